@@ -1,0 +1,269 @@
+"""The database as the process sees it: one writer and many readers on SQLite, pools on PostgreSQL.
+
+Everything runs as `fn(connection)` in one transaction that this file opens and ends; what `fn` does is SQL
+alone and the same for both databases.
+"""
+
+import asyncio
+import fcntl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+Result = TypeVar("Result")
+Transaction = Callable[[Connection], Result]
+
+# How long another program's lock on the SQLite file is waited for before it is an error.
+BUSY_TIMEOUT_SECONDS = 2.0
+POOL_TIMEOUT_SECONDS = 5.0
+SQLITE_READERS = 4
+POSTGRES_CONNECTIONS = 8
+PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
+# auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
+WRITER_PRAGMAS = (
+    *PRAGMAS,
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "journal_size_limit=67108864",
+)
+READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
+DEADLOCK = "40P01"
+MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
+
+
+class AlreadyInUse(Exception):
+    """Another process serves this SQLite file."""
+
+
+@dataclass
+class Database:
+    """Runs functions in transactions. `read` sees one snapshot; `write` is durable when it returns."""
+
+    readers: AsyncEngine
+    writers: "Writers"
+
+    async def read(self, fn: Transaction[Result]) -> Result:
+        """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
+        async with self.readers.connect() as connection:
+            return await connection.run_sync(fn)
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
+        """Run `fn` and commit, or roll back where it raises. Posts are `urgent`. Raises SQLAlchemyError."""
+        return await self.writers.write(fn, urgent=urgent)
+
+
+class Writers(Protocol):
+    """Who commits."""
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        """Run `fn` in one transaction."""
+        ...
+
+
+@dataclass
+class _Pool:
+    """PostgreSQL: as many writers as the pool has connections."""
+
+    engine: AsyncEngine
+    committed: Callable[[float], None]
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        try:
+            return await _commit(self.engine, fn, self.committed)
+        except DBAPIError as error:
+            # Two unique keys have no single lock order, so intake may meet a deadlock; it is gone by now.
+            if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                raise
+            return await _commit(self.engine, fn, self.committed)
+
+
+@dataclass
+class _OneWriter:
+    """SQLite: one connection, posts first, then one unit of other work, each in its own transaction."""
+
+    engine: AsyncEngine
+    committed: Callable[[float], None]
+    _posts: deque["_Job"] = field(default_factory=deque)
+    _others: deque["_Job"] = field(default_factory=deque)
+    _work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        job: _Job = _Job(fn, asyncio.get_running_loop().create_future())
+        (self._posts if urgent else self._others).append(job)
+        self._work.set()
+        result: Result = await job.done
+        return result
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        while True:
+            await self._work.wait()
+            for lane in (self._posts, self._others):
+                if lane:
+                    await self._run(lane.popleft())
+            if not (self._posts or self._others):
+                self._work.clear()
+
+    async def _run(self, job: "_Job") -> None:
+        if job.done.cancelled():
+            return
+        try:
+            result = await _commit(self.engine, job.fn, self.committed)
+        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
+            _settle(job.done, error=error)
+        else:
+            _settle(job.done, result)
+
+    def abandon(self) -> None:
+        """Tell whoever still waits that nobody will commit any more."""
+        for job in (*self._posts, *self._others):
+            job.done.cancel()
+
+
+@dataclass(slots=True)
+class _Job:
+    fn: Transaction[Any]
+    done: "asyncio.Future[Any]"
+
+
+def _settle(future: "asyncio.Future[Any]", result: object = None, error: Exception | None = None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+async def _commit(engine: AsyncEngine, fn: Transaction[Result], committed: Callable[[float], None]) -> Result:
+    async with engine.connect() as connection, connection.begin() as transaction:
+        result = await connection.run_sync(fn)
+        started = time.perf_counter()
+        await transaction.commit()
+        committed(time.perf_counter() - started)
+        return result
+
+
+@asynccontextmanager
+async def opened(url: URL, committed: Callable[[float], None] = lambda _: None) -> AsyncIterator[Database]:
+    """The database at `url`, migrated to the newest schema. `committed` is told each commit's seconds.
+
+    Raises AlreadyInUse where another process serves the same SQLite file, SQLAlchemyError and OSError where
+    the database cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        if url.drivername.startswith("sqlite"):
+            database = await _open_sqlite(url, committed, stack)
+        else:
+            database = await _open_postgresql(url, committed, stack)
+        yield database
+
+
+async def _open_sqlite(url: URL, committed: Callable[[float], None], stack: AsyncExitStack) -> Database:
+    path = Path(url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(_only_process(path))
+    writer = await _engine(stack, url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": POOL_TIMEOUT_SECONDS}
+    writer = await _engine(stack, url, pool_size=1, **pool)
+    _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
+    readers = await _engine(stack, url, pool_size=SQLITE_READERS, **pool)
+    _on_connect(readers, "BEGIN", READER_PRAGMAS)
+    async with writer.begin() as connection:
+        await connection.run_sync(migrate)
+    one = _OneWriter(writer, committed)
+    await stack.enter_async_context(_running(one.run()))
+    stack.callback(one.abandon)
+    return Database(readers, one)
+
+
+async def _open_postgresql(url: URL, committed: Callable[[float], None], stack: AsyncExitStack) -> Database:
+    writers = await _engine(stack, url, **_postgresql(default_transaction_read_only="off"))
+    readers = await _engine(
+        stack, url, isolation_level="REPEATABLE READ", **_postgresql(default_transaction_read_only="on")
+    )
+    async with writers.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        await connection.run_sync(migrate)
+    return Database(readers, _Pool(writers, committed))
+
+
+def _postgresql(**server_settings: str) -> dict[str, Any]:
+    # Every statement here is short: compiling one to machine code (jit) costs more than it saves.
+    named = {"application_name": "insights-platform", "jit": "off", **server_settings}
+    return {
+        "pool_size": POSTGRES_CONNECTIONS,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        "pool_pre_ping": True,
+        "connect_args": {"server_settings": named},
+    }
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to the newest revision, inside the connection's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> AsyncEngine:
+    engine = create_async_engine(url, **options)
+    stack.push_async_callback(engine.dispose)
+    return engine
+
+
+def _on_connect(engine: AsyncEngine, begin: str, pragmas: Sequence[str]) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver must not open transactions of its own: ours begin as `begin` says.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class _only_process:
+    """Holds a lock beside the SQLite file for as long as the process lives, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise AlreadyInUse(f"another process serves {self._path.with_suffix('')}") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

@@ -1,0 +1,304 @@
+"""The tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
+    "queued",
+    "processing",
+    "completed",
+    "failed",
+    "skipped",
+)
+WAITING = (QUEUED, PROCESSING)
+
+ALL_TOPICS = 0
+SKIPPED_CONVERSATIONS = -1
+"""Two rows of `counts` and `totals` that are no topic: every insight, and what the prefilter skipped."""
+
+HOUR, DAY, MONTH = 0, 1, 2
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would make a second index of it.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+def queue_columns() -> list[Column[object]]:
+    """What makes a table a queue. A row is due at `run_at`, or in nobody's interest where that is NULL.
+
+    While `lease` is set, `run_at` is its end: the work of the dead falls due by itself.
+    """
+    return [
+        Column("status", String(10), nullable=False),
+        Column("run_at", BigInteger),
+        Column("lease", String(32)),
+        Column("failures", Integer, nullable=False, server_default=text("0")),
+        Column("revision", Integer, nullable=False, server_default=text("1")),
+    ]
+
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(128), nullable=False, unique=True),
+    Column("external_id", String(255)),
+    Column("idempotency_key", String(270)),
+    Column("content_hash", LargeBinary(32)),
+    Column("author", String(255)),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("is_chat", Boolean, nullable=False),
+    Column("raw_data", Text),
+    Column("metadata", Text),
+    *queue_columns(),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("pack_limit", Integer),
+    Column("waits_for", LargeBinary(32)),
+    Column("pass_prefilter", Boolean, nullable=False, server_default=text("false")),
+    Column("pass_cache", Boolean, nullable=False, server_default=text("false")),
+    Column("error", Text),
+    Column("finished_at", BigInteger),
+    CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'skipped')", name="status"),
+    CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
+    CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
+    # AUTOINCREMENT: the number of a deleted row must not come again, or a late result would find another's.
+    sqlite_autoincrement=True,
+)
+
+Index(
+    "ix_conversations_external_id",
+    conversations.c.external_id,
+    unique=True,
+    sqlite_where=conversations.c.external_id.is_not(None),
+    postgresql_where=conversations.c.external_id.is_not(None),
+)
+Index(
+    "ix_conversations_idempotency_key",
+    conversations.c.idempotency_key,
+    unique=True,
+    sqlite_where=conversations.c.idempotency_key.is_not(None),
+    postgresql_where=conversations.c.idempotency_key.is_not(None),
+)
+Index(
+    "ix_conversations_due",
+    conversations.c.run_at,
+    conversations.c.number,
+    sqlite_where=conversations.c.run_at.is_not(None),
+    postgresql_where=conversations.c.run_at.is_not(None),
+)
+Index(
+    "ix_conversations_waits_for",
+    conversations.c.waits_for,
+    sqlite_where=conversations.c.waits_for.is_not(None),
+    postgresql_where=conversations.c.waits_for.is_not(None),
+)
+Index(
+    "ix_conversations_author",
+    conversations.c.author,
+    conversations.c.number,
+    sqlite_where=conversations.c.author.is_not(None),
+    postgresql_where=conversations.c.author.is_not(None),
+)
+# Nearly every row ends completed, and a list of those is found by walking the numbers.
+Index(
+    "ix_conversations_status",
+    conversations.c.status,
+    conversations.c.number,
+    sqlite_where=conversations.c.status != COMPLETED,
+    postgresql_where=conversations.c.status != COMPLETED,
+)
+Index(
+    "ix_conversations_skipped",
+    conversations.c.timestamp,
+    sqlite_where=conversations.c.status == SKIPPED,
+    postgresql_where=conversations.c.status == SKIPPED,
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("message_id", String(255)),
+    Column("author", String(255)),
+    Column("role", String(13)),
+    Column("timestamp", BigInteger),
+    Column("text", Text, nullable=False),
+    CheckConstraint("role IN ('customer', 'support_agent')", name="role"),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_messages_message_id",
+    messages.c.conversation,
+    messages.c.message_id,
+    unique=True,
+    sqlite_where=messages.c.message_id.is_not(None),
+    postgresql_where=messages.c.message_id.is_not(None),
+)
+
+grok_calls = Table(
+    "grok_calls",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("provider", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("conversations", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("outcome", String(20)),
+    Column("status", Integer),
+    Column("request_id", String(200)),
+    Column("prompt_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("cost_ticks", BigInteger),
+    Column("error", Text),
+    Column("body", Text),
+    sqlite_autoincrement=True,
+)
+
+# One row a conversation: the newest analysis. Its key is the intake number, by which lists are ordered.
+insights = Table(
+    "insights",
+    metadata,
+    Column(
+        "conversation",
+        Number,
+        ForeignKey(conversations.c.number, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("revision", Integer, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("author", String(255)),
+    Column("score", SmallInteger, nullable=False),
+    Column("sentiment", SmallInteger, nullable=False),
+    Column("confidence", SmallInteger, nullable=False),
+    Column("clusters", Text, nullable=False),
+    Column("reasoning", Text, nullable=False),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    Column("analysed_at", BigInteger, nullable=False),
+    Column("call", Number),
+    Column("raw", Text, nullable=False),
+    Column("cache_key", LargeBinary(32)),
+)
+# Covers every count of a window's edges: neither the text nor the row is read for it.
+Index(
+    "ix_insights_window",
+    insights.c.timestamp,
+    insights.c.conversation,
+    insights.c.sentiment,
+    insights.c.confidence,
+    insights.c.score,
+)
+Index(
+    "ix_insights_author",
+    insights.c.author,
+    insights.c.timestamp,
+    insights.c.conversation,
+    insights.c.sentiment,
+    insights.c.confidence,
+    sqlite_where=insights.c.author.is_not(None),
+    postgresql_where=insights.c.author.is_not(None),
+)
+Index("ix_insights_analysed_at", insights.c.analysed_at, insights.c.conversation)
+Index(
+    "ix_insights_cache_key",
+    insights.c.cache_key,
+    sqlite_where=insights.c.cache_key.is_not(None),
+    postgresql_where=insights.c.cache_key.is_not(None),
+)
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("slug", String(64), nullable=False, unique=True),
+    CheckConstraint("number > 0", name="pseudo_topics_are_not_stored"),
+    sqlite_autoincrement=True,
+)
+
+insight_topics = Table(
+    "insight_topics",
+    metadata,
+    Column("topic", Integer, ForeignKey(topics.c.number), primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+    Column("conversation", Number, primary_key=True, autoincrement=False),
+    Column("sentiment", SmallInteger, nullable=False),
+    Column("confidence", SmallInteger, nullable=False),
+    Column("score", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Roll-ups. `n` and `score_sum` stay out of every index, so that PostgreSQL can update in place.
+counts = Table(
+    "counts",
+    metadata,
+    Column("topic", Integer, primary_key=True, autoincrement=False),
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("sentiment", SmallInteger, primary_key=True, autoincrement=False),
+    Column("confidence", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("topic", Integer, primary_key=True, autoincrement=False),
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("sentiment", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    Column("score_sum", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# An upper bound for each topic of a window, so that only the likely winners are counted exactly.
+topic_months = Table(
+    "topic_months",
+    metadata,
+    Column("month", Integer, primary_key=True, autoincrement=False),
+    Column("topic", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who is asking about a text just now. A row expires by itself where its asker died.
+asking = Table(
+    "asking",
+    metadata,
+    Column("cache_key", LargeBinary(32), primary_key=True),
+    Column("lease", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,168 @@
+"""Every environment variable of the service: typed, validated, read once at start."""
+
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+# Of several names for one thing the first wins; `ignored_names` tells which lost.
+SYNONYMS = {
+    "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
+    "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
+    "database_url": ("DATABASE_URL", "DB_PATH"),
+}
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class GrokMode(StrEnum):
+    """Who analyses: Grok where there is a key (auto), Grok or nothing (real), the offline analyzer."""
+
+    AUTO = "auto"
+    REAL = "real"
+    OFFLINE = "offline"
+
+
+class Settings(BaseSettings):
+    """The process's configuration; durations in seconds. Raises ValidationError on a bad value."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    grok_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices(*SYNONYMS["grok_api_key"]))
+    grok_mode: GrokMode = GrokMode.AUTO
+    grok_model: str = Field("grok-4.3", min_length=1)
+    grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
+    grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    grok_cost_per_1k: float | None = Field(None, ge=0)
+
+    database_url: str = "sqlite+aiosqlite:///./insights.db"
+    db_path: Path | None = None
+
+    host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; HOST narrows it
+    port: int = Field(8000, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    inbound_rps: float = Field(100, ge=0)
+    outbound_rps: float = Field(10, gt=0)
+    rate_limit: int = Field(0, ge=0)
+    rate_window: float = Field(60, gt=0)
+    forwarded_allow_ips: str = ""
+
+    # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
+    max_batch: int = Field(50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
+    min_batch: int = Field(1, ge=1)
+    start_batch: int = Field(5, ge=1)
+    batch_flush_seconds: float = Field(1.0, ge=0, le=60)
+
+    max_retries: int = Field(3, ge=0, le=20)
+    backoff_seconds: float = Field(0.5, gt=0, le=60)
+    max_in_flight: int = Field(64, ge=1, le=1000)
+    grok_timeout_seconds: float = Field(60, gt=0, le=3600)
+
+    max_queue_depth: int = Field(1_000_000, ge=1)
+    prefilter: Literal["on", "off"] = "on"
+    topics_file: Path | None = None
+
+    @field_validator("grok_mode", mode="before")
+    @classmethod
+    def _mock_is_offline(cls, value: object) -> object:
+        text = str(value).strip().lower()
+        return "offline" if text == "mock" else text
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return str(value).strip().upper()
+
+    @field_validator("prefilter", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return str(value).strip().lower()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _db_path_is_short_for_a_url(cls, values: dict[str, object]) -> dict[str, object]:
+        path = values.get("db_path")
+        if path and not values.get("database_url"):
+            return {**values, "database_url": f"sqlite+aiosqlite:///{path}"}
+        return values
+
+    @field_validator("database_url")
+    @classmethod
+    def _async_driver(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("not a database URL") from None
+        if url.drivername not in DRIVERS:
+            raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+            raise ValueError("name a file: an SQLite database in memory would lose conversations")
+        return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
+
+    @model_validator(mode="after")
+    def _batch_sizes_are_ordered(self) -> Self:
+        unset = {"min_batch", "start_batch"} - self.model_fields_set
+        for name in unset:
+            lowered = min(getattr(self, name), self.max_batch)
+            object.__setattr__(self, name, lowered)
+        if "start_batch" in unset:
+            object.__setattr__(self, "start_batch", max(self.start_batch, self.min_batch))
+        if not self.min_batch <= self.start_batch <= self.max_batch:
+            raise ValueError("MIN_BATCH <= START_BATCH <= MAX_BATCH must hold")
+        return self
+
+    @model_validator(mode="after")
+    def _real_needs_a_key(self) -> Self:
+        if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
+            raise ValueError("GROK_MODE=real needs GROK_API_KEY")
+        return self
+
+    @property
+    def offline(self) -> bool:
+        """Whether the offline analyzer answers in Grok's place."""
+        return self.grok_mode is GrokMode.OFFLINE or self.grok_api_key is None
+
+    @property
+    def url(self) -> URL:
+        """The database's address, with an async driver."""
+        return make_url(self.database_url)
+
+
+def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Pairs (ignored, winner) of variables that were set beside a synonym which wins."""
+    present = os.environ if environ is None else environ
+    for names in SYNONYMS.values():
+        given = [name for name in names if present.get(name)]
+        yield from ((name, given[0]) for name in given[1:])
+
+
+def complaint(error: ValidationError) -> str:
+    """One line that names each bad variable and what is wrong with it, without its value."""
+    return "; ".join(_named(e["loc"], e["msg"]) for e in error.errors(include_input=False, include_url=False))
+
+
+def _named(loc: tuple[int | str, ...], message: str) -> str:
+    reason = message.removeprefix("Value error, ")
+    return f"{str(loc[0]).upper()}: {reason}" if loc else reason

@@ -1,0 +1,67 @@
+"""Transactions as the process sees them, on both databases."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.engine import URL
+
+import database
+from database import AlreadyInUse, Database
+from models import metadata, topics
+
+
+def add(slug: str):  # type: ignore[no-untyped-def]
+    return lambda connection: connection.execute(insert(topics).values(slug=slug))
+
+
+def how_many(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(topics)) or 0
+
+
+async def test_what_was_written_is_read(db: Database) -> None:
+    await db.write(add("delay"))
+
+    assert await db.read(how_many) == 1
+
+
+async def test_a_failing_transaction_leaves_nothing(db: Database) -> None:
+    def fail(connection: Connection) -> None:
+        add("delay")(connection)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.write(fail)
+
+    assert await db.read(how_many) == 0
+
+
+async def test_a_reader_cannot_write(db: Database) -> None:
+    with pytest.raises(Exception, match=r"readonly|read-only"):
+        await db.read(add("delay"))
+
+
+async def test_the_migrated_schema_is_the_one_of_the_models(db: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await db.read(differences) == []
+
+
+async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "x.db"))
+
+    async with database.opened(url):
+        with pytest.raises(AlreadyInUse):
+            async with database.opened(url):
+                pass
+
+    async with database.opened(url) as again:
+        assert await again.read(how_many) == 0
+
+
+async def test_sqlite_syncs_every_commit(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    async with database.opened(URL.create("sqlite+aiosqlite", database=str(tmp_path / "x.db"))) as db:
+        full = 2
+        assert await db.write(lambda c: c.scalar(text("PRAGMA synchronous"))) == full
+        assert await db.write(lambda c: c.scalar(text("PRAGMA journal_mode"))) == "wal"

@@ -1,0 +1,63 @@
+"""The taxonomy: topic slugs and what they mean, built in or read from TOPICS_FILE."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+MAX_SLUG = 64
+
+BUILT_IN: Mapping[str, str] = {
+    "delivery_problems": "a parcel or order that does not arrive, arrives at the wrong place or in part",
+    "delay": "something on its way or scheduled is late: a flight, a train, a delivery, a repair",
+    "cancellation": "the company cancelled, or the customer wants to cancel",
+    "lost_or_damaged_item": "luggage, parcels or belongings lost, broken or stolen",
+    "product_quality": "a product or service that works but is poor: comfort, food, cleanliness, look",
+    "product_defect": "a device or product that is faulty or stopped working",
+    "service_outage": "network, website, app or power down for the customer",
+    "billing": "charges, invoices, payments, fees",
+    "refund": "money back, compensation, vouchers",
+    "pricing": "what something costs, offers and discounts",
+    "booking": "making, changing or finding a reservation or order; check-in and seats",
+    "account_access": "log-in, passwords, verification, locked or hacked accounts",
+    "technical_issue": "software, updates, settings, error messages",
+    "customer_service": "how support answers, or that it does not answer",
+    "staff_behaviour": "how employees met in person behave",
+    "waiting_time": "queues, time on hold, waiting for an answer or for help",
+    "information_request": "a question about how something works or when it happens",
+    "feature_request": "a wish for something that does not exist yet",
+    "praise": "thanks and compliments",
+    "complaint_other": "a complaint that none of the others covers",
+}
+
+
+def slug(text: str) -> str:
+    """Lower case, every other run an underscore, at most 64 characters; empty where nothing is left."""
+    return re.sub(r"[\W_]+", "_", text.lower()).strip("_")[:MAX_SLUG].strip("_")
+
+
+def load(path: Path | None) -> Mapping[str, str]:
+    """The built-in topics, or those of a file with one slug and its meaning a line.
+
+    Raises ValueError where the file cannot be read, names no topic, or has a line that begins with no slug.
+    """
+    if path is None:
+        return BUILT_IN
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"TOPICS_FILE cannot be read: {type(error).__name__}") from error
+    topics = dict(_topic(number, line) for number, line in enumerate(lines, 1) if _says_something(line))
+    if not topics:
+        raise ValueError("TOPICS_FILE names no topic")
+    return topics
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _topic(number: int, line: str) -> tuple[str, str]:
+    name, _, meaning = line.strip().partition(" ")
+    if slug(name) != name:
+        raise ValueError(f"TOPICS_FILE line {number}: the first word must be a slug such as late_delivery")
+    return name, meaning.strip()
