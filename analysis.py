@@ -133,6 +133,8 @@ class Analyzer(Protocol):
     name: str
     """`grok` or `offline`, as insights show it."""
     model: str
+    prompt_version: str
+    """What, beside text and model, decides its answers."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.

@@ -49,38 +49,41 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
     )
 
-    grok_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices(*SYNONYMS["grok_api_key"]))
+    grok_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices(*SYNONYMS["grok_api_key"]))
     grok_mode: GrokMode = GrokMode.AUTO
-    grok_model: str = Field("grok-4.3", min_length=1)
+    grok_model: str = Field(default="grok-4.3", min_length=1)
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
-    grok_cost_per_1k: float | None = Field(None, ge=0)
+    grok_cost_per_1k: float | None = Field(default=None, ge=0)
 
     database_url: str = "sqlite+aiosqlite:///./insights.db"
     db_path: Path | None = None
 
     host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; HOST narrows it
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    inbound_rps: float = Field(100, ge=0)
-    outbound_rps: float = Field(10, gt=0)
-    rate_limit: int = Field(0, ge=0)
-    rate_window: float = Field(60, gt=0)
+    inbound_rps: float = Field(default=100, ge=0)
+    outbound_rps: float = Field(default=10, gt=0)
+    rate_limit: int = Field(default=0, ge=0)
+    rate_window: float = Field(default=60, gt=0)
     forwarded_allow_ips: str = ""
 
     # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
-    max_batch: int = Field(50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
-    min_batch: int = Field(1, ge=1)
-    start_batch: int = Field(5, ge=1)
-    batch_flush_seconds: float = Field(1.0, ge=0, le=60)
+    max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
+    min_batch: int = Field(default=1, ge=1)
+    start_batch: int = Field(default=5, ge=1)
+    batch_flush_seconds: float = Field(default=1.0, ge=0, le=60)
 
-    max_retries: int = Field(3, ge=0, le=20)
-    backoff_seconds: float = Field(0.5, gt=0, le=60)
-    max_in_flight: int = Field(64, ge=1, le=1000)
-    grok_timeout_seconds: float = Field(60, gt=0, le=3600)
+    max_retries: int = Field(default=3, ge=0, le=20)
+    backoff_seconds: float = Field(default=0.5, gt=0, le=60)
+    max_in_flight: int = Field(default=64, ge=1, le=1000)
+    grok_timeout_seconds: float = Field(default=60, gt=0, le=3600)
 
-    max_queue_depth: int = Field(1_000_000, ge=1)
+    error_threshold: int = Field(default=5, ge=1)
+    cooldown_seconds: float = Field(default=10, gt=0, le=3600)
+
+    max_queue_depth: int = Field(default=1_000_000, ge=1)
     prefilter: Literal["on", "off"] = "on"
     topics_file: Path | None = None
 

@@ -262,7 +262,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_insights_cache_key",
         "insights",
-        ["cache_key"],
+        ["cache_key", "analysed_at"],
         unique=False,
         sqlite_where=sa.text("cache_key IS NOT NULL"),
         postgresql_where=sa.text("cache_key IS NOT NULL"),
