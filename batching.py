@@ -1,0 +1,67 @@
+"""How many conversations go into one call, and which. Pure policy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+GROWTH = 5
+CHARACTERS_PER_CALL = 200_000
+"""About 60,000 tokens: a third of where Grok's price doubles (200,000), and of a minute's patience."""
+
+Each = TypeVar("Each")
+
+
+@dataclass
+class BatchSize:
+    """The size of the next batch: grows by five with each full success, is halved by a batch's fault."""
+
+    smallest: int
+    largest: int
+    now: int
+    _halvings: int = field(default=0, init=False)
+
+    @classmethod
+    def fixed(cls, size: int) -> "BatchSize":
+        """A size that does not move."""
+        return cls(size, size, size)
+
+    @property
+    def epoch(self) -> int:
+        """What a call takes along when it leaves, so that its fault halves only the size it left with."""
+        return self._halvings
+
+    def succeeded(self) -> None:
+        """A call came back with every row."""
+        self.now = min(self.now + GROWTH, self.largest)
+
+    def failed(self, epoch: int) -> None:
+        """A call that left in `epoch` failed as a batch: at most one halving a round trip."""
+        if epoch == self._halvings:
+            self.now = max(self.now // 2, self.smallest)
+            self._halvings += 1
+
+
+def pack(
+    waiting: Sequence[Each],
+    size: int,
+    *,
+    weight: Callable[[Each], int],
+    limit: Callable[[Each], int | None],
+    budget: int = CHARACTERS_PER_CALL,
+) -> tuple[list[Each], list[Each]]:
+    """The next batch and what is left, both in order: at most `size`, and `budget` characters in all.
+
+    An item whose `limit` is under the batch's length waits for a smaller batch. At least one item is taken,
+    however heavy.
+    """
+    batch: list[Each] = []
+    rest: list[Each] = []
+    most, load = size, 0
+    for each in waiting:
+        own = min(most, limit(each) or size)
+        if not batch or (len(batch) < own and load + weight(each) <= budget):
+            batch.append(each)
+            most, load = own, load + weight(each)
+        else:
+            rest.append(each)
+    return batch, rest

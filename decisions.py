@@ -1,0 +1,112 @@
+"""What becomes of a conversation: pure rules, from what was claimed and what came back to an outcome."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from analysis import Analysis, BatchFault, CallFailed, Invalid, RateLimited, Reply, Row
+from store.insights import Insight
+from store.queue import Completed, Failed, Job, Outcome, Requeued
+from text import Excerpt, cache_key, excerpt, excerpt_of_turns, why_not_worth_asking
+from times import SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often, how long, how many. Durations in seconds."""
+
+    max_retries: int
+    """Askings after the first, for a row that comes back wrong or a conversation that fails alone."""
+    max_in_flight: int
+    call_timeout: float
+    flush_after: float
+    backoff: Callable[[int], float]
+    """Seconds to wait after so many faults in a row."""
+    prefilter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A conversation that is held and has to be asked about."""
+
+    job: Job
+    excerpt: Excerpt
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote an answer, when, and in which call."""
+
+    analyzer: str
+    model: str
+    call: int | None
+    at: int
+
+
+def work_of(job: Job, version: str) -> Work:
+    """The job with what is sent of it, and under which key its answer is kept."""
+    whole = excerpt_of_turns(job.turns) if job.is_chat else excerpt(job.turns[0][1])
+    return Work(job, whole, cache_key(whole.text, version))
+
+
+def why_spared(job: Job, policy: Policy) -> str | None:
+    """The prefilter's reason not to ask, or None."""
+    if not policy.prefilter or job.pass_prefilter:
+        return None
+    return why_not_worth_asking([said for _, said in job.turns])
+
+
+def completed(work: Work, analysis: Analysis, by: Writer, *, cached: bool = False) -> Completed:
+    """The conversation with its insight."""
+    job = work.job
+    insight = Insight(
+        conversation=job.number,
+        revision=job.revision,
+        timestamp=job.timestamp,
+        author=job.author,
+        analysis=analysis,
+        analyzer=by.analyzer,
+        model=by.model,
+        cached=cached,
+        partial=work.excerpt.partial,
+        analysed_at=by.at,
+        call=by.call,
+        cache_key=work.key,
+    )
+    return Completed(job, insight)
+
+
+def judge(reply: Reply, asked: Sequence[Work], by: Writer, policy: Policy) -> list[Outcome]:
+    """Each row on its own: a valid one counts though its neighbour does not."""
+    return [_judged(row, work, by, policy) for row, work in zip(reply.rows, asked, strict=True)]
+
+
+def _judged(row: Row, work: Work, by: Writer, policy: Policy) -> Outcome:
+    if isinstance(row, Invalid):
+        return charged(work.job, "invalid_row", row.reason, at=by.at, policy=policy)
+    return completed(work, row, by)
+
+
+def charged(job: Job, reason: str, error: str, *, at: int, policy: Policy) -> Outcome:
+    """One more failure of this conversation's own: asked again, or given up; `reason` labels a metric."""
+    failures = job.failures + 1
+    if failures > policy.max_retries:
+        return Failed(job, reason, error, failures)
+    return Requeued(job, at, failures, job.pack_limit, error)
+
+
+def after(fault: CallFailed, asked: Sequence[Work], *, at: int, policy: Policy, wait: float) -> list[Outcome]:
+    """A call that failed as a whole: split, or given back to be sent when `wait` seconds have passed."""
+    jobs = [work.job for work in asked]
+    if not isinstance(fault, BatchFault):
+        delay = fault.retry_after if isinstance(fault, RateLimited) else None
+        return given_back(jobs, at=at + round((wait if delay is None else delay) * SECOND))
+    if len(jobs) == 1:
+        return [charged(jobs[0], fault.outcome, str(fault), at=at, policy=policy)]
+    half = len(jobs) // 2
+    return [Requeued(job, at, job.failures, half, str(fault)) for job in jobs]
+
+
+def given_back(jobs: Sequence[Job], *, at: int) -> list[Outcome]:
+    """Nobody's fault: the conversations are due again at `at`, uncharged."""
+    return [Requeued(job, at, job.failures, job.pack_limit) for job in jobs]

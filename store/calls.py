@@ -1,0 +1,44 @@
+"""The log of calls: an envelope each, without any conversation's text."""
+
+from sqlalchemy import Connection, insert, update
+
+from analysis import Usage
+from models import grok_calls
+
+
+def start(connection: Connection, *, provider: str, model: str, conversations: int, now: int) -> int:
+    """Note a call before it leaves; gives its number."""
+    row = {"provider": provider, "model": model, "conversations": conversations, "started_at": now}
+    number: int = connection.execute(insert(grok_calls).returning(grok_calls.c.number), row).scalar_one()
+    return number
+
+
+def finish(
+    connection: Connection,
+    number: int,
+    *,
+    outcome: str,
+    now: int,
+    usage: Usage | None,
+    cost_ticks: int,
+    status: int | None = None,
+    request_id: str | None = None,
+    error: str | None = None,
+    body: str | None = None,
+) -> None:
+    """Note how a call ended. `body` only where it could not be parsed."""
+    used = usage or Usage()
+    values = {
+        "finished_at": now,
+        "outcome": outcome,
+        "status": status,
+        "request_id": request_id,
+        "prompt_tokens": used.prompt_tokens,
+        "cached_tokens": used.cached_tokens,
+        "completion_tokens": used.completion_tokens,
+        "reasoning_tokens": used.reasoning_tokens,
+        "cost_ticks": cost_ticks,
+        "error": error,
+        "body": body,
+    }
+    connection.execute(update(grok_calls).where(grok_calls.c.number == number).values(values))
