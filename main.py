@@ -1,0 +1,265 @@
+"""The process: settings in, a FastAPI application out, and the one lifespan that owns every resource.
+
+`python main.py` serves; `uvicorn main:app` works as well.
+"""
+
+import random
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import database
+import errors
+import logs
+import middleware
+import times
+import topics
+from analysis import ProviderFault
+from batch_processor import BatchProcessor
+from batching import BatchSize
+from bookkeeping import Bookkeeping
+from circuit_breaker import CircuitBreaker
+from database import AlreadyInUse, Database
+from decisions import Policy
+from endings import Endings
+from grok_client import GrokClient
+from intake import Intake
+from metrics import Metrics
+from monitor import Monitor
+from offline_analyzer import OfflineAnalyzer
+from outbound import Direct, Gate, Outbound
+from rate_limiter import InboundLimiter, Pacer
+from resources import Resources, State
+from routes import conversations, intake, operations
+from settings import Settings, complaint, ignored_names
+from store import queue
+from supervision import Supervised
+
+log = structlog.get_logger()
+
+OFFLINE_BATCH = 250
+"""Texts are analysed one after another; this many are a tenth of a second of one core, and one commit."""
+MAX_BACKOFF = 60.0
+GRACE_FOR_REQUESTS, GRACE_FOR_CALLS = 3, 3.5
+"""Seconds at SIGTERM: together under the 8 that are promised, and under the 10 after which `docker stop` kills."""
+BACKLOG = 4096
+MISUSE = 2
+Work = Callable[[], Awaitable[None]]
+
+
+class CannotStart(Exception):
+    """The reason, in one line for the operator."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It holds no resource before its lifespan starts."""
+    metrics = Metrics()
+    app = FastAPI(
+        title="Insights Platform",
+        version="0.1.0",
+        description="Takes in support conversations, has Grok analyse them, serves what it found.",
+        lifespan=lambda _: lifespan(settings, metrics),
+    )
+    errors.install(app)
+    limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
+    middleware.install(app, metrics, limiter)
+    for routes in (intake, conversations, operations):
+        app.include_router(routes.router)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(settings: Settings, metrics: Metrics) -> AsyncIterator[State]:
+    """Build every resource, and take them down in reverse. Raises CannotStart."""
+    async with AsyncExitStack() as stack:
+        try:
+            resources = await _build(settings, metrics, stack)
+        except (AlreadyInUse, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            log.error("cannot_start", reason=reason)
+            raise CannotStart(reason) from error
+        _announce(settings, resources)
+        yield {"resources": resources}
+
+
+async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Resources:
+    db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    if settings.url.drivername.startswith("sqlite"):
+        await db.write(partial(queue.recover, now=times.now()))
+    gate = await _gate(settings, metrics, stack)
+    endings = Endings()
+    monitor = Monitor(db, metrics, times.now)
+    await monitor.count()
+    processor = _processor(settings, db, gate, metrics, endings, monitor)
+    stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
+    worker = Supervised("batch_processor", processor.run, times.now)
+    taker = Intake(db, times.now, processor.wake)
+    for each in (worker, *(Supervised(name, run, times.now) for name, run in _others(monitor, taker))):
+        await stack.enter_async_context(each.started())
+    return Resources(
+        settings=settings,
+        clock=times.now,
+        metrics=metrics,
+        database=db,
+        intake=taker,
+        endings=endings,
+        monitor=monitor,
+        gate=gate,
+        processor=processor,
+        worker=worker,
+        started_at=times.now(),
+    )
+
+
+def _others(monitor: Monitor, taker: Intake) -> tuple[tuple[str, Work], ...]:
+    return ("monitor", monitor.run), ("group_commit", taker.group.run)
+
+
+async def _gate(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Gate:
+    taxonomy = topics.load(settings.topics_file)
+    if settings.grok_api_key is None or settings.offline:
+        return Direct(await stack.enter_async_context(OfflineAnalyzer(taxonomy)))
+    client = GrokClient(
+        base_url=str(settings.grok_base_url),
+        api_key=settings.grok_api_key,
+        model=settings.grok_model,
+        topics=taxonomy,
+        reasoning_effort=settings.grok_reasoning_effort,
+        timeout=settings.grok_timeout_seconds,
+        max_in_flight=settings.max_in_flight,
+    )
+    await stack.enter_async_context(client)
+    breaker = CircuitBreaker(settings.error_threshold, settings.cooldown_seconds)
+    return Outbound(client, Pacer(settings.outbound_rps), breaker, metrics, backoff(settings))
+
+
+def backoff(
+    settings: Settings, uniform: Callable[[float, float], float] = random.uniform
+) -> Callable[[int], float]:
+    """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60."""
+    # 2 to the 40th is over any bound, and keeps the power of a long outage a number.
+    return lambda faults: uniform(0, min(MAX_BACKOFF, settings.backoff_seconds * 2 ** min(faults, 40)))
+
+
+def _processor(
+    settings: Settings, db: Database, gate: Gate, metrics: Metrics, endings: Endings, monitor: Monitor
+) -> BatchProcessor:
+    def ended(ids: Iterable[str]) -> None:
+        told = list(ids)
+        monitor.count_ended(len(told))
+        endings.tell(told)
+
+    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+    policy = Policy(
+        max_retries=settings.max_retries,
+        max_in_flight=settings.max_in_flight,
+        call_timeout=settings.grok_timeout_seconds,
+        flush_after=settings.batch_flush_seconds if gate.billed else 0,
+        backoff=backoff(settings),
+        # It saves calls, and offline there are none.
+        prefilter=settings.prefilter == "on" and gate.billed,
+    )
+    books = Bookkeeping(
+        metrics,
+        model=settings.grok_model,
+        clock=times.now,
+        cost_per_1k=settings.grok_cost_per_1k,
+        ended=ended,
+    )
+    return BatchProcessor(
+        db,
+        gate,
+        size if gate.billed else BatchSize.fixed(OFFLINE_BATCH),
+        policy,
+        books,
+        clock=times.now,
+        token=lambda: uuid.uuid4().hex,
+    )
+
+
+def _announce(settings: Settings, resources: Resources) -> None:
+    for ignored, winner in ignored_names():
+        log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
+    if not resources.gate.billed:
+        why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
+        log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")
+    log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gate.analyzer.name)
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, made when a server asks for it, so that importing this module needs no configuration."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = settings_or_exit()
+    logs.configure(settings.log_level)
+    return create_app(settings)
+
+
+def settings_or_exit() -> Settings:
+    """The settings; a bad one is one line that names it, and exit code 2."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.stderr.write(f"cannot start: {complaint(error)}\n")
+        raise SystemExit(MISUSE) from None
+
+
+class OneLine:
+    """Keeps a refused start at the one line that said why: the server would log the traceback as well."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def brief(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and CannotStart.__name__ in message["message"]:
+                message = {**message, "message": ""}
+            await send(message)
+
+        await self.app(scope, receive, brief if scope["type"] == "lifespan" else send)
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT. 0, or 2 where it could not start."""
+    settings = settings_or_exit()
+    logs.configure(settings.log_level)
+    config = uvicorn.Config(
+        OneLine(create_app(settings)),
+        host=settings.host,
+        port=settings.port,
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        # The server ends in good order and then raises the signal again for whoever was there before it.
+        signal.signal(each, _leave)
+    try:
+        server.run()
+    except SystemExit:
+        if server.started:
+            raise
+    return 0 if server.started else MISUSE
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

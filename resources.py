@@ -1,0 +1,49 @@
+"""What the process owns. The lifespan builds one and hands it to every request."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypedDict, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from batch_processor import BatchProcessor
+from database import Database
+from endings import Endings
+from intake import Intake
+from metrics import Metrics
+from monitor import Monitor
+from outbound import Gate
+from settings import Settings
+from supervision import Supervised
+from times import Clock
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything that is opened at start and closed at the end."""
+
+    settings: Settings
+    clock: Clock
+    metrics: Metrics
+    database: Database
+    intake: Intake
+    endings: Endings
+    monitor: Monitor
+    gate: Gate
+    processor: BatchProcessor
+    worker: Supervised
+    started_at: int
+
+
+class State(TypedDict):
+    """What the lifespan yields; requests see it as `request.state`."""
+
+    resources: Resources
+
+
+def of(request: Request) -> Resources:
+    """The process's resources."""
+    return cast(Resources, request.state.resources)
+
+
+Owned = Annotated[Resources, Depends(of)]

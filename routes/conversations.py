@@ -1,0 +1,169 @@
+"""`/api/v1/conversations`: reading what was taken in, and steering its analysis."""
+
+import re
+from functools import partial
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+
+from errors import ApiError, Code, documented
+from models import COMPLETED, FAILED, SKIPPED
+from parsing import parse, read_json
+from resources import Owned, Resources
+from schemas import ID_PATTERN, ConversationOut, ConversationPage, Ids, Queued, Statuses
+from store import conversations as store
+from store.conversations import Retry
+from views import conversation_view, item_view, status_view
+
+router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+IDS = TypeAdapter(Ids)
+ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
+LONGEST_WAIT = 60
+POLL_SECONDS = 1.0
+"""How often a conversation that another process may be analysing is looked at."""
+SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+
+
+def known_id(conversation_id: str) -> str:
+    """An id that could be known. Raises ApiError 404 where no conversation can have it."""
+    if not re.fullmatch(ID_PATTERN, conversation_id):
+        raise _unknown()
+    return conversation_id
+
+
+Id = Annotated[str, Depends(known_id)]
+
+
+def _unknown() -> ApiError:
+    return ApiError(Code.NOT_FOUND, "No conversation has this id")
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("U+0000 is not allowed")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+
+
+class Parameters(BaseModel):
+    """Query parameters; an unknown one is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GetParameters(Parameters):
+    """Of one conversation."""
+
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0
+    include: Literal["raw"] | None = None
+
+
+class ListParameters(Parameters):
+    """Of the list of conversations."""
+
+    status: Literal["queued", "processing", "completed", "failed", "skipped"] | None = None
+    external_id: Word | None = None
+    author: Word | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+
+
+class RetryParameters(Parameters):
+    """Of a retry."""
+
+    fresh: bool = False
+
+
+class RetryAllParameters(Parameters):
+    """Of a retry of many."""
+
+    status: Literal["failed", "skipped"]
+
+
+@router.get("", response_model=ConversationPage, responses=documented(*SHARED))
+async def page(owned: Owned, asked: Annotated[ListParameters, Query()]) -> Response:
+    """Conversations without their texts, newest intake first."""
+    filters = asked.model_dump(exclude={"limit", "cursor"})
+    before = None if asked.cursor is None else int(asked.cursor)
+    rows = await owned.database.read(partial(store.page, limit=asked.limit + 1, before=before, **filters))
+    shown = rows[: asked.limit]
+    cursor = str(shown[-1].number) if len(rows) > len(shown) else None
+    return JSONResponse({"conversations": [item_view(row) for row in shown], "next_cursor": cursor})
+
+
+@router.get(
+    "/{conversation_id}", response_model=ConversationOut, responses=documented(Code.NOT_FOUND, *SHARED)
+)
+async def get(owned: Owned, conversation_id: Id, asked: Annotated[GetParameters, Query()]) -> Response:
+    """One conversation; with `wait`, as soon as it has ended or after so many seconds."""
+    await _wait(owned, conversation_id, asked.wait)
+    stored = await owned.database.read(partial(store.get, id_=conversation_id))
+    if stored is None:
+        raise _unknown()
+    return JSONResponse(conversation_view(stored, raw=asked.include == "raw"))
+
+
+async def _wait(owned: Resources, id_: str, seconds: float) -> None:
+    until = owned.clock() + round(seconds * 1_000_000)
+    while (left := (until - owned.clock()) / 1_000_000) > 0:
+        # Listening begins before looking, or an ending between the two would be missed.
+        async with owned.endings.listening(id_) as ended:
+            status = await owned.database.read(partial(store.status_of, id_=id_))
+            if status is None or status in ENDED:
+                return
+            await ended(min(left, POLL_SECONDS))
+
+
+@router.post("/status", response_model=Statuses, responses=documented(Code.INVALID_SCHEMA, *SHARED))
+async def statuses(owned: Owned, request: Request) -> Response:
+    """How far up to 500 conversations are."""
+    ids = parse(IDS, await read_json(request)).ids
+    found = await owned.database.read(partial(store.with_insights, ids=ids))
+    wanted = list(dict.fromkeys(ids))
+    views = [status_view(*found[id_]) for id_ in wanted if id_ in found]
+    return JSONResponse({"conversations": views, "unknown": [id_ for id_ in wanted if id_ not in found]})
+
+
+@router.post("/retry", status_code=202, response_model=Queued, responses=documented(*SHARED))
+async def retry_all(owned: Owned, asked: Annotated[RetryAllParameters, Query()]) -> Response:
+    """Queue all that failed, or that were skipped, in steps that do not hold up intake."""
+    before: int | None = None
+    queued = 0
+    while True:
+        step = partial(store.retry_some, status=asked.status, before=before, now=owned.clock())
+        numbers = await owned.database.write(step)
+        if not numbers:
+            break
+        queued, before = queued + len(numbers), numbers[-1]
+        owned.processor.wake()
+    return JSONResponse({"queued": queued}, 202)
+
+
+@router.post(
+    "/{conversation_id}/retry",
+    status_code=202,
+    response_model=Queued,
+    responses=documented(Code.NOT_FOUND, Code.CONFLICT, *SHARED),
+)
+async def retry(owned: Owned, conversation_id: Id, asked: Annotated[RetryParameters, Query()]) -> Response:
+    """Queue a conversation that failed or was skipped; `fresh` asks although the answer may be known."""
+    again = partial(store.retry, id_=conversation_id, fresh=asked.fresh, now=owned.clock())
+    result = await owned.database.write(again)
+    if result is Retry.UNKNOWN:
+        raise _unknown()
+    if result is Retry.NOT_ENDED_BADLY:
+        raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
+    owned.processor.wake()
+    return JSONResponse({"queued": 1}, 202)
+
+
+@router.delete("/{conversation_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+async def delete(owned: Owned, conversation_id: Id) -> Response:
+    """Delete a conversation with everything that belongs to it."""
+    if not await owned.database.write(partial(store.remove, id_=conversation_id)):
+        raise _unknown()
+    return Response(status_code=204)

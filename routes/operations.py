@@ -1,0 +1,88 @@
+"""`/health`, `/healthz`, `/metrics`: for who runs the service."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from circuit_breaker import State
+from metrics import CONTENT_TYPE
+from outbound import Outbound
+from resources import Owned, Resources
+from times import iso
+
+router = APIRouter(tags=["operations"])
+
+CIRCUIT_VALUE = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    reasons: list[str]
+    queue_size: int
+    worker_running: bool
+    worker_restarts: int
+    worker_last_death: str | None
+    db_ok: bool
+    analyzer: str
+    model: str
+    circuit: Literal["closed", "open", "half_open"] | None
+    oldest_queued_seconds: float
+    drain_seconds: float | None
+    started_at: str
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get(
+    "/health", response_model=Health, responses={503: {"model": Health, "description": "no database"}}
+)
+async def health(owned: Owned) -> Response:
+    """200 while intake works, `degraded` where analysis cannot go on; 503 when the database is gone."""
+    view = _health(owned)
+    return JSONResponse(view, 200 if owned.monitor.database_ok else 503)
+
+
+def _health(owned: Resources) -> dict[str, Any]:
+    monitor, worker, gate = owned.monitor, owned.worker, owned.gate
+    reasons = [
+        *(() if monitor.database_ok else ("the database does not answer",)),
+        *(() if worker.running else (f"the worker is being restarted after {worker.last_death}",)),
+        *(() if gate.blocked is None else (gate.blocked,)),
+    ]
+    return {
+        "status": "unavailable" if not monitor.database_ok else "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "queue_size": monitor.depth,
+        "worker_running": worker.running,
+        "worker_restarts": worker.restarts,
+        "worker_last_death": worker.last_death,
+        "db_ok": monitor.database_ok,
+        "analyzer": gate.analyzer.name,
+        "model": gate.analyzer.model,
+        "circuit": gate.breaker.state.value if isinstance(gate, Outbound) else None,
+        "oldest_queued_seconds": round(monitor.oldest_seconds, 1),
+        "drain_seconds": None if monitor.drain_seconds is None else round(monitor.drain_seconds, 1),
+        "started_at": iso(owned.started_at),
+    }
+
+
+@router.get("/healthz", response_model=Alive)
+async def healthz() -> Response:
+    """200 while the process answers at all."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(owned: Owned) -> Response:
+    """Prometheus' text format."""
+    if isinstance(owned.gate, Outbound):
+        owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gate.breaker.state])
+    return Response(owned.metrics.render(), media_type=CONTENT_TYPE)
