@@ -1,0 +1,45 @@
+# Every verb sets up what it needs: a fresh machine has Python 3.11, make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run demo test check lint types unit fuzz clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/runtime: requirements.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt requirements.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/runtime      ## serve on port 8000
+	@$(BIN)/python main.py
+
+demo: $(VENV)/runtime     ## start the service without a key, ingest the sample, show what came out, stop
+	@$(BIN)/python demo.py
+
+test: lint types unit fuzz ## everything that CI runs
+
+check: lint types         ## lint and types only
+
+lint: $(VENV)/dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/dev
+	@$(BIN)/mypy
+
+unit: $(VENV)/dev         ## the tests, on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest
+
+fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
+	@$(BIN)/python -m tests.fuzz
+
+clean:           ## remove what the other verbs made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
