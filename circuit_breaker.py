@@ -1,0 +1,93 @@
+"""The circuit: whether calls may start at all, and what decides that they may again. Policy only."""
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Closed: calls start. Open: none does. Half-open: one probe is under way."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class CircuitBreaker:
+    """Opens after `threshold` faults in a row, or at once where calling on makes no sense.
+
+    While it is open no call starts. When `cooldown` seconds have passed, one probe may: its success closes
+    the circuit, its failure opens it for another cooldown. What comes in from calls that left before it
+    opened neither closes it nor keeps it open longer. A 429 is no fault and no success: report neither.
+    """
+
+    def __init__(
+        self, threshold: int = 5, cooldown: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._threshold = threshold
+        self._cooldown = cooldown
+        self._clock = clock
+        self._state = State.CLOSED
+        self._reason: str | None = None
+        self._faults = 0
+        self._probe_at = 0.0
+
+    @property
+    def state(self) -> State:
+        """Open until a probe starts, however long ago the cooldown ended."""
+        return self._state
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not closed."""
+        return self._reason
+
+    def opens_for(self) -> float:
+        """Seconds until a probe may start; 0 where it may now, is under way, or none is needed."""
+        return max(0.0, self._probe_at - self._clock()) if self._state is State.OPEN else 0.0
+
+    def may_call(self) -> bool:
+        """Whether a call that is no probe may start."""
+        return self._state is State.CLOSED
+
+    def may_probe(self) -> bool:
+        """Whether the caller is to send this cooldown's one probe; True obliges it to `probe_result`."""
+        if self._state is not State.OPEN or self.opens_for() > 0:
+            return False
+        self._state = State.HALF_OPEN
+        return True
+
+    def probe_result(self, ok: bool, reason: str | None = None) -> None:
+        """End the probe: close the circuit, or keep it open for another cooldown (and for a new reason).
+
+        Raises RuntimeError where no probe is under way.
+        """
+        if self._state is not State.HALF_OPEN:
+            raise RuntimeError("no probe is under way")
+        if ok:
+            self._state, self._reason, self._faults = State.CLOSED, None, 0
+        else:
+            self._open(reason or self._reason)
+
+    def success(self) -> None:
+        """A call came back well: the faults before it count no longer."""
+        self._faults = 0
+
+    def fault(self, reason: str = "calls fail") -> None:
+        """A call failed by nobody's fault (5xx, time-out, refused connection)."""
+        if self._state is not State.CLOSED:
+            return
+        self._faults += 1
+        if self._faults >= self._threshold:
+            self._open(reason)
+
+    def deny(self, reason: str) -> None:
+        """Key, credit, permission or model was refused: calling on makes no sense."""
+        if self._state is State.CLOSED:
+            self._open(reason)
+        else:
+            self._reason = reason
+
+    def _open(self, reason: str | None) -> None:
+        self._state, self._reason = State.OPEN, reason
+        self._probe_at = self._clock() + self._cooldown

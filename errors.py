@@ -1,0 +1,295 @@
+"""What can go wrong for a client: a closed set of codes, one envelope, and the one mapping to both."""
+
+import errno
+import json
+import socket
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy import exc as sqlalchemy_errors
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_PROBLEMS = 10
+MAX_DETAILS = 1_000
+MAX_NAME = 64
+
+
+class Code(StrEnum):
+    """Every `error` that an answer can carry; there are no others."""
+
+    INVALID_SCHEMA = "invalid_schema"
+    INVALID_QUERY = "invalid_query"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    QUEUE_FULL = "queue_full"
+    STORAGE_FULL = "storage_full"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
+
+
+STATUS: Mapping[Code, int] = {
+    Code.INVALID_SCHEMA: 400,
+    Code.INVALID_QUERY: 400,
+    Code.UNAUTHORIZED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.CONFLICT: 409,
+    Code.PAYLOAD_TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.RATE_LIMIT_EXCEEDED: 429,
+    Code.QUEUE_FULL: 503,
+    Code.STORAGE_FULL: 503,
+    Code.DATABASE_UNAVAILABLE: 503,
+    Code.OVERLOADED: 503,
+    Code.INTERNAL_ERROR: 500,
+}
+# Where a status has several codes, the framework's own exceptions mean the first.
+BY_STATUS: Mapping[int, Code] = {status: code for code, status in reversed([*STATUS.items()])}
+COME_AGAIN = frozenset({429, 503})
+
+Details = str | Sequence[Mapping[str, object]]
+log = structlog.get_logger()
+
+
+class ApiError(HTTPException):
+    """An answer that is no success. Raise it anywhere below a route.
+
+    `details` is a string, for bulk a list of `{"index", "error"}`; never a value that was sent.
+    `retry_after` is in whole seconds; a 429 or 503 without one says 1.
+    """
+
+    # An HTTPException is all that FastAPI lets pass while it reads a body; it answers 400 to any other.
+    def __init__(
+        self,
+        code: Code,
+        details: Details | None = None,
+        *,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        status = STATUS[code]
+        super().__init__(status, detail=code.value, headers=headers)
+        self.code = code
+        self.details = details
+        self.retry_after = 1 if retry_after is None and status in COME_AGAIN else retry_after
+
+    def envelope(self) -> dict[str, object]:
+        """The answer's body: `error`, and `details` and `retry_after` where there are any."""
+        body = {"error": self.code.value, "details": self.details, "retry_after": self.retry_after}
+        return {name: value for name, value in body.items() if value is not None}
+
+    def response(self) -> Response:
+        """The answer."""
+        headers = dict(self.headers or {})
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        # json's ASCII output also carries the lone surrogates that a client's field name may hold.
+        body = json.dumps(self.envelope())
+        return Response(body, self.status_code, headers, media_type="application/json")
+
+
+class Envelope(BaseModel):
+    """The body of every answer that is no success."""
+
+    error: Code
+    details: str | list[dict[str, Any]] | None = None
+    retry_after: int | None = None
+
+
+def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may answer with these codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(STATUS[code], []).append(code.value)
+    return {status: {"model": Envelope, "description": ", ".join(by_status[status])} for status in by_status}
+
+
+def install(app: FastAPI) -> None:
+    """Make every exception that leaves a route an envelope. Add other middlewares after this."""
+    for kind in (HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _answer)
+    app.add_middleware(LastResort)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    return to_api_error(error).response()
+
+
+def to_api_error(error: Exception) -> ApiError:
+    """The one mapping from what was raised to what is answered."""
+    match error:
+        case ApiError():
+            return error
+        case RequestValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+        case ClientDisconnect():
+            return ApiError(Code.INVALID_SCHEMA, "The body ended early")
+        case _:
+            return from_database(error) or ApiError(Code.INTERNAL_ERROR)
+
+
+def _from_http(error: HTTPException) -> ApiError:
+    code = BY_STATUS.get(error.status_code)
+    if code is None:
+        code = Code.INVALID_QUERY if error.status_code < 500 else Code.INTERNAL_ERROR
+    return ApiError(code, error.detail, headers=error.headers)
+
+
+def _from_validation(error: RequestValidationError) -> ApiError:
+    if isinstance(error.body, bytes) and error.body:  # FastAPI parses only what is declared as JSON
+        return ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+    in_body = any(problem["loc"][0] == "body" for problem in error.errors())
+    code, noun = (Code.INVALID_SCHEMA, "field") if in_body else (Code.INVALID_QUERY, "parameter")
+    problems = ({**problem, "loc": problem["loc"][1:]} for problem in error.errors())
+    return ApiError(code, describe(problems, noun))
+
+
+class LastResort:
+    """Answers what no handler knew, and logs it once.
+
+    Starlette would answer such an exception outside every other middleware, so without request id and
+    metrics, and raise it again for the server to log. What breaks a started answer still goes that way: only
+    the server can cut the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            answer = to_api_error(error)
+            if answer.status_code >= 500:
+                log.error("request_failed", code=answer.code.value, exc_info=error)
+            await answer.response()(scope, receive, send)
+
+
+# Pydantic's own words for these repeat what was sent.
+QUOTING = frozenset(
+    {"union_tag_invalid", "uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"}
+)
+OBJECTS = frozenset({"dict_type", "model_type", "model_attributes_type"})
+
+
+def describe(problems: Iterable[Mapping[str, Any]], noun: str = "field") -> str:
+    """Pydantic's error dicts in one line: each names its field and what is wrong, none repeats a value.
+
+    At most ten problems and 1,000 characters; `noun` is what a name is called that is missing or unknown.
+    """
+    lines = list(dict.fromkeys(_problem(problem, noun) for problem in problems))
+    shown = "; ".join(lines[:MAX_PROBLEMS])[:MAX_DETAILS]
+    return f"{shown}; and {len(lines) - MAX_PROBLEMS} more" if len(lines) > MAX_PROBLEMS else shown
+
+
+def _problem(problem: Mapping[str, Any], noun: str) -> str:
+    path = _path(problem["loc"])
+    match problem["type"]:
+        case "missing":
+            return f"Missing required {noun}: {path or 'body'}"
+        case "extra_forbidden":
+            return f"Unknown {noun}: {path}"
+        case "json_invalid":
+            return f"The body is not valid JSON: {problem['ctx']['error']}"
+        case kind:
+            words = _words(kind, problem)
+            return f"{path}: {words}" if path else words
+
+
+def _words(kind: str, problem: Mapping[str, Any]) -> str:
+    if kind in QUOTING:
+        return "is not valid"
+    if kind in OBJECTS:
+        return "must be a JSON object"
+    if kind in ("literal_error", "enum"):
+        return "must be " + str(problem["ctx"]["expected"]).replace("'", "")
+    subject, should, rest = str(problem["msg"]).removeprefix("Value error, ").partition(" should ")
+    return f"must {rest}" if should and subject.isalpha() else subject + should + rest
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{_name(part)}"
+    return path.removeprefix(".")
+
+
+def _name(part: str) -> str:
+    # An unknown field's name is the client's: cut it, and keep control characters out of logs.
+    shown = "".join(c if c.isprintable() else "?" for c in part[:MAX_NAME])
+    return shown + "..." if len(part) > MAX_NAME else shown
+
+
+DISK_FULL = "53100"
+# Connection, resources, operator, system; the database or the login is gone; a clash, a lock.
+PASSING = ("08", "53", "57", "58", "3D", "28", "40", "55P03")
+SQLITE_PASSING = frozenset(
+    getattr(sqlite3, f"SQLITE_{name}")
+    for name in ("BUSY", "LOCKED", "NOMEM", "READONLY", "IOERR", "CORRUPT", "CANTOPEN", "PROTOCOL", "NOTADB")
+)
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
+
+
+def from_database(error: BaseException) -> ApiError | None:
+    """`storage_full` or `database_unavailable` where the database cannot serve now; None for anything else.
+
+    A wrong statement or a broken constraint is a defect of ours and None, although SQLite calls the first an
+    operational error too.
+    """
+    match error:
+        case sqlalchemy_errors.DBAPIError():
+            code = _from_driver(error.orig)
+            if code is None and error.connection_invalidated:
+                code = Code.DATABASE_UNAVAILABLE
+        case sqlalchemy_errors.TimeoutError() | TimeoutError() | ConnectionError() | socket.gaierror():
+            code = Code.DATABASE_UNAVAILABLE
+        case OSError():
+            code = _from_system(error.errno)
+        case _:
+            code = None
+    return None if code is None else ApiError(code)
+
+
+def _from_driver(error: BaseException | None) -> Code | None:
+    state = getattr(error, "sqlstate", None) or ""
+    number = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+    if state == DISK_FULL or number == sqlite3.SQLITE_FULL:
+        return Code.STORAGE_FULL
+    if state.startswith(PASSING) or number in SQLITE_PASSING:
+        return Code.DATABASE_UNAVAILABLE
+    return None
+
+
+def _from_system(number: int | None) -> Code | None:
+    if number in NO_SPACE:
+        return Code.STORAGE_FULL
+    return Code.DATABASE_UNAVAILABLE if number in NO_ROUTE else None

@@ -1,0 +1,88 @@
+"""Every metric, named in one place. The names are part of the contract with who scrapes them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+# A post takes under a millisecond to 50; `?wait=30` holds on for half a minute.
+REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+# A model thinks for seconds; the time-out of a call is 60 unless set.
+CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+# A disk's sync is tenths of milliseconds to tens; over a second something is wrong.
+COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+SENTIMENTS = ("positive", "neutral", "negative")
+TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
+
+
+class Metrics:
+    """The process's metrics, in a registry of their own. Durations in seconds."""
+
+    def __init__(self) -> None:
+        own = self.registry = CollectorRegistry()
+
+        self.calls = Counter(
+            "grok_calls", "Calls that left for the model, by how they ended", ["outcome"], registry=own
+        )
+        self.call_latency = Histogram(
+            "grok_call_latency_seconds",
+            "Whole call, request to parsed answer",
+            buckets=CALL_SECONDS,
+            registry=own,
+        )
+        self.cache_hits = Counter(
+            "analysis_cache_hits",
+            "Conversations answered from an earlier analysis of their text",
+            registry=own,
+        )
+        self.prefilter_skips = Counter(
+            "prefilter_skips", "Conversations not worth a call, by reason", ["reason"], registry=own
+        )
+        self.tokens = Counter(
+            "estimated_tokens", "Tokens by kind, from the model's usage", ["kind"], registry=own
+        )
+        self.cost_usd = Counter("estimated_cost_usd", "Dollars, from usage or the price table", registry=own)
+
+        self.queue_depth = Gauge(
+            "processing_queue_depth", "Conversations that have not ended: queued or processing", registry=own
+        )
+        self.oldest_queued_age = Gauge(
+            "oldest_queued_age_seconds", "Age of the conversation that has waited longest", registry=own
+        )
+        self.calls_in_flight = Gauge("calls_in_flight", "Calls that have not come back yet", registry=own)
+        self.batch_size = Gauge("batch_size", "Conversations a full batch takes at present", registry=own)
+        self.circuit_state = Gauge("circuit_state", "0 closed, 1 half-open, 2 open", registry=own)
+
+        self.http_request_duration = Histogram(
+            "http_request_duration_seconds",
+            "Requests by route template and status, until the answer's last byte",
+            ["route", "status"],
+            buckets=REQUEST_SECONDS,
+            registry=own,
+        )
+        self.rate_limited = Counter(
+            "rate_limited", "Requests answered 429 by the inbound limit", registry=own
+        )
+        self.insights = Counter("insights", "Insights stored, by sentiment", ["sentiment"], registry=own)
+        self.conversations_failed = Counter(
+            "conversations_failed", "Conversations that ended as failed, by reason", ["reason"], registry=own
+        )
+        self.db_commit = Histogram(
+            "db_commit_seconds",
+            "Commits, as the transaction's owner waits",
+            buckets=COMMIT_SECONDS,
+            registry=own,
+        )
+        self._start_at_zero()
+
+    def _start_at_zero(self) -> None:
+        # A series that begins at 1 hides its first event from rate().
+        for sentiment in SENTIMENTS:
+            self.insights.labels(sentiment)
+        for kind in TOKEN_KINDS:
+            self.tokens.labels(kind)
+
+    def render(self) -> bytes:
+        """Prometheus' text format, to be sent as CONTENT_TYPE."""
+        return generate_latest(self.registry)

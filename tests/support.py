@@ -1,0 +1,81 @@
+"""What tests of several rooms share: waiting for a condition, and serving an app on a real socket."""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+async def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+    """Poll until `check()`, awaited where it can be, is truthy, and return that; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if inspect.isawaitable(value):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"still not so after {seconds:g} s"
+        await asyncio.sleep(0.01)
+
+
+class Served:
+    """An ASGI app on loopback, run by uvicorn in a thread. While stopped its port refuses connections."""
+
+    def __init__(self, app: ASGIApp, *, port: int = 0, grace: int = 1) -> None:
+        """`grace` is how many seconds a stop waits for requests in progress before it cancels them."""
+        self.app = app
+        self.port = port
+        self.grace = grace
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        config = uvicorn.Config(
+            self.app,
+            host="127.0.0.1",
+            port=self.port,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=self.grace,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="served", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 10
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start within 10 s"
+            time.sleep(0.005)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(self.grace + 10)
+        assert not self._thread.is_alive(), "the server did not stop"
+        self._server = self._thread = None
+
+
+@contextmanager
+def served(app: ASGIApp, *, port: int = 0, grace: int = 1) -> Iterator[Served]:
+    """Serve the app while the block runs; `url` says where."""
+    server = Served(app, port=port, grace=grace)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
