@@ -1,0 +1,226 @@
+"""Every way in which the fake Grok can misbehave: a `Fault` says when and how, a `Draft` is what it spoils."""
+
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Fault:
+    """Something to do wrong, by `kind`: a name of CALL_FAULTS or ROW_FAULTS.
+
+    For the next `calls` calls, or until cleared; each time with `probability`; where there is a `marker`, only in
+    calls with a text that contains it. Row faults take it row by row: only rows of texts with the marker, of
+    that share of all texts, and with `first_only` only the first time that a text is asked about.
+    """
+
+    kind: str
+    calls: int | None = None
+    probability: float = 1.0
+    marker: str | None = None
+    first_only: bool = False
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    """The body, the content or the finish_reason, where the kind has one."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """What the rows say instead; a field that is None here is null there."""
+    size: int = 11_000_000
+    pause: float = 0
+    """Seconds between the parts of an answer without end."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*CALL_FAULTS, *ROW_FAULTS):
+            raise ValueError(f"no fault is called {self.kind!r}")
+
+    def meets(self, texts: Sequence[str], random: Random) -> bool:
+        """Whether a call with these texts goes wrong this way; it is then counted."""
+        if self.calls == 0 or not any(self.marks(text) for text in texts):
+            return False
+        if self.kind in CALL_FAULTS and random.random() >= self.probability:
+            return False
+        if self.calls is not None:
+            self.calls -= 1
+        return True
+
+    def marks(self, text: str) -> bool:
+        return self.marker is None or self.marker in text
+
+    def spoils(self, text: str, *, first: bool) -> bool:
+        """Whether this text's row goes wrong. By the text and not by chance, so that its share is exact."""
+        unlucky = zlib.crc32(text.encode()) % 10_000 < self.probability * 10_000
+        return self.marks(text) and unlucky and (first or not self.first_only)
+
+
+@dataclass(slots=True)
+class Draft:
+    """An answer in the making: rows, then the message with them, then the completion around it, then bytes."""
+
+    rows: list[Row]
+    usage: dict[str, Any] | None
+    model: str
+    strict: bool
+    """Whether the request asks for a `json_schema`."""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    message: dict[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = "stop"
+    body: bytes | None = None
+    manner: Literal["whole", "hang", "endless", "drop"] = "whole"
+    pause: float = 0
+    """Seconds between the parts of an answer without end."""
+    billed: dict[str, Any] = field(default_factory=dict)
+    """The usage that is paid for, whatever the answer says of it."""
+
+    @property
+    def content(self) -> str:
+        return json.dumps({"results": self.rows})
+
+    @property
+    def payload(self) -> bytes:
+        if self.body is not None:
+            return self.body
+        message = {"role": "assistant", "content": self.content, "refusal": None} | self.message
+        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
+        completion = {"object": "chat.completion", "model": self.model, "choices": [choice]}
+        return json.dumps(completion | ({} if self.usage is None else {"usage": self.usage})).encode()
+
+    def refuse(self, status: int, code: str, error: str) -> None:
+        """Answer as xAI's server does where it has a complaint."""
+        self.status = status
+        self.billed = {}
+        self.body = json.dumps({"code": code, "error": error}).encode()
+
+
+def _status(draft: Draft, fault: Fault) -> None:
+    draft.refuse(fault.status, "A fault that was ordered", f"This call was told to answer {fault.status}")
+    if fault.text is not None:
+        draft.body = fault.text.encode()
+    draft.headers |= fault.headers
+
+
+def _out_of_credits(draft: Draft, fault: Fault) -> None:
+    said = "Team t-1 has used all available credits or reached its monthly spending limit."
+    draft.refuse(429, "Some resource has been exhausted", said)
+
+
+def _error_under_200(draft: Draft, fault: Fault) -> None:
+    draft.refuse(200, "The service is currently unavailable", "Timed out waiting for the first token")
+
+
+def _no_json_schema(draft: Draft, fault: Fault) -> None:
+    if draft.strict:
+        draft.refuse(400, "Client specified an invalid argument", "response_format json_schema is unknown")
+
+
+def _plain_text(draft: Draft, fault: Fault) -> None:
+    draft.body = (fault.text or "upstream said nothing").encode()
+    draft.headers["content-type"] = "text/plain"
+    draft.billed = {}
+
+
+def _content(draft: Draft, fault: Fault) -> None:
+    draft.message["content"] = fault.text
+
+
+def _cut_off(draft: Draft, fault: Fault) -> None:
+    draft.message["content"] = draft.content[: len(draft.content) // 2]
+
+
+def _finish(draft: Draft, fault: Fault) -> None:
+    draft.finish_reason = fault.text
+
+
+def _refusal(draft: Draft, fault: Fault) -> None:
+    draft.message |= {"content": None, "refusal": fault.text or "I would rather not."}
+
+
+def _no_usage(draft: Draft, fault: Fault) -> None:
+    draft.usage = None
+
+
+def _no_ticks(draft: Draft, fault: Fault) -> None:
+    if draft.usage:
+        draft.usage.pop("cost_in_usd_ticks", None)
+
+
+def _huge(draft: Draft, fault: Fault) -> None:
+    draft.body = draft.payload + b" " * fault.size
+
+
+def _packed(draft: Draft, fault: Fault) -> None:
+    packer = zlib.compressobj(wbits=31)
+    draft.body = packer.compress(draft.payload) + packer.flush()
+    draft.headers["content-encoding"] = "gzip"
+
+
+def _hang(draft: Draft, fault: Fault) -> None:
+    draft.manner = "hang"
+
+
+def _endless(draft: Draft, fault: Fault) -> None:
+    draft.manner = "endless"
+    draft.pause = fault.pause
+
+
+def _drop(draft: Draft, fault: Fault) -> None:
+    draft.manner = "drop"
+
+
+def _reordered(draft: Draft, fault: Fault) -> None:
+    draft.rows.reverse()
+
+
+def _invented(draft: Draft, fault: Fault) -> None:
+    draft.rows.append((draft.rows[0] if draft.rows else {}) | {"conversation_id": fault.text or "conv_99"})
+
+
+CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
+    "status": _status,
+    "out_of_credits": _out_of_credits,
+    "error_under_200": _error_under_200,
+    "no_json_schema": _no_json_schema,
+    "plain_text": _plain_text,
+    "content": _content,
+    "cut_off": _cut_off,
+    "finish": _finish,
+    "refusal": _refusal,
+    "no_usage": _no_usage,
+    "no_ticks": _no_ticks,
+    "reordered": _reordered,
+    "invented": _invented,
+    "huge": _huge,
+    "packed": _packed,
+    "hang": _hang,
+    "endless": _endless,
+    "drop": _drop,
+}
+
+
+def _missing(row: Row, fault: Fault) -> list[Row]:
+    return []
+
+
+def _twice(row: Row, fault: Fault) -> list[Row]:
+    return [row, row]
+
+
+def _twice_differently(row: Row, fault: Fault) -> list[Row]:
+    return [row, row | {"sentiment_score": -row["sentiment_score"] or 0.5}]
+
+
+def _fields(row: Row, fault: Fault) -> list[Row]:
+    return [row | fault.fields]
+
+
+ROW_FAULTS: dict[str, Callable[[Row, Fault], list[Row]]] = {
+    "missing": _missing,
+    "twice": _twice,
+    "twice_differently": _twice_differently,
+    "fields": _fields,
+}

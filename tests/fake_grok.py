@@ -1,0 +1,447 @@
+"""A Grok on loopback that checks what it is sent, answers by a simple rule, and misbehaves on command.
+
+In a test: `with served(FakeGrok()) as server`, then a client with `base_url=f"{server.url}/v1"`. As a program:
+
+    python -m tests.fake_grok --port 8090 --latency 2
+
+which prints its address as a line of JSON and stops on SIGTERM. `GET /__stats` tells what it was sent (with
+`?texts=1` how often each text), `POST /__control` takes `latency`, `key`, `faults` (a list of Fault's fields),
+`clear`, `reset`, and `refuse_seconds`, in which nobody listens on the port.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import sys
+import time
+import zlib
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from random import Random
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.types import Receive, Scope, Send
+
+from tests.fake_faults import CALL_FAULTS, ROW_FAULTS, Draft, Fault
+from tests.support import Served, served
+
+KEY = "test-key"
+HIDDEN_TOKENS = 185
+PROMPT_TICKS, CACHED_TICKS, COMPLETION_TICKS = 12_500, 2_000, 25_000
+MOST_VIOLATIONS = 1_000
+INVALID = "Client specified an invalid argument"
+
+THREE = frozenset({"low", "medium", "high"})
+FOUR = THREE | {"xhigh"}
+# What reasoning_effort each model takes; those without any answer 400 to the field.
+EFFORTS: dict[str, frozenset[str]] = {
+    "grok-4.7": FOUR,
+    "grok-4.6": FOUR,
+    "grok-4.5": THREE,
+    "grok-4.3": FOUR | {"none"},
+    "grok-4.20-0309-reasoning": frozenset(),
+    "grok-4.20-0309-non-reasoning": frozenset(),
+    "grok-4.20-non-reasoning": frozenset(),
+}
+
+GOOD = frozenset({"love", "great", "thanks", "perfect", "happy", "excellent", "quick"})
+BAD = frozenset({"late", "broken", "terrible", "worst", "lost", "waiting", "angry"})
+TOPICS = ("delivery_problems", "billing", "technical_issue", "customer_service", "information_request")
+
+
+def judged(text: str) -> dict[str, Any]:
+    """What the fake makes of a text: the same for the same text, whoever asks."""
+    words = re.findall(r"[a-z]+", text.lower())
+    good, bad = (sum(word in known for word in words) for known in (GOOD, BAD))
+    number = zlib.crc32(text.encode("utf-8", "replace"))
+    return {
+        "sentiment_score": max(-1.0, min(1.0, 0.4 * (good - bad))),
+        "clusters": [TOPICS[number % len(TOPICS)]],
+        "confidence": round(0.5 + number % 50 / 100, 2),
+        "reasoning": f"{good} good words and {bad} bad ones.",
+    }
+
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """The real server ignores a field that it does not know; here a misspelt one must not go unnoticed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ChatMessage(Strict):
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class JsonSchema(Strict):
+    name: str = Field(min_length=1, max_length=64)
+    strict: Literal[True]
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class ResponseFormat(Strict):
+    type: Literal["json_schema", "json_object"]
+    json_schema: JsonSchema | None = None
+
+
+class ChatRequest(Strict):
+    """The documented fields of a request, those that this service needs being required."""
+
+    model: str
+    messages: list[ChatMessage] = Field(min_length=2, max_length=2)
+    response_format: ResponseFormat
+    max_completion_tokens: int = Field(ge=1)
+    temperature: float = Field(1, ge=0, le=2)
+    top_p: float = Field(1, gt=0, le=1)
+    reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    seed: int | None = None
+    prompt_cache_key: str | None = None
+    user: str | None = None
+    n: Literal[1] = 1
+
+
+class Conversation(Strict):
+    conversation_id: str
+    text: str
+
+
+class Question(Strict):
+    conversations: list[Conversation] = Field(min_length=1, max_length=256)
+
+
+class Refused(Exception):
+    """A request that the server would not take: status, code and sentence."""
+
+    def __init__(self, status: int, code: str, error: str) -> None:
+        super().__init__(f"{status} {error}")
+        self.status = status
+        self.code = code
+        self.error = error
+
+
+class Call(NamedTuple):
+    """One call as it came in; `arrived` is when its headers did, on the monotonic clock."""
+
+    arrived: float
+    texts: Sequence[str]
+    """Empty where the request was refused."""
+    status: int
+
+
+class Received(NamedTuple):
+    """One request as it was written."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class FakeGrok:
+    """The server, an ASGI app. What it was told and what it saw may be read from any thread."""
+
+    def __init__(
+        self,
+        *,
+        key: str = KEY,
+        latency: float = 0,
+        seed: int = 0,
+        on_outage: Callable[[float], None] | None = None,
+    ) -> None:
+        """`latency` is in seconds. `on_outage` is given the `refuse_seconds` of a control request."""
+        self.key = key
+        self.latency = latency
+        self.seed = seed
+        self.on_outage = on_outage
+        self.reset()
+
+    def reset(self) -> None:
+        """As if just started: no faults, nothing seen."""
+        self.random = Random(self.seed)  # noqa: S311  a fault's dice, no secret
+        self.faults: list[Fault] = []
+        self.calls: list[Call] = []
+        self.recent: deque[Received] = deque(maxlen=100)
+        self.sent: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.tokens: Counter[str] = Counter()
+        self.billed_ticks = 0
+        self._cached: set[str] = set()
+
+    def misbehave(self, kind: str, **how: Any) -> Fault:
+        """Add a fault; those added earlier go first, and all that apply do."""
+        fault = Fault(kind, **how)
+        self.faults.append(fault)
+        return fault
+
+    def busiest_second(self) -> int:
+        """The most calls that arrived in any one second, its end excluded."""
+        times = sorted(call.arrived for call in self.calls)
+        return max((bisect_left(times, at + 1) - number for number, at in enumerate(times)), default=0)
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "calls": len(self.calls),
+            "statuses": Counter(str(call.status) for call in self.calls),
+            "texts": len(self.sent),
+            "texts_sent": self.sent.total(),
+            "most_often_sent": max(self.sent.values(), default=0),
+            "busiest_second": self.busiest_second(),
+            "tokens": self.tokens,
+            "billed_ticks": self.billed_ticks,
+            "violations": self.violations,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        arrived = time.monotonic()
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        match scope["method"], scope["path"]:
+            case "GET", "/__stats":
+                found = self.stats() | ({"sent": self.sent} if scope["query_string"] == b"texts=1" else {})
+                await respond(send, 200, json.dumps(found).encode())
+            case "POST", "/__control":
+                await self._control(json.loads(await body_of(receive)), send)
+            case _:
+                await self._chat(arrived, scope, receive, send)
+
+    async def _control(self, order: dict[str, Any], send: Send) -> None:
+        if order.get("reset"):
+            self.reset()
+        if order.get("clear"):
+            self.faults.clear()
+        self.latency = order.get("latency", self.latency)
+        self.key = order.get("key", self.key)
+        for fault in order.get("faults", ()):
+            self.misbehave(**fault)
+        await respond(send, 200, b"{}")
+        if self.on_outage is not None and "refuse_seconds" in order:
+            self.on_outage(order["refuse_seconds"])
+
+    async def _chat(self, arrived: float, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await body_of(receive)
+        self.recent.append(Received(headers, body))
+        try:
+            request, question = self._checked(scope, headers, body)
+        except Refused as refused:
+            draft = self._refusal(refused)
+            texts: list[str] = []
+        else:
+            texts = [conversation.text for conversation in question.conversations]
+            draft = self._answer(request, question)
+            self._spoil(draft, texts)
+            self.sent.update(texts)
+        self.calls.append(Call(arrived, texts, draft.status))
+        self._bill(draft)
+        await asyncio.sleep(self.latency)
+        await deliver(draft, receive, send)
+
+    def _refusal(self, refused: Refused) -> Draft:
+        if len(self.violations) < MOST_VIOLATIONS:
+            self.violations.append(str(refused))
+        draft = Draft(rows=[], usage=None, model="", strict=False)
+        draft.refuse(refused.status, refused.code, refused.error)
+        return draft
+
+    def _checked(self, scope: Scope, headers: dict[str, str], body: bytes) -> tuple[ChatRequest, Question]:
+        """In the order in which xAI's server was seen to check. Raises Refused."""
+        check_envelope(scope, headers)
+        request = parsed(ChatRequest, body, status=422)
+        if request.model not in EFFORTS:
+            raise Refused(400, INVALID, f"Model {request.model} not found")
+        self._check_key(headers.get("authorization"))
+        check_effort(request)
+        if [message.role for message in request.messages] != ["system", "user"]:
+            raise Refused(400, INVALID, "not one system and one user message")
+        question = parsed(Question, request.messages[1].content.encode(), status=400)
+        check_ids(request.response_format, question)
+        return request, question
+
+    def _check_key(self, authorization: str | None) -> None:
+        if authorization is None or not authorization.startswith("Bearer "):
+            raise Refused(401, "unauthenticated", "There is no bearer key")
+        if authorization != f"Bearer {self.key}":
+            starred = f"{authorization[7:9]}***{authorization[-2:]}"
+            error = f"Incorrect API key provided: {starred}"
+            raise Refused(400, INVALID, error)
+
+    def _answer(self, request: ChatRequest, question: Question) -> Draft:
+        rows = [{"conversation_id": c.conversation_id} | judged(c.text) for c in question.conversations]
+        draft = Draft(rows, None, request.model, strict=request.response_format.type == "json_schema")
+        draft.usage = self._usage(request, draft.content)
+        draft.headers["x-request-id"] = f"call-{len(self.calls) + 1}"
+        if draft.usage["completion_tokens"] > request.max_completion_tokens:
+            draft.finish_reason = "length"
+            draft.message["content"] = draft.content[: 4 * request.max_completion_tokens]
+            draft.usage = self._usage(request, draft.message["content"])
+        return draft
+
+    def _usage(self, request: ChatRequest, content: str) -> dict[str, Any]:
+        system, user = (message.content for message in request.messages)
+        prompt = HIDDEN_TOKENS + tokens(system) + tokens(user)
+        cached = tokens(system) // 128 * 128 if system in self._cached else 0
+        self._cached.add(system)
+        completion = tokens(content)
+        ticks = (prompt - cached) * PROMPT_TICKS + cached * CACHED_TICKS + completion * COMPLETION_TICKS
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"text_tokens": prompt, "cached_tokens": cached},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+            "cost_in_usd_ticks": ticks,
+        }
+
+    def _spoil(self, draft: Draft, texts: Sequence[str]) -> None:
+        draft.billed = dict(draft.usage or {})
+        for fault in list(self.faults):
+            if not fault.meets(texts, self.random):
+                continue
+            if fault.kind in CALL_FAULTS:
+                CALL_FAULTS[fault.kind](draft, fault)
+            else:
+                self._spoil_rows(draft, texts, fault)
+
+    def _spoil_rows(self, draft: Draft, texts: Sequence[str], fault: Fault) -> None:
+        """Row by row; a row stands for the text of its id, wherever earlier faults have moved it."""
+        rows: list[dict[str, Any]] = []
+        for row in draft.rows:
+            text = texts[int(row["conversation_id"]) - 1] if row["conversation_id"].isdigit() else ""
+            spoilt = fault.spoils(text, first=text not in self.sent)
+            rows += ROW_FAULTS[fault.kind](row, fault) if spoilt else [row]
+        draft.rows = rows
+
+    def _bill(self, draft: Draft) -> None:
+        """Whoever hangs up has still been served: only an answer that is no completion costs nothing."""
+        self.billed_ticks += draft.billed.get("cost_in_usd_ticks", 0)
+        for kind in ("prompt_tokens", "completion_tokens"):
+            self.tokens[kind] += draft.billed.get(kind, 0)
+
+
+def tokens(text: str) -> int:
+    return max(1, len(text) // 4)
+
+
+def check_envelope(scope: Scope, headers: dict[str, str]) -> None:
+    if scope["path"] != "/v1/chat/completions":
+        raise Refused(404, "Some requested entity was not found", "No handler for this URL")
+    if scope["method"] != "POST":
+        raise Refused(405, "Method not allowed", "Use POST")
+    if headers.get("content-type", "").split(";")[0] != "application/json":
+        raise Refused(415, "Unsupported media type", "The body must be application/json")
+
+
+def parsed(kind: type[Document], written: bytes, *, status: int) -> Document:
+    """The document, if it is one of that kind. Raises Refused, without repeating what was written."""
+    try:
+        return kind.model_validate_json(written)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        wrong = f"{kind.__name__}: {where}: {first['msg']}"
+        raise Refused(400 if first["type"] == "json_invalid" else status, INVALID, wrong) from None
+
+
+def check_effort(request: ChatRequest) -> None:
+    effort = request.reasoning_effort
+    if effort is not None and effort not in EFFORTS[request.model]:
+        raise Refused(400, INVALID, f"Model {request.model} does not support reasoning_effort {effort}")
+
+
+def check_ids(answer_format: ResponseFormat, question: Question) -> None:
+    """The ids count from "1", and a schema asks for exactly one row for each."""
+    ids = [conversation.conversation_id for conversation in question.conversations]
+    if ids != [str(number) for number in range(1, len(ids) + 1)]:
+        raise Refused(400, INVALID, "the conversation ids do not count from 1")
+    if answer_format.type == "json_object":
+        return
+    if answer_format.json_schema is None:
+        raise Refused(422, INVALID, "response_format json_schema without a schema")
+    try:
+        results = answer_format.json_schema.schema_["properties"]["results"]
+        asked = results["items"]["properties"]["conversation_id"]["enum"]
+        lengths = {results["minItems"], results["maxItems"]}
+        required = set(results["items"]["required"])
+    except (KeyError, TypeError) as error:
+        raise Refused(400, INVALID, f"the schema lacks {error}") from None
+    if asked != ids or lengths != {len(ids)} or required != {"conversation_id", *judged("")}:
+        raise Refused(400, INVALID, "the schema is not for the ids of the user message")
+
+
+async def body_of(receive: Receive) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    await start(send, status, {"content-length": str(len(body)), **(headers or {})})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
+    given = {"content-type": "application/json", **headers}
+    pairs = [(name.encode(), value.encode()) for name, value in given.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def deliver(draft: Draft, receive: Receive, send: Send) -> None:
+    """Send the answer the way it is to be sent; one that hangs or never ends lasts until the client leaves."""
+    match draft.manner:
+        case "whole":
+            await respond(send, draft.status, draft.payload, draft.headers)
+        case "drop":
+            half = draft.payload[: len(draft.payload) // 2]
+            await start(send, draft.status, {"content-length": str(len(draft.payload))})
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+        case "hang":
+            await receive()
+        case "endless":
+            await start(send, draft.status, draft.headers)
+            left = asyncio.ensure_future(receive())
+            while not left.done():
+                await send({"type": "http.response.body", "body": b" " * 65_536, "more_body": True})
+                await asyncio.sleep(draft.pause)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fake_grok", description="A Grok on loopback.")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    parser.add_argument("--latency", type=float, default=0, help="seconds that every answer takes")
+    parser.add_argument("--key", default=KEY, help="the API key that is right (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the dice that faults are thrown with")
+    options = parser.parse_args()
+    orders: SimpleQueue[float | None] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: orders.put(None))
+    fake = FakeGrok(key=options.key, latency=options.latency, seed=options.seed, on_outage=orders.put)
+    with served(fake, port=options.port, grace=0) as server:
+        sys.stdout.write(json.dumps({"url": f"{server.url}/v1", "port": server.port}) + "\n")
+        sys.stdout.flush()
+        serve(server, orders)
+
+
+def serve(server: Served, orders: "SimpleQueue[float | None]") -> None:
+    """Until the order None; a number is for how many seconds to be gone."""
+    while (outage := orders.get()) is not None:
+        server.stop()
+        with suppress(Empty):
+            if orders.get(timeout=outage) is None:
+                return
+        server.start()
+
+
+if __name__ == "__main__":
+    main()
