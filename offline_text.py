@@ -1,0 +1,65 @@
+"""How the offline analyzer reads: whose words count, what is noise in them, and how its rules are written."""
+
+import html
+import re
+from collections.abc import Iterator
+from itertools import pairwise, product
+
+TURN = re.compile(r"^(customer|agent): ", re.MULTILINE)
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+LINK_MENTION_OR_GREETING = re.compile(
+    r"https?://\S+|www\.\S+|@\w+|[Gg]ood (?:[Mm]orning|[Aa]fternoon|[Ee]vening|[Dd]ay)\b"
+)
+HASHTAG = re.compile(r"#(\w+)")
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+RUN_TOGETHER = re.compile(
+    "unhappy|happy|never|not|worst|best|bad|good|great|fails?|sucks?|love|angry|terrible|horrible|awesome"
+    "|thank|amazing|again|fly|service|customer|help|ridiculous|disappointed|frustrated|stranded|delayed",
+    re.IGNORECASE,
+)
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+")
+PLAIN_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "`": "'", "\u201c": " ", "\u201d": " ", '"': " "})
+
+
+def customer_words(text: str) -> str:
+    """What the customer says in a transcript; all of it where no line is the customer's."""
+    turns = TURN.split(text)[1:]
+    said = [words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "customer"]
+    return "\n".join(said) or text
+
+
+def clean(text: str) -> str:
+    r"""The text without links, @mentions and greetings, its entities, \u escapes and #tags spelt out.
+
+    A handle is a name and "good morning" is courtesy: no sentiment in either.
+    """
+    if "\\u" in text:
+        text = ESCAPE.sub(_character, text)
+    if "&" in text:
+        text = html.unescape(text)
+    text = LINK_MENTION_OR_GREETING.sub(" ", text.translate(PLAIN_QUOTES))
+    return HASHTAG.sub(_spelt_out, text) if "#" in text else text
+
+
+def _spelt_out(tag: re.Match[str]) -> str:
+    return RUN_TOGETHER.sub(r" \g<0> ", CAMEL.sub(" ", tag[1]).lower())
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16)
+    return " " if 0xD800 <= code <= 0xDFFF else chr(code)
+
+
+def ngrams(cleaned: str) -> set[str]:
+    """Every word, pair and triple of words in lower case, joined by one space."""
+    words = WORD.findall(cleaned.lower())
+    triples = zip(words, words[1:], words[2:], strict=False)
+    return {*words, *map(" ".join, pairwise(words)), *map(" ".join, triples)}
+
+
+def phrases(rule: str) -> Iterator[str]:
+    """The phrases that a rule stands for, slots parted by blanks and the choices in a slot by bars.
+
+    `no|zero reply|help` stands for "no reply", "no help", "zero reply" and "zero help".
+    """
+    return map(" ".join, product(*(slot.split("|") for slot in rule.split())))
