@@ -1,0 +1,78 @@
+"""What a run prints at its end."""
+
+from collections import Counter
+from collections.abc import Mapping
+from textwrap import shorten
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.answers import Insight, Status
+from ingest.delivery import Listing, Tally
+from ingest.outcome import Outcome
+
+SHOWN_ROWS = 50
+SHOWN_TOPICS = 10
+SHOWN_CHARACTERS = 80
+
+
+def print_tally(console: Console, tally: Tally, blank: int) -> None:
+    """What was sent, and each row that was not, with its line and the reason."""
+    table = Table("sent", "accepted", "duplicates", "conflicts", "rejected rows", "blank rows")
+    counts = (
+        tally.sent,
+        tally.accepted,
+        tally.duplicates,
+        tally.conflicts.count,
+        tally.rejected.count,
+        blank,
+    )
+    table.add_row(*(f"{count:,}" for count in counts))
+    console.print(table)
+    _print_listing(console, "conflicts (not stored: the id is known with other content)", tally.conflicts)
+    _print_listing(console, "rejected", tally.rejected)
+
+
+def print_outcome(console: Console, outcome: Outcome, openings: Mapping[str, str]) -> None:
+    """What the analysis made of it. `openings` has the text of the examples by conversation id."""
+    numbers = Table(title="Analysis")
+    for heading in ("status", "sentiment", "topics"):
+        numbers.add_column(heading)
+    numbers.add_row(*map(_counts, (outcome.statuses, outcome.sentiments, outcome.topics)))
+    console.print(numbers)
+    for error, count in outcome.errors.most_common(SHOWN_TOPICS):
+        console.print(f"{count:,} {error}", markup=False)
+    insights = Table("it begins", "sentiment", "score", "sure", "topics", title="Some insights")
+    for status in outcome.examples:
+        if status.insight is not None:
+            insights.add_row(*_example(status, status.insight, openings))
+    if insights.row_count:
+        console.print(insights)
+
+
+def _print_listing(console: Console, title: str, listing: Listing) -> None:
+    if not listing.count:
+        return
+    console.print(f"{title}:")
+    for line, what in sorted(listing.first)[:SHOWN_ROWS]:
+        console.print(f"  line {line}: {what}", markup=False)
+    if listing.count > SHOWN_ROWS:
+        console.print(f"  and {listing.count - SHOWN_ROWS:,} more")
+
+
+def _counts(counter: Counter[str]) -> Text:
+    return Text("\n".join(f"{count:,} {name}" for name, count in (+counter).most_common(SHOWN_TOPICS)))
+
+
+def _example(status: Status, insight: Insight, openings: Mapping[str, str]) -> tuple[Text, ...]:
+    said = openings.get(status.conversation_id) or status.conversation_id
+    analysis = insight.grok_analysis
+    cells = (
+        shorten(said, SHOWN_CHARACTERS, placeholder="…"),
+        insight.sentiment,
+        f"{analysis.sentiment_score:+.2f}",
+        f"{analysis.confidence:.0%}",
+        ", ".join(analysis.clusters),
+    )
+    return tuple(map(Text, cells))
