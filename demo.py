@@ -1,0 +1,105 @@
+"""`make demo`: a service without a key, the sample, what came out of it. Leaves nothing behind."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+SECONDS_TO_START = 30
+SHOWN = 15
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """A running service with an empty database in `folder`; gives its address."""
+    port = free_port()
+    own = {"GROK_MODE": "offline", "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}", "LOG_LEVEL": "ERROR"}
+    environment = {**os.environ, **own, "HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMIT": "0"}
+    process = subprocess.Popen([sys.executable, HERE / "main.py"], env=environment)  # noqa: S603  our own
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Return when the service answers. Raises SystemExit where it ended or takes too long."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/healthz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise SystemExit("the service did not start")
+
+
+def insights_table(insights: list[dict[str, Any]]) -> Table:
+    """The newest insights, a row each."""
+    table = Table("when", "customer", "text", "sentiment", "score", "topics", title="Insights")
+    for each in insights:
+        analysis = each["grok_analysis"]
+        table.add_row(
+            each["timestamp"][:16].replace("T", " "),
+            each["author"] or "",
+            " ".join(each["text"].split())[:48],
+            each["sentiment"],
+            f"{analysis['sentiment_score']:+.2f}",
+            ", ".join(analysis["clusters"]),
+        )
+    return table
+
+
+def trends_table(trends: dict[str, Any]) -> Table:
+    """The days that have insights, a row each."""
+    table = Table("day", "total", "positive", "neutral", "negative", "mean", title="Trends")
+    for day in trends["series"]:
+        if day["total"]:
+            counts = (str(day[name]) for name in ("total", "positive", "neutral", "negative"))
+            table.add_row(day["start"][:10], *counts, f"{day['mean_sentiment']:+.2f}")
+    return table
+
+
+def main() -> int:
+    """Run the demo; 0 where all of it worked."""
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
+        console.print(f"The service runs at {url}, offline, with an empty database.\n")
+        ingest = [sys.executable, str(HERE / "ingest_data.py"), "--api-url", url, "--wait"]
+        code = subprocess.run(ingest, check=False).returncode  # noqa: S603  our own
+        if code:
+            return code
+        found = httpx.get(f"{url}/api/v1/insights/recent", params={"limit": SHOWN}).raise_for_status().json()
+        console.print(insights_table(found["insights"]))
+        window = {"start_time": "2026-11-01", "end_time": "2026-12-01"}
+        trends = httpx.get(f"{url}/api/v1/trends", params=window).raise_for_status().json()
+        console.print(trends_table(trends))
+        topics = ", ".join(f"{slug} {count}" for slug, count in trends["top_topics"])
+        console.print(f"{trends['total_insights']} insights. Top topics: {topics}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
