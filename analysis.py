@@ -12,6 +12,7 @@ CONFIDENCE_UNIT = 100
 CONFIDENCE_SLACK = 0.05
 MAX_CLUSTERS = 5
 MAX_REASONING = 1_000
+MAX_RAW = 65_536
 NEUTRAL_BAND = 2_000  # scores from -0.2 to 0.2, in units of 1/10,000
 
 
@@ -152,6 +153,8 @@ def sentiment_of(score: int) -> int:
 def validate_row(row: Mapping[str, object]) -> Row:
     """One row of a model's answer, believed or not. A row is never filled with a default."""
     raw = json.dumps(row, separators=(",", ":"))
+    if len(raw) > MAX_RAW:
+        return Invalid("the row is too long")
     try:
         return Analysis(
             score=_scaled(row, "sentiment_score", low=-1, slack=0, unit=SCORE_UNIT),

@@ -158,8 +158,9 @@ class Outbound:
         async def leave() -> None:
             nonlocal left_at
             await before_send()
-            left_at = time.perf_counter()
-            self._metrics.calls_in_flight.inc()
+            if left_at is None:  # a server without json_schema is asked twice in one call
+                left_at = time.perf_counter()
+                self._metrics.calls_in_flight.inc()
 
         outcome = "cancelled"
         try:

@@ -46,10 +46,17 @@ class Settings(BaseSettings):
     """The process's configuration; durations in seconds. Raises ValidationError on a bad value."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
-    grok_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices(*SYNONYMS["grok_api_key"]))
+    grok_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices(*SYNONYMS["grok_api_key"])
+    )
     grok_mode: GrokMode = GrokMode.AUTO
     grok_model: str = Field(default="grok-4.3", min_length=1)
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")

@@ -93,7 +93,9 @@ def _content(stored: Stored) -> Json:
 def _raw_view(stored: Stored) -> Json | None:
     if stored.insight is None:
         return None
-    return {"answer": json.loads(stored.insight.raw), "call": stored.call and _call_view(stored.call)}
+    # A model may write NaN beside the fields that are validated; JSON has no such word.
+    answer = json.loads(stored.insight.raw, parse_constant=str)
+    return {"answer": answer, "call": stored.call and _call_view(stored.call)}
 
 
 def _call_view(row: Row[Any]) -> Json:

