@@ -37,10 +37,11 @@ from intake import Intake
 from metrics import Metrics
 from monitor import Monitor
 from offline_analyzer import OfflineAnalyzer
+from openapi import Documented, method_not_allowed
 from outbound import Direct, Gate, Outbound
 from rate_limiter import InboundLimiter, Pacer
 from resources import Resources, State
-from routes import conversations, intake, operations
+from routes import conversations, insights, intake, operations
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
@@ -64,16 +65,17 @@ class CannotStart(Exception):
 def create_app(settings: Settings) -> FastAPI:
     """The application. It holds no resource before its lifespan starts."""
     metrics = Metrics()
-    app = FastAPI(
+    app = Documented(
         title="Insights Platform",
         version="0.1.0",
         description="Takes in support conversations, has Grok analyse them, serves what it found.",
         lifespan=lambda _: lifespan(settings, metrics),
     )
     errors.install(app)
+    app.add_exception_handler(405, method_not_allowed)
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     middleware.install(app, metrics, limiter)
-    for routes in (intake, conversations, operations):
+    for routes in (intake, conversations, insights, operations):
         app.include_router(routes.router)
     return app
 

@@ -1,10 +1,13 @@
 """The tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     text,
 )
 
@@ -47,6 +51,13 @@ metadata = MetaData(
 
 # INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would make a second index of it.
 Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+def partial_index(
+    name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False
+) -> Index:
+    """An index of only the rows `where` holds, on both databases."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def queue_columns() -> list[Column[object]]:
@@ -92,54 +103,36 @@ conversations = Table(
     sqlite_autoincrement=True,
 )
 
-Index(
+partial_index(
     "ix_conversations_external_id",
     conversations.c.external_id,
+    where=conversations.c.external_id.is_not(None),
     unique=True,
-    sqlite_where=conversations.c.external_id.is_not(None),
-    postgresql_where=conversations.c.external_id.is_not(None),
 )
-Index(
+partial_index(
     "ix_conversations_idempotency_key",
     conversations.c.idempotency_key,
+    where=conversations.c.idempotency_key.is_not(None),
     unique=True,
-    sqlite_where=conversations.c.idempotency_key.is_not(None),
-    postgresql_where=conversations.c.idempotency_key.is_not(None),
 )
-Index(
+partial_index(
     "ix_conversations_due",
     conversations.c.run_at,
     conversations.c.number,
-    sqlite_where=conversations.c.run_at.is_not(None),
-    postgresql_where=conversations.c.run_at.is_not(None),
+    where=conversations.c.run_at.is_not(None),
 )
-Index(
-    "ix_conversations_waits_for",
-    conversations.c.waits_for,
-    sqlite_where=conversations.c.waits_for.is_not(None),
-    postgresql_where=conversations.c.waits_for.is_not(None),
+partial_index(
+    "ix_conversations_waits_for", conversations.c.waits_for, where=conversations.c.waits_for.is_not(None)
 )
-Index(
+partial_index(
     "ix_conversations_author",
     conversations.c.author,
     conversations.c.number,
-    sqlite_where=conversations.c.author.is_not(None),
-    postgresql_where=conversations.c.author.is_not(None),
+    where=conversations.c.author.is_not(None),
 )
 # Nearly every row ends completed, and a list of those is found by walking the numbers.
-Index(
-    "ix_conversations_status",
-    conversations.c.status,
-    conversations.c.number,
-    sqlite_where=NOT_COMPLETED,
-    postgresql_where=NOT_COMPLETED,
-)
-Index(
-    "ix_conversations_skipped",
-    conversations.c.timestamp,
-    sqlite_where=IS_SKIPPED,
-    postgresql_where=IS_SKIPPED,
-)
+partial_index("ix_conversations_status", conversations.c.status, conversations.c.number, where=NOT_COMPLETED)
+partial_index("ix_conversations_skipped", conversations.c.timestamp, where=IS_SKIPPED)
 
 messages = Table(
     "messages",
@@ -154,13 +147,12 @@ messages = Table(
     CheckConstraint("role IN ('customer', 'support_agent')", name="role"),
     sqlite_with_rowid=False,
 )
-Index(
+partial_index(
     "ix_messages_message_id",
     messages.c.conversation,
     messages.c.message_id,
+    where=messages.c.message_id.is_not(None),
     unique=True,
-    sqlite_where=messages.c.message_id.is_not(None),
-    postgresql_where=messages.c.message_id.is_not(None),
 )
 
 grok_calls = Table(
@@ -180,6 +172,7 @@ grok_calls = Table(
     Column("completion_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("cost_ticks", BigInteger),
+    Column("reserved_ticks", BigInteger, nullable=False, server_default=text("0")),
     Column("error", Text),
     Column("body", Text),
     sqlite_autoincrement=True,
@@ -222,24 +215,22 @@ Index(
     insights.c.confidence,
     insights.c.score,
 )
-Index(
+partial_index(
     "ix_insights_author",
     insights.c.author,
     insights.c.timestamp,
     insights.c.conversation,
     insights.c.sentiment,
     insights.c.confidence,
-    sqlite_where=insights.c.author.is_not(None),
-    postgresql_where=insights.c.author.is_not(None),
+    where=insights.c.author.is_not(None),
 )
 Index("ix_insights_analysed_at", insights.c.analysed_at, insights.c.conversation)
 # The newest answer to a text is at an end, however often the text came.
-Index(
+partial_index(
     "ix_insights_cache_key",
     insights.c.cache_key,
     insights.c.analysed_at,
-    sqlite_where=insights.c.cache_key.is_not(None),
-    postgresql_where=insights.c.cache_key.is_not(None),
+    where=insights.c.cache_key.is_not(None),
 )
 
 topics = Table(
@@ -306,4 +297,35 @@ asking = Table(
     Column("lease", String(32), nullable=False),
     Column("until", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# What a UTC day's calls cost; `reserved` is what calls that have not been settled can cost at most.
+spending = Table(
+    "spending",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in (
+            "spent",
+            "reserved",
+            "calls",
+            "prompt_tokens",
+            "cached_tokens",
+            "completion_tokens",
+            "reasoning_tokens",
+            "analysed",
+            "cached",
+            "skipped",
+        )
+    ),
+    CheckConstraint("reserved >= 0", name="settled_once"),
+)
+
+# What an operator switched, so that it holds over a restart and for every process.
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("is_on", Boolean, nullable=False),
 )

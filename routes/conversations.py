@@ -19,6 +19,7 @@ from views import conversation_view, item_view, status_view
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
 IDS = TypeAdapter(Ids)
+ASKED_IDS = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
 LONGEST_WAIT = 60
 POLL_SECONDS = 1.0
@@ -118,7 +119,12 @@ async def _wait(owned: Resources, id_: str, seconds: float) -> None:
             await ended(min(left, POLL_SECONDS))
 
 
-@router.post("/status", response_model=Statuses, responses=documented(Code.INVALID_SCHEMA, *SHARED))
+@router.post(
+    "/status",
+    response_model=Statuses,
+    responses=documented(Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED),
+    openapi_extra={"requestBody": ASKED_IDS},
+)
 async def statuses(owned: Owned, request: Request) -> Response:
     """How far up to 500 conversations are."""
     ids = parse(IDS, await read_json(request)).ids

@@ -83,6 +83,7 @@ async def healthz() -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(owned: Owned) -> Response:
     """Prometheus' text format."""
+    owned.metrics.batch_size.set(owned.processor.batch_size)
     if isinstance(owned.gate, Outbound):
         owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gate.breaker.state])
     return Response(owned.metrics.render(), media_type=CONTENT_TYPE)

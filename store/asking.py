@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from models import asking, conversations
 from store.dialect import insert_or
@@ -24,21 +24,24 @@ def lead(
         where=asking.c.until <= now,
     ).returning(asking.c.cache_key)
     rows = [{"cache_key": key, "lease": lease, "until": until} for key in sorted(keys)]
-    led = set(connection.execute(mine, rows).scalars())
-    others = select(asking.c.cache_key, asking.c.until).where(asking.c.cache_key.in_(set(keys) - led))
+    refused = set(keys) - set(connection.execute(mine, rows).scalars())
+    if not refused:
+        return {}
+    others = select(asking.c.cache_key, asking.c.until).where(asking.c.cache_key.in_(refused))
     return {row.cache_key: row.until for row in connection.execute(others)}
 
 
 def extend(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], until: int) -> None:
     """Keep asking about these texts until later."""
-    mine = asking.c.cache_key.in_(sorted(keys)) & asking.c.lease.in_(leases)
-    connection.execute(update(asking).where(mine).values(until=until))
+    if keys:
+        connection.execute(update(asking).where(_mine(keys, leases)).values(until=until))
 
 
 def release(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], now: int) -> None:
     """Stop asking about these texts, and let those who waited for the answer be due."""
-    mine = asking.c.cache_key.in_(sorted(keys)) & asking.c.lease.in_(leases)
-    connection.execute(delete(asking).where(mine))
+    if not keys:
+        return
+    connection.execute(delete(asking).where(_mine(keys, leases)))
     c = conversations.c
     # Who is locked is being claimed just now, and sees the answer by itself.
     waiting = (
@@ -49,6 +52,14 @@ def release(connection: Connection, keys: Collection[bytes], *, leases: Collecti
         connection.execute(
             update(conversations).where(c.number.in_(numbers)).values(run_at=now, waits_for=None)
         )
+
+
+def _mine(keys: Collection[bytes], leases: Collection[str]) -> ColumnElement[bool]:
+    # Locked in the order in which `lead` takes them; without it PostgreSQL takes them as they lie.
+    c = asking.c
+    mine = select(c.cache_key).where(c.cache_key.in_(keys), c.lease.in_(leases))
+    locked = mine.order_by(c.cache_key).with_for_update().cte()
+    return c.cache_key.in_(select(locked.c.cache_key))
 
 
 def forget_all(connection: Connection, *, now: int) -> None:

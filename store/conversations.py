@@ -24,6 +24,10 @@ RETRIED_AT_ONCE = 100
 """Rows in one transaction of a mass retry, so that intake is not held up."""
 
 
+# Up to 64 KB a row, of which a page has 1,000.
+WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A conversation with all that belongs to it; rows of the tables of those names."""
@@ -50,7 +54,10 @@ def get(connection: Connection, id_: str) -> Stored | None:
     m, i, g = messages.c, insights.c, grok_calls.c
     said = connection.execute(select(messages).where(m.conversation == row.number).order_by(m.position)).all()
     insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
-    call = insight and connection.execute(select(grok_calls).where(g.number == insight.call)).one_or_none()
+    number = None if insight is None else insight.call
+    called = select(grok_calls).where(g.number == number)
+    # SQLite reads the whole table for a number that IS NULL.
+    call = None if number is None else connection.execute(called).one_or_none()
     return Stored(row, said, insight, call)
 
 
@@ -62,8 +69,8 @@ def status_of(connection: Connection, id_: str) -> str | None:
 def with_insights(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
-    """Conversation and insight of each id that is known."""
-    rows = connection.execute(select(conversations).where(conversations.c.id.in_(ids))).all()
+    """Conversation, without its raw data, and insight of each id that is known."""
+    rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
     numbers = [row.number for row in rows]
     found = connection.execute(select(insights).where(insights.c.conversation.in_(numbers)))
     by_number = {row.conversation: row for row in found}
@@ -79,9 +86,12 @@ def page(
     external_id: str | None = None,
     author: str | None = None,
 ) -> Sequence[Row[Any]]:
-    """Conversations by intake, the newest first; `before` is the intake number the last page ended with."""
+    """Conversations by intake, the newest first, without their raw data.
+
+    `before` is the intake number the last page ended with.
+    """
     c = conversations.c
-    statement = select(conversations).order_by(c.number.desc()).limit(limit)
+    statement: Select[Any] = select(*WITHOUT_RAW_DATA).order_by(c.number.desc()).limit(limit)
     if before is not None:
         statement = statement.where(c.number < before)
     if external_id is not None:
@@ -127,7 +137,8 @@ def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> Retry:
 def retry_some(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
     """Queue up to 100 of that status with an intake number under `before`; gives their numbers, falling."""
     c = conversations.c
-    chosen = _of_status(select(conversations).order_by(c.number.desc()).limit(RETRIED_AT_ONCE), status)
+    some = select(c.number, c.status, c.timestamp).order_by(c.number.desc()).limit(RETRIED_AT_ONCE)
+    chosen = _of_status(some, status)
     if before is not None:
         chosen = chosen.where(c.number < before)
     rows = connection.execute(chosen.with_for_update()).all()
@@ -144,6 +155,8 @@ def _queue_again(connection: Connection, rows: Sequence[Row[Any]], *, fresh: boo
 
 
 def _queue(connection: Connection, rows: Sequence[Row[Any]], now: int, **flags: bool) -> None:
+    if not rows:
+        return
     anew = {
         "status": QUEUED,
         "run_at": now,

@@ -1,6 +1,6 @@
 """Accepting conversations: a whole group in one transaction, and to each its own answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from models import QUEUED, conversations, messages
 from store.dialect import insert_or
 
 Key = tuple[str, str | None, str | None]
-Known = Row[Any, Any, Any, Any]
+Found = Row[Any, Any, Any, Any]
+Known = Mapping[tuple[str, str], Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,12 @@ def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> 
         return group
     # Two processes take the locks of the same ids in the same order: 0 deadlocks, unsorted 6 in 80 groups.
     # sorted is stable, so what has no id of the sender's keeps the order in which it was sent.
-    return sorted(group, key=lambda each: each.external_id or each.idempotency_key or "")
+    return sorted(group, key=_lock_key)
+
+
+def _lock_key(new: NewConversation) -> str:
+    own = new.id if new.content_hash is not None else ""
+    return new.external_id or new.idempotency_key or own
 
 
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
@@ -140,33 +146,32 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         connection.execute(insert(messages), rows)
 
 
-def _known(connection: Connection, group: Sequence[NewConversation]) -> Sequence[Known]:
+def _known(connection: Connection, group: Sequence[NewConversation]) -> Known:
+    """The stored conversations that share an id with one of the group, by each of their ids."""
     if not group:
-        return ()
+        return {}
     c = conversations.c
     same = or_(
         c.id.in_([each.id for each in group]),
         c.external_id.in_([each.external_id for each in group if each.external_id is not None]),
         c.idempotency_key.in_([each.idempotency_key for each in group if each.idempotency_key is not None]),
     )
-    return connection.execute(
-        select(c.id, c.external_id, c.idempotency_key, c.content_hash).where(same)
-    ).all()
+    rows = connection.execute(select(c.id, c.external_id, c.idempotency_key, c.content_hash).where(same))
+    return {id_: row for row in rows for id_ in _ids(row)}
 
 
-def _answer(new: NewConversation, known: Iterable[Known]) -> Answer | None:
-    same = [row for row in known if _shares_an_id(new, row)]
+def _ids(each: NewConversation | Found) -> Iterator[tuple[str, str]]:
+    for name in ("id", "external_id", "idempotency_key"):
+        value = getattr(each, name)
+        if value is not None:
+            yield name, value
+
+
+def _answer(new: NewConversation, known: Known) -> Answer | None:
+    same = {known[id_].id: known[id_] for id_ in _ids(new) if id_ in known}
     if not same:
         return None
-    first = str(same[0].id)
-    if len(same) == 1 and same[0].content_hash is not None and same[0].content_hash == new.content_hash:
-        return Accepted(first, created=False)
-    return Conflict(first)
-
-
-def _shares_an_id(new: NewConversation, row: Known) -> bool:
-    return (
-        row.id == new.id
-        or (new.external_id is not None and row.external_id == new.external_id)
-        or (new.idempotency_key is not None and row.idempotency_key == new.idempotency_key)
-    )
+    first, *others = same.values()
+    if not others and first.content_hash is not None and first.content_hash == new.content_hash:
+        return Accepted(first.id, created=False)
+    return Conflict(first.id)

@@ -5,7 +5,7 @@ roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -80,6 +80,27 @@ class Requeued:
 Outcome = Completed | Skipped | Failed | Requeued
 
 
+JOB_COLUMNS = tuple(
+    conversations.c[name]
+    for name in (
+        "number",
+        "id",
+        "revision",
+        "timestamp",
+        "author",
+        "is_chat",
+        "run_at",
+        "failures",
+        "pack_limit",
+        "pass_prefilter",
+        "pass_cache",
+        "lease",
+    )
+)
+# Of every ending: an ended row is nobody's, and a text's answer must not make it due again.
+ENDED = {"run_at": None, "lease": None, "waits_for": None}
+
+
 def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
     """Up to `limit` conversations that are due, the longest first, locked until the transaction ends.
 
@@ -87,7 +108,7 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
     """
     c = conversations.c
     statement = (
-        select(conversations)
+        select(*JOB_COLUMNS)
         .where(c.run_at <= now)
         .order_by(c.run_at, c.number)
         .limit(limit)
@@ -126,6 +147,8 @@ def _turns(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Tur
 
 def lease(connection: Connection, numbers: Sequence[int], *, token: str, until: int) -> None:
     """Hold conversations that `due` gave in this transaction until `until`."""
+    if not numbers:
+        return
     c = conversations.c
     held = {"status": PROCESSING, "lease": token, "run_at": until, "waits_for": None}
     connection.execute(update(conversations).where(c.number.in_(numbers)).values(held))
@@ -142,12 +165,20 @@ def renew(connection: Connection, jobs: Sequence[Job], *, until: int) -> list[Jo
     return held
 
 
-def settle(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> list[Outcome]:
+def settle(
+    connection: Connection, outcomes: Sequence[Outcome], *, now: int, asked: Collection[bytes] = ()
+) -> list[Outcome]:
     """Carry out what became of conversations; gives the outcomes that still counted.
 
-    A conversation that was deleted, or that somebody else holds by now, is left as it is.
+    A conversation that was deleted, or that somebody else holds by now, is left as it is. `asked` are the keys
+    of texts that were asked about under these leases and are so no more.
     """
+    if not outcomes:
+        return []
     held = {job.number for job in _held(connection, [outcome.job for outcome in outcomes])}
+    leases = {outcome.job.lease for outcome in outcomes if outcome.job.lease is not None}
+    # Here, for the lock order: roll-ups come after it.
+    asking.release(connection, asked, leases=leases, now=now)
     counted = [outcome for outcome in outcomes if outcome.job.number in held]
     _complete(connection, [each for each in counted if isinstance(each, Completed)], now)
     _skip(connection, [each for each in counted if isinstance(each, Skipped)], now)
@@ -168,7 +199,7 @@ def _complete(connection: Connection, done: Sequence[Completed], now: int) -> No
     if not done:
         return
     c = conversations.c
-    ended = {"status": COMPLETED, "run_at": None, "lease": None, "error": None, "finished_at": now}
+    ended = {**ENDED, "status": COMPLETED, "error": None, "finished_at": now}
     numbers = [each.job.number for each in done]
     connection.execute(update(conversations).where(c.number.in_(numbers)).values(ended))
     insights.put(connection, [each.insight for each in done])
@@ -186,7 +217,7 @@ def _fail(connection: Connection, failed: Sequence[Failed], now: int) -> None:
 def _end(connection: Connection, status: str, jobs: Sequence[tuple[Job, str, int]], now: int) -> None:
     if not jobs:
         return
-    ended = {"status": status, "run_at": None, "lease": None, "finished_at": now}
+    ended = {**ENDED, "status": status, "finished_at": now}
     own: dict[str, object] = {"error": bindparam("why"), "failures": bindparam("count")}
     connection.execute(
         update(conversations).where(conversations.c.number == bindparam("at")).values({**ended, **own}),
@@ -198,7 +229,11 @@ def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
     if not back:
         return
     names = ("run_at", "failures", "pack_limit", "error", "waits_for")
-    values: dict[str, object] = {"status": QUEUED, "lease": None, **{name: bindparam(f"new_{name}") for name in names}}
+    values: dict[str, object] = {
+        "status": QUEUED,
+        "lease": None,
+        **{name: bindparam(f"new_{name}") for name in names},
+    }
     connection.execute(
         update(conversations).where(conversations.c.number == bindparam("at")).values(values),
         [{"at": b.job.number, **{f"new_{name}": getattr(b, name) for name in names}} for b in back],
@@ -208,7 +243,7 @@ def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
 def recover(connection: Connection, *, now: int) -> int:
     """Put back what another life of this process held: nobody else can. Gives how many."""
     c = conversations.c
-    left = update(conversations).where(c.run_at.is_not(None), c.status == PROCESSING)
+    left = update(conversations).where(NOT_COMPLETED, c.status == PROCESSING)
     found = connection.execute(left.values(status=QUEUED, lease=None, run_at=now)).rowcount
     asking.forget_all(connection, now=now)
     return found

@@ -168,10 +168,33 @@ def upgrade() -> None:
         sa.Column("completion_tokens", sa.Integer(), nullable=True),
         sa.Column("reasoning_tokens", sa.Integer(), nullable=True),
         sa.Column("cost_ticks", sa.BigInteger(), nullable=True),
+        sa.Column("reserved_ticks", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_grok_calls")),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "spending",
+        sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("spent", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("calls", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cached_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("completion_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reasoning_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("analysed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cached", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("skipped", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint("reserved >= 0", name=op.f("ck_spending_settled_once")),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_spending")),
+    )
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_switches")),
     )
     op.create_table(
         "topic_months",
@@ -330,6 +353,8 @@ def downgrade() -> None:
     op.drop_table("totals")
     op.drop_table("topics")
     op.drop_table("topic_months")
+    op.drop_table("switches")
+    op.drop_table("spending")
     op.drop_table("grok_calls")
     op.drop_table("counts")
     op.drop_index(

@@ -1,0 +1,220 @@
+"""Insights as they are written: one a conversation, filed under its topics and counted in the roll-ups.
+
+Whoever calls `put` or `remove` holds the row locks of the conversations, so that nobody else files the same
+insight meanwhile. After them come the topics by slug and the roll-ups by key.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Row,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    values,
+)
+
+import models
+from analysis import Analysis
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
+from store import rollups
+from store.dialect import insert_or
+from store.rollups import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """What was found out about a conversation, and how. Times in UTC microseconds."""
+
+    conversation: int
+    """Intake number."""
+    revision: int
+    """Of the content that was analysed."""
+    timestamp: int
+    """The conversation's; it never changes."""
+    author: str | None
+    analysis: Analysis
+    analyzer: str
+    model: str
+    cached: bool
+    partial: bool
+    analysed_at: int
+    call: int | None
+    cache_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An answer that was given before to the same text."""
+
+    analysis: Analysis
+    analyzer: str
+    model: str
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What of an insight is counted."""
+
+    conversation: int
+    timestamp: int
+    sentiment: int
+    confidence: int
+    score: int
+    slugs: tuple[str, ...]
+
+
+def put(connection: Connection, insights: Sequence[Insight]) -> None:
+    """Store insights; a conversation that has one already gets the new one in its place, in every count."""
+    newest = {each.conversation: each for each in insights}
+    if not newest:
+        return
+    old = _filed(connection, newest)
+    new = [_filing(newest[number]) for number in sorted(newest)]
+    numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
+    _unfile(connection, old, numbers)
+    statement = insert_or(connection, models.insights)
+    renewed = {c.name: statement.excluded[c.name] for c in models.insights.c if not c.primary_key}
+    keys = list(models.insights.primary_key)
+    rows = [_row(newest[number]) for number in sorted(newest)]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=renewed), rows)
+    connection.execute(insert(insight_topics), [row for each in new for row in _topic_rows(each, numbers)])
+    rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
+
+
+def remove(connection: Connection, conversations: Collection[int]) -> None:
+    """Delete the insights of these conversations (intake numbers) with their share of every count."""
+    old = _filed(connection, conversations)
+    numbers = _interned(connection, (slug for each in old for slug in each.slugs))
+    _unfile(connection, old, numbers)
+    connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
+    rollups.add(connection, (), _facts(old, numbers))
+
+
+def count_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
+    """Count conversations with these timestamps as skipped (1), or no longer so (-1).
+
+    In a transaction with `put` or `remove` it comes after them.
+    """
+    facts = [Fact(SKIPPED_CONVERSATIONS, timestamp) for timestamp in timestamps]
+    rollups.add(connection, facts if sign > 0 else (), facts if sign < 0 else ())
+
+
+def cached(connection: Connection, keys: Collection[bytes]) -> dict[bytes, Known]:
+    """The newest answer to each text that was analysed before, by its cache key."""
+    if not keys:
+        return {}
+    asked = values(column("key", LargeBinary), name="asked").data([(key,) for key in keys]).cte()
+    i = models.insights.alias("one")
+    # The newest of each key is looked up by itself: some texts come a hundred thousand times.
+    newest = (
+        select(i.c.conversation).where(i.c.cache_key == asked.c.key).order_by(i.c.analysed_at.desc()).limit(1)
+    )
+    numbers = select(newest.correlate(asked).scalar_subquery()).select_from(asked)
+    rows = connection.execute(select(models.insights).where(models.insights.c.conversation.in_(numbers)))
+    return {row.cache_key: _known(row) for row in rows}
+
+
+def _known(row: Row[Any]) -> Known:
+    analysis = Analysis(row.score, row.confidence, clusters(row.clusters), row.reasoning, row.raw)
+    return Known(analysis, row.analyzer, row.model, row.partial)
+
+
+def clusters(stored: str) -> tuple[str, ...]:
+    """The slugs of the column `clusters`, the best first."""
+    return tuple(json.loads(stored))
+
+
+def _row(insight: Insight) -> dict[str, object]:
+    analysis = insight.analysis
+    return {
+        "conversation": insight.conversation,
+        "revision": insight.revision,
+        "timestamp": insight.timestamp,
+        "author": insight.author,
+        "score": analysis.score,
+        "sentiment": analysis.sentiment,
+        "confidence": analysis.confidence,
+        "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
+        "reasoning": analysis.reasoning,
+        "analyzer": insight.analyzer,
+        "model": insight.model,
+        "cached": insight.cached,
+        "partial": insight.partial,
+        "analysed_at": insight.analysed_at,
+        "call": insight.call,
+        "raw": analysis.raw,
+        "cache_key": insight.cache_key,
+    }
+
+
+# --- topics -------------------------------------------------------------------------------------------------
+
+
+def _filing(insight: Insight) -> _Filed:
+    a = insight.analysis
+    return _Filed(insight.conversation, insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters)
+
+
+def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
+    c = models.insights.c
+    columns = (c.conversation, c.timestamp, c.sentiment, c.confidence, c.score, c.clusters)
+    rows = connection.execute(select(*columns).where(c.conversation.in_(conversations)))
+    return [_Filed(n, at, sentiment, sure, score, clusters(s)) for n, at, sentiment, sure, score, s in rows]
+
+
+def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
+    for each in filed:
+        for topic in (ALL_TOPICS, *(numbers[slug] for slug in each.slugs)):
+            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score)
+
+
+def _topic_rows(filed: _Filed, numbers: dict[str, int]) -> Iterator[dict[str, int]]:
+    for slug in filed.slugs:
+        yield {
+            "topic": numbers[slug],
+            "timestamp": filed.timestamp,
+            "conversation": filed.conversation,
+            "sentiment": filed.sentiment,
+            "confidence": filed.confidence,
+            "score": filed.score,
+        }
+
+
+def _unfile(connection: Connection, filed: Iterable[_Filed], numbers: dict[str, int]) -> None:
+    c = insight_topics.c
+    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
+    rows = [
+        {"t": numbers[slug], "at": each.timestamp, "of": each.conversation}
+        for each in filed
+        for slug in each.slugs
+    ]
+    if rows:
+        connection.execute(delete(insight_topics).where(*this), rows)
+
+
+def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
+    """The number of each slug, given to it here where it is new."""
+    wanted = set(slugs)
+    known = topic_numbers(connection, wanted)
+    # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
+    missing = sorted(wanted - known.keys())
+    if missing:
+        statement = insert_or(connection, topics).on_conflict_do_nothing()
+        connection.execute(statement, [{"slug": slug} for slug in missing])
+        known |= topic_numbers(connection, missing)
+    return known
+
+
+def topic_numbers(connection: Connection, slugs: Collection[str]) -> dict[str, int]:
+    """The numbers of those topics that have one."""
+    found = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(slugs))
+    return {row.slug: row.number for row in connection.execute(found)}

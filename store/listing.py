@@ -1,0 +1,109 @@
+"""Insights as lists show them: with the conversation that each is of, and the beginning of what was said."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from models import conversations, insights, messages
+from store import windows
+from store.windows import Position, Selection
+from text import Turn, transcript
+
+SHOWN = 2_000
+"""Characters of a text or transcript that a list shows."""
+TURNS = 223
+"""Turns that surely fill them: the shortest is `agent: x` and a line break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One insight of a list."""
+
+    row: Row[Any]
+    """Of `insights`, with `id`, `external_id` and `metadata` of its conversation."""
+    text: str
+    """What was said, at most 2,000 characters of it."""
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, and where the next part begins, if there is one."""
+
+    insights: Sequence[Listed]
+    next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A page, how many insights there are in all, and how many conversations were skipped beside them."""
+
+    page: Page
+    total: int
+    skipped: int
+
+
+def window(
+    connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
+) -> Window:
+    """A page of the chosen insights with the exact numbers of its window."""
+    return Window(
+        page(connection, chosen, limit=limit, before=before),
+        windows.total(connection, chosen),
+        windows.skipped(connection, chosen.start, chosen.end),
+    )
+
+
+def page(connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None) -> Page:
+    """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
+    found = windows.positions(connection, chosen, limit=limit + 1, before=before)
+    listed = _listed(connection, [number for _, number in found[:limit]])
+    return Page(listed, found[limit - 1] if len(found) > limit else None)
+
+
+def recent(connection: Connection, *, limit: int) -> Window:
+    """The insights that were made last, the newest first, with the numbers of all time."""
+    c = insights.c
+    last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
+    numbers = connection.scalars(last).all()
+    return Window(Page(_listed(connection, numbers), None), *windows.totals_ever(connection))
+
+
+def _listed(connection: Connection, numbers: Sequence[int]) -> list[Listed]:
+    c = conversations.c
+    of = select(insights, c.id, c.external_id, c.metadata, c.is_chat).join_from(insights, conversations)
+    rows = connection.execute(of.where(insights.c.conversation.in_(numbers)))
+    by_number = {row.conversation: row for row in rows}
+    said = _said(connection, numbers)
+    return [_one(by_number[number], said[number]) for number in numbers]
+
+
+def _one(row: Row[Any], turns: Sequence[Turn]) -> Listed:
+    text = transcript(turns) if row.is_chat else "".join(said for _, said in turns)
+    return Listed(row, text[:SHOWN], truncated=len(text) > SHOWN)
+
+
+def _said(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Turn]]:
+    """The turns of each conversation, as many and as much of each as can be shown."""
+    m = messages.c
+    # A thousand long dialogues are half a gigabyte, of which four megabytes can be shown.
+    through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
+    turn = (
+        select(
+            m.conversation,
+            m.position,
+            m.role,
+            func.substr(m.text, 1, SHOWN + 1).label("said"),
+            (through - func.length(m.text)).label("before"),
+        )
+        .where(m.conversation.in_(numbers), m.position <= TURNS)
+        .subquery()
+    )
+    shown = select(turn.c.conversation, turn.c.role, turn.c.said).where(turn.c.before <= SHOWN)
+    turns: dict[int, list[Turn]] = defaultdict(list)
+    for number, role, said in connection.execute(shown.order_by(turn.c.conversation, turn.c.position)):
+        turns[number].append((role, said))
+    return turns

@@ -1,0 +1,167 @@
+"""Roll-ups: what was analysed, already counted by hour, day and month.
+
+Counting ten million rows takes a second, adding up the buckets of a window a few milliseconds. Who stores or
+deletes what is counted here calls `add` in the same transaction.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ColumnExpressionArgument,
+    Connection,
+    Table,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal_column,
+)
+
+from buckets import EDGE, MICROSECONDS, Span, bucket_of, cover
+from models import (
+    ALL_TOPICS,
+    DAY,
+    HOUR,
+    IS_SKIPPED,
+    MONTH,
+    SKIPPED_CONVERSATIONS,
+    conversations,
+    counts,
+    insight_topics,
+    insights,
+    topic_months,
+    totals,
+)
+from store.dialect import insert_or
+
+Key = tuple[int, ...]
+Deltas = Mapping[Key, Sequence[int]]
+Conditions = tuple[ColumnExpressionArgument[bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing to count: an insight under one of its topics, under ALL_TOPICS, or a skipped conversation."""
+
+    topic: int
+    timestamp: int
+    sentiment: int = 0
+    confidence: int = 0
+    score: int = 0
+
+
+def levels(topic: int) -> tuple[int, ...]:
+    """The levels at which a topic is rolled up, the coarsest first.
+
+    Of a single topic most hours hold one insight or none, so that hours would save nothing.
+    """
+    return (MONTH, DAY) if topic > 0 else (MONTH, DAY, HOUR)
+
+
+def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
+    """Count what is new and stop counting what is old, in one go.
+
+    Call it once a transaction, or always for the same kinds of topic in the same order: it takes row locks by
+    table and key, and four unsorted writers on PostgreSQL made a deadlock a second.
+    """
+    by_table: dict[Table, dict[Key, list[int]]] = {counts: {}, totals: {}, topic_months: {}}
+    for sign, facts in ((1, new), (-1, old)):
+        for fact in facts:
+            for table, key, amounts in _shares(fact):
+                sums = by_table[table].setdefault(key, [0] * len(amounts))
+                sums[:] = [total + sign * amount for total, amount in zip(sums, amounts, strict=True)]
+    for table, deltas in by_table.items():
+        _apply(connection, table, {key: sums for key, sums in deltas.items() if any(sums)})
+
+
+def _shares(fact: Fact) -> Iterable[tuple[Table, Key, tuple[int, ...]]]:
+    """The rows that a fact counts in, and what it adds to each."""
+    for level in levels(fact.topic):
+        key = (fact.topic, level, bucket_of(level, fact.timestamp), fact.sentiment)
+        yield totals, key, (1, fact.score)
+        yield counts, (*key, fact.confidence), (1,)
+    if fact.topic > 0:
+        yield topic_months, (bucket_of(MONTH, fact.timestamp), fact.topic), (1,)
+
+
+def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
+    if not deltas:
+        return
+    keys, amounts = list(table.primary_key), [c for c in table.c if not c.primary_key]
+    names = [column.name for column in (*keys, *amounts)]
+    statement = insert_or(connection, table)
+    raised = {c.name: c + statement.excluded[c.name] for c in amounts}
+    rows = [dict(zip(names, (*key, *deltas[key]), strict=True)) for key in sorted(deltas)]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=raised), rows)
+    fallen = [row for row in rows if row["n"] <= 0]
+    if fallen:
+        this = [column == bindparam(f"the_{column.name}") for column in keys]
+        at = [{f"the_{column.name}": row[column.name] for column in keys} for row in fallen]
+        connection.execute(delete(table).where(*this, table.c.n == 0), at)
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a window: whole buckets, counted in a roll-up, or an edge, counted by a covering index."""
+
+    level: int
+    table: Table
+    within: Conditions
+    """The piece and the topic; conditions on the table's other columns may be added."""
+
+    @property
+    def n(self) -> ColumnElement[int]:
+        """How many; an aggregate, NULL where there is no row."""
+        return func.count() if self.level == EDGE else _sum(self.table.c.n)
+
+    @property
+    def score_sum(self) -> ColumnElement[int]:
+        """The sum of their scores; an aggregate. `counts` does not have it."""
+        return _sum(self.table.c.score if self.level == EDGE else self.table.c.score_sum)
+
+    def bucket(self, level: int) -> ColumnElement[int]:
+        """The hour or day that a row is in, for a level no finer than the part's own."""
+        own = self.table.c.timestamp if self.level == EDGE else self.table.c.bucket
+        # A literal: with a parameter PostgreSQL would not know the same expression again in GROUP BY.
+        return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)
+
+
+def parts(
+    topics: Sequence[int], start: int, end: int, *, coarsest: int = MONTH, by_confidence: bool = False
+) -> list[Part]:
+    """The window `[start, end)` in as few parts as the roll-ups allow, in order of time.
+
+    `topics` is one of the pseudo topics, or real ones. `coarsest` is the longest bucket of use. Only
+    `by_confidence` has a column `confidence` in every part, for 101 times the rows.
+    """
+    rolled = counts if by_confidence else totals
+    usable = [level for level in levels(topics[0]) if level <= coarsest]
+    return [_part(topics, span, rolled) for span in cover(start, end, usable)]
+
+
+def _part(topics: Sequence[int], span: Span, rolled: Table) -> Part:
+    if span.level == EDGE:
+        table, chosen = _edge(topics)
+        own = table.c.timestamp
+    else:
+        table, chosen = rolled, (rolled.c.topic.in_(topics), rolled.c.level == span.level)
+        own = table.c.bucket
+    return Part(span.level, table, (*chosen, own >= span.first, own < span.end))
+
+
+def _edge(topics: Sequence[int]) -> tuple[Table, Conditions]:
+    if topics[0] == ALL_TOPICS:
+        return insights, ()
+    if topics[0] == SKIPPED_CONVERSATIONS:
+        return conversations, (IS_SKIPPED,)
+    return insight_topics, (insight_topics.c.topic.in_(topics),)
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
+    return cast(func.sum(column), BigInteger)  # PostgreSQL's sum of bigints is a numeric
