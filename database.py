@@ -129,7 +129,7 @@ class _OneWriter:
     def abandon(self) -> None:
         """Tell whoever still waits that nobody will commit any more."""
         for job in (*self._posts, *self._others):
-            job.done.cancel()
+            _settle(job.done, error=ConnectionError("the database is being closed"))
 
 
 @dataclass(slots=True)
@@ -175,7 +175,6 @@ async def _open_sqlite(url: URL, committed: Callable[[float], None], stack: Asyn
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
     stack.enter_context(_only_process(path))
-    writer = await _engine(stack, url, pool_size=1, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
     pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": POOL_TIMEOUT_SECONDS}
     writer = await _engine(stack, url, pool_size=1, **pool)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)

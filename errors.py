@@ -205,9 +205,10 @@ def describe(problems: Iterable[Mapping[str, Any]], noun: str = "field") -> str:
 
     At most ten problems and 1,000 characters; `noun` is what a name is called that is missing or unknown.
     """
-    lines = list(dict.fromkeys(_problem(problem, noun) for problem in problems))
-    shown = "; ".join(lines[:MAX_PROBLEMS])[:MAX_DETAILS]
-    return f"{shown}; and {len(lines) - MAX_PROBLEMS} more" if len(lines) > MAX_PROBLEMS else shown
+    # A body can hold a million problems: only those that are shown are put into words.
+    found = list(problems)
+    shown = "; ".join(_problem(problem, noun) for problem in found[:MAX_PROBLEMS])[:MAX_DETAILS]
+    return f"{shown}; and {len(found) - MAX_PROBLEMS} more" if len(found) > MAX_PROBLEMS else shown
 
 
 def _problem(problem: Mapping[str, Any], noun: str) -> str:

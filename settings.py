@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
 
-    database_url: str = "sqlite+aiosqlite:///./insights.db"
+    database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
 
     host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; HOST narrows it
@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     max_queue_depth: int = Field(default=1_000_000, ge=1)
     prefilter: Literal["on", "off"] = "on"
     topics_file: Path | None = None
+
+    @field_validator("grok_api_key", mode="before")
+    @classmethod
+    def _blank_is_no_key(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("grok_mode", mode="before")
     @classmethod
@@ -175,4 +180,10 @@ def complaint(error: ValidationError) -> str:
 
 def _named(loc: tuple[int | str, ...], message: str) -> str:
     reason = message.removeprefix("Value error, ")
-    return f"{str(loc[0]).upper()}: {reason}" if loc else reason
+    return f"{_as_set(str(loc[0]))}: {reason}" if loc else reason
+
+
+def _as_set(field: str) -> str:
+    """The variable by the name under which it was given."""
+    names = SYNONYMS.get(field.lower(), (field.upper(),))
+    return next((name for name in names if os.environ.get(name)), names[0])

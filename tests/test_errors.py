@@ -1,5 +1,6 @@
 """The envelope: what a client is told of everything that can go wrong, over a real socket."""
 
+import errno
 import json
 import socket
 import sqlite3
@@ -292,12 +293,13 @@ def test_no_type_of_field_makes_the_details_repeat_what_was_sent() -> None:
 
 
 def test_details_stay_short_however_much_is_wrong() -> None:
-    unknown = [{"type": "extra_forbidden", "loc": (f"{number:x<200}",), "msg": ""} for number in range(500)]
+    name = ("x" * 200,)
+    unknown = {"type": "extra_forbidden", "loc": name, "msg": ""}
+    deep = {"type": "extra_forbidden", "loc": name * 5, "msg": ""}
 
-    details = describe(unknown)
-
-    assert len(details) < MAX_DETAILS + 50
-    assert details.endswith("; and 490 more")
+    assert describe([unknown]) == f"Unknown field: {'x' * 64}..."
+    assert describe([unknown] * 12).endswith("; and 2 more")
+    assert len(describe([deep] * 500)) < MAX_DETAILS + 50
 
 
 def test_a_field_name_from_outside_cannot_break_the_answer() -> None:
@@ -408,6 +410,24 @@ async def test_a_connection_that_breaks_is_unavailable(postgresql_server: URL) -
     error = await error_of(postgresql_server, "SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1")
 
     assert code_of(error) is Code.DATABASE_UNAVAILABLE
+
+
+async def test_a_sqlite_connection_that_somebody_closed_is_unavailable(tmp_path: Path) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await driver.close()
+        with pytest.raises(SQLAlchemyError) as caught:
+            await connection.execute(text("SELECT 1"))
+    await engine.dispose()
+
+    assert code_of(caught.value) is Code.DATABASE_UNAVAILABLE
+
+
+def test_a_host_without_a_route_is_unavailable_and_a_missing_file_is_a_defect() -> None:
+    assert code_of(OSError(errno.EHOSTUNREACH, "No route to host")) is Code.DATABASE_UNAVAILABLE
+    assert code_of(FileNotFoundError(errno.ENOENT, "No such file")) is None
 
 
 async def test_a_pool_without_a_free_connection_is_unavailable(tmp_path: Path) -> None:

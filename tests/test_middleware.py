@@ -232,14 +232,17 @@ def test_a_client_that_sends_on_after_a_413_still_reads_it(plain: Edge) -> None:
 
 
 @contextmanager
-def half_sent(port: int, size: int) -> Iterator[None]:
-    """A bulk of 5,000 bytes of which `size` arrive, and no more."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(
-            b"POST /api/v1/conversations/bulk HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n"
-            + b"x" * size
-        )
-        yield
+def half_sent(port: int, size: int, announced: int = 5_000) -> Iterator[socket.socket]:
+    """A bulk of which `size` bytes arrive, and no more."""
+    head = f"POST {BULK} HTTP/1.1\r\nHost: a\r\nContent-Length: {announced}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"x" * size)
+        yield connection
+
+
+def test_a_body_that_is_announced_as_too_large_is_refused_before_it_is_sent(plain: Edge) -> None:
+    with half_sent(plain.port, 0, announced=5_001) as connection:
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 413 ")
 
 
 async def refused_by(made: Edge, size: int) -> httpx.Response:

@@ -166,6 +166,8 @@ def test_a_database_that_cannot_keep_a_promise_is_refused(start: Start, address:
         ("INBOUND_RPS", "-1"),
         ("OUTBOUND_RPS", "0"),
         ("OUTBOUND_RPS", "nan"),
+        ("OUTBOUND_RPS", "inf"),
+        ("INBOUND_RPS", "inf"),
         ("RATE_LIMIT", "-1"),
         ("RATE_WINDOW", "0"),
         ("MAX_BATCH", "0"),
