@@ -58,13 +58,17 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 def insights_table(insights: list[dict[str, Any]]) -> Table:
     """The newest insights, a row each."""
-    table = Table("when", "customer", "text", "sentiment", "score", "topics", title="Insights")
+    table = Table(title="Insights")
+    table.add_column("when", no_wrap=True)
+    table.add_column("text", no_wrap=True, max_width=30)
+    table.add_column("sentiment", no_wrap=True, min_width=8)
+    table.add_column("score", no_wrap=True)
+    table.add_column("topics", no_wrap=True)
     for each in insights:
         analysis = each["grok_analysis"]
         table.add_row(
-            each["timestamp"][:16].replace("T", " "),
-            each["author"] or "",
-            " ".join(each["text"].split())[:48],
+            each["timestamp"][5:16].replace("T", " "),
+            " ".join(each["text"].removeprefix("customer: ").split()),
             each["sentiment"],
             f"{analysis['sentiment_score']:+.2f}",
             ", ".join(analysis["clusters"]),
@@ -87,7 +91,8 @@ def main() -> int:
     console = Console()
     with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
         console.print(f"The service runs at {url}, offline, with an empty database.\n")
-        ingest = [sys.executable, str(HERE / "ingest_data.py"), "--api-url", url, "--wait"]
+        sample = ["--file", str(HERE / "sample_tweets.csv")]
+        ingest = [sys.executable, str(HERE / "ingest_data.py"), *sample, "--api-url", url, "--wait"]
         code = subprocess.run(ingest, check=False).returncode  # noqa: S603  our own
         if code:
             return code

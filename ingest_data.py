@@ -94,7 +94,8 @@ class Run:
             return Feed(conversations.from_table(rows), rows.size, lambda: rows.position)
         with Meter(self.console, "Reading", "rows", rows.size) as meter:
             self._take(rows, tweets, meter)
-        return Feed(tweets.conversations(), tweets.taken, lambda: tweets.given)
+        with self.console.status("Putting replies together"):
+            return Feed(tweets.conversations(), tweets.taken, lambda: tweets.given)
 
     def _take(self, rows: Rows, tweets: Threads, meter: Meter) -> None:
         for count, row in enumerate(rows, 1):

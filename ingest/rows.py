@@ -17,7 +17,7 @@ SEPARATORS = re.compile(r"[\s,\[\]]*")
 # The csv module ends a row at a bare carriage return; in the Kaggle set it is part of a text. A lone
 # surrogate stands for it meanwhile: no decoder produces this one, so nothing in a file can be taken for it.
 CARRIAGE_RETURN = "\udc0d"
-BARE = re.compile(r"\r(?!\n)")
+BARE = re.compile(r"\r(?!\n)")  # before \n it ends the line
 
 
 class Unreadable(Exception):

@@ -185,7 +185,7 @@ async def test_a_service_that_will_not_take_anything_ends_it(answer: Response, h
 
 async def test_a_service_that_stays_away_ends_it() -> None:
     async with httpx.AsyncClient(base_url=NOWHERE) as http:
-        with pytest.raises(Unreachable, match="no service at http://127.0.0.1:9"):
+        with pytest.raises(Unreachable, match=r"no service at http://127\.0\.0\.1:9"):
             await Service(http, patience=0.2).check()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.conversations import Conversation
@@ -85,6 +85,7 @@ def components(rows: Sequence[Row]) -> set[frozenset[int]]:
     return {frozenset(members) for members in sets.values()}
 
 
+@settings(deadline=None)
 @given(reply_graphs())
 def test_a_conversation_is_a_connected_component_of_replies(rows: list[Row]) -> None:
     conversations = assembled(rows)
@@ -95,6 +96,7 @@ def test_a_conversation_is_a_connected_component_of_replies(rows: list[Row]) -> 
     ]
 
 
+@settings(deadline=None)
 @given(reply_graphs())
 def test_turns_are_ordered_by_time_then_id(rows: list[Row]) -> None:
     times = {row.line: datetime.strptime(row.fields["created_at"], "%a %b %d %H:%M:%S %z %Y") for row in rows}
@@ -103,6 +105,7 @@ def test_turns_are_ordered_by_time_then_id(rows: list[Row]) -> None:
         assert ids(body) == sorted(ids(body), key=lambda name: (times[name], name))
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 400), min_size=1, max_size=40),
     max_turns=st.integers(1, 10),
