@@ -58,12 +58,12 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 def insights_table(insights: list[dict[str, Any]]) -> Table:
     """The newest insights, a row each."""
-    table = Table(title="Insights")
-    table.add_column("when", no_wrap=True)
-    table.add_column("text", no_wrap=True, max_width=30)
-    table.add_column("sentiment", no_wrap=True, min_width=8)
-    table.add_column("score", no_wrap=True)
-    table.add_column("topics", no_wrap=True)
+    table = Table(title="Insights", expand=True)
+    table.add_column("when", no_wrap=True, min_width=11)
+    table.add_column("text", no_wrap=True, ratio=3)
+    table.add_column("sentiment", no_wrap=True, min_width=9)
+    table.add_column("score", no_wrap=True, min_width=5)
+    table.add_column("topics", no_wrap=True, ratio=2)
     for each in insights:
         analysis = each["grok_analysis"]
         table.add_row(

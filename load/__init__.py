@@ -1,0 +1,1 @@
+"""The parts of `load_test.py`."""
