@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -59,7 +60,7 @@ def _confidence(felt: Sentiment) -> float:
 
     In either public set the share that is right is within 0.13 of it from 0.4 upwards, in steps of 0.1.
     """
-    praise, complaint = sum(felt.praise.values()), -sum(felt.complaint.values())
+    praise, complaint = fsum(felt.praise.values()), -fsum(felt.complaint.values())
     mixed = min(praise, complaint) / max(praise, complaint, 1)
     edge = abs(abs(felt.score) - NEUTRAL_BAND / SCORE_UNIT)
     return 0.5 + 0.4 * min(1, edge / 0.6) - 0.2 * mixed
@@ -118,8 +119,9 @@ class OfflineAnalyzer:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, None while there is none."""
-        return self._child.process.pid if self._child else None
+        """The child's process id, None while there is none alive."""
+        child = self._child
+        return child.process.pid if child and child.process.returncode is None else None
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """One row per text, in the order asked. Calls may overlap; they are answered one after another.
@@ -134,7 +136,7 @@ class OfflineAnalyzer:
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
 
     async def _running(self) -> _Child:
-        if self._child and self._child.process.returncode is None:
+        if self._child and self.pid:
             return self._child
         if self._closed:
             raise ProviderFault("unreachable", "the offline analyzer is closed")

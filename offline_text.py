@@ -34,7 +34,7 @@ def clean(text: str) -> str:
     A handle is a name and "good morning" is courtesy: no sentiment in either.
     """
     if "\\u" in text:
-        text = ESCAPE.sub(_character, text)
+        text = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
     if "&" in text:
         text = html.unescape(text)
     text = LINK_MENTION_OR_GREETING.sub(" ", text.translate(PLAIN_QUOTES))
@@ -42,12 +42,8 @@ def clean(text: str) -> str:
 
 
 def _spelt_out(tag: re.Match[str]) -> str:
-    return RUN_TOGETHER.sub(r" \g<0> ", CAMEL.sub(" ", tag[1]).lower())
-
-
-def _character(escape: re.Match[str]) -> str:
-    code = int(escape[1], 16)
-    return " " if 0xD800 <= code <= 0xDFFF else chr(code)
+    words = CAMEL.sub(" ", tag[1]).lower()
+    return words if " " in words else RUN_TOGETHER.sub(r" \g<0> ", words)
 
 
 def ngrams(cleaned: str) -> set[str]:

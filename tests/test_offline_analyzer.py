@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -23,8 +22,9 @@ from topics import BUILT_IN
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ["My suitcase is lost", "Thank you, you are the best!", "Where can I change my seat?"]
 
-PARENT = """
-import asyncio
+PARENT = f"""
+import asyncio, sys
+sys.path.insert(0, {str(ROOT)!r})
 from offline_analyzer import OfflineAnalyzer
 from topics import BUILT_IN
 
@@ -148,9 +148,7 @@ async def test_a_call_whose_child_dies_faults_and_the_next_has_another(analyzer:
 
 async def test_a_child_that_died_between_calls_is_replaced(analyzer: OfflineAnalyzer) -> None:
     os.kill(pid_of(analyzer), signal.SIGKILL)
-
-    with suppress(ProviderFault):  # the death may not have been noticed yet
-        await asked(analyzer, *TEXTS)
+    await eventually(lambda: analyzer.pid is None)
 
     assert len((await asked(analyzer, *TEXTS)).rows) == len(TEXTS)
 
@@ -256,7 +254,6 @@ async def test_kill_9_of_the_parent_leaves_no_child_wherever_it_was_started(tmp_
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PARENT),
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
     )
     assert parent.stdout is not None

