@@ -5,6 +5,7 @@ Policy only: SQL is in `store`, HTTP behind `outbound`, the rules in `decisions`
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ DEPARTING = 2
 """Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""
 LEASE_MARGIN = 30.0
 """Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
+SECONDS_TO_GIVE_BACK = 1.0
 POLL_SECONDS = 1.0
 """How long a row that fell due without a wake-up may wait: one given back, or another process's."""
 
@@ -67,6 +69,11 @@ class BatchProcessor:
         self._departing = asyncio.Semaphore(DEPARTING)
         self._in_flight = asyncio.Semaphore(policy.max_in_flight)
 
+    @property
+    def batch_size(self) -> int:
+        """Conversations that a full batch takes at present."""
+        return self._size.now
+
     def wake(self) -> None:
         """Something fell due: look now instead of at the next poll."""
         self._due.set()
@@ -83,9 +90,12 @@ class BatchProcessor:
             await asyncio.wait(self._calls, timeout=grace)
         for call in self._calls:
             call.cancel()
-        if self._calls:
-            await asyncio.wait(self._calls)
-        await self._return_waiting()
+        # A database that is busy must not hold up the end: what is not given back falls due by itself.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS_TO_GIVE_BACK):
+                if self._calls:
+                    await asyncio.wait(self._calls)
+                await self._return_waiting()
 
     async def _claim_forever(self) -> None:
         while True:
@@ -112,9 +122,12 @@ class BatchProcessor:
 
     async def _send_forever(self) -> None:
         while True:
-            await self._in_flight.acquire()
-            await self._departing.acquire()
-            batch = await self._next_batch()
+            async with AsyncExitStack() as permits:
+                await permits.enter_async_context(self._in_flight)
+                await permits.enter_async_context(self._departing)
+                batch = await self._next_batch()
+                # From here on they are the call's; until here a loop that is started again must find them.
+                permits.pop_all()
             call = asyncio.create_task(self._send(batch))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)

@@ -49,11 +49,13 @@ class GroupCommit(Generic[Item, Answer]):
     async def _answer(self, group: Sequence[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         try:
             answers = await self._commit([item for item, _ in group])
+            for (_, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
         except Exception as error:  # noqa: BLE001  each caller of the group gets it
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)
-        else:
-            for (_, future), answer in zip(group, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+        finally:
+            for _, future in group:  # of those that are done already this is not heard
+                future.cancel()

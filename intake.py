@@ -93,7 +93,8 @@ class Intake:
     ) -> list[Answer]:
         """Store all or none in one transaction. Raises Conflicts unless they are to be skipped."""
         now = self.clock()
-        keys = [f"{idempotency_key}#{index}" if idempotency_key else None for index in range(len(sent))]
+        # No header holds a line break, so no other key is the same as an item's.
+        keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
         rows = [prepare(each, now, key) for each, key in zip(sent, keys, strict=True)]
         answers = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self.stored()

@@ -23,6 +23,7 @@ class Supervised:
     name: str
     work: Callable[[], Awaitable[None]]
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     running: bool = False
     restarts: int = 0
     last_death: str | None = None
@@ -48,11 +49,18 @@ class Supervised:
                 await self.work()
                 self.last_death = "ended"
             except Exception as error:
-                self.last_death = type(error).__name__
+                self.last_death = type(_cause(error)).__name__
                 log.error("task_died", task=self.name, exc_info=error)
             self.running = False
             self.restarts += 1
             if self.clock() - self.started_at > HEALTHY_AFTER * SECOND:
                 wait = FIRST_WAIT
-            await asyncio.sleep(wait)
+            await self.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
+
+
+def _cause(error: Exception) -> Exception:
+    """What made a group of tasks fail: the group's own name says nothing."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

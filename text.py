@@ -2,17 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
 
 MAX_ANALYSED = 12_000
 HEAD, TAIL = 4_000, 8_000
 MARK = "[...]"
 MIN_WORTH_ASKING = 20
 
-URL = re.compile(r"(?:https?://|www\.)\S+")
-MENTION = re.compile(r"@\w+")
+URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
+MENTION = re.compile(r"(?<!\w)@\w+")  # what follows a letter is an e-mail address
 SPACE = re.compile(r"\s+")
 NOT_A_WORD = re.compile(r"[\W_]+")
 THANKFUL = frozenset(
@@ -54,17 +54,30 @@ def excerpt(text: str) -> Excerpt:
 
 
 def excerpt_of_turns(turns: Sequence[Turn]) -> Excerpt:
-    """The transcript, cut at turns where it is long: its first 4,000 characters and its last 8,000."""
-    lines = [line(turn) for turn in turns]
-    if sum(map(len, lines)) + len(lines) - 1 <= MAX_ANALYSED:
-        return Excerpt("\n".join(lines), partial=False)
-    head = lines[: _fitting(lines, HEAD)] or [lines[0][:HEAD]]
-    tail = lines[len(lines) - _fitting(lines[::-1], TAIL) :] or [lines[-1][-TAIL:]]
-    return Excerpt("\n".join([*head, MARK, *tail]), partial=True)
+    """The transcript, cut at turns where it is long: its first 4,000 characters and its last 8,000.
+
+    A turn that is longer than that by itself is cut inside, or what it says would be lost altogether.
+    """
+    whole = transcript(turns)
+    if len(whole) <= MAX_ANALYSED:
+        return Excerpt(whole, partial=False)
+    head = _fitting(turns, HEAD, lambda said, room: said[:room])
+    tail = _fitting(reversed(turns), TAIL, lambda said, room: said[-room:])
+    return Excerpt("\n".join([*head, MARK, *reversed([*tail])]), partial=True)
 
 
-def _fitting(lines: Iterable[str], limit: int) -> int:
-    return len(list(takewhile(lambda size: size <= limit, accumulate(len(each) + 1 for each in lines))))
+def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str]) -> Iterator[str]:
+    """The lines that fit into `limit` characters with their line breaks."""
+    room = limit
+    for role, said in turns:
+        whole = line((role, said))
+        if len(whole) >= room:
+            room -= len(whole) - len(said) + 1
+            if len(whole) >= limit and room > 0:
+                yield line((role, part(said, room)))
+            return
+        yield whole
+        room -= len(whole) + 1
 
 
 def normalised(text: str) -> str:
@@ -83,10 +96,15 @@ def why_not_worth_asking(said: Sequence[str]) -> str | None:
     The reasons are `too_short`, `only_links_and_mentions` and `thanks`; they label a metric.
     """
     words = normalised(" ".join(said))
-    if not NOT_A_WORD.sub("", words) and any(MENTION.search(text) or URL.search(text) for text in said):
+    if not _says_something(words) and any(MENTION.search(text) or URL.search(text) for text in said):
         return "only_links_and_mentions"
     if sum(map(len, said)) < MIN_WORTH_ASKING:
         return "too_short"
     tokens = set(NOT_A_WORD.sub(" ", words).split())
     boilerplate = all(AROUND_THANKS.fullmatch(token) for token in tokens - THANKFUL)
-    return "thanks" if tokens & THANKFUL and boilerplate else None
+    return "thanks" if tokens & THANKFUL and boilerplate and "?" not in words else None
+
+
+def _says_something(words: str) -> bool:
+    """Whether there is a letter, a digit or a pictograph: an angry face is an opinion."""
+    return any(each.isalnum() or unicodedata.category(each) == "So" for each in words)

@@ -181,11 +181,12 @@ def _places(
     connection: Connection, chosen: Selection, topic: int, top: Position, limit: int
 ) -> Iterator[tuple[int, int]]:
     """The windows, the newest first, that hold `limit` matches together, or all that there are."""
-    coarsest, *finer = rollups.levels(topic)
-    held = _holding(connection, chosen, topic, coarsest, touching(coarsest, chosen.start, top[0] + 1), limit)
-    level = coarsest
+    window = chosen.start, top[0] + 1
+    level, *finer = rollups.levels(topic)
+    held = _holding(connection, chosen, topic, level, touching(level, *window), limit)
     for finest in finer:
-        inner = [part for bucket in held for part in parts_of(level, bucket, finest)]
+        inside = touching(finest, *window)
+        inner = [part for bucket in held for part in parts_of(level, bucket, finest) if part in inside]
         held, level = _holding(connection, chosen, topic, finest, inner, limit), finest
     for first, end in _runs(held):
         yield start_of(level, first), start_of(level, end)

@@ -1,0 +1,271 @@
+"""The process as its operator meets it: how it starts, why it does not, and how it ends."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+from tests.fake_grok import KEY
+from tests.service import POSTS, ROOT, Grok, Process, address, client, faked, free_port, rows
+from tests.support import eventually
+
+LATE = "My parcel is three days late and nobody answers"
+LONGEST_END = 8
+MISUSE = 2
+
+
+@pytest.fixture
+def grok() -> Iterator[Grok]:
+    with faked() as fake:
+        yield fake
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> URL:
+    return make_url(f"sqlite+aiosqlite:///{tmp_path / 'insights.db'}")
+
+
+def post(url: str, said: str = LATE) -> str:
+    """Take in one conversation; its id."""
+    response = httpx.post(f"{url}{POSTS}", json={"text": said}, trust_env=False)
+    assert response.status_code == 202
+    return str(response.json()["conversation_id"])
+
+
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False, timeout=40)
+
+
+# --- how it ends --------------------------------------------------------------------------------------------
+
+
+async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
+    database_url: URL, grok: Grok, tmp_path: Path
+) -> None:
+    grok.latency = 60
+    environ = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    with Process(tmp_path, **environ, MAX_BATCH=5, INBOUND_RPS=0) as process:
+        ids = [post(process.url, f"{LATE} {number}") for number in range(12)]
+        await eventually(lambda: len(grok.calls) >= 2)
+        seconds = process.end(signal.SIGTERM)
+
+        assert process.exit_code() == 0, process.said
+        assert seconds < LONGEST_END
+        left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
+        assert [tuple(row) for row in left] == [("queued", None, 0)] * 12
+
+        grok.latency = 0
+        process.start()
+        async with client(process.url) as http:
+            for id_ in ids:
+                view = (await http.get(f"{POSTS}/{id_}", params={"wait": 20})).json()
+                assert view["status"] == "completed"
+
+
+async def test_sigterm_lets_calls_finish_that_are_about_to(
+    grok: Grok, sqlite_url: URL, tmp_path: Path
+) -> None:
+    grok.latency = 1.5
+    environ = {"DATABASE_URL": address(sqlite_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    with Process(tmp_path, **environ) as process:
+        post(process.url)
+        await eventually(lambda: grok.calls)
+        process.end(signal.SIGTERM)
+
+    assert [row[0] for row in await rows(sqlite_url, "SELECT status FROM conversations")] == ["completed"]
+    assert len(grok.calls) == 1
+
+
+async def test_sigterm_is_obeyed_while_a_client_waits_and_the_file_is_locked(
+    grok: Grok, sqlite_url: URL, tmp_path: Path
+) -> None:
+    grok.latency = 60
+    environ = {"DATABASE_URL": address(sqlite_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    with Process(tmp_path, **environ) as process:
+        id_ = post(process.url)
+        await eventually(lambda: grok.calls)
+        lock = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE')"
+        command = [
+            sys.executable,
+            "-c",
+            f"{lock}; print(flush=True); time.sleep(60)",
+            str(sqlite_url.database),
+        ]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE) as foreign,
+            socket.create_connection(("127.0.0.1", process.port)) as waiting,
+        ):
+            assert foreign.stdout is not None
+            foreign.stdout.readline()
+            waiting.sendall(f"GET {POSTS}/{id_}?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            seconds = process.end(signal.SIGTERM)
+            foreign.kill()
+
+        assert process.exit_code() == 0, process.said
+        assert seconds < LONGEST_END
+
+
+def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        post(process.url)
+        process.end(signal.SIGINT)
+
+        assert process.exit_code() == 0
+        assert "Traceback" not in process.said
+        assert not re.search("error|exception", process.said, re.IGNORECASE)
+
+
+async def test_no_child_outlives_it_however_it_ends(tmp_path: Path) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with Process(tmp_path) as process:
+            children = psutil.Process(process.process.pid).children(recursive=True)
+            assert children
+            process.end(number)
+
+            await eventually(lambda those=children: not any(child.is_running() for child in those))
+
+
+# --- why it does not start ----------------------------------------------------------------------------------
+
+
+def refused(folder: Path, **environ: object) -> str:
+    """The one line of a start that has to fail with exit code 2."""
+    with Process(folder, wait=False, **environ) as process:
+        assert process.exit_code() == MISUSE, process.said
+        lines = [line for line in process.said.splitlines() if '"level": "info"' not in line]
+        assert len(lines) == 1, process.said
+        return lines[0]
+
+
+SECRET = "swordfish"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"OUTBOUND_RPS": SECRET}, "OUTBOUND_RPS"),
+        ({"MAX_BATCH": "0"}, "MAX_BATCH"),
+        ({"GROK_MODE": "real"}, "GROK_API_KEY"),
+        ({"DATABASE_URL": f"mysql://root:{SECRET}@x/y"}, "DATABASE_URL"),
+        ({"TOPICS_FILE": "/nowhere/topics.txt"}, "/nowhere/topics.txt"),
+        ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named: str, tmp_path: Path) -> None:
+    line = refused(tmp_path, **environ)
+
+    assert named in line
+    assert SECRET not in line
+
+
+def test_a_second_process_on_one_file_is_told_so(tmp_path: Path) -> None:
+    environ = {"DB_PATH": tmp_path / "insights.db"}
+    with Process(tmp_path, **environ) as first:
+        line = refused(tmp_path, **environ)
+
+        assert "another process serves" in line
+        assert str(environ["DB_PATH"]) in line
+        assert get(f"{first.url}/health").status_code == 200
+
+
+def test_a_port_that_is_taken_is_told_so(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        line = refused(tmp_path, PORT=port)
+
+    assert str(port) in line
+    assert "in use" in line
+
+
+def test_a_path_that_cannot_be_written_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "folder").mkdir()
+
+    for path in ("file/insights.db", "folder", "/proc/insights.db"):
+        line = refused(tmp_path, DB_PATH=path)
+
+        assert "cannot_start" in line or "cannot start" in line
+
+
+def test_a_file_that_is_no_database_is_told_so_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "insights.db"
+    path.write_bytes(b"This is somebody's letter and no database. " * 100)
+    before = path.read_bytes()
+
+    line = refused(tmp_path, DB_PATH=path)
+
+    assert "not a database" in line
+    assert path.read_bytes() == before
+
+
+def test_a_postgresql_that_is_not_there_is_told_so_without_the_password(tmp_path: Path) -> None:
+    url = f"postgresql://insights:{SECRET}@127.0.0.1:{free_port()}/insights"
+
+    line = refused(tmp_path, DATABASE_URL=url)
+
+    assert SECRET not in line
+    assert "onnect" in line
+
+
+# --- other ways to start it ---------------------------------------------------------------------------------
+
+
+def test_uvicorn_serves_main_app_as_well(tmp_path: Path) -> None:
+    port = free_port()
+    command = ["-m", "uvicorn", "main:app", "--app-dir", str(ROOT), "--port", str(port)]
+    with Process(tmp_path, command, PORT=port) as process:
+        id_ = post(process.url)
+
+        assert get(f"{process.url}{POSTS}/{id_}?wait=20").json()["status"] == "completed"
+        process.end(signal.SIGTERM)
+        assert process.exit_code() in (0, -signal.SIGTERM)
+
+
+def test_importing_the_application_opens_nothing(tmp_path: Path) -> None:
+    program = "import main, os; main.app; print(sorted(os.listdir('.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_round_of_requests_passes_with_warnings_as_errors(grok: Grok, tmp_path: Path) -> None:
+    environ = {"GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url, "BATCH_FLUSH_SECONDS": 0.1}
+    with Process(tmp_path, ["-W", "error", str(ROOT / "main.py")], **environ) as process:
+        id_ = post(process.url)
+        asked = [
+            "/healthz",
+            "/metrics",
+            "/openapi.json",
+            "/docs",
+            POSTS,
+            f"{POSTS}/{id_}?wait=20&include=raw",
+        ]
+        answers = [get(process.url + path) for path in asked]
+        retried = httpx.post(f"{process.url}{POSTS}/{id_}/retry", trust_env=False)
+        deleted = httpx.delete(f"{process.url}{POSTS}/{id_}", trust_env=False)
+        process.end(signal.SIGTERM)
+
+        assert {answer.status_code for answer in answers} == {200}
+        assert answers[-1].json()["status"] == "completed"
+        assert (retried.status_code, deleted.status_code) == (409, 204)
+        assert process.exit_code() == 0
+        assert "Warning" not in process.said
