@@ -62,6 +62,7 @@ class BatchProcessor:
         self._token = token
         self._version = f"{gate.analyzer.model}/{gate.analyzer.prompt_version}"
         self._waiting: list[Work] = []
+        self._more_due = False
         self._calls: set[asyncio.Task[None]] = set()
         self._due = asyncio.Event()
         self._claimed = asyncio.Event()
@@ -113,6 +114,7 @@ class BatchProcessor:
         claim = Claim(self._clock(), self._token(), self._lease_end(), self._version, self._policy)
         claimed = await self._database.write(lambda connection: claim.take(connection, room))
         self._waiting.extend(claimed.work)
+        self._more_due = claimed.due >= room
         self._books.settled(claimed.ended)
         self._claimed.set()
         return claimed.due
@@ -140,6 +142,8 @@ class BatchProcessor:
             self._claimed.clear()
             batch, rest = pack(self._waiting, self._size.now, weight=_weight, limit=_limit)
             wait = self._flushes_in()
+            if self._more_due:
+                wait = POLL_SECONDS  # the batch can be filled: the next claim is under way
             if batch and (rest or len(batch) >= self._size.now or wait <= 0):
                 self._waiting = rest
                 self._packed.set()

@@ -90,8 +90,22 @@ class Turn(Sent):
         return "customer" if self.inbound else "support_agent"
 
 
+# For the document: exactly one of the two, and an author with the text only.
+NOT_SENT = {"type": "null"}
+A_TEXT = {"text": {"type": "string", "pattern": r"\S"}, "messages": NOT_SENT}
+A_DIALOGUE = {"messages": {"type": "array"}, "text": NOT_SENT, "author": NOT_SENT}
+TEXT_OR_MESSAGES: Any = {
+    "oneOf": [
+        {"required": ["text"], "properties": A_TEXT},
+        {"required": ["messages"], "properties": A_DIALOGUE},
+    ]
+}
+
+
 class Conversation(Sent):
     """One conversation as `POST /api/v1/conversations` takes it: a text, or the messages of a dialogue."""
+
+    model_config = ConfigDict(json_schema_extra=TEXT_OR_MESSAGES)
 
     text: Text | None = None
     messages: Annotated[list[Turn], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None

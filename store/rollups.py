@@ -6,6 +6,8 @@ deletes what is counted here calls `add` in the same transaction.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -22,12 +24,10 @@ from sqlalchemy import (
 
 from buckets import EDGE, MICROSECONDS, Span, bucket_of, cover
 from models import (
-    ALL_TOPICS,
     DAY,
     HOUR,
     IS_SKIPPED,
     MONTH,
-    SKIPPED_CONVERSATIONS,
     conversations,
     counts,
     insight_topics,
@@ -39,7 +39,7 @@ from store.dialect import insert_or
 
 Key = tuple[int, ...]
 Deltas = Mapping[Key, Sequence[int]]
-Conditions = tuple[ColumnExpressionArgument[bool], ...]
+LEVELS = (MONTH, DAY, HOUR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def levels(topic: int) -> tuple[int, ...]:
 
     Of a single topic most hours hold one insight or none, so that hours would save nothing.
     """
-    return (MONTH, DAY) if topic > 0 else (MONTH, DAY, HOUR)
+    return (MONTH, DAY) if topic > 0 else LEVELS
 
 
 def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
@@ -106,14 +106,24 @@ def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
 # --- reading ------------------------------------------------------------------------------------------------
 
 
+class Kind(IntEnum):
+    """What is counted: conversations that were skipped, all insights, or those of single topics."""
+
+    SKIPPED, ALL, TOPIC = -1, 0, 1
+
+
+EDGES = {Kind.SKIPPED: conversations, Kind.ALL: insights, Kind.TOPIC: insight_topics}
+"""The tables whose rows are counted where a window cuts a bucket, each by a covering index."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a window: whole buckets, counted in a roll-up, or an edge, counted by a covering index."""
+    """A piece of a window: whole buckets, counted in a roll-up, or an edge, counted by its index."""
 
     level: int
     table: Table
-    within: Conditions
-    """The piece and the topic; conditions on the table's other columns may be added."""
+    within: tuple[ColumnExpressionArgument[bool], ...]
+    """The piece and the topic, as parameters that `where` gives; other conditions may be added."""
 
     @property
     def n(self) -> ColumnElement[int]:
@@ -132,35 +142,54 @@ class Part:
         return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)
 
 
-def parts(
-    topics: Sequence[int], start: int, end: int, *, coarsest: int = MONTH, by_confidence: bool = False
-) -> list[Part]:
-    """The window `[start, end)` in as few parts as the roll-ups allow, in order of time.
+def kind_of(topic: int) -> Kind:
+    """The kind of a topic or pseudo topic."""
+    return Kind(min(topic, Kind.TOPIC))
 
-    `topics` is one of the pseudo topics, or real ones. `coarsest` is the longest bucket of use. Only
-    `by_confidence` has a column `confidence` in every part, for 101 times the rows.
+
+def parts(kind: Kind, rolled: Table, *, coarsest: int = MONTH) -> list[Part]:
+    """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
+
+    `rolled` is `totals` or, with a row for each confidence and so 101 times as many, `counts`. `coarsest` is
+    the longest bucket of use.
     """
-    rolled = counts if by_confidence else totals
-    usable = [level for level in levels(topics[0]) if level <= coarsest]
-    return [_part(topics, span, rolled) for span in cover(start, end, usable)]
+    return [_part(kind, rolled, level, place) for place, level in enumerate(_places(kind, coarsest))]
 
 
-def _part(topics: Sequence[int], span: Span, rolled: Table) -> Part:
-    if span.level == EDGE:
-        table, chosen = _edge(topics)
-        own = table.c.timestamp
-    else:
-        table, chosen = rolled, (rolled.c.topic.in_(topics), rolled.c.level == span.level)
-        own = table.c.bucket
-    return Part(span.level, table, (*chosen, own >= span.first, own < span.end))
+def where(topics: Sequence[int], start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
+    """The parameters of a statement of `parts` for the window `[start, end)`: its pieces and the topics."""
+    kind = kind_of(topics[0])
+    spans = cover(start, end, _usable(kind, coarsest))
+    of_level = {level: iter([span for span in spans if span.level == level]) for level in (EDGE, *LEVELS)}
+    given: dict[str, Any] = {"topics": topics}
+    for place, level in enumerate(_places(kind, coarsest)):
+        span = next(of_level[level], Span(level, 0, 0))
+        given |= {f"first_{place}": span.first, f"end_{place}": span.end}
+    return given
 
 
-def _edge(topics: Sequence[int]) -> tuple[Table, Conditions]:
-    if topics[0] == ALL_TOPICS:
-        return insights, ()
-    if topics[0] == SKIPPED_CONVERSATIONS:
-        return conversations, (IS_SKIPPED,)
-    return insight_topics, (insight_topics.c.topic.in_(topics),)
+def _usable(kind: Kind, coarsest: int) -> list[int]:
+    return [level for level in levels(kind) if level <= coarsest]
+
+
+def _places(kind: Kind, coarsest: int) -> list[int]:
+    """The level of each piece: two edges, then two of every level but the coarsest."""
+    return sorted([EDGE, *_usable(kind, coarsest)] * 2)[: 2 * len(_usable(kind, coarsest)) + 1]
+
+
+def _part(kind: Kind, rolled: Table, level: int, place: int) -> Part:
+    table = EDGES[kind] if level == EDGE else rolled
+    own = table.c.timestamp if level == EDGE else table.c.bucket
+    within = own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")
+    if level != EDGE:
+        return Part(level, table, (*within, _among_topics(table), table.c.level == level))
+    if kind is Kind.TOPIC:
+        return Part(level, table, (*within, _among_topics(table)))
+    return Part(level, table, (*within, IS_SKIPPED) if kind is Kind.SKIPPED else within)
+
+
+def _among_topics(table: Table) -> ColumnElement[bool]:
+    return table.c.topic.in_(bindparam("topics", expanding=True))
 
 
 def _sum(column: ColumnElement[int]) -> ColumnElement[int]:

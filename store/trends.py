@@ -1,15 +1,16 @@
 """Trends: how sentiment and topics went over a window, hour by hour or day by day."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import CompoundSelect, Connection, func, select, union_all
 
 from buckets import MICROSECONDS, start_of, touching
-from models import DAY, HOUR, MONTH, topic_months, topics
+from models import DAY, HOUR, MONTH, topic_months, topics, totals
 from store import rollups, windows
-from store.rollups import Part
+from store.rollups import Kind, kind_of
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Longer windows are shown in days."""
@@ -86,38 +87,48 @@ def _series(connection: Connection, topic: int | None, start: int, end: int, now
     return points
 
 
+def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
+    """Number and sum of scores of each bucket and sentiment; a day that is cut comes in pieces."""
+    each = []
+    for part in rollups.parts(kind, totals, coarsest=level):
+        key = part.bucket(level).label("bucket"), part.table.c.sentiment
+        sums = part.n.label("n"), part.score_sum.label("score_sum")
+        each.append(select(*key, *sums).where(*part.within).group_by(*key))
+    return union_all(*each)
+
+
+def _grouping(kind: Kind, name: str) -> CompoundSelect[Any]:
+    """How many of each value of a column, in pieces."""
+    each = []
+    for part in rollups.parts(kind, totals):
+        value = part.table.c[name].label("value")
+        each.append(select(value, part.n.label("n")).where(*part.within).group_by(value))
+    return union_all(*each)
+
+
+SUMS = {(kind, level): _summing(kind, level) for kind in (Kind.ALL, Kind.TOPIC) for level in (HOUR, DAY)}
+BY_SENTIMENT = {kind: _grouping(kind, "sentiment") for kind in (Kind.ALL, Kind.TOPIC)}
+BY_TOPIC = _grouping(Kind.TOPIC, "topic")
+
+
 def _by_bucket(
     connection: Connection, topic: int, start: int, end: int, level: int
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """Number and sum of scores for each bucket and sentiment."""
-    statements = []
-    for part in rollups.parts([topic], start, end, coarsest=level):
-        key = part.bucket(level).label("bucket"), part.table.c.sentiment
-        sums = select(*key, part.n.label("n"), part.score_sum.label("score_sum"))
-        statements.append(sums.where(*part.within).group_by(*key))
+    given = rollups.where([topic], start, end, coarsest=level)
     found: dict[tuple[int, int], tuple[int, int]] = {}
-    # A day that the window cuts is made of hours and of an edge.
-    for bucket, sentiment, n, score_sum in connection.execute(union_all(*statements)) if statements else ():
+    for bucket, sentiment, n, score_sum in connection.execute(SUMS[kind_of(topic), level], given).all():
         had = found.get((bucket, sentiment), (0, 0))
         found[bucket, sentiment] = (had[0] + n, had[1] + score_sum)
     return found
 
 
 def _by_sentiment(connection: Connection, topic: int | None, start: int, end: int) -> Counts:
-    parts = [] if topic is None else rollups.parts([topic], start, end)
     counts = _none()
-    for sentiment, n in _grouped(connection, parts, "sentiment"):
-        counts[sentiment] += n
+    if topic is not None:
+        given = rollups.where([topic], start, end)
+        for sentiment, n in connection.execute(BY_SENTIMENT[kind_of(topic)], given).all():
+            counts[sentiment] += n
     return counts
-
-
-def _grouped(connection: Connection, parts: Sequence[Part], name: str) -> Iterable[tuple[int, int]]:
-    """How many of each value of that column, part by part."""
-    statements = [
-        select(part.table.c[name], part.n.label("n")).where(*part.within).group_by(part.table.c[name])
-        for part in parts
-    ]
-    return [(value, n) for value, n in connection.execute(union_all(*statements))] if statements else []
 
 
 # --- the best topics ----------------------------------------------------------------------------------------
@@ -161,7 +172,7 @@ def _exactly(
     if not candidates:
         return []
     counts = Counter[int]()
-    for topic, n in _grouped(connection, rollups.parts(candidates, start, end), "topic"):
+    for topic, n in connection.execute(BY_TOPIC, rollups.where(candidates, start, end)).all():
         counts[topic] += n
     found = connection.execute(select(topics.c.number, topics.c.slug).where(topics.c.number.in_(counts)))
     return [(slug, counts[number]) for number, slug in found]

@@ -65,10 +65,15 @@ def store_conversation(
 
 def store(connection: Connection, given: Sequence[Insight]) -> None:
     """Insights and the conversations they are of."""
+    store_conversations(connection, given)
+    insights.put(connection, given)
+
+
+def store_conversations(connection: Connection, given: Sequence[Insight]) -> None:
+    """The conversations that these insights will be of."""
     _store(
         connection, [(each.conversation, each.timestamp, "Late.", {"author": each.author}) for each in given]
     )
-    insights.put(connection, given)
 
 
 def store_skipped(connection: Connection, timestamps: Sequence[int], first: int = 1_000_000) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,9 +20,14 @@ class Answer(NamedTuple):
     body: Json
 
 
-async def post_rapidly(url: str, items: Iterable[Json], connections: int) -> list[Answer]:
-    """Post the items one by one over so many connections; ends early, with what was answered, if they break."""
-    answers: list[Answer] = []
+async def post_rapidly(
+    url: str, items: Iterable[Json], connections: int, answers: list[Answer] | None = None
+) -> list[Answer]:
+    """Post the items over so many connections; ends early, with what was answered, where they break.
+
+    `answers` is where to put them, for who wants to look meanwhile.
+    """
+    answers = [] if answers is None else answers
     left = iter(items)
     await asyncio.gather(*(_post_each(url, left, answers) for _ in range(connections)))
     return answers
@@ -29,17 +35,29 @@ async def post_rapidly(url: str, items: Iterable[Json], connections: int) -> lis
 
 async def _post_each(url: str, items: Iterator[Json], answers: list[Answer]) -> None:
     where = urlsplit(url)
-    try:
+    with suppress(OSError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        for item in items:
-            body = json.dumps(item).encode()
-            head = f"POST {POSTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-            writer.write(head.encode() + b"\r\n\r\n" + body)
-            answers.append(await _answer(reader))
+        async with _closing(writer):
+            for item in items:
+                writer.write(_request(json.dumps(item).encode()))
+                answers.append(await _answer(reader))
+
+
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
         writer.close()
-        await writer.wait_closed()
-    except (OSError, asyncio.IncompleteReadError):
-        return
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def _request(body: bytes) -> bytes:
+    head = (
+        f"POST {POSTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    return head.encode() + b"\r\n\r\n" + body
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:

@@ -186,7 +186,7 @@ class Process:
     """
 
     def __init__(
-        self, folder: Path, command: Sequence[str] = (), *, wait: bool = True, **environ: object
+        self, folder: Path, command: Sequence[str] = (), *, wait: bool = True, **environ: Any
     ) -> None:
         """`command` is what Python is given, `main.py` by default; `wait` is for `/health` to answer."""
         self.port = int(str(environ.get("PORT") or free_port()))

@@ -36,6 +36,7 @@ from tests.insight_data import (
     an_insight,
     analyses,
     store_conversation,
+    store_conversations,
     thorough,
     timestamps,
     tried,
@@ -151,8 +152,8 @@ async def test_racing_writers_neither_deadlock_nor_miscount(database_url: URL) -
         ]
 
     work = [batch(number) for number in range(WRITERS * 10)]
+    filed = [insight for some in work for insight in some]
     engine = create_async_engine(database_url, pool_size=WRITERS)
-
     together = asyncio.Barrier(WRITERS)
 
     async def write(mine: list[list[Insight]]) -> None:
@@ -163,13 +164,11 @@ async def test_racing_writers_neither_deadlock_nor_miscount(database_url: URL) -
 
     try:
         async with engine.begin() as connection:
-            for each in (insight for some in work for insight in some):
-                await connection.run_sync(store_conversation, each.conversation, each.timestamp)
+            await connection.run_sync(store_conversations, filed)
         async with asyncio.TaskGroup() as writers:
             for writer in range(WRITERS):
                 writers.create_task(write(work[writer::WRITERS]))
         async with engine.begin() as connection:
-            filed = [insight for some in work for insight in some]
             await connection.run_sync(assert_counted, filed, ())
     finally:
         await engine.dispose()

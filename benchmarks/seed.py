@@ -1,0 +1,210 @@
+"""An empty database filled with made-up insights: `python benchmarks/seed.py --database-url URL --rows 1000000`.
+
+Straight into the tables, roll-ups and all, 20,000 insights a second or more: reads can be measured on ten
+million rows without analysing them. Confidence is spread over all 101 values and topics are 20 common ones and
+2,000 rare ones, which is the worst that roll-ups can meet.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import database
+import times
+from analysis import sentiment_of
+from buckets import MICROSECONDS, start_of, touching
+from models import (
+    ALL_TOPICS,
+    COMPLETED,
+    DAY,
+    HOUR,
+    MONTH,
+    SKIPPED,
+    SKIPPED_CONVERSATIONS,
+)
+from settings import DRIVERS
+from topics import BUILT_IN
+
+AT_ONCE = 10_000
+RARE = 2_000
+SKIPPED_ONE_IN = 20
+AUTHORS = 50_000
+
+Row = tuple[Any, ...]
+Rows = dict[str, list[Row]]
+
+COLUMNS = {
+    "topics": ("number", "slug"),
+    "conversations": ("number", "id", "author", "timestamp", "received_at", "is_chat", "status", "finished_at"),
+    "messages": ("conversation", "position", "text"),
+    "insights": (
+        "conversation", "revision", "timestamp", "author", "score", "sentiment", "confidence", "clusters",
+        "reasoning", "analyzer", "model", "cached", "partial", "analysed_at", "raw",
+    ),
+    "insight_topics": ("topic", "timestamp", "conversation", "sentiment", "confidence", "score"),
+}  # fmt: skip
+
+
+class Made:
+    """Rows out of a seeded generator, in order of time."""
+
+    def __init__(self, rows: int, days: int, end: int, seed: int) -> None:
+        self.rows, self.end, self.step = rows, end, days * MICROSECONDS[DAY] // rows
+        self.dice = random.Random(seed)  # noqa: S311  nothing is kept secret with it
+        self.slugs = [*BUILT_IN, *(f"rare_{number:04}" for number in range(RARE))]
+        shares = [1 / rank for rank in range(1, len(BUILT_IN) + 1)]
+        # One topic in ten is a rare one.
+        self.weights = list(accumulate([*shares, *([sum(shares) / 9 / RARE] * RARE)]))
+
+    def topics(self) -> list[Row]:
+        return list(enumerate(self.slugs, 1))
+
+    def batches(self) -> Iterator[Rows]:
+        """Everything, so many insights at a time."""
+        for first in range(0, self.rows, AT_ONCE):
+            batch: Rows = {name: [] for name in COLUMNS if name != "topics"}
+            for number in range(first + 1, min(first + AT_ONCE, self.rows) + 1):
+                self._one(number, batch)
+            yield batch
+
+    def _one(self, number: int, batch: Rows) -> None:
+        dice = self.dice
+        at = self.end - (self.rows - number + 1) * self.step + dice.randrange(self.step)
+        author, skipped = f"author_{dice.randrange(AUTHORS)}", dice.randrange(SKIPPED_ONE_IN) == 0
+        status = SKIPPED if skipped else COMPLETED
+        batch["conversations"].append((number, f"conv_{number:012}", author, at, at, False, status, at + 1))
+        batch["messages"].append((number, 1, f"Order {number} is late again and nobody answers. " * 3))
+        if skipped:
+            return
+        score, confidence = max(-10_000, min(10_000, round(dice.gauss(-1_500, 4_000)))), dice.randrange(101)
+        numbers = range(1, len(self.slugs) + 1)
+        drawn = dice.choices(numbers, cum_weights=self.weights, k=dice.choice((1, 1, 1, 2, 3)))
+        chosen = list(dict.fromkeys(drawn))
+        sentiment = sentiment_of(score)
+        batch["insights"].append(
+            (
+                number, 1, at, author, score, sentiment, confidence,
+                json.dumps([self.slugs[topic - 1] for topic in chosen]), "Says that the order is late. " * 3,
+                "grok", "grok-4.3", False, False, at + 2_000_000, "{}",
+            )
+        )  # fmt: skip
+        batch["insight_topics"] += [(topic, at, number, sentiment, confidence, score) for topic in chosen]
+
+
+async def load(connection: AsyncConnection, table: str, rows: Sequence[Row]) -> None:
+    """Rows by the driver's fastest way."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    columns = COLUMNS[table]
+    if connection.dialect.name == "postgresql":
+        await driver.copy_records_to_table(table, records=rows, columns=columns)
+        return
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    await driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608  our own names
+
+
+# --- roll-ups, counted by the database ----------------------------------------------------------------------
+
+HOURS = f"timestamp / {MICROSECONDS[HOUR]}"
+DAYS = f"timestamp / {MICROSECONDS[DAY]}"
+EVERY = [
+    (ALL_TOPICS, HOUR, HOURS, "insights"),
+    (ALL_TOPICS, DAY, DAYS, "insights"),
+    ("topic", DAY, DAYS, "insight_topics"),
+    (SKIPPED_CONVERSATIONS, HOUR, HOURS, "skipped"),
+    (SKIPPED_CONVERSATIONS, DAY, DAYS, "skipped"),
+]
+SKIPS = f"(SELECT timestamp, 0 AS sentiment, 0 AS confidence, 0 AS score FROM conversations WHERE status = '{SKIPPED}')"  # noqa: S608  our own constant
+
+
+def statements(start: int, end: int) -> Iterator[str]:
+    """The roll-ups of what was loaded: hours and days from the rows, months from the days."""
+    for topic, level, bucket, source in EVERY:
+        rows = f"{SKIPS} AS skipped" if source == "skipped" else source
+        yield (
+            f"INSERT INTO counts SELECT {topic}, {level}, {bucket}, sentiment, confidence, count(*)"  # noqa: S608
+            f" FROM {rows} GROUP BY 1, 3, 4, 5"
+        )
+        yield (
+            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, sentiment, count(*), sum(score)"  # noqa: S608
+            f" FROM {rows} GROUP BY 1, 3, 4"
+        )
+    for month in touching(MONTH, start, end):
+        first, last = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
+        days = f"level = {DAY} AND bucket >= {first} AND bucket < {last}"
+        yield (
+            f"INSERT INTO counts SELECT topic, {MONTH}, {month}, sentiment, confidence, sum(n)"  # noqa: S608
+            f" FROM counts WHERE {days} GROUP BY 1, 4, 5"
+        )
+        yield (
+            f"INSERT INTO totals SELECT topic, {MONTH}, {month}, sentiment, sum(n), sum(score_sum)"  # noqa: S608
+            f" FROM totals WHERE {days} GROUP BY 1, 4"
+        )
+    yield (
+        f"INSERT INTO topic_months SELECT bucket, topic, sum(n) FROM totals"  # noqa: S608
+        f" WHERE level = {MONTH} AND topic > 0 GROUP BY 1, 2"
+    )
+
+
+async def seed(url: str, made: Made, start: int, end: int) -> None:
+    """Migrate an empty database and fill it."""
+    address = make_url(url)
+    address = address.set(drivername=DRIVERS[address.drivername])
+    async with database.opened(address):
+        pass
+    engine = create_async_engine(address)
+    began = time.monotonic()
+    async with engine.connect() as connection:
+        await load(connection, "topics", made.topics())
+        for done, batch in enumerate(made.batches(), 1):
+            for table, rows in batch.items():
+                await load(connection, table, rows)
+            await connection.commit()
+            _say(f"{min(done * AT_ONCE, made.rows):,} rows", began)
+        for statement in statements(start, end):
+            await connection.execute(text(statement))
+            await connection.commit()
+        _say("roll-ups", began)
+        if connection.dialect.name == "postgresql":
+            outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await outside.execute(text("VACUUM ANALYZE"))
+            _say("vacuum", began)
+    await engine.dispose()
+
+
+def _say(what: str, began: float) -> None:
+    sys.stderr.write(f"\r{what} after {time.monotonic() - began:.0f} s".ljust(60))
+
+
+def main() -> int:
+    """Fill a database; 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--database-url", required=True, help="of an empty database, or of an SQLite file to make"
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="conversations; one in 20 is skipped")
+    parser.add_argument("--days", type=int, default=400, help="over how many days back from --end they lie")
+    parser.add_argument("--end", type=times.parse, default=times.now(), help="ISO 8601; now where not given")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    start = given.end - given.days * MICROSECONDS[DAY]
+    made = Made(given.rows, given.days, given.end, given.seed)
+    asyncio.run(seed(given.database_url, made, start, given.end))
+    sys.stderr.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
