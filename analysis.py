@@ -144,6 +144,10 @@ class Analyzer(Protocol):
         """
         ...
 
+    def worst_case(self, texts: Sequence[str]) -> Usage:
+        """The most that a call with these texts can use up, reasoning apart."""
+        ...
+
 
 def sentiment_of(score: int) -> int:
     """1, 0 or -1 for a score in 1/10,000; the bands lie at 0.2, which is neutral."""

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
+    daily_budget_usd: float | None = Field(default=None, ge=0)
+    max_reasoning_tokens: int = Field(default=0, ge=0)
 
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
