@@ -136,6 +136,8 @@ class Analyzer(Protocol):
     model: str
     prompt_version: str
     """What, beside text and model, decides its answers."""
+    fixed_tokens: int
+    """About how many prompt tokens every call has, whatever it carries."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.

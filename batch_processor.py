@@ -166,6 +166,7 @@ class BatchProcessor:
 
     async def _return_waiting(self) -> None:
         held, self._waiting = self._waiting, []
+        self._packed.set()
         await self._dispatch.give_back(held)
 
 

@@ -10,6 +10,7 @@ from analysis import Analyzer, CallFailed, Reply, Usage
 from store import calls, spending
 from times import Clock
 
+OK = 200
 End = Reply | CallFailed | None
 """How a call ended; None where it was given up before its answer."""
 
@@ -102,13 +103,14 @@ class Ledger:
         refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
         return 0 if refused else entry.reserved
 
+    def overhead(self) -> int:
+        """About what the instructions of one call cost, in ticks; packing pays them once for many texts."""
+        return prices.price_of(self.analyzer.model).prompt * self.analyzer.fixed_tokens
+
     def worst_case(self, texts: Sequence[str]) -> int:
         """The most that a call with these texts can cost, in ticks."""
         usage = replace(self.analyzer.worst_case(texts), reasoning_tokens=self.reasoning_tokens)
         return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
-
-
-OK = 200
 
 
 def usage_of(end: End) -> Usage:

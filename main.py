@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -30,21 +30,22 @@ from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
 from circuit_breaker import CircuitBreaker
-from database import AlreadyInUse, Database
+from database import AlreadyInUse, Database, wal_bytes
 from decisions import Policy
 from endings import Endings
 from grok_client import GrokClient
 from intake import Intake
 from ledger import Ledger
 from metrics import Metrics
-from monitor import Monitor
+from monitor import GIGABYTE, Monitor
 from offline_analyzer import OfflineAnalyzer
 from openapi import Documented, method_not_allowed
 from outbound import Direct, Gate, Outbound
 from prices import TICKS_PER_USD
 from rate_limiter import InboundLimiter, Pacer
 from resources import Resources, State
-from routes import conversations, insights, intake, operations
+from retention import Retention
+from routes import conversations, insights, intake, operations, spending
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
@@ -78,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(405, method_not_allowed)
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     middleware.install(app, metrics, limiter)
-    for routes in (intake, conversations, insights, operations):
+    for routes in (intake, conversations, insights, spending, operations):
         app.include_router(routes.router)
     return app
 
@@ -101,15 +102,19 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     if settings.url.drivername.startswith("sqlite"):
         await db.write(partial(queue.recover, now=times.now()))
-    gate = await _gate(settings, db, metrics, stack)
+    brake = Brake(times.now)
+    gate = await _gate(settings, db, metrics, brake, stack)
     endings = Endings()
-    monitor = Monitor(db, metrics, times.now)
+    monitor = Monitor(
+        db, metrics, brake, times.now, settings.max_storage_gb * GIGABYTE, wal_bytes(settings.url)
+    )
     await monitor.count()
     processor = _processor(settings, db, gate, metrics, endings, monitor)
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, times.now)
     taker = Intake(db, times.now, processor.wake)
-    for each in (worker, *(Supervised(name, run, times.now) for name, run in _others(monitor, taker))):
+    others = _others(settings, db, monitor, taker)
+    for each in (worker, *(Supervised(name, run, times.now) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
         settings=settings,
@@ -126,12 +131,16 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     )
 
 
-def _others(monitor: Monitor, taker: Intake) -> tuple[tuple[str, Work], ...]:
-    return ("monitor", monitor.run), ("group_commit", taker.group.run)
+def _others(settings: Settings, db: Database, monitor: Monitor, taker: Intake) -> Iterator[tuple[str, Work]]:
+    yield "monitor", monitor.run
+    yield "group_commit", taker.group.run
+    if settings.retention_days is not None:
+        yield "retention", Retention(db, settings.retention_days, times.now).run
 
 
-async def _gate(settings: Settings, db: Database, metrics: Metrics, stack: AsyncExitStack) -> Gate:
-    brake = Brake(times.now)
+async def _gate(
+    settings: Settings, db: Database, metrics: Metrics, brake: Brake, stack: AsyncExitStack
+) -> Gate:
     taxonomy = topics.load(settings.topics_file)
     if settings.grok_api_key is None or settings.offline:
         return Direct(await stack.enter_async_context(OfflineAnalyzer(taxonomy)), brake)

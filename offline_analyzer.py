@@ -101,6 +101,7 @@ class OfflineAnalyzer:
 
     name = "offline"
     model = MODEL
+    fixed_tokens = 0
 
     def __init__(
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
