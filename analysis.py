@@ -136,12 +136,18 @@ class Analyzer(Protocol):
     model: str
     prompt_version: str
     """What, beside text and model, decides its answers."""
+    fixed_tokens: int
+    """About how many prompt tokens every call has, whatever it carries."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.
 
         `before_send` is awaited immediately before the request is written. Raises CallFailed.
         """
+        ...
+
+    def worst_case(self, texts: Sequence[str]) -> Usage:
+        """The most that a call with these texts can use up, reasoning apart."""
         ...
 
 

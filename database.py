@@ -6,6 +6,7 @@ alone and the same for both databases.
 
 import asyncio
 import fcntl
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -211,6 +212,16 @@ def _postgresql(**server_settings: str) -> dict[str, Any]:
     }
 
 
+def wal_bytes(url: URL) -> Callable[[], int]:
+    """Tells how many bytes of SQLite's write-ahead log lie beside the database at `url`."""
+    wal = Path(f"{url.database}-wal")
+
+    def measure() -> int:
+        return wal.stat().st_size if url.drivername.startswith("sqlite") and wal.exists() else 0
+
+    return measure
+
+
 def migrate(connection: Connection) -> None:
     """Bring the schema to the newest revision, inside the connection's transaction."""
     config = Config()
@@ -266,3 +277,9 @@ class _only_process:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+if __name__ == "__main__":
+    import backup
+
+    raise SystemExit(backup.main(sys.argv[1:]))

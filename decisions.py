@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from analysis import Analysis, BatchFault, CallFailed, Invalid, RateLimited, Reply, Row
+from analysis import Analysis, BatchFault, CallFailed, Invalid, ProviderFault, RateLimited, Reply, Row
 from store.insights import Insight
 from store.queue import Completed, Failed, Job, Outcome, Requeued
 from text import Excerpt, cache_key, excerpt, excerpt_of_turns, why_not_worth_asking
@@ -22,6 +22,8 @@ class Policy:
     backoff: Callable[[int], float]
     """Seconds to wait after so many faults in a row."""
     prefilter: bool
+    suspects: int
+    """Conversations that are sent alone at once: fewer than the faults in a row that open the circuit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,31 @@ def charged(job: Job, reason: str, error: str, *, at: int, policy: Policy) -> Ou
     return Requeued(job, at, failures, job.pack_limit, error)
 
 
-def after(fault: CallFailed, asked: Sequence[Work], *, at: int, policy: Policy, wait: float) -> list[Outcome]:
-    """A call that failed as a whole: split, or given back to be sent when `wait` seconds have passed."""
+def is_suspect(fault: CallFailed) -> bool:
+    """Whether what the call carried may be to blame, rather than the provider alone."""
+    if isinstance(fault, ProviderFault):
+        return not isinstance(fault, RateLimited) and fault.outcome != "unreachable"
+    return isinstance(fault, BatchFault)
+
+
+def after(
+    fault: CallFailed, asked: Sequence[Work], *, vouched: bool, at: int, policy: Policy, wait: float
+) -> list[Outcome]:
+    """What a call that failed as a whole means for what it carried.
+
+    Suspects are halved until one is alone; alone it is charged, if a canary sent after the fault came back
+    (`vouched`). Everything else goes back uncharged. `wait` is the seconds to wait after a provider's fault.
+    """
     jobs = [work.job for work in asked]
-    if not isinstance(fault, BatchFault):
-        delay = fault.retry_after if isinstance(fault, RateLimited) else None
-        return given_back(jobs, at=at + round((wait if delay is None else delay) * SECOND))
-    if len(jobs) == 1:
-        return [charged(jobs[0], fault.outcome, str(fault), at=at, policy=policy)]
-    half = len(jobs) // 2
-    return [Requeued(job, at, job.failures, half, str(fault)) for job in jobs]
+    delay = fault.retry_after if isinstance(fault, RateLimited) else None
+    provider = not isinstance(fault, BatchFault)
+    again = at + round((wait if delay is None else delay) * SECOND) if provider else at
+    if not is_suspect(fault):
+        return given_back(jobs, at=again)
+    if len(jobs) == 1 and vouched:
+        return [charged(jobs[0], fault.outcome, str(fault), at=again, policy=policy)]
+    half = max(1, len(jobs) // 2)
+    return [Requeued(job, again, job.failures, half, str(fault)) for job in jobs]
 
 
 def given_back(jobs: Sequence[Job], *, at: int) -> list[Outcome]:

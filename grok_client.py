@@ -52,6 +52,7 @@ class GrokClient:
         self.prompt_version = prompts.prompt_version(topics)
         self._key = api_key.get_secret_value().strip()
         self._system = prompts.system_message(topics)
+        self.fixed_tokens = len(self._system) // 4
         self._effort = prompts.reasoning_effort(model, reasoning_effort)
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._timeout = timeout

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -24,24 +24,28 @@ import logs
 import middleware
 import times
 import topics
-from analysis import ProviderFault
+from analysis import Analyzer, ProviderFault
 from batch_processor import BatchProcessor
 from batching import BatchSize
 from bookkeeping import Bookkeeping
+from brake import Brake
 from circuit_breaker import CircuitBreaker
-from database import AlreadyInUse, Database
+from database import AlreadyInUse, Database, wal_bytes
 from decisions import Policy
 from endings import Endings
 from grok_client import GrokClient
 from intake import Intake
+from ledger import Ledger
 from metrics import Metrics
-from monitor import Monitor
+from monitor import GIGABYTE, Monitor
 from offline_analyzer import OfflineAnalyzer
 from openapi import Documented, method_not_allowed
 from outbound import Direct, Gate, Outbound
+from prices import TICKS_PER_USD
 from rate_limiter import InboundLimiter, Pacer
 from resources import Resources, State
-from routes import conversations, insights, intake, operations
+from retention import Retention
+from routes import conversations, insights, intake, operations, spending
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
@@ -75,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(405, method_not_allowed)
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     middleware.install(app, metrics, limiter)
-    for routes in (intake, conversations, insights, operations):
+    for routes in (intake, conversations, insights, spending, operations):
         app.include_router(routes.router)
     return app
 
@@ -98,15 +102,19 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     if settings.url.drivername.startswith("sqlite"):
         await db.write(partial(queue.recover, now=times.now()))
-    gate = await _gate(settings, metrics, stack)
+    brake = Brake(times.now)
+    gate = await _gate(settings, db, metrics, brake, stack)
     endings = Endings()
-    monitor = Monitor(db, metrics, times.now)
+    monitor = Monitor(
+        db, metrics, brake, times.now, settings.max_storage_gb * GIGABYTE, wal_bytes(settings.url)
+    )
     await monitor.count()
     processor = _processor(settings, db, gate, metrics, endings, monitor)
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, times.now)
     taker = Intake(db, times.now, processor.wake)
-    for each in (worker, *(Supervised(name, run, times.now) for name, run in _others(monitor, taker))):
+    others = _others(settings, db, monitor, taker)
+    for each in (worker, *(Supervised(name, run, times.now) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
         settings=settings,
@@ -123,14 +131,19 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     )
 
 
-def _others(monitor: Monitor, taker: Intake) -> tuple[tuple[str, Work], ...]:
-    return ("monitor", monitor.run), ("group_commit", taker.group.run)
+def _others(settings: Settings, db: Database, monitor: Monitor, taker: Intake) -> Iterator[tuple[str, Work]]:
+    yield "monitor", monitor.run
+    yield "group_commit", taker.group.run
+    if settings.retention_days is not None:
+        yield "retention", Retention(db, settings.retention_days, times.now).run
 
 
-async def _gate(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Gate:
+async def _gate(
+    settings: Settings, db: Database, metrics: Metrics, brake: Brake, stack: AsyncExitStack
+) -> Gate:
     taxonomy = topics.load(settings.topics_file)
     if settings.grok_api_key is None or settings.offline:
-        return Direct(await stack.enter_async_context(OfflineAnalyzer(taxonomy)))
+        return Direct(await stack.enter_async_context(OfflineAnalyzer(taxonomy)), brake)
     client = GrokClient(
         base_url=str(settings.grok_base_url),
         api_key=settings.grok_api_key,
@@ -142,7 +155,19 @@ async def _gate(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> 
     )
     await stack.enter_async_context(client)
     breaker = CircuitBreaker(settings.error_threshold, settings.cooldown_seconds)
-    return Outbound(client, Pacer(settings.outbound_rps), breaker, metrics, backoff(settings))
+    pacer = Pacer(settings.outbound_rps)
+    return Outbound(client, pacer, breaker, brake, _ledger(settings, client), db, metrics, backoff(settings))
+
+
+def _ledger(settings: Settings, analyzer: Analyzer) -> Ledger:
+    budget = settings.daily_budget_usd
+    return Ledger(
+        analyzer,
+        times.now,
+        budget=None if budget is None else int(budget * TICKS_PER_USD),
+        cost_per_1k=settings.grok_cost_per_1k,
+        reasoning_tokens=settings.max_reasoning_tokens,
+    )
 
 
 def backoff(
@@ -166,22 +191,17 @@ def _processor(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
         call_timeout=settings.grok_timeout_seconds,
-        flush_after=settings.batch_flush_seconds if gate.billed else 0,
+        flush_after=settings.batch_flush_seconds if gate.ledger else 0,
+        suspects=max(1, settings.error_threshold - 1),
         backoff=backoff(settings),
         # It saves calls, and offline there are none.
-        prefilter=settings.prefilter == "on" and gate.billed,
+        prefilter=settings.prefilter == "on" and gate.ledger is not None,
     )
-    books = Bookkeeping(
-        metrics,
-        model=settings.grok_model,
-        clock=times.now,
-        cost_per_1k=settings.grok_cost_per_1k,
-        ended=ended,
-    )
+    books = Bookkeeping(metrics, ended=ended)
     return BatchProcessor(
         db,
         gate,
-        size if gate.billed else BatchSize.fixed(OFFLINE_BATCH),
+        size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
         policy,
         books,
         clock=times.now,
@@ -192,7 +212,7 @@ def _processor(
 def _announce(settings: Settings, resources: Resources) -> None:
     for ignored, winner in ignored_names():
         log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
-    if not resources.gate.billed:
+    if not resources.gate.ledger:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")
     log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gate.analyzer.name)

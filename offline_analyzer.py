@@ -17,7 +17,16 @@ from math import fsum
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
-from analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, Analysis, ProviderFault, Reply, validate_row
+from analysis import (
+    CONFIDENCE_UNIT,
+    NEUTRAL_BAND,
+    SCORE_UNIT,
+    Analysis,
+    ProviderFault,
+    Reply,
+    Usage,
+    validate_row,
+)
 from analysis import sentiment_of as band
 from offline_sentiment import Sentiment, sentiment
 from offline_text import clean, customer_words, ngrams
@@ -92,6 +101,7 @@ class OfflineAnalyzer:
 
     name = "offline"
     model = MODEL
+    fixed_tokens = 0
 
     def __init__(
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
@@ -134,6 +144,10 @@ class OfflineAnalyzer:
             await before_send()
             rows = await self._answered(child, texts)
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
+
+    def worst_case(self, texts: Sequence[str]) -> Usage:
+        """Nothing: there are no tokens and no bill."""
+        return Usage()
 
     async def _running(self) -> _Child:
         if self._child and self.pid:

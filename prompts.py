@@ -103,6 +103,11 @@ def reasoning_effort(model: str, configured: str | None = None) -> str | None:
     return configured or EFFORTS.get(model.removesuffix("-latest"))
 
 
+def reasons(model: str, configured: str | None = None) -> bool:
+    """Whether calls to this model think, and are billed for it without a bound; an unknown model may."""
+    return model not in WITHOUT_EFFORT and reasoning_effort(model, configured) != "none"
+
+
 def request_body(texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool) -> bytes:
     """The JSON body of one call, UTF-8. Not `strict` asks for any JSON object instead of the schema's.
 

@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+import prompts
+
 # Of several names for one thing the first wins; `ignored_names` tells which lost.
 SYNONYMS = {
     "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
+    daily_budget_usd: float | None = Field(default=None, ge=0)
+    max_reasoning_tokens: int = Field(default=0, ge=0)
 
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
@@ -91,6 +95,8 @@ class Settings(BaseSettings):
     cooldown_seconds: float = Field(default=10, gt=0, le=3600)
 
     max_queue_depth: int = Field(default=1_000_000, ge=1)
+    max_storage_gb: float = Field(default=9, gt=0)
+    retention_days: float | None = Field(default=None, gt=0)
     prefilter: Literal["on", "off"] = "on"
     topics_file: Path | None = None
 
@@ -152,6 +158,15 @@ class Settings(BaseSettings):
     def _real_needs_a_key(self) -> Self:
         if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _a_budget_knows_what_thinking_costs(self) -> Self:
+        thinks = prompts.reasons(self.grok_model, self.grok_reasoning_effort)
+        if self.daily_budget_usd is not None and thinks and not self.max_reasoning_tokens:
+            raise ValueError(
+                f"DAILY_BUDGET_USD with {self.grok_model}, which reasons, needs MAX_REASONING_TOKENS"
+            )
         return self
 
     @property

@@ -6,9 +6,17 @@ from analysis import Usage
 from models import grok_calls
 
 
-def start(connection: Connection, *, provider: str, model: str, conversations: int, now: int) -> int:
+def start(
+    connection: Connection, *, provider: str, model: str, conversations: int, reserved: int, now: int
+) -> int:
     """Note a call before it leaves; gives its number."""
-    row = {"provider": provider, "model": model, "conversations": conversations, "started_at": now}
+    row = {
+        "provider": provider,
+        "model": model,
+        "conversations": conversations,
+        "reserved_ticks": reserved,
+        "started_at": now,
+    }
     number: int = connection.execute(insert(grok_calls).returning(grok_calls.c.number), row).scalar_one()
     return number
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from models import COMPLETED, FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations, messages
-from store import asking, insights
+from store import asking, insights, spending
 from store.insights import Insight
 from text import Turn
 
@@ -184,6 +184,7 @@ def settle(
     _skip(connection, [each for each in counted if isinstance(each, Skipped)], now)
     _fail(connection, [each for each in counted if isinstance(each, Failed)], now)
     _requeue(connection, [each for each in counted if isinstance(each, Requeued)])
+    _count(connection, counted, now)
     return counted
 
 
@@ -238,6 +239,13 @@ def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
         update(conversations).where(conversations.c.number == bindparam("at")).values(values),
         [{"at": b.job.number, **{f"new_{name}": getattr(b, name) for name in names}} for b in back],
     )
+
+
+def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
+    done = [each.insight.cached for each in counted if isinstance(each, Completed)]
+    skipped = sum(isinstance(each, Skipped) for each in counted)
+    day = spending.day_of(now)
+    spending.count(connection, day, analysed=len(done) - sum(done), cached=sum(done), skipped=skipped)
 
 
 def recover(connection: Connection, *, now: int) -> int:

@@ -109,11 +109,16 @@ class Service:
         """The status of each of up to 500 conversations, once all have ended."""
 
         async def views() -> list[Json] | None:
-            response = await self.http.post(f"{POSTS}/status", json={"ids": ids})
-            found: list[Json] = response.json()["conversations"]
+            found = await self.all_of(ids)
             return found if all(each["status"] in ENDED for each in found) else None
 
         found: list[Json] = await eventually(views, seconds)
+        return found
+
+    async def all_of(self, ids: Sequence[str]) -> list[Json]:
+        """The status of each of up to 500 conversations, now."""
+        response = await self.http.post(f"{POSTS}/status", json={"ids": ids})
+        found: list[Json] = response.json()["conversations"]
         return found
 
     async def metrics(self) -> dict[str, float]:

@@ -4,8 +4,6 @@ However it goes, every conversation ends, with one insight where it ends well, a
 often than deaths, failures and late answers explain.
 """
 
-import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
-from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from analysis import BatchFault, CallFailed, ProviderFault
 from claims import Claimed

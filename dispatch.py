@@ -1,0 +1,168 @@
+"""One batch's way: held and booked, asked, and each conversation settled by what came back."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from analysis import BatchFault, CallFailed
+from batching import BatchSize
+from bookkeeping import Bookkeeping
+from database import Database
+from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
+from ledger import End, Entry, next_day, usage_of
+from outbound import Gate
+from store import asking, queue
+from store.queue import Completed, Outcome
+from times import SECOND, Clock
+
+log = structlog.get_logger()
+
+LEASE_MARGIN = 30.0
+"""Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is still held of a batch and fits the budget, and the call's entry where calls are booked."""
+
+    held: Sequence[Work]
+    entry: Entry | None
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """Sends batches through the gate and settles them. `clock` gives UTC microseconds."""
+
+    database: Database
+    gate: Gate
+    size: BatchSize
+    policy: Policy
+    books: Bookkeeping
+    clock: Clock
+
+    def lease_end(self, calls: int = 1) -> int:
+        """When a lease that is taken now ends: after so many calls that take as long as they may."""
+        return self.clock() + round((calls * self.policy.call_timeout + LEASE_MARGIN) * SECOND)
+
+    async def send(self, batch: Sequence[Work], departed: "Once") -> None:
+        """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
+        try:
+            started = await self.database.write(partial(self._start, batch))
+            if started.held:
+                await self._ask(started, departed)
+        except SQLAlchemyError as error:
+            # Nothing left and nothing is lost: the leases run out, and the rows are due again.
+            log.error("call_not_started", exc_info=error)
+        finally:
+            departed()
+
+    def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
+        # Who is alone may have to wait for a canary's call as well.
+        until = self.lease_end(calls=2 if len(batch) == 1 else 1)
+        still = {job.number for job in queue.renew(connection, [work.job for work in batch], until=until)}
+        held = [work for work in batch if work.job.number in still]
+        asking.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
+        if not held or self.gate.ledger is None:
+            return Started(held, None)
+        return self._book(connection, held)
+
+    def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
+        assert self.gate.ledger is not None  # noqa: S101  for the type checker: `_start` has looked
+        texts = [work.excerpt.text for work in held]
+        fitting, entry = self.gate.ledger.open(connection, texts, conversations=len(texts))
+        if not entry:
+            self.gate.brake.spent(next_day(self.clock()))
+        left_out = held[fitting:]
+        back = given_back([work.job for work in left_out], at=self.clock())
+        queue.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
+        return Started(held[:fitting], entry)
+
+    async def _ask(self, started: Started, departed: "Once") -> None:
+        held = started.held
+        epoch = self.size.epoch
+        try:
+            answer = await self.gate.call([work.excerpt.text for work in held], departed)
+        except CallFailed as fault:
+            if isinstance(fault, BatchFault):
+                self.size.failed(epoch)
+            await self._settle(started, await self._blame(fault, held), fault, left=departed.done)
+        except asyncio.CancelledError:
+            back = given_back([work.job for work in held], at=self.clock())
+            await asyncio.shield(self._settle(started, back, None, left=departed.done))
+            raise
+        else:
+            call = started.entry.call if started.entry else None
+            by = Writer(self.gate.analyzer.name, answer.model, call, self.clock())
+            outcomes = judge(answer, held, by, self.policy)
+            if all(isinstance(outcome, Completed) for outcome in outcomes):
+                self.size.succeeded()
+            await self._settle(started, outcomes, answer, left=True)
+
+    async def _blame(self, fault: CallFailed, held: Sequence[Work]) -> list[Outcome]:
+        alone = len(held) == 1 and is_suspect(fault)
+        vouched = alone and await self.gate.vouch()
+        wait = self.policy.backoff(self.gate.faults)
+        return after(fault, held, vouched=vouched, at=self.clock(), policy=self.policy, wait=wait)
+
+    async def _settle(self, started: Started, outcomes: Sequence[Outcome], end: End, *, left: bool) -> None:
+        """Store what a call brought. It is paid for: a database that is busy is asked until the lease ends."""
+        ledger, entry = self.gate.ledger, started.entry
+
+        def settle(connection: Connection) -> list[Outcome]:
+            keys = {work.key for work in started.held}
+            counted = queue.settle(connection, outcomes, now=self.clock(), asked=keys)
+            if ledger is not None and entry is not None:
+                ledger.close(connection, entry, end, left=left)
+            return counted
+
+        counted = await _persist(lambda: self.database.write(settle), LEASE_MARGIN)
+        self.books.settled(counted)
+        if ledger is not None and entry is not None:
+            self.books.call_ended(usage_of(end), ledger.cost(entry, end, left=left))
+            self.gate.brake.settled()
+
+    async def give_back(self, works: Sequence[Work]) -> None:
+        """Let conversations that are held be due again, unasked."""
+        if works:
+            back = given_back([work.job for work in works], at=self.clock())
+            await self._settle(Started(works, None), back, None, left=False)
+
+
+async def _persist(write: Callable[[], Coroutine[Any, Any, list[Outcome]]], seconds: float) -> list[Outcome]:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            return await write()
+        except SQLAlchemyError as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            log.warning("result_not_stored_yet", exc_info=error)
+            await asyncio.sleep(0.5)
+
+
+class Once:
+    """Calls what it was given the first time it is called itself."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action: Callable[[], None] | None = action
+
+    @property
+    def done(self) -> bool:
+        """Whether it was called."""
+        return self._action is None
+
+    def __call__(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+def leases(works: Iterable[Work]) -> set[str]:
+    """The leases under which these are held."""
+    return {work.job.lease for work in works if work.job.lease is not None}

@@ -1,0 +1,123 @@
+"""The money: the most that a call can cost is reserved before it leaves, and settled when it has ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+import prices
+from analysis import Analyzer, CallFailed, Reply, Usage
+from store import calls, spending
+from times import Clock
+
+OK = 200
+End = Reply | CallFailed | None
+"""How a call ended; None where it was given up before its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call in the books. `reserved` is in ticks, on the UTC day (days since 1970) on which it was made."""
+
+    call: int
+    day: int
+    reserved: int
+
+
+class OverBudget(CallFailed):
+    """The day's budget takes no call of this size."""
+
+    def __init__(self) -> None:
+        super().__init__("over_budget", "the daily budget is spent")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The books of one provider. `budget` is in ticks a UTC day, None without a limit."""
+
+    analyzer: Analyzer
+    clock: Clock
+    budget: int | None = None
+    cost_per_1k: float | None = None
+    reasoning_tokens: int = 0
+    """The most that a call may think, for a model that cannot be told not to."""
+
+    def open(
+        self, connection: Connection, texts: Sequence[str], *, conversations: int
+    ) -> tuple[int, Entry | None]:
+        """Book a call with as many of the texts as the budget takes; gives how many, and the entry.
+
+        `conversations` is what the log says the call carries, 0 for one that carries none.
+        """
+        now = self.clock()
+        day = spending.day_of(now)
+        fitting = len(texts)
+        while fitting:
+            worst = self.worst_case(texts[:fitting])
+            if spending.reserve(connection, day, worst, budget=self.budget):
+                number = calls.start(
+                    connection,
+                    provider=self.analyzer.name,
+                    model=self.analyzer.model,
+                    conversations=min(conversations, fitting),
+                    reserved=worst,
+                    now=now,
+                )
+                return fitting, Entry(number, day, worst)
+            fitting = self._affordable(connection, day, texts[: fitting - 1])
+        return 0, None
+
+    def _affordable(self, connection: Connection, day: int, texts: Sequence[str]) -> int:
+        left = spending.left(connection, day, self.budget or 0)
+        low, high = 0, len(texts)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self.worst_case(texts[:middle]) <= left
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return low
+
+    def close(self, connection: Connection, entry: Entry, end: End, *, left: bool) -> None:
+        """Book how a call ended; `left` says whether its request was written at all."""
+        usage = usage_of(end)
+        calls.finish(
+            connection,
+            entry.call,
+            outcome="given_back" if end is None else getattr(end, "outcome", "ok"),
+            now=self.clock(),
+            usage=usage,
+            cost_ticks=(cost := self.cost(entry, end, left=left)),
+            status=end.status if end else None,
+            request_id=end.request_id if end else None,
+            error=end.detail if isinstance(end, CallFailed) else None,
+            body=end.body if isinstance(end, CallFailed) else None,
+        )
+        spending.settle(connection, entry.day, reserved=entry.reserved, cost=cost, usage=usage)
+
+    def cost(self, entry: Entry, end: End, *, left: bool) -> int:
+        """Ticks. A call whose outcome nobody knows may have been billed: it costs what was reserved."""
+        usage = usage_of(end)
+        if not left:
+            return 0
+        if usage != Usage():
+            return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
+        refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
+        return 0 if refused else entry.reserved
+
+    def overhead(self) -> int:
+        """About what the instructions of one call cost, in ticks; packing pays them once for many texts."""
+        return prices.price_of(self.analyzer.model).prompt * self.analyzer.fixed_tokens
+
+    def worst_case(self, texts: Sequence[str]) -> int:
+        """The most that a call with these texts can cost, in ticks."""
+        usage = replace(self.analyzer.worst_case(texts), reasoning_tokens=self.reasoning_tokens)
+        return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
+
+
+def usage_of(end: End) -> Usage:
+    """What the server said that a call used, nothing where it did not."""
+    return (end.usage if end is not None else None) or Usage()
+
+
+def next_day(now: int) -> int:
+    """When the UTC day after `now` begins, both in UTC microseconds."""
+    return (spending.day_of(now) + 1) * spending.DAY

@@ -1,0 +1,110 @@
+"""Money as the operator sees it: the report, the estimate, the pause."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.engine import URL
+
+from tests.service import Grok, Json, Service, faked, running
+from tests.support import eventually
+
+LATE = "My parcel is three days late and nobody answers"
+TICKS = 10**10
+
+
+@pytest.fixture
+def grok() -> Iterator[Grok]:
+    with faked() as fake:
+        yield fake
+
+
+def several(count: int) -> list[str]:
+    return [f"{LATE} ({number})" for number in range(count)]
+
+
+async def test_the_report_is_what_was_billed(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok) as service:
+        ids = await service.post_all([*several(20), LATE, LATE, "thanks"])
+        await service.all_ended(ids)
+        report = await service.get("/api/v1/spending")
+
+    (day,) = report["days"]
+    assert day["usd"] == round(grok.billed_ticks / TICKS, 6)
+    assert (day["calls"], day["analysed"], day["cached"], day["skipped"]) == (len(grok.calls), 21, 1, 1)
+    assert day["prompt_tokens"] > day["completion_tokens"] > 0
+    assert all(day["saved"][name] > 0 for name in ("cache_usd", "prefilter_usd", "packing_usd"))
+    assert report["total"]["usd"] == day["usd"]
+    assert report["budget"] == {"daily_usd": None, "left_today_usd": None}
+
+
+async def test_a_budget_shows_what_is_left(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, daily_budget_usd=1) as service:
+        await service.all_ended(await service.post_all(several(5)))
+        budget = (await service.get("/api/v1/spending"))["budget"]
+
+    assert budget == {"daily_usd": 1, "left_today_usd": round(1 - grok.billed_ticks / TICKS, 6)}
+
+
+async def test_a_pause_holds_over_a_restart_and_intake_goes_on(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok) as service:
+        answer = await service.http.post("/api/v1/analysis/pause")
+        ids = await service.post_all(several(30))
+        health = await service.get("/health")
+        estimate = await eventually(lambda: estimated(service, 30))
+
+        assert answer.json() == {"paused": True}
+        assert (health["status"], health["reasons"]) == ("degraded", ["paused by an operator"])
+        assert estimate["calls"] == 6
+        assert estimate["usd"] > 0
+    async with running(database_url, grok) as service:
+        await eventually(lambda: degraded(service))
+        assert {view["status"] for view in await service.all_of(ids)} == {"queued"}
+        assert not grok.calls
+        await service.http.post("/api/v1/analysis/resume")
+        views = await service.all_ended(ids)
+
+    assert {view["status"] for view in views} == {"completed"}
+
+
+async def estimated(service: Service, depth: int) -> Json | None:
+    estimate = await service.get("/api/v1/spending/estimate")
+    return estimate if estimate["queue_size"] == depth else None
+
+
+async def degraded(service: Service) -> bool:
+    return bool((await service.get("/health"))["reasons"])
+
+
+async def test_a_call_without_usage_costs_what_was_reserved(database_url: URL, grok: Grok) -> None:
+    grok.misbehave("no_usage")
+    async with running(database_url, grok) as service:
+        await service.ended(await service.post(LATE))
+        (call,) = await service.rows("SELECT cost_ticks, reserved_ticks FROM grok_calls")
+        (day,) = await service.rows("SELECT spent, reserved FROM spending")
+
+    assert call.cost_ticks == call.reserved_ticks == day.spent > 0
+    assert day.reserved == 0
+
+
+async def test_a_call_that_never_answered_costs_what_was_reserved(database_url: URL, grok: Grok) -> None:
+    grok.misbehave("hang", calls=1)
+    async with running(database_url, grok, grok_timeout_seconds=0.5) as service:
+        await service.ended(await service.post(LATE))
+        first = (await service.rows("SELECT cost_ticks, reserved_ticks FROM grok_calls ORDER BY number"))[0]
+
+    assert first.cost_ticks == first.reserved_ticks > 0
+
+
+async def test_a_refused_connection_costs_nothing(database_url: URL, grok: Grok) -> None:
+    gone = Grok()
+    gone.url = "http://127.0.0.1:9/v1"
+    async with running(database_url, gone) as service:
+        await service.post(LATE)
+        await eventually(lambda: booked(service))
+        (day,) = await service.rows("SELECT spent, reserved FROM spending")
+
+    assert (day.spent, day.reserved) == (0, 0)
+
+
+async def booked(service: Service) -> bool:
+    return bool(await service.rows("SELECT 1 FROM grok_calls WHERE outcome = 'unreachable'"))

@@ -1,0 +1,153 @@
+"""Room: intake stops before the disk is full, old conversations go, and a copy can be made and put back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Connection, select
+from sqlalchemy.engine import URL
+
+from database import Database
+from models import conversations as table
+from retention import DAY, Retention
+from store import conversations, intake, queue, storage
+from store.intake import NewConversation, NewMessage
+from store.queue import Outcome, Skipped
+from tests.service import POSTS, ROOT, Process, running
+from tests.support import eventually
+
+LATE = "My parcel is three days late and nobody answers"
+NOW = 400 * DAY
+
+
+def taken_in(id_: str, at: int) -> NewConversation:
+    return NewConversation(id_, [NewMessage(LATE)], is_chat=False, timestamp=at, received_at=at)
+
+
+async def ids(db: Database) -> set[str]:
+    return set(await db.read(lambda c: c.scalars(select(table.c.id)).all()))
+
+
+async def test_retention_deletes_what_is_too_old_and_spares_what_is_not_finished(db: Database) -> None:
+    old = [taken_in(f"old-{number}", NOW - 40 * DAY + number) for number in range(120)]
+    await db.write(
+        lambda c: intake.accept(c, [*old, taken_in("unfinished", NOW - 35 * DAY), taken_in("new", NOW)])
+    )
+
+    def end_all_but_one(connection: Connection) -> list[Outcome]:
+        jobs = queue.due(connection, limit=500, now=NOW)
+        ended = [Skipped(job, "too_short") for job in jobs if job.id != "unfinished"]
+        return queue.settle(connection, ended, now=NOW)
+
+    await db.write(end_all_but_one)
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    deleted = await Retention(db, 30, lambda: NOW, sleep).sweep()
+
+    assert deleted == 120
+    assert await ids(db) == {"unfinished", "new"}
+    assert len(waited) >= 3  # in steps, and the writer is others' for nine tenths of the time
+
+
+async def test_retention_counts_from_intake_and_not_from_the_timestamp(db: Database) -> None:
+    new = NewConversation("new", [NewMessage(LATE)], is_chat=False, timestamp=0, received_at=NOW)
+    await db.write(lambda c: intake.accept(c, [new]))
+    await db.write(lambda c: queue.settle(c, [Skipped(queue.due(c, limit=1, now=NOW)[0], "thanks")], now=NOW))
+
+    assert await Retention(db, 30, lambda: NOW).sweep() == 0
+
+
+async def test_used_bytes_fall_when_conversations_go(db: Database) -> None:
+    before = await db.read(storage.used_bytes)
+    big = [NewConversation(f"big-{n}", [NewMessage("x" * 20_000)], False, 0, NOW) for n in range(200)]
+    await db.write(lambda c: intake.accept(c, big))
+    full = await db.read(storage.used_bytes)
+    for each in big:
+        await db.write(lambda c, id_=each.id: conversations.remove(c, id_))  # type: ignore[misc]
+    after = await db.read(storage.used_bytes)
+
+    assert full > before
+    assert (
+        after < full or db.readers.dialect.name == "postgresql"
+    )  # which gives room back to itself, not to us
+
+
+async def test_at_the_limit_intake_stops_and_reading_goes_on(database_url: URL) -> None:
+    async with running(database_url, max_storage_gb=0.000001) as service:
+        refused = await eventually(lambda: answer_to_a_post(service.http))
+
+        assert refused.status_code == 503
+        assert refused.json()["error"] == "storage_full"
+        assert refused.headers["retry-after"]
+        assert (await service.get("/api/v1/conversations"))["conversations"] == []
+
+
+async def answer_to_a_post(http: httpx.AsyncClient) -> httpx.Response | None:
+    answer = await http.post("/api/v1/conversations", json={"text": LATE})
+    return answer if answer.status_code != 202 else None
+
+
+def post(process: Process, id_: str) -> None:
+    body = {"text": LATE, "conversation_id": id_}
+    assert httpx.post(f"{process.url}{POSTS}", json=body, trust_env=False).status_code == 202
+
+
+def copy(database: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "database", *arguments]
+    environ = {"PATH": "", "DB_PATH": str(database)}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> None:
+    database, file = tmp_path / "live.db", tmp_path / "copy.db"
+    with Process(tmp_path, DB_PATH=database, LOG_LEVEL="ERROR") as process:
+        post(process, "first")
+        made = copy(database, "backup", str(file))
+        post(process, "second")
+        running_still = copy(database, "restore", str(file))
+    restored = copy(database, "restore", str(file))
+    with Process(tmp_path, DB_PATH=database, LOG_LEVEL="ERROR") as process:
+        listed = httpx.get(f"{process.url}{POSTS}", trust_env=False).json()["conversations"]
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (running_still.returncode, running_still.stderr) == (
+        1,
+        "cannot restore: the service runs; stop it first\n",
+    )
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert [each["conversation_id"] for each in listed] == ["first"]
+    assert database.with_name("live.db.before-restore").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 2, "usage"),
+        (("copy", "x"), 2, "usage"),
+        (("backup", "/nowhere/copy.db"), 1, "there is no database"),
+        (("restore", "/nowhere/copy.db"), 1, "there is no /nowhere/copy.db"),
+    ],
+)
+def test_what_cannot_be_copied_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = copy(tmp_path / "absent.db", *arguments)
+
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_backup_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("these are no pages of a database at all " * 100)
+
+    done = copy(tmp_path / "live.db", "restore", str(file))
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert not (tmp_path / "live.db").exists()
