@@ -139,6 +139,7 @@ class BatchProcessor:
                 self._waiting = [*barred, *rest]
                 self._packed.set()
                 return batch
+            self._packed.set()  # the size may have grown since claiming stopped for want of room
             await either(self._claimed, wait)
 
     def _ready(self) -> tuple[list[Work], list[Work]]:

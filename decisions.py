@@ -105,7 +105,7 @@ def is_suspect(fault: CallFailed) -> bool:
 
 
 def after(
-    fault: CallFailed, asked: Sequence[Work], *, vouched: bool, at: int, policy: Policy, wait: float
+    fault: CallFailed, asked: Sequence[Work], *, at: int, policy: Policy, wait: float, vouched: bool = True
 ) -> list[Outcome]:
     """What a call that failed as a whole means for what it carried.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 
 
@@ -19,7 +19,7 @@ class Endings:
                 event.set()
 
     @asynccontextmanager
-    async def listening(self, id_: str) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+    async def listening(self, id_: str) -> AsyncIterator[Callable[[float], Coroutine[None, None, None]]]:
         """Gives a function that waits for the ending, or for so many seconds; an ending is heard from now on."""
         event = asyncio.Event()
         self._listening[id_].add(event)

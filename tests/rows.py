@@ -21,7 +21,13 @@ NOW = NOON
 LEASE = 90 * SECOND
 LATE = "My parcel is two weeks late and nobody answers."
 POLICY = Policy(
-    max_retries=3, max_in_flight=8, call_timeout=60, flush_after=1, backoff=lambda _: 2.0, prefilter=True
+    max_retries=3,
+    max_in_flight=8,
+    call_timeout=60,
+    flush_after=1,
+    backoff=lambda _: 2.0,
+    prefilter=True,
+    suspects=4,
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from brake import Brake
 from database import Database
 from metrics import Metrics
 from monitor import RATE_OVER, Monitor
@@ -28,7 +29,8 @@ class Clock:
 
 
 def monitor(db: Database, clock: Clock | None = None) -> Monitor:
-    return Monitor(db, Metrics(), clock or Clock())
+    ticking = clock or Clock()
+    return Monitor(db, Metrics(), Brake(ticking), ticking, max_bytes=10**9)
 
 
 def gauge(watching: Monitor, name: str) -> float | None:

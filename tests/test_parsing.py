@@ -266,22 +266,26 @@ likely = st.dictionaries(
 )
 
 
+def refused(adapter: TypeAdapter[Any], body: bytes) -> ApiError | None:
+    try:
+        parse(adapter, body)
+    except ApiError as error:
+        return error
+    return None
+
+
 @given(documents | likely | st.lists(likely, max_size=3))
 def test_any_document_is_a_conversation_or_a_400(document: Any) -> None:
     body = json.dumps(document).encode()
     for adapter in (ONE, MANY):
-        try:
-            parse(adapter, body)
-        except ApiError as error:
-            assert error.code is Code.INVALID_SCHEMA
-            json.dumps(error.envelope())
+        refusal = refused(adapter, body)
+        assert refusal is None or (refusal.code is Code.INVALID_SCHEMA and json.dumps(refusal.envelope()))
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_conversation_or_a_400(body: bytes) -> None:
-    for adapter in (ONE, MANY):
-        with pytest.raises(ApiError):
-            parse(adapter, body)
+    assert refused(ONE, body) is not None
+    assert refused(MANY, body) is not None
 
 
 # --- the body -----------------------------------------------------------------------------------------------

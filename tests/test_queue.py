@@ -332,7 +332,7 @@ async def test_after_a_restart_what_was_held_or_waited_is_due_at_once(db: Databa
     def play(connection: Connection) -> None:
         take_in(connection, *distinct(4), new("later", f"{LATE} Later.", received_at=NOW + 60 * SECOND))
         one, two, three, _ = held(connection, "dead")
-        outcomes = [
+        outcomes: list[Outcome] = [
             done(one),
             Requeued(two, NOW + LEASE, 0, waits_for=b"k" * 32),
             Requeued(three, NOW + 7, 1),

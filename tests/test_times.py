@@ -1,5 +1,6 @@
 """ISO 8601 outside, UTC microseconds inside."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -79,16 +80,14 @@ def test_any_other_year_is_refused(text: str) -> None:
     ],
 )
 def test_what_is_no_time_is_refused_without_being_repeated(text: str) -> None:
-    with pytest.raises(ValueError, match="^not an ISO 8601 time such as 2025-01-20T10:00:00Z$"):
+    with pytest.raises(ValueError, match=r"^not an ISO 8601 time such as 2025-01-20T10:00:00Z$"):
         parse(text)
 
 
 @given(st.text())
 def test_no_text_does_anything_worse_than_a_value_error(text: str) -> None:
-    try:
+    with suppress(ValueError):
         assert 0 <= parse(text) <= LAST
-    except ValueError:
-        pass
 
 
 @given(moments, offsets)
