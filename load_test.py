@@ -233,6 +233,11 @@ def _parser() -> ArgumentParser:
         metavar="N",
         help=f"conversations a request; 1 posts them one at a time, more in bulk {default}",
     )
+    _add_details(add, default)
+    return parser
+
+
+def _add_details(add: Callable[..., object], default: str) -> None:
     add(
         "--duplicates",
         type=_within(float, 0, 1),
@@ -251,7 +256,6 @@ def _parser() -> ArgumentParser:
     )
     add("--json", action="store_true", help="print the report as JSON")
     add("--yes-really", action="store_true", help="also load a host that is not in a private network")
-    return parser
 
 
 def _within(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:

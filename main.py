@@ -22,6 +22,7 @@ import database
 import errors
 import logs
 import middleware
+import prompts
 import times
 import topics
 from analysis import Analyzer, ProviderFault
@@ -161,6 +162,11 @@ async def _gate(
 
 def _ledger(settings: Settings, analyzer: Analyzer) -> Ledger:
     budget = settings.daily_budget_usd
+    thinks = prompts.reasons(settings.grok_model, settings.grok_reasoning_effort)
+    if budget is not None and thinks and not settings.max_reasoning_tokens:
+        raise ValueError(
+            f"DAILY_BUDGET_USD with {settings.grok_model}, which reasons, needs MAX_REASONING_TOKENS"
+        )
     return Ledger(
         analyzer,
         times.now,

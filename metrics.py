@@ -54,6 +54,11 @@ class Metrics:
         self.batch_size = Gauge("batch_size", "Conversations a full batch takes at present", registry=own)
         self.circuit_state = Gauge("circuit_state", "0 closed, 1 half-open, 2 open", registry=own)
 
+        self._add_edges(own)
+        self._start_at_zero()
+
+    def _add_edges(self, own: CollectorRegistry) -> None:
+        """What concerns HTTP and the database."""
         self.http_request_duration = Histogram(
             "http_request_duration_seconds",
             "Requests by route template and status, until the answer's last byte",
@@ -74,7 +79,6 @@ class Metrics:
             buckets=COMMIT_SECONDS,
             registry=own,
         )
-        self._start_at_zero()
 
     def _start_at_zero(self) -> None:
         # A series that begins at 1 hides its first event from rate().

@@ -1,25 +1,22 @@
 """The tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TextClause,
     text,
 )
+
+from columns import Number, metadata, partial_index, queue_columns
 
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
     "queued",
@@ -38,41 +35,6 @@ SKIPPED_CONVERSATIONS = -1
 """Two rows of `counts` and `totals` that are no topic: every insight, and what the prefilter skipped."""
 
 HOUR, DAY, MONTH = 0, 1, 2
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would make a second index of it.
-Number = BigInteger().with_variant(Integer, "sqlite")
-
-
-def partial_index(
-    name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False
-) -> Index:
-    """An index of only the rows `where` holds, on both databases."""
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-def queue_columns() -> list[Column[object]]:
-    """What makes a table a queue. A row is due at `run_at`, or in nobody's interest where that is NULL.
-
-    While `lease` is set, `run_at` is its end: the work of the dead falls due by itself.
-    """
-    return [
-        Column("status", String(10), nullable=False),
-        Column("run_at", BigInteger),
-        Column("lease", String(32)),
-        Column("failures", Integer, nullable=False, server_default=text("0")),
-        Column("revision", Integer, nullable=False, server_default=text("1")),
-    ]
-
 
 conversations = Table(
     "conversations",

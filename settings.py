@@ -19,8 +19,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-import prompts
-
 # Of several names for one thing the first wins; `ignored_names` tells which lost.
 SYNONYMS = {
     "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
@@ -158,15 +156,6 @@ class Settings(BaseSettings):
     def _real_needs_a_key(self) -> Self:
         if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
-        return self
-
-    @model_validator(mode="after")
-    def _a_budget_knows_what_thinking_costs(self) -> Self:
-        thinks = prompts.reasons(self.grok_model, self.grok_reasoning_effort)
-        if self.daily_budget_usd is not None and thinks and not self.max_reasoning_tokens:
-            raise ValueError(
-                f"DAILY_BUDGET_USD with {self.grok_model}, which reasons, needs MAX_REASONING_TOKENS"
-            )
         return self
 
     @property
