@@ -110,9 +110,12 @@ def count_skipped(connection: Connection, timestamps: Iterable[int], sign: int) 
 
 def cached(connection: Connection, keys: Collection[bytes]) -> dict[bytes, Known]:
     """The newest answer to each text that was analysed before, by its cache key."""
-    if not keys:
+    # Most texts are new. A VALUES list is compiled anew each time, an IN list is not: 8 % of the engine's CPU.
+    key = models.insights.c.cache_key
+    seen = connection.scalars(select(key).where(key.in_(sorted(keys))).distinct()).all() if keys else ()
+    if not seen:
         return {}
-    asked = values(column("key", LargeBinary), name="asked").data([(key,) for key in keys]).cte()
+    asked = values(column("key", LargeBinary), name="asked").data([(each,) for each in seen]).cte()
     i = models.insights.alias("one")
     # The newest of each key is looked up by itself: some texts come a hundred thousand times.
     newest = (
