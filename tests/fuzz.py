@@ -78,6 +78,8 @@ def _fuzz(kind: str, url: str, folder: Path, seconds: int) -> list[str]:
     _say(f"=== {kind}: a fresh service, offline, without rate limits, for about {seconds} seconds")
     with Process(folder, DATABASE_URL=url, GROK_MODE="offline", INBOUND_RPS=0) as service:
         found = _schemathesis(service.url, folder, seconds)
+        # It may have paused analysis; that is a call like any other.
+        httpx.post(f"{service.url}/api/v1/analysis/resume", trust_env=False).raise_for_status()
         found += [] if _drained(service.url) else ["what was taken in was not analysed"]
     found += [f"logged: {line}" for line in service.said.splitlines() if '"level": "error"' in line]
     return [f"{kind}: {finding}" for finding in found]
