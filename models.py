@@ -16,7 +16,8 @@ from sqlalchemy import (
     text,
 )
 
-from columns import Number, metadata, partial_index, queue_columns
+from columns import Number, partial_index, queue_columns
+from columns import metadata as metadata
 
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
     "queued",
