@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from models import conversations, insights, messages
-from store import windows
+from store import pages, windows
 from store.windows import Position, Selection
 from text import Turn, transcript
 
@@ -87,7 +87,7 @@ def window(
 
 def page(connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None) -> Page:
     """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
-    found = windows.positions(connection, chosen, limit=limit + 1, before=before)
+    found = pages.positions(connection, chosen, limit=limit + 1, before=before)
     listed = _listed(connection, [number for _, number in found[:limit]])
     return Page(listed, found[limit - 1] if len(found) > limit else None)
 

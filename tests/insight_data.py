@@ -1,20 +1,24 @@
 """Insights to store, and transactions to try them in."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, create_engine, insert
 
 from analysis import Analysis
 from buckets import MICROSECONDS
+from columns import metadata
 from database import Database
 from models import COMPLETED, DAY, HOUR, SKIPPED, conversations, messages
 from store import insights
 from store.insights import Insight
 from times import parse
+
+Result = TypeVar("Result")
 
 NOON = parse("2025-03-31T12:00:00Z")
 AN_HOUR, A_DAY = MICROSECONDS[HOUR], MICROSECONDS[DAY]
@@ -118,16 +122,41 @@ async def tried(db: Database, fn: Callable[[Connection], object]) -> None:
         await db.write(run)
 
 
+@contextmanager
+def in_memory() -> Iterator[Connection]:
+    """An empty SQLite database whose work can be counted in steps."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        yield connection
+    engine.dispose()
+
+
+def steps(connection: Connection, read: Callable[[], Result]) -> tuple[Result, int]:
+    """What that gives, and how many instructions of SQLite's virtual machine it took, in whole hundreds."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    ticks: list[int] = []
+    driver.set_progress_handler(lambda: ticks.append(100), 100)
+    result = read()
+    driver.set_progress_handler(None, 0)
+    return result, sum(ticks)
+
+
 # --- arbitrary ones -----------------------------------------------------------------------------------------
 
 
+BORDERS = [
+    NOON // A_DAY * A_DAY - days * A_DAY + hours * AN_HOUR // 2 + near
+    for days in (0, 1, 2, 30, 31, 59)
+    for hours in (0, 10, 11)
+    for near in (-1, 0, 1)
+]
+
+
 def timestamps(days: int = 70) -> st.SearchStrategy[int]:
-    """Moments in the weeks before NOON, many of them where a bucket begins or ends."""
-    anywhere = st.integers(NOON - days * A_DAY, NOON)
-    at_an_hour = anywhere.map(lambda at: at // AN_HOUR * AN_HOUR)
-    at_a_day = anywhere.map(lambda at: at // A_DAY * A_DAY)
-    near = st.sampled_from([-1, 0, 1])
-    return st.one_of(anywhere, st.builds(int.__add__, st.one_of(at_an_hour, at_a_day), near))
+    """Moments in the weeks before NOON, many of them the same ones, where an hour, day or month begins."""
+    return st.one_of(st.sampled_from(BORDERS), st.integers(NOON - days * A_DAY, NOON))
 
 
 analyses = st.builds(

@@ -280,12 +280,12 @@ async def test_every_bad_body_is_a_400_that_names_the_field_and_not_the_value(se
     assert await how_many(service) == 0
 
 
-@pytest.mark.parametrize("body", [b"", b"text", b'{"text": ', b'{"text": "\xff"}', b"[" * 100_000])
-async def test_a_body_that_is_no_json_is_a_400(service: Service, body: bytes) -> None:
-    for path in (POSTS, BULK, f"{POSTS}/status"):
-        response = await service.http.post(path, content=body, headers=JSON)
+async def test_a_body_that_is_no_json_is_a_400(service: Service) -> None:
+    for body in (b"", b"text", b'{"text": ', b'{"text": "\xff"}', b"[" * 100_000):
+        for path in (POSTS, BULK, f"{POSTS}/status"):
+            response = await service.http.post(path, content=body, headers=JSON)
 
-        assert (response.status_code, response.json()["error"]) == (400, "invalid_schema")
+            assert (response.status_code, response.json()["error"]) == (400, "invalid_schema"), body[:20]
 
 
 async def test_an_idempotency_key_may_not_be_too_long(service: Service) -> None:
@@ -295,13 +295,13 @@ async def test_an_idempotency_key_may_not_be_too_long(service: Service) -> None:
         assert (response.status_code, response.json()["error"]) == (400, "invalid_schema")
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-async def test_what_is_not_said_to_be_json_is_a_415(service: Service, media_type: str) -> None:
-    for path in (POSTS, BULK, f"{POSTS}/status"):
-        headers = {"Content-Type": media_type}
-        response = await service.http.post(path, content=json.dumps({"text": LATE}), headers=headers)
+async def test_what_is_not_said_to_be_json_is_a_415(service: Service) -> None:
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", ""):
+        for path in (POSTS, BULK, f"{POSTS}/status"):
+            headers = {"Content-Type": media_type}
+            response = await service.http.post(path, content=json.dumps({"text": LATE}), headers=headers)
 
-        assert (response.status_code, response.json()["error"]) == (415, "unsupported_media_type")
+            assert (response.status_code, response.json()["error"]) == (415, "unsupported_media_type")
 
 
 async def test_a_bulk_takes_one_to_five_hundred(service: Service) -> None:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from tests.fake_grok import KEY
-from tests.service import POSTS, ROOT, Grok, Json, Process, address, client, faked, free_port, rows
+from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -57,7 +57,8 @@ async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
     grok.latency = 60
     environ: Json = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
     with Process(tmp_path, MAX_BATCH=5, INBOUND_RPS=0, **environ) as process:
-        ids = [post(process.url, f"{LATE} {number}") for number in range(12)]
+        for number in range(12):
+            post(process.url, f"{LATE} {number}")
         await eventually(lambda: len(grok.calls) >= 2)
         seconds = process.end(signal.SIGTERM)
 
@@ -65,13 +66,6 @@ async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
         assert seconds < LONGEST_END
         left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
         assert [tuple(row) for row in left] == [("queued", None, 0)] * 12
-
-        grok.latency = 0
-        process.start()
-        async with client(process.url) as http:
-            for id_ in ids:
-                view = (await http.get(f"{POSTS}/{id_}", params={"wait": 20})).json()
-                assert view["status"] == "completed"
 
 
 async def test_sigterm_lets_calls_finish_that_are_about_to(

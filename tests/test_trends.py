@@ -129,6 +129,20 @@ async def test_topics_of_the_same_month_outside_the_window_do_not_hide_the_best(
     await tried(db, check)
 
 
+async def test_equal_topics_are_told_by_slug_however_many_there_are(db: Database) -> None:
+    """More topics than are counted at first, those that come first by slug filed last."""
+    slugs = [f"{letter}_{number}" for letter in "zyx" for number in range(10)] + [f"a_{n}" for n in range(10)]
+    stored = [an_insight(n, MIDNIGHT, an_analysis(clusters=[slug])) for n, slug in enumerate(slugs, 1)]
+
+    def check(connection: Connection) -> None:
+        for each in stored:
+            store(connection, [each])
+        found = trends(connection, MIDNIGHT, NOON, cluster=None, now=NOON)
+        assert found.top_topics == [(f"a_{n}", 1) for n in range(10)]
+
+    await tried(db, check)
+
+
 async def test_one_topic_is_the_top_topic_of_its_own_trends(db: Database) -> None:
     stored = [an_insight(1, analysis=an_analysis(clusters=["delay", "refund"])), an_insight(2)]
 

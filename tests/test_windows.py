@@ -1,17 +1,17 @@
 """Totals and pages of windows, against plain counting and sorting."""
 
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 
-import models
 from database import Database
-from store import windows
+from store import pages, windows
 from store.insights import Insight
+from store.pages import Effort
 from store.windows import Position, Selection
 from tests.insight_data import (
     A_DAY,
@@ -21,6 +21,8 @@ from tests.insight_data import (
     an_analysis,
     an_insight,
     analyses,
+    in_memory,
+    steps,
     store,
     store_skipped,
     thorough,
@@ -62,11 +64,12 @@ def expected(stored: Sequence[Insight], chosen: Selection) -> list[Position]:
     return sorted(found, reverse=True)
 
 
-def pages(connection: Connection, chosen: Selection, limit: int) -> list[Position]:
+def listed(connection: Connection, chosen: Selection, limit: int, effort: Effort) -> list[Position]:
     """Every page's positions, read until one comes back short."""
     found: list[Position] = []
     while True:
-        page = windows.positions(connection, chosen, limit=limit, before=found[-1] if found else None)
+        before = found[-1] if found else None
+        page = pages.positions(connection, chosen, limit=limit, before=before, effort=effort)
         found += page
         if len(page) < limit:
             return found
@@ -85,79 +88,87 @@ async def test_a_total_equals_a_plain_count(
     await tried(db, check)
 
 
-# Three a day that nothing selective matches, so that what matches has to be found through the roll-ups.
-NOISE = [
-    an_insight(1_000 + each, NOON - each * 8 * AN_HOUR, an_analysis(0, 0, SLUGS), author="noise")
-    for each in range(210)
-]
+# Two kinds alone, so that many match and many do not.
+KINDS = (an_analysis(9_000, 90), an_analysis(-9_000, 10))
+two_kinds = st.lists(st.tuples(timestamps(), st.sampled_from(KINDS)), min_size=15, max_size=40).map(
+    lambda given: [an_insight(number, at, analysis) for number, (at, analysis) in enumerate(given, 1)]
+)
+one_kind = st.builds(
+    Selection,
+    start=st.just(NOON - 75 * A_DAY),
+    end=timestamps(75),
+    sentiment=st.sampled_from([1, -1]),
+    min_confidence=st.sampled_from([0, 10]),
+    cluster=st.sampled_from([None, "delay"]),
+)
 
 
-@pytest.fixture
-async def noisy(db: Database) -> Database:
-    await db.write(lambda connection: store(connection, NOISE))
-    return db
-
-
-@settings(thorough, max_examples=40)
-@given(stored=filed, asked=st.lists(selections, min_size=1, max_size=3), limit=st.integers(1, 3))
+@thorough
+@given(stored=filed, chosen=selections, limit=st.integers(1, 4), walked=st.sampled_from([0, 1, 50]))
 async def test_pages_of_any_size_hold_the_whole_window_once(
-    noisy: Database, stored: list[Insight], asked: list[Selection], limit: int
+    db: Database, stored: list[Insight], chosen: Selection, limit: int, walked: int
 ) -> None:
     def check(connection: Connection) -> None:
         store(connection, stored)
-        for chosen in asked:
-            selective = chosen.sentiment is not None or chosen.min_confidence > 0
-            size = limit if selective else 25 * limit
-            assert pages(connection, chosen, size) == expected([*stored, *NOISE], chosen)
+        assert listed(connection, chosen, limit, Effort(walked)) == expected(stored, chosen)
 
-    await tried(noisy, check)
+    await tried(db, check)
 
 
-@pytest.fixture
-def in_memory() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    with engine.begin() as connection:
-        models.metadata.create_all(connection)
-        yield connection
-    engine.dispose()
+@thorough
+@given(stored=two_kinds, chosen=one_kind, limit=st.integers(1, 4), worth=st.sampled_from([0, 1, 4_000]))
+async def test_pages_found_by_the_roll_ups_are_the_same(
+    db: Database, stored: list[Insight], chosen: Selection, limit: int, worth: int
+) -> None:
+    def check(connection: Connection) -> None:
+        store(connection, stored)
+        assert listed(connection, chosen, limit, Effort(0, worth)) == expected(stored, chosen)
+
+    await tried(db, check)
 
 
-def steps(connection: Connection, read: Callable[[], object]) -> int:
-    """How many instructions of SQLite's virtual machine that takes, to the nearest hundred."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    ticks: list[int] = []
-    driver.set_progress_handler(lambda: ticks.append(100), 100)
-    read()
-    driver.set_progress_handler(None, 0)
-    return sum(ticks)
+@pytest.mark.parametrize("effort", [Effort(), Effort(0, 0)])
+@pytest.mark.parametrize(
+    "given", [{}, {"sentiment": -1}, {"min_confidence": 9}, {"cluster": "delay"}, {"author": "ann"}]
+)
+async def test_the_start_is_in_the_window_and_the_end_is_not(
+    db: Database, given: dict[str, Any], effort: Effort
+) -> None:
+    def check(connection: Connection) -> None:
+        store(connection, [an_insight(1 + at, NOON + at, author="ann") for at in range(4)])
+        chosen = Selection(NOON + 1, NOON + 3, **given)
+
+        assert windows.total(connection, chosen) == 2
+        assert listed(connection, chosen, 1, effort) == [(NOON + 2, 3), (NOON + 1, 2)]
+
+    await tried(db, check)
 
 
 @pytest.mark.parametrize("cluster", [None, "delay"])
-def test_a_rare_match_far_back_is_not_walked_to(in_memory: Connection, cluster: str | None) -> None:
+def test_a_rare_match_far_back_is_not_walked_to(cluster: str | None) -> None:
     """Walking there takes over 60,000 instructions."""
     near = [an_insight(number, NOON - number * AN_HOUR // 6, an_analysis(0)) for number in range(1, 5_001)]
     far = an_insight(6_000, NOON - 60 * A_DAY)
-    store(in_memory, [*near, far])
     chosen = Selection(NOON - 70 * A_DAY, NOON, sentiment=-1, cluster=cluster)
 
-    found: list[Position] = []
-    taken = steps(in_memory, lambda: found.extend(windows.positions(in_memory, chosen, limit=10)))
+    with in_memory() as connection:
+        store(connection, [*near, far])
+        found, taken = steps(connection, lambda: pages.positions(connection, chosen, limit=10))
 
     assert found == [(far.timestamp, far.conversation)]
     assert taken < 20_000
 
 
-def test_a_total_reads_buckets_and_not_rows(in_memory: Connection) -> None:
+def test_a_total_reads_buckets_and_not_rows() -> None:
     """Counting the rows takes over 20,000 instructions."""
     stored = [an_insight(number, NOON - number * AN_HOUR // 6) for number in range(1, 5_001)]
-    store(in_memory, stored)
     chosen = Selection(NOON - 70 * A_DAY, NOON, min_confidence=50)
 
-    totals: list[int] = []
-    taken = steps(in_memory, lambda: totals.append(windows.total(in_memory, chosen)))
+    with in_memory() as connection:
+        store(connection, stored)
+        total, taken = steps(connection, lambda: windows.total(connection, chosen))
 
-    assert totals == [5_000]
+    assert total == 5_000
     assert taken < 3_000
 
 
