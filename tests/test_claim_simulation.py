@@ -96,7 +96,7 @@ class Tally:
 
     def end(self, connection: Connection, call: Call, how: int, now: int) -> None:
         """The call is answered, or its worker dies."""
-        if not call.sent or how == DEATH:
+        if not call.sent or not call.works or how == DEATH:
             self.excuse(call.works if call.sent else ())
             return
         outcomes = self.outcomes(call.works, how, now)

@@ -156,8 +156,7 @@ def test_who_is_charged_keeps_the_size_of_the_calls_it_may_be_in() -> None:
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        (ProviderFault("timeout", "60 s"), 2.0),
-        (ProviderFault("server_error", "500", status=500), 2.0),
+        (ProviderFault("unreachable", "refused"), 2.0),
         (RateLimited("slow down", retry_after=None), 2.0),
         (RateLimited("slow down", retry_after=7.5), 7.5),
         (RateLimited("slow down", retry_after=0.0), 0.0),
@@ -171,6 +170,35 @@ def test_what_is_nobodys_fault_is_charged_to_nobody(fault: CallFailed, seconds: 
 
     due = NOW + round(seconds * SECOND)
     assert outcomes == [Requeued(work.job, due, 2, 5) for work in asked]
+
+
+SUSPICIOUS = (
+    (ProviderFault("timeout", "60 s"), 2.0),
+    (ProviderFault("server_error", "500", status=500), 2.0),
+    (BatchFault("malformed", "no JSON"), 0.0),
+)
+
+
+@pytest.mark.parametrize(("fault", "seconds"), SUSPICIOUS)
+def test_what_a_text_may_have_caused_is_tried_again_in_halves(fault: CallFailed, seconds: float) -> None:
+    asked = works(6, failures=2)
+
+    outcomes = after(fault, asked, at=NOW, policy=POLICY, wait=2.0, vouched=False)
+
+    due = NOW + round(seconds * SECOND)
+    assert outcomes == [Requeued(work.job, due, 2, 3, str(fault)) for work in asked]
+
+
+@pytest.mark.parametrize(("fault", "seconds"), SUSPICIOUS)
+def test_who_fails_alone_is_charged_only_where_a_canary_came_back(fault: CallFailed, seconds: float) -> None:
+    [alone] = works(1, failures=2)
+    due = NOW + round(seconds * SECOND)
+
+    [outage] = after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, vouched=False)
+    [poison] = after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, vouched=True)
+
+    assert outage == Requeued(alone.job, due, 2, 1, str(fault))
+    assert (requeued(poison).failures, requeued(poison).run_at) == (3, due)
 
 
 @pytest.mark.parametrize("number", [2, 3, 9, 50])
