@@ -25,7 +25,8 @@ class CircuitBreaker:
         self, threshold: int = 5, cooldown: float = 10.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._threshold = threshold
-        self._cooldown = cooldown
+        self.cooldown = cooldown
+        """Seconds from opening to the probe."""
         self._clock = clock
         self._state = State.CLOSED
         self._reason: str | None = None
@@ -90,4 +91,4 @@ class CircuitBreaker:
 
     def _open(self, reason: str | None) -> None:
         self._state, self._reason = State.OPEN, reason
-        self._probe_at = self._clock() + self._cooldown
+        self._probe_at = self._clock() + self.cooldown

@@ -164,7 +164,7 @@ class Outbound:
         match fault:
             case RateLimited(retry_after=seconds):
                 self.faults += 1
-                self.pacer.pause_until(self._backoff(self.faults) if seconds is None else seconds)
+                self.pacer.pause_until(self._pause() if seconds is None else seconds)
             case Denied(status=400) if await self.vouch():
                 # The words that mean a wrong key or model may also be a conversation's, repeated by the server.
                 raise BatchFault("rejected", fault.detail, status=fault.status, request_id=fault.request_id)
@@ -173,6 +173,10 @@ class Outbound:
             case ProviderFault():
                 self.faults += 1
                 self.breaker.fault(str(fault))
+
+    def _pause(self) -> float:
+        # Longer than a cooldown it would outlast the outage: seen were 3 s of silence where 0.5 were due.
+        return min(self._backoff(self.faults), self.breaker.cooldown)
 
     async def vouch(self) -> bool:
         """Whether a canary that leaves after now comes back. If it fails the circuit is open.
