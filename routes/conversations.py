@@ -6,18 +6,19 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from errors import ApiError, Code, documented
 from models import COMPLETED, FAILED, SKIPPED
 from parsing import parse, read_json
 from resources import Owned, Resources
+from routes.parameters import Limit, Parameters, Word, once_each
 from schemas import ID_PATTERN, ConversationOut, ConversationPage, Ids, Queued, Statuses
 from store import conversations as store
 from store.conversations import Retry
 from views import conversation_view, item_view, status_view
 
-router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
 IDS = TypeAdapter(Ids)
 ASKED_IDS = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
@@ -41,21 +42,6 @@ def _unknown() -> ApiError:
     return ApiError(Code.NOT_FOUND, "No conversation has this id")
 
 
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("U+0000 is not allowed")
-    return text
-
-
-Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
-
-
-class Parameters(BaseModel):
-    """Query parameters; an unknown one is refused by its name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class GetParameters(Parameters):
     """Of one conversation."""
 
@@ -69,7 +55,7 @@ class ListParameters(Parameters):
     status: Literal["queued", "processing", "completed", "failed", "skipped"] | None = None
     external_id: Word | None = None
     author: Word | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    limit: Limit = 100
     cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
 
 

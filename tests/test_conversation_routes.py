@@ -340,6 +340,7 @@ BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", POSTS, {"author": "\0"}, "author"),
     ("GET", POSTS, {"external_id": ""}, "external_id"),
     ("GET", POSTS, {"colour": "swordfish"}, "colour"),
+    ("GET", POSTS, {"author": ["swordfish", "swordfish"]}, "author"),
     ("GET", f"{POSTS}/unknown", {"wait": -1}, "wait"),
     ("GET", f"{POSTS}/unknown", {"wait": "nan"}, "wait"),
     ("GET", f"{POSTS}/unknown", {"include": "swordfish"}, "include"),
