@@ -36,7 +36,7 @@ types: $(VENV)/dev
 	@$(BIN)/mypy
 
 unit: $(VENV)/dev         ## the tests, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.fuzz
