@@ -17,10 +17,12 @@ from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from readers import Connections, Readers, Threads
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
@@ -52,13 +54,12 @@ class AlreadyInUse(Exception):
 class Database:
     """Runs functions in transactions. `read` sees one snapshot; `write` is durable when it returns."""
 
-    readers: AsyncEngine
+    readers: Readers
     writers: "Writers"
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
-        async with self.readers.connect() as connection:
-            return await connection.run_sync(fn)
+        return await self.readers.read(fn)
 
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
         """Run `fn` and commit, or roll back where it raises. Posts are `urgent`. Raises SQLAlchemyError."""
@@ -178,15 +179,17 @@ async def _open_sqlite(url: URL, committed: Callable[[float], None], stack: Asyn
     stack.enter_context(_only_process(path))
     pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": POOL_TIMEOUT_SECONDS}
     writer = await _engine(stack, url, pool_size=1, **pool)
-    _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
-    readers = await _engine(stack, url, pool_size=SQLITE_READERS, **pool)
+    _on_connect(writer.sync_engine, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
+    readers = create_engine(url.set(drivername="sqlite"), pool_size=SQLITE_READERS, **pool)
     _on_connect(readers, "BEGIN", READER_PRAGMAS)
+    threads = Threads(readers, SQLITE_READERS, POOL_TIMEOUT_SECONDS)
+    stack.callback(threads.close)
     async with writer.begin() as connection:
         await connection.run_sync(migrate)
     one = _OneWriter(writer, committed)
     await stack.enter_async_context(_running(one.run()))
     stack.callback(one.abandon)
-    return Database(readers, one)
+    return Database(threads, one)
 
 
 async def _open_postgresql(url: URL, committed: Callable[[float], None], stack: AsyncExitStack) -> Database:
@@ -197,7 +200,7 @@ async def _open_postgresql(url: URL, committed: Callable[[float], None], stack: 
     async with writers.begin() as connection:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return Database(readers, _Pool(writers, committed))
+    return Database(Connections(readers), _Pool(writers, committed))
 
 
 def _postgresql(**server_settings: str) -> dict[str, Any]:
@@ -236,8 +239,8 @@ async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> AsyncEngin
     return engine
 
 
-def _on_connect(engine: AsyncEngine, begin: str, pragmas: Sequence[str]) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         # The driver must not open transactions of its own: ours begin as `begin` says.
         connection.isolation_level = None
@@ -246,7 +249,7 @@ def _on_connect(engine: AsyncEngine, begin: str, pragmas: Sequence[str]) -> None
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 

@@ -49,7 +49,7 @@ def main() -> int:
     given = parser.parse_args()
     with (
         TemporaryDirectory(prefix="engine-") as name,
-        _fake_grok(given.latency) as grok,
+        fake_grok(given.latency) as grok,
         Process(
             Path(name),
             DATABASE_URL=given.database_url or f"sqlite:///{name}/insights.db",
@@ -70,7 +70,8 @@ def main() -> int:
 
 
 @contextmanager
-def _fake_grok(latency: float) -> Iterator[str]:
+def fake_grok(latency: float) -> Iterator[str]:
+    """The address of a fake Grok, a process of its own; every call takes `latency` seconds."""
     command = [sys.executable, "-m", "tests.fake_grok", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own
         assert process.stdout is not None  # noqa: S101  for the type checker

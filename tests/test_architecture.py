@@ -45,7 +45,7 @@ LAYERS = [
         "times",
         "topics",
     },
-    {"backup"},
+    {"backup", "readers"},
     {"settings"},
 ]
 # They use the service over HTTP, and know of it only what travels there.

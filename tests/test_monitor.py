@@ -12,6 +12,7 @@ from brake import Brake
 from database import Database
 from metrics import Metrics
 from monitor import RATE_OVER, Monitor
+from readers import Connections
 from store.conversations import remove
 from tests.rows import LATE, NOW, claim, complete, distinct, new, take_in
 from tests.support import eventually
@@ -120,7 +121,7 @@ async def test_it_counts_until_it_is_cancelled(db: Database) -> None:
 async def elsewhere(db: Database, url: URL) -> AsyncIterator[Database]:
     """A database whose readers look for it at another address."""
     engine = create_async_engine(url)
-    yield Database(engine, db.writers)
+    yield Database(Connections(engine), db.writers)
     await engine.dispose()
 
 

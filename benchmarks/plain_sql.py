@@ -1,0 +1,93 @@
+"""The same questions in plain SQL, as a service without roll-ups would ask them: count and page by index, group by."""
+
+import asyncio
+import time
+from typing import Any, Self
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from benchmarks.questions import Filters, Window
+from buckets import MICROSECONDS
+from models import DAY, HOUR
+from routes.insight_parameters import SENTIMENT_OF
+from settings import DRIVERS
+
+PAGE = 100
+IN_HOURS = 7 * MICROSECONDS[DAY]
+
+CONDITIONS = {
+    "sentiment": "i.sentiment = :sentiment",
+    "min_confidence": "i.confidence >= :min_confidence",
+    "author": "i.author = :author",
+    "cluster": "t.topic = (SELECT number FROM topics WHERE slug = :cluster)"
+    " AND t.timestamp >= :start AND t.timestamp < :end",
+}
+WITHIN = "i.timestamp >= :start AND i.timestamp < :end"
+FILED = " JOIN insight_topics t ON t.conversation = i.conversation AND t.timestamp = i.timestamp"
+SHOWN = "i.*, c.id, c.external_id, c.metadata, m.text"
+TOLD = (
+    " JOIN conversations c ON c.number = i.conversation"
+    " JOIN messages m ON m.conversation = i.conversation AND m.position = 1"
+)
+NEWEST = " ORDER BY i.timestamp DESC, i.conversation DESC LIMIT :limit"
+TOP = "SELECT topic, count(*) FROM insight_topics i WHERE {} GROUP BY topic ORDER BY 2 DESC LIMIT 10"
+
+
+class Plain:
+    """One connection to the database, beside the service."""
+
+    def __init__(self, database_url: str) -> None:
+        url = make_url(database_url)
+        self._engine = create_async_engine(url.set(drivername=DRIVERS.get(url.drivername, url.drivername)))
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._connection = self._runner.run(self._engine.connect().start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._connection.close())
+        self._runner.run(self._engine.dispose())
+        self._runner.close()
+
+    def window(self, window: Window, filters: Filters) -> tuple[int, float]:
+        """How many match and, with a page of them, in how many milliseconds."""
+        tables = f"insights i{FILED if 'cluster' in filters else ''}"
+        where = " AND ".join((WITHIN, *(CONDITIONS[name] for name in filters)))
+        given = {"start": window.start, "end": window.end} | _typed(filters)
+        since = time.perf_counter()
+        ((count,),) = self.ask(f"SELECT count(*) FROM {tables} WHERE {where}", given)  # noqa: S608  our own
+        page = f"SELECT {SHOWN} FROM {tables}{TOLD} WHERE {where}{NEWEST}"  # noqa: S608  our own
+        self.ask(page, given | {"limit": PAGE})
+        return int(count), (time.perf_counter() - since) * 1_000
+
+    def trends(self, window: Window) -> tuple[int, float]:
+        """How many there are and, by hour or day and by topic, in how many milliseconds."""
+        length = MICROSECONDS[HOUR if window.end - window.start <= IN_HOURS else DAY]
+        given = {"start": window.start, "end": window.end}
+        since = time.perf_counter()
+        rows = self.ask(
+            f"SELECT i.timestamp / {length}, i.sentiment, count(*), sum(i.score) FROM insights i"  # noqa: S608
+            f" WHERE {WITHIN} GROUP BY 1, 2",
+            given,
+        )
+        self.ask(TOP.format(WITHIN), given)
+        return sum(row[2] for row in rows), (time.perf_counter() - since) * 1_000
+
+    def ask(self, statement: str, given: dict[str, Any]) -> list[Any]:
+        """Rows, of a snapshot of their own."""
+        return self._runner.run(self._ask(statement, given))
+
+    async def _ask(self, statement: str, given: dict[str, Any]) -> list[Any]:
+        async with self._connection.begin():
+            return list(await self._connection.execute(text(statement), given))
+
+
+def _typed(filters: Filters) -> dict[str, Any]:
+    types: dict[str, Any] = {
+        "sentiment": SENTIMENT_OF.__getitem__,
+        "min_confidence": lambda confidence: round(float(confidence) * 100),
+    }
+    return {name: types.get(name, str)(value) for name, value in filters.items()}

@@ -1,0 +1,67 @@
+"""How long requests take, on the clock and in CPU time of the process that serves them."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from statistics import quantiles
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+Json = dict[str, Any]
+CPUCLOCK_SCHED = 2
+
+
+@dataclass
+class Times:
+    """Milliseconds of each of some requests."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    """Of the whole process, so that whatever else it does meanwhile counts as well."""
+
+    def add(self, other: "Times") -> None:
+        """Take over another's."""
+        self.wall += other.wall
+        self.cpu += other.cpu
+
+
+def percentile(values: Iterable[float], percent: int) -> float:
+    """The value that so many percent do not exceed."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process of this machine so far, all its threads together, to the nanosecond."""
+    # As clock_getcpuclockid(3) makes it; /proc counts in hundredths of a second.
+    return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)
+
+
+class Client:
+    """One kept-alive connection to a service of this machine."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        where = urlsplit(url)
+        self._connection = HTTPConnection(where.hostname or "", where.port, timeout=120)
+        self._pid = pid
+        self.times = Times()
+
+    def get(self, path: str, parameters: Mapping[str, object]) -> Json:
+        """The body of an answer, which has to be a 200; how long it took is in `times`."""
+        target = f"{path}?{urlencode(parameters)}"
+        cpu, since = cpu_seconds(self._pid), time.perf_counter()
+        self._connection.request("GET", target)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        self.times.wall.append((time.perf_counter() - since) * 1_000)
+        self.times.cpu.append((cpu_seconds(self._pid) - cpu) * 1_000)
+        if answer.status != 200:
+            raise RuntimeError(f"GET {target}: {answer.status} {body[:300]!r}")
+        found: Json = json.loads(body)
+        return found
+
+    def taken(self) -> Times:
+        """The times since this was asked last."""
+        taken, self.times = self.times, Times()
+        return taken
