@@ -212,7 +212,8 @@ class FakeGrok:
             case "POST", "/__control":
                 await self._control(json.loads(await body_of(receive)), send)
             case _:
-                await self._chat(arrived, scope, receive, send)
+                with suppress(HungUp):
+                    await self._chat(arrived, scope, receive, send)
 
     async def _control(self, order: dict[str, Any], send: Send) -> None:
         if order.get("reset"):
@@ -389,11 +390,18 @@ def check_ids(answer_format: ResponseFormat, question: Question) -> None:
         raise Refused(400, INVALID, "the schema is not for the ids of the user message")
 
 
+class HungUp(Exception):
+    """The client left before it had written its request: a server never sees such a call."""
+
+
 async def body_of(receive: Receive) -> bytes:
+    """The whole body. Raises HungUp."""
     body = bytearray()
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(body)

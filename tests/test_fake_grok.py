@@ -142,6 +142,20 @@ async def test_a_wrong_key_is_a_400_and_no_bearer_key_a_401(
     assert (await ask(http, headers=headers)).status_code == status
 
 
+async def test_a_request_that_breaks_off_is_no_call(
+    http: httpx.AsyncClient, fake: FakeGrok, server: Served
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    await ask(http)
+
+    assert [call.status for call in fake.calls] == [200]
+    assert fake.violations == []
+
+
 async def test_other_paths_methods_and_types_are_refused(http: httpx.AsyncClient, fake: FakeGrok) -> None:
     answers = [
         await http.post("/v1/completions", json={}),
