@@ -32,7 +32,7 @@ class Fault:
     """What the rows say instead; a field that is None here is null there."""
     size: int = 11_000_000
     pause: float = 0
-    """Seconds between the parts of an answer without end."""
+    """Seconds: what a slow answer takes more, or what lies between the parts of an answer without end."""
 
     def __post_init__(self) -> None:
         if self.kind not in (*CALL_FAULTS, *ROW_FAULTS):
@@ -74,6 +74,8 @@ class Draft:
     manner: Literal["whole", "hang", "endless", "drop"] = "whole"
     pause: float = 0
     """Seconds between the parts of an answer without end."""
+    delay: float = 0
+    """Seconds that it takes longer than others."""
     billed: dict[str, Any] = field(default_factory=dict)
     """The usage that is paid for, whatever the answer says of it."""
 
@@ -89,6 +91,12 @@ class Draft:
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         completion = {"object": "chat.completion", "model": self.model, "choices": [choice]}
         return json.dumps(completion | ({} if self.usage is None else {"usage": self.usage})).encode()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the rows are all that may be wrong with it."""
+        whole = self.status == 200 and self.body is None and self.manner == "whole"
+        return whole and not self.message and self.finish_reason == "stop"
 
     def refuse(self, status: int, code: str, error: str) -> None:
         """Answer as xAI's server does where it has a complaint."""
@@ -168,6 +176,10 @@ def _endless(draft: Draft, fault: Fault) -> None:
     draft.pause = fault.pause
 
 
+def _slow(draft: Draft, fault: Fault) -> None:
+    draft.delay += fault.pause
+
+
 def _drop(draft: Draft, fault: Fault) -> None:
     draft.manner = "drop"
 
@@ -198,6 +210,7 @@ CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
     "packed": _packed,
     "hang": _hang,
     "endless": _endless,
+    "slow": _slow,
     "drop": _drop,
 }
 

