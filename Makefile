@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run demo test check lint types unit fuzz clean
+.PHONY: help run demo test check lint types unit fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -40,6 +40,9 @@ unit: $(VENV)/dev         ## the tests, on SQLite and PostgreSQL
 
 fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.fuzz
+
+bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, at 10 million rows
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
