@@ -13,6 +13,12 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 SQLITE, POSTGRESQL = KINDS = ("sqlite", "postgresql")
+# The server outlives every kill of the tests, so none of its syncs is ever needed.
+CARELESS = (
+    "ALTER SYSTEM SET fsync = off",
+    "ALTER SYSTEM SET full_page_writes = off",
+    "SELECT pg_reload_conf()",
+)
 
 
 @contextmanager
@@ -44,8 +50,10 @@ def postgresql() -> Iterator[URL]:
     # Not pytest's own folder: another run on the machine may clear that away.
     with TemporaryDirectory(prefix="insights-postgresql-") as folder:
         server = get_server(folder, cleanup_mode="stop")
+        url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
         try:
-            yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
+            asyncio.run(administer(url, *CARELESS))
+            yield url
         finally:
             server.cleanup()
 
