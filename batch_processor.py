@@ -111,6 +111,8 @@ class BatchProcessor:
         self._more_due = claimed.due >= room
         self._books.settled(claimed.ended)
         self._claimed.set()
+        if self._gate.blocked is not None:  # since a moment ago: nobody is there to give them back
+            await self._return_waiting()
         return claimed.due
 
     async def _send_forever(self) -> None:

@@ -13,10 +13,15 @@ class Brake:
         """Whether an operator paused analysis."""
 
     @property
+    def held(self) -> str | None:
+        """Why not even a call leaves whose cost is reserved already, or None."""
+        return "paused by an operator" if self.paused else None
+
+    @property
     def reason(self) -> str | None:
         """Why analysis is held, None where it is not."""
-        if self.paused:
-            return "paused by an operator"
+        if self.held is not None:
+            return self.held
         if self._clock() < self._spent_until:
             return f"the daily budget is spent; analysis goes on at {iso(self._spent_until)}"
         return None

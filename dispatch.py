@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis import BatchFault, CallFailed
+from analysis import BatchFault, CallFailed, Reply
 from batching import BatchSize
 from bookkeeping import Bookkeeping
 from database import Database
@@ -84,25 +84,35 @@ class Dispatch:
         return Started(held[:fitting], entry)
 
     async def _ask(self, started: Started, departed: "Once") -> None:
-        held = started.held
+        end: Reply | CallFailed | None = None
+        try:
+            end = await self._ended(started, departed)
+            outcomes = await self._outcomes(started, end)
+        except asyncio.CancelledError:
+            # The service stops, in the middle of the call or of the canary after it.
+            back = given_back([work.job for work in started.held], at=self.clock())
+            await asyncio.shield(self._settle(started, back, end, left=departed.done))
+            raise
+        await self._settle(started, outcomes, end, left=departed.done)
+
+    async def _ended(self, started: Started, departed: "Once") -> Reply | CallFailed:
         epoch = self.size.epoch
         try:
-            answer = await self.gate.call([work.excerpt.text for work in held], departed)
+            return await self.gate.call([work.excerpt.text for work in started.held], departed)
         except CallFailed as fault:
             if isinstance(fault, BatchFault):
                 self.size.failed(epoch)
-            await self._settle(started, await self._blame(fault, held), fault, left=departed.done)
-        except asyncio.CancelledError:
-            back = given_back([work.job for work in held], at=self.clock())
-            await asyncio.shield(self._settle(started, back, None, left=departed.done))
-            raise
-        else:
-            call = started.entry.call if started.entry else None
-            by = Writer(self.gate.analyzer.name, answer.model, call, self.clock())
-            outcomes = judge(answer, held, by, self.policy)
-            if all(isinstance(outcome, Completed) for outcome in outcomes):
-                self.size.succeeded()
-            await self._settle(started, outcomes, answer, left=True)
+            return fault
+
+    async def _outcomes(self, started: Started, end: Reply | CallFailed) -> list[Outcome]:
+        if isinstance(end, CallFailed):
+            return await self._blame(end, started.held)
+        call = started.entry.call if started.entry else None
+        by = Writer(self.gate.analyzer.name, end.model, call, self.clock())
+        outcomes = judge(end, started.held, by, self.policy)
+        if all(isinstance(outcome, Completed) for outcome in outcomes):
+            self.size.succeeded()
+        return outcomes
 
     async def _blame(self, fault: CallFailed, held: Sequence[Work]) -> list[Outcome]:
         alone = len(held) == 1 and is_suspect(fault)

@@ -11,6 +11,8 @@ from store import calls, spending
 from times import Clock
 
 OK = 200
+GIVEN_BACK = "given_back"
+"""The outcome of a call that was given up before its answer, because the service stops."""
 End = Reply | CallFailed | None
 """How a call ended; None where it was given up before its answer."""
 
@@ -82,7 +84,7 @@ class Ledger:
         calls.finish(
             connection,
             entry.call,
-            outcome="given_back" if end is None else getattr(end, "outcome", "ok"),
+            outcome=GIVEN_BACK if end is None else getattr(end, "outcome", "ok"),
             now=self.clock(),
             usage=usage,
             cost_ticks=(cost := self.cost(entry, end, left=left)),

@@ -160,7 +160,9 @@ async def _gate(
     await stack.enter_async_context(client)
     breaker = CircuitBreaker(settings.error_threshold, settings.cooldown_seconds)
     pacer = Pacer(settings.outbound_rps)
-    return Outbound(client, pacer, breaker, brake, _ledger(settings, client), db, metrics, backoff(settings))
+    gate = Outbound(client, pacer, breaker, brake, _ledger(settings, client), db, metrics, backoff(settings))
+    stack.push_async_callback(gate.close)
+    return gate
 
 
 def _ledger(settings: Settings, analyzer: Analyzer) -> Ledger:
@@ -182,9 +184,13 @@ def _ledger(settings: Settings, analyzer: Analyzer) -> Ledger:
 def backoff(
     settings: Settings, uniform: Callable[[float, float], float] = random.uniform
 ) -> Callable[[int], float]:
-    """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60."""
+    """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60.
+
+    Nor more than a cooldown, after which the canary knows: what waits longer waits though the outage is over.
+    """
+    most = min(MAX_BACKOFF, settings.cooldown_seconds)
     # 2 to the 40th is over any bound, and keeps the power of a long outage a number.
-    return lambda faults: uniform(0, min(MAX_BACKOFF, settings.backoff_seconds * 2 ** min(faults, 40)))
+    return lambda faults: uniform(0, min(most, settings.backoff_seconds * 2 ** min(faults, 40)))
 
 
 def _processor(

@@ -23,7 +23,7 @@ class Metrics:
         own = self.registry = CollectorRegistry()
 
         self.calls = Counter(
-            "grok_calls", "Calls that left for the model, by how they ended", ["outcome"], registry=own
+            "grok_calls", "Calls for the model, by how they ended", ["outcome"], registry=own
         )
         self.call_latency = Histogram(
             "grok_call_latency_seconds",

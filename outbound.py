@@ -3,22 +3,24 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Protocol
 
 from analysis import Analyzer, BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from brake import Brake
+from canary import Canary
 from circuit_breaker import CircuitBreaker
 from database import Database
-from ledger import End, Ledger, OverBudget, next_day
+from ledger import GIVEN_BACK, Ledger, OverBudget
 from metrics import Metrics
 from rate_limiter import Pacer
+from times import SECOND, iso
 
 LONG_PAUSE = 1.0
 """Seconds of pause for which conversations are not held: they go back and are `queued`."""
 LOOK_AGAIN = 0.25
 """Seconds after which somebody may have released the brake."""
-CANARY = "The parcel came two days late and the box was torn, but support sorted it out quickly."
+UNREACHABLE = "unreachable"
+"""What a call is counted as that found no connection and so never left."""
 Departed = Callable[[], None]
 
 
@@ -117,20 +119,29 @@ class Outbound:
         self.brake = brake
         self.ledger = ledger
         self.faults = 0
-        self._database = database
         self._metrics = metrics
         self._backoff = backoff
-        self._canary: asyncio.Task[bool] | None = None
+        self._pause = ""
+        self._canary = Canary(self._observed, ledger, brake, database)
+        self._vouching: asyncio.Task[bool] | None = None
         self._canary_left = False
 
     @property
     def blocked(self) -> str | None:
         """Why no call leaves just now, or None."""
-        if self.brake.reason is not None:
-            return self.brake.reason
+        return self.brake.reason or self._closed
+
+    @property
+    def _closed(self) -> str | None:
+        """Why not even a call leaves whose cost is reserved.
+
+        Were the budget a reason, two calls that do not fit beside each other would hold up each other for ever.
+        """
+        if self.brake.held is not None:
+            return self.brake.held
         if not self.breaker.may_call():
             return self.breaker.reason or "circuit open"
-        return "rate limited by the provider" if self.pacer.paused_for() > LONG_PAUSE else None
+        return self._pause if self.pacer.paused_for() > LONG_PAUSE else None
 
     async def until_free(self) -> None:
         """Wait out brake, pause and cooldown, and send the probe that ends a cooldown."""
@@ -143,40 +154,59 @@ class Outbound:
 
     async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
+        epoch = self.breaker.epoch
 
         async def before_send() -> None:
-            await self.pacer.slot()
-            if (why := self.blocked) is not None:
-                raise Blocked(why)
+            nonlocal epoch
+            epoch = await self._turn()
             departed()
 
         try:
             reply = await self._observed(texts, before_send)
         except CallFailed as fault:
-            await self._heed(fault)
+            await self._heed(fault, epoch)
             raise
-        self.faults = 0
-        self.breaker.success()
+        self._came_back(epoch)
         return reply
 
-    async def _heed(self, fault: CallFailed) -> None:
+    async def _turn(self) -> int:
+        """Wait for a call's turn; gives the circuit's epoch in which it leaves. Raises Blocked."""
+        await self._slot()
+        if (why := self._closed) is not None:
+            raise Blocked(why)
+        return self.breaker.epoch
+
+    async def _slot(self) -> None:
+        if not await self.pacer.slot(LONG_PAUSE):
+            raise Blocked(self._pause)
+
+    def _came_back(self, epoch: int) -> None:
+        self.faults = 0
+        self.breaker.success(epoch)
+
+    async def _heed(self, fault: CallFailed, epoch: int) -> None:
         """Draw the consequences of a fault for all calls. May raise the same fault as the batch's own."""
         match fault:
-            case RateLimited(retry_after=seconds):
-                self.faults += 1
-                self.pacer.pause_until(self._pause() if seconds is None else seconds)
-            case Denied(status=400) if await self.vouch():
+            case RateLimited():
+                self._hold(fault)
+            case Denied(status=400) if self.breaker.doubt(epoch, str(fault)):
                 # The words that mean a wrong key or model may also be a conversation's, repeated by the server.
-                raise BatchFault("rejected", fault.detail, status=fault.status, request_id=fault.request_id)
+                if await self._probe():
+                    raise BatchFault(
+                        "rejected", fault.detail, status=fault.status, request_id=fault.request_id
+                    )
             case Denied():
-                self.breaker.deny(str(fault))
+                self.breaker.deny(epoch, str(fault))
             case ProviderFault():
                 self.faults += 1
-                self.breaker.fault(str(fault))
+                self.breaker.fault(epoch, str(fault))
 
-    def _pause(self) -> float:
-        # Longer than a cooldown it would outlast the outage: seen were 3 s of silence where 0.5 were due.
-        return min(self._backoff(self.faults), self.breaker.cooldown)
+    def _hold(self, fault: RateLimited) -> None:
+        """Pause all calls, as long as the server asks for or else a backoff."""
+        self.faults += 1
+        self.pacer.pause_until(self._backoff(self.faults) if fault.retry_after is None else fault.retry_after)
+        until = self.ledger.clock() // SECOND + round(self.pacer.paused_for())
+        self._pause = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
 
     async def vouch(self) -> bool:
         """Whether a canary that leaves after now comes back. If it fails the circuit is open.
@@ -185,55 +215,48 @@ class Outbound:
         """
         if self.blocked is not None:
             return False
-        if self._canary is None or self._canary.done() or self._canary_left:
-            self._canary = asyncio.create_task(self._send_canary())
-        return await asyncio.shield(self._canary)
+        if self._vouching is None or self._vouching.done() or self._canary_left:
+            self._vouching = asyncio.create_task(self._vouch())
+        return await asyncio.shield(self._vouching)
 
-    async def _send_canary(self) -> bool:
+    async def close(self) -> None:
+        """Give up the canary that is under way; it is nobody else's to wait for."""
+        if self._vouching is not None:
+            self._vouching.cancel()
+            await asyncio.wait([self._vouching])
+
+    async def _vouch(self) -> bool:
         self._canary_left = False
-        fault = await self._sing()
-        match fault:
+        epoch = self.breaker.epoch
+
+        async def turn() -> None:
+            nonlocal epoch
+            epoch = await self._turn()
+            self._canary_left = True
+
+        match fault := await self._canary.send(turn):
             case None:
-                self.breaker.success()
+                self._came_back(epoch)
             case RateLimited():
-                await self._heed(fault)
-            case OverBudget():
+                self._hold(fault)
+            case OverBudget() | Blocked():
                 pass
             case _:
-                self.breaker.deny(str(fault))
+                self.breaker.deny(epoch, str(fault))
         return fault is None
 
-    async def _probe(self) -> None:
+    async def _probe(self) -> bool:
+        """Send the canary that decides whether the circuit closes."""
         fault: CallFailed | None = ProviderFault("unfinished", "the probe was not finished")
         try:
-            fault = await self._sing()
+            fault = await self._canary.send(self._slot)
         finally:
             if isinstance(fault, RateLimited):
-                await self._heed(fault)
+                self._hold(fault)
             self.breaker.probe_result(fault is None, None if fault is None else str(fault))
-
-    async def _sing(self) -> CallFailed | None:
-        """Send the canary, paced, budgeted and booked like any call; gives what went wrong, or None."""
-        left = False
-
-        async def before_send() -> None:
-            nonlocal left
-            await self.pacer.slot()
-            left = self._canary_left = True
-
-        _, entry = await self._database.write(lambda c: self.ledger.open(c, [CANARY], conversations=0))
-        if entry is None:
-            self.brake.spent(next_day(self.ledger.clock()))
-            return OverBudget()
-        end: End = None
-        try:
-            end = await self._observed([CANARY], before_send)
-        except CallFailed as fault:
-            end = fault
-        finally:
-            close = partial(self.ledger.close, entry=entry, end=end, left=left)
-            await asyncio.shield(self._database.write(close))
-        return end if isinstance(end, CallFailed) else None
+        if fault is None:
+            self.faults = 0
+        return fault is None
 
     async def _observed(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         left_at: float | None = None
@@ -245,7 +268,7 @@ class Outbound:
                 left_at = time.perf_counter()
                 self._metrics.calls_in_flight.inc()
 
-        outcome = "cancelled"
+        outcome = GIVEN_BACK
         try:
             reply = await self.analyzer.analyse(texts, leave)
             outcome = "ok"
@@ -257,4 +280,5 @@ class Outbound:
             if left_at is not None:
                 self._metrics.calls_in_flight.dec()
                 self._metrics.call_latency.observe(time.perf_counter() - left_at)
+            if left_at is not None or outcome == UNREACHABLE:
                 self._metrics.calls.labels(outcome).inc()

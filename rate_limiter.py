@@ -4,6 +4,7 @@ Policy only: no I/O, and time is an argument. Clocks give monotonic seconds.
 """
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
@@ -209,15 +210,19 @@ class Pacer:
         # Waiters queue for the lock in order of arrival; only the first of them sleeps.
         self._turn = asyncio.Lock()
 
-    async def slot(self) -> None:
+    async def slot(self, patience: float = math.inf) -> bool:
         """Wait for this caller's turn. Write the request at once: the call counts from now.
 
-        Who is cancelled while it waits takes nothing from the others.
+        False, and it is no turn, where a pause has more than `patience` seconds to go. Who gives up so, or is
+        cancelled while it waits, takes nothing from the others.
         """
         async with self._turn:
             while (wait := self._next_departure() - self._clock()) > 0:
+                if self.paused_for() > patience:
+                    return False
                 await self._sleep(wait)
             self._departures.append(self._clock())
+            return True
 
     def pause_until(self, seconds_from_now: float) -> None:
         """Let no call leave for so many seconds. A longer pause that was asked for before stays."""

@@ -19,6 +19,7 @@ LAYERS = [
     {"batch_processor", "middleware", "intake", "retention"},
     {"claims", "dispatch", "monitor"},
     {"bookkeeping", "decisions", "outbound", "grok_client", "offline_analyzer"},
+    {"canary"},
     {"ledger"},
     {"store"},
     {"completions", "prices", "offline_sentiment", "offline_topics", "buckets"},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from outbound import CANARY
+from canary import CANARY
 from tests.fake_grok import FakeGrok
 from tests.service import Grok, Service, faked, running
 from tests.support import eventually, served

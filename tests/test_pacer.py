@@ -197,6 +197,22 @@ async def test_a_pause_holds_back_every_waiter_also_those_that_wait_already() ->
     assert all(later - earlier >= 0.07 for earlier, later in pairwise(after))
 
 
+async def test_who_has_not_the_patience_for_a_pause_gives_up_also_who_waits_already() -> None:
+    callers = Callers(1)
+    callers.arrive(1)
+    await callers.time.run(0)
+    hasty = [asyncio.ensure_future(callers.pacer.slot(2)) for _ in range(2)]
+    await callers.time.run(0.5)
+
+    callers.pacer.pause_until(5)
+    patient = asyncio.ensure_future(callers.pacer.slot(60))
+    await callers.time.run(1)
+
+    assert [await task for task in hasty] == [False, False]
+    await callers.time.run(10)
+    assert await patient
+
+
 async def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     callers = Callers(10)
     callers.pacer.pause_until(10)

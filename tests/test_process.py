@@ -17,6 +17,7 @@ import psutil
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from canary import CANARY
 from tests.fake_grok import KEY
 from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows
 from tests.support import eventually
@@ -66,6 +67,28 @@ async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
         assert seconds < LONGEST_END
         left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
         assert [tuple(row) for row in left] == [("queued", None, 0)] * 12
+
+
+async def test_sigterm_gives_back_who_waits_for_a_canary(
+    database_url: URL, grok: Grok, tmp_path: Path
+) -> None:
+    grok.misbehave("status", status=500, calls=1)
+    environ: Json = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    with Process(tmp_path, **environ) as process:
+        post(process.url)
+        await eventually(lambda: grok.calls)
+        grok.misbehave("hang")
+        await eventually(lambda: grok.sent[CANARY])
+        seconds = process.end(signal.SIGTERM)
+
+        assert process.exit_code() == 0, process.said
+        assert seconds < LONGEST_END
+        assert "error" not in process.said
+        left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
+        assert [tuple(row) for row in left] == [("queued", None, 0)]
+        calls = await rows(database_url, "SELECT outcome FROM grok_calls ORDER BY number")
+        assert [row.outcome for row in calls] == ["server_error", "given_back"]
+        assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
 
 
 async def test_sigterm_lets_calls_finish_that_are_about_to(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from outbound import CANARY
+from canary import CANARY
 from tests.fake_grok import Call
 from tests.service import Grok, faked, running
 from tests.support import eventually
