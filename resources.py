@@ -46,4 +46,9 @@ def of(request: Request) -> Resources:
     return cast(Resources, request.state.resources)
 
 
-Owned = Annotated[Resources, Depends(of)]
+async def _owned(request: Request) -> Resources:
+    # FastAPI sends every dependency that is no coroutine to a thread and back: 0.3 ms of CPU.
+    return of(request)
+
+
+Owned = Annotated[Resources, Depends(_owned)]

@@ -28,7 +28,7 @@ POLL_SECONDS = 1.0
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
-def known_id(conversation_id: str) -> str:
+async def known_id(conversation_id: str) -> str:
     """An id that could be known. Raises ApiError 404 where no conversation can have it."""
     if not re.fullmatch(ID_PATTERN, conversation_id):
         raise _unknown()

@@ -37,7 +37,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def once_each(request: Request) -> None:
+async def once_each(request: Request) -> None:
     """Refuse a parameter that comes twice, or whose bytes are no UTF-8: which one was meant is a guess.
 
     A dependency of routes. Raises ApiError 400.

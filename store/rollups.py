@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Table,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -130,6 +131,12 @@ class Part:
         """How many; an aggregate, NULL where there is no row."""
         return func.count() if self.level == EDGE else _sum(self.table.c.n)
 
+    def n_of(self, sentiment: int) -> ColumnElement[int]:
+        """How many of one sentiment; an aggregate that is 0 where there is none."""
+        c = self.table.c
+        one = literal_column("1") if self.level == EDGE else c.n
+        return _sum(case((c.sentiment == literal_column(str(sentiment)), one), else_=literal_column("0")))
+
     @property
     def score_sum(self) -> ColumnElement[int]:
         """The sum of their scores; an aggregate. `counts` does not have it."""
@@ -137,6 +144,8 @@ class Part:
 
     def bucket(self, level: int) -> ColumnElement[int]:
         """The hour or day that a row is in, for a level no finer than the part's own."""
+        if level == self.level:
+            return self.table.c.bucket
         own = self.table.c.timestamp if self.level == EDGE else self.table.c.bucket
         # A literal: with a parameter PostgreSQL would not know the same expression again in GROUP BY.
         return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)

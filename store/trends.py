@@ -1,7 +1,7 @@
 """Trends: how sentiment and topics went over a window, hour by hour or day by day."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from buckets import MICROSECONDS, start_of, touching
 from models import DAY, HOUR, MONTH, topic_months, topics, totals
 from store import rollups, windows
 from store.rollups import Kind, kind_of
+from store.windows import SENTIMENTS
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Longer windows are shown in days."""
@@ -49,9 +50,7 @@ def trends(connection: Connection, start: int, end: int, *, cluster: str | None,
     """The trends of a window, of one topic where `cluster` names it; times in UTC microseconds."""
     topic = windows.topic_of(connection, cluster)
     series = _series(connection, topic, start, end, now)
-    counts = _none()
-    for point in series:
-        counts.update(point.counts)
+    counts = {sentiment: sum(point.counts[sentiment] for point in series) for sentiment in SENTIMENTS}
     return Trends(
         counts=counts,
         skipped=windows.skipped(connection, start, end),
@@ -61,12 +60,9 @@ def trends(connection: Connection, start: int, end: int, *, cluster: str | None,
     )
 
 
-def _none() -> Counter[int]:
-    return Counter(dict.fromkeys(windows.SENTIMENTS, 0))
-
-
-def _alone(cluster: str, counts: Counter[int]) -> Sequence[tuple[str, int]]:
-    return [(cluster, counts.total())] if counts.total() else []
+def _alone(cluster: str, counts: Counts) -> Sequence[tuple[str, int]]:
+    total = sum(counts.values())
+    return [(cluster, total)] if total else []
 
 
 def _series(connection: Connection, topic: int | None, start: int, end: int, now: int) -> list[Point]:
@@ -75,60 +71,67 @@ def _series(connection: Connection, topic: int | None, start: int, end: int, now
     points = []
     for bucket in touching(level, start, end):
         first, last = start_of(level, bucket), start_of(level, bucket + 1)
-        sums = {sentiment: found.get((bucket, sentiment), (0, 0)) for sentiment in windows.SENTIMENTS}
-        points.append(
-            Point(
-                start=first,
-                counts={sentiment: n for sentiment, (n, _) in sums.items()},
-                score_sum=sum(score for _, score in sums.values()),
-                partial=first < start or last > min(end, now),
-            )
-        )
+        *counts, score_sum = found.get(bucket, NOTHING)
+        partial = first < start or last > end or last > now
+        points.append(Point(first, dict(zip(SENTIMENTS, counts, strict=True)), score_sum, partial))
     return points
-
-
-def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
-    """Number and sum of scores of each bucket and sentiment; a day that is cut comes in pieces."""
-    each = []
-    for part in rollups.parts(kind, totals, coarsest=level):
-        key = part.bucket(level).label("bucket"), part.table.c.sentiment
-        sums = part.n.label("n"), part.score_sum.label("score_sum")
-        each.append(select(*key, *sums).where(*part.within).group_by(*key))
-    return union_all(*each)
-
-
-def _grouping(kind: Kind, name: str) -> CompoundSelect[Any]:
-    """How many of each value of a column, in pieces."""
-    each = []
-    for part in rollups.parts(kind, totals):
-        value = part.table.c[name].label("value")
-        each.append(select(value, part.n.label("n")).where(*part.within).group_by(value))
-    return union_all(*each)
-
-
-SUMS = {(kind, level): _summing(kind, level) for kind in (Kind.ALL, Kind.TOPIC) for level in (HOUR, DAY)}
-BY_SENTIMENT = {kind: _grouping(kind, "sentiment") for kind in (Kind.ALL, Kind.TOPIC)}
-BY_TOPIC = _grouping(Kind.TOPIC, "topic")
 
 
 def _by_bucket(
     connection: Connection, topic: int, start: int, end: int, level: int
-) -> dict[tuple[int, int], tuple[int, int]]:
+) -> Mapping[int, Sequence[int]]:
+    """What each bucket holds, as SENTIMENTS are ordered, and last the sum of its scores."""
     given = rollups.where([topic], start, end, coarsest=level)
-    found: dict[tuple[int, int], tuple[int, int]] = {}
-    for bucket, sentiment, n, score_sum in connection.execute(SUMS[kind_of(topic), level], given).all():
-        had = found.get((bucket, sentiment), (0, 0))
-        found[bucket, sentiment] = (had[0] + n, had[1] + score_sum)
+    found: dict[int, Sequence[int]] = {}
+    for bucket, *sums in connection.execute(SUMS[kind_of(topic), level], given).all():
+        had = found.get(bucket)
+        found[bucket] = sums if had is None else _added(had, sums)
     return found
 
 
 def _by_sentiment(connection: Connection, topic: int | None, start: int, end: int) -> Counts:
-    counts = _none()
+    rows: Sequence[Any] = []
     if topic is not None:
-        given = rollups.where([topic], start, end)
-        for sentiment, n in connection.execute(BY_SENTIMENT[kind_of(topic)], given).all():
-            counts[sentiment] += n
-    return counts
+        rows = connection.execute(BY_SENTIMENT[kind_of(topic)], rollups.where([topic], start, end)).all()
+    return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
+
+
+def _added(one: Iterable[int], other: Iterable[int]) -> Sequence[int]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
+    """What each bucket holds; one that is cut comes in pieces."""
+    each = []
+    for part in rollups.parts(kind, totals, coarsest=level):
+        bucket = part.bucket(level).label("bucket")
+        sums = (part.n_of(sentiment) for sentiment in SENTIMENTS)
+        each.append(select(bucket, *sums, part.score_sum).where(*part.within).group_by(bucket))
+    return union_all(*each)
+
+
+def _counting(kind: Kind) -> CompoundSelect[Any]:
+    """What the window holds, in pieces."""
+    each = (
+        select(*(part.n_of(sentiment) for sentiment in SENTIMENTS)).where(*part.within)
+        for part in rollups.parts(kind, totals)
+    )
+    return union_all(*each)
+
+
+def _counting_topics() -> CompoundSelect[Any]:
+    """What the window holds of each topic, in pieces."""
+    each = (
+        select(part.table.c.topic, part.n).where(*part.within).group_by(part.table.c.topic)
+        for part in rollups.parts(Kind.TOPIC, totals)
+    )
+    return union_all(*each)
+
+
+NOTHING = (0,) * (len(SENTIMENTS) + 1)
+SUMS = {(kind, level): _summing(kind, level) for kind in (Kind.ALL, Kind.TOPIC) for level in (HOUR, DAY)}
+BY_SENTIMENT = {kind: _counting(kind) for kind in (Kind.ALL, Kind.TOPIC)}
+BY_TOPIC = _counting_topics()
 
 
 # --- the best topics ----------------------------------------------------------------------------------------
