@@ -16,7 +16,7 @@ from database import Database
 from decisions import Policy, Work
 from dispatch import Dispatch, Once
 from endings import either
-from outbound import Gate
+from gate import Gate
 from times import SECOND, Clock
 
 log = structlog.get_logger()

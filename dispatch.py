@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,8 @@ from batching import BatchSize
 from bookkeeping import Bookkeeping
 from database import Database
 from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
+from gate import Gate
 from ledger import End, Entry, next_day, usage_of
-from outbound import Gate
 from store import asking, queue
 from store.queue import Completed, Outcome
 from times import SECOND, Clock
@@ -52,10 +52,12 @@ class Dispatch:
 
     async def send(self, batch: Sequence[Work], departed: "Once") -> None:
         """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
+        # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
+        via = replace(self, gate=self.gate.current)
         try:
-            started = await self.database.write(partial(self._start, batch))
+            started = await self.database.write(partial(via._start, batch))
             if started.held:
-                await self._ask(started, departed)
+                await via._ask(started, departed)
         except SQLAlchemyError as error:
             # Nothing left and nothing is lost: the leases run out, and the rows are due again.
             log.error("call_not_started", exc_info=error)

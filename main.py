@@ -4,7 +4,6 @@
 """
 
 import logging
-import random
 import signal
 import sys
 import uuid
@@ -22,28 +21,23 @@ import database
 import errors
 import logs
 import middleware
-import prompts
 import times
-import topics
-from analysis import Analyzer, ProviderFault
+from analysis import ProviderFault
 from batch_processor import BatchProcessor
 from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
-from circuit_breaker import CircuitBreaker
 from database import AlreadyInUse, Database, wal_bytes
 from decisions import Policy
 from endings import Endings
-from grok_client import GrokClient
+from fallback import Fallback
+from gate import Gate
 from intake import Intake
-from ledger import Ledger
 from metrics import Metrics
 from monitor import GIGABYTE, Monitor
-from offline_analyzer import OfflineAnalyzer
 from openapi import Documented, method_not_allowed
-from outbound import Direct, Gate, Outbound
-from prices import TICKS_PER_USD
-from rate_limiter import InboundLimiter, Pacer
+from providers import Gates, backoff
+from rate_limiter import InboundLimiter
 from resources import Resources, State
 from retention import Retention
 from routes import conversations, insights, intake, operations, spending
@@ -55,7 +49,6 @@ log = structlog.get_logger()
 
 OFFLINE_BATCH = 50
 """A commit of 250 made a post beside it wait for 153 ms at the 99th percentile, one of 50 for 43."""
-MAX_BACKOFF = 60.0
 GRACE_FOR_REQUESTS, GRACE_FOR_CALLS = 2, 3.0
 """Seconds at SIGTERM: with the 2 of a busy database under the 8 that are promised; `docker stop` kills after 10."""
 BACKLOG = 4096
@@ -107,7 +100,7 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     if settings.url.drivername.startswith("sqlite"):
         await db.write(partial(queue.recover, now=times.now()))
     brake = Brake(times.now)
-    gate = await _gate(settings, db, metrics, brake, stack)
+    gate = await Gates(settings, db, metrics, brake, times.now, stack).open()
     endings = Endings()
     monitor = Monitor(
         db, metrics, brake, times.now, settings.max_storage_gb * GIGABYTE, wal_bytes(settings.url)
@@ -117,7 +110,7 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, times.now)
     taker = Intake(db, times.now, processor.wake)
-    others = _others(settings, db, monitor, taker)
+    others = _others(settings, db, monitor, taker, gate)
     for each in (worker, *(Supervised(name, run, times.now) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
@@ -135,62 +128,15 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     )
 
 
-def _others(settings: Settings, db: Database, monitor: Monitor, taker: Intake) -> Iterator[tuple[str, Work]]:
+def _others(
+    settings: Settings, db: Database, monitor: Monitor, taker: Intake, gate: Gate
+) -> Iterator[tuple[str, Work]]:
     yield "monitor", monitor.run
     yield "group_commit", taker.group.run
+    if isinstance(gate, Fallback):
+        yield "fallback", gate.run
     if settings.retention_days is not None:
         yield "retention", Retention(db, settings.retention_days, times.now).run
-
-
-async def _gate(
-    settings: Settings, db: Database, metrics: Metrics, brake: Brake, stack: AsyncExitStack
-) -> Gate:
-    taxonomy = topics.load(settings.topics_file)
-    if settings.grok_api_key is None or settings.offline:
-        return Direct(await stack.enter_async_context(OfflineAnalyzer(taxonomy)), brake)
-    client = GrokClient(
-        base_url=str(settings.grok_base_url),
-        api_key=settings.grok_api_key,
-        model=settings.grok_model,
-        topics=taxonomy,
-        reasoning_effort=settings.grok_reasoning_effort,
-        timeout=settings.grok_timeout_seconds,
-        max_in_flight=settings.max_in_flight,
-    )
-    await stack.enter_async_context(client)
-    breaker = CircuitBreaker(settings.error_threshold, settings.cooldown_seconds)
-    pacer = Pacer(settings.outbound_rps)
-    gate = Outbound(client, pacer, breaker, brake, _ledger(settings, client), db, metrics, backoff(settings))
-    stack.push_async_callback(gate.close)
-    return gate
-
-
-def _ledger(settings: Settings, analyzer: Analyzer) -> Ledger:
-    budget = settings.daily_budget_usd
-    thinks = prompts.reasons(settings.grok_model, settings.grok_reasoning_effort)
-    if budget is not None and thinks and not settings.max_reasoning_tokens:
-        raise ValueError(
-            f"DAILY_BUDGET_USD with {settings.grok_model}, which reasons, needs MAX_REASONING_TOKENS"
-        )
-    return Ledger(
-        analyzer,
-        times.now,
-        budget=None if budget is None else int(budget * TICKS_PER_USD),
-        cost_per_1k=settings.grok_cost_per_1k,
-        reasoning_tokens=settings.max_reasoning_tokens,
-    )
-
-
-def backoff(
-    settings: Settings, uniform: Callable[[float, float], float] = random.uniform
-) -> Callable[[int], float]:
-    """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60.
-
-    Nor more than a cooldown, after which the canary knows: what waits longer waits though the outage is over.
-    """
-    most = min(MAX_BACKOFF, settings.cooldown_seconds)
-    # 2 to the 40th is over any bound, and keeps the power of a long outage a number.
-    return lambda faults: uniform(0, min(most, settings.backoff_seconds * 2 ** min(faults, 40)))
 
 
 def _processor(

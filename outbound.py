@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from analysis import Analyzer, BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from brake import Brake
 from canary import Canary
-from circuit_breaker import CircuitBreaker
+from circuit_breaker import CircuitBreaker, State
 from database import Database
+from gate import LOOK_AGAIN, Departed, Gate
 from ledger import GIVEN_BACK, Ledger, OverBudget
 from metrics import Metrics
 from rate_limiter import Pacer
@@ -17,11 +17,8 @@ from times import SECOND, iso
 
 LONG_PAUSE = 1.0
 """Seconds of pause for which conversations are not held: they go back and are `queued`."""
-LOOK_AGAIN = 0.25
-"""Seconds after which somebody may have released the brake."""
 UNREACHABLE = "unreachable"
 """What a call is counted as that found no connection and so never left."""
-Departed = Callable[[], None]
 
 
 class Blocked(CallFailed):
@@ -29,73 +26,6 @@ class Blocked(CallFailed):
 
     def __init__(self, why: str) -> None:
         super().__init__("blocked", why)
-
-
-class Gate(Protocol):
-    """How the processor sees whoever analyses."""
-
-    analyzer: Analyzer
-    brake: Brake
-
-    @property
-    def blocked(self) -> str | None:
-        """Why no call leaves just now, or None."""
-        ...
-
-    @property
-    def ledger(self) -> Ledger | None:
-        """Where calls are booked, None where they cost nothing."""
-        ...
-
-    @property
-    def faults(self) -> int:
-        """How many calls in a row failed by nobody's fault; what they carried waits the longer."""
-        ...
-
-    async def until_free(self) -> None:
-        """Wait until calls may leave; what it takes to find out is done here."""
-        ...
-
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
-        """Ask about `texts`; `departed` is called as the request leaves. Raises CallFailed."""
-        ...
-
-    async def vouch(self) -> bool:
-        """Whether somebody else's call gets through just now: if so, a fault is the conversation's own."""
-        ...
-
-
-class Direct:
-    """To the offline analyzer: neither paced nor billed nor behind a circuit; only an operator holds it."""
-
-    ledger = None
-    faults = 0
-
-    def __init__(self, analyzer: Analyzer, brake: Brake) -> None:
-        self.analyzer = analyzer
-        self.brake = brake
-
-    @property
-    def blocked(self) -> str | None:
-        """Why no call leaves just now, or None."""
-        return self.brake.reason
-
-    async def until_free(self) -> None:
-        """Wait until nobody holds it."""
-        while self.blocked is not None:  # noqa: ASYNC110  a brake is released by the clock as well as by hand
-            await asyncio.sleep(LOOK_AGAIN)
-
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
-        """Ask at once."""
-
-        async def before_send() -> None:
-            departed()
-
-        return await self.analyzer.analyse(texts, before_send)
-
-    async def vouch(self) -> bool:
-        """Nobody else can be at fault here."""
-        return True
 
 
 class Outbound:
@@ -125,6 +55,16 @@ class Outbound:
         self._canary = Canary(self._observed, ledger, brake, database)
         self._vouching: asyncio.Task[bool] | None = None
         self._canary_left = False
+
+    @property
+    def current(self) -> Gate:
+        """Itself."""
+        return self
+
+    @property
+    def circuit(self) -> State:
+        """Whether calls start."""
+        return self.breaker.state
 
     @property
     def blocked(self) -> str | None:

@@ -1,7 +1,7 @@
 """What a call costs, in ticks of 1/10,000,000,000 USD, the unit of `usage.cost_in_usd_ticks`.
 
-Prices are those of docs.x.ai/developers/pricing as of October 2026. Reasoning is billed as output. A prompt
-of 200,000 tokens or more doubles the price of every token of its call.
+Prices are those of docs.x.ai/developers/pricing and ai.google.dev/gemini-api/docs/pricing as of October 2026.
+Reasoning is billed as output. A prompt of 200,000 tokens or more doubles the price of every token of its call.
 """
 
 import math
@@ -38,6 +38,12 @@ PRICES: Mapping[str, Price] = {
     "grok-4.20-non-reasoning": _per_million("1.25", "0.20", "2.50"),
     "grok-4.20-0309-non-reasoning": _per_million("1.25", "0.20", "2.50"),
     "grok-build-0.1": _per_million("1.00", "0.20", "2.00"),
+    # A cached prompt is taken at its full price where no other is known.
+    "gemini-3.5-flash-lite": _per_million("0.30", "0.30", "2.50"),
+    "gemini-3.1-flash-lite": _per_million("0.25", "0.025", "1.50"),
+    "gemini-3.8-flash": _per_million("1.50", "1.50", "7.50"),
+    "gemini-3.5-flash": _per_million("1.50", "1.50", "9.00"),
+    "gemini-3.1-pro-preview": _per_million("2.00", "2.00", "12.00"),
 }
 # What an unknown model is taken to cost: a budget may be left unused, it must not be overrun.
 DEAREST = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))

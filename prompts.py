@@ -13,8 +13,15 @@ PROMPT_VERSION = "1"
 
 # docs.x.ai, models: 4.3 would reason at "low" unless told "none"; 4.5 to 4.7 cannot be told to stop.
 EFFORTS: Mapping[str, str] = {"grok-4.3": "none", "grok-4.5": "low", "grok-4.6": "low", "grok-4.7": "low"}
-# These answer 400 to a request that has the field at all.
-WITHOUT_EFFORT = frozenset({"grok-4.20-non-reasoning", "grok-4.20-0309-non-reasoning"})
+# These answer 400 to a request that has the field at all, or do not think unless they are told to (Flash-Lite).
+WITHOUT_EFFORT = frozenset(
+    {
+        "grok-4.20-non-reasoning",
+        "grok-4.20-0309-non-reasoning",
+        "gemini-3.5-flash-lite",
+        "gemini-3.1-flash-lite",
+    }
+)
 
 # A row of the fullest kind (five clusters, 300 characters of English) is about 150 tokens, a usual one 70.
 TOKENS_PER_ROW = 160

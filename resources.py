@@ -9,10 +9,10 @@ from starlette.requests import Request
 from batch_processor import BatchProcessor
 from database import Database
 from endings import Endings
+from gate import Gate
 from intake import Intake
 from metrics import Metrics
 from monitor import Monitor
-from outbound import Gate
 from settings import Settings
 from supervision import Supervised
 from times import Clock

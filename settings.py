@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     grok_model: str = Field(default="grok-4.3", min_length=1)
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    gemini_api_key: SecretStr | None = None
+    gemini_model: str = Field(default="gemini-3.5-flash-lite", min_length=1)
+    gemini_base_url: HttpUrl = HttpUrl("https://generativelanguage.googleapis.com/v1beta/openai")
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
     daily_budget_usd: float | None = Field(default=None, ge=0)
     max_reasoning_tokens: int = Field(default=0, ge=0)
@@ -98,7 +101,7 @@ class Settings(BaseSettings):
     prefilter: Literal["on", "off"] = "on"
     topics_file: Path | None = None
 
-    @field_validator("grok_api_key", mode="before")
+    @field_validator("grok_api_key", "gemini_api_key", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value

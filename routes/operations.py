@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from circuit_breaker import State
 from metrics import CONTENT_TYPE
-from outbound import Outbound
 from resources import Owned, Resources
 from times import iso
 
@@ -65,9 +64,9 @@ def _health(owned: Resources) -> dict[str, Any]:
         "worker_restarts": worker.restarts,
         "worker_last_death": worker.last_death,
         "db_ok": monitor.database_ok,
-        "analyzer": gate.analyzer.name,
-        "model": gate.analyzer.model,
-        "circuit": gate.breaker.state.value if isinstance(gate, Outbound) else None,
+        "analyzer": gate.current.analyzer.name,
+        "model": gate.current.analyzer.model,
+        "circuit": None if gate.circuit is None else gate.circuit.value,
         "oldest_queued_seconds": round(monitor.oldest_seconds, 1),
         "drain_seconds": None if monitor.drain_seconds is None else round(monitor.drain_seconds, 1),
         "started_at": iso(owned.started_at),
@@ -84,6 +83,6 @@ async def healthz() -> Response:
 async def metrics(owned: Owned) -> Response:
     """Prometheus' text format."""
     owned.metrics.batch_size.set(owned.processor.batch_size)
-    if isinstance(owned.gate, Outbound):
-        owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gate.breaker.state])
+    if owned.gate.circuit is not None:
+        owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gate.circuit])
     return Response(owned.metrics.render(), media_type=CONTENT_TYPE)

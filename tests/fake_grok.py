@@ -48,6 +48,7 @@ EFFORTS: dict[str, frozenset[str]] = {
     "grok-4.20-0309-reasoning": frozenset(),
     "grok-4.20-0309-non-reasoning": frozenset(),
     "grok-4.20-non-reasoning": frozenset(),
+    "gemini-3.5-flash-lite": frozenset(),
 }
 
 GOOD = frozenset({"love", "great", "thanks", "perfect", "happy", "excellent", "quick"})

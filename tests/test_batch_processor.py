@@ -9,8 +9,8 @@ from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
 from database import Database, Transaction, Writers
+from gate import Direct
 from metrics import Metrics
-from outbound import Direct
 from tests.rows import NOW, POLICY, new, stored, take_in
 from tests.support import eventually
 from tests.test_outbound import Scripted

@@ -13,10 +13,10 @@ from canary import CANARY
 from circuit_breaker import CircuitBreaker, State
 from database import Database
 from ledger import Ledger
-from main import backoff
 from metrics import Metrics
 from models import grok_calls
 from outbound import Blocked, Outbound
+from providers import backoff
 from rate_limiter import Pacer
 from settings import Settings
 from tests.fake_time import FakeTime
