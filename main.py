@@ -44,6 +44,7 @@ from routes import conversations, insights, intake, operations, spending
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
+from times import Clock
 
 log = structlog.get_logger()
 
@@ -60,14 +61,14 @@ class CannotStart(Exception):
     """The reason, in one line for the operator."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. It holds no resource before its lifespan starts."""
+def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
+    """The application; `clock` gives UTC microseconds. It holds no resource before its lifespan starts."""
     metrics = Metrics()
     app = Documented(
         title="Insights Platform",
         version="0.1.0",
         description="Takes in support conversations, has Grok analyse them, serves what it found.",
-        lifespan=lambda _: lifespan(settings, metrics),
+        lifespan=lambda _: lifespan(settings, metrics, clock),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
@@ -82,11 +83,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def lifespan(settings: Settings, metrics: Metrics) -> AsyncIterator[State]:
+async def lifespan(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIterator[State]:
     """Build every resource, and take them down in reverse. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
-            resources = await _build(settings, metrics, stack)
+            resources = await _build(settings, metrics, clock, stack)
         except (AlreadyInUse, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             log.error("cannot_start", reason=reason)
@@ -95,27 +96,26 @@ async def lifespan(settings: Settings, metrics: Metrics) -> AsyncIterator[State]
         yield {"resources": resources}
 
 
-async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Resources:
+async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack) -> Resources:
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     if settings.url.drivername.startswith("sqlite"):
-        await db.write(partial(queue.recover, now=times.now()))
-    brake = Brake(times.now)
-    gate = await Gates(settings, db, metrics, brake, times.now, stack).open()
+        await db.write(partial(queue.recover, now=clock()))
+    brake = Brake(clock)
+    gate = await Gates(settings, db, metrics, brake, clock, stack).open()
     endings = Endings()
-    monitor = Monitor(
-        db, metrics, brake, times.now, settings.max_storage_gb * GIGABYTE, wal_bytes(settings.url)
-    )
+    most_bytes = settings.max_storage_gb * GIGABYTE
+    monitor = Monitor(db, metrics, brake, clock, most_bytes, wal_bytes(settings.url))
     await monitor.count()
     processor = _processor(settings, db, gate, metrics, endings, monitor)
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
-    worker = Supervised("batch_processor", processor.run, times.now)
-    taker = Intake(db, times.now, processor.wake)
+    worker = Supervised("batch_processor", processor.run, clock)
+    taker = Intake(db, clock, processor.wake)
     others = _others(settings, db, monitor, taker, gate)
-    for each in (worker, *(Supervised(name, run, times.now) for name, run in others)):
+    for each in (worker, *(Supervised(name, run, clock) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
         settings=settings,
-        clock=times.now,
+        clock=clock,
         metrics=metrics,
         database=db,
         intake=taker,
@@ -124,7 +124,7 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
         gate=gate,
         processor=processor,
         worker=worker,
-        started_at=times.now(),
+        started_at=clock(),
     )
 
 
@@ -136,7 +136,7 @@ def _others(
     if isinstance(gate, Fallback):
         yield "fallback", gate.run
     if settings.retention_days is not None:
-        yield "retention", Retention(db, settings.retention_days, times.now).run
+        yield "retention", Retention(db, settings.retention_days, monitor.clock).run
 
 
 def _processor(
@@ -165,7 +165,7 @@ def _processor(
         size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
         policy,
         books,
-        clock=times.now,
+        clock=monitor.clock,
         token=lambda: uuid.uuid4().hex,
     )
 

@@ -1,9 +1,13 @@
-"""Time that tests move themselves: a clock, and a sleep that ends when the clock has got there."""
+"""Time that tests move themselves: a clock, and a sleep that ends when the clock has got there; a calendar."""
 
 import asyncio
 import heapq
 from collections.abc import Callable
 from itertools import count
+
+import times
+from ledger import next_day
+from store.spending import DAY
 
 SETTLE = 10
 """Turns of the event loop in which nobody reads the clock: by then every task waits for something."""
@@ -48,3 +52,17 @@ class FakeTime:
             seen = self._reads
             for _ in range(SETTLE):
                 await asyncio.sleep(0)
+
+
+class Calendar:
+    """UTC microseconds when called, as they pass on the machine; it begins at a noon, and days can be skipped."""
+
+    def __init__(self) -> None:
+        self._ahead = next_day(times.now()) + DAY // 2 - times.now()
+
+    def __call__(self) -> int:
+        return times.now() + self._ahead
+
+    def turn(self) -> None:
+        """Go on to the first moment of the next day."""
+        self._ahead += next_day(self()) - self()

@@ -1,7 +1,8 @@
 """A bad day, whole: poison among a thousand, an outage of every kind, a wrong key, a budget, and no surprise."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -9,11 +10,16 @@ import pytest
 from sqlalchemy.engine import URL
 
 from canary import CANARY
+from tests.fake_faults import Fault
 from tests.fake_grok import Call
-from tests.service import Grok, faked, running
+from tests.fake_time import Calendar
+from tests.service import Grok, Json, Service, faked, running
 from tests.support import eventually
+from times import SECOND
 
 LATE = "My parcel is three days late and nobody answers"
+COOLDOWN = 0.25
+IN_FLIGHT = 4
 
 
 @pytest.fixture
@@ -30,122 +36,175 @@ def is_canary(call: Call) -> bool:
     return list(call.texts) == [CANARY]
 
 
+def canaries(calls: Sequence[Call]) -> list[Call]:
+    return [call for call in calls if is_canary(call)]
+
+
+def others(calls: Sequence[Call]) -> list[Call]:
+    return [call for call in calls if not is_canary(call)]
+
+
+# --- poison -------------------------------------------------------------------------------------------------
+
+
+POISON = [f"crash-{number} " for number in range(5)] + [f"garble-{number} " for number in range(3)]
+
+
 async def test_poison_among_a_thousand_fails_alone(database_url: URL, grok: Grok) -> None:
-    for number in range(5):
-        grok.misbehave("status", status=500, marker=f"crash-{number} ")
-    for number in range(3):
-        grok.misbehave("content", text="{", marker=f"garble-{number} ")
+    """Among a thousand on SQLite; among a quarter of that on PostgreSQL, whose commits are slower."""
+    for mark in POISON:
+        crash = mark.startswith("crash")
+        grok.misbehave(**({"kind": "status"} if crash else {"kind": "content", "text": "{"}), marker=mark)
     grok.misbehave("fields", fields={"confidence": None}, probability=0.1, first_only=True)
-    said = several(1_000)
-    poison = [f"crash-{number} " for number in range(5)] + [f"garble-{number} " for number in range(3)]
-    for number, mark in enumerate(poison):
-        said[number * 120 + 7] = f"{mark}{LATE}"
+    said = several(1_000 if database_url.drivername.startswith("sqlite") else 250)
+    where = range(7, len(said), len(said) // len(POISON))
+    for at, mark in zip(where, POISON, strict=True):
+        said[at] = f"{mark}{LATE}"
     given = {"max_batch": 50, "start_batch": 5, "error_threshold": 5, "cooldown_seconds": 1}
 
     async with running(database_url, grok, **given) as service:
         ids = await service.post_all(said)
-        views = [*await service.all_ended(ids[:500], 90), *await service.all_ended(ids[500:], 90)]
+        views = [view for first in range(0, len(ids), 500) for view in await ended(service, ids[first:])]
         failed = [view for view in views if view["status"] == "failed"]
 
-        assert Counter(view["status"] for view in views) == {"completed": 992, "failed": 8}
-        assert {ids[number * 120 + 7] for number in range(8)} == {view["conversation_id"] for view in failed}
-        assert all(view["error"] for view in failed)
+    assert Counter(view["status"] for view in views) == {"completed": len(said) - 8, "failed": 8}
+    assert {ids[at] for at in where} == {view["conversation_id"] for view in failed}
+    assert all(view["error"] for view in failed)
     assert len(grok.calls) <= 400
 
 
-async def lasting(seconds: float) -> None:
-    """An outage has no end to wait for but its time."""
-    end = monotonic() + seconds
-    await eventually(lambda: monotonic() > end, seconds + 5)
-
-
-OUTAGE: tuple[dict[str, Any], ...] = (
-    {"kind": "status", "status": 500},
-    {"kind": "hang"},
-    {"kind": "status", "status": 429},
-    {"kind": "status", "status": 503},
-)
-
-
-async def test_an_outage_of_every_kind_fails_nothing_and_is_hardly_asked(
-    database_url: URL, grok: Grok
-) -> None:
-    phase, cooldown, threshold = 2.0, 0.5, 5
-    given = {"cooldown_seconds": cooldown, "error_threshold": threshold, "grok_timeout_seconds": 0.3}
-    async with running(database_url, grok, max_retries=0, outbound_rps=20, max_batch=5, **given) as service:
-        ids = await service.post_all(several(400))
-        await eventually(lambda: len(grok.calls) > 5)
-        down_at = monotonic()
-        for how in OUTAGE:
-            grok.faults.clear()
-            grok.misbehave(**how)
-            await lasting(phase)
-        grok.faults.clear()
-        up_at = monotonic()
-        views = await service.all_ended(ids, 60)
-
-    assert {view["status"] for view in views} == {"completed"}
-    during = [call for call in grok.calls if down_at + 0.1 < call.arrived < up_at]
-    asked = [call for call in during if not is_canary(call)]
-    # What was in flight when the fifth fault came in left within the time-out of a call: 20 a second.
-    assert len(asked) <= threshold + 20 * 0.3 + 1
-    assert len(during) - len(asked) <= (up_at - down_at) / cooldown + 1
-    back = next(call.arrived for call in grok.calls if call.arrived > up_at and not is_canary(call))
-    assert back - up_at < 2 * cooldown + 2
-
-
-@pytest.mark.parametrize(("how", "word"), [({"status": 401}, "credentials"), ({"status": 404}, "model")])
-async def test_a_key_or_model_that_is_refused_stops_the_calls(
-    database_url: URL, grok: Grok, how: dict[str, int], word: str
-) -> None:
-    grok.misbehave("status", **how)
-    async with running(database_url, grok, cooldown_seconds=0.5, max_batch=1) as service:
-        ids = await service.post_all(several(30))
-        await eventually(lambda: sum(map(is_canary, grok.calls)) >= 3)
-        health = await service.get("/health")
-        asked = sum(not is_canary(call) for call in grok.calls)
-        waiting = await service.all_of(ids)
-        grok.faults.clear()
-        views = await service.all_ended(ids)
-
-    assert health["status"] == "degraded"
-    assert any(word in reason for reason in health["reasons"])
-    assert asked <= 2  # those that were under way when the first answer came
-    assert {view["status"] for view in waiting} == {"queued"}
-    assert {view["status"] for view in views} == {"completed"}
+async def ended(service: Service, ids: Sequence[str]) -> list[Json]:
+    return await service.all_ended(ids[:500], 90)
 
 
 async def test_words_about_keys_in_a_conversation_stop_nobody_else(database_url: URL, grok: Grok) -> None:
     body = '{"code": "invalid-argument", "error": "incorrect API key, said the customer"}'
     grok.misbehave("status", status=400, text=body, marker="key")
-    async with running(database_url, grok) as service:
+    async with running(database_url, grok, max_retries=0) as service:
         ids = await service.post_all(["I have lost my API key for your shop again", *several(20)])
         views = await service.all_ended(ids, 30)
 
     assert [view["status"] for view in views] == ["failed", *["completed"] * 20]
 
 
-async def test_the_daily_budget_is_never_overrun(database_url: URL, grok: Grok) -> None:
-    grok.latency = 0.05
-    budget = 0.2
-    async with running(database_url, grok, daily_budget_usd=budget, max_batch=20) as service:
-        ids = [
-            *await service.post_all(several(2_000)),
-            *await service.post_all(several(2_000, "It broke again")),
-        ]
+# --- an outage ----------------------------------------------------------------------------------------------
 
-        async def spent() -> bool:
-            # While calls are under way, what they have reserved may come free again.
-            (day,) = await service.rows("SELECT spent, reserved FROM spending")
-            held = any("budget" in reason for reason in (await service.get("/health"))["reasons"])
-            return held and day.spent > 0 and day.reserved == 0
+OUTAGE = (
+    Fault("status", status=500),
+    Fault("hang"),
+    Fault("status", status=429),
+    Fault("status", status=503),
+)
 
-        await eventually(spent, 60)
+
+async def test_an_outage_of_every_kind_fails_nothing_and_is_hardly_asked(
+    database_url: URL, grok: Grok
+) -> None:
+    """Counts and orders; how fast it is, benchmarks/outage.py tells."""
+    threshold = 5
+    given = {"error_threshold": threshold, "cooldown_seconds": COOLDOWN, "grok_timeout_seconds": COOLDOWN}
+    more = {"max_in_flight": IN_FLIGHT, "outbound_rps": 50, "max_batch": 5, "max_retries": 0}
+    async with running(database_url, grok, **given, **more) as service:
+        ids = await service.post_all(several(150))
+        await eventually(lambda: len(grok.calls) > 5)
+        down = len(grok.calls)
+        for how in OUTAGE:
+            since = len(canaries(grok.calls))
+            grok.faults = [how]
+            await eventually(lambda: len(canaries(grok.calls)) >= since + 2)  # noqa: B023  awaited at once
+        up = len(grok.calls)
+        up_at = monotonic()
+        grok.faults = []
+        views = await service.all_ended(ids, 60)
+
+    assert {view["status"] for view in views} == {"completed"}
+    failed = [call for call in others(grok.calls[down:up]) if call.status != 200]
+    # When the fifth fault came in, at most so many others were under way.
+    assert 1 <= len(failed) <= threshold + IN_FLIGHT - 1
+    asked_in_vain = canaries(grok.calls[down:up])
+    assert all(later.arrived - earlier.arrived >= COOLDOWN for earlier, later in pairwise(asked_in_vain))
+    first = next(number for number, call in enumerate(grok.calls) if number >= up and not is_canary(call))
+    # One may have been under way when the outage ended; the next one's answer is enough.
+    assert 1 <= first - up <= 2
+    assert grok.calls[first].arrived - up_at < 20 * COOLDOWN
+
+
+# --- key and model ------------------------------------------------------------------------------------------
+
+REFUSED: dict[str, tuple[dict[str, Any], list[Fault], str]] = {
+    "a wrong key": ({"grok_api_key": "not-this-one"}, [], "credentials"),
+    "no such model": ({"grok_model": "grok-0"}, [], "model"),
+    "401": ({}, [Fault("status", status=401)], "credentials"),
+    "404": ({}, [Fault("status", status=404)], "model"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_what_is_refused_stops_the_calls_until_a_restart_with_the_right_settings(
+    database_url: URL, grok: Grok, case: str
+) -> None:
+    wrong, grok.faults, why = REFUSED[case]
+    given = {"cooldown_seconds": COOLDOWN, "max_in_flight": IN_FLIGHT, "max_batch": 1, "max_retries": 0}
+    async with running(database_url, grok, **given, **wrong) as service:
+        ids = await service.post_all(several(30))
+        await eventually(lambda: probes(service, 4))
+        health = await service.get("/health")
+        await eventually(lambda: all_queued(service, ids))
+        booked = await service.rows("SELECT * FROM grok_calls WHERE outcome != 'blocked' ORDER BY number")
+    assert {call.status for call in grok.calls}.isdisjoint({200})
+    grok.faults = []
+    async with running(database_url, grok, **given) as service:
+        views = await service.all_ended(ids)
+
+    assert health["status"] == "degraded"
+    assert any(why in reason for reason in health["reasons"])
+    # Those under way when the first answer came in; then canaries, of which the first may leave at once.
+    assert sum(call.conversations for call in booked) <= IN_FLIGHT
+    asked = [call.started_at for call in booked if not call.conversations][1:]
+    assert all(later - earlier >= COOLDOWN * SECOND for earlier, later in pairwise(asked))
+    assert {view["status"] for view in views} == {"completed"}
+
+
+async def probes(service: Service, number: int) -> bool:
+    """Whether so many canaries have ended."""
+    found = await service.rows("SELECT 1 FROM grok_calls WHERE conversations = 0 AND outcome IS NOT NULL")
+    return len(found) >= number
+
+
+async def all_queued(service: Service, ids: Sequence[str]) -> bool:
+    return {view["status"] for view in await service.all_of(ids)} == {"queued"}
+
+
+# --- a budget -----------------------------------------------------------------------------------------------
+
+
+async def test_a_budget_is_never_overrun_and_the_next_day_goes_on_by_itself(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.latency = 0.02
+    budget, calendar = 0.05, Calendar()
+    async with running(database_url, grok, clock=calendar, daily_budget_usd=budget, max_batch=20) as service:
+        ids = await service.post_all(several(450))
+        await eventually(lambda: is_spent(service), 60)
         late = await service.post("Intake goes on although the budget is spent")
-        (day,) = await service.rows("SELECT spent, reserved FROM spending")
-        statuses = {view["status"] for view in await service.all_of([ids[0], ids[-1], late])}
+        queued = (await service.one(late))["status"]
+        first_day = grok.billed_ticks
+        calendar.turn()
+        views = await service.all_ended([*ids, late], 60)
+        days = await service.rows("SELECT spent, reserved FROM spending ORDER BY day")
 
-    assert statuses == {"completed", "queued"}
-    assert (day.spent, day.reserved) == (grok.billed_ticks, 0)
+    assert queued == "queued"
+    assert first_day <= budget * 10**10
+    assert {view["status"] for view in views} == {"completed"}
+    assert len(days) == 2
+    assert all(day.spent <= budget * 10**10 and day.reserved == 0 for day in days)
+    assert sum(day.spent for day in days) == grok.billed_ticks
     # A call's worst case is a cent or two: so much may be left over, and nothing may be over.
-    assert 0.85 * budget * 10**10 < grok.billed_ticks <= budget * 10**10
+    assert days[0].spent > 0.5 * budget * 10**10
+
+
+async def is_spent(service: Service) -> bool:
+    """Whether analysis stands still for its cost; while calls are under way their reservations may come free."""
+    held = any("budget" in reason for reason in (await service.get("/health"))["reasons"])
+    rows = await service.rows("SELECT spent, reserved FROM spending")
+    return held and rows[0].spent > 0 and rows[0].reserved == 0
