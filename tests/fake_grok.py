@@ -321,7 +321,8 @@ class FakeGrok:
         """Row by row; a row stands for the text of its id, wherever earlier faults have moved it."""
         rows: list[dict[str, Any]] = []
         for row in draft.rows:
-            text = texts[int(row["conversation_id"]) - 1] if row["conversation_id"].isdigit() else ""
+            number = str(row["conversation_id"])
+            text = texts[int(number) - 1] if number.isdigit() else ""
             spoilt = fault.spoils(text, first=text not in self.sent)
             rows += ROW_FAULTS[fault.kind](row, fault) if spoilt else [row]
         draft.rows = rows
