@@ -22,6 +22,8 @@ class Span:
     level: int
     first: int
     end: int
+    sign: int = 1
+    """-1 where they are to be taken away."""
 
 
 def bucket_of(level: int, at: int) -> int:
@@ -50,19 +52,32 @@ def touching(level: int, start: int, end: int) -> range:
     return range(bucket_of(level, start), bucket_of(level, end - 1) + 1) if start < end else range(0)
 
 
-def cover(start: int, end: int, levels: Sequence[int]) -> list[Span]:
-    """The window `[start, end)` in pieces that neither overlap nor leave a gap, in order of time.
+def cover(start: int, end: int, levels: Sequence[int], sign: int = 1) -> list[Span]:
+    """The window `[start, end)` as a sum of pieces, some of which are taken away again.
 
-    `levels` are the ones to use, the coarsest first. With months, days and hours it takes at most five spans
-    of whole buckets and two edges.
+    `levels` are the ones to use, the coarsest first. From each end of the window it goes to the nearer border
+    of a bucket, outside or inside, so that less is left for the finer levels: with months, days and hours at
+    most five spans of whole buckets, and two edges of together at most an hour.
     """
     if start >= end:
         return []
     if not levels:
-        return [Span(EDGE, start, end)]
+        return [Span(EDGE, start, end, sign)]
     level, *finer = levels
-    whole = Span(level, bucket_of(level, start - 1) + 1, bucket_of(level, end))
-    if whole.first >= whole.end:
-        return cover(start, end, finer)
-    before = cover(start, start_of(level, whole.first), finer)
-    return [*before, whole, *cover(start_of(level, whole.end), end, finer)]
+    first, last = _nearest(level, start), _nearest(level, end)
+    from_, until = start_of(level, first), start_of(level, last)
+    if abs(start - from_) + abs(end - until) >= end - start:
+        return cover(start, end, finer, sign)
+    whole = Span(level, first, last, sign)
+    return [*_towards(start, from_, finer, sign), whole, *_towards(until, end, finer, sign)]
+
+
+def _towards(start: int, end: int, levels: Sequence[int], sign: int) -> list[Span]:
+    """What lies between, taken away where the way is back."""
+    return cover(start, end, levels, sign) if start <= end else cover(end, start, levels, -sign)
+
+
+def _nearest(level: int, at: int) -> int:
+    """The bucket whose first microsecond is nearest."""
+    bucket = bucket_of(level, at)
+    return bucket + (2 * at > start_of(level, bucket) + start_of(level, bucket + 1))

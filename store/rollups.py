@@ -125,22 +125,26 @@ class Part:
     table: Table
     within: tuple[ColumnExpressionArgument[bool], ...]
     """The piece and the topic, as parameters that `where` gives; other conditions may be added."""
+    sign: ColumnElement[int]
+    """-1 where the piece is to be taken away, a parameter that `where` gives too."""
 
     @property
     def n(self) -> ColumnElement[int]:
         """How many; an aggregate, NULL where there is no row."""
-        return func.count() if self.level == EDGE else _sum(self.table.c.n)
+        return self.sign * (func.count() if self.level == EDGE else _sum(self.table.c.n))
 
     def n_of(self, sentiment: int) -> ColumnElement[int]:
         """How many of one sentiment; an aggregate that is 0 where there is none."""
         c = self.table.c
         one = literal_column("1") if self.level == EDGE else c.n
-        return _sum(case((c.sentiment == literal_column(str(sentiment)), one), else_=literal_column("0")))
+        return self.sign * _sum(
+            case((c.sentiment == literal_column(str(sentiment)), one), else_=literal_column("0"))
+        )
 
     @property
     def score_sum(self) -> ColumnElement[int]:
         """The sum of their scores; an aggregate. `counts` does not have it."""
-        return _sum(self.table.c.score if self.level == EDGE else self.table.c.score_sum)
+        return self.sign * _sum(self.table.c.score if self.level == EDGE else self.table.c.score_sum)
 
     def bucket(self, level: int) -> ColumnElement[int]:
         """The hour or day that a row is in, for a level no finer than the part's own."""
@@ -173,7 +177,7 @@ def where(topics: Sequence[int], start: int, end: int, *, coarsest: int = MONTH)
     given: dict[str, Any] = {"topics": topics}
     for place, level in enumerate(_places(kind, coarsest)):
         span = next(of_level[level], Span(level, 0, 0))
-        given |= {f"first_{place}": span.first, f"end_{place}": span.end}
+        given |= {f"first_{place}": span.first, f"end_{place}": span.end, f"sign_{place}": span.sign}
     return given
 
 
@@ -190,11 +194,18 @@ def _part(kind: Kind, rolled: Table, level: int, place: int) -> Part:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")
+    return Part(
+        level, table, (*within, *_of(kind, table, level)), bindparam(f"sign_{place}", type_=BigInteger)
+    )
+
+
+def _of(kind: Kind, table: Table, level: int) -> tuple[ColumnExpressionArgument[bool], ...]:
+    """That a row is of the kind and the level."""
     if level != EDGE:
-        return Part(level, table, (*within, _among_topics(table), table.c.level == level))
+        return _among_topics(table), table.c.level == level
     if kind is Kind.TOPIC:
-        return Part(level, table, (*within, _among_topics(table)))
-    return Part(level, table, (*within, IS_SKIPPED) if kind is Kind.SKIPPED else within)
+        return (_among_topics(table),)
+    return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
 
 
 def _among_topics(table: Table) -> ColumnElement[bool]:

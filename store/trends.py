@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, func, select, union_all
+from sqlalchemy import CompoundSelect, Connection, bindparam, func, select, union_all
 
 from buckets import MICROSECONDS, start_of, touching
 from models import DAY, HOUR, MONTH, topic_months, topics, totals
@@ -128,6 +128,9 @@ def _counting_topics() -> CompoundSelect[Any]:
     return union_all(*each)
 
 
+SLUGS = select(topics.c.number, topics.c.slug).where(
+    topics.c.number.in_(bindparam("numbers", expanding=True))
+)
 NOTHING = (0,) * (len(SENTIMENTS) + 1)
 SUMS = {(kind, level): _summing(kind, level) for kind in (Kind.ALL, Kind.TOPIC) for level in (HOUR, DAY)}
 BY_SENTIMENT = {kind: _counting(kind) for kind in (Kind.ALL, Kind.TOPIC)}
@@ -177,5 +180,5 @@ def _exactly(
     counts = Counter[int]()
     for topic, n in connection.execute(BY_TOPIC, rollups.where(candidates, start, end)).all():
         counts[topic] += n
-    found = connection.execute(select(topics.c.number, topics.c.slug).where(topics.c.number.in_(counts)))
+    found = connection.execute(SLUGS, {"numbers": [topic for topic, n in counts.items() if n]}).all()
     return [(slug, counts[number]) for number, slug in found]

@@ -1,11 +1,9 @@
 """A window and the buckets that make it up."""
 
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buckets import EDGE, bucket_of, cover, start_of, touching
+from buckets import EDGE, MICROSECONDS, bucket_of, cover, start_of, touching
 from models import DAY, HOUR, MONTH
 from times import parse
 
@@ -44,28 +42,37 @@ def test_buckets_are_counted_from_1970_in_utc() -> None:
 
 
 @given(windows(), usable)
-def test_a_cover_is_the_window_without_gap_or_overlap(
-    window: tuple[int, int], usable: tuple[int, ...]
-) -> None:
-    pieces = [(start_of(s.level, s.first), start_of(s.level, s.end)) for s in cover(*window, usable)]
+def test_the_pieces_of_a_cover_add_up_to_the_window(window: tuple[int, int], usable: tuple[int, ...]) -> None:
+    pieces = [(start_of(s.level, s.first), start_of(s.level, s.end), s.sign) for s in cover(*window, usable)]
+    borders = sorted({*window, *(at for piece in pieces for at in piece[:2])})
 
-    assert all(first < end for first, end in pieces)
-    assert all(one[1] == other[0] for one, other in pairwise(pieces))
-    if window[0] < window[1]:
-        assert (pieces[0][0], pieces[-1][1]) == window
-    else:
-        assert pieces == []
+    assert all(first < end for first, end, _ in pieces)
+    for at in borders[:-1]:
+        times = sum(sign for first, end, sign in pieces if first <= at < end)
+        assert times == (window[0] <= at < window[1])
 
 
 @given(windows())
-def test_a_cover_is_at_most_five_spans_and_two_edges_shorter_than_an_hour(window: tuple[int, int]) -> None:
+def test_a_cover_is_at_most_five_spans_and_an_hour_at_the_edges(window: tuple[int, int]) -> None:
     spans = cover(*window, (MONTH, DAY, HOUR))
     edges = [span for span in spans if span.level == EDGE]
 
-    assert len(edges) <= 2
-    assert len(spans) - len(edges) <= 5
-    assert all(bucket_of(HOUR, edge.first) + 1 >= bucket_of(HOUR, edge.end - 1) for edge in edges)
-    assert all(span.end - span.first <= 62 for span in spans if span.level == DAY)
+    assert all(sum(span.level == level for span in spans) <= 2 for level in (DAY, HOUR, EDGE))
+    assert sum(span.level == MONTH for span in spans) <= 1
+    assert sum(edge.end - edge.first for edge in edges) <= MICROSECONDS[HOUR]
+    assert sum(span.end - span.first for span in spans if span.level == HOUR) <= 24
+    assert sum(span.end - span.first for span in spans if span.level == DAY) <= 31
+
+
+@given(windows(), usable)
+def test_a_cover_reads_no_more_than_the_window_would(
+    window: tuple[int, int], usable: tuple[int, ...]
+) -> None:
+    outside = [span for span in cover(*window, usable) if span.sign < 0]
+
+    assert sum(start_of(s.level, s.end) - start_of(s.level, s.first) for s in outside) <= max(
+        0, window[1] - window[0]
+    )
 
 
 @given(windows(), levels)
