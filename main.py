@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 import database
+import disk
 import errors
 import logs
 import middleware
@@ -31,7 +32,7 @@ from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
 from circuit_breaker import CircuitBreaker
-from database import AlreadyInUse, Database, wal_bytes
+from database import AlreadyInUse, Database, UnknownSchema
 from decisions import Policy
 from endings import Endings
 from grok_client import GrokClient
@@ -91,9 +92,9 @@ async def lifespan(settings: Settings, metrics: Metrics) -> AsyncIterator[State]
     async with AsyncExitStack() as stack:
         try:
             resources = await _build(settings, metrics, stack)
-        except (AlreadyInUse, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
+        except (AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            log.error("cannot_start", reason=reason)
+            log.error("cannot_start", reason=reason, database=settings.url.render_as_string())
             raise CannotStart(reason) from error
         _announce(settings, resources)
         yield {"resources": resources}
@@ -106,14 +107,13 @@ async def _build(settings: Settings, metrics: Metrics, stack: AsyncExitStack) ->
     brake = Brake(times.now)
     gate = await _gate(settings, db, metrics, brake, stack)
     endings = Endings()
-    monitor = Monitor(
-        db, metrics, brake, times.now, settings.max_storage_gb * GIGABYTE, wal_bytes(settings.url)
-    )
+    max_bytes = settings.max_storage_gb * GIGABYTE
+    monitor = Monitor(db, metrics, brake, times.now, max_bytes, disk.under(settings.url))
     await monitor.count()
     processor = _processor(settings, db, gate, metrics, endings, monitor)
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, times.now)
-    taker = Intake(db, times.now, processor.wake)
+    taker = Intake(db, times.now, processor.wake, monitor.ensure_writable)
     others = _others(settings, db, monitor, taker)
     for each in (worker, *(Supervised(name, run, times.now) for name, run in others)):
         await stack.enter_async_context(each.started())

@@ -36,6 +36,7 @@ LAYERS = [
     },
     {
         "columns",
+        "disk",
         "database",
         "group_commit",
         "batching",
@@ -45,7 +46,7 @@ LAYERS = [
         "times",
         "topics",
     },
-    {"backup"},
+    {"backup", "writers"},
     {"settings"},
 ]
 # They use the service over HTTP, and know of it only what travels there.
