@@ -1,4 +1,7 @@
-"""Why analysis stands still although calls could leave: an operator paused it, or the day's budget is spent."""
+"""Why analysis stands still although calls could leave: it was paused, nothing can be stored, no money is left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from times import Clock, iso
 
@@ -9,22 +12,36 @@ class Brake:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._spent_until = 0
+        self._unstored = 0
         self.paused = False
         """Whether an operator paused analysis."""
+        self.refusal: str | None = None
+        """Why the database takes no writes, None where it does."""
 
     @property
     def held(self) -> str | None:
         """Why not even a call leaves whose cost is reserved already, or None."""
-        return "paused by an operator" if self.paused else None
+        return "paused by an operator" if self.paused else self.refusal
 
     @property
     def reason(self) -> str | None:
         """Why analysis is held, None where it is not."""
         if self.held is not None:
             return self.held
+        if self._unstored:
+            return "results wait to be stored"
         if self._clock() < self._spent_until:
             return f"the daily budget is spent; analysis goes on at {iso(self._spent_until)}"
         return None
+
+    @contextmanager
+    def until_stored(self) -> Iterator[None]:
+        """Hold analysis inside the block: until what is paid for is stored, its texts must not be claimed again."""
+        self._unstored += 1
+        try:
+            yield
+        finally:
+            self._unstored -= 1
 
     def spent(self, until: int) -> None:
         """The budget takes no further call before `until`, UTC microseconds."""

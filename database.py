@@ -7,32 +7,30 @@ alone and the same for both databases.
 import asyncio
 import fcntl
 import sys
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from readers import Connections, Readers, Threads
+from writers import Committed, OneWriter, Pool, Result, Transaction, Writers
 
-Result = TypeVar("Result")
-Transaction = Callable[[Connection], Result]
-
-# How long another program's lock on the SQLite file is waited for before it is an error.
-BUSY_TIMEOUT_SECONDS = 2.0
+# How long another program's lock, on the SQLite file or on a PostgreSQL row or table, is waited for before it
+# is an error.
+LOCK_TIMEOUT_SECONDS = 2.0
 POOL_TIMEOUT_SECONDS = 5.0
 SQLITE_READERS = 4
 POSTGRES_CONNECTIONS = 8
-PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
+PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
 # auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
 WRITER_PRAGMAS = (
     *PRAGMAS,
@@ -42,7 +40,6 @@ WRITER_PRAGMAS = (
     "journal_size_limit=67108864",
 )
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
-DEADLOCK = "40P01"
 MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
 
 
@@ -50,12 +47,18 @@ class AlreadyInUse(Exception):
     """Another process serves this SQLite file."""
 
 
+class UnknownSchema(Exception):
+    """A newer version of this program made the database."""
+
+
 @dataclass
 class Database:
     """Runs functions in transactions. `read` sees one snapshot; `write` is durable when it returns."""
 
     readers: Readers
-    writers: "Writers"
+    writers: Writers
+    write_failed: bool = False
+    """Whether a write has failed since whoever looks after it took this back."""
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
@@ -63,107 +66,19 @@ class Database:
 
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
         """Run `fn` and commit, or roll back where it raises. Posts are `urgent`. Raises SQLAlchemyError."""
-        return await self.writers.write(fn, urgent=urgent)
-
-
-class Writers(Protocol):
-    """Who commits."""
-
-    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
-        """Run `fn` in one transaction."""
-        ...
-
-
-@dataclass
-class _Pool:
-    """PostgreSQL: as many writers as the pool has connections."""
-
-    engine: AsyncEngine
-    committed: Callable[[float], None]
-
-    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
         try:
-            return await _commit(self.engine, fn, self.committed)
-        except DBAPIError as error:
-            # Two unique keys have no single lock order, so intake may meet a deadlock; it is gone by now.
-            if getattr(error.orig, "sqlstate", None) != DEADLOCK:
-                raise
-            return await _commit(self.engine, fn, self.committed)
-
-
-@dataclass
-class _OneWriter:
-    """SQLite: one connection, posts first, then one unit of other work, each in its own transaction."""
-
-    engine: AsyncEngine
-    committed: Callable[[float], None]
-    _posts: deque["_Job"] = field(default_factory=deque)
-    _others: deque["_Job"] = field(default_factory=deque)
-    _work: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
-        job: _Job = _Job(fn, asyncio.get_running_loop().create_future())
-        (self._posts if urgent else self._others).append(job)
-        self._work.set()
-        result: Result = await job.done
-        return result
-
-    async def run(self) -> None:
-        """Commit until cancelled."""
-        while True:
-            await self._work.wait()
-            for lane in (self._posts, self._others):
-                if lane:
-                    await self._run(lane.popleft())
-            if not (self._posts or self._others):
-                self._work.clear()
-
-    async def _run(self, job: "_Job") -> None:
-        if job.done.cancelled():
-            return
-        try:
-            result = await _commit(self.engine, job.fn, self.committed)
-        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
-            _settle(job.done, error=error)
-        else:
-            _settle(job.done, result)
-
-    def abandon(self) -> None:
-        """Tell whoever still waits that nobody will commit any more."""
-        for job in (*self._posts, *self._others):
-            _settle(job.done, error=ConnectionError("the database is being closed"))
-
-
-@dataclass(slots=True)
-class _Job:
-    fn: Transaction[Any]
-    done: "asyncio.Future[Any]"
-
-
-def _settle(future: "asyncio.Future[Any]", result: object = None, error: Exception | None = None) -> None:
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
-async def _commit(engine: AsyncEngine, fn: Transaction[Result], committed: Callable[[float], None]) -> Result:
-    async with engine.connect() as connection, connection.begin() as transaction:
-        result = await connection.run_sync(fn)
-        started = time.perf_counter()
-        await transaction.commit()
-        committed(time.perf_counter() - started)
-        return result
+            return await self.writers.write(fn, urgent=urgent)
+        except (SQLAlchemyError, OSError):
+            self.write_failed = True
+            raise
 
 
 @asynccontextmanager
-async def opened(url: URL, committed: Callable[[float], None] = lambda _: None) -> AsyncIterator[Database]:
+async def opened(url: URL, committed: Committed = lambda _: None) -> AsyncIterator[Database]:
     """The database at `url`, migrated to the newest schema. `committed` is told each commit's seconds.
 
-    Raises AlreadyInUse where another process serves the same SQLite file, SQLAlchemyError and OSError where
-    the database cannot be opened.
+    Raises AlreadyInUse where another process serves the same SQLite file, UnknownSchema where a newer version
+    made it, SQLAlchemyError and OSError where the database cannot be opened.
     """
     async with AsyncExitStack() as stack:
         if url.drivername.startswith("sqlite"):
@@ -173,7 +88,7 @@ async def opened(url: URL, committed: Callable[[float], None] = lambda _: None) 
         yield database
 
 
-async def _open_sqlite(url: URL, committed: Callable[[float], None], stack: AsyncExitStack) -> Database:
+async def _open_sqlite(url: URL, committed: Committed, stack: AsyncExitStack) -> Database:
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
     stack.enter_context(_only_process(path))
@@ -186,26 +101,33 @@ async def _open_sqlite(url: URL, committed: Callable[[float], None], stack: Asyn
     stack.callback(threads.close)
     async with writer.begin() as connection:
         await connection.run_sync(migrate)
-    one = _OneWriter(writer, committed)
+    one = OneWriter(writer, committed)
     await stack.enter_async_context(_running(one.run()))
     stack.callback(one.abandon)
     return Database(threads, one)
 
 
-async def _open_postgresql(url: URL, committed: Callable[[float], None], stack: AsyncExitStack) -> Database:
+async def _open_postgresql(url: URL, committed: Committed, stack: AsyncExitStack) -> Database:
     writers = await _engine(stack, url, **_postgresql(default_transaction_read_only="off"))
     readers = await _engine(
         stack, url, isolation_level="REPEATABLE READ", **_postgresql(default_transaction_read_only="on")
     )
     async with writers.begin() as connection:
+        # Another process may be migrating for as long as it takes.
+        await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return Database(Connections(readers), _Pool(writers, committed))
+    return Database(Connections(readers), Pool(writers, committed))
 
 
 def _postgresql(**server_settings: str) -> dict[str, Any]:
     # Every statement here is short: compiling one to machine code (jit) costs more than it saves.
-    named = {"application_name": "insights-platform", "jit": "off", **server_settings}
+    named = {
+        "application_name": "insights-platform",
+        "jit": "off",
+        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}",
+        **server_settings,
+    }
     return {
         "pool_size": POSTGRES_CONNECTIONS,
         "max_overflow": 0,
@@ -215,22 +137,15 @@ def _postgresql(**server_settings: str) -> dict[str, Any]:
     }
 
 
-def wal_bytes(url: URL) -> Callable[[], int]:
-    """Tells how many bytes of SQLite's write-ahead log lie beside the database at `url`."""
-    wal = Path(f"{url.database}-wal")
-
-    def measure() -> int:
-        return wal.stat().st_size if url.drivername.startswith("sqlite") and wal.exists() else 0
-
-    return measure
-
-
 def migrate(connection: Connection) -> None:
-    """Bring the schema to the newest revision, inside the connection's transaction."""
+    """Bring the schema to the newest revision, inside the connection's transaction. Raises UnknownSchema."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise UnknownSchema(f"a newer version of this program made the database: {error}") from None
 
 
 async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> AsyncEngine:

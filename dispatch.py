@@ -15,16 +15,20 @@ from batching import BatchSize
 from bookkeeping import Bookkeeping
 from database import Database
 from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
+from errors import from_database
 from gate import Gate
 from ledger import End, Entry, next_day, usage_of
 from store import asking, queue
 from store.queue import Completed, Outcome
 from times import SECOND, Clock
+from writers import Transaction
 
 log = structlog.get_logger()
 
 LEASE_MARGIN = 30.0
 """Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
+AGAIN_AFTER = 0.5
+"""Seconds after which a result that could not be stored is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,24 @@ class Dispatch:
         # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
         via = replace(self, gate=self.gate.current)
         try:
-            started = await self.database.write(partial(via._start, batch))
+            started = await via._started(batch)
             if started.held:
                 await via._ask(started, departed)
-        except SQLAlchemyError as error:
-            # Nothing left and nothing is lost: the leases run out, and the rows are due again.
-            log.error("call_not_started", exc_info=error)
+        except (SQLAlchemyError, OSError) as error:
+            # A defect of ours. Nothing is lost: the leases run out, and the rows are due again.
+            log.error("call_not_settled", exc_info=error)
         finally:
             departed()
+
+    async def _started(self, batch: Sequence[Work]) -> Started:
+        try:
+            return await self.database.write(partial(self._start, batch))
+        except (SQLAlchemyError, OSError) as error:
+            if from_database(error) is None:
+                raise
+            log.error("call_not_started", exc_info=error)
+            await self.give_back(batch)
+            return Started((), None)
 
     def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
         # Who is alone may have to wait for a canary's call as well.
@@ -93,9 +107,9 @@ class Dispatch:
         except asyncio.CancelledError:
             # The service stops, in the middle of the call or of the canary after it.
             back = given_back([work.job for work in started.held], at=self.clock())
-            await asyncio.shield(self._settle(started, back, end, left=departed.done))
+            await _to_the_end(self._settle(started, back, end, left=departed.done))
             raise
-        await self._settle(started, outcomes, end, left=departed.done)
+        await _to_the_end(self._settle(started, outcomes, end, left=departed.done))
 
     async def _ended(self, started: Started, departed: "Once") -> Reply | CallFailed:
         epoch = self.size.epoch
@@ -123,7 +137,7 @@ class Dispatch:
         return after(fault, held, vouched=vouched, at=self.clock(), policy=self.policy, wait=wait)
 
     async def _settle(self, started: Started, outcomes: Sequence[Outcome], end: End, *, left: bool) -> None:
-        """Store what a call brought. It is paid for: a database that is busy is asked until the lease ends."""
+        """Store what a call brought. It is paid for, so it is tried until it is stored."""
         ledger, entry = self.gate.ledger, started.entry
 
         def settle(connection: Connection) -> list[Outcome]:
@@ -133,7 +147,7 @@ class Dispatch:
                 ledger.close(connection, entry, end, left=left)
             return counted
 
-        counted = await _persist(lambda: self.database.write(settle), LEASE_MARGIN)
+        counted = await self._persisted(settle)
         self.books.settled(counted)
         if ledger is not None and entry is not None:
             self.books.call_ended(usage_of(end), ledger.cost(entry, end, left=left))
@@ -145,17 +159,33 @@ class Dispatch:
             back = given_back([work.job for work in works], at=self.clock())
             await self._settle(Started(works, None), back, None, left=False)
 
+    async def _persisted(self, settle: Transaction[list[Outcome]]) -> list[Outcome]:
+        counted = await self._stored(settle)
+        if counted is None:
+            log.warning("result_not_stored_yet")
+        with self.gate.brake.until_stored():
+            while counted is None:
+                await asyncio.sleep(AGAIN_AFTER)
+                counted = await self._stored(settle)
+        return counted
 
-async def _persist(write: Callable[[], Coroutine[Any, Any, list[Outcome]]], seconds: float) -> list[Outcome]:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while True:
+    async def _stored(self, settle: Transaction[list[Outcome]]) -> list[Outcome] | None:
         try:
-            return await write()
-        except SQLAlchemyError as error:
-            if asyncio.get_running_loop().time() > deadline:
+            return await self.database.write(settle)
+        except (SQLAlchemyError, OSError) as error:
+            if from_database(error) is None:
                 raise
-            log.warning("result_not_stored_yet", exc_info=error)
-            await asyncio.sleep(0.5)
+            return None
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await the work; who is cancelled meanwhile waits for its end all the same."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class Once:

@@ -74,11 +74,15 @@ def _first_customer(turns: Sequence[Turn]) -> str | None:
 
 @dataclass
 class Intake:
-    """Stores conversations durably. What it returns is committed; `stored` is called after each commit."""
+    """Stores conversations durably. What it returns is committed; `stored` is called after each commit.
+
+    `ensure_writable` raises where nothing can be taken in just now.
+    """
 
     database: Database
     clock: Clock
     stored: Callable[[], None]
+    ensure_writable: Callable[[], None] = lambda: None
     group: GroupCommit[NewConversation, Answer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,7 @@ class Intake:
         self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
     ) -> list[Answer]:
         """Store all or none in one transaction. Raises Conflicts unless they are to be skipped."""
+        self.ensure_writable()
         now = self.clock()
         # No header holds a line break, so no other key is the same as an item's.
         keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
@@ -101,6 +106,7 @@ class Intake:
         return answers
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[Answer]:
+        self.ensure_writable()
         answers = await self.database.write(lambda connection: accept(connection, group), urgent=True)
         self.stored()
         return answers

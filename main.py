@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 import database
+import disk
 import errors
 import logs
 import middleware
@@ -27,7 +28,7 @@ from batch_processor import BatchProcessor
 from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
-from database import AlreadyInUse, Database, wal_bytes
+from database import AlreadyInUse, Database, UnknownSchema
 from decisions import Policy
 from endings import Endings
 from fallback import Fallback
@@ -88,9 +89,9 @@ async def lifespan(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncI
     async with AsyncExitStack() as stack:
         try:
             resources = await _build(settings, metrics, clock, stack)
-        except (AlreadyInUse, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
+        except (AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            log.error("cannot_start", reason=reason)
+            log.error("cannot_start", reason=reason, database=settings.url.render_as_string())
             raise CannotStart(reason) from error
         _announce(settings, resources)
         yield {"resources": resources}
@@ -103,13 +104,13 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
     brake = Brake(clock)
     gate = await Gates(settings, db, metrics, brake, clock, stack).open()
     endings = Endings()
-    most_bytes = settings.max_storage_gb * GIGABYTE
-    monitor = Monitor(db, metrics, brake, clock, most_bytes, wal_bytes(settings.url))
+    max_bytes = settings.max_storage_gb * GIGABYTE
+    monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
     await monitor.count()
     processor = _processor(settings, db, gate, metrics, endings, monitor)
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, clock)
-    taker = Intake(db, clock, processor.wake)
+    taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
     others = _others(settings, db, monitor, taker, gate)
     for each in (worker, *(Supervised(name, run, clock) for name, run in others)):
         await stack.enter_async_context(each.started())

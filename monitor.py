@@ -5,7 +5,7 @@ Counting a million queued rows takes 23 ms, so nobody else counts.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brake import Brake
 from database import Database
+from disk import Disk
+from errors import ApiError, Code, from_database
 from metrics import Metrics
 from store import queue, storage, switches
 from times import SECOND, Clock
@@ -23,6 +25,11 @@ EVERY_SECONDS = 1.0
 RATE_OVER = 30
 """Looks over which the present rate is measured: half a minute."""
 GIGABYTE = 10**9
+COME_AGAIN_SECONDS = {Code.STORAGE_FULL: 30, Code.DATABASE_UNAVAILABLE: 5}
+REFUSALS = {
+    Code.STORAGE_FULL: "storage is full: intake stands still",
+    Code.DATABASE_UNAVAILABLE: "the database takes no writes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +38,14 @@ class _Look:
     oldest: int | None
     paused: bool
     used: int
+    reusable: int
 
 
 @dataclass
 class Monitor:
-    """The queue's depth, its oldest conversation, how fast conversations end, and how much room is left.
+    """The queue's depth, its oldest conversation, how fast conversations end, and whether more can be stored.
 
-    `max_bytes` is of used pages and the WAL, whose bytes `wal` tells.
+    `max_bytes` is of used pages and the WAL.
     """
 
     database: Database
@@ -45,10 +53,13 @@ class Monitor:
     brake: Brake
     clock: Clock
     max_bytes: float
-    wal: Callable[[], int] = lambda: 0
+    disk: Disk = field(default_factory=Disk)
     depth: int = 0
     used_bytes: int = 0
+    reusable_bytes: int = 0
     database_ok: bool = True
+    _refused: Code | None = None
+    """Why the last trial write failed."""
     ended: int = 0
     """Conversations that ended in this process."""
     _oldest: int | None = None
@@ -59,9 +70,24 @@ class Monitor:
         self.ended += number
 
     @property
-    def storage_full(self) -> bool:
-        """Whether intake has to stop; analysis, deletion and retention go on into the reserve."""
-        return self.used_bytes >= self.max_bytes
+    def refusal(self) -> Code | None:
+        """Why nothing can be taken in just now.
+
+        At the limit, or where the disk is short, analysis, deletion and retention go on into the reserve.
+        """
+        if self.disk.is_short(self.reusable_bytes) or self.used_bytes >= self.max_bytes:
+            return Code.STORAGE_FULL
+        return self._refused
+
+    @property
+    def trouble(self) -> str | None:
+        """The same in words, None where there is none."""
+        return None if self.refusal is None else REFUSALS[self.refusal]
+
+    def ensure_writable(self) -> None:
+        """Raises ApiError where nothing can be taken in just now."""
+        if (code := self.refusal) is not None:
+            raise ApiError(code, retry_after=COME_AGAIN_SECONDS[code])
 
     @property
     def oldest_seconds(self) -> float:
@@ -89,17 +115,42 @@ class Monitor:
         try:
             seen = await self.database.read(_look)
             self.depth, self._oldest, self.brake.paused = seen.depth, seen.oldest, seen.paused
-            self.used_bytes = seen.used + self.wal()
+            self.used_bytes = seen.used + self.disk.wal_bytes
+            self.reusable_bytes = seen.reusable
             self.database_ok = True
         except (SQLAlchemyError, OSError) as error:
             if self.database_ok:
                 log.error("database_unavailable", exc_info=error)
             self.database_ok = False
+        if self.refusal is Code.STORAGE_FULL:
+            with suppress(SQLAlchemyError):  # there may be no room even for that
+                await self.database.read(storage.empty_log)
+        await self._try_writing()
         self._history.append((self.clock(), self.ended))
         self.metrics.queue_depth.set(self.depth)
         self.metrics.oldest_queued_age.set(self.oldest_seconds)
 
+    async def _try_writing(self) -> None:
+        """After a write that failed, find out whether the next one would; until it would not, nothing is tried."""
+        if not self.database.write_failed:
+            return
+        try:
+            await self.database.write(storage.try_storing)
+        except (SQLAlchemyError, OSError) as error:
+            answer = from_database(error)
+            self._refuse(None if answer is None else answer.code, error)
+        else:
+            self.database.write_failed = False
+            self._refuse(None)
+
+    def _refuse(self, code: Code | None, error: Exception | None = None) -> None:
+        if code is not self._refused:
+            log.warning("writes_refused" if code else "writes_go_on", code=code, exc_info=error)
+        self._refused = code
+        self.brake.refusal = None if code is None else REFUSALS[code]
+
 
 def _look(connection: Connection) -> _Look:
     paused = switches.is_on(connection, switches.ANALYSIS_PAUSED)
-    return _Look(*queue.depth(connection), paused, storage.used_bytes(connection))
+    sizes = storage.used_bytes(connection), storage.reusable_bytes(connection)
+    return _Look(*queue.depth(connection), paused, *sizes)

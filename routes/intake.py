@@ -139,5 +139,3 @@ def _refuse_when_full(owned: Resources) -> None:
     # The depth is counted once a second, so up to a second's posts may come in above the limit.
     if owned.monitor.depth >= owned.settings.max_queue_depth:
         raise ApiError(Code.QUEUE_FULL, retry_after=5)
-    if owned.monitor.storage_full:
-        raise ApiError(Code.STORAGE_FULL, retry_after=30)

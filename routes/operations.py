@@ -54,7 +54,8 @@ def _health(owned: Resources) -> dict[str, Any]:
     reasons = [
         *(() if monitor.database_ok else ("the database does not answer",)),
         *(() if worker.running else (f"the worker is being restarted after {worker.last_death}",)),
-        *(() if gate.blocked is None else (gate.blocked,)),
+        *(() if monitor.trouble is None else (monitor.trouble,)),
+        *(() if gate.blocked in (None, monitor.trouble) else (gate.blocked,)),
     ]
     return {
         "status": "unavailable" if not monitor.database_ok else "degraded" if reasons else "ok",

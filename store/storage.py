@@ -1,21 +1,62 @@
-"""How much room the data takes, and what is old enough to go."""
+"""How much room the data takes, whether more can be stored, and what is old enough to go."""
 
+import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, text
 
 from models import conversations
+from store.conversations import remove
+from store.intake import NewConversation, NewMessage, accept
+
+TRIAL_BYTES = 65_536
 
 
 def used_bytes(connection: Connection) -> int:
     """Bytes of pages in use: SQLite does not shrink, so free pages of its file are room, not use."""
     if connection.dialect.name == "postgresql":
         return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
-    pages, free, size = (
-        int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
-        for name in ("page_count", "freelist_count", "page_size")
+    return _pages(connection, "page_count") - reusable_bytes(connection)
+
+
+def reusable_bytes(connection: Connection) -> int:
+    """Bytes of free pages: what SQLite takes before its file grows."""
+    return 0 if connection.dialect.name == "postgresql" else _pages(connection, "freelist_count")
+
+
+def _pages(connection: Connection, counted: str) -> int:
+    number, size = (
+        int(connection.execute(text(f"PRAGMA {name}")).scalar_one()) for name in (counted, "page_size")
     )
-    return (pages - free) * size
+    return number * size
+
+
+def empty_log(connection: Connection) -> None:
+    """Move SQLite's write-ahead log into the file and cut it to nothing, where nobody reads an older state.
+
+    It would be done by the next commits; where storage is full there may be none. For a transaction that has
+    read nothing yet.
+    """
+    if connection.dialect.name == "postgresql":
+        return
+    # The first holds up nobody and leaves nothing to do for the second, which holds up the writer: neither waits.
+    connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
+    patience = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
+    connection.execute(text("PRAGMA busy_timeout=0"))
+    connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    connection.execute(text(f"PRAGMA busy_timeout={patience}"))
+
+
+def try_storing(connection: Connection) -> None:
+    """Store a conversation and delete it again, so that nobody sees it; what is raised a post would meet too.
+
+    Its text is random, because PostgreSQL would compress another, and long, because a page or two may always be
+    found in a full file.
+    """
+    id_ = f"trial_{secrets.token_hex(10)}"
+    said = NewMessage(secrets.token_hex(TRIAL_BYTES // 2))
+    accept(connection, [NewConversation(id_, [said], is_chat=False, timestamp=0, received_at=0)])
+    remove(connection, id_)
 
 
 def expired(

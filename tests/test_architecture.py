@@ -43,6 +43,7 @@ LAYERS = [
     },
     {
         "columns",
+        "disk",
         "database",
         "group_commit",
         "batching",
@@ -52,7 +53,7 @@ LAYERS = [
         "times",
         "topics",
     },
-    {"backup", "readers"},
+    {"backup", "readers", "writers"},
     {"settings"},
 ]
 # They use the service over HTTP, and know of it only what travels there.

@@ -8,12 +8,13 @@ from batch_processor import BatchProcessor
 from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
-from database import Database, Transaction, Writers
+from database import Database
 from gate import Direct
 from metrics import Metrics
 from tests.rows import NOW, POLICY, new, stored, take_in
 from tests.support import eventually
 from tests.test_outbound import Scripted
+from writers import Transaction, Writers
 
 Result = TypeVar("Result")
 

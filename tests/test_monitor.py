@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from brake import Brake
 from database import Database
+from errors import ApiError, Code
 from metrics import Metrics
+from models import messages
 from monitor import RATE_OVER, Monitor
 from readers import Connections
 from store.conversations import remove
+from tests.locks import locked
 from tests.rows import LATE, NOW, claim, complete, distinct, new, take_in
 from tests.support import eventually
 from times import SECOND
@@ -148,6 +153,45 @@ async def test_a_database_that_is_gone_is_noted_and_not_raised(
     watching.database = db
     await watching.count()
     assert watching.database_ok
+
+
+async def failed_write(db: Database) -> None:
+    with suppress(DBAPIError):
+        await db.write(lambda connection: take_in(connection, new("refused")))
+
+
+async def test_after_a_write_that_failed_analysis_is_held_until_one_succeeds(
+    db: Database, database_url: URL
+) -> None:
+    watching = monitor(db)
+    async with locked(database_url):
+        await failed_write(db)
+        await watching.count()
+
+        assert watching.refusal is Code.DATABASE_UNAVAILABLE
+        assert watching.brake.reason == "the database takes no writes"
+        with pytest.raises(ApiError):
+            watching.ensure_writable()
+
+    await watching.count()
+    assert watching.refusal is None
+    assert watching.brake.reason is None
+    watching.ensure_writable()
+
+
+async def test_a_write_that_failed_by_itself_refuses_nothing_and_a_trial_leaves_nothing(db: Database) -> None:
+    watching = monitor(db)
+    with pytest.raises(DBAPIError):
+        await db.write(lambda connection: connection.exec_driver_sql("SELECT nonsense"))
+    assert db.write_failed
+
+    await watching.count()
+
+    assert not db.write_failed
+    assert watching.refusal is None
+    assert (
+        await db.read(lambda connection: connection.scalar(select(func.count()).select_from(messages))) == 0
+    )
 
 
 async def test_a_table_that_is_gone_is_noted_and_not_raised(db: Database) -> None:

@@ -1,0 +1,134 @@
+"""Who commits: one writer on SQLite, a pool on PostgreSQL.
+
+Both run `fn(connection)` in one transaction that this file opens and ends.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+Result = TypeVar("Result")
+Transaction = Callable[[Connection], Result]
+Committed = Callable[[float], None]
+"""Is told how many seconds a commit took."""
+
+DEADLOCK = "40P01"
+
+
+class Writers(Protocol):
+    """Who commits."""
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        """Run `fn` in one transaction."""
+        ...
+
+
+@dataclass
+class Pool:
+    """PostgreSQL: as many writers as the pool has connections."""
+
+    engine: AsyncEngine
+    committed: Committed
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        """Run `fn` in one transaction, again where it met a deadlock."""
+        try:
+            return await _commit(self.engine, fn, self.committed)
+        except DBAPIError as error:
+            # Two unique keys have no single lock order, so intake may meet a deadlock; it is gone by now.
+            if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                raise
+            return await _commit(self.engine, fn, self.committed)
+
+
+@dataclass
+class OneWriter:
+    """SQLite: one connection, posts first, then one unit of other work, each in its own transaction."""
+
+    engine: AsyncEngine
+    committed: Committed
+    _posts: deque["_Job"] = field(default_factory=deque)
+    _others: deque["_Job"] = field(default_factory=deque)
+    _work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        """Run `fn` when its turn comes."""
+        job: _Job = _Job(fn, asyncio.get_running_loop().create_future())
+        (self._posts if urgent else self._others).append(job)
+        self._work.set()
+        result: Result = await job.done
+        return result
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        while True:
+            await self._work.wait()
+            for lane in (self._posts, self._others):
+                if lane:
+                    await self._run(lane.popleft())
+            if not (self._posts or self._others):
+                self._work.clear()
+
+    async def _run(self, job: "_Job") -> None:
+        if job.done.cancelled():
+            return
+        waiting = len(self._posts), len(self._others)
+        try:
+            result = await _commit(self.engine, job.fn, self.committed)
+        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
+            _settle(job.done, error=error)
+            if _is_locked(error):
+                self._refuse(waiting, error)
+        else:
+            _settle(job.done, result)
+
+    def _refuse(self, waiting: tuple[int, int], error: Exception) -> None:
+        """Those who waited as long as the one that met a lock have waited long enough.
+
+        One after the other, sixty-four callers would wait for the lock's time-out sixty-four times.
+        """
+        for lane, length in zip((self._posts, self._others), waiting, strict=True):
+            for _ in range(length):
+                _settle(lane.popleft().done, error=error)
+
+    def abandon(self) -> None:
+        """Tell whoever still waits that nobody will commit any more."""
+        for job in (*self._posts, *self._others):
+            _settle(job.done, error=ConnectionError("the database is being closed"))
+
+
+@dataclass(slots=True)
+class _Job:
+    fn: Transaction[Any]
+    done: "asyncio.Future[Any]"
+
+
+def _settle(future: "asyncio.Future[Any]", result: object = None, error: Exception | None = None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _is_locked(error: Exception) -> bool:
+    number = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return bool(number & 0xFF == sqlite3.SQLITE_BUSY)  # the low byte is the primary code
+
+
+async def _commit(engine: AsyncEngine, fn: Transaction[Result], committed: Committed) -> Result:
+    async with engine.connect() as connection, connection.begin() as transaction:
+        result = await connection.run_sync(fn)
+        started = time.perf_counter()
+        await transaction.commit()
+        committed(time.perf_counter() - started)
+        return result
