@@ -1,4 +1,4 @@
-"""What the tables are made of: names of constraints, numbers, partial indexes, and what makes a table a queue."""
+"""What the tables are made of: names of constraints, numbers, partial indexes, and columns that belong together."""
 
 from typing import Any
 
@@ -46,4 +46,22 @@ def queue_columns() -> list[Column[object]]:
         Column("lease", String(32)),
         Column("failures", Integer, nullable=False, server_default=text("0")),
         Column("revision", Integer, nullable=False, server_default=text("1")),
+    ]
+
+
+def chat_columns() -> list[Column[object]]:
+    """What a conversation needs to grow. Times in UTC microseconds."""
+    return [
+        Column("message_count", Integer, nullable=False, server_default=text("1")),
+        # The first so many messages can be found by their words; a row with more is still to do.
+        Column("indexed", Integer, nullable=False, server_default=text("0")),
+        # When its first and its last message were said. NULL of a text, which has one time.
+        Column("said_from", BigInteger),
+        Column("said_until", BigInteger),
+        # When messages were added last, NULL where that was the intake.
+        Column("updated_at", BigInteger),
+        # When the first message came that is not analysed, where it is not the conversation's first.
+        Column("waiting_since", BigInteger),
+        # When it will have been quiet for long enough. NULL from the claim on, until the next message.
+        Column("quiet_at", BigInteger),
     ]

@@ -28,11 +28,13 @@ from batch_processor import BatchProcessor
 from batching import BatchSize
 from bookkeeping import Bookkeeping
 from brake import Brake
+from chats import Chats
 from database import AlreadyInUse, Database, UnknownSchema
 from decisions import Policy
 from endings import Endings
 from fallback import Fallback
 from gate import Gate
+from indexing import Indexing
 from intake import Intake
 from metrics import Metrics
 from monitor import GIGABYTE, Monitor
@@ -41,7 +43,7 @@ from providers import Gates, backoff
 from rate_limiter import InboundLimiter
 from resources import Resources, State
 from retention import Retention
-from routes import conversations, insights, intake, operations, spending
+from routes import chats, conversations, insights, intake, operations, spending
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
@@ -78,7 +80,7 @@ def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
     middleware.install(app, metrics, limiter)
     # Intake's first, because a request tries route after route, and not by include_router, which matches each
     # twice: together 4 % of a post's CPU.
-    ours = (intake, conversations, insights, spending, operations)
+    ours = (intake, conversations, chats, insights, spending, operations)
     app.router.routes[:0] = [route for each in ours for route in each.router.routes]
     return app
 
@@ -111,7 +113,8 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, clock)
     taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
-    others = _others(settings, db, monitor, taker, gate)
+    talk = Chats(db, clock, settings.chat_quiet_seconds, processor.wake, monitor.ensure_writable)
+    others = _others(settings, db, monitor, taker, talk, gate)
     for each in (worker, *(Supervised(name, run, clock) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
@@ -120,6 +123,7 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
         metrics=metrics,
         database=db,
         intake=taker,
+        chats=talk,
         endings=endings,
         monitor=monitor,
         gate=gate,
@@ -130,10 +134,12 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
 
 
 def _others(
-    settings: Settings, db: Database, monitor: Monitor, taker: Intake, gate: Gate
+    settings: Settings, db: Database, monitor: Monitor, taker: Intake, talk: Chats, gate: Gate
 ) -> Iterator[tuple[str, Work]]:
     yield "monitor", monitor.run
     yield "group_commit", taker.group.run
+    yield "group_commit_of_chats", talk.group.run
+    yield "indexing", Indexing(db).run
     if isinstance(gate, Fallback):
         yield "fallback", gate.run
     if settings.retention_days is not None:

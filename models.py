@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from columns import Number, partial_index, queue_columns
+from columns import Number, chat_columns, partial_index, queue_columns
 from columns import metadata as metadata
 
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
@@ -30,6 +30,8 @@ QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
 # Spelt out, because a partial index serves only a query that says its condition word for word.
 NOT_COMPLETED = text("status != 'completed'")
 IS_SKIPPED = text("status = 'skipped'")
+IS_TEXT = text("NOT is_chat")
+NOT_INDEXED = text("indexed < message_count")
 
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
@@ -52,6 +54,7 @@ conversations = Table(
     Column("raw_data", Text),
     Column("metadata", Text),
     *queue_columns(),
+    *chat_columns(),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("pack_limit", Integer),
     Column("waits_for", LargeBinary(32)),
@@ -87,10 +90,10 @@ partial_index(
 partial_index(
     "ix_conversations_waits_for", conversations.c.waits_for, where=conversations.c.waits_for.is_not(None)
 )
+# Who wrote in a chat is in `participants`; of a text this index knows it all.
 partial_index(
     "ix_conversations_author",
-    conversations.c.author,
-    conversations.c.number,
+    *(conversations.c[name] for name in ("author", "number", "is_chat", "timestamp")),
     where=conversations.c.author.is_not(None),
 )
 # Nearly every row ends completed, and a list of those is found by walking the numbers.
@@ -106,6 +109,7 @@ messages = Table(
     Column("author", String(255)),
     Column("role", String(13)),
     Column("timestamp", BigInteger),
+    Column("received_at", BigInteger),
     Column("text", Text, nullable=False),
     CheckConstraint("role IN ('customer', 'support_agent')", name="role"),
     sqlite_with_rowid=False,

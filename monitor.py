@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -17,7 +18,8 @@ from database import Database
 from disk import Disk
 from errors import ApiError, Code, from_database
 from metrics import Metrics
-from store import queue, storage, switches
+from store import storage, switches
+from store.depth import depth
 from times import SECOND, Clock
 
 log = structlog.get_logger()
@@ -113,7 +115,7 @@ class Monitor:
     async def count(self) -> None:
         """Look now; a database that does not answer is noted, not raised."""
         try:
-            seen = await self.database.read(_look)
+            seen = await self.database.read(partial(_look, self.clock()))
             self.depth, self._oldest, self.brake.paused = seen.depth, seen.oldest, seen.paused
             self.used_bytes = seen.used + self.disk.wal_bytes
             self.reusable_bytes = seen.reusable
@@ -150,7 +152,7 @@ class Monitor:
         self.brake.refusal = None if code is None else REFUSALS[code]
 
 
-def _look(connection: Connection) -> _Look:
+def _look(now: int, connection: Connection) -> _Look:
     paused = switches.is_on(connection, switches.ANALYSIS_PAUSED)
     sizes = storage.used_bytes(connection), storage.reusable_bytes(connection)
-    return _Look(*queue.depth(connection), paused, *sizes)
+    return _Look(*depth(connection, now=now), paused, *sizes)

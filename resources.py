@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from batch_processor import BatchProcessor
+from chats import Chats
 from database import Database
 from endings import Endings
 from gate import Gate
@@ -27,6 +28,7 @@ class Resources:
     metrics: Metrics
     database: Database
     intake: Intake
+    chats: Chats
     endings: Endings
     monitor: Monitor
     gate: Gate

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+import removal
 from database import Database
 from store import conversations, storage
 from times import SECOND, Clock
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 STEP = 50
 """Conversations a transaction: 24 ms on ten million rows, where 500 take 180."""
+FEW = 5
+"""Messages of a conversation that shares a transaction with others."""
 IDLE_SECONDS = 60.0
 SHARE = 0.1
 """Of the writer's time."""
@@ -47,11 +50,14 @@ class Retention:
         while True:
             started = time.perf_counter()
             found = await self.database.read(partial(storage.expired, before=before, after=after, limit=STEP))
-            ended = [id_ for _, id_, has_ended in found if has_ended]
-            deleted += await self.database.write(partial(_remove, ended)) if ended else 0
+            short = [each.id for each in found if each.has_ended and each.messages <= FEW]
+            deleted += await self.database.write(partial(_remove, short)) if short else 0
+            for each in found:
+                if each.has_ended and each.messages > FEW:
+                    deleted += await removal.remove(self.database, each.id)
             if not found:
                 return deleted
-            after = found[-1][0]
+            after = found[-1].number
             await self.sleep((time.perf_counter() - started) * (1 / SHARE - 1))
 
 

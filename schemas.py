@@ -58,6 +58,7 @@ Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "strin
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Author = Annotated[str, Field(max_length=255)]
 Role = Literal["customer", "support_agent"]
+MessageId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^#]")]
 
 
 class Sent(BaseModel):
@@ -74,7 +75,7 @@ class Turn(Sent):
     role: Role | None = Field(None, validation_alias=AliasChoices("role", "user_type"))
     inbound: StrictBool | None = None
     timestamp: Moment | None = None
-    message_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    message_id: MessageId | None = None
 
     @model_validator(mode="after")
     def _one_role(self) -> Self:
@@ -254,6 +255,7 @@ class ConversationItem(BaseModel):
     error: str | None
     skip_reason: str | None
     attempts: int
+    due_at: str | None
     received_at: str
     finished_at: str | None
 
@@ -263,6 +265,7 @@ class ConversationOut(ConversationItem):
 
     text: str | None = None
     messages: list[TurnOut] | None = None
+    messages_truncated: bool | None = None
     raw_data: dict[str, Any] | None
     insight: InsightOut | None
     raw: RawAnswer | None = None

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     max_storage_gb: float = Field(default=9, gt=0)
     retention_days: float | None = Field(default=None, gt=0)
     prefilter: Literal["on", "off"] = "on"
+    chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
 
     @field_validator("grok_api_key", "gemini_api_key", mode="before")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from analysis import CONFIDENCE_UNIT, SCORE_UNIT
-from models import FAILED, SKIPPED
+from models import FAILED, QUEUED, SKIPPED
 from prices import TICKS_PER_USD
 from store.conversations import Stored
 from times import iso, iso_or_none
@@ -46,9 +46,15 @@ def item_view(row: Row[Any]) -> Json:
         "error": row.error if row.status == FAILED else None,
         "skip_reason": row.error if row.status == SKIPPED else None,
         "attempts": row.attempts,
+        "due_at": due_at(row),
         "received_at": iso(row.received_at),
         "finished_at": iso_or_none(row.finished_at),
     }
+
+
+def due_at(row: Row[Any]) -> str | None:
+    """When a conversation that grows will be analysed, where it waits to be quiet."""
+    return iso(row.run_at) if row.status == QUEUED and row.quiet_at is not None else None
 
 
 def conversation_view(stored: Stored, *, raw: bool) -> Json:
@@ -86,7 +92,8 @@ def _content(stored: Stored) -> Json:
                 "message_id": row.message_id,
             }
             for row in stored.messages
-        ]
+        ],
+        "messages_truncated": stored.conversation.message_count > len(stored.messages),
     }
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field, TypeAdapter
 
+import removal
 from errors import ApiError, Code, documented
 from models import COMPLETED, FAILED, SKIPPED
 from parsing import parse, read_json
@@ -31,14 +32,15 @@ SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABL
 async def known_id(conversation_id: str) -> str:
     """An id that could be known. Raises ApiError 404 where no conversation can have it."""
     if not re.fullmatch(ID_PATTERN, conversation_id):
-        raise _unknown()
+        raise unknown()
     return conversation_id
 
 
 Id = Annotated[str, Depends(known_id)]
 
 
-def _unknown() -> ApiError:
+def unknown() -> ApiError:
+    """404."""
     return ApiError(Code.NOT_FOUND, "No conversation has this id")
 
 
@@ -90,7 +92,7 @@ async def get(owned: Owned, conversation_id: Id, asked: Annotated[GetParameters,
     await _wait(owned, conversation_id, asked.wait)
     stored = await owned.database.read(partial(store.get, id_=conversation_id))
     if stored is None:
-        raise _unknown()
+        raise unknown()
     return JSONResponse(conversation_view(stored, raw=asked.include == "raw"))
 
 
@@ -146,7 +148,7 @@ async def retry(owned: Owned, conversation_id: Id, asked: Annotated[RetryParamet
     again = partial(store.retry, id_=conversation_id, fresh=asked.fresh, now=owned.clock())
     result = await owned.database.write(again)
     if result is Retry.UNKNOWN:
-        raise _unknown()
+        raise unknown()
     if result is Retry.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
     owned.processor.wake()
@@ -156,6 +158,6 @@ async def retry(owned: Owned, conversation_id: Id, asked: Annotated[RetryParamet
 @router.delete("/{conversation_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
 async def delete(owned: Owned, conversation_id: Id) -> Response:
     """Delete a conversation with everything that belongs to it."""
-    if not await owned.database.write(partial(store.remove, id_=conversation_id)):
-        raise _unknown()
+    if not await removal.remove(owned.database, conversation_id):
+        raise unknown()
     return Response(status_code=204)

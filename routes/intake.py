@@ -1,6 +1,6 @@
 """`POST /api/v1/conversations` and its bulk: validate, store durably, answer. Never waits for an analysis."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Header, Request, Response
@@ -72,7 +72,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 async def post(request: Request, sent: Conversation, key: Key = None) -> Response:
     """Take in one conversation. 202 means that it is on disk."""
     owned = resources.of(request)
-    _refuse_when_full(owned)
+    refuse_when_full(owned)
     try:
         answer = await owned.intake.accept(sent, key)
     except TooManyWaiting:
@@ -100,28 +100,29 @@ async def post(request: Request, sent: Conversation, key: Key = None) -> Respons
 async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Response:
     """Take in up to 500 conversations, all or none."""
     owned = resources.of(request)
-    _refuse_when_full(owned)
+    refuse_when_full(owned)
     skip = _skip_conflicts(request)
     try:
         answers = await owned.intake.accept_all(sent, key, skip_conflicts=skip)
     except Conflicts as conflicts:
-        raise ApiError(Code.CONFLICT, _clashes(conflicts.at.items())) from None
+        raise ApiError(Code.CONFLICT, clashes(conflicts.at.items())) from None
     return JSONResponse(_counted(answers, skip), 202)
 
 
 def _counted(answers: Sequence[store.Answer], skip: bool) -> dict[str, object]:
-    clashes = [(index, each.id) for index, each in enumerate(answers) if isinstance(each, store.Conflict)]
+    known = [(index, each.id) for index, each in enumerate(answers) if isinstance(each, store.Conflict)]
     created = sum(isinstance(each, store.Accepted) and each.created for each in answers)
     body: dict[str, object] = {
         "ingested": created,
         "enqueued": created,
-        "duplicates": len(answers) - created - len(clashes),
+        "duplicates": len(answers) - created - len(known),
         "conversation_ids": [None if isinstance(each, store.Conflict) else each.id for each in answers],
     }
-    return {**body, "conflicts": _clashes(clashes)} if skip else body
+    return {**body, "conflicts": clashes(known)} if skip else body
 
 
-def _clashes(at: Any) -> list[dict[str, object]]:
+def clashes(at: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
+    """The `details` of a conflict: pairs of an item's index and the id that it clashes with."""
     return [{"index": index, "error": "conflict", "conversation_id": id_} for index, id_ in at]
 
 
@@ -135,7 +136,8 @@ def _skip_conflicts(request: Request) -> bool:
     return given[0] == "skip"
 
 
-def _refuse_when_full(owned: Resources) -> None:
+def refuse_when_full(owned: Resources) -> None:
+    """Take nothing in where there is no room for it. Raises ApiError 503."""
     # The depth is counted once a second, so up to a second's posts may come in above the limit.
     if owned.monitor.depth >= owned.settings.max_queue_depth:
         raise ApiError(Code.QUEUE_FULL, retry_after=5)

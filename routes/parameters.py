@@ -15,19 +15,21 @@ from errors import ApiError, Code
 SPACE_BEFORE_OFFSET = re.compile(r"^(\S+[T ]\S+) (\d\d(:?\d\d)?)$")
 
 
-def _moment(value: object) -> int:
+def moment(value: object) -> int:
+    """UTC microseconds of a parameter. Raises ValueError."""
     return times.parse(SPACE_BEFORE_OFFSET.sub(r"\1+\2", str(value)))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The text. Raises ValueError where a database could not hold it."""
     if "\0" in text:
         raise ValueError("U+0000 is not allowed")
     return text
 
 
-Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
-Slug = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
+Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
+Slug = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, select, update
 
+from chat_models import participants
 from models import (
     COMPLETED,
     FAILED,
@@ -19,10 +20,16 @@ from models import (
     messages,
 )
 from store import insights as results
+from store import search
 
 RETRIED_AT_ONCE = 100
 """Rows in one transaction of a mass retry, so that intake is not held up."""
 
+
+MESSAGES_AT_ONCE = 100
+"""That a transaction deletes of a long chat, for the same reason."""
+SHOWN_MESSAGES = 1_000
+"""Of a conversation in one piece, which is as many as it may be posted with; more come in pages."""
 
 # Up to 64 KB a row, of which a page has 1,000.
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
@@ -47,12 +54,13 @@ class Retry(Enum):
 
 
 def get(connection: Connection, id_: str) -> Stored | None:
-    """A conversation by its id, messages in order."""
+    """A conversation by its id, its first messages in order."""
     row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
     if row is None:
         return None
     m, i, g = messages.c, insights.c, grok_calls.c
-    said = connection.execute(select(messages).where(m.conversation == row.number).order_by(m.position)).all()
+    its_first = (m.conversation == row.number, m.position <= SHOWN_MESSAGES)
+    said = connection.execute(select(messages).where(*its_first).order_by(m.position)).all()
     insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
     number = None if insight is None else insight.call
     called = select(grok_calls).where(g.number == number)
@@ -108,6 +116,29 @@ def _of_status(statement: Select[Any], status: str) -> Select[Any]:
     return chosen if status == COMPLETED else chosen.where(NOT_COMPLETED)
 
 
+def shorten(connection: Connection, id_: str) -> bool:
+    """Delete some messages from the end of a conversation that is too long to be removed in one step.
+
+    Gives whether it was.
+    """
+    c = conversations.c
+    row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
+    if row is None or row.message_count <= MESSAGES_AT_ONCE:
+        return False
+    left = row.message_count - MESSAGES_AT_ONCE
+    _remove_messages(connection, row, after=left)
+    fewer = {"message_count": left, "indexed": min(left, row.indexed)}
+    connection.execute(update(conversations).where(c.number == row.number).values(fewer))
+    return True
+
+
+def _remove_messages(connection: Connection, row: Row[Any], *, after: int) -> None:
+    if row.indexed > after:
+        search.remove(connection, row.number, after=after, through=row.indexed)
+    m = messages.c
+    connection.execute(delete(messages).where(m.conversation == row.number, m.position > after))
+
+
 def remove(connection: Connection, id_: str) -> bool:
     """Delete a conversation with everything that belongs to it and its share of every count."""
     c = conversations.c
@@ -117,7 +148,8 @@ def remove(connection: Connection, id_: str) -> bool:
     results.remove(connection, [row.number])
     if row.status == SKIPPED:
         results.count_skipped(connection, [row.timestamp], -1)
-    connection.execute(delete(messages).where(messages.c.conversation == row.number))
+    _remove_messages(connection, row, after=0)
+    connection.execute(delete(participants).where(participants.c.conversation == row.number))
     connection.execute(delete(conversations).where(c.number == row.number))
     return True
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
 
+from chat_models import participants
 from models import QUEUED, conversations, messages
 from store.dialect import insert_or
 
@@ -71,7 +72,9 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Ans
     """Store what is new of a group, in the order given; nobody fails for a neighbour."""
     numbers = _insert(connection, _in_lock_order(connection, group))
     created = {id(each) for each in _first_of_each(group) if each.key in numbers}
-    _insert_messages(connection, ((numbers[each.key], each) for each in group if id(each) in created))
+    stored = [(numbers[each.key], each) for each in group if id(each) in created]
+    _insert_messages(connection, stored)
+    _insert_participants(connection, stored)
     known = _known(connection, [each for each in group if id(each) not in created])
     return [
         # A known row that was deleted between the two statements is no longer in the way.
@@ -117,7 +120,17 @@ def _row(new: NewConversation) -> dict[str, object]:
         "metadata": new.metadata,
         "status": QUEUED,
         "run_at": new.received_at,
+        "message_count": len(new.messages),
+        "said_from": min(_moments(new), default=None),
+        "said_until": max(_moments(new), default=None),
     }
+
+
+def _moments(new: NewConversation) -> Iterator[int]:
+    """When the messages of a dialogue were said; a text has one time, and that is its own."""
+    if new.is_chat:
+        for message in new.messages:
+            yield new.timestamp if message.timestamp is None else message.timestamp
 
 
 def _first_of_each(group: Iterable[NewConversation]) -> Iterable[NewConversation]:
@@ -144,6 +157,26 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
     ]
     if rows:
         connection.execute(insert(messages), rows)
+
+
+def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
+    rows = [
+        {"conversation": number, "author": author, "position": position}
+        for number, new in stored
+        if new.is_chat
+        for author, position in first_messages(new.messages).items()
+    ]
+    if rows:
+        connection.execute(insert(participants), rows)
+
+
+def first_messages(said: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
+    """Who wrote these messages, which come after so many others, and at which position first."""
+    first: dict[str, int] = {}
+    for position, message in enumerate(said, before + 1):
+        if message.author is not None:
+            first.setdefault(message.author, position)
+    return first
 
 
 def _known(connection: Connection, group: Sequence[NewConversation]) -> Known:

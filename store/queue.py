@@ -4,15 +4,16 @@ Lock order, for every transaction that takes several: conversations by number, `
 roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a second without one.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from models import COMPLETED, FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations, messages
-from store import asking, insights, spending
+from models import COMPLETED, FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
+from store import asking, insights, revisions, spending, turns
 from store.insights import Insight
+from store.revisions import Overtaken
 from text import Turn
 
 
@@ -34,6 +35,8 @@ class Job:
     """The most conversations a call with it may carry, after calls that failed as a whole."""
     pass_prefilter: bool = False
     pass_cache: bool = False
+    message_count: int = 1
+    """How many messages it had."""
     lease: str | None = None
     """Who held it when it was read. Its end counts only while that is still so."""
 
@@ -78,6 +81,8 @@ class Requeued:
 
 
 Outcome = Completed | Skipped | Failed | Requeued
+Held = Mapping[int, Row[Any]]
+"""Conversations that are held, by number; rows of `conversations`."""
 
 
 JOB_COLUMNS = tuple(
@@ -94,11 +99,16 @@ JOB_COLUMNS = tuple(
         "pack_limit",
         "pass_prefilter",
         "pass_cache",
+        "message_count",
         "lease",
     )
 )
+HELD_COLUMNS = tuple(
+    conversations.c[name]
+    for name in ("number", "lease", "revision", "received_at", "waiting_since", "quiet_at")
+)
 # Of every ending: an ended row is nobody's, and a text's answer must not make it due again.
-ENDED = {"run_at": None, "lease": None, "waits_for": None}
+ENDED = {"run_at": None, "lease": None, "waits_for": None, "waiting_since": None, "quiet_at": None}
 
 
 def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
@@ -115,7 +125,7 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
         .with_for_update(skip_locked=True)
     )
     rows = connection.execute(statement).all()
-    turns = _turns(connection, [row.number for row in rows])
+    said = turns.of(connection, rows)
     return [
         Job(
             number=row.number,
@@ -124,25 +134,17 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
             timestamp=row.timestamp,
             author=row.author,
             is_chat=row.is_chat,
-            turns=turns[row.number],
+            turns=said[row.number],
             due_at=row.run_at,
             failures=row.failures,
             pack_limit=row.pack_limit,
             pass_prefilter=row.pass_prefilter,
             pass_cache=row.pass_cache,
+            message_count=row.message_count,
             lease=row.lease,
         )
         for row in rows
     ]
-
-
-def _turns(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Turn]]:
-    m = messages.c
-    turns: dict[int, list[Turn]] = defaultdict(list)
-    statement = select(m.conversation, m.role, m.text).where(m.conversation.in_(numbers))
-    for number, role, said in connection.execute(statement.order_by(m.conversation, m.position)):
-        turns[number].append((role, said))
-    return turns
 
 
 def lease(connection: Connection, numbers: Sequence[int], *, token: str, until: int) -> None:
@@ -150,7 +152,7 @@ def lease(connection: Connection, numbers: Sequence[int], *, token: str, until: 
     if not numbers:
         return
     c = conversations.c
-    held = {"status": PROCESSING, "lease": token, "run_at": until, "waits_for": None}
+    held = {"status": PROCESSING, "lease": token, "run_at": until, "waits_for": None, "quiet_at": None}
     connection.execute(update(conversations).where(c.number.in_(numbers)).values(held))
 
 
@@ -158,11 +160,10 @@ def renew(connection: Connection, jobs: Sequence[Job], *, until: int) -> list[Jo
     """Hold conversations for one more call, counting the attempt; gives those that are still held."""
     held = _held(connection, jobs)
     c = conversations.c
-    numbers = [job.number for job in held]
     connection.execute(
-        update(conversations).where(c.number.in_(numbers)).values(run_at=until, attempts=c.attempts + 1)
+        update(conversations).where(c.number.in_(held)).values(run_at=until, attempts=c.attempts + 1)
     )
-    return held
+    return [job for job in jobs if job.number in held]
 
 
 def settle(
@@ -170,30 +171,52 @@ def settle(
 ) -> list[Outcome]:
     """Carry out what became of conversations; gives the outcomes that still counted.
 
-    A conversation that was deleted, or that somebody else holds by now, is left as it is. `asked` are the keys
-    of texts that were asked about under these leases and are so no more.
+    A conversation that was deleted, or that somebody else holds by now, is left as it is. One that got messages
+    meanwhile keeps an insight, and is queued again whatever the outcome. `asked` are the keys of texts that
+    were asked about under these leases and are so no more.
     """
     if not outcomes:
         return []
-    held = {job.number for job in _held(connection, [outcome.job for outcome in outcomes])}
+    held = _held(connection, [outcome.job for outcome in outcomes])
     leases = {outcome.job.lease for outcome in outcomes if outcome.job.lease is not None}
     # Here, for the lock order: roll-ups come after it.
     asking.release(connection, asked, leases=leases, now=now)
-    counted = [outcome for outcome in outcomes if outcome.job.number in held]
+    old = [each for each in outcomes if each.job.number in held and _is_old(each, held)]
+    counted = [_still_true(each, held, now) for each in outcomes if each.job.number in held]
     _complete(connection, [each for each in counted if isinstance(each, Completed)], now)
     _skip(connection, [each for each in counted if isinstance(each, Skipped)], now)
     _fail(connection, [each for each in counted if isinstance(each, Failed)], now)
     _requeue(connection, [each for each in counted if isinstance(each, Requeued)])
+    revisions.queue_again(connection, [_overtaken(each, held[each.job.number]) for each in old])
     _count(connection, counted, now)
     return counted
 
 
-def _held(connection: Connection, jobs: Iterable[Job]) -> list[Job]:
+def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
+    """The rows of those conversations that are still held as they were when read, locked."""
     by_number = {job.number: job for job in jobs}
     c = conversations.c
-    statement = select(c.number, c.lease).where(c.number.in_(sorted(by_number))).order_by(c.number)
+    statement = select(*HELD_COLUMNS).where(c.number.in_(sorted(by_number))).order_by(c.number)
     rows = connection.execute(statement.with_for_update()).all()
-    return [by_number[row.number] for row in rows if row.lease == by_number[row.number].lease]
+    return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
+
+
+def _is_old(outcome: Outcome, held: Held) -> bool:
+    return bool(held[outcome.job.number].revision > outcome.job.revision)
+
+
+def _still_true(outcome: Outcome, held: Held, now: int) -> Outcome:
+    """An insight is one of an older revision too; that there is none says nothing about the newer."""
+    if isinstance(outcome, Skipped | Failed) and _is_old(outcome, held):
+        return Requeued(outcome.job, now, failures=0)
+    return outcome
+
+
+def _overtaken(outcome: Outcome, row: Row[Any]) -> Overtaken:
+    read = outcome.job.message_count
+    if not isinstance(outcome, Requeued):
+        return Overtaken(row, read, answered=True)
+    return Overtaken(row, read, False, outcome.run_at, outcome.failures, outcome.pack_limit)
 
 
 def _complete(connection: Connection, done: Sequence[Completed], now: int) -> None:
@@ -233,6 +256,7 @@ def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
     values: dict[str, object] = {
         "status": QUEUED,
         "lease": None,
+        "quiet_at": None,
         **{name: bindparam(f"new_{name}") for name in names},
     }
     connection.execute(
@@ -252,18 +276,6 @@ def recover(connection: Connection, *, now: int) -> int:
     """Put back what another life of this process held: nobody else can. Gives how many."""
     c = conversations.c
     left = update(conversations).where(NOT_COMPLETED, c.status == PROCESSING)
-    found = connection.execute(left.values(status=QUEUED, lease=None, run_at=now)).rowcount
+    found = connection.execute(left.values(status=QUEUED, lease=None, run_at=now, quiet_at=None)).rowcount
     asking.forget_all(connection, now=now)
     return found
-
-
-def depth(connection: Connection) -> tuple[int, int | None]:
-    """How many conversations have not ended, and when the oldest of them was taken in."""
-    c = conversations.c
-    count = select(func.count()).select_from(conversations).where(c.run_at.is_not(None))
-    firsts = [
-        select(func.min(c.number)).where(NOT_COMPLETED, c.status == status) for status in (QUEUED, PROCESSING)
-    ]
-    numbers = [number for first in firsts if (number := connection.scalar(first)) is not None]
-    oldest = select(c.received_at).where(c.number == min(numbers, default=0))
-    return connection.scalar(count) or 0, connection.scalar(oldest)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text
 
@@ -59,19 +60,28 @@ def try_storing(connection: Connection) -> None:
     remove(connection, id_)
 
 
-def expired(
-    connection: Connection, before: int, *, after: int, limit: int
-) -> Sequence[tuple[int, str, bool]]:
-    """Number, id and whether it has ended, of conversations taken in before `before`, by number from `after` on.
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A conversation that is old enough to go."""
+
+    number: int
+    id: str
+    has_ended: bool
+    messages: int
+
+
+def expired(connection: Connection, before: int, *, after: int, limit: int) -> Sequence[Expired]:
+    """Conversations taken in before `before`, by number from `after` on.
 
     Intake numbers rise with the time of intake, so that nothing younger has to be looked at.
     """
     c = conversations.c
     first = (
-        select(c.number, c.id, c.run_at, c.received_at)
+        select(c.number, c.id, c.run_at, c.received_at, c.message_count)
         .where(c.number > after)
         .order_by(c.number)
         .limit(limit)
     )
     rows = connection.execute(first).all()
-    return [(row.number, row.id, row.run_at is None) for row in rows if row.received_at < before]
+    old = (row for row in rows if row.received_at < before)
+    return [Expired(row.number, row.id, row.run_at is None, row.message_count) for row in old]

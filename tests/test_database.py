@@ -7,8 +7,9 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.engine import URL
 
 import database
+from chat_models import metadata
 from database import AlreadyInUse, Database
-from models import metadata, topics
+from models import topics
 
 
 def add(slug: str):  # type: ignore[no-untyped-def]
@@ -42,8 +43,13 @@ async def test_a_reader_cannot_write(db: Database) -> None:
 
 
 async def test_the_migrated_schema_is_the_one_of_the_models(db: Database) -> None:
+    def is_modelled(name: str | None, kind: str, _: object) -> bool:
+        # The full-text index is each database's own, and what FTS5 keeps in it has tables as well.
+        return not (kind == "table" and (name or "").startswith("search"))
+
     def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        context = MigrationContext.configure(connection, opts={"include_name": is_modelled})
+        return list(compare_metadata(context, metadata))
 
     assert await db.read(differences) == []
 

@@ -18,6 +18,7 @@ from decisions import work_of
 from models import SKIPPED_CONVERSATIONS, conversations, totals
 from store import queue
 from store.conversations import remove
+from store.depth import depth
 from store.intake import NewMessage
 from store.queue import Completed, Failed, Job, Outcome, Requeued, Skipped
 from tests.insight_data import thorough, tried
@@ -357,19 +358,19 @@ async def test_after_a_restart_what_was_held_or_waited_is_due_at_once(db: Databa
 
 async def test_depth_counts_what_has_not_ended_and_tells_since_when_the_oldest_waits(db: Database) -> None:
     def play(connection: Connection) -> None:
-        assert queue.depth(connection) == (0, None)
+        assert depth(connection, now=NOW) == (0, None)
         take_in(connection, *(replace(each, received_at=NOW + at) for at, each in enumerate(distinct(4))))
         jobs = held(connection, limit=2, now=NOW + 9)
-        assert queue.depth(connection) == (4, NOW)
+        assert depth(connection, now=NOW) == (4, NOW)
 
         queue.settle(connection, [done(jobs[0])], now=NOW)
-        assert queue.depth(connection) == (3, NOW + 1)
+        assert depth(connection, now=NOW) == (3, NOW + 1)
 
         queue.settle(connection, [Failed(jobs[1], "refused", "why", 4)], now=NOW)
-        assert queue.depth(connection) == (2, NOW + 2)
+        assert depth(connection, now=NOW) == (2, NOW + 2)
 
         queue.settle(connection, [done(job) for job in held(connection, now=NOW + 9)], now=NOW)
-        assert queue.depth(connection) == (0, None)
+        assert depth(connection, now=NOW) == (0, None)
 
     await tried(db, play)
 

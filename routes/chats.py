@@ -1,0 +1,111 @@
+"""`/chats` and `/users/{user_id}/chats`: the same conversations, seen as chats that grow."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import AfterValidator, TypeAdapter
+
+import removal
+from chat_schemas import ChatList, ChatMessage, ChatMessages, ChatOut, ChatsStored
+from chat_views import chat_page_view, chat_view, paging_view
+from chats import ChatFull
+from errors import ApiError, Code, documented
+from group_commit import TooManyWaiting
+from intake import Conflicts
+from parsing import parse, read_json
+from resources import Owned, Resources
+from routes.chat_parameters import ChatsParameters, MessagesParameters, PageParameters
+from routes.conversations import Id, unknown
+from routes.intake import REFUSALS, clashes, refuse_when_full
+from routes.parameters import once_each, storable
+from store import chat_lists as store
+from store.chat_lists import Asked
+from store.chats import MAX_MESSAGES, Placed
+
+router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
+ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
+POSTED: Any = {
+    "required": True,
+    "content": {"application/json": {"schema": {"anyOf": [ONE.json_schema(), MANY.json_schema()]}}},
+}
+SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(storable)]
+
+
+@router.post(
+    "/chats",
+    status_code=201,
+    response_model=ChatsStored,
+    responses=REFUSALS,
+    openapi_extra={"requestBody": POSTED},
+)
+async def post(owned: Owned, request: Request) -> Response:
+    """Add one message, or an array of up to 500, to any number of chats, all or none. 201 means: on disk."""
+    refuse_when_full(owned)
+    body = await read_json(request)
+    many = body.lstrip()[:1] == b"["
+    sent = parse(MANY, body) if many else [parse(ONE, body)]
+    try:
+        placed = await owned.chats.post(sent)
+    except TooManyWaiting:
+        raise ApiError(Code.OVERLOADED) from None
+    except Conflicts as conflicts:
+        known = "message_id: is known in this chat with other content"
+        raise ApiError(Code.CONFLICT, clashes(conflicts.at.items()) if many else known) from None
+    except ChatFull as full:
+        long = f"A chat may have {MAX_MESSAGES:,} messages, and this one would have more"
+        raise ApiError(Code.CONFLICT, [{"index": full.at, "error": long}] if many else long) from None
+    return JSONResponse(_stored(placed), 201)
+
+
+def _stored(placed: Sequence[tuple[str, Placed]]) -> dict[str, object]:
+    created = sum(each.created for _, each in placed)
+    return {
+        "conversation_ids": list(dict.fromkeys(chat for chat, _ in placed)),
+        "stored": created,
+        "duplicates": len(placed) - created,
+        "messages": [
+            {"conversation_id": chat, "message_id": each.message_id, "position": each.position}
+            for chat, each in placed
+        ],
+    }
+
+
+@router.get("/chats", response_model=ChatList, responses=documented(*SHARED))
+async def page(owned: Owned, asked: Annotated[ChatsParameters, Query()]) -> Response:
+    """Chats with a message that meets every filter, newest intake first."""
+    return await _list(owned, asked.asked, asked)
+
+
+@router.get("/users/{user_id:path}/chats", response_model=ChatList, responses=documented(*SHARED))
+async def of_user(owned: Owned, user_id: UserId, asked: Annotated[PageParameters, Query()]) -> Response:
+    """The chats that a user has written in, newest intake first."""
+    return await _list(owned, Asked(author=user_id), asked)
+
+
+async def _list(owned: Resources, asked: Asked, paging: PageParameters) -> Response:
+    read = partial(store.page, asked=asked, offset=paging.offset, limit=paging.limit)
+    total, chats = await owned.database.read(read)
+    views = [chat_view(chat) for chat in chats]
+    return JSONResponse({"chats": views, **paging_view(total, page=paging.page, limit=paging.limit)})
+
+
+@router.get("/chats/{conversation_id}", response_model=ChatOut, responses=documented(Code.NOT_FOUND, *SHARED))
+async def get(owned: Owned, conversation_id: Id, asked: Annotated[MessagesParameters, Query()]) -> Response:
+    """A chat with a page of its messages, in order."""
+    read = partial(store.get, id_=conversation_id, offset=asked.offset, limit=asked.limit)
+    found = await owned.database.read(read)
+    if found is None:
+        raise unknown()
+    return JSONResponse(chat_page_view(found, page=asked.page, limit=asked.limit))
+
+
+@router.delete("/chats/{conversation_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+async def delete(owned: Owned, conversation_id: Id) -> Response:
+    """Delete a chat with everything that belongs to it."""
+    if not await removal.remove(owned.database, conversation_id):
+        raise unknown()
+    return Response(status_code=204)

@@ -1,0 +1,178 @@
+"""Chats as they are read: one with a page of its messages, and lists of those that hold what is looked for."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    union_all,
+)
+
+from chat_models import participants
+from models import IS_TEXT, conversations, messages
+from search_text import Phrase
+from store import search
+from store.conversations import WITHOUT_RAW_DATA
+
+SHOWN_PARTICIPANTS = 100
+"""Of a chat: those who wrote in it first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation, seen as a chat."""
+
+    row: Row[Any]
+    """Of `conversations`, without its raw data."""
+    participants: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPage:
+    """A chat with a page of its messages; rows of `messages`."""
+
+    chat: Chat
+    messages: Sequence[Row[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which chats: those with a message that is by that author, in that window and contains all phrases."""
+
+    author: str | None = None
+    start: int | None = None
+    end: int | None = None
+    phrases: Sequence[Phrase] | None = None
+    """None where no words are looked for; where there are none in what is looked for, nothing is found."""
+
+    @property
+    def has_window(self) -> bool:
+        """Whether the time is asked about."""
+        return self.start is not None or self.end is not None
+
+
+def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
+    """A chat with up to `limit` of its messages after the first `offset`, in order; None where there is none."""
+    c, m = conversations.c, messages.c
+    row = connection.execute(select(*WITHOUT_RAW_DATA).where(c.id == id_)).one_or_none()
+    if row is None:
+        return None
+    [chat] = _with_participants(connection, [row])
+    # Positions have no gaps, so that the last page is as near as the first.
+    some = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
+    there = offset < row.message_count
+    said = connection.execute(select(messages).where(*some).order_by(m.position)).all() if there else []
+    return ChatPage(chat, said)
+
+
+def page(connection: Connection, asked: Asked, *, offset: int, limit: int) -> tuple[int, list[Chat]]:
+    """How many chats are asked for, and up to `limit` of them after the first `offset`, newest intake first."""
+    if asked.phrases is not None:
+        found = _with_words(connection, asked, asked.phrases)
+        total = len(found)
+        last = max(0, total - offset)
+        numbers = found[max(0, last - limit) : last]
+    else:
+        total, numbers = _part(connection, _without_words(asked), offset=offset, limit=limit)
+    rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(numbers))).all()
+    return total, _with_participants(connection, sorted(rows, key=lambda row: -row.number))
+
+
+def _part(
+    connection: Connection, chosen: Select[Any] | CompoundSelect[Any], *, offset: int, limit: int
+) -> tuple[int, Sequence[int]]:
+    found = chosen.subquery("found")
+    total = connection.scalar(select(func.count()).select_from(found)) or 0
+    if offset >= total:
+        return total, ()
+    some = select(found.c.number).order_by(found.c.number.desc()).limit(limit).offset(offset)
+    return total, connection.scalars(some).all()
+
+
+def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
+    p = participants.c
+    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
+    chats = [row.number for row in rows if row.is_chat]
+    first = select(p.conversation, p.author, place).where(p.conversation.in_(chats)).subquery().c
+    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
+    names: dict[int, list[str]] = defaultdict(list)
+    for number, author in connection.execute(shown.order_by(first.conversation, first.place)):
+        names[number].append(author)
+    return [
+        Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
+    ]
+
+
+# --- which ones ---------------------------------------------------------------------------------------------
+
+
+def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
+    """The numbers of the chats that are asked for, each once."""
+    if asked.author is None and not asked.has_window:
+        return select(conversations.c.number)
+    return union_all(_texts(asked), _dialogues(asked))
+
+
+def _with_words(connection: Connection, asked: Asked, phrases: Sequence[Phrase]) -> Sequence[int]:
+    """The numbers of the chats that are asked for, rising."""
+    if not phrases:
+        return ()
+    if not asked.has_window:
+        return search.chats(connection, phrases, asked.author)
+    c, m = conversations.c, messages.c
+    found = search.matches(connection, phrases, asked.author)
+    this = (m.conversation == found.c.conversation) & (m.position == found.c.position)
+    numbers = (
+        select(c.number)
+        .join_from(found, messages, this)
+        .join(conversations, c.number == found.c.conversation)
+        .where(*_within(asked, func.coalesce(m.timestamp, m.received_at, c.timestamp)))
+    )
+    return connection.scalars(numbers.distinct().order_by(c.number)).all()
+
+
+def _within(asked: Asked, moment: ColumnElement[int]) -> list[ColumnElement[bool]]:
+    bounds = [] if asked.start is None else [moment >= asked.start]
+    return bounds if asked.end is None else [*bounds, moment < asked.end]
+
+
+def _texts(asked: Asked) -> Select[Any]:
+    """Conversations of one text: all about them is in one index by author, and in one by time."""
+    c = conversations.c
+    by_author = [] if asked.author is None else [c.author == asked.author]
+    return select(c.number).where(IS_TEXT, *by_author, *_within(asked, c.timestamp))
+
+
+def _dialogues(asked: Asked) -> Select[Any]:
+    c, p = conversations.c, participants.c
+    if asked.author is None:
+        return select(c.number).where(c.said_from.is_not(None), _said_within(asked))
+    theirs = select(p.conversation.label("number")).where(p.author == asked.author)
+    if not asked.has_window:
+        return theirs
+    return theirs.join(conversations, c.number == p.conversation).where(_said_within(asked))
+
+
+def _said_within(asked: Asked) -> ColumnElement[bool]:
+    """Whether a chat has a message in the window: plain where the chat is inside it, else looked up."""
+    c, m = conversations.c, messages.c
+    inside = [*_within(asked, c.said_from), *_within(asked, c.said_until)]
+    touching = [
+        *([] if asked.end is None else [c.said_from < asked.end]),
+        *([] if asked.start is None else [c.said_until >= asked.start]),
+    ]
+    by_author = [] if asked.author is None else [m.author == asked.author]
+    moment = func.coalesce(m.timestamp, m.received_at, c.timestamp)
+    one = exists().where(m.conversation == c.number, *by_author, *_within(asked, moment))
+    return and_(*touching, or_(and_(*inside), one))

@@ -1,0 +1,163 @@
+"""The full-text index of messages: FTS5 on SQLite, `tsvector` with GIN on PostgreSQL, the same words in both.
+
+FTS5 knows a message by one number: its conversation's number * 65,536 + its position.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    Subquery,
+    bindparam,
+    column,
+    select,
+    text,
+    update,
+)
+
+from models import NOT_INDEXED, conversations, messages
+from search_text import NOTHING, Phrase, indexed, written_by
+
+POSITIONS = 65_536
+ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message and the words under which it is found."""
+
+    conversation: int
+    """Intake number."""
+    position: int
+    words: Sequence[str]
+
+
+def entry(conversation: int, position: int, said: str, author: str | None) -> Entry:
+    """What the index holds of a message."""
+    return Entry(conversation, position, [*indexed(said), *([] if author is None else [written_by(author)])])
+
+
+def add(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Make messages be found that are not in the index yet."""
+    of_postgresql = connection.dialect.name == "postgresql"
+    rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in entries]
+    if rows:
+        connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
+
+
+def waiting(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
+    """Up to `limit` messages that are not in the index, the oldest conversation's first and in order.
+
+    Rows of `conversation`, `position`, `text` and `author`.
+    """
+    c, m = conversations.c, messages.c
+    rest = (m.conversation == c.number) & (m.position > c.indexed)
+    some = select(*ENTRY_COLUMNS).join_from(conversations, messages, rest)
+    return connection.execute(some.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
+
+
+def catch_up(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Index messages that were waiting, unless somebody has meanwhile, or has deleted them."""
+    c = conversations.c
+    first = {each.conversation: each.position for each in reversed(entries)}
+    last = {each.conversation: each.position for each in entries}
+    locked = select(c.number, c.indexed).where(c.number.in_(first)).order_by(c.number).with_for_update()
+    rows = connection.execute(locked).all()
+    still = {row.number for row in rows if row.indexed == first[row.number] - 1}
+    if not still:
+        return
+    add(connection, (each for each in entries if each.conversation in still))
+    connection.execute(
+        update(conversations).where(c.number == bindparam("at")).values(indexed=bindparam("through")),
+        [{"at": number, "through": last[number]} for number in sorted(still)],
+    )
+
+
+def remove(connection: Connection, conversation: int, *, after: int, through: int) -> None:
+    """Take the messages with positions over `after`, up to `through`, out of the index; they have to be in it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(REMOVE_VECTORS, {"conversation": conversation, "after": after, "through": through})
+        return
+    m = messages.c
+    some = (m.conversation == conversation, m.position > after, m.position <= through)
+    rows = connection.execute(select(m.position, m.text, m.author).where(*some)).all()
+    if rows:
+        # FTS5 has kept no text: it has to be told under which words the message is.
+        old = (entry(conversation, *row) for row in rows)
+        connection.execute(REMOVE_DOCUMENT, [_as_document(each) for each in old])
+
+
+def matches(connection: Connection, phrases: Sequence[Phrase], author: str | None = None) -> Subquery:
+    """The messages that contain every phrase, by that author: rows of `conversation` and `position`.
+
+    There has to be a phrase.
+    """
+    find = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
+    found = find.bindparams(query=_query(connection, phrases, author))
+    return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
+
+
+def chats(connection: Connection, phrases: Sequence[Phrase], author: str | None = None) -> Sequence[int]:
+    """The numbers of the conversations with such a message, rising."""
+    query = {"query": _query(connection, phrases, author)}
+    if connection.dialect.name == "postgresql":
+        return connection.scalar(CHATS_BY_VECTOR, query) or []
+    # As one text: 50,000 rows would be as many objects twice over.
+    numbers = connection.scalar(CHATS_BY_DOCUMENT, query)
+    return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
+
+
+def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
+    wanted = phrases if author is None else [*phrases, (written_by(author),)]
+    if connection.dialect.name == "postgresql":
+        return " & ".join(f"({' <-> '.join(map(_quoted, phrase))})" for phrase in wanted)
+    return " AND ".join(f'"{" ".join(phrase)}"' for phrase in wanted)
+
+
+# --- each database's own ------------------------------------------------------------------------------------
+
+ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
+REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
+FIND_DOCUMENTS = text(
+    "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search WHERE search MATCH :query"
+)
+CHATS_BY_DOCUMENT = text(
+    "SELECT group_concat(number) FROM"
+    " (SELECT DISTINCT rowid >> 16 AS number FROM search WHERE search MATCH :query)"
+)
+ADD_VECTOR = text(
+    "INSERT INTO search (conversation, position, words)"
+    " VALUES (:conversation, :position, CAST(:words AS tsvector))"
+)
+REMOVE_VECTORS = text(
+    "DELETE FROM search WHERE conversation = :conversation AND position > :after AND position <= :through"
+)
+CHATS_BY_VECTOR = text(
+    "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
+    " WHERE words @@ CAST(:query AS tsquery)"
+)
+FIND_VECTORS = text("SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)")
+
+
+def _as_document(entry: Entry) -> dict[str, Any]:
+    return {"place": entry.conversation * POSITIONS + entry.position, "words": " ".join(entry.words)}
+
+
+def _as_vector(entry: Entry) -> dict[str, Any]:
+    places: dict[str, list[str]] = {}
+    for place, word in enumerate(entry.words, 1):
+        if word != NOTHING:
+            places.setdefault(word, []).append(str(place))
+    words = " ".join(f"{_quoted(word)}:{','.join(at)}" for word, at in places.items())
+    return {"conversation": entry.conversation, "position": entry.position, "words": words}
+
+
+def _quoted(word: str) -> str:
+    # A word is letters and digits, so that there is nothing in it to escape.
+    return f"'{word}'"

@@ -1,0 +1,61 @@
+"""What was said in conversations, as much of it as an analysis can use: a chat may have 50,000 messages."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
+
+from models import messages
+from text import HEAD, TAIL, Turn
+
+FEW = 200
+"""Messages of a conversation that is read from end to end, together with its neighbours."""
+SHORTEST_LINE = len("agent: x\n")
+FIRST, LAST = HEAD // SHORTEST_LINE + 1, TAIL // SHORTEST_LINE + 1
+"""Turns that surely fill the beginning and the end of an excerpt."""
+
+
+def _within(limit: int, *, backwards: bool) -> Select[Any]:
+    """The turns between two positions, from one end on until their texts are longer than `limit`."""
+    m = messages.c
+    order = m.position.desc() if backwards else m.position
+    through = func.sum(func.length(m.text)).over(order_by=order)
+    some = (
+        select(m.position, m.role, m.text, (through - func.length(m.text)).label("before"))
+        .where(m.conversation == bindparam("number"))
+        .where(m.position >= bindparam("first"), m.position <= bindparam("last"))
+        .subquery()
+        .c
+    )
+    return select(some.position, some.role, some.text).where(some.before <= limit)
+
+
+BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
+
+
+def of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, Sequence[Turn]]:
+    """The turns of conversations by number, in order; `rows` have `number` and `message_count`.
+
+    Of a long one at least its first 4,000 and its last 8,000 characters: what lies between is left out of every
+    excerpt, and what is given is long enough to be cut there.
+    """
+    found = _whole(connection, [row.number for row in rows if row.message_count <= FEW])
+    long = [row for row in rows if row.message_count > FEW]
+    return found | {row.number: _ends(connection, row.number, row.message_count) for row in long}
+
+
+def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
+    m = messages.c
+    turns: dict[int, list[Turn]] = defaultdict(list)
+    statement = select(m.conversation, m.role, m.text).where(m.conversation.in_(numbers))
+    for number, role, said in connection.execute(statement.order_by(m.conversation, m.position)):
+        turns[number].append((role, said))
+    return dict(turns)
+
+
+def _ends(connection: Connection, number: int, count: int) -> list[Turn]:
+    beginning = connection.execute(BEGINNING, {"number": number, "first": 1, "last": FIRST}).all()
+    end = connection.execute(END, {"number": number, "first": count - LAST + 1, "last": count}).all()
+    by_position: dict[int, Turn] = {position: (role, said) for position, role, said in (*beginning, *end)}
+    return [by_position[position] for position in sorted(by_position)]

@@ -1,0 +1,98 @@
+"""Databases of earlier versions are brought up to date with what is in them, and can go back."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, insert, inspect, select, text
+
+import database
+from chat_models import participants
+from database import Database
+from models import conversations
+from store import search
+from store.chat_lists import Asked, page
+from store.conversations import remove
+from tests.chat_data import added, said
+from tests.insight_data import NOON
+
+FIRST = "0001"
+
+
+def go_back(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.downgrade(config, FIRST)
+
+
+def store_the_old_way(connection: Connection) -> None:
+    """A text and two dialogues, one of them without times and names."""
+    rows = [
+        {
+            "number": number,
+            "id": id_,
+            "author": author,
+            "timestamp": NOON,
+            "received_at": NOON,
+            "is_chat": is_chat,
+        }
+        for number, id_, author, is_chat in (
+            (1, "text", "x", False),
+            (2, "chat", "x", True),
+            (3, "bare", None, True),
+        )
+    ]
+    connection.execute(insert(conversations), [{**row, "status": "queued", "run_at": NOON} for row in rows])
+    said = [
+        (1, 1, "x", None, "It is late"),
+        (2, 1, "x", NOON - 5, "It is late"),
+        (2, 2, "agent", NOON + 5, "Sorry"),
+        (2, 3, "x", None, "Late still"),
+        (3, 1, None, None, "Late as well"),
+    ]
+    names = ("conversation", "position", "author", "timestamp", "text")
+    statement = "INSERT INTO messages (conversation, position, author, timestamp, text)"
+    values = " VALUES (:conversation, :position, :author, :timestamp, :text)"
+    connection.execute(text(statement + values), [dict(zip(names, each, strict=True)) for each in said])
+
+
+async def test_what_was_taken_in_before_there_were_chats_is_one(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+        store_the_old_way(connection)
+        database.migrate(connection)
+
+        rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
+        assert [(row.id, row.message_count, row.indexed, row.said_from, row.said_until) for row in rows] == [
+            ("text", 1, 0, None, None),
+            ("chat", 3, 0, NOON - 5, NOON + 5),
+            ("bare", 1, 0, NOON, NOON),
+        ]
+        found = connection.execute(select(participants).order_by(participants.c.position))
+        assert [(row.conversation, row.author, row.position) for row in found] == [
+            (2, "x", 1),
+            (2, "agent", 2),
+        ]
+        assert [chat.row.id for chat in page(connection, Asked("x"), offset=0, limit=9)[1]] == [
+            "chat",
+            "text",
+        ]
+        assert len(search.waiting(connection, limit=9)) == 5
+        added(connection, said("text"), said("chat"))
+        assert remove(connection, "chat")
+
+    await db.write(play)
+
+
+async def test_the_way_back_leaves_nothing_of_chats(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+
+        tables = {*inspect(connection).get_table_names()}
+        columns = {column["name"] for column in inspect(connection).get_columns("conversations")}
+        assert not {table for table in tables if table.startswith("search")} | tables & {"participants"}
+        assert "message_count" not in columns
+        database.migrate(connection)
+
+    await db.write(play)
