@@ -26,10 +26,10 @@ class Brake:
     @property
     def reason(self) -> str | None:
         """Why analysis is held, None where it is not."""
+        if self._unstored and not self.paused:
+            return "results wait to be stored"
         if self.held is not None:
             return self.held
-        if self._unstored:
-            return "results wait to be stored"
         if self._clock() < self._spent_until:
             return f"the daily budget is spent; analysis goes on at {iso(self._spent_until)}"
         return None

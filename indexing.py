@@ -11,11 +11,15 @@ from functools import partial
 from itertools import accumulate
 from typing import Any
 
+import structlog
 from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
 
 from database import Database
 from store import search
 from store.search import Entry, entry
+
+log = structlog.get_logger()
 
 STEP = 100
 """Messages a transaction."""
@@ -37,9 +41,16 @@ class Indexing:
         """Index until cancelled."""
         while True:
             started = time.perf_counter()
-            busy = await self.step()
+            busy = await self._stepped()
             taken = time.perf_counter() - started
             await self.sleep(taken * (1 / SHARE - 1) if busy else IDLE_SECONDS)
+
+    async def _stepped(self) -> bool:
+        try:
+            return await self.step()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("not_indexed_yet", exc_info=error)
+            return False
 
     async def step(self) -> bool:
         """Index some messages; whether there were any."""

@@ -70,7 +70,7 @@ def post(connection: Connection, posts: Sequence[Sequence[Said]], *, now: int, q
 
 def _open(connection: Connection, said: Sequence[Said]) -> dict[str, Growing]:
     c = conversations.c
-    ids = sorted({each.chat for each in said})
+    ids = list(dict.fromkeys(each.chat for each in said))
     # By number, as everybody locks conversations.
     found = select(*WITHOUT_EXTRAS).where(c.id.in_(ids)).order_by(c.number).with_for_update()
     rows = {row.id: row for row in connection.execute(found)}

@@ -101,6 +101,9 @@ def _begin(
     """The numbers of all chats, after the new ones have got theirs."""
     numbers = {chat.id: int(chat.row.number) for chat in chats if chat.row is not None}
     new = [chat for chat in chats if chat.row is None]
+    if connection.dialect.name == "postgresql":
+        # Two processes that begin the same chats wait for each other in one direction.
+        new.sort(key=lambda chat: chat.id)
     due = due_at(now + quiet, now)
     queued = {"status": QUEUED, "run_at": due, "waiting_since": now, "quiet_at": due, "received_at": now}
     rows = [{"id": chat.id, "timestamp": chat.moments(now)[0], **queued, **contents[chat.id]} for chat in new]
