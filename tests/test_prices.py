@@ -29,7 +29,11 @@ USAGES = st.builds(
         ("grok-4.6", Usage(prompt_tokens=1_000, cached_tokens=400, completion_tokens=100), "0.002"),
         ("grok-4.20-non-reasoning", Usage(prompt_tokens=1_000, completion_tokens=1_000), "0.00375"),
         ("a model of tomorrow", Usage(prompt_tokens=1_000, completion_tokens=1_000), "0.014"),
-        ("gemini-3.5-flash-lite", Usage(prompt_tokens=1_000, cached_tokens=400, completion_tokens=100), "0.00055"),
+        (
+            "gemini-3.5-flash-lite",
+            Usage(prompt_tokens=1_000, cached_tokens=400, completion_tokens=100),
+            "0.00055",
+        ),
     ],
 )
 def test_a_call_costs_what_the_price_list_says(model: str, usage: Usage, usd: str) -> None:
