@@ -19,13 +19,15 @@ from tests.service import Process, address
 SECONDS = 40
 SECONDS_TO_DRAIN = 60
 LONGEST_LINE = 1_000  # a request that was found may have a megabyte
-# JSON schema cannot say that `start_time` needs `end_time`, or that a text is more than white space: for these a
-# 400 to a request that fits the schema is right. The other operations must take whatever fits.
+# JSON schema cannot say that `start_time` needs `end_time`, that a date is of the years 1970 to 2100, or that a
+# text is more than white space: for these a 400 to a request that fits the schema is right. The other operations must take whatever fits.
 RULES_BEYOND_THE_SCHEMA = (
     "POST /api/v1/conversations",
     "POST /api/v1/conversations/bulk",
     "GET /api/v1/insights",
     "GET /api/v1/trends",
+    "GET /chats",
+    "POST /chats",
 )
 # U+0000 and lone surrogates are refused everywhere, which a schema cannot say either. A list of more items than
 # allowed may be too large to be looked at at all: 413.
