@@ -20,7 +20,8 @@ SECONDS = 40
 SECONDS_TO_DRAIN = 60
 LONGEST_LINE = 1_000  # a request that was found may have a megabyte
 # JSON schema cannot say that `start_time` needs `end_time`, that a date is of the years 1970 to 2100, or that a
-# text is more than white space: for these a 400 to a request that fits the schema is right. The other operations must take whatever fits.
+# text is more than white space: for these a 400 to a request that fits the schema is right. The other operations
+# must take whatever fits.
 RULES_BEYOND_THE_SCHEMA = (
     "POST /api/v1/conversations",
     "POST /api/v1/conversations/bulk",
