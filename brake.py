@@ -13,6 +13,8 @@ class Brake:
         self._clock = clock
         self._spent_until = 0
         self._unstored = 0
+        self.settlements = 0
+        """Reservations settled so far."""
         self.paused = False
         """Whether an operator paused analysis."""
         self.refusal: str | None = None
@@ -43,10 +45,16 @@ class Brake:
         finally:
             self._unstored -= 1
 
-    def spent(self, until: int) -> None:
-        """The budget takes no further call before `until`, UTC microseconds."""
-        self._spent_until = until
+    def spent(self, until: int, settlements: int) -> None:
+        """The budget takes no further call before `until`, UTC microseconds.
+
+        `settlements` is how many there were before the budget was asked. One that came since may have made room:
+        it would go unheard, and analysis would stand still for the rest of the day.
+        """
+        if settlements == self.settlements:
+            self._spent_until = until
 
     def settled(self) -> None:
         """A reservation was settled: there may be room for another call."""
+        self.settlements += 1
         self._spent_until = 0

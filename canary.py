@@ -33,9 +33,10 @@ class Canary:
             await turn()
             left = True
 
+        settlements = self._brake.settlements
         _, entry = await self._database.write(lambda c: self._ledger.open(c, [CANARY], conversations=0))
         if entry is None:
-            self._brake.spent(next_day(self._ledger.clock()))
+            self._brake.spent(next_day(self._ledger.clock()), settlements)
             return OverBudget()
         end: End = None
         try:
@@ -45,4 +46,5 @@ class Canary:
         finally:
             close = partial(self._ledger.close, entry=entry, end=end, left=left)
             await asyncio.shield(self._database.write(close))
+            self._brake.settled()
         return end if isinstance(end, CallFailed) else None

@@ -70,7 +70,7 @@ class Dispatch:
 
     async def _started(self, batch: Sequence[Work]) -> Started:
         try:
-            return await self.database.write(partial(self._start, batch))
+            return await self.database.write(partial(self._start, batch, self.gate.brake.settlements))
         except (SQLAlchemyError, OSError) as error:
             if from_database(error) is None:
                 raise
@@ -78,7 +78,7 @@ class Dispatch:
             await self.give_back(batch)
             return Started((), None)
 
-    def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
+    def _start(self, batch: Sequence[Work], settlements: int, connection: Connection) -> Started:
         # Who is alone may have to wait for a canary's call as well.
         until = self.lease_end(calls=2 if len(batch) == 1 else 1)
         still = {job.number for job in queue.renew(connection, [work.job for work in batch], until=until)}
@@ -86,14 +86,14 @@ class Dispatch:
         asking.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
         if not held or self.gate.ledger is None:
             return Started(held, None)
-        return self._book(connection, held)
+        return self._book(connection, held, settlements)
 
-    def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
+    def _book(self, connection: Connection, held: Sequence[Work], settlements: int) -> Started:
         assert self.gate.ledger is not None  # noqa: S101  for the type checker: `_start` has looked
         texts = [work.excerpt.text for work in held]
         fitting, entry = self.gate.ledger.open(connection, texts, conversations=len(texts))
         if not entry:
-            self.gate.brake.spent(next_day(self.clock()))
+            self.gate.brake.spent(next_day(self.clock()), settlements)
         left_out = held[fitting:]
         back = given_back([work.job for work in left_out], at=self.clock())
         queue.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})

@@ -154,12 +154,26 @@ async def test_who_waits_for_a_slot_when_a_long_pause_begins_goes_back(bench: Be
 
 
 async def test_a_call_whose_cost_is_reserved_leaves_though_the_budget_takes_no_other(bench: Bench) -> None:
-    bench.gate.brake.spent(NOON + 1)
+    bench.gate.brake.spent(NOON + 1, settlements=0)
     call = bench.call()
     (await bench.grok.left(0)).set_result(WELL)
 
     assert await call == WELL
     assert "budget" in str(bench.gate.blocked)
+
+
+async def test_what_was_settled_while_the_budget_was_asked_is_not_overheard(bench: Bench) -> None:
+    """It may have made the room that was missing; nothing else might be settled before the day is over."""
+    brake = bench.gate.brake
+    before = brake.settlements
+    brake.settled()
+
+    brake.spent(NOON + 1, settlements=before)
+    assert brake.reason is None
+    brake.spent(NOON + 1, settlements=brake.settlements)
+    assert "budget" in str(brake.reason)
+    brake.settled()
+    assert brake.reason is None
 
 
 async def test_not_even_a_call_whose_cost_is_reserved_leaves_when_an_operator_paused(bench: Bench) -> None:
