@@ -184,10 +184,15 @@ class FakeGrok:
         self.faults.append(fault)
         return fault
 
-    def busiest_second(self) -> int:
-        """The most calls that arrived in any one second, its end excluded."""
+    def busiest_second(self, jitter: float = 0.0) -> int:
+        """The most calls that arrived in any one second, its end excluded.
+
+        Calls may have come closer together on their way: the window is `jitter` seconds shorter.
+        """
         times = sorted(call.arrived for call in self.calls)
-        return max((bisect_left(times, at + 1) - number for number, at in enumerate(times)), default=0)
+        return max(
+            (bisect_left(times, at + 1 - jitter) - number for number, at in enumerate(times)), default=0
+        )
 
     def stats(self) -> dict[str, Any]:
         return {
