@@ -4,7 +4,7 @@ import errno
 import json
 import socket
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,9 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_PROBLEMS = 10
-MAX_DETAILS = 1_000
-MAX_NAME = 64
+from problems import describe
 
 
 class Code(StrEnum):
@@ -191,62 +189,6 @@ class LastResort:
             if answer.status_code >= 500:
                 log.error("request_failed", code=answer.code.value, exc_info=error)
             await answer.response()(scope, receive, send)
-
-
-# Pydantic's own words for these repeat what was sent.
-QUOTING = frozenset(
-    {"union_tag_invalid", "uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"}
-)
-OBJECTS = frozenset({"dict_type", "model_type", "model_attributes_type"})
-
-
-def describe(problems: Iterable[Mapping[str, Any]], noun: str = "field") -> str:
-    """Pydantic's error dicts in one line: each names its field and what is wrong, none repeats a value.
-
-    At most ten problems and 1,000 characters; `noun` is what a name is called that is missing or unknown.
-    """
-    # A body can hold a million problems: only those that are shown are put into words.
-    found = list(problems)
-    shown = "; ".join(_problem(problem, noun) for problem in found[:MAX_PROBLEMS])[:MAX_DETAILS]
-    return f"{shown}; and {len(found) - MAX_PROBLEMS} more" if len(found) > MAX_PROBLEMS else shown
-
-
-def _problem(problem: Mapping[str, Any], noun: str) -> str:
-    path = _path(problem["loc"])
-    match problem["type"]:
-        case "missing":
-            return f"Missing required {noun}: {path or 'body'}"
-        case "extra_forbidden":
-            return f"Unknown {noun}: {path}"
-        case "json_invalid":
-            return f"The body is not valid JSON: {problem['ctx']['error']}"
-        case kind:
-            words = _words(kind, problem)
-            return f"{path}: {words}" if path else words
-
-
-def _words(kind: str, problem: Mapping[str, Any]) -> str:
-    if kind in QUOTING:
-        return "is not valid"
-    if kind in OBJECTS:
-        return "must be a JSON object"
-    if kind in ("literal_error", "enum"):
-        return "must be " + str(problem["ctx"]["expected"]).replace("'", "")
-    subject, should, rest = str(problem["msg"]).removeprefix("Value error, ").partition(" should ")
-    return f"must {rest}" if should and subject.isalpha() else subject + should + rest
-
-
-def _path(loc: Sequence[int | str]) -> str:
-    path = ""
-    for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f".{_name(part)}"
-    return path.removeprefix(".")
-
-
-def _name(part: str) -> str:
-    # An unknown field's name is the client's: cut it, and keep control characters out of logs.
-    shown = "".join(c if c.isprintable() else "?" for c in part[:MAX_NAME])
-    return shown + "..." if len(part) > MAX_NAME else shown
 
 
 DISK_FULL = "53100"

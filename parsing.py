@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from errors import ApiError, Code, Details, describe
+from errors import ApiError, Code, Details
+from problems import describe
 
 Parsed = TypeVar("Parsed")
 Complaints = str | dict[int, str]

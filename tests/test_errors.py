@@ -24,16 +24,15 @@ from starlette.requests import ClientDisconnect
 
 from errors import (
     COME_AGAIN,
-    MAX_DETAILS,
     STATUS,
     ApiError,
     Code,
-    describe,
     documented,
     from_database,
     install,
     to_api_error,
 )
+from problems import MAX_DETAILS, describe
 from tests.log_lines import Lines, captured
 from tests.support import served
 
