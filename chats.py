@@ -33,7 +33,8 @@ class Chats:
     """Adds messages to chats durably: what it returns is committed.
 
     `quiet` is for how many seconds a chat has to be quiet to be analysed; where that is none, `due` is called
-    after each commit. `ensure_writable` raises where nothing can be taken in just now.
+    after each commit. `ensure_writable` raises where nothing can be taken in just now; `spoke` is told each chat
+    that has grown.
     """
 
     database: Database
@@ -41,6 +42,7 @@ class Chats:
     quiet: float
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
+    spoke: Callable[[str], None] = lambda _: None
     group: GroupCommit[Sequence[Said], Answer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +86,20 @@ class Chats:
             return await self._commit(posts)
         if not quiet:
             self.due()
+        for chat in grown(posts, answers):
+            self.spoke(chat)
         return answers
+
+
+def grown(posts: Sequence[Sequence[Said]], answers: Sequence[Answer]) -> set[str]:
+    """The chats to which anything was added."""
+    return {
+        said.chat
+        for post, answer in zip(posts, answers, strict=True)
+        if not isinstance(answer, Clash | Full)
+        for said, placed in zip(post, answer, strict=True)
+        if placed.created
+    }
 
 
 def in_order(sent: Sequence[ChatMessage], chats: Sequence[str]) -> list[int]:

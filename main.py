@@ -7,9 +7,10 @@ import logging
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
@@ -36,6 +37,7 @@ from fallback import Fallback
 from gate import Gate
 from indexing import Indexing
 from intake import Intake
+from live import LOOK_EVERY, Hub
 from metrics import Metrics
 from monitor import GIGABYTE, Monitor
 from openapi import Documented, method_not_allowed
@@ -43,11 +45,12 @@ from providers import Gates, backoff
 from rate_limiter import InboundLimiter
 from resources import Resources, State
 from retention import Retention
-from routes import chats, conversations, insights, intake, operations, spending
+from routes import chats, conversations, insights, intake, operations, sockets, spending
 from settings import Settings, complaint, ignored_names
 from store import queue
 from supervision import Supervised
 from times import Clock
+from transcript import messages_after
 
 log = structlog.get_logger()
 
@@ -56,6 +59,14 @@ OFFLINE_BATCH = 50
 GRACE_FOR_REQUESTS, GRACE_FOR_CALLS = 2, 3.0
 """Seconds at SIGTERM: with the 2 of a busy database under the 8 that are promised; `docker stop` kills after 10."""
 BACKLOG = 4096
+MAX_FRAME = 256 * 1024
+"""Bytes of a socket's frame: the longest message, each character of it escaped, and its other fields."""
+SOCKETS: Mapping[str, Any] = {
+    "ws": "websockets-sansio",
+    "ws_max_size": MAX_FRAME,
+    "ws_per_message_deflate": False,
+}
+"""How the server treats sockets. Packed frames would cost each socket's memory 64 KB, and CPU for every listener."""
 MISUSE = 2
 Work = Callable[[], Awaitable[None]]
 
@@ -67,30 +78,32 @@ class CannotStart(Exception):
 def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
     """The application; `clock` gives UTC microseconds. It holds no resource before its lifespan starts."""
     metrics = Metrics()
+    limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     app = Documented(
         title="Insights Platform",
         version="0.1.0",
         description="Takes in support conversations, has Grok analyse them, serves what it found.",
-        lifespan=lambda _: lifespan(settings, metrics, clock),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
     app.add_exception_handler(405, method_not_allowed)
-    limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     middleware.install(app, metrics, limiter)
     # Intake's first, because a request tries route after route, and not by include_router, which matches each
     # twice: together 4 % of a post's CPU.
-    ours = (intake, conversations, chats, insights, spending, operations)
+    ours = (intake, conversations, chats, insights, spending, operations, sockets)
     app.router.routes[:0] = [route for each in ours for route in each.router.routes]
     return app
 
 
 @asynccontextmanager
-async def lifespan(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIterator[State]:
+async def lifespan(
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock
+) -> AsyncIterator[State]:
     """Build every resource, and take them down in reverse. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
-            resources = await _build(settings, metrics, clock, stack)
+            resources = await _build(settings, metrics, limiter, clock, stack)
         except (AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             log.error("cannot_start", reason=reason, database=settings.url.render_as_string())
@@ -99,7 +112,9 @@ async def lifespan(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncI
         yield {"resources": resources}
 
 
-async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: AsyncExitStack) -> Resources:
+async def _build(
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
+) -> Resources:
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     if settings.url.drivername.startswith("sqlite"):
         await db.write(partial(queue.recover, now=clock()))
@@ -113,7 +128,9 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
     stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
     worker = Supervised("batch_processor", processor.run, clock)
     taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
-    talk = Chats(db, clock, settings.chat_quiet_seconds, processor.wake, monitor.ensure_writable)
+    hub = Hub(partial(messages_after, db), poll=LOOK_EVERY[settings.url.get_backend_name()])
+    quiet = settings.chat_quiet_seconds
+    talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, hub.spoke)
     others = _others(settings, db, monitor, taker, talk, gate)
     for each in (worker, *(Supervised(name, run, clock) for name, run in others)):
         await stack.enter_async_context(each.started())
@@ -124,6 +141,8 @@ async def _build(settings: Settings, metrics: Metrics, clock: Clock, stack: Asyn
         database=db,
         intake=taker,
         chats=talk,
+        hub=hub,
+        limiter=limiter,
         endings=endings,
         monitor=monitor,
         gate=gate,
@@ -228,6 +247,7 @@ def main() -> int:
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
         server_header=False,
+        **SOCKETS,
     )
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").addFilter(OneLine())

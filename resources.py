@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from batch_processor import BatchProcessor
 from chats import Chats
@@ -12,8 +12,10 @@ from database import Database
 from endings import Endings
 from gate import Gate
 from intake import Intake
+from live import Hub
 from metrics import Metrics
 from monitor import Monitor
+from rate_limiter import InboundLimiter
 from settings import Settings
 from supervision import Supervised
 from times import Clock
@@ -29,6 +31,8 @@ class Resources:
     database: Database
     intake: Intake
     chats: Chats
+    hub: Hub
+    limiter: InboundLimiter
     endings: Endings
     monitor: Monitor
     gate: Gate
@@ -43,9 +47,9 @@ class State(TypedDict):
     resources: Resources
 
 
-def of(request: Request) -> Resources:
-    """The process's resources."""
-    return cast(Resources, request.state.resources)
+def of(connection: HTTPConnection) -> Resources:
+    """The process's resources, for a request or a socket."""
+    return cast(Resources, connection.state.resources)
 
 
 async def _owned(request: Request) -> Resources:

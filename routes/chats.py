@@ -44,12 +44,20 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(stora
 )
 async def post(owned: Owned, request: Request) -> Response:
     """Add one message, or an array of up to 500, to any number of chats, all or none. 201 means: on disk."""
-    refuse_when_full(owned)
     body = await read_json(request)
     many = body.lstrip()[:1] == b"["
     sent = parse(MANY, body) if many else [parse(ONE, body)]
+    return JSONResponse(_stored(await stored(owned, sent, many=many)), 201)
+
+
+async def stored(owned: Resources, sent: Sequence[ChatMessage], *, many: bool) -> list[tuple[str, Placed]]:
+    """Add messages durably; of each its chat and its place. `many` is whether errors have to name one of them.
+
+    Raises ApiError.
+    """
+    refuse_when_full(owned)
     try:
-        placed = await owned.chats.post(sent)
+        return await owned.chats.post(sent)
     except TooManyWaiting:
         raise ApiError(Code.OVERLOADED) from None
     except Conflicts as conflicts:
@@ -58,7 +66,6 @@ async def post(owned: Owned, request: Request) -> Response:
     except ChatFull as full:
         long = f"A chat may have {MAX_MESSAGES:,} messages, and this one would have more"
         raise ApiError(Code.CONFLICT, [{"index": full.at, "error": long}] if many else long) from None
-    return JSONResponse(_stored(placed), 201)
 
 
 def _stored(placed: Sequence[tuple[str, Placed]]) -> dict[str, object]:
@@ -108,4 +115,5 @@ async def delete(owned: Owned, conversation_id: Id) -> Response:
     """Delete a chat with everything that belongs to it."""
     if not await removal.remove(owned.database, conversation_id):
         raise unknown()
+    owned.hub.deleted(conversation_id)
     return Response(status_code=204)

@@ -160,4 +160,5 @@ async def delete(owned: Owned, conversation_id: Id) -> Response:
     """Delete a conversation with everything that belongs to it."""
     if not await removal.remove(owned.database, conversation_id):
         raise unknown()
+    owned.hub.deleted(conversation_id)
     return Response(status_code=204)

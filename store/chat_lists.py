@@ -76,6 +76,12 @@ def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPag
     return ChatPage(chat, said)
 
 
+def last_position(connection: Connection, id_: str) -> int:
+    """The position of a chat's last message; 0 where there is no such chat."""
+    c = conversations.c
+    return connection.scalar(select(c.message_count).where(c.id == id_)) or 0
+
+
 def page(connection: Connection, asked: Asked, *, offset: int, limit: int) -> tuple[int, list[Chat]]:
     """How many chats are asked for, and up to `limit` of them after the first `offset`, newest intake first."""
     if asked.phrases is not None:

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import times
-from main import create_app
+from main import SOCKETS, create_app
 from settings import Settings
 from tests.fake_grok import KEY, FakeGrok
 from tests.log_lines import Lines, captured
@@ -166,13 +166,13 @@ def faked() -> Iterator[Grok]:
 def serving(database: URL, grok: Grok | None, **given: Any) -> AbstractContextManager[Served]:
     """The application on a socket, in a thread; without a Grok it is offline.
 
-    `given` are settings, and `clock` where it is not the machine's.
+    `given` are settings, and `clock` where it is not the machine's; `port` is any by default.
     """
-    clock = given.pop("clock", times.now)
+    clock, port = given.pop("clock", times.now), given.pop("port", 0)
     where = {} if grok is None else {"grok_api_key": KEY, "grok_base_url": grok.url}
     mode = "offline" if grok is None else "real"
     named = {**QUICK, "database_url": address(database), "grok_mode": mode, **where, **given}
-    return served(create_app(Settings(**named), clock))
+    return served(create_app(Settings(**named), clock), port=port, **SOCKETS)
 
 
 @asynccontextmanager

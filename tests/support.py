@@ -28,11 +28,15 @@ async def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
 class Served:
     """An ASGI app on loopback, run by uvicorn in a thread. While stopped its port refuses connections."""
 
-    def __init__(self, app: ASGIApp, *, port: int = 0, grace: int = 1) -> None:
-        """`grace` is how many seconds a stop waits for requests in progress before it cancels them."""
+    def __init__(self, app: ASGIApp, *, port: int = 0, grace: int = 1, **options: Any) -> None:
+        """`grace` is how many seconds a stop waits for requests in progress before it cancels them.
+
+        `options` are the server's.
+        """
         self.app = app
         self.port = port
         self.grace = grace
+        self.options = options
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -50,6 +54,7 @@ class Served:
             access_log=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=self.grace,
+            **self.options,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="served", daemon=True)
@@ -71,9 +76,9 @@ class Served:
 
 
 @contextmanager
-def served(app: ASGIApp, *, port: int = 0, grace: int = 1) -> Iterator[Served]:
+def served(app: ASGIApp, *, port: int = 0, grace: int = 1, **options: Any) -> Iterator[Served]:
     """Serve the app while the block runs; `url` says where."""
-    server = Served(app, port=port, grace=grace)
+    server = Served(app, port=port, grace=grace, **options)
     server.start()
     try:
         yield server

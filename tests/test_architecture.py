@@ -18,11 +18,11 @@ PACKAGES = ("routes", "store", "ingest", "load")
 # From the roof down; a room imports only rooms further down. Inside a package any order without a circle will do.
 LAYERS = [
     {"main"},
-    {"routes"},
+    {"routes", "transcript"},
     {"chat_views"},
     {"resources", "views", "exports", "openapi", "parsing"},
     {"chats"},
-    {"batch_processor", "middleware", "intake", "retention"},
+    {"batch_processor", "middleware", "intake", "live", "retention"},
     {"claims", "dispatch", "indexing", "monitor", "removal"},
     {"providers"},
     {"bookkeeping", "decisions", "fallback", "grok_client", "offline_analyzer"},
@@ -52,6 +52,7 @@ LAYERS = [
         "batching",
         "endings",
         "logs",
+        "problems",
         "search_text",
         "text",
         "times",
