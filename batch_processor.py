@@ -5,27 +5,36 @@ Policy only: SQL is in `store`, HTTP behind `outbound`, the rules in `decisions`
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-
-import structlog
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from batching import BatchSize, pack
 from bookkeeping import Bookkeeping
 from claims import Claim
 from database import Database
 from decisions import Policy, Work
-from dispatch import Dispatch, Once
+from dispatch import Dispatch
 from endings import either
 from gate import Gate
+from lanes import Lane, Turns
+from settling import Once, UnderWay, brief_goodbye
 from times import SECOND, Clock
-
-log = structlog.get_logger()
 
 DEPARTING = 2
 """Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""
-SECONDS_TO_GIVE_BACK = 1.0
 POLL_SECONDS = 1.0
 """How long a row that fell due without a wake-up may wait: one given back, or another process's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """The next batch as it would be now."""
+
+    batch: list[Work]
+    left: list[Work]
+    ready: bool
+    """Whether it may leave: it is full, or its oldest has waited long enough."""
+    flushes_in: float
 
 
 class BatchProcessor:
@@ -41,6 +50,7 @@ class BatchProcessor:
         size: BatchSize,
         policy: Policy,
         books: Bookkeeping,
+        in_flight: Turns,
         *,
         clock: Clock,
         token: Callable[[], str],
@@ -57,12 +67,12 @@ class BatchProcessor:
         self._version = f"{gate.analyzer.model}/{gate.analyzer.prompt_version}"
         self._waiting: list[Work] = []
         self._more_due = False
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls = UnderWay()
         self._due = asyncio.Event()
         self._claimed = asyncio.Event()
         self._packed = asyncio.Event()
         self._departing = asyncio.Semaphore(DEPARTING)
-        self._in_flight = asyncio.Semaphore(policy.max_in_flight)
+        self._in_flight = in_flight
 
     @property
     def batch_size(self) -> int:
@@ -81,16 +91,10 @@ class BatchProcessor:
 
     async def finish(self, grace: float) -> None:
         """Give calls in flight so many seconds; give back what is not answered by then."""
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=grace)
-        for call in self._calls:
-            call.cancel()
-        # A database that is busy must not hold up the end: what is not given back falls due by itself.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS_TO_GIVE_BACK):
-                if self._calls:
-                    await asyncio.wait(self._calls)
-                await self._return_waiting()
+        await self._calls.cancel_after(grace)
+        async with brief_goodbye():
+            await self._calls.ended()
+            await self._return_waiting()
 
     async def _claim_forever(self) -> None:
         while True:
@@ -117,32 +121,46 @@ class BatchProcessor:
 
     async def _send_forever(self) -> None:
         while True:
+            await self._until_ready()
             async with AsyncExitStack() as permits:
-                await permits.enter_async_context(self._in_flight)
                 await permits.enter_async_context(self._departing)
-                batch = await self._next_batch()
+                # Not before there is a batch: a place in flight that is kept idle is a summary's.
+                await self._in_flight.take(Lane.BATCHES)
+                permits.callback(self._in_flight.give_back)
+                if not (batch := self._next_batch()):
+                    continue
                 # From here on they are the call's; until here a loop that is started again must find them.
                 permits.pop_all()
-            call = asyncio.create_task(self._send(batch))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._calls.start(self._send(batch))
 
-    async def _next_batch(self) -> list[Work]:
+    async def _until_ready(self) -> None:
         while True:
             if self._gate.blocked is not None:
                 await self._return_waiting()
                 await self._gate.until_free()
             self._claimed.clear()
-            ready, barred = self._ready()
-            batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit)
-            # Where more is due the batch can be filled: the next claim is under way.
-            wait = POLL_SECONDS if self._more_due and not barred else self._flushes_in(ready)
-            if batch and (rest or len(batch) >= self._size.now or wait <= 0):
-                self._waiting = [*barred, *rest]
-                self._packed.set()
-                return batch
+            packed = self._pack()
             self._packed.set()  # the size may have grown since claiming stopped for want of room
-            await either(self._claimed, wait)
+            if packed.ready:
+                return
+            await either(self._claimed, packed.flushes_in)
+
+    def _next_batch(self) -> list[Work]:
+        """The batch that is ready, if it still is: the size may have grown, or calls be barred by now."""
+        packed = self._pack()
+        if not packed.ready or self._gate.blocked is not None:
+            return []
+        self._waiting = packed.left
+        self._packed.set()
+        return packed.batch
+
+    def _pack(self) -> "_Packed":
+        ready, barred = self._ready()
+        batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit)
+        # Where more is due the batch can be filled: the next claim is under way.
+        wait = POLL_SECONDS if self._more_due and not barred else self._flushes_in(ready)
+        full = bool(rest) or len(batch) >= self._size.now
+        return _Packed(batch, [*barred, *rest], bool(batch) and (full or wait <= 0), wait)
 
     def _ready(self) -> tuple[list[Work], list[Work]]:
         """What may be sent, and what has to wait because enough suspects are being tried already.
@@ -167,7 +185,7 @@ class BatchProcessor:
             await self._dispatch.send(batch, Once(self._departing.release))
         finally:
             self._suspects -= alone
-            self._in_flight.release()
+            self._in_flight.give_back()
             self.wake()
 
     async def _return_waiting(self) -> None:

@@ -1,10 +1,9 @@
 """One batch's way: held and booked, asked, and each conversation settled by what came back."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -18,17 +17,12 @@ from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
 from errors import from_database
 from gate import Gate
 from ledger import End, Entry, next_day, usage_of
+from settling import LEASE_MARGIN, Once, persist, to_the_end
 from store import asking, queue
 from store.queue import Completed, Outcome
 from times import SECOND, Clock
-from writers import Transaction
 
 log = structlog.get_logger()
-
-LEASE_MARGIN = 30.0
-"""Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
-AGAIN_AFTER = 0.5
-"""Seconds after which a result that could not be stored is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class Dispatch:
         """When a lease that is taken now ends: after so many calls that take as long as they may."""
         return self.clock() + round((calls * self.policy.call_timeout + LEASE_MARGIN) * SECOND)
 
-    async def send(self, batch: Sequence[Work], departed: "Once") -> None:
+    async def send(self, batch: Sequence[Work], departed: Once) -> None:
         """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
         # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
         via = replace(self, gate=self.gate.current)
@@ -99,7 +93,7 @@ class Dispatch:
         queue.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
         return Started(held[:fitting], entry)
 
-    async def _ask(self, started: Started, departed: "Once") -> None:
+    async def _ask(self, started: Started, departed: Once) -> None:
         end: Reply | CallFailed | None = None
         try:
             end = await self._ended(started, departed)
@@ -107,11 +101,11 @@ class Dispatch:
         except asyncio.CancelledError:
             # The service stops, in the middle of the call or of the canary after it.
             back = given_back([work.job for work in started.held], at=self.clock())
-            await _to_the_end(self._settle(started, back, end, left=departed.done))
+            await to_the_end(self._settle(started, back, end, left=departed.done))
             raise
-        await _to_the_end(self._settle(started, outcomes, end, left=departed.done))
+        await to_the_end(self._settle(started, outcomes, end, left=departed.done))
 
-    async def _ended(self, started: Started, departed: "Once") -> Reply | CallFailed:
+    async def _ended(self, started: Started, departed: Once) -> Reply | CallFailed:
         epoch = self.size.epoch
         try:
             return await self.gate.call([work.excerpt.text for work in started.held], departed)
@@ -147,7 +141,7 @@ class Dispatch:
                 ledger.close(connection, entry, end, left=left)
             return counted
 
-        counted = await self._persisted(settle)
+        counted = await persist(self.database, self.gate.brake, settle)
         self.books.settled(counted)
         if ledger is not None and entry is not None:
             self.books.call_ended(usage_of(end), ledger.cost(entry, end, left=left))
@@ -158,51 +152,6 @@ class Dispatch:
         if works:
             back = given_back([work.job for work in works], at=self.clock())
             await self._settle(Started(works, None), back, None, left=False)
-
-    async def _persisted(self, settle: Transaction[list[Outcome]]) -> list[Outcome]:
-        counted = await self._stored(settle)
-        if counted is None:
-            log.warning("result_not_stored_yet")
-        with self.gate.brake.until_stored():
-            while counted is None:
-                await asyncio.sleep(AGAIN_AFTER)
-                counted = await self._stored(settle)
-        return counted
-
-    async def _stored(self, settle: Transaction[list[Outcome]]) -> list[Outcome] | None:
-        try:
-            return await self.database.write(settle)
-        except (SQLAlchemyError, OSError) as error:
-            if from_database(error) is None:
-                raise
-            return None
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await the work; who is cancelled meanwhile waits for its end all the same."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-
-
-class Once:
-    """Calls what it was given the first time it is called itself."""
-
-    def __init__(self, action: Callable[[], None]) -> None:
-        self._action: Callable[[], None] | None = action
-
-    @property
-    def done(self) -> bool:
-        """Whether it was called."""
-        return self._action is None
-
-    def __call__(self) -> None:
-        action, self._action = self._action, None
-        if action is not None:
-            action()
 
 
 def leases(works: Iterable[Work]) -> set[str]:

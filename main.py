@@ -37,6 +37,7 @@ from fallback import Fallback
 from gate import Gate
 from indexing import Indexing
 from intake import Intake
+from lanes import Turns
 from live import LOOK_EVERY, Hub
 from metrics import Metrics
 from monitor import GIGABYTE, Monitor
@@ -191,6 +192,7 @@ def _processor(
         size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
         policy,
         books,
+        Turns(settings.max_in_flight),
         clock=monitor.clock,
         token=lambda: uuid.uuid4().hex,
     )

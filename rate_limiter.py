@@ -10,6 +10,8 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from lanes import Lane, Turns
+
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""
 
@@ -207,16 +209,16 @@ class Pacer:
         # When calls really left, not when they were due: a late one must not shorten what follows.
         self._departures: deque[float] = deque(maxlen=calls)
         self._paused_until = clock()
-        # Waiters queue for the lock in order of arrival; only the first of them sleeps.
-        self._turn = asyncio.Lock()
+        # Only whose turn it is sleeps.
+        self._turn = Turns(1)
 
-    async def slot(self, patience: float = math.inf) -> bool:
+    async def slot(self, patience: float = math.inf, lane: Lane = Lane.BATCHES) -> bool:
         """Wait for this caller's turn. Write the request at once: the call counts from now.
 
         False, and it is no turn, where a pause has more than `patience` seconds to go. Who gives up so, or is
         cancelled while it waits, takes nothing from the others.
         """
-        async with self._turn:
+        async with self._turn.taken(lane):
             while (wait := self._next_departure() - self._clock()) > 0:
                 if self.paused_for() > patience:
                     return False

@@ -32,7 +32,7 @@ LAYERS = [
     {"store"},
     {"chat_models", "chat_schemas"},
     {"completions", "prices", "offline_sentiment", "offline_topics", "buckets"},
-    {"prompts", "offline_lexicon", "offline_text"},
+    {"prompts", "offline_lexicon", "offline_text", "settling"},
     {
         "analysis",
         "brake",
@@ -51,6 +51,7 @@ LAYERS = [
         "group_commit",
         "batching",
         "endings",
+        "lanes",
         "logs",
         "problems",
         "search_text",

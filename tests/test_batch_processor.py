@@ -10,6 +10,7 @@ from bookkeeping import Bookkeeping
 from brake import Brake
 from database import Database
 from gate import Direct
+from lanes import Turns
 from metrics import Metrics
 from tests.rows import NOW, POLICY, new, stored, take_in
 from tests.support import eventually
@@ -60,6 +61,7 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
         BatchSize.fixed(5),
         POLICY,
         Bookkeeping(Metrics(), ended=lambda _: None),
+        Turns(8),
         clock=lambda: NOW,
         token=lambda: "a",
     )
