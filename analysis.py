@@ -59,17 +59,23 @@ class Usage:
     cost_ticks: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A call that came back: one row per text, in the order asked, and the call's envelope."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What is known of a call that came back, whatever it was about."""
 
-    rows: Sequence[Row]
     model: str
     """The model that answered, as the server names it."""
     usage: Usage = field(default_factory=Usage)
     request_id: str | None = None
     status: int | None = None
     """HTTP status, None where there was no HTTP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Envelope):
+    """A call about texts that came back: one row per text, in the order asked."""
+
+    rows: Sequence[Row]
     ignored_ids: int = 0
     """Rows for ids that were not asked for."""
 

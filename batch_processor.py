@@ -17,7 +17,7 @@ from dispatch import Dispatch
 from endings import either
 from gate import Gate
 from lanes import Lane, Turns
-from settling import Once, UnderWay, brief_goodbye
+from settling import Once, Trials, UnderWay, brief_goodbye
 from times import SECOND, Clock
 
 DEPARTING = 2
@@ -51,6 +51,7 @@ class BatchProcessor:
         policy: Policy,
         books: Bookkeeping,
         in_flight: Turns,
+        trials: Trials,
         *,
         clock: Clock,
         token: Callable[[], str],
@@ -61,7 +62,7 @@ class BatchProcessor:
         self._policy = policy
         self._books = books
         self._dispatch = Dispatch(database, gate, size, policy, books, clock)
-        self._suspects = 0
+        self._trials = trials
         self._clock = clock
         self._token = token
         self._version = f"{gate.analyzer.model}/{gate.analyzer.prompt_version}"
@@ -109,7 +110,8 @@ class BatchProcessor:
                 await either(self._due, POLL_SECONDS)
 
     async def _claim(self, room: int) -> int:
-        claim = Claim(self._clock(), self._token(), self._dispatch.lease_end(), self._version, self._policy)
+        now = self._clock()
+        claim = Claim(now, self._token(), self._policy.lease_end(now), self._version, self._policy)
         claimed = await self._database.write(lambda connection: claim.take(connection, room))
         self._waiting.extend(claimed.work)
         self._more_due = claimed.due >= room
@@ -131,6 +133,7 @@ class BatchProcessor:
                     continue
                 # From here on they are the call's; until here a loop that is started again must find them.
                 permits.pop_all()
+            self._trials.begin(_is_suspect(batch[0]))
             self._calls.start(self._send(batch))
 
     async def _until_ready(self) -> None:
@@ -163,11 +166,8 @@ class BatchProcessor:
         return _Packed(batch, [*barred, *rest], bool(batch) and (full or wait <= 0), wait)
 
     def _ready(self) -> tuple[list[Work], list[Work]]:
-        """What may be sent, and what has to wait because enough suspects are being tried already.
-
-        More of them at once could open the circuit by themselves, again and again.
-        """
-        if self._suspects < self._policy.suspects:
+        """What may be sent, and what has to wait because enough suspects are being tried already."""
+        if not self._trials.are_full:
             return self._waiting, []
         barred = [work for work in self._waiting if _is_suspect(work)]
         return [work for work in self._waiting if not _is_suspect(work)], barred
@@ -179,12 +179,10 @@ class BatchProcessor:
         return self._policy.flush_after - (self._clock() - oldest) / SECOND
 
     async def _send(self, batch: Sequence[Work]) -> None:
-        alone = _is_suspect(batch[0])
-        self._suspects += alone
         try:
             await self._dispatch.send(batch, Once(self._departing.release))
         finally:
-            self._suspects -= alone
+            self._trials.end(_is_suspect(batch[0]))
             self._in_flight.give_back()
             self.wake()
 

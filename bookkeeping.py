@@ -5,17 +5,28 @@ from collections.abc import Callable, Iterable
 from analysis import Usage
 from metrics import Metrics
 from prices import TICKS_PER_USD
+from store import summaries
 from store.queue import Completed, Failed, Outcome, Skipped
 
 SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
 
 
 class Bookkeeping:
-    """Counts what the processor does. `ended` is told the ids of conversations that need nothing more."""
+    """Counts what the processors do. `ended` is told the ids of conversations that need nothing more.
 
-    def __init__(self, metrics: Metrics, *, ended: Callable[[Iterable[str]], None]) -> None:
+    `summarised` is told those whose summary was written or given up.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        ended: Callable[[Iterable[str]], None],
+        summarised: Callable[[Iterable[str]], None],
+    ) -> None:
         self._metrics = metrics
         self._ended = ended
+        self._summarised = summarised
 
     def call_ended(self, usage: Usage, cost: int) -> None:
         """Count a call's tokens and its cost in ticks."""
@@ -36,3 +47,16 @@ class Bookkeeping:
                 case Failed(reason=reason):
                     self._metrics.conversations_failed.labels(reason).inc()
         self._ended(outcome.job.id for outcome in ended)
+
+    def summary_settled(self, outcome: summaries.Outcome) -> None:
+        """Count a summary that ended, and wake who waits for it."""
+        match outcome:
+            case summaries.Written(part=part):
+                self._metrics.summaries.labels("written").inc()
+                for item in part.summary.items:
+                    self._metrics.summary_items.labels(str(item.verified).lower()).inc()
+            case summaries.Failed():
+                self._metrics.summaries.labels("failed").inc()
+            case summaries.Requeued():
+                return
+        self._summarised([outcome.job.id])

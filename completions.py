@@ -3,19 +3,29 @@
 import http.client
 import json
 import re
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply, Usage, storable
+from analysis import (
+    MAX_RAW,
+    BatchFault,
+    CallFailed,
+    Denied,
+    Envelope,
+    ProviderFault,
+    RateLimited,
+    Reply,
+    Usage,
+    storable,
+)
 from prompts import read_rows
 
 LONGEST_PAUSE = 3_600.0
 MAX_DETAIL = 300
 MAX_NAME = 100
-MAX_KEPT = 65_536
 MAX_SAID = 1_000
 MAX_TOKENS = 2**31 - 1
 MAX_TICKS = 2**53
@@ -44,6 +54,8 @@ SCHEMA = re.compile(r"response_format|json_schema|structured output", re.IGNOREC
 SECRET = re.compile(r"\b(xai|sk|gsk)-[\w-]{6,}|\bAIza[\w-]{6,}|\S*\*{3}\S*")
 # A sentence about key, credit, model or rate cannot repeat a conversation; others could.
 QUOTED = frozenset({401, 402, 403, 404, 429})
+
+Read = TypeVar("Read")
 
 
 class SchemaRefused(BatchFault):
@@ -174,25 +186,31 @@ class Choice(NamedTuple):
 
 
 def reply_of(answer: Answer, *, count: int, model: str) -> Reply:
-    """The reply that a 200 to `count` texts carries; `model` is who was asked.
+    """The reply that a 200 to `count` texts carries; `model` is who was asked. Raises as `read_completion` does."""
+    (rows, ignored), envelope = read_completion(answer, model, lambda content: read_rows(content, count))
+    return Reply(rows=rows, ignored_ids=ignored, **fields_of(envelope))
 
-    Raises ProviderFault where it is no chat completion, BatchFault where its content is not what was asked.
+
+def fields_of(envelope: Envelope) -> dict[str, Any]:
+    """What is known of a call, to be put into what it brought."""
+    return {each.name: getattr(envelope, each.name) for each in fields(Envelope)}
+
+
+def read_completion(answer: Answer, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
+    """What `read` makes of a completion's content, and what is known of the call.
+
+    Raises ProviderFault where it is no chat completion, BatchFault where its content is not what was asked:
+    incomplete, refused, or such that `read` raises ValueError.
     """
-    envelope = _object(_parsed(answer.body))
-    usage = usage_of(envelope.get("usage"))
-    content = _content(_choice(answer, envelope), answer, usage)
+    completion = _object(_parsed(answer.body))
+    usage = usage_of(completion.get("usage"))
+    content = _content(_choice(answer, completion), answer, usage)
     try:
-        rows, ignored = read_rows(content, count)
+        said = read(content)
     except ValueError as error:
         raise _unusable("malformed", str(error), content, answer, usage) from error
-    return Reply(
-        rows=rows,
-        model=_name(envelope.get("model")) or model,
-        usage=usage,
-        request_id=answer.request_id,
-        status=answer.status,
-        ignored_ids=ignored,
-    )
+    name = _name(completion.get("model")) or model
+    return said, Envelope(model=name, usage=usage, request_id=answer.request_id, status=answer.status)
 
 
 def _choice(answer: Answer, envelope: Mapping[str, object]) -> Choice:
@@ -279,4 +297,4 @@ def _name(value: object) -> str | None:
 
 
 def _kept(written: str) -> str:
-    return storable(written[:MAX_KEPT])
+    return storable(written[:MAX_RAW])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analysis import Analysis, BatchFault, CallFailed, Invalid, ProviderFault, RateLimited, Reply, Row
+from settling import LEASE_MARGIN
 from store.insights import Insight
 from store.queue import Completed, Failed, Job, Outcome, Requeued
 from text import Excerpt, cache_key, excerpt, excerpt_of_turns, why_not_worth_asking
@@ -22,8 +23,14 @@ class Policy:
     backoff: Callable[[int], float]
     """Seconds to wait after so many faults in a row."""
     prefilter: bool
-    suspects: int
-    """Conversations that are sent alone at once: fewer than the faults in a row that open the circuit."""
+
+    def lease_end(self, at: int, calls: int = 1) -> int:
+        """When a lease that is taken at `at` ends: after so many calls that take as long as they may."""
+        return at + round((calls * self.call_timeout + LEASE_MARGIN) * SECOND)
+
+    def gives_up(self, failures: int) -> bool:
+        """Whether what failed so often by itself is not asked about again."""
+        return failures > self.max_retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ def _judged(row: Row, work: Work, by: Writer, policy: Policy) -> Outcome:
 def charged(job: Job, reason: str, error: str, *, at: int, policy: Policy) -> Outcome:
     """One more failure of this conversation's own: asked again, or given up; `reason` labels a metric."""
     failures = job.failures + 1
-    if failures > policy.max_retries:
+    if policy.gives_up(failures):
         return Failed(job, reason, error, failures)
     return Requeued(job, at, failures, job.pack_limit, error)
 
@@ -104,6 +111,14 @@ def is_suspect(fault: CallFailed) -> bool:
     return isinstance(fault, BatchFault)
 
 
+def due_again(fault: CallFailed, *, at: int, wait: float) -> int:
+    """When what a failed call carried may be asked about again; `wait` is the seconds after a provider's fault."""
+    if isinstance(fault, BatchFault):
+        return at
+    asked_for = fault.retry_after if isinstance(fault, RateLimited) else None
+    return at + round((wait if asked_for is None else asked_for) * SECOND)
+
+
 def after(
     fault: CallFailed, asked: Sequence[Work], *, at: int, policy: Policy, wait: float, vouched: bool = True
 ) -> list[Outcome]:
@@ -113,9 +128,7 @@ def after(
     (`vouched`). Everything else goes back uncharged. `wait` is the seconds to wait after a provider's fault.
     """
     jobs = [work.job for work in asked]
-    delay = fault.retry_after if isinstance(fault, RateLimited) else None
-    provider = not isinstance(fault, BatchFault)
-    again = at + round((wait if delay is None else delay) * SECOND) if provider else at
+    again = due_again(fault, at=at, wait=wait)
     if not is_suspect(fault):
         return given_back(jobs, at=again)
     if len(jobs) == 1 and vouched:

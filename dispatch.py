@@ -17,10 +17,10 @@ from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
 from errors import from_database
 from gate import Gate
 from ledger import End, Entry, next_day, usage_of
-from settling import LEASE_MARGIN, Once, persist, to_the_end
+from settling import Once, persist, to_the_end
 from store import asking, queue
 from store.queue import Completed, Outcome
-from times import SECOND, Clock
+from times import Clock
 
 log = structlog.get_logger()
 
@@ -43,10 +43,6 @@ class Dispatch:
     policy: Policy
     books: Bookkeeping
     clock: Clock
-
-    def lease_end(self, calls: int = 1) -> int:
-        """When a lease that is taken now ends: after so many calls that take as long as they may."""
-        return self.clock() + round((calls * self.policy.call_timeout + LEASE_MARGIN) * SECOND)
 
     async def send(self, batch: Sequence[Work], departed: Once) -> None:
         """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
@@ -74,7 +70,7 @@ class Dispatch:
 
     def _start(self, batch: Sequence[Work], settlements: int, connection: Connection) -> Started:
         # Who is alone may have to wait for a canary's call as well.
-        until = self.lease_end(calls=2 if len(batch) == 1 else 1)
+        until = self.policy.lease_end(self.clock(), calls=2 if len(batch) == 1 else 1)
         still = {job.number for job in queue.renew(connection, [work.job for work in batch], until=until)}
         held = [work for work in batch if work.job.number in still]
         asking.extend(connection, {work.key for work in held}, leases=leases(held), until=until)

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from analysis import Analyzer, Reply
+from analysis import Reply
 from brake import Brake
 from circuit_breaker import State
 from gate import LOOK_AGAIN, Departed, Gate
 from ledger import Ledger
 from outbound import Outbound
+from summaries import ChatAnalyzer, Material, Summarised
 
 
 class Fallback:
@@ -34,7 +35,7 @@ class Fallback:
         return self.second if second_only else self.first
 
     @property
-    def analyzer(self) -> Analyzer:
+    def analyzer(self) -> ChatAnalyzer:
         """Whose model and prompt an analysis is known by in the cache: the first's, whoever stands in."""
         return self.first.analyzer
 
@@ -71,6 +72,10 @@ class Fallback:
     async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
         """Ask whoever it is now. Raises CallFailed."""
         return await self._standing_in.call(texts, departed)
+
+    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+        """Ask whoever it is now. Raises CallFailed."""
+        return await self._standing_in.summarise(material, departed)
 
     async def vouch(self) -> bool:
         """Whether a canary to whoever it is now comes back."""

@@ -1,13 +1,14 @@
 """The gate through which every call leaves, as the processor sees it, and the one to the offline analyzer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from analysis import Analyzer, Reply
+from analysis import Reply
 from brake import Brake
 from circuit_breaker import State
 from ledger import Ledger
+from summaries import ChatAnalyzer, Material, Summarised
 
 LOOK_AGAIN = 0.25
 """Seconds after which somebody may have released the brake."""
@@ -18,7 +19,7 @@ class Gate(Protocol):
     """How the processor sees whoever analyses."""
 
     @property
-    def analyzer(self) -> Analyzer:
+    def analyzer(self) -> ChatAnalyzer:
         """Whose model and prompt an analysis is known by."""
         ...
 
@@ -60,6 +61,10 @@ class Gate(Protocol):
         """Ask about `texts`; `departed` is called as the request leaves. Raises CallFailed."""
         ...
 
+    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+        """Ask for a summary; `departed` is called as the request leaves. Raises CallFailed."""
+        ...
+
     async def vouch(self) -> bool:
         """Whether somebody else's call gets through just now: if so, a fault is the conversation's own."""
         ...
@@ -72,7 +77,7 @@ class Direct:
     circuit = None
     faults = 0
 
-    def __init__(self, analyzer: Analyzer, brake: Brake) -> None:
+    def __init__(self, analyzer: ChatAnalyzer, brake: Brake) -> None:
         self.analyzer = analyzer
         self.brake = brake
 
@@ -93,12 +98,19 @@ class Direct:
 
     async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
         """Ask at once."""
+        return await self.analyzer.analyse(texts, _telling(departed))
 
-        async def before_send() -> None:
-            departed()
-
-        return await self.analyzer.analyse(texts, before_send)
+    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+        """Ask at once."""
+        return await self.analyzer.summarise(material, _telling(departed))
 
     async def vouch(self) -> bool:
         """Nobody else can be at fault here."""
         return True
+
+
+def _telling(departed: Departed) -> Callable[[], Awaitable[None]]:
+    async def before_send() -> None:
+        departed()
+
+    return before_send

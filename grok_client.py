@@ -6,25 +6,31 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
 
 import prompts
-from analysis import ProviderFault, Reply, Usage
-from completions import Answer, SchemaRefused, fault_of, one_line, reply_of
+import summary_answers
+import summary_prompts
+from analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
+from completions import Answer, SchemaRefused, fault_of, fields_of, one_line, read_completion, reply_of
+from summaries import Material, Summarised, Summary
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
 # Of an idle connection: servers commonly keep one for 60 s, and the pool gives one up after 5 s.
 STALE_SECONDS = 15.0
 
+Read = TypeVar("Read")
+
 
 class GrokClient:
     """Grok, or another server that speaks chat completions. Opened and closed with `async with`.
 
-    `analyse` never repeats a call: the queue does. The one exception is a server that refuses `json_schema`:
+    No call is ever repeated here: the queue does that. The one exception is a server that refuses `json_schema`:
     it is asked again for any JSON object, through `before_send`, and once that works, for no schema any more.
     """
 
@@ -50,6 +56,7 @@ class GrokClient:
         self.name = name
         self.model = model
         self.prompt_version = prompts.prompt_version(topics)
+        self.summary_version = summary_prompts.version()
         self._key = api_key.get_secret_value().strip()
         self._system = prompts.system_message(topics)
         self.fixed_tokens = len(self._system) // 4
@@ -82,42 +89,78 @@ class GrokClient:
         `before_send` is awaited once the connection stands and immediately before the request is written; the
         time-out counts from its end. What it raises, this raises. Raises CallFailed.
         """
-        if self._strict:
-            try:
-                return await self._ask(texts, before_send, strict=True)
-            except SchemaRefused:
-                reply = await self._ask(texts, before_send, strict=False)
-                self._strict = False  # only now is it known that the schema was to blame
-                return reply
-        return await self._ask(texts, before_send, strict=False)
+        return await self._asked(
+            partial(self._body, texts),
+            partial(reply_of, count=len(texts), model=self.model),
+            before_send,
+        )
+
+    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+        """Summarise messages, or merge summaries, in one call; everything else as in `analyse`."""
+        return await self._asked(
+            partial(self._summary_body, material),
+            partial(_summarised, material=material, model=self.model),
+            before_send,
+            {"x-grok-conv-id": f"summaries-{self.summary_version}"},
+        )
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
         """The most that a call with these texts can use up, reasoning apart."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
         return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)))
 
+    def worst_summary(self, material: Material) -> Usage:
+        """The most that a call to summarise this can use up, reasoning apart."""
+        prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
+        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP)
+
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
             texts, system=self._system, model=self.model, effort=self._effort, strict=strict
         )
 
+    def _summary_body(self, material: Material, *, strict: bool) -> bytes:
+        return summary_prompts.request_body(material, model=self.model, effort=self._effort, strict=strict)
+
+    async def _asked(
+        self,
+        body: Callable[..., bytes],
+        read: Callable[[Answer], Read],
+        before_send: Callable[[], Awaitable[None]],
+        headers: Mapping[str, str] | None = None,
+    ) -> Read:
+        """What `read` makes of the answer to `body(strict=...)`."""
+        if self._strict:
+            try:
+                return await self._ask(body(strict=True), read, before_send, headers)
+            except SchemaRefused:
+                reply = await self._ask(body(strict=False), read, before_send, headers)
+                self._strict = False  # only now is it known that the schema was to blame
+                return reply
+        return await self._ask(body(strict=False), read, before_send, headers)
+
     async def _ask(
-        self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]], *, strict: bool
-    ) -> Reply:
+        self,
+        body: bytes,
+        read: Callable[[Answer], Read],
+        before_send: Callable[[], Awaitable[None]],
+        headers: Mapping[str, str] | None,
+    ) -> Read:
         gate = _Gate(before_send, self._timeout, self._stale_after)
-        body = self._body(texts, strict=strict)
         try:
-            answer = await self._send(body, gate)
+            answer = await self._send(body, gate, headers)
         except _StaleConnection:
-            answer = await self._send(body, gate)  # its turn has come: the gate lets it pass
+            answer = await self._send(body, gate, headers)  # its turn has come: the gate lets it pass
         if answer.status != 200:
             raise fault_of(answer, key=self._key, now=self._now())
-        return reply_of(answer, count=len(texts), model=self.model)
+        return read(answer)
 
-    async def _send(self, body: bytes, gate: "_Gate") -> Answer:
+    async def _send(self, body: bytes, gate: "_Gate", headers: Mapping[str, str] | None) -> Answer:
         try:
             async with asyncio.timeout(None) as gate.clock:
-                request = self._http.stream("POST", self._url, content=body, extensions={"trace": gate})
+                request = self._http.stream(
+                    "POST", self._url, content=body, headers=headers, extensions={"trace": gate}
+                )
                 async with request as response:
                     return Answer(response.status_code, response.headers, await _read(response))
         except TimeoutError as error:
@@ -127,6 +170,14 @@ class GrokClient:
         except (httpx.RequestError, ssl.SSLError, zlib.error) as error:
             detail = one_line(f"{type(error).__name__}: {error}", self._key)
             raise ProviderFault("unreachable", detail) from error
+
+
+def _summarised(answer: Answer, *, material: Material, model: str) -> Summarised:
+    def read(content: str) -> tuple[Summary | Invalid, str]:
+        return summary_answers.read(content, material.citable), storable(content[:MAX_RAW])
+
+    (summary, raw), envelope = read_completion(answer, model, read)
+    return Summarised(summary=summary, raw=raw, **fields_of(envelope))
 
 
 def _headers(key: str, cache_id: str) -> dict[str, str]:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 import prices
-from analysis import Analyzer, CallFailed, Reply, Usage
+from analysis import Analyzer, CallFailed, Envelope, Usage
 from store import calls, spending
+from store.spending import Kind
 from times import Clock
 
 OK = 200
 GIVEN_BACK = "given_back"
 """The outcome of a call that was given up before its answer, because the service stops."""
-End = Reply | CallFailed | None
+End = Envelope | CallFailed | None
 """How a call ended; None where it was given up before its answer."""
 
 
@@ -24,6 +25,7 @@ class Entry:
     call: int
     day: int
     reserved: int
+    kind: Kind = Kind.ANALYSIS
 
 
 class OverBudget(CallFailed):
@@ -51,26 +53,34 @@ class Ledger:
 
         `conversations` is what the log says the call carries, 0 for one that carries none.
         """
-        now = self.clock()
-        day = spending.day_of(now)
         fitting = len(texts)
         while fitting:
-            worst = self.worst_case(texts[:fitting])
-            if spending.reserve(connection, day, worst, budget=self.budget):
-                number = calls.start(
-                    connection,
-                    provider=self.analyzer.name,
-                    model=self.analyzer.model,
-                    conversations=min(conversations, fitting),
-                    reserved=worst,
-                    now=now,
-                )
-                return fitting, Entry(number, day, worst)
-            fitting = self._affordable(connection, day, texts[: fitting - 1])
+            entry = self.book(connection, self.worst_case(texts[:fitting]), min(conversations, fitting))
+            if entry is not None:
+                return fitting, entry
+            fitting = self._affordable(connection, texts[: fitting - 1])
         return 0, None
 
-    def _affordable(self, connection: Connection, day: int, texts: Sequence[str]) -> int:
-        left = spending.left(connection, day, self.budget or 0)
+    def book(
+        self, connection: Connection, worst: int, conversations: int, kind: Kind = Kind.ANALYSIS
+    ) -> Entry | None:
+        """Book a call that costs at most `worst` ticks, if the budget takes it."""
+        now = self.clock()
+        day = spending.day_of(now)
+        if not spending.reserve(connection, day, worst, budget=self.budget, kind=kind):
+            return None
+        number = calls.start(
+            connection,
+            provider=self.analyzer.name,
+            model=self.analyzer.model,
+            conversations=conversations,
+            reserved=worst,
+            now=now,
+        )
+        return Entry(number, day, worst, kind)
+
+    def _affordable(self, connection: Connection, texts: Sequence[str]) -> int:
+        left = spending.left(connection, spending.day_of(self.clock()), self.budget or 0)
         low, high = 0, len(texts)
         while low < high:
             middle = (low + high + 1) // 2
@@ -91,9 +101,11 @@ class Ledger:
             status=end.status if end else None,
             request_id=end.request_id if end else None,
             error=end.detail if isinstance(end, CallFailed) else None,
-            body=end.body if isinstance(end, CallFailed) else None,
+            body=_body(entry, end),
         )
-        spending.settle(connection, entry.day, reserved=entry.reserved, cost=cost, usage=usage)
+        spending.settle(
+            connection, entry.day, reserved=entry.reserved, cost=cost, usage=usage, kind=entry.kind
+        )
 
     def cost(self, entry: Entry, end: End, *, left: bool) -> int:
         """Ticks. A call whose outcome nobody knows may have been billed: it costs what was reserved."""
@@ -111,8 +123,17 @@ class Ledger:
 
     def worst_case(self, texts: Sequence[str]) -> int:
         """The most that a call with these texts can cost, in ticks."""
-        usage = replace(self.analyzer.worst_case(texts), reasoning_tokens=self.reasoning_tokens)
-        return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
+        return self.most(self.analyzer.worst_case(texts))
+
+    def most(self, usage: Usage) -> int:
+        """The most that a call can cost, in ticks, that uses up so much and thinks as long as it may."""
+        thinking = replace(usage, reasoning_tokens=self.reasoning_tokens)
+        return prices.cost_ticks(self.analyzer.model, thinking, self.cost_per_1k)
+
+
+def _body(entry: Entry, end: End) -> str | None:
+    """What came where it could not be read; of a summary's call not, for it is one chat's and outlives it here."""
+    return end.body if isinstance(end, CallFailed) and entry.kind is Kind.ANALYSIS else None
 
 
 def usage_of(end: End) -> Usage:

@@ -3,6 +3,7 @@
 `python main.py` serves; `uvicorn main:app` works as well.
 """
 
+import asyncio
 import logging
 import signal
 import sys
@@ -46,9 +47,13 @@ from providers import Gates, backoff
 from rate_limiter import InboundLimiter
 from resources import Resources, State
 from retention import Retention
-from routes import chats, conversations, insights, intake, operations, sockets, spending
+from routes import chats, conversations, insights, intake, operations, sockets, spending, summaries
 from settings import Settings, complaint, ignored_names
+from settling import Trials
 from store import queue
+from store import summaries as summary_queue
+from summary_calls import SummaryCalls
+from summary_processor import SummaryProcessor
 from supervision import Supervised
 from times import Clock
 from transcript import messages_after
@@ -92,7 +97,7 @@ def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
     middleware.install(app, metrics, limiter)
     # Intake's first, because a request tries route after route, and not by include_router, which matches each
     # twice: together 4 % of a post's CPU.
-    ours = (intake, conversations, chats, insights, spending, operations, sockets)
+    ours = (intake, conversations, chats, summaries, insights, spending, operations, sockets)
     app.router.routes[:0] = [route for each in ours for route in each.router.routes]
     return app
 
@@ -118,22 +123,27 @@ async def _build(
 ) -> Resources:
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     if settings.url.drivername.startswith("sqlite"):
-        await db.write(partial(queue.recover, now=clock()))
+        for waiting in (queue, summary_queue):
+            await db.write(partial(waiting.recover, now=clock()))
     brake = Brake(clock)
     gate = await Gates(settings, db, metrics, brake, clock, stack).open()
-    endings = Endings()
+    endings, summarised = Endings(), Endings()
     max_bytes = settings.max_storage_gb * GIGABYTE
     monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
     await monitor.count()
-    processor = _processor(settings, db, gate, metrics, endings, monitor)
-    stack.push_async_callback(processor.finish, GRACE_FOR_CALLS)
-    worker = Supervised("batch_processor", processor.run, clock)
+    books = Bookkeeping(metrics, ended=partial(_told, monitor, endings), summarised=summarised.tell)
+    processor, summariser = _processors(settings, db, gate, books, clock)
+    stack.push_async_callback(_finish, processor, summariser)
+    workers = (
+        Supervised("batch_processor", processor.run, clock),
+        Supervised("summary_processor", summariser.run, clock),
+    )
     taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
     hub = Hub(partial(messages_after, db), poll=LOOK_EVERY[settings.url.get_backend_name()])
     quiet = settings.chat_quiet_seconds
     talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, hub.spoke)
     others = _others(settings, db, monitor, taker, talk, gate)
-    for each in (worker, *(Supervised(name, run, clock) for name, run in others)):
+    for each in (*workers, *(Supervised(name, run, clock) for name, run in others)):
         await stack.enter_async_context(each.started())
     return Resources(
         settings=settings,
@@ -145,12 +155,25 @@ async def _build(
         hub=hub,
         limiter=limiter,
         endings=endings,
+        summarised=summarised,
         monitor=monitor,
         gate=gate,
         processor=processor,
-        worker=worker,
+        summariser=summariser,
+        workers=workers,
         started_at=clock(),
     )
+
+
+def _told(monitor: Monitor, endings: Endings, ids: Iterable[str]) -> None:
+    told = list(ids)
+    monitor.count_ended(len(told))
+    endings.tell(told)
+
+
+async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
+    """At once: each has the whole grace."""
+    await asyncio.gather(*(each.finish(GRACE_FOR_CALLS) for each in processors))
 
 
 def _others(
@@ -166,36 +189,39 @@ def _others(
         yield "retention", Retention(db, settings.retention_days, monitor.clock).run
 
 
-def _processor(
-    settings: Settings, db: Database, gate: Gate, metrics: Metrics, endings: Endings, monitor: Monitor
-) -> BatchProcessor:
-    def ended(ids: Iterable[str]) -> None:
-        told = list(ids)
-        monitor.count_ended(len(told))
-        endings.tell(told)
-
-    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+def _processors(
+    settings: Settings, db: Database, gate: Gate, books: Bookkeeping, clock: Clock
+) -> tuple[BatchProcessor, SummaryProcessor]:
+    """One for each queue. What leaves by the same gate shares its places in flight."""
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
         call_timeout=settings.grok_timeout_seconds,
         flush_after=settings.batch_flush_seconds if gate.ledger else 0,
-        suspects=max(1, settings.error_threshold - 1),
         backoff=backoff(settings),
         # It saves calls, and offline there are none.
         prefilter=settings.prefilter == "on" and gate.ledger is not None,
     )
-    books = Bookkeeping(metrics, ended=ended)
-    return BatchProcessor(
+    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+    in_flight = Turns(settings.max_in_flight)
+    trials = Trials(max(1, settings.error_threshold - 1))
+    batches = BatchProcessor(
         db,
         gate,
         size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
         policy,
         books,
-        Turns(settings.max_in_flight),
-        clock=monitor.clock,
-        token=lambda: uuid.uuid4().hex,
+        in_flight,
+        trials,
+        clock=clock,
+        token=_token,
     )
+    calls = SummaryCalls(db, gate, policy, books, in_flight, clock)
+    return batches, SummaryProcessor(calls, trials, token=_token)
+
+
+def _token() -> str:
+    return uuid.uuid4().hex
 
 
 def _announce(settings: Settings, resources: Resources) -> None:

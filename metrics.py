@@ -13,6 +13,8 @@ CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 SENTIMENTS = ("positive", "neutral", "negative")
+SUMMARY_OUTCOMES = ("written", "failed")
+VERIFIED = ("true", "false")
 TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
 
@@ -54,8 +56,24 @@ class Metrics:
         self.batch_size = Gauge("batch_size", "Conversations a full batch takes at present", registry=own)
         self.circuit_state = Gauge("circuit_state", "0 closed, 1 half-open, 2 open", registry=own)
 
+        self._add_summaries(own)
         self._add_edges(own)
         self._start_at_zero()
+
+    def _add_summaries(self, own: CollectorRegistry) -> None:
+        """What concerns chats."""
+        self.summaries = Counter(
+            "summaries", "Summaries that ended: written, failed", ["outcome"], registry=own
+        )
+        self.summary_items = Counter(
+            "summary_items",
+            "Items of summaries, by whether their quote was found in the message",
+            ["verified"],
+            registry=own,
+        )
+        self.summary_queue_depth = Gauge(
+            "summary_queue_depth", "Summaries that are being written or wait for it", registry=own
+        )
 
     def _add_edges(self, own: CollectorRegistry) -> None:
         """What concerns HTTP and the database."""
@@ -86,6 +104,10 @@ class Metrics:
             self.insights.labels(sentiment)
         for kind in TOKEN_KINDS:
             self.tokens.labels(kind)
+        for outcome in SUMMARY_OUTCOMES:
+            self.summaries.labels(outcome)
+        for verified in VERIFIED:
+            self.summary_items.labels(verified)
 
     def render(self) -> bytes:
         """Prometheus' text format, to be sent as CONTENT_TYPE."""

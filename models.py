@@ -284,6 +284,8 @@ spending = Table(
             "analysed",
             "cached",
             "skipped",
+            "summary_calls",
+            "summary_spent",
         )
     ),
     CheckConstraint("reserved >= 0", name="settled_once"),

@@ -18,7 +18,7 @@ from database import Database
 from disk import Disk
 from errors import ApiError, Code, from_database
 from metrics import Metrics
-from store import storage, switches
+from store import storage, summaries, switches
 from store.depth import depth
 from times import SECOND, Clock
 
@@ -38,6 +38,7 @@ REFUSALS = {
 class _Look:
     depth: int
     oldest: int | None
+    summaries: int
     paused: bool
     used: int
     reusable: int
@@ -57,6 +58,8 @@ class Monitor:
     max_bytes: float
     disk: Disk = field(default_factory=Disk)
     depth: int = 0
+    summaries: int = 0
+    """Summaries that are being written or wait for it."""
     used_bytes: int = 0
     reusable_bytes: int = 0
     database_ok: bool = True
@@ -117,6 +120,7 @@ class Monitor:
         try:
             seen = await self.database.read(partial(_look, self.clock()))
             self.depth, self._oldest, self.brake.paused = seen.depth, seen.oldest, seen.paused
+            self.summaries = seen.summaries
             self.used_bytes = seen.used + self.disk.wal_bytes
             self.reusable_bytes = seen.reusable
             self.database_ok = True
@@ -131,6 +135,7 @@ class Monitor:
         self._history.append((self.clock(), self.ended))
         self.metrics.queue_depth.set(self.depth)
         self.metrics.oldest_queued_age.set(self.oldest_seconds)
+        self.metrics.summary_queue_depth.set(self.summaries)
 
     async def _try_writing(self) -> None:
         """After a write that failed, find out whether the next one would; until it would not, nothing is tried."""
@@ -155,4 +160,4 @@ class Monitor:
 def _look(now: int, connection: Connection) -> _Look:
     paused = switches.is_on(connection, switches.ANALYSIS_PAUSED)
     sizes = storage.used_bytes(connection), storage.reusable_bytes(connection)
-    return _Look(*depth(connection, now=now), paused, *sizes)
+    return _Look(*depth(connection, now=now), summaries.depth(connection), paused, *sizes)

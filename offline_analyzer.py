@@ -10,13 +10,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import fsum
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
+import offline_summaries
+import summary_answers
 from analysis import (
     CONFIDENCE_UNIT,
     NEUTRAL_BAND,
@@ -31,8 +34,10 @@ from analysis import sentiment_of as band
 from offline_sentiment import Sentiment, sentiment
 from offline_text import clean, customer_words, ngrams
 from offline_topics import find_topics
+from summaries import Material, Summarised
 
 MODEL = "vader-1"  # part of the cache's key: count up when the rules change
+SUMMARY_MODEL = "luhn-1"  # the same for summaries
 
 CHILD = (sys.executable, "-m", Path(__file__).stem)
 NICENESS = 10  # intake keeps the CPU
@@ -102,6 +107,7 @@ class OfflineAnalyzer:
     name = "offline"
     model = MODEL
     fixed_tokens = 0
+    summary_version = SUMMARY_MODEL
 
     def __init__(
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
@@ -139,11 +145,18 @@ class OfflineAnalyzer:
         Raises ProviderFault where the child is gone (the next call starts another), does not answer in time,
         or this analyzer is closed.
         """
-        async with self._turn:
-            child = await self._running()
-            await before_send()
-            rows = await self._answered(child, texts)
+        rows = await self._answered({"texts": list(texts)}, before_send)
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
+
+    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+        """A summary by extracts. Everything else as in `analyse`."""
+        (answer,) = await self._answered({"summarise": material.document}, before_send)
+        summary = summary_answers.validate(answer, material.citable)
+        return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
+
+    def worst_summary(self, material: Material) -> Usage:
+        """Nothing: there are no tokens and no bill."""
+        return Usage()
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
         """Nothing: there are no tokens and no bill."""
@@ -162,10 +175,18 @@ class OfflineAnalyzer:
         self._child.requests.write(_line(dict(self._topics)))
         return self._child
 
-    async def _answered(self, child: _Child, texts: Sequence[str]) -> list[dict[str, object]]:
+    async def _answered(
+        self, request: Mapping[str, object], before_send: Callable[[], Awaitable[None]]
+    ) -> list[dict[str, object]]:
+        async with self._turn:
+            child = await self._running()
+            await before_send()
+            return await self._in_time(child, request)
+
+    async def _in_time(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._ask(child, texts)
+                return await self._ask(child, request)
         except TimeoutError:
             await self._end()
             raise ProviderFault("timeout", f"no answer from the child in {self._timeout:g} s") from None
@@ -173,10 +194,10 @@ class OfflineAnalyzer:
             await self._end()
             raise ProviderFault("unreachable", f"the child is gone: {type(error).__name__}") from error
 
-    async def _ask(self, child: _Child, texts: Sequence[str]) -> list[dict[str, object]]:
+    async def _ask(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
         """A call that was cancelled leaves its answer behind, hence the numbers: who comes next skips it."""
         self._asked += 1
-        child.requests.write(_line({"id": self._asked, "texts": list(texts)}))
+        child.requests.write(_line({"id": self._asked, **request}))
         await child.requests.drain()
         while line := await child.answers.readline():
             answer: dict[str, Any] = json.loads(line)
@@ -218,19 +239,30 @@ def _line(value: object) -> bytes:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """The child's work: a line of topics, then a line of answers for every line of texts, until the end."""
+    """The child's work: a line of topics, then a line of answers for every line of requests, until the end."""
     topics: dict[str, str] = json.loads(requests.readline())
     analyse_text("", topics)  # loads the lexicon
     for line in requests:
         request = json.loads(line)
-        rows = ",".join(_row(text, topics) for text in request["texts"])
+        rows = ",".join(_rows(request, topics))
         answers.write(f'{{"id":{request["id"]},"rows":[{rows}]}}\n'.encode())
         answers.flush()
 
 
+def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str]:
+    if "summarise" in request:
+        yield _guarded(lambda: ENCODER.encode(offline_summaries.summarise(request["summarise"])))
+    for text in request.get("texts", ()):
+        yield _guarded(partial(_row, text, topics))
+
+
 def _row(text: str, topics: Mapping[str, str]) -> str:
+    return analyse_text(text, topics).raw
+
+
+def _guarded(work: Callable[[], str]) -> str:
     try:
-        return analyse_text(text, topics).raw
+        return work()
     except Exception as error:  # noqa: BLE001  one text that no rule foresaw must not take its batch with it
         return json.dumps({"error": type(error).__name__})
 

@@ -3,22 +3,31 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-from analysis import Analyzer, BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
+from analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from brake import Brake
 from canary import Canary
 from circuit_breaker import CircuitBreaker, State
 from database import Database
 from gate import LOOK_AGAIN, Departed, Gate
+from lanes import Lane
 from ledger import GIVEN_BACK, Ledger, OverBudget
 from metrics import Metrics
 from rate_limiter import Pacer
+from summaries import ChatAnalyzer, Material, Summarised
 from times import SECOND, iso
 
 LONG_PAUSE = 1.0
 """Seconds of pause for which conversations are not held: they go back and are `queued`."""
 UNREACHABLE = "unreachable"
 """What a call is counted as that found no connection and so never left."""
+
+BeforeSend = Callable[[], Awaitable[None]]
+Came = TypeVar("Came")
+Ask = Callable[[BeforeSend], Awaitable[Came]]
+"""Makes a call, which awaits what it is given immediately before it leaves."""
 
 
 class Blocked(CallFailed):
@@ -33,7 +42,7 @@ class Outbound:
 
     def __init__(
         self,
-        analyzer: Analyzer,
+        analyzer: ChatAnalyzer,
         pacer: Pacer,
         breaker: CircuitBreaker,
         brake: Brake,
@@ -52,7 +61,7 @@ class Outbound:
         self._metrics = metrics
         self._backoff = backoff
         self._pause = ""
-        self._canary = Canary(self._observed, ledger, brake, database)
+        self._canary = Canary(self._sing, ledger, brake, database)
         self._vouching: asyncio.Task[bool] | None = None
         self._canary_left = False
 
@@ -94,30 +103,37 @@ class Outbound:
 
     async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
+        return await self._call(partial(self.analyzer.analyse, texts), departed, Lane.BATCHES)
+
+    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+        """Ask for a summary when it is this call's turn, which comes before the batches'. Raises CallFailed."""
+        return await self._call(partial(self.analyzer.summarise, material), departed, Lane.SUMMARIES)
+
+    async def _call(self, ask: Ask[Came], departed: Departed, lane: Lane) -> Came:
         epoch = self.breaker.epoch
 
         async def before_send() -> None:
             nonlocal epoch
-            epoch = await self._turn()
+            epoch = await self._turn(lane)
             departed()
 
         try:
-            reply = await self._observed(texts, before_send)
+            reply = await self._observed(ask, before_send)
         except CallFailed as fault:
             await self._heed(fault, epoch)
             raise
         self._came_back(epoch)
         return reply
 
-    async def _turn(self) -> int:
+    async def _turn(self, lane: Lane = Lane.BATCHES) -> int:
         """Wait for a call's turn; gives the circuit's epoch in which it leaves. Raises Blocked."""
-        await self._slot()
+        await self._slot(lane)
         if (why := self._closed) is not None:
             raise Blocked(why)
         return self.breaker.epoch
 
-    async def _slot(self) -> None:
-        if not await self.pacer.slot(LONG_PAUSE):
+    async def _slot(self, lane: Lane = Lane.BATCHES) -> None:
+        if not await self.pacer.slot(LONG_PAUSE, lane):
             raise Blocked(self._pause)
 
     def _came_back(self, epoch: int) -> None:
@@ -198,7 +214,10 @@ class Outbound:
             self.faults = 0
         return fault is None
 
-    async def _observed(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def _sing(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
+        return await self._observed(partial(self.analyzer.analyse, texts), before_send)
+
+    async def _observed(self, ask: Ask[Came], before_send: BeforeSend) -> Came:
         left_at: float | None = None
 
         async def leave() -> None:
@@ -210,7 +229,7 @@ class Outbound:
 
         outcome = GIVEN_BACK
         try:
-            reply = await self.analyzer.analyse(texts, leave)
+            reply = await ask(leave)
             outcome = "ok"
             return reply
         except CallFailed as fault:

@@ -64,7 +64,7 @@ def system_message(topics: Mapping[str, str]) -> str:
 
 def prompt_version(topics: Mapping[str, str]) -> str:
     """What an analysis depends on beside text and model; changes with instructions, topics and schema."""
-    told = system_message(topics) + _json(schema(1))
+    told = system_message(topics) + json_text(schema(1))
     return f"{PROMPT_VERSION}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
@@ -85,12 +85,11 @@ def schema(count: int) -> dict[str, object]:
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "reasoning": {"type": "string", "minLength": 1, "maxLength": LONGEST_REASONING},
     }
-    return _closed(
-        {"results": {"type": "array", "items": _closed(row), "minItems": count, "maxItems": count}}
-    )
+    return closed({"results": {"type": "array", "items": closed(row), "minItems": count, "maxItems": count}})
 
 
-def _closed(properties: Mapping[str, object]) -> dict[str, object]:
+def closed(properties: Mapping[str, object]) -> dict[str, object]:
+    """JSON schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": properties,
@@ -116,33 +115,50 @@ def reasons(model: str, configured: str | None = None) -> bool:
 
 
 def request_body(texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool) -> bytes:
-    """The JSON body of one call, UTF-8. Not `strict` asks for any JSON object instead of the schema's.
+    """The JSON body of one call about texts, UTF-8. Not `strict` asks for any JSON object instead of the schema's."""
+    items = zip(_ids(len(texts)), texts, strict=True)
+    question = {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
+    return body(
+        system,
+        json_text(question),
+        model=model,
+        effort=effort,
+        schema=("conversation_labels", schema(len(texts))) if strict else None,
+        output_cap=output_cap(len(texts)),
+    )
+
+
+def body(
+    system: str,
+    user: str,
+    *,
+    model: str,
+    effort: str | None,
+    schema: tuple[str, Mapping[str, object]] | None,
+    output_cap: int,
+) -> bytes:
+    """The JSON body of any call, UTF-8; `schema` is the answer's with its name, None for any JSON object.
 
     Temperature 0: the same text should be labelled the same way twice. A lone surrogate is sent as `?`.
     """
-    items = zip(_ids(len(texts)), texts, strict=True)
-    question = {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
-    body: dict[str, object] = {
+    asked: dict[str, object] = {
         "model": model,
-        "messages": [
-            {"role": "system", "content": system},
-            {"role": "user", "content": _json(question)},
-        ],
-        "response_format": _answer_format(len(texts)) if strict else {"type": "json_object"},
+        "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+        "response_format": {"type": "json_object"} if schema is None else _answer_format(*schema),
         "temperature": 0,
-        "max_completion_tokens": output_cap(len(texts)),
+        "max_completion_tokens": output_cap,
     }
     if effort is not None:
-        body["reasoning_effort"] = effort
-    return _json(body).encode("utf-8", "replace")
+        asked["reasoning_effort"] = effort
+    return json_text(asked).encode("utf-8", "replace")
 
 
-def _answer_format(count: int) -> dict[str, object]:
-    name = "conversation_labels"
-    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema(count)}}
+def _answer_format(name: str, schema: Mapping[str, object]) -> dict[str, object]:
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
+    """JSON as it is sent: compact, and every script in its own letters."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,5 +1,6 @@
 """What the process owns. The lifespan builds one and hands it to every request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
@@ -17,6 +18,7 @@ from metrics import Metrics
 from monitor import Monitor
 from rate_limiter import InboundLimiter
 from settings import Settings
+from summary_processor import SummaryProcessor
 from supervision import Supervised
 from times import Clock
 
@@ -34,10 +36,14 @@ class Resources:
     hub: Hub
     limiter: InboundLimiter
     endings: Endings
+    summarised: Endings
+    """Who waits for which conversation's summary."""
     monitor: Monitor
     gate: Gate
     processor: BatchProcessor
-    worker: Supervised
+    summariser: SummaryProcessor
+    workers: Sequence[Supervised]
+    """The two processors' loops."""
     started_at: int
 
 

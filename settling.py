@@ -41,6 +41,30 @@ class Once:
             action()
 
 
+class Trials:
+    """How many suspects are asked about just now, of either queue.
+
+    More of them at once than faults in a row open the circuit could open it by themselves, again and again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._under_way = 0
+
+    @property
+    def are_full(self) -> bool:
+        """Whether no further suspect may be asked about."""
+        return self._under_way >= self._most
+
+    def begin(self, is_suspect: bool) -> None:
+        """Somebody is asked about, a suspect or not. Before its task is started, or two could pass at once."""
+        self._under_way += is_suspect
+
+    def end(self, is_suspect: bool) -> None:
+        """The asking is over."""
+        self._under_way -= is_suspect
+
+
 async def persist(database: Database, brake: Brake, write: Transaction[Result]) -> Result:
     """Store what is paid for: tried until it is stored, and until then analysis is held.
 

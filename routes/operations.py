@@ -22,6 +22,7 @@ class Health(BaseModel):
     status: Literal["ok", "degraded", "unavailable"]
     reasons: list[str]
     queue_size: int
+    summary_queue_size: int
     worker_running: bool
     worker_restarts: int
     worker_last_death: str | None
@@ -50,10 +51,12 @@ async def health(owned: Owned) -> Response:
 
 
 def _health(owned: Resources) -> dict[str, Any]:
-    monitor, worker, gate = owned.monitor, owned.worker, owned.gate
+    monitor, workers, gate = owned.monitor, owned.workers, owned.gate
+    dead = [worker for worker in workers if not worker.running]
+    deaths = [worker.last_death for worker in (*dead, *workers) if worker.last_death is not None]
     reasons = [
         *(() if monitor.database_ok else ("the database does not answer",)),
-        *(() if worker.running else (f"the worker is being restarted after {worker.last_death}",)),
+        *(f"the worker is being restarted after {worker.last_death}" for worker in dead),
         *(() if monitor.trouble is None else (monitor.trouble,)),
         *(() if gate.blocked in (None, monitor.trouble) else (gate.blocked,)),
     ]
@@ -61,9 +64,10 @@ def _health(owned: Resources) -> dict[str, Any]:
         "status": "unavailable" if not monitor.database_ok else "degraded" if reasons else "ok",
         "reasons": reasons,
         "queue_size": monitor.depth,
-        "worker_running": worker.running,
-        "worker_restarts": worker.restarts,
-        "worker_last_death": worker.last_death,
+        "summary_queue_size": monitor.summaries,
+        "worker_running": not dead,
+        "worker_restarts": sum(worker.restarts for worker in workers),
+        "worker_last_death": next(iter(deaths), None),
         "db_ok": monitor.database_ok,
         "analyzer": gate.current.analyzer.name,
         "model": gate.current.analyzer.model,

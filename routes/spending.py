@@ -19,7 +19,7 @@ from times import iso
 
 router = APIRouter(prefix="/api/v1", tags=["spending"], dependencies=[Depends(once_each)])
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-COUNTS = ("calls", "analysed", "cached", "skipped")
+COUNTS = ("calls", "summary_calls", "analysed", "cached", "skipped")
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 LOOK_BACK = 7
 """Days whose average tells what a conversation costs."""
@@ -41,9 +41,13 @@ class Saved(BaseModel):
 
 
 class Spent(BaseModel):
-    """Calls, tokens and dollars of some time. `reserved_usd` is what calls under way, or without an answer, hold."""
+    """Calls, tokens and dollars of some time; what summaries took is in them, and told once more by itself.
+
+    `reserved_usd` is what calls under way, or without an answer, hold.
+    """
 
     calls: int
+    summary_calls: int
     analysed: int
     cached: int
     skipped: int
@@ -53,6 +57,7 @@ class Spent(BaseModel):
     reasoning_tokens: int
     usd: float
     reserved_usd: float
+    summary_usd: float
     saved: Saved
 
 
@@ -111,11 +116,12 @@ async def estimate(owned: Owned) -> Response:
     depth, per_call = owned.monitor.depth, owned.processor.batch_size
     ledger = owned.gate.ledger
     analysed = sum(row.analysed for row in rows)
+    spent = sum(row.spent - row.summary_spent for row in rows)
     calls = 0 if ledger is None else math.ceil(depth / per_call)
     if ledger is None:
         each, based_on = 0.0, "the offline analyzer costs nothing"
     elif analysed:
-        each, based_on = sum(row.spent for row in rows) / analysed, f"the last {LOOK_BACK} days"
+        each, based_on = spent / analysed, f"the last {LOOK_BACK} days"
     else:
         each, based_on = (
             ledger.worst_case([" " * 200]) / per_call,
@@ -154,23 +160,24 @@ async def _turn(owned: Resources, *, on: bool) -> Response:
 
 
 def _day(owned: Resources, row: Row[Any]) -> dict[str, Any]:
-    each = row.spent / row.analysed if row.analysed else 0
+    each = (row.spent - row.summary_spent) / row.analysed if row.analysed else 0
     ledger = owned.gate.ledger
     overhead = 0 if ledger is None else ledger.overhead()
     return {
         **{name: getattr(row, name) for name in (*COUNTS, *TOKENS)},
         "usd": _usd(row.spent),
         "reserved_usd": _usd(row.reserved),
+        "summary_usd": _usd(row.summary_spent),
         "saved": {
             "cache_usd": _usd(each * row.cached),
             "prefilter_usd": _usd(each * row.skipped),
-            "packing_usd": _usd(overhead * max(0, row.analysed - row.calls)),
+            "packing_usd": _usd(overhead * max(0, row.analysed - (row.calls - row.summary_calls))),
         },
     }
 
 
 def _total(days: list[dict[str, Any]]) -> dict[str, Any]:
-    names = (*COUNTS, *TOKENS, "usd", "reserved_usd")
+    names = (*COUNTS, *TOKENS, "usd", "reserved_usd", "summary_usd")
     saved = {name: round(sum(day["saved"][name] for day in days), 6) for name in Saved.model_fields}
     return {**{name: round(sum(day[name] for day in days), 6) for name in names}, "saved": saved}
 

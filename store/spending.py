@@ -4,6 +4,7 @@ One row a UTC day. It is the last lock of every transaction that takes it.
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -16,17 +17,28 @@ from times import SECOND
 DAY = 86_400 * SECOND
 
 
+class Kind(Enum):
+    """What a call is for: what summaries cost is counted once more by itself."""
+
+    ANALYSIS = "analysis"
+    SUMMARY = "summary"
+
+
 def day_of(moment: int) -> int:
     """The UTC day of a moment in microseconds, as days since 1970."""
     return moment // DAY
 
 
-def reserve(connection: Connection, day: int, ticks: int, *, budget: int | None) -> bool:
+def reserve(
+    connection: Connection, day: int, ticks: int, *, budget: int | None, kind: Kind = Kind.ANALYSIS
+) -> bool:
     """Set aside the most that a call can cost; False, and nothing is set aside, where the day's budget forbids."""
     s = spending.c
     row = insert_or(connection, spending).values(day=day).on_conflict_do_nothing()
     connection.execute(row)
     raised = update(spending).where(s.day == day).values(reserved=s.reserved + ticks, calls=s.calls + 1)
+    if kind is Kind.SUMMARY:
+        raised = raised.values(summary_calls=s.summary_calls + 1)
     if budget is not None:
         raised = raised.where(s.spent + s.reserved + ticks <= budget)
     return connection.execute(raised).rowcount == 1
@@ -39,7 +51,15 @@ def left(connection: Connection, day: int, budget: int) -> int:
     return max(0, budget - (used or 0))
 
 
-def settle(connection: Connection, day: int, *, reserved: int, cost: int, usage: Usage) -> None:
+def settle(
+    connection: Connection,
+    day: int,
+    *,
+    reserved: int,
+    cost: int,
+    usage: Usage,
+    kind: Kind = Kind.ANALYSIS,
+) -> None:
     """Replace a reservation by what the call cost, on the day it was made."""
     s = spending.c
     connection.execute(
@@ -48,6 +68,7 @@ def settle(connection: Connection, day: int, *, reserved: int, cost: int, usage:
         .values(
             reserved=s.reserved - reserved,
             spent=s.spent + cost,
+            summary_spent=s.summary_spent + (cost if kind is Kind.SUMMARY else 0),
             prompt_tokens=s.prompt_tokens + usage.prompt_tokens,
             cached_tokens=s.cached_tokens + usage.cached_tokens,
             completion_tokens=s.completion_tokens + usage.completion_tokens,

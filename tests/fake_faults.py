@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Fault:
-    """Something to do wrong, by `kind`: a name of CALL_FAULTS or ROW_FAULTS.
+    """Something to do wrong, by `kind`: a name of CALL_FAULTS, ROW_FAULTS or SUMMARY_FAULTS.
 
     For the next `calls` calls, or until cleared; each time with `probability`; where there is a `marker`, only in
     calls with a text that contains it. Row faults take it row by row: only rows of texts with the marker, of
@@ -35,14 +35,14 @@ class Fault:
     """Seconds: what a slow answer takes more, or what lies between the parts of an answer without end."""
 
     def __post_init__(self) -> None:
-        if self.kind not in (*CALL_FAULTS, *ROW_FAULTS):
+        if self.kind not in (*CALL_FAULTS, *ROW_FAULTS, *SUMMARY_FAULTS):
             raise ValueError(f"no fault is called {self.kind!r}")
 
     def meets(self, texts: Sequence[str], random: Random) -> bool:
         """Whether a call with these texts goes wrong this way; it is then counted."""
         if self.calls == 0 or not any(self.marks(text) for text in texts):
             return False
-        if self.kind in CALL_FAULTS and random.random() >= self.probability:
+        if self.kind not in ROW_FAULTS and random.random() >= self.probability:
             return False
         if self.calls is not None:
             self.calls -= 1
@@ -66,6 +66,8 @@ class Draft:
     model: str
     strict: bool
     """Whether the request asks for a `json_schema`."""
+    summary: Row | None = None
+    """The answer to a request for a summary, which has no rows."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     message: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +83,7 @@ class Draft:
 
     @property
     def content(self) -> str:
-        return json.dumps({"results": self.rows})
+        return json.dumps({"results": self.rows} if self.summary is None else self.summary)
 
     @property
     def payload(self) -> bytes:
@@ -236,4 +238,33 @@ ROW_FAULTS: dict[str, Callable[[Row, Fault], list[Row]]] = {
     "twice": _twice,
     "twice_differently": _twice_differently,
     "fields": _fields,
+}
+
+
+def _every_item(summary: Row, **said: Any) -> Row:
+    kinds = ("action_items", "decisions", "questions")
+    return summary | {kind: [item | said for item in summary[kind]] for kind in kinds}
+
+
+def _false_quotes(summary: Row, fault: Fault) -> Row:
+    return _every_item(summary, quote=fault.text or "words that nobody ever said")
+
+
+def _wrong_positions(summary: Row, fault: Fault) -> Row:
+    return _every_item(summary, positions=[0, 1_000_000])
+
+
+def _summary_fields(summary: Row, fault: Fault) -> Row:
+    return summary | fault.fields
+
+
+def _without_field(summary: Row, fault: Fault) -> Row:
+    return {name: value for name, value in summary.items() if name != fault.text}
+
+
+SUMMARY_FAULTS: dict[str, Callable[[Row, Fault], Row]] = {
+    "false_quotes": _false_quotes,
+    "wrong_positions": _wrong_positions,
+    "summary_fields": _summary_fields,
+    "without_field": _without_field,
 }

@@ -23,33 +23,30 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from random import Random
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import Receive, Scope, Send
 
-from tests.fake_faults import CALL_FAULTS, ROW_FAULTS, Draft, Fault
+from tests import fake_summaries
+from tests.fake_faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
+from tests.fake_requests import (
+    EFFORTS,
+    INVALID,
+    ChatRequest,
+    Question,
+    Refused,
+    check_effort,
+    check_envelope,
+    check_ids,
+    parsed,
+)
+from tests.fake_summaries import Chat
 from tests.support import Served, served
 
 KEY = "test-key"
 HIDDEN_TOKENS = 185
 PROMPT_TICKS, CACHED_TICKS, COMPLETION_TICKS = 12_500, 2_000, 25_000
 MOST_VIOLATIONS = 1_000
-INVALID = "Client specified an invalid argument"
-
-THREE = frozenset({"low", "medium", "high"})
-FOUR = THREE | {"xhigh"}
-# What reasoning_effort each model takes; those without any answer 400 to the field.
-EFFORTS: dict[str, frozenset[str]] = {
-    "grok-4.7": FOUR,
-    "grok-4.6": FOUR,
-    "grok-4.5": THREE,
-    "grok-4.3": FOUR | {"none"},
-    "grok-4.20-0309-reasoning": frozenset(),
-    "grok-4.20-0309-non-reasoning": frozenset(),
-    "grok-4.20-non-reasoning": frozenset(),
-    "gemini-3.5-flash-lite": frozenset(),
-}
 
 GOOD = frozenset({"love", "great", "thanks", "perfect", "happy", "excellent", "quick"})
 BAD = frozenset({"late", "broken", "terrible", "worst", "lost", "waiting", "angry"})
@@ -69,76 +66,26 @@ def judged(text: str) -> dict[str, Any]:
     }
 
 
-Document = TypeVar("Document", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """The real server ignores a field that it does not know; here a misspelt one must not go unnoticed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ChatMessage(Strict):
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-
-
-class JsonSchema(Strict):
-    name: str = Field(min_length=1, max_length=64)
-    strict: Literal[True]
-    schema_: dict[str, Any] = Field(alias="schema")
-
-
-class ResponseFormat(Strict):
-    type: Literal["json_schema", "json_object"]
-    json_schema: JsonSchema | None = None
-
-
-class ChatRequest(Strict):
-    """The documented fields of a request, those that this service needs being required."""
-
-    model: str
-    messages: list[ChatMessage] = Field(min_length=2, max_length=2)
-    response_format: ResponseFormat
-    max_completion_tokens: int = Field(ge=1)
-    temperature: float = Field(1, ge=0, le=2)
-    top_p: float = Field(1, gt=0, le=1)
-    reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
-    seed: int | None = None
-    prompt_cache_key: str | None = None
-    user: str | None = None
-    n: Literal[1] = 1
-
-
-class Conversation(Strict):
-    conversation_id: str
-    text: str
-
-
-class Question(Strict):
-    conversations: list[Conversation] = Field(min_length=1, max_length=256)
-
-
-class Refused(Exception):
-    """A request that the server would not take: status, code and sentence."""
-
-    def __init__(self, status: int, code: str, error: str) -> None:
-        super().__init__(f"{status} {error}")
-        self.status = status
-        self.code = code
-        self.error = error
-
-
 class Call(NamedTuple):
     """One call as it came in; `arrived` is when its headers did, on the monotonic clock."""
 
     arrived: float
     texts: Sequence[str]
-    """Empty where the request was refused."""
+    """What was asked about: texts, or a chat's messages. Empty where the request was refused, and of a merge."""
     status: int
     answered: Collection[str] = ()
     """The texts whose rows came back as they should, in an answer with which nothing else was wrong."""
     billed_ticks: int = 0
+    kind: str = "analysis"
+    """`analysis`, `summary` of messages, or `merge` of summaries."""
+
+
+class Drafted(NamedTuple):
+    """What an answer is about: the texts, the kind of call, and the rows that are due."""
+
+    texts: list[str]
+    kind: str
+    rows: list[dict[str, Any]]
 
 
 class Received(NamedTuple):
@@ -173,6 +120,10 @@ class FakeGrok:
         self.calls: list[Call] = []
         self.recent: deque[Received] = deque(maxlen=100)
         self.sent: Counter[str] = Counter()
+        self.summarised: Counter[str] = Counter()
+        """How often each message of a chat was sent to be summarised."""
+        self.merged: list[list[tuple[int, int]]] = []
+        """The ranges of the parts of each merge."""
         self.violations: list[str] = []
         self.tokens: Counter[str] = Counter()
         self.billed_ticks = 0
@@ -198,6 +149,9 @@ class FakeGrok:
         return {
             "calls": len(self.calls),
             "statuses": Counter(str(call.status) for call in self.calls),
+            "kinds": Counter(call.kind for call in self.calls),
+            "merges": len(self.merged),
+            "messages_summarised": self.summarised.total(),
             "texts": len(self.sent),
             "texts_sent": self.sent.total(),
             "most_often_sent": max(self.sent.values(), default=0),
@@ -241,20 +195,32 @@ class FakeGrok:
         try:
             request, question = self._checked(scope, headers, body)
         except Refused as refused:
-            draft = self._refusal(refused)
-            due: list[dict[str, Any]] = []
-            texts: list[str] = []
+            draft, drafted = self._refusal(refused), Drafted([], "analysis", [])
         else:
-            texts = [conversation.text for conversation in question.conversations]
-            draft = self._answer(request, question)
-            due = list(draft.rows)
-            self._spoil(draft, texts)
-            self.sent.update(texts)
+            draft, drafted = self._drafted(request, question)
         billed = draft.billed.get("cost_in_usd_ticks", 0)
-        self.calls.append(Call(arrived, texts, draft.status, answered(draft, due, texts), billed))
+        texts, kind, due = drafted
+        well = answered(draft, due, texts if due else [])
+        self.calls.append(Call(arrived, texts, draft.status, well, billed, kind))
         self._bill(draft)
         await asyncio.sleep(self.latency + draft.delay)
         await deliver(draft, receive, send)
+
+    def _drafted(self, request: ChatRequest, question: Question | Chat) -> tuple[Draft, "Drafted"]:
+        """The answer, spoilt as ordered, and what it is about."""
+        if isinstance(question, Question):
+            texts = [conversation.text for conversation in question.conversations]
+            rows = [{"conversation_id": c.conversation_id} | judged(c.text) for c in question.conversations]
+            draft = self._spoilt(self._answer(request, [*rows], None), texts, ROW_FAULTS.keys())
+            self.sent.update(texts)
+            return draft, Drafted(texts, "analysis", rows)
+        draft = self._answer(request, [], fake_summaries.answer(question))
+        texts = [message.text for message in question.messages or ()]
+        self._spoilt(draft, texts or [part.summary for part in question.parts or ()], SUMMARY_FAULTS.keys())
+        self.summarised.update(texts)
+        if question.parts:
+            self.merged.append([(part.first, part.last) for part in question.parts])
+        return draft, Drafted(texts, "merge" if question.parts else "summary", [])
 
     def _refusal(self, refused: Refused) -> Draft:
         if len(self.violations) < MOST_VIOLATIONS:
@@ -263,7 +229,9 @@ class FakeGrok:
         draft.refuse(refused.status, refused.code, refused.error)
         return draft
 
-    def _checked(self, scope: Scope, headers: dict[str, str], body: bytes) -> tuple[ChatRequest, Question]:
+    def _checked(
+        self, scope: Scope, headers: dict[str, str], body: bytes
+    ) -> tuple[ChatRequest, Question | Chat]:
         """In the order in which xAI's server was seen to check. Raises Refused."""
         check_envelope(scope, headers)
         request = parsed(ChatRequest, body, status=422)
@@ -273,7 +241,10 @@ class FakeGrok:
         check_effort(request)
         if [message.role for message in request.messages] != ["system", "user"]:
             raise Refused(400, INVALID, "not one system and one user message")
-        question = parsed(Question, request.messages[1].content.encode(), status=400)
+        asked = request.messages[1].content
+        if asked.startswith('{"conversation":'):
+            return request, fake_summaries.checked(request.response_format, asked)
+        question = parsed(Question, asked.encode(), status=400)
         check_ids(request.response_format, question)
         return request, question
 
@@ -285,9 +256,11 @@ class FakeGrok:
             error = f"Incorrect API key provided: {starred}"
             raise Refused(400, INVALID, error)
 
-    def _answer(self, request: ChatRequest, question: Question) -> Draft:
-        rows = [{"conversation_id": c.conversation_id} | judged(c.text) for c in question.conversations]
-        draft = Draft(rows, None, request.model, strict=request.response_format.type == "json_schema")
+    def _answer(
+        self, request: ChatRequest, rows: list[dict[str, Any]], summary: dict[str, Any] | None
+    ) -> Draft:
+        strict = request.response_format.type == "json_schema"
+        draft = Draft(rows, None, request.model, strict=strict, summary=summary)
         draft.usage = self._usage(request, draft.content)
         draft.headers["x-request-id"] = f"call-{len(self.calls) + 1}"
         if draft.usage["completion_tokens"] > request.max_completion_tokens:
@@ -312,15 +285,19 @@ class FakeGrok:
             "cost_in_usd_ticks": ticks,
         }
 
-    def _spoil(self, draft: Draft, texts: Sequence[str]) -> None:
+    def _spoilt(self, draft: Draft, texts: Sequence[str], kinds: Collection[str]) -> Draft:
+        """The draft, with what was ordered for such a call done to it."""
         draft.billed = dict(draft.usage or {})
         for fault in list(self.faults):
-            if not fault.meets(texts, self.random):
+            if fault.kind not in (*CALL_FAULTS, *kinds) or not fault.meets(texts, self.random):
                 continue
             if fault.kind in CALL_FAULTS:
                 CALL_FAULTS[fault.kind](draft, fault)
+            elif draft.summary is not None:
+                draft.summary = SUMMARY_FAULTS[fault.kind](draft.summary, fault)
             else:
                 self._spoil_rows(draft, texts, fault)
+        return draft
 
     def _spoil_rows(self, draft: Draft, texts: Sequence[str], fault: Fault) -> None:
         """Row by row; a row stands for the text of its id, wherever earlier faults have moved it."""
@@ -349,52 +326,6 @@ def answered(draft: Draft, due: Sequence[dict[str, Any]], texts: Sequence[str]) 
 
 def tokens(text: str) -> int:
     return max(1, len(text) // 4)
-
-
-def check_envelope(scope: Scope, headers: dict[str, str]) -> None:
-    if scope["path"] != "/v1/chat/completions":
-        raise Refused(404, "Some requested entity was not found", "No handler for this URL")
-    if scope["method"] != "POST":
-        raise Refused(405, "Method not allowed", "Use POST")
-    if headers.get("content-type", "").split(";")[0] != "application/json":
-        raise Refused(415, "Unsupported media type", "The body must be application/json")
-
-
-def parsed(kind: type[Document], written: bytes, *, status: int) -> Document:
-    """The document, if it is one of that kind. Raises Refused, without repeating what was written."""
-    try:
-        return kind.model_validate_json(written)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        wrong = f"{kind.__name__}: {where}: {first['msg']}"
-        raise Refused(400 if first["type"] == "json_invalid" else status, INVALID, wrong) from None
-
-
-def check_effort(request: ChatRequest) -> None:
-    effort = request.reasoning_effort
-    if effort is not None and effort not in EFFORTS[request.model]:
-        raise Refused(400, INVALID, f"Model {request.model} does not support reasoning_effort {effort}")
-
-
-def check_ids(answer_format: ResponseFormat, question: Question) -> None:
-    """The ids count from "1", and a schema asks for exactly one row for each."""
-    ids = [conversation.conversation_id for conversation in question.conversations]
-    if ids != [str(number) for number in range(1, len(ids) + 1)]:
-        raise Refused(400, INVALID, "the conversation ids do not count from 1")
-    if answer_format.type == "json_object":
-        return
-    if answer_format.json_schema is None:
-        raise Refused(422, INVALID, "response_format json_schema without a schema")
-    try:
-        results = answer_format.json_schema.schema_["properties"]["results"]
-        asked = results["items"]["properties"]["conversation_id"]["enum"]
-        lengths = {results["minItems"], results["maxItems"]}
-        required = set(results["items"]["required"])
-    except (KeyError, TypeError) as error:
-        raise Refused(400, INVALID, f"the schema lacks {error}") from None
-    if asked != ids or lengths != {len(ids)} or required != {"conversation_id", *judged("")}:
-        raise Refused(400, INVALID, "the schema is not for the ids of the user message")
 
 
 class HungUp(Exception):

@@ -21,7 +21,7 @@ sys.stdin.read()
 
 
 @asynccontextmanager
-async def locked(database: URL) -> AsyncIterator[None]:
+async def locked(database: URL, table: str = "conversations") -> AsyncIterator[None]:
     """Nobody else writes in the block: another process holds the SQLite file, another session the table."""
     if database.drivername.startswith("sqlite"):
         async with _locked_file(str(database.database)):
@@ -29,7 +29,7 @@ async def locked(database: URL) -> AsyncIterator[None]:
         return
     engine = create_async_engine(database, poolclass=NullPool)
     async with engine.begin() as connection:
-        await connection.execute(text("LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE"))
+        await connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
         yield
     await engine.dispose()
 

@@ -27,7 +27,6 @@ POLICY = Policy(
     flush_after=1,
     backoff=lambda _: 2.0,
     prefilter=True,
-    suspects=4,
 )
 
 

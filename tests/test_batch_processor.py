@@ -12,6 +12,7 @@ from database import Database
 from gate import Direct
 from lanes import Turns
 from metrics import Metrics
+from settling import Trials
 from tests.rows import NOW, POLICY, new, stored, take_in
 from tests.support import eventually
 from tests.test_outbound import Scripted
@@ -60,8 +61,9 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
         gate,
         BatchSize.fixed(5),
         POLICY,
-        Bookkeeping(Metrics(), ended=lambda _: None),
+        Bookkeeping(Metrics(), ended=lambda _: None, summarised=lambda _: None),
         Turns(8),
+        Trials(4),
         clock=lambda: NOW,
         token=lambda: "a",
     )

@@ -113,7 +113,7 @@ rows = st.lists(st.sampled_from([an_analysis(), Invalid("confidence is missing")
 def test_each_row_is_judged_by_itself(answered: Sequence[Row]) -> None:
     asked = works(len(answered))
 
-    outcomes = judge(Reply(answered, "grok-4.3"), asked, BY, POLICY)
+    outcomes = judge(Reply(rows=answered, model="grok-4.3"), asked, BY, POLICY)
 
     assert [outcome.job for outcome in outcomes] == [work.job for work in asked]
     for row, outcome in zip(answered, outcomes, strict=True):
@@ -126,7 +126,7 @@ def test_each_row_is_judged_by_itself(answered: Sequence[Row]) -> None:
 
 def test_a_reply_with_too_few_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        judge(Reply([an_analysis()], "grok-4.3"), works(2), BY, POLICY)
+        judge(Reply(rows=[an_analysis()], model="grok-4.3"), works(2), BY, POLICY)
 
 
 @given(st.integers(0, 20))

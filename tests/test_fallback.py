@@ -1,5 +1,6 @@
 """Gemini behind Grok: it answers while Grok's circuit is open, says so, shares the budget, and hands back."""
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.engine import URL
 from canary import CANARY
 from tests.fake_grok import KEY
 from tests.service import Grok, Service, faked, running
+from tests.summary_service import a_chat, summary_of
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -30,7 +32,7 @@ def gemini() -> Iterator[Grok]:
 
 def with_both(database: URL, grok: Grok, gemini: Grok, **given: Any) -> AbstractAsyncContextManager[Service]:
     second = {"gemini_api_key": KEY, "gemini_base_url": gemini.url}
-    return running(database, grok, cooldown_seconds=0.3, **second, **given)
+    return running(database, grok, **second, **given)
 
 
 def several(count: int, said: str = LATE) -> list[str]:
@@ -47,11 +49,11 @@ async def answering(service: Service) -> str:
     return str((await service.get("/health"))["analyzer"])
 
 
-async def until_answered_by(service: Service, name: str) -> None:
+async def until_answered_by(service: Service, name: str, seconds: float = 15) -> None:
     async def does() -> bool:
         return await answering(service) == name
 
-    await eventually(does, 15)
+    await eventually(does, seconds)
 
 
 @pytest.mark.parametrize("status", [500, 401])
@@ -119,3 +121,31 @@ async def test_both_spend_of_one_budget(database_url: URL, grok: Grok, gemini: G
             return bool(day.reserved == 0 and day.spent == grok.billed_ticks + gemini.billed_ticks)
 
         await eventually(settled, 15)
+
+
+async def test_in_an_outage_gemini_summarises_within_the_cooldown_and_grok_takes_over_again(
+    database_url: URL, grok: Grok, gemini: Grok
+) -> None:
+    cooldown = 4.0
+    async with with_both(database_url, grok, gemini, error_threshold=2, cooldown_seconds=cooldown) as service:
+        await a_chat(service, "before")
+        before = await summary_of(service, "before")
+        grok.misbehave("status", status=500)
+        texts = await service.post_all(several(20))
+        await a_chat(service, "during")
+        since = time.monotonic()
+        during = await summary_of(service, "during")
+        took = time.monotonic() - since
+        assert await models_of(service, texts) == {("gemini", FLASH)}
+        cost = next(call.billed_ticks for call in gemini.calls if call.kind == "summary")
+        calls = await service.rows("SELECT provider FROM grok_calls WHERE cost_ticks = :cost", cost=cost)
+        grok.faults.clear()
+        await until_answered_by(service, "grok", 4 * cooldown)
+        await a_chat(service, "after")
+        after = await summary_of(service, "after")
+
+    assert (before["analyzer"], after["analyzer"], after["model"]) == ("grok", "grok", "grok-4.3")
+    assert (during["analyzer"], during["model"]) == ("gemini", FLASH)
+    assert took < cooldown
+    assert {row.provider for row in calls} == {"gemini"}
+    assert not gemini.violations

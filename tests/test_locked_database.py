@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from database import LOCK_TIMEOUT_SECONDS
 from tests.locks import locked
 from tests.service import POSTS, Grok, Json, Service, faked, running
+from tests.summary_service import a_chat, summarize
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -45,9 +46,9 @@ async def callers(service: Service) -> list[httpx.Response]:
     return await asyncio.gather(*posts, *bulks, *deletions)
 
 
-async def in_trouble(service: Service) -> Json | None:
+async def in_trouble(service: Service, why: str = "the database takes no writes") -> Json | None:
     health: Json = (await service.http.get("/health")).json()
-    return health if "the database takes no writes" in health["reasons"] else None
+    return health if why in health["reasons"] else None
 
 
 async def is_well(service: Service) -> bool:
@@ -80,3 +81,20 @@ async def test_a_lock_is_waited_for_once_by_all_and_everything_goes_on_after_it(
         assert again.status_code == 202
         assert view["status"] == "completed"
     assert grok.sent[LATE] == 1
+
+
+async def test_a_summary_that_cannot_be_stored_is_stored_when_the_lock_is_gone(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.latency = 1
+    async with running(database_url, grok) as service:
+        await a_chat(service)
+        assert (await summarize(service, "chat-1", wait=0)).status_code == 202
+        await eventually(lambda: any(call.kind == "summary" for call in grok.calls))
+        async with locked(database_url, "summaries"):
+            held = await eventually(lambda: in_trouble(service, "results wait to be stored"))
+        found = await service.get("/chats/chat-1/summary", wait=30)
+
+    assert held["status"] != "ok"
+    assert found["status"] == "completed"
+    assert [call.kind for call in grok.calls].count("summary") == 1

@@ -19,14 +19,16 @@ from outbound import Blocked, Outbound
 from providers import backoff
 from rate_limiter import Pacer
 from settings import Settings
+from summaries import Material, Summarised
 from tests.fake_time import FakeTime
 from tests.insight_data import NOON, an_analysis
+from tests.summary_data import a_summary
 from tests.support import eventually
 
 COOLDOWN, THRESHOLD = 10.0, 2
 DOWN = ProviderFault("server_error", "HTTP 503", status=503)
 WRONG_KEY = Denied("credentials", "HTTP 400 Bad Request: Incorrect API key", status=400)
-WELL = Reply([an_analysis()], "grok-4.3", Usage(100, 0, 50, 0))
+WELL = Reply(rows=[an_analysis()], model="grok-4.3", usage=Usage(100, 0, 50, 0))
 Ending = asyncio.Future[Reply]
 
 
@@ -34,6 +36,7 @@ class Scripted:
     """An analyzer whose calls end as the test orders; `calls` are those that left, each with its ending."""
 
     name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
+    summary_version = "1"
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], Ending]] = []
@@ -47,6 +50,13 @@ class Scripted:
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
         return Usage(prompt_tokens=5_000, completion_tokens=500)
+
+    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+        await before_send()
+        return Summarised(summary=a_summary(), raw="{}", model=self.model)
+
+    def worst_summary(self, material: Material) -> Usage:
+        return self.worst_case([])
 
     async def left(self, number: int) -> Ending:
         """The ending of the call that leaves as number so and so, counted from 0."""

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 import times
 from brake import Brake
 from database import Database
-from settling import Once, UnderWay, brief_goodbye, persist, to_the_end
+from settling import Once, Trials, UnderWay, brief_goodbye, persist, to_the_end
 
 
 def test_once_calls_what_it_was_given_the_first_time_only() -> None:
@@ -22,6 +22,19 @@ def test_once_calls_what_it_was_given_the_first_time_only() -> None:
 
     assert calls == ["left"]
     assert once.done
+
+
+def test_so_many_suspects_are_tried_at_once_and_others_do_not_count() -> None:
+    trials = Trials(2)
+    for suspect in (True, False, True):
+        assert not trials.are_full
+        trials.begin(suspect)
+    assert trials.are_full
+
+    trials.end(False)
+    assert trials.are_full
+    trials.end(True)
+    assert not trials.are_full
 
 
 class Busy:

@@ -1,0 +1,151 @@
+"""Whether an answer is a summary, and whether its quotes are real."""
+
+import json
+import unicodedata
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar, cast, get_args
+
+from analysis import MAX_RAW, Invalid, storable
+from summaries import Item, Outcome, Question, Sentiment, Summary
+
+# So that any two answers fit into one call that merges them, whatever they are written in.
+MAX_SUMMARY = 1_500
+MAX_ITEMS = 10
+MAX_ITEM = 200
+MAX_QUOTE = 160
+MAX_POSITIONS = 10
+MAX_KEYWORDS = 10
+MAX_KEYWORD = 64
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+
+
+def read(content: str, citable: Container[int]) -> Summary | Invalid:
+    """The summary that a model wrote. Raises ValueError where it is no JSON object."""
+    try:
+        answer = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(answer, dict):
+        raise ValueError("no JSON object")
+    if len(content) > MAX_RAW:
+        return Invalid("the answer is too long")
+    return validate(answer, citable)
+
+
+def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
+    """An answer, believed or not: whole or not at all, and nothing in it is filled with a default.
+
+    `citable` are the positions there are. An item keeps those of its positions that are among them, and may be
+    left without one: it is shown all the same, and its quote is found nowhere.
+    """
+    try:
+        return Summary(
+            summary=storable(_text(answer, "summary").strip())[:MAX_SUMMARY],
+            action_items=_items(answer, "action_items", citable),
+            decisions=_items(answer, "decisions", citable),
+            questions=_questions(answer, citable),
+            sentiment=cast(Sentiment, _word(answer, "sentiment", get_args(Sentiment))),
+            outcome=cast(Outcome, _word(answer, "outcome", get_args(Outcome))),
+            keywords=_keywords(answer),
+        )
+    except ValueError as error:
+        return Invalid(str(error))
+
+
+def _text(row: Mapping[str, object], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} is missing" if value is None else f"{name} is no text")
+    return value
+
+
+def _line(text: str, most: int) -> str:
+    return storable(" ".join(text.split()))[:most]
+
+
+def _word(row: Mapping[str, object], name: str, words: Sequence[str]) -> str:
+    value = row.get(name)
+    if value not in words:
+        raise ValueError(f"{name} is missing" if value is None else f"{name} is none of {', '.join(words)}")
+    return cast(str, value)
+
+
+def _list(row: Mapping[str, object], name: str) -> list[object]:
+    value = row.get(name)
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is missing" if value is None else f"{name} is no list")
+    return value
+
+
+def _rows(row: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
+    rows = _list(row, name)[:MAX_ITEMS]
+    if not all(isinstance(each, dict) for each in rows):
+        raise ValueError(f"{name} has an item that is no object")
+    return cast(list[Mapping[str, object]], rows)
+
+
+def _items(row: Mapping[str, object], name: str, citable: Container[int]) -> tuple[Item, ...]:
+    return tuple(Item(**_common(each, citable)) for each in _rows(row, name))
+
+
+def _questions(row: Mapping[str, object], citable: Container[int]) -> tuple[Question, ...]:
+    rows = _rows(row, "questions")
+    if not all(isinstance(each.get("answered"), bool) for each in rows):
+        raise ValueError("answered is neither true nor false")
+    return tuple(Question(**_common(each, citable), answered=bool(each["answered"])) for each in rows)
+
+
+def _common(row: Mapping[str, object], citable: Container[int]) -> dict[str, Any]:
+    positions = _list(row, "positions")
+    if not all(isinstance(each, int) and not isinstance(each, bool) for each in positions):
+        raise ValueError("positions has something else than whole numbers")
+    known = sorted({each for each in cast(list[int], positions) if each in citable})
+    return {
+        "text": _line(_text(row, "text"), MAX_ITEM),
+        "positions": tuple(known[:MAX_POSITIONS]),
+        "quote": _line(_text(row, "quote"), MAX_QUOTE),
+    }
+
+
+def _keywords(row: Mapping[str, object]) -> tuple[str, ...]:
+    words = _list(row, "keywords")
+    if not all(isinstance(word, str) and word.strip() for word in words):
+        raise ValueError("keywords has something else than words")
+    shown = (_line(str(word), MAX_KEYWORD) for word in words)
+    # Of doubles the first is kept.
+    return tuple({word.casefold(): word for word in reversed([*shown])}.values())[::-1][:MAX_KEYWORDS]
+
+
+# --- verification -------------------------------------------------------------------------------------------
+
+PLAIN = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"'}
+)
+# What a model puts around a quote, or in the place of what it leaves out.
+AROUND = " \"'.\u2026\u00ab\u00bb"
+
+
+def verified(summary: Summary, texts: Mapping[int, str]) -> Summary:
+    """The summary with each item's quote looked up in the messages of its positions; `texts` is by position."""
+
+    def checked(items: tuple[AnyItem, ...]) -> tuple[AnyItem, ...]:
+        return tuple(replace(item, verified=_is_found(item, texts)) for item in items)
+
+    return replace(
+        summary,
+        action_items=checked(summary.action_items),
+        decisions=checked(summary.decisions),
+        questions=checked(summary.questions),
+    )
+
+
+def _is_found(item: Item, texts: Mapping[int, str]) -> bool:
+    quote = plain(item.quote).strip(AROUND)
+    return bool(quote) and any(quote in plain(texts.get(position, "")) for position in item.positions)
+
+
+def plain(text: str) -> str:
+    """The text without what a quote may lawfully change: white space, case, the shape of quotation marks."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(PLAIN).casefold().split())
