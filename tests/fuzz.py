@@ -60,22 +60,23 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=int, default=SECONDS, help="for each database (default: %(default)s)"
     )
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--only", metavar="REGEX", default="", help="of the paths that are tried")
+    options = parser.parse_args()
     with TemporaryDirectory(prefix="fuzz-") as name:
         found: list[str] = []
         for kind in KINDS:
             with fresh(kind, Path(name)) as url:
-                found += _fuzz(kind, address(url), Path(name), seconds)
+                found += _fuzz(kind, address(url), Path(name), options.seconds, options.only)
     for finding in found:
         _say(f"FOUND {finding}")
     _say(f"{len(found)} findings" if found else "Nothing was found.")
     return 1 if found else 0
 
 
-def _fuzz(kind: str, url: str, folder: Path, seconds: int) -> list[str]:
+def _fuzz(kind: str, url: str, folder: Path, seconds: int, only: str) -> list[str]:
     _say(f"=== {kind}: a fresh service, offline, without rate limits, for about {seconds} seconds")
     with Process(folder, DATABASE_URL=url, GROK_MODE="offline", INBOUND_RPS=0) as service:
-        found = _schemathesis(service.url, folder, seconds)
+        found = _schemathesis(service.url, folder, seconds, only)
         # It may have paused analysis; that is a call like any other.
         httpx.post(f"{service.url}/api/v1/analysis/resume", trust_env=False).raise_for_status()
         found += [] if service.drained(SECONDS_TO_DRAIN) else ["what was taken in was not analysed"]
@@ -83,7 +84,7 @@ def _fuzz(kind: str, url: str, folder: Path, seconds: int) -> list[str]:
     return [f"{kind}: {finding}" for finding in found]
 
 
-def _schemathesis(url: str, folder: Path, seconds: int) -> list[str]:
+def _schemathesis(url: str, folder: Path, seconds: int, only: str) -> list[str]:
     configuration = folder / "schemathesis.toml"
     configuration.write_text(CONFIGURATION)
     program = str(Path(sys.executable).with_name("schemathesis"))
@@ -94,6 +95,7 @@ def _schemathesis(url: str, folder: Path, seconds: int) -> list[str]:
         "run",
         f"{url}/openapi.json",
         f"--max-time={seconds}",
+        *((f"--include-path-regex={only}",) if only else ()),
     ]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
