@@ -19,13 +19,14 @@ from pydantic import Field, HttpUrl, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from ingest import conversations, report, threads
-from ingest.conversations import Record
+from ingest import chats, conversations, report, threads
+from ingest.chats import Dialogues, Record
 from ingest.delivery import Delivery, Tally
 from ingest.outcome import Outcome, wait
 from ingest.progress import Meter
-from ingest.rows import Rejected, Rows, Table, Unreadable, opened
+from ingest.rows import Rejected, Row, Rows, Table, Unreadable, opened
 from ingest.service import TIMEOUT, WITHOUT_PROXY, Service, ServiceError
+from ingest.summaries import Summaries, summarise
 from ingest.threads import Threads
 
 SAMPLE = Path(__file__).with_name("sample_tweets.csv")
@@ -61,20 +62,27 @@ class Run:
     encoding: str
     console: Console
     tally: Tally
+    waits: bool = False
+    summarizes: bool = False
     outcome: Outcome = field(default_factory=Outcome)
+    summaries: Summaries = field(default_factory=Summaries)
     openings: dict[str, str] = field(default_factory=dict)
     blank: int = 0
 
     def send(self) -> None:
-        """Sends the file and, if it is asked to, waits. Raises Unreadable and ServiceError."""
-        with opened(self.environment.dataset_csv, self.encoding) as rows, closing(Threads()) as tweets:
+        """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ServiceError."""
+        file = opened(self.environment.dataset_csv, self.encoding)
+        with file as rows, closing(Threads()) as tweets, closing(Dialogues()) as dialogues:
             try:
                 asyncio.run(self._check())
-                asyncio.run(self._deliver(self._feed(rows, tweets)))
+                asyncio.run(self._deliver(self._feed(rows, tweets, dialogues)))
             finally:
                 self.blank = rows.blank
-        if self.tally.ids is not None:
-            asyncio.run(self._wait(self.tally.ids))
+                self.tally.left_out = dialogues.left_out
+        if self.waits:
+            asyncio.run(self._wait(self.tally.ids or ()))
+        if self.summarizes:
+            asyncio.run(self._summarize(self.tally.ids or ()))
 
     def report(self) -> None:
         """Prints what there is to say; nothing where nothing was begun."""
@@ -82,28 +90,33 @@ class Run:
             report.print_tally(self.console, self.tally, self.blank)
         if self.outcome.ended:
             report.print_outcome(self.console, self.outcome, self.openings)
+        if self.summaries.ended:
+            report.print_summaries(self.console, self.summaries)
 
     async def _check(self) -> None:
         async with self._service(patience=PATIENCE_AT_START) as service:
             await service.check()
 
-    def _feed(self, rows: Rows, tweets: Threads) -> Feed:
+    def _feed(self, rows: Rows, tweets: Threads, dialogues: Dialogues) -> Feed:
         if not isinstance(rows, Table):
-            return Feed(conversations.from_objects(rows), rows.size, lambda: rows.position)
-        if not threads.are_in(rows.columns):
-            return Feed(conversations.from_table(rows), rows.size, lambda: rows.position)
-        with Meter(self.console, "Reading", "rows", rows.size) as meter:
-            self._take(rows, tweets, meter)
-        with self.console.status("Putting replies together"):
-            return Feed(tweets.conversations(), tweets.taken, lambda: tweets.given)
+            return Feed(chats.from_objects(rows, dialogues), rows.size, lambda: rows.position)
+        if threads.are_in(rows.columns):
+            self._take(rows, tweets.take)
+            with self.console.status("Putting replies together"):
+                return Feed(tweets.conversations(), tweets.taken, lambda: tweets.given)
+        if chats.are_in(rows.columns):
+            self._take(rows, dialogues.take)
+            return Feed(dialogues.chats(), dialogues.taken, lambda: dialogues.given)
+        return Feed(conversations.from_table(rows), rows.size, lambda: rows.position)
 
-    def _take(self, rows: Rows, tweets: Threads, meter: Meter) -> None:
-        for count, row in enumerate(rows, 1):
-            rejected = row if isinstance(row, Rejected) else tweets.take(row)
-            if rejected is not None:
-                self.tally.rejected.add(rejected.line, rejected.reason)
-            if not count % ROWS_BETWEEN_LOOKS:
-                meter.show(rows.position, count)
+    def _take(self, rows: Rows, take: Callable[[Row], Rejected | None]) -> None:
+        with Meter(self.console, "Reading", "rows", rows.size) as meter:
+            for count, row in enumerate(rows, 1):
+                rejected = row if isinstance(row, Rejected) else take(row)
+                if rejected is not None:
+                    self.tally.rejected.add(rejected.line, rejected.reason)
+                if not count % ROWS_BETWEEN_LOOKS:
+                    meter.show(rows.position, count)
 
     async def _deliver(self, feed: Feed) -> None:
         with Meter(self.console, "Sending", "conversations", feed.total) as meter:
@@ -125,6 +138,15 @@ class Run:
                 for example in self.outcome.examples:
                     content = await service.content(example.conversation_id)
                     self.openings[example.conversation_id] = content.opening
+
+    async def _summarize(self, ids: Collection[str]) -> None:
+        with Meter(self.console, "Summarising", "chats", len(ids)) as meter:
+
+            def show() -> None:
+                meter.show(self.summaries.ended, self.summaries.ended)
+
+            async with self._service(on_pause=meter.pause) as service:
+                await summarise(service, ids, self.summaries, on_progress=show)
 
     @asynccontextmanager
     async def _service(
@@ -160,12 +182,13 @@ def _ended(run: Run, why: str, code: int) -> int:
 def _run(arguments: Sequence[str] | None) -> Run:
     parser = _parser()
     given = vars(parser.parse_args(arguments))
-    encoding, waits = given.pop("encoding"), given.pop("wait")
+    encoding, waits, summarizes = (given.pop(name) for name in ("encoding", "wait", "summarize"))
     try:
         environment = Environment(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         parser.error("; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
-    return Run(environment, encoding, Console(highlight=False), Tally(ids={} if waits else None))
+    tally = Tally(ids={} if waits or summarizes else None)
+    return Run(environment, encoding, Console(highlight=False), tally, waits, summarizes)
 
 
 def _parser() -> ArgumentParser:
@@ -175,8 +198,9 @@ def _parser() -> ArgumentParser:
         "--source",
         dest="dataset_csv",
         metavar="FILE",
-        help="the Customer Support on Twitter CSV (replies become conversations), any CSV with a text "
-        "column, JSON or NDJSON; else DATASET_CSV, else the built-in sample",
+        help="the Customer Support on Twitter CSV (replies become conversations), dialogues with roles (a row a "
+        "message, or NDJSON with messages) which become chats, any CSV with a text column, JSON or NDJSON; else "
+        "DATASET_CSV, else the built-in sample",
     )
     parser.add_argument("--api-url", metavar="URL", help="else API_URL, else http://localhost:8000")
     parser.add_argument(
@@ -186,6 +210,9 @@ def _parser() -> ArgumentParser:
         "--encoding", default="utf-8-sig", help="of the file, if it is not UTF-8; such as cp1252"
     )
     parser.add_argument("--wait", action="store_true", help="wait for the analysis and print what came out")
+    parser.add_argument(
+        "--summarize", action="store_true", help="have all of them summarised and print what came out"
+    )
     return parser
 
 

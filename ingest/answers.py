@@ -32,6 +32,19 @@ class Blamed(BaseModel):
     details: list[Fault]
 
 
+class Said(BaseModel):
+    """Every message of a chat is on disk; `stored` of them were not before."""
+
+    conversation_ids: list[str]
+    stored: int
+
+
+class Taken(BaseModel):
+    """Nothing is stored: a message is known with other content, or the chat is full."""
+
+    reason: str
+
+
 class Unwanted(BaseModel):
     """Nothing is stored, and which item is to blame remains to be found out."""
 
@@ -85,6 +98,17 @@ class Content(BaseModel):
     def opening(self) -> str:
         """The text, or the first message."""
         return self.text or next((message.text for message in self.messages or ()), "")
+
+
+class ChatSummary(BaseModel):
+    """How far a chat's summary is, and what it says."""
+
+    status: str
+    conversation_id: str = ""
+    summary: str | None = None
+    sentiment: str | None = None
+    outcome: str | None = None
+    error: str | None = None
 
 
 class Problem(BaseModel):

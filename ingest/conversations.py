@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ingest.rows import Rejected, Rows, Table, Unreadable
+from ingest.rows import Rejected, Row, Table, Unreadable
 
 MAX_TEXT = 20_000
 TEXT = ("text", "tweet", "message", "message_content", "content", "body", "comment", "review")
@@ -73,25 +73,24 @@ def from_table(table: Table) -> Iterator[Record]:
     if text is None:
         found = ascii(", ".join(table.columns))[:500]
         raise Unreadable(f"no column is called {', '.join(TEXT)}; there are {found}")
-    return _from_rows(table, frozenset(), (text,), Identities(table.name))
+    return _from_rows(table, (text,), Identities(table.name))
 
 
-def from_objects(objects: Rows) -> Iterator[Record]:
-    """One conversation an object: in the API's own shape, or with a text under a name that tables use."""
-    return _from_rows(objects, FIELDS, TEXT, Identities(""))
+def _from_rows(table: Table, text: Sequence[str], identities: Identities) -> Iterator[Record]:
+    for row in table:
+        yield row if isinstance(row, Rejected) else _record(row, frozenset(), text, identities)
 
 
-def _from_rows(
-    rows: Rows, passed: frozenset[str], text: Sequence[str], identities: Identities
-) -> Iterator[Record]:
-    for row in rows:
-        if isinstance(row, Rejected):
-            yield row
-            continue
-        try:
-            yield packed(row.line, _body(row.fields, passed, text, identities))
-        except ValueError as error:
-            yield Rejected(row.line, str(error))
+def from_object(row: Row, identities: Identities) -> Record:
+    """The conversation of an object: in the API's own shape, or with a text under a name that tables use."""
+    return _record(row, FIELDS, TEXT, identities)
+
+
+def _record(row: Row, passed: frozenset[str], text: Sequence[str], identities: Identities) -> Record:
+    try:
+        return packed(row.line, _body(row.fields, passed, text, identities))
+    except ValueError as error:
+        return Rejected(row.line, str(error))
 
 
 def _body(

@@ -1,17 +1,21 @@
 """Conversations on their way: in batches, a few at a time, every one of them accounted for."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ingest.answers import Blamed, Stored, Unwanted
-from ingest.conversations import Conversation, Record
+from ingest.answers import Blamed, Said, Stored, Taken, Unwanted
+from ingest.chats import Chat, Record
+from ingest.conversations import Conversation
 from ingest.rows import Rejected
 from ingest.service import Refused, Service
 
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
 MAX_KEPT = 1_000
+MAX_MESSAGES, MAX_POST = 500, 900_000
+"""Messages and bytes of a post to a chat: the service takes so many, and a megabyte."""
 
 Batch = Sequence[Conversation]
 
@@ -40,6 +44,8 @@ class Tally:
     duplicates: int = 0
     conflicts: Listing = field(default_factory=Listing)
     rejected: Listing = field(default_factory=Listing)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Fields for which the service has no place, and in how many objects and messages they were."""
     ids: dict[str, None] | None = None
     """The conversations that are in the service now, in the order sent; None where nobody will ask for them."""
 
@@ -62,17 +68,20 @@ class Delivery:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _send_all(self, batches: Iterator[Batch]) -> None:
+    async def _send_all(self, batches: Iterator[Batch | Chat]) -> None:
         for batch in batches:
-            await self._send(batch)
+            await (self._say(batch) if isinstance(batch, Chat) else self._send(batch))
             self._on_progress()
 
-    def _batches(self, records: Iterator[Record], batch_size: int) -> Iterator[Batch]:
+    def _batches(self, records: Iterator[Record], batch_size: int) -> Iterator[Batch | Chat]:
         batch: list[Conversation] = []
         size = 0
         for record in records:
             if isinstance(record, Rejected):
                 self._tally.rejected.add(record.line, record.reason)
+                continue
+            if isinstance(record, Chat):
+                yield record
                 continue
             weight = len(record.body) + len(",")
             if batch and (len(batch) == batch_size or size + weight > MAX_BYTES):
@@ -97,6 +106,27 @@ class Delivery:
                 await self._send(batch[: len(batch) // 2])
                 await self._send(batch[len(batch) // 2 :])
 
+    async def _say(self, chat: Chat) -> None:
+        """One post after the other: a chat's messages stand in the order in which they come."""
+        stored, ids = 0, dict[str, None]()
+        for post in posts(chat.messages):
+            match answer := await self._service.say(b"[" + b",".join(post) + b"]"):
+                case Said():
+                    stored += answer.stored
+                    ids |= dict.fromkeys(answer.conversation_ids)
+                case Taken():
+                    self._tally.sent += 1
+                    self._tally.conflicts.add(chat.line, answer.reason)
+                    return
+                case Unwanted():
+                    self._tally.rejected.add(chat.line, answer.reason)
+                    return
+        self._tally.sent += 1
+        self._tally.accepted += stored > 0
+        self._tally.duplicates += stored == 0
+        if self._tally.ids is not None:
+            self._tally.ids.update(ids)
+
     def _count(self, batch: Batch, stored: Stored) -> None:
         conflicts = stored.conflicts or ()
         self._tally.sent += len(batch)
@@ -115,3 +145,17 @@ class Delivery:
         for index in reasons.keys() & range(len(batch)):
             self._tally.rejected.add(batch[index].line, reasons[index])
         return kept
+
+
+def posts(messages: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The messages of a chat in runs that the service takes at once."""
+    some: list[bytes] = []
+    size = 0
+    for message in messages:
+        weight = len(message) + len(",")
+        if some and (len(some) == MAX_MESSAGES or size + weight > MAX_POST):
+            yield some
+            some, size = [], 0
+        some.append(message)
+        size += weight
+    yield some

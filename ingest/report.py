@@ -11,6 +11,7 @@ from rich.text import Text
 from ingest.answers import Insight, Status
 from ingest.delivery import Listing, Tally
 from ingest.outcome import Outcome
+from ingest.summaries import Summaries
 
 SHOWN_ROWS = 50
 SHOWN_TOPICS = 10
@@ -32,6 +33,10 @@ def print_tally(console: Console, tally: Tally, blank: int) -> None:
     console.print(table)
     _print_listing(console, "conflicts (not stored: the id is known with other content)", tally.conflicts)
     _print_listing(console, "rejected", tally.rejected)
+    if tally.left_out:
+        console.print("left out (a chat has no place for it):")
+        for name, count in tally.left_out.most_common(SHOWN_ROWS):
+            console.print(f"  {name}: {count:,} times", markup=False)
 
 
 def print_outcome(console: Console, outcome: Outcome, openings: Mapping[str, str]) -> None:
@@ -49,6 +54,23 @@ def print_outcome(console: Console, outcome: Outcome, openings: Mapping[str, str
             insights.add_row(*_example(status, status.insight, openings))
     if insights.row_count:
         console.print(insights)
+
+
+def print_summaries(console: Console, summaries: Summaries) -> None:
+    """What became of the summaries, and a few of them."""
+    numbers = Table(title="Summaries")
+    for heading in ("status", "sentiment", "outcome"):
+        numbers.add_column(heading)
+    numbers.add_row(*map(_counts, (summaries.statuses, summaries.sentiments, summaries.outcomes)))
+    console.print(numbers)
+    for error, count in summaries.errors.most_common(SHOWN_TOPICS):
+        console.print(f"{count:,} {error}", markup=False)
+    shown = Table("chat", "summary", "sentiment", "outcome", title="Some summaries")
+    for each in summaries.examples:
+        said = shorten(each.summary or "", SHOWN_CHARACTERS, placeholder="…")
+        shown.add_row(*map(Text, (each.conversation_id, said, each.sentiment or "", each.outcome or "")))
+    if shown.row_count:
+        console.print(shown)
 
 
 def _print_listing(console: Console, title: str, listing: Listing) -> None:

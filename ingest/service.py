@@ -10,7 +10,18 @@ import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
 
-from ingest.answers import Blamed, Content, Problem, Status, Statuses, Stored, Unwanted
+from ingest.answers import (
+    Blamed,
+    ChatSummary,
+    Content,
+    Problem,
+    Said,
+    Status,
+    Statuses,
+    Stored,
+    Taken,
+    Unwanted,
+)
 
 LONGEST_PAUSE = 3600.0
 TIMEOUT = httpx.Timeout(60, connect=5)
@@ -88,6 +99,25 @@ class Service:
         except ValidationError:
             return Unwanted(reason=_complaint(answer))
 
+    async def say(self, messages: bytes) -> Said | Taken | Unwanted:
+        """Posts a JSON array of messages to their chat: all of them are stored, or none."""
+        answer = await self._request("POST", "/chats", messages)
+        if answer.status_code == httpx.codes.CONFLICT:
+            return Taken(reason=_reason(answer))
+        if answer.status_code in (400, 413, 422):
+            return Unwanted(reason=_reason(answer))
+        return self._read(Said, answer)
+
+    async def summary(self, conversation_id: str) -> ChatSummary:
+        """Has a chat summarised, and waits for it; where it was deleted its status is `deleted`."""
+        body = json.dumps({"conversation_id": conversation_id}).encode()
+        answer = await self._request("POST", "/chats/summarize", body)
+        while answer.status_code == httpx.codes.ACCEPTED:
+            answer = await self._request("GET", f"/chats/{conversation_id}/summary?wait=30")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return ChatSummary(status="deleted", conversation_id=conversation_id)
+        return self._read(ChatSummary, answer)
+
     async def statuses(self, ids: Sequence[str]) -> Sequence[Status]:
         """How far up to 500 conversations are."""
         body = json.dumps({"ids": ids}).encode()
@@ -142,6 +172,15 @@ class Service:
             "it wants credentials" if answer.status_code in (401, 403) else "is that the Insights Platform?"
         )
         return Refused(f"{answer.url} answers {_complaint(answer)}; {hint}")
+
+
+def _reason(answer: httpx.Response) -> str:
+    """What is wrong with the first of several messages, or with all of them."""
+    try:
+        first, *_ = Blamed.model_validate_json(answer.content).details
+    except ValueError:
+        return _complaint(answer)
+    return f"message {first.index + 1}: {first.error}"
 
 
 def _complaint(answer: httpx.Response) -> str:

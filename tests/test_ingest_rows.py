@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.conversations import Conversation, Record, from_objects, from_table, moment
+from ingest.chats import Dialogues, Record, from_objects
+from ingest.conversations import Conversation, from_table, moment
 from ingest.rows import CHUNK, LARGEST_VALUE, Items, Lines, Rejected, Row, Rows, Table, Unreadable, opened
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
@@ -28,7 +29,7 @@ def read(content: str | bytes, encoding: str = "utf-8-sig") -> tuple[Rows, list[
 
 def records(content: str, name: str = "rows") -> list[Record]:
     with TemporaryDirectory() as folder, opened(written(content, Path(folder), name), "utf-8-sig") as rows:
-        return list(from_table(rows) if isinstance(rows, Table) else from_objects(rows))
+        return list(from_table(rows) if isinstance(rows, Table) else from_objects(rows, Dialogues()))
 
 
 def written(content: str | bytes, folder: Path, name: str = "rows") -> Path:
