@@ -18,6 +18,7 @@ PACKAGES = ("routes", "store", "ingest", "load")
 # From the roof down; a room imports only rooms further down. Inside a package any order without a circle will do.
 LAYERS = [
     {"main"},
+    {"lifespan"},
     {"routes", "transcript"},
     {"chat_views"},
     {"resources", "views", "exports", "openapi", "parsing"},
