@@ -9,6 +9,7 @@ from circuit_breaker import State
 from gate import LOOK_AGAIN, Departed, Gate
 from ledger import Ledger
 from outbound import Outbound
+from streaming import Heard
 from summaries import ChatAnalyzer, Material, Summarised
 
 
@@ -73,9 +74,11 @@ class Fallback:
         """Ask whoever it is now. Raises CallFailed."""
         return await self._standing_in.call(texts, departed)
 
-    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
         """Ask whoever it is now. Raises CallFailed."""
-        return await self._standing_in.summarise(material, departed)
+        return await self._standing_in.summarise(material, departed, heard)
 
     async def vouch(self) -> bool:
         """Whether a canary to whoever it is now comes back."""

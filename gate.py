@@ -8,6 +8,7 @@ from analysis import Reply
 from brake import Brake
 from circuit_breaker import State
 from ledger import Ledger
+from streaming import Heard
 from summaries import ChatAnalyzer, Material, Summarised
 
 LOOK_AGAIN = 0.25
@@ -61,8 +62,13 @@ class Gate(Protocol):
         """Ask about `texts`; `departed` is called as the request leaves. Raises CallFailed."""
         ...
 
-    async def summarise(self, material: Material, departed: Departed) -> Summarised:
-        """Ask for a summary; `departed` is called as the request leaves. Raises CallFailed."""
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
+        """Ask for a summary; `departed` is called as the request leaves, `heard` while it is written.
+
+        Raises CallFailed.
+        """
         ...
 
     async def vouch(self) -> bool:
@@ -100,9 +106,11 @@ class Direct:
         """Ask at once."""
         return await self.analyzer.analyse(texts, _telling(departed))
 
-    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
         """Ask at once."""
-        return await self.analyzer.summarise(material, _telling(departed))
+        return await self.analyzer.summarise(material, _telling(departed), heard)
 
     async def vouch(self) -> bool:
         """Nobody else can be at fault here."""

@@ -4,11 +4,11 @@ import asyncio
 import ssl
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -18,6 +18,7 @@ import summary_answers
 import summary_prompts
 from analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
 from completions import Answer, SchemaRefused, fault_of, fields_of, one_line, read_completion, reply_of
+from streaming import Heard, assembled, is_stream
 from summaries import Material, Summarised, Summary
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
@@ -89,19 +90,24 @@ class GrokClient:
         `before_send` is awaited once the connection stands and immediately before the request is written; the
         time-out counts from its end. What it raises, this raises. Raises CallFailed.
         """
-        return await self._asked(
-            partial(self._body, texts),
-            partial(reply_of, count=len(texts), model=self.model),
-            before_send,
-        )
+        read = partial(reply_of, count=len(texts), model=self.model)
+        return await self._asked(_Request(partial(self._body, texts), read, before_send))
 
-    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
-        """Summarise messages, or merge summaries, in one call; everything else as in `analyse`."""
+    async def summarise(
+        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+    ) -> Summarised:
+        """Summarise messages, or merge summaries, in one call; everything else as in `analyse`.
+
+        With `heard` the answer comes as it is written.
+        """
         return await self._asked(
-            partial(self._summary_body, material),
-            partial(_summarised, material=material, model=self.model),
-            before_send,
-            {"x-grok-conv-id": f"summaries-{self.summary_version}"},
+            _Request(
+                partial(self._summary_body, material, stream=heard is not None),
+                partial(_summarised, material=material, model=self.model),
+                before_send,
+                {"x-grok-conv-id": f"summaries-{self.summary_version}"},
+                heard or _unheard,
+            )
         )
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
@@ -119,50 +125,41 @@ class GrokClient:
             texts, system=self._system, model=self.model, effort=self._effort, strict=strict
         )
 
-    def _summary_body(self, material: Material, *, strict: bool) -> bytes:
-        return summary_prompts.request_body(material, model=self.model, effort=self._effort, strict=strict)
+    def _summary_body(self, material: Material, *, strict: bool, stream: bool = False) -> bytes:
+        return summary_prompts.request_body(
+            material, model=self.model, effort=self._effort, strict=strict, stream=stream
+        )
 
-    async def _asked(
-        self,
-        body: Callable[..., bytes],
-        read: Callable[[Answer], Read],
-        before_send: Callable[[], Awaitable[None]],
-        headers: Mapping[str, str] | None = None,
-    ) -> Read:
-        """What `read` makes of the answer to `body(strict=...)`."""
+    async def _asked(self, request: "_Request[Read]") -> Read:
         if self._strict:
             try:
-                return await self._ask(body(strict=True), read, before_send, headers)
+                return await self._ask(request, strict=True)
             except SchemaRefused:
-                reply = await self._ask(body(strict=False), read, before_send, headers)
+                reply = await self._ask(request, strict=False)
                 self._strict = False  # only now is it known that the schema was to blame
                 return reply
-        return await self._ask(body(strict=False), read, before_send, headers)
+        return await self._ask(request, strict=False)
 
-    async def _ask(
-        self,
-        body: bytes,
-        read: Callable[[Answer], Read],
-        before_send: Callable[[], Awaitable[None]],
-        headers: Mapping[str, str] | None,
-    ) -> Read:
-        gate = _Gate(before_send, self._timeout, self._stale_after)
+    async def _ask(self, request: "_Request[Read]", *, strict: bool) -> Read:
+        gate = _Gate(request.before_send, self._timeout, self._stale_after)
+        body = request.body(strict=strict)
         try:
-            answer = await self._send(body, gate, headers)
+            answer = await self._send(request, body, gate)
         except _StaleConnection:
-            answer = await self._send(body, gate, headers)  # its turn has come: the gate lets it pass
+            answer = await self._send(request, body, gate)  # its turn has come: the gate lets it pass
         if answer.status != 200:
             raise fault_of(answer, key=self._key, now=self._now())
-        return read(answer)
+        return request.read(answer)
 
-    async def _send(self, body: bytes, gate: "_Gate", headers: Mapping[str, str] | None) -> Answer:
+    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> Answer:
         try:
             async with asyncio.timeout(None) as gate.clock:
-                request = self._http.stream(
-                    "POST", self._url, content=body, headers=headers, extensions={"trace": gate}
+                sending = self._http.stream(
+                    "POST", self._url, content=body, headers=request.headers, extensions={"trace": gate}
                 )
-                async with request as response:
-                    return Answer(response.status_code, response.headers, await _read(response))
+                async with sending as response:
+                    read = await _read(response, request.heard)
+                    return Answer(response.status_code, response.headers, read)
         except TimeoutError as error:
             if not gate.clock.expired():
                 raise  # it was before_send's
@@ -192,20 +189,44 @@ def _headers(key: str, cache_id: str) -> dict[str, str]:
     }
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """The body, unpacked, and cut off where it is too large.
+async def _read(response: httpx.Response, heard: Heard) -> bytes:
+    chunks = _unpacked(response)
+    if is_stream(response.headers):
+        return await assembled(chunks, heard)
+    return b"".join([chunk async for chunk in chunks])
+
+
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body, cut off where it is too large. Raises ProviderFault.
 
     Not by httpx, which unpacks all that it has read before one can count: 64 KB may then become 66 MB.
     """
     packed = response.headers.get("content-encoding") == "gzip"
     unpacker = zlib.decompressobj(wbits=31)
-    body = bytearray()
+    left = MAX_ANSWER
     async for chunk in response.aiter_raw():
-        body += unpacker.decompress(chunk, MAX_ANSWER + 1 - len(body)) if packed else chunk
-        if len(body) > MAX_ANSWER:
+        unpacked = unpacker.decompress(chunk, left + 1) if packed else chunk
+        left -= len(unpacked)
+        if left < 0:
             detail = f"more than {MAX_ANSWER:,} bytes"
             raise ProviderFault("too_large", detail, status=response.status_code)
-    return bytes(body)
+        yield unpacked
+
+
+def _unheard(_: str) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class _Request(Generic[Read]):
+    """What is asked, and what is made of the answer."""
+
+    body: Callable[..., bytes]
+    """Called with `strict`."""
+    read: Callable[[Answer], Read]
+    before_send: Callable[[], Awaitable[None]]
+    headers: Mapping[str, str] | None = None
+    heard: Heard = _unheard
 
 
 class _StaleConnection(Exception):

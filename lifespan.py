@@ -1,6 +1,7 @@
 """The one lifespan that owns every resource: what depends on what, when it is opened, and how it ends."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,7 @@ from bookkeeping import Bookkeeping
 from brake import Brake
 from chats import Chats
 from database import AlreadyInUse, Database, UnknownSchema
+from debounce import Debounce
 from decisions import Policy
 from endings import Endings
 from fallback import Fallback
@@ -26,6 +28,7 @@ from indexing import Indexing
 from intake import Intake
 from lanes import Turns
 from live import LOOK_EVERY, Hub
+from live_summaries import LEAST_QUIET, LONGEST, LiveSummaries
 from metrics import Metrics
 from monitor import GIGABYTE, Monitor
 from providers import Gates, backoff
@@ -75,30 +78,21 @@ async def _build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
-    if settings.url.drivername.startswith("sqlite"):
-        for waiting in (queue, summary_queue):
-            await db.write(partial(waiting.recover, now=clock()))
+    await _recover(settings, db, clock)
     brake = Brake(clock)
     gate = await Gates(settings, db, metrics, brake, clock, stack).open()
+    monitor = await _monitor(settings, db, metrics, brake, clock)
     endings, summarised = Endings(), Endings()
-    max_bytes = settings.max_storage_gb * GIGABYTE
-    monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
-    await monitor.count()
-    books = Bookkeeping(metrics, ended=partial(_told, monitor, endings), summarised=summarised.tell)
-    processor, summariser = _processors(settings, db, gate, books, clock)
-    stack.push_async_callback(_finish, processor, summariser)
-    workers = (
-        Supervised("batch_processor", processor.run, clock),
-        Supervised("summary_processor", summariser.run, clock),
+    hub, live = _live(settings, db, clock)
+    books = Bookkeeping(
+        metrics, ended=partial(_told, monitor, endings), summarised=partial(_summarised, summarised, live)
     )
+    processor, summariser = _processors(settings, db, gate, books, live, clock)
+    stack.push_async_callback(_finish, processor, summariser)
     taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
-    hub = Hub(partial(messages_after, db), poll=LOOK_EVERY[settings.url.get_backend_name()])
     quiet = settings.chat_quiet_seconds
     talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, hub.spoke)
-    others = _others(settings, db, monitor, taker, talk, gate)
-    for each in (*workers, *(Supervised(name, run, clock) for name, run in others)):
-        await stack.enter_async_context(each.started())
-    return Resources(
+    owned = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
@@ -113,9 +107,41 @@ async def _build(
         gate=gate,
         processor=processor,
         summariser=summariser,
-        workers=workers,
+        workers=_workers(processor, summariser, clock),
         started_at=clock(),
     )
+    others = [Supervised(name, run, clock) for name, run in _others(owned, live)]
+    for each in (*owned.workers, *others):
+        await stack.enter_async_context(each.started())
+    return owned
+
+
+async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
+    """Put back what another life of this process held; on PostgreSQL other processes hold theirs."""
+    if settings.url.drivername.startswith("sqlite"):
+        for waiting in (queue, summary_queue):
+            await db.write(partial(waiting.recover, now=clock()))
+
+
+async def _monitor(settings: Settings, db: Database, metrics: Metrics, brake: Brake, clock: Clock) -> Monitor:
+    max_bytes = settings.max_storage_gb * GIGABYTE
+    monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
+    await monitor.count()
+    return monitor
+
+
+def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
+    """Who listens to which chat, and what becomes of it when such a chat has been quiet."""
+    quiet = Debounce(max(settings.chat_quiet_seconds, LEAST_QUIET), LONGEST, time.monotonic)
+    poll = LOOK_EVERY[settings.url.get_backend_name()]
+    hub = Hub(partial(messages_after, db), poll=poll, grew=quiet.touch)
+    return hub, LiveSummaries(db, hub, quiet, clock)
+
+
+def _summarised(endings: Endings, live: LiveSummaries, ids: Iterable[str]) -> None:
+    told = list(ids)
+    endings.tell(told)
+    live.ended(told)
 
 
 def _told(monitor: Monitor, endings: Endings, ids: Iterable[str]) -> None:
@@ -124,26 +150,35 @@ def _told(monitor: Monitor, endings: Endings, ids: Iterable[str]) -> None:
     endings.tell(told)
 
 
+def _workers(
+    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock
+) -> tuple[Supervised, Supervised]:
+    return (
+        Supervised("batch_processor", processor.run, clock),
+        Supervised("summary_processor", summariser.run, clock),
+    )
+
+
 async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
     """At once: each has the whole grace."""
     await asyncio.gather(*(each.finish(GRACE_FOR_CALLS) for each in processors))
 
 
-def _others(
-    settings: Settings, db: Database, monitor: Monitor, taker: Intake, talk: Chats, gate: Gate
-) -> Iterator[tuple[str, Work]]:
-    yield "monitor", monitor.run
-    yield "group_commit", taker.group.run
-    yield "group_commit_of_chats", talk.group.run
-    yield "indexing", Indexing(db).run
-    if isinstance(gate, Fallback):
-        yield "fallback", gate.run
-    if settings.retention_days is not None:
-        yield "retention", Retention(db, settings.retention_days, monitor.clock).run
+def _others(owned: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    """What else runs beside the requests."""
+    yield "monitor", owned.monitor.run
+    yield "group_commit", owned.intake.group.run
+    yield "group_commit_of_chats", owned.chats.group.run
+    yield "indexing", Indexing(owned.database).run
+    yield "live_summaries", partial(live.run, owned.summariser.wake)
+    if isinstance(owned.gate, Fallback):
+        yield "fallback", owned.gate.run
+    if owned.settings.retention_days is not None:
+        yield "retention", Retention(owned.database, owned.settings.retention_days, owned.clock).run
 
 
 def _processors(
-    settings: Settings, db: Database, gate: Gate, books: Bookkeeping, clock: Clock
+    settings: Settings, db: Database, gate: Gate, books: Bookkeeping, live: LiveSummaries, clock: Clock
 ) -> tuple[BatchProcessor, SummaryProcessor]:
     """One for each queue. What leaves by the same gate shares its places in flight."""
     policy = Policy(
@@ -169,7 +204,7 @@ def _processors(
         clock=clock,
         token=_token,
     )
-    calls = SummaryCalls(db, gate, policy, books, in_flight, clock)
+    calls = SummaryCalls(db, gate, policy, books, in_flight, clock, live.hearing)
     return batches, SummaryProcessor(calls, trials, token=_token)
 
 

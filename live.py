@@ -56,12 +56,14 @@ Read = Callable[[str, int], Awaitable[Sequence[Said]]]
 class Hub:
     """Every chat that somebody listens to.
 
-    `poll` is how often, in seconds, a chat is looked at for what other processes stored.
+    `poll` is how often, in seconds, a chat is looked at for what other processes stored. `grew` is told of every
+    chat that somebody listens to and that has new messages.
     """
 
-    def __init__(self, read: Read, *, poll: float) -> None:
+    def __init__(self, read: Read, *, poll: float, grew: Callable[[str], None] = lambda _: None) -> None:
         self._read = read
         self._poll = poll
+        self._grew = grew
         self._rooms: dict[str, _Room] = {}
 
     def is_heard(self, chat: str) -> bool:
@@ -71,7 +73,7 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, from the message behind position `after` on."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read))
+        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._grew))
         room.listeners += 1
         try:
             yield Listener(room, after, self._poll)
@@ -84,10 +86,12 @@ class Hub:
         """Messages of it were stored."""
         if room := self._rooms.get(chat):
             room.look()
+            self._grew(chat)
 
     def drafted(self, chat: str, text: str) -> None:
         """Its summary is being written; `text` is all there is of it so far."""
-        if room := self._rooms.get(chat):
+        room = self._rooms.get(chat)
+        if room and room.draft != text:
             room.drafts += not text.startswith(room.draft)
             room.draft = text
             room.change()
@@ -109,7 +113,7 @@ class Hub:
 class _Room:
     """What listeners of one chat have in common."""
 
-    def __init__(self, chat: str, read: Read) -> None:
+    def __init__(self, chat: str, read: Read, grew: Callable[[str], None]) -> None:
         self.listeners = 0
         self.stored = 0
         """How often messages were stored since the room was opened."""
@@ -120,6 +124,7 @@ class _Room:
         self.changed = asyncio.Event()
         self._chat = chat
         self._read = read
+        self._grew = grew
         self._recent: deque[Said] = deque(maxlen=RECENT)
         self._reading = asyncio.Lock()
         self._nothing: tuple[int, int] | None = None
@@ -145,6 +150,8 @@ class _Room:
             if (recent := self._recent_after(position)) is None and self._nothing != now:
                 recent = await self._read(self._chat, position)
                 self._keep(recent)
+                if recent and self._nothing is not None:  # somebody had heard all there was
+                    self._grew(self._chat)
                 self._nothing = None if recent else now
             return recent or ()
 

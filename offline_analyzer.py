@@ -34,6 +34,7 @@ from analysis import sentiment_of as band
 from offline_sentiment import Sentiment, sentiment
 from offline_text import clean, customer_words, ngrams
 from offline_topics import find_topics
+from streaming import Heard
 from summaries import Material, Summarised
 
 MODEL = "vader-1"  # part of the cache's key: count up when the rules change
@@ -148,8 +149,10 @@ class OfflineAnalyzer:
         rows = await self._answered({"texts": list(texts)}, before_send)
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
 
-    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
-        """A summary by extracts. Everything else as in `analyse`."""
+    async def summarise(
+        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+    ) -> Summarised:
+        """A summary by extracts, there all at once. Everything else as in `analyse`."""
         (answer,) = await self._answered({"summarise": material.document}, before_send)
         summary = summary_answers.validate(answer, material.citable)
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)

@@ -16,6 +16,7 @@ from lanes import Lane
 from ledger import GIVEN_BACK, Ledger, OverBudget
 from metrics import Metrics
 from rate_limiter import Pacer
+from streaming import Heard
 from summaries import ChatAnalyzer, Material, Summarised
 from times import SECOND, iso
 
@@ -105,9 +106,13 @@ class Outbound:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
         return await self._call(partial(self.analyzer.analyse, texts), departed, Lane.BATCHES)
 
-    async def summarise(self, material: Material, departed: Departed) -> Summarised:
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
         """Ask for a summary when it is this call's turn, which comes before the batches'. Raises CallFailed."""
-        return await self._call(partial(self.analyzer.summarise, material), departed, Lane.SUMMARIES)
+        return await self._call(
+            partial(self.analyzer.summarise, material, heard=heard), departed, Lane.SUMMARIES
+        )
 
     async def _call(self, ask: Ask[Came], departed: Departed, lane: Lane) -> Came:
         epoch = self.breaker.epoch

@@ -136,6 +136,7 @@ def body(
     effort: str | None,
     schema: tuple[str, Mapping[str, object]] | None,
     output_cap: int,
+    stream: bool = False,
 ) -> bytes:
     """The JSON body of any call, UTF-8; `schema` is the answer's with its name, None for any JSON object.
 
@@ -150,6 +151,8 @@ def body(
     }
     if effort is not None:
         asked["reasoning_effort"] = effort
+    if stream:
+        asked |= {"stream": True, "stream_options": {"include_usage": True}}
     return json_text(asked).encode("utf-8", "replace")
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from analysis import Analyzer, Envelope, Invalid, Usage
+from streaming import Heard
 
 Sentiment = Literal["positive", "neutral", "negative"]
 Outcome = Literal["yes", "no", "maybe", "curious"]
@@ -163,10 +164,13 @@ class ChatAnalyzer(Analyzer, Protocol):
     summary_version: str
     """What, beside chat and model, decides its summaries."""
 
-    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+    async def summarise(
+        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+    ) -> Summarised:
         """Summarise in one call.
 
-        `before_send` is awaited immediately before the request is written. Raises CallFailed.
+        `before_send` is awaited immediately before the request is written; `heard` may be told what there is
+        of the answer while it is written. Raises CallFailed.
         """
         ...
 

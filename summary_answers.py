@@ -6,6 +6,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast, get_args
 
+from pydantic_core import from_json
+
 from analysis import MAX_RAW, Invalid, storable
 from summaries import Item, Outcome, Question, Sentiment, Summary
 
@@ -32,6 +34,16 @@ def read(content: str, citable: Container[int]) -> Summary | Invalid:
     if len(content) > MAX_RAW:
         return Invalid("the answer is too long")
     return validate(answer, citable)
+
+
+def draft(content: str) -> str:
+    """The summary's text as far as it is written in an answer that is not there whole yet."""
+    try:
+        answer = from_json(content, allow_partial="trailing-strings")
+    except ValueError:
+        return ""
+    text = answer.get("summary") if isinstance(answer, dict) else None
+    return storable(text)[:MAX_SUMMARY] if isinstance(text, str) else ""
 
 
 def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:

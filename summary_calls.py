@@ -18,6 +18,7 @@ from settling import Once, persist, to_the_end
 from store import summaries
 from store.spending import Kind
 from store.summaries import Job
+from streaming import Heard
 from summaries import Material, Part, Summarised
 from times import Clock
 
@@ -56,6 +57,8 @@ class SummaryCalls:
     books: Bookkeeping
     in_flight: Turns
     clock: Clock
+    hearing: Callable[[str], Heard | None] = lambda _: None
+    """Who hears the summary of this chat (an id) while it is written, if anybody."""
 
     @property
     def version(self) -> str:
@@ -83,7 +86,7 @@ class SummaryCalls:
             entry = await self._start(via, job, material)
             left = Once(departed)
             try:
-                came = await via.summarise(material, left)
+                came = await via.summarise(material, left, self._hearing(job, material))
             except CallFailed as fault:
                 await self._end(via, entry, fault, left=left.done)
                 raise
@@ -91,6 +94,11 @@ class SummaryCalls:
                 await to_the_end(self._end(via, entry, None, left=left.done))
                 raise
             return await to_the_end(self._keep(via, job, Came(material, came, entry)))
+
+    def _hearing(self, job: Job, material: Material) -> Heard | None:
+        """Only of the last call: the others' answers are parts."""
+        is_whole = (material.first, material.last) == (1, job.last)
+        return self.hearing(job.id) if is_whole else None
 
     async def _start(self, via: Gate, job: Job, material: Material) -> Entry | None:
         ledger = via.ledger

@@ -90,8 +90,13 @@ def user_message(material: Material) -> str:
     return json_text({"conversation": {"conversation_id": "1", **material.document}})
 
 
-def request_body(material: Material, *, model: str, effort: str | None, strict: bool) -> bytes:
-    """The JSON body of one call, UTF-8. Not `strict` asks for any JSON object instead of the schema's."""
+def request_body(
+    material: Material, *, model: str, effort: str | None, strict: bool, stream: bool = False
+) -> bytes:
+    """The JSON body of one call, UTF-8. Not `strict` asks for any JSON object instead of the schema's.
+
+    `stream` asks for the answer as it is written.
+    """
     return prompts.body(
         INSTRUCTIONS,
         user_message(material),
@@ -99,4 +104,5 @@ def request_body(material: Material, *, model: str, effort: str | None, strict: 
         effort=effort,
         schema=(SCHEMA_NAME, schema()) if strict else None,
         output_cap=OUTPUT_CAP,
+        stream=stream,
     )

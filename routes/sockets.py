@@ -22,7 +22,8 @@ from parsing import parse
 from resources import Resources
 from routes.chats import stored
 from routes.conversations import known_id
-from store import chat_lists
+from store import chat_lists, summaries
+from summary_views import written_view
 
 router = APIRouter(tags=["live"])
 NOT_TEXT, POLICY, TRY_LATER, DELETED = 1003, 1008, 1013, 4404
@@ -64,7 +65,7 @@ async def live(socket: WebSocket, conversation_id: str) -> None:
         await _refuse(socket, error)
         return
     with owned.hub.listening(conversation_id, after) as listener:
-        async with _telling(socket, listener):
+        async with _telling(socket, owned, conversation_id, listener):
             await _hear(socket, owned, conversation_id)
 
 
@@ -89,9 +90,9 @@ async def _after(owned: Resources, socket: WebSocket, chat: str) -> int:
 
 
 @asynccontextmanager
-async def _telling(socket: WebSocket, listener: Listener) -> AsyncIterator[None]:
-    """Tell the client what is new, beside what the block does."""
-    telling = asyncio.create_task(_tell(socket, listener))
+async def _telling(socket: WebSocket, owned: Resources, chat: str, listener: Listener) -> AsyncIterator[None]:
+    """Tell the client what there is and what is new, beside what the block does."""
+    telling = asyncio.create_task(_tell(socket, owned, chat, listener))
     try:
         yield
     finally:
@@ -99,8 +100,11 @@ async def _telling(socket: WebSocket, listener: Listener) -> AsyncIterator[None]
         await asyncio.wait([telling])
 
 
-async def _tell(socket: WebSocket, listener: Listener) -> None:
+async def _tell(socket: WebSocket, owned: Resources, chat: str, listener: Listener) -> None:
     try:
+        stored = await owned.database.read(partial(summaries.get, id_=chat))
+        if stored is not None and (view := written_view(stored)) is not None:
+            await socket.send_json({"type": "summary", "summary": view})
         while True:
             news = await listener.news()
             for said in news.messages:

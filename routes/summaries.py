@@ -1,6 +1,5 @@
 """`/chats`: summaries and what follows from them, asked for and looked at. One call to Grok fills both."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -8,7 +7,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, TypeAdapter
-from sqlalchemy import Row
 
 from errors import ApiError, Code, documented
 from models import FAILED
@@ -19,8 +17,9 @@ from routes.parameters import Parameters, once_each
 from schemas import Sent
 from store import summaries as store
 from store.summaries import Stored
-from summaries import ITEMS, Outcome, Sentiment
-from times import SECOND, iso
+from summaries import Outcome, Sentiment
+from summary_views import INSIGHTS, SUMMARY, written_view
+from times import SECOND
 
 router = APIRouter(prefix="/chats", tags=["chats"], dependencies=[Depends(once_each)])
 NO_CONVERSATION = "No conversation has this id"
@@ -29,8 +28,6 @@ READY_WITHIN = 30.0
 LONGEST_WAIT = 60
 POLL_SECONDS = 1.0
 """How often a summary that another process may be writing is looked at."""
-INSIGHTS = ("sentiment", "outcome", "keywords")
-SUMMARY = ("summary", *ITEMS, *INSIGHTS)
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
@@ -217,7 +214,7 @@ async def _stored(owned: Resources, id_: str) -> Stored:
 def _answer(stored: Stored, name: str, fields: Sequence[str]) -> Response:
     id_, row = stored.conversation_id, stored.row
     assert row is not None  # noqa: S101  for the type checker: it was asked for
-    written = None if row.content is None else _view(stored, row, fields)
+    written = written_view(stored, fields)
     previous = {} if written is None else {"previous": written}
     if stored.is_pending:
         where = {"Location": f"/chats/{id_}/{name}"}
@@ -226,18 +223,3 @@ def _answer(stored: Stored, name: str, fields: Sequence[str]) -> Response:
         failed = {"status": "failed", "conversation_id": id_, "error": row.error}
         return JSONResponse({**failed, **previous})
     return JSONResponse(written)
-
-
-def _view(stored: Stored, row: Row[Any], fields: Sequence[str]) -> Json:
-    content = json.loads(row.content)
-    return {
-        "status": "completed",
-        "conversation_id": stored.conversation_id,
-        **{name: content[name] for name in fields},
-        "message_count": row.message_count,
-        "stale": row.made_from != stored.revision,
-        "analyzer": row.analyzer,
-        "model": row.model,
-        "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at),
-    }

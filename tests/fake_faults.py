@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
@@ -32,7 +32,8 @@ class Fault:
     """What the rows say instead; a field that is None here is null there."""
     size: int = 11_000_000
     pause: float = 0
-    """Seconds: what a slow answer takes more, or what lies between the parts of an answer without end."""
+    """Seconds: what a slow answer takes more, or what lies between the parts of an answer without end or
+    of one that is streamed."""
 
     def __post_init__(self) -> None:
         if self.kind not in (*CALL_FAULTS, *ROW_FAULTS, *SUMMARY_FAULTS):
@@ -66,6 +67,8 @@ class Draft:
     model: str
     strict: bool
     """Whether the request asks for a `json_schema`."""
+    stream: bool = False
+    """Whether it asks for the answer as it is written."""
     summary: Row | None = None
     """The answer to a request for a summary, which has no rows."""
     status: int = 200
@@ -75,7 +78,7 @@ class Draft:
     body: bytes | None = None
     manner: Literal["whole", "hang", "endless", "drop"] = "whole"
     pause: float = 0
-    """Seconds between the parts of an answer without end."""
+    """Seconds between the parts of an answer without end, or of one that is streamed."""
     delay: float = 0
     """Seconds that it takes longer than others."""
     billed: dict[str, Any] = field(default_factory=dict)
@@ -93,6 +96,23 @@ class Draft:
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         completion = {"object": "chat.completion", "model": self.model, "choices": [choice]}
         return json.dumps(completion | ({} if self.usage is None else {"usage": self.usage})).encode()
+
+    @property
+    def events(self) -> Iterator[bytes]:
+        """The same, as server-sent events: five letters at a time, the usage at the end."""
+        message = {"content": self.content} | self.message
+        written = message["content"] or ""
+        pieces = [
+            {"role": "assistant"},
+            *({"content": written[at : at + 5]} for at in range(0, len(written), 5)),
+        ]
+        pieces += [{"refusal": message["refusal"]}] if message.get("refusal") else []
+        chunks: list[Row] = [{"choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]})
+        chunks.append({"choices": [], "usage": self.usage})
+        for chunk in chunks:
+            yield b"data: " + json.dumps({"model": self.model, **chunk}).encode() + b"\n\n"
+        yield b"data: [DONE]\n\n"
 
     @property
     def is_plain(self) -> bool:
@@ -178,6 +198,10 @@ def _endless(draft: Draft, fault: Fault) -> None:
     draft.pause = fault.pause
 
 
+def _drip(draft: Draft, fault: Fault) -> None:
+    draft.pause = fault.pause
+
+
 def _slow(draft: Draft, fault: Fault) -> None:
     draft.delay += fault.pause
 
@@ -213,6 +237,7 @@ CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
     "hang": _hang,
     "endless": _endless,
     "slow": _slow,
+    "drip": _drip,
     "drop": _drop,
 }
 

@@ -260,7 +260,7 @@ class FakeGrok:
         self, request: ChatRequest, rows: list[dict[str, Any]], summary: dict[str, Any] | None
     ) -> Draft:
         strict = request.response_format.type == "json_schema"
-        draft = Draft(rows, None, request.model, strict=strict, summary=summary)
+        draft = Draft(rows, None, request.model, strict, request.stream, summary)
         draft.usage = self._usage(request, draft.content)
         draft.headers["x-request-id"] = f"call-{len(self.calls) + 1}"
         if draft.usage["completion_tokens"] > request.max_completion_tokens:
@@ -359,6 +359,12 @@ async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
 async def deliver(draft: Draft, receive: Receive, send: Send) -> None:
     """Send the answer the way it is to be sent; one that hangs or never ends lasts until the client leaves."""
     match draft.manner:
+        case "whole" if draft.stream and draft.body is None:
+            await start(send, draft.status, {"content-type": "text/event-stream", **draft.headers})
+            for event in draft.events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+                await asyncio.sleep(draft.pause)
+            await send({"type": "http.response.body"})
         case "whole":
             await respond(send, draft.status, draft.payload, draft.headers)
         case "drop":

@@ -47,6 +47,10 @@ class ResponseFormat(Strict):
     json_schema: JsonSchema | None = None
 
 
+class StreamOptions(Strict):
+    include_usage: Literal[True]
+
+
 class ChatRequest(Strict):
     """The documented fields of a request, those that this service needs being required."""
 
@@ -61,6 +65,8 @@ class ChatRequest(Strict):
     prompt_cache_key: str | None = None
     user: str | None = None
     n: Literal[1] = 1
+    stream: bool = False
+    stream_options: StreamOptions | None = None
 
 
 class Conversation(Strict):

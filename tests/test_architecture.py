@@ -19,8 +19,8 @@ PACKAGES = ("routes", "store", "ingest", "load")
 LAYERS = [
     {"main"},
     {"lifespan"},
-    {"routes", "transcript"},
-    {"chat_views"},
+    {"routes", "transcript", "live_summaries"},
+    {"chat_views", "summary_views"},
     {"resources", "views", "exports", "openapi", "parsing"},
     {"chats"},
     {"batch_processor", "summary_processor", "middleware", "intake", "live", "retention"},
@@ -48,6 +48,7 @@ LAYERS = [
     },
     {
         "columns",
+        "debounce",
         "disk",
         "database",
         "group_commit",
@@ -58,6 +59,7 @@ LAYERS = [
         "logs",
         "problems",
         "search_text",
+        "streaming",
         "text",
         "times",
         "topics",

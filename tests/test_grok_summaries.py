@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from analysis import BatchFault, Invalid, ProviderFault
+from analysis import BatchFault, Invalid, ProviderFault, storable
 from grok_client import GrokClient
 from summaries import Material, Merge, Message, Part, Stretch, Summary
+from summary_answers import draft
 from summary_prompts import request_body
 from tests.fake_faults import SUMMARY_FAULTS
 from tests.fake_grok import KEY, FakeGrok
@@ -215,3 +219,53 @@ async def test_the_fake_spoils_summaries_and_nothing_else_on_command(
 
     assert not isinstance(reply.rows[0], Invalid)
     assert bad.summary != good.summary == again.summary
+
+
+# --- as it is written ---------------------------------------------------------------------------------------
+
+
+async def test_a_summary_is_heard_while_it_is_written_and_is_the_same(
+    client: GrokClient, fake: FakeGrok
+) -> None:
+    whole = await client.summarise(CHAT, at_once)
+    heard: list[str] = []
+    streamed = await client.summarise(CHAT, at_once, heard.append)
+
+    assert streamed.summary == whole.summary
+    assert (streamed.raw, streamed.usage.completion_tokens) == (whole.raw, whole.usage.completion_tokens)
+    assert streamed.usage.cost_ticks
+    assert len(heard) > 1
+    assert heard[-1] == whole.raw
+    drafts = list(dict.fromkeys(draft(each) for each in heard))
+    assert drafts[0] == ""
+    assert drafts[-1] == "Messages 1 to 5."
+    assert all(later.startswith(earlier) for earlier, later in pairwise(drafts))
+    assert fake.violations == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "fault"),
+    [
+        ("status", {"status": 503}, ProviderFault),
+        ("error_under_200", {}, ProviderFault),
+        ("drop", {}, ProviderFault),
+        ("finish", {"text": "length"}, BatchFault),
+        ("content", {"text": "{"}, BatchFault),
+    ],
+)
+async def test_what_goes_wrong_with_a_stream_goes_wrong_as_with_any_answer(
+    client: GrokClient, fake: FakeGrok, kind: str, how: dict[str, Any], fault: type[Exception]
+) -> None:
+    fake.misbehave(kind, **how)
+
+    with pytest.raises(fault):
+        await client.summarise(CHAT, at_once, lambda _: None)
+
+
+@given(st.text(max_size=200), st.integers(0, 400))
+def test_a_draft_is_the_beginning_of_the_text(text: str, length: int) -> None:
+    content = json.dumps({"summary": text, "keywords": ["parcel"]}, ensure_ascii=False)
+
+    assert storable(text).startswith(draft(content[:length]))
+    assert draft(content) == storable(text)
+    assert draft("[" + content) == draft("3") == draft('{"summary": 3}') == ""

@@ -19,6 +19,7 @@ from outbound import Blocked, Outbound
 from providers import backoff
 from rate_limiter import Pacer
 from settings import Settings
+from streaming import Heard
 from summaries import Material, Summarised
 from tests.fake_time import FakeTime
 from tests.insight_data import NOON, an_analysis
@@ -51,7 +52,9 @@ class Scripted:
     def worst_case(self, texts: Sequence[str]) -> Usage:
         return Usage(prompt_tokens=5_000, completion_tokens=500)
 
-    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+    async def summarise(
+        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+    ) -> Summarised:
         await before_send()
         return Summarised(summary=a_summary(), raw="{}", model=self.model)
 

@@ -21,6 +21,7 @@ from settling import Once
 from store import summaries as store
 from store.conversations import remove
 from store.summaries import Failed, Job, Requeued
+from streaming import Heard
 from summaries import Material, Summarised
 from summary_calls import Faulted, SummaryCalls, TooDear, Unusable
 from summary_dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, after
@@ -96,7 +97,9 @@ class Patient(Scripted):
         self._under_way = 0
         self._are_together = asyncio.Event()
 
-    async def summarise(self, material: Material, before_send: Callable[[], Awaitable[None]]) -> Summarised:
+    async def summarise(
+        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+    ) -> Summarised:
         self.asked.append(material)
         self._under_way += 1
         self.most = max(self.most, self._under_way)
@@ -164,10 +167,10 @@ async def test_a_summary_that_another_process_took_over_is_left_to_it(db: Databa
 
     class Overtaken(Patient):
         async def summarise(
-            self, material: Material, before_send: Callable[[], Awaitable[None]]
+            self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
         ) -> Summarised:
             await db.write(lambda connection: claimed(connection, now=NOW + LEASE, token="b"))
-            return await super().summarise(material, before_send)
+            return await super().summarise(material, before_send, heard)
 
     assert await written(db, Overtaken(), job) == 1
     stored = await db.read(looked)
