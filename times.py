@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001  UTC all the same; to write one with its zone takes a third longer
 END = datetime(2101, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
@@ -34,7 +35,7 @@ def parse(text: str) -> int:
 
 def iso(microseconds: int) -> str:
     """`2025-01-20T10:00:00Z`, with a fraction only where there is one."""
-    return (EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+    return (NAIVE + timedelta(microseconds=microseconds)).isoformat() + "Z"
 
 
 def iso_or_none(microseconds: int | None) -> str | None:

@@ -4,24 +4,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Row
 
 from analysis import CONFIDENCE_UNIT, SCORE_UNIT
 from models import FAILED, QUEUED, SKIPPED
 from prices import TICKS_PER_USD
 from store.conversations import Stored
+from store.listing import ListedRow
 from times import iso, iso_or_none
 
 SENTIMENTS: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative"}
 Json = dict[str, Any]
 
 
-def insight_view(row: Row[Any]) -> Json:
+def insight_view(row: Row[Any] | ListedRow) -> Json:
     """An analysis and where it comes from; `row` is of `insights`."""
     return {
         "grok_analysis": {
             "sentiment_score": row.score / SCORE_UNIT,
-            "clusters": json.loads(row.clusters),
+            "clusters": from_json(row.clusters),
             "confidence": row.confidence / CONFIDENCE_UNIT,
             "reasoning": row.reasoning,
         },

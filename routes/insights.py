@@ -1,13 +1,13 @@
 """`/api/v1/insights` and `/api/v1/trends`: what was found out."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from pydantic_core import from_json
 
 import exports
 from analysis import SCORE_UNIT
@@ -16,6 +16,7 @@ from database import Database
 from errors import ApiError, Code, documented
 from models import DAY
 from resources import Owned
+from routes.answers import JsonAnswer
 from routes.insight_parameters import (
     InsightsParameters,
     RecentParameters,
@@ -129,14 +130,14 @@ async def insights(owned: Owned, request: Request, asked: Annotated[InsightsPara
             raise ApiError(Code.INVALID_QUERY, f"{', '.join(sorted(beside))}: an export is the whole window")
         return await _export(owned.database, chosen, form)
     read = partial(listing.window, chosen=chosen, limit=asked.limit, before=asked.before)
-    return JSONResponse(_listing_view(await owned.database.read(read), chosen))
+    return JsonAnswer(_listing_view(await owned.database.read(read), chosen))
 
 
 @router.get("/insights/recent", response_model=InsightsOut, responses=REFUSALS)
 async def recent(owned: Owned, asked: Annotated[RecentParameters, Query()]) -> Response:
     """The insights that were made last, whatever the time of the conversation."""
     found = await owned.database.read(partial(listing.recent, limit=asked.limit))
-    return JSONResponse(_listing_view(found, None))
+    return JsonAnswer(_listing_view(found, None))
 
 
 @router.get("/trends", response_model=TrendsOut, responses=REFUSALS)
@@ -145,7 +146,7 @@ async def read_trends(owned: Owned, asked: Annotated[TrendsParameters, Query()])
     now = owned.clock()
     start, end = asked.window(now)
     read = partial(trends, start=start, end=end, cluster=asked.cluster, now=now)
-    return JSONResponse(_trends_view(await owned.database.read(read), start, end))
+    return JsonAnswer(_trends_view(await owned.database.read(read), start, end))
 
 
 async def _export(database: Database, chosen: Selection, form: str) -> Response:
@@ -206,7 +207,7 @@ def _listed_view(listed: Listed) -> Json:
         "timestamp": iso(row.timestamp),
         "text": listed.text,
         **({"text_truncated": True} if listed.truncated else {}),
-        "metadata": {} if row.metadata is None else json.loads(row.metadata),
+        "metadata": {} if row.metadata is None else from_json(row.metadata),
         **insight_view(row),
     }
 
