@@ -19,13 +19,8 @@ from sqlalchemy import (
 from columns import Number, chat_columns, partial_index, queue_columns
 from columns import metadata as metadata
 
-QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES = (
-    "queued",
-    "processing",
-    "completed",
-    "failed",
-    "skipped",
-)
+STATUSES = ("queued", "processing", "completed", "failed", "skipped")
+QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES
 
 # Spelt out, because a partial index serves only a query that says its condition word for word.
 NOT_COMPLETED = text("status != 'completed'")
@@ -246,15 +241,16 @@ totals = Table(
     sqlite_with_rowid=False,
 )
 
-# An upper bound for each topic of a window, so that only the likely winners are counted exactly.
-topic_months = Table(
-    "topic_months",
-    metadata,
-    Column("month", Integer, primary_key=True, autoincrement=False),
-    Column("topic", Integer, primary_key=True, autoincrement=False),
-    Column("n", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
+
+def _topics_by(period: str) -> Table:
+    key = [Column(name, Integer, primary_key=True, autoincrement=False) for name in (period, "topic")]
+    n = Column("n", BigInteger, nullable=False)
+    return Table(f"topic_{period}s", metadata, *key, n, sqlite_with_rowid=False)
+
+
+# An upper bound for each topic of a window, so that only the likely winners are counted exactly. A year has 26,000
+# months of two thousand topics, which take 9 ms to add up.
+topic_months, topic_years = _topics_by("month"), _topics_by("year")
 
 # Who is asking about a text just now. A row expires by itself where its asker died.
 asking = Table(

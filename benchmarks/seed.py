@@ -179,6 +179,7 @@ def statements(start: int, end: int) -> Iterator[str]:
         f"INSERT INTO topic_months SELECT bucket, topic, sum(n) FROM totals"  # noqa: S608
         f" WHERE level = {MONTH} AND topic > 0 GROUP BY 1, 2"
     )
+    yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
 
 
 async def seed(url: str, made: Made, start: int, end: int) -> None:

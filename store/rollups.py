@@ -34,6 +34,7 @@ from models import (
     insight_topics,
     insights,
     topic_months,
+    topic_years,
     totals,
 )
 from store.dialect import insert_or
@@ -41,6 +42,8 @@ from store.dialect import insert_or
 Key = tuple[int, ...]
 Deltas = Mapping[Key, Sequence[int]]
 LEVELS = (MONTH, DAY, HOUR)
+MONTHS = 12
+"""Of a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,12 @@ def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -
     Call it once a transaction, or always for the same kinds of topic in the same order: it takes row locks by
     table and key, and four unsorted writers on PostgreSQL made a deadlock a second.
     """
-    by_table: dict[Table, dict[Key, list[int]]] = {counts: {}, totals: {}, topic_months: {}}
+    by_table: dict[Table, dict[Key, list[int]]] = {
+        counts: {},
+        totals: {},
+        topic_months: {},
+        topic_years: {},
+    }
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             for table, key, amounts in _shares(fact):
@@ -85,7 +93,9 @@ def _shares(fact: Fact) -> Iterable[tuple[Table, Key, tuple[int, ...]]]:
         yield totals, key, (1, fact.score)
         yield counts, (*key, fact.confidence), (1,)
     if fact.topic > 0:
-        yield topic_months, (bucket_of(MONTH, fact.timestamp), fact.topic), (1,)
+        month = bucket_of(MONTH, fact.timestamp)
+        yield topic_months, (month, fact.topic), (1,)
+        yield topic_years, (month // MONTHS, fact.topic), (1,)
 
 
 def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:

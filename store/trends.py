@@ -5,12 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, bindparam, func, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    union_all,
+)
 
 from buckets import MICROSECONDS, start_of, touching
-from models import DAY, HOUR, MONTH, topic_months, topics, totals
+from models import DAY, HOUR, MONTH, topic_months, topic_years, topics, totals
 from store import rollups, windows
-from store.rollups import Kind, kind_of
+from store.rollups import MONTHS, Kind, kind_of
 from store.windows import SENTIMENTS
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
@@ -161,15 +171,29 @@ def _top(connection: Connection, start: int, end: int) -> Sequence[tuple[str, in
 def _bounds(
     connection: Connection, start: int, end: int, *, offset: int, limit: int
 ) -> list[tuple[int, int]]:
-    """Topics by how many insights they have in the months that the window touches, falling."""
-    c = topic_months.c
+    """Topics by how many insights they have in the months, or years, that the window touches, falling."""
     months = touching(MONTH, start, end)
     if not months:
         return []
-    n = func.sum(c.n)
-    statement = select(c.topic, n).where(c.month.between(months[0], months[-1])).group_by(c.topic)
-    rows = connection.execute(statement.order_by(n.desc(), c.topic).offset(offset).limit(limit))
-    return [(topic, int(bound)) for topic, bound in rows]
+    by_year = len(months) > MOST_MONTHS
+    unit = MONTHS if by_year else 1
+    given = {"first": months[0] // unit, "last": months[-1] // unit, "offset": offset, "limit": limit}
+    return [(topic, int(bound)) for topic, bound in connection.execute(BOUNDS[by_year], given).all()]
+
+
+def _bounding(rolled: Table, period: ColumnElement[int]) -> Select[Any]:
+    n = func.sum(rolled.c.n)
+    of_window = period.between(bindparam("first"), bindparam("last"))
+    bounds = select(rolled.c.topic, n).where(of_window).group_by(rolled.c.topic)
+    return bounds.order_by(n.desc(), rolled.c.topic).offset(bindparam("offset")).limit(bindparam("limit"))
+
+
+MOST_MONTHS = 6
+"""Of a window whose topics are bounded by the month; for a longer one years bound as well and are fewer."""
+BOUNDS = {
+    False: _bounding(topic_months, topic_months.c.month),
+    True: _bounding(topic_years, topic_years.c.year),
+}
 
 
 def _exactly(

@@ -1,7 +1,9 @@
 """Transactions as the process sees them, on both databases."""
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.engine import URL
@@ -9,7 +11,9 @@ from sqlalchemy.engine import URL
 import database
 from chat_models import metadata
 from database import AlreadyInUse, Database
-from models import topics
+from models import topic_years, topics
+from tests.insight_data import A_DAY, NOON, an_insight, store
+from tests.service import ROOT
 
 
 def add(slug: str):  # type: ignore[no-untyped-def]
@@ -52,6 +56,21 @@ async def test_the_migrated_schema_is_the_one_of_the_models(db: Database) -> Non
         return list(compare_metadata(context, metadata))
 
     assert await db.read(differences) == []
+
+
+async def test_years_of_topics_are_made_from_the_months_that_there_are(db: Database) -> None:
+    def again(connection: Connection) -> list[tuple[int, ...]]:
+        store(connection, [an_insight(number, NOON - number * 100 * A_DAY) for number in range(8)])
+        years = select(topic_years).order_by(topic_years.c.year)
+        before = connection.execute(years).all()
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(ROOT / "migrations"))
+        command.downgrade(config, "0004-1")
+        command.upgrade(config, "head")
+        assert connection.execute(years).all() == before
+        return [tuple(row) for row in before]
+
+    assert [n for *_, n in await db.write(again)] == [3, 4, 1]
 
 
 async def test_a_second_process_on_one_sqlite_file_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]

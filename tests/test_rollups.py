@@ -24,6 +24,7 @@ from models import (
     counts,
     insight_topics,
     topic_months,
+    topic_years,
     topics,
     totals,
 )
@@ -55,6 +56,7 @@ class Recount:
         self.counts: Counter[tuple[int, ...]] = Counter()
         self.totals: dict[tuple[int, ...], list[int]] = {}
         self.months: Counter[tuple[int, ...]] = Counter()
+        self.years: Counter[tuple[int, ...]] = Counter()
         self.topics: set[tuple[int, ...]] = set()
         for each in filed:
             self._insight(each)
@@ -68,6 +70,7 @@ class Recount:
             topic = self.slugs[slug]
             self._count(topic, (DAY, MONTH), at, a.sentiment, a.confidence, a.score)
             self.months[bucket_of(MONTH, at), topic] += 1
+            self.years[bucket_of(MONTH, at) // 12, topic] += 1
             self.topics.add((topic, at, each.conversation, a.sentiment, a.confidence, a.score))
 
     def _count(
@@ -90,6 +93,7 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     assert rows(connection, counts) == sorted((*key, n) for key, n in recount.counts.items())
     assert rows(connection, totals) == sorted((*key, *sums) for key, sums in recount.totals.items())
     assert rows(connection, topic_months) == sorted((*key, n) for key, n in recount.months.items())
+    assert rows(connection, topic_years) == sorted((*key, n) for key, n in recount.years.items())
     assert rows(connection, insight_topics) == sorted(recount.topics)
 
 

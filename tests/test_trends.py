@@ -21,6 +21,8 @@ from tests.insight_data import (
     an_analysis,
     an_insight,
     analyses,
+    in_memory,
+    steps,
     store,
     store_skipped,
     thorough,
@@ -179,3 +181,22 @@ async def test_skipped_conversations_are_told_beside_the_trends(db: Database) ->
         assert not any(found.counts.values())
 
     await tried(db, check)
+
+
+def test_the_topics_of_a_year_are_bounded_by_years_and_not_by_months() -> None:
+    """Adding up the months takes 12,000 instructions more."""
+    rare = [
+        an_insight(month * 100 + number, NOON - month * 30 * A_DAY, an_analysis(clusters=[f"rare_{number}"]))
+        for month in range(12)
+        for number in range(100)
+    ]
+    common = an_analysis(clusters=[f"common_{number}" for number in range(10)])
+
+    with in_memory() as connection:
+        store(connection, [*rare, *(an_insight(2_000 + number, NOON - 1, common) for number in range(20))])
+        found, taken = steps(
+            connection, lambda: trends(connection, NOON - 365 * A_DAY, NOON, cluster=None, now=NOON)
+        )
+
+    assert found.top_topics == [(f"common_{number}", 20) for number in range(10)]
+    assert taken < 15_000
