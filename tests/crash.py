@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import secrets
 import signal
+import sys
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -256,6 +257,8 @@ async def _is_rolled_up(database: URL) -> bool:
 def main() -> int:
     """Kill it on one or both databases; 0 where nothing is to complain of."""
     options = _options()
+    # As at Ctrl-C, what was started is ended; without it a SIGTERM leaves service and PostgreSQL behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console()
     found: dict[str, Evidence] = {}
     for kind in KINDS if options.database == "both" else [options.database]:
