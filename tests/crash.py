@@ -16,8 +16,9 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -44,6 +45,7 @@ MOST_COMPLAINTS = 20
 SECONDS_TO_START = 60
 SECONDS_TO_DRAIN = 300
 MOST_IN_FLIGHT = 16
+LATENCY = 0.2
 ENVIRON: Json = {
     "INBOUND_RPS": 0,
     "OUTBOUND_RPS": 40,
@@ -87,12 +89,12 @@ def moments(seed: int, kills: int) -> Iterator[Moment]:
 
 
 @contextmanager
-def misbehaving(seed: int) -> Iterator[Grok]:
-    """A Grok with every fault that is nobody's own, each now and then."""
+def misbehaving(seed: int, latency: float) -> Iterator[Grok]:
+    """A Grok with every fault that is nobody's own, each now and then. `latency` in seconds."""
     with faked() as grok:
         grok.seed = seed
         grok.reset()
-        grok.latency = 0.2
+        grok.latency = latency
         grok.misbehave("status", status=500, probability=0.05)
         grok.misbehave("status", status=429, probability=0.03, headers={"retry-after": "0.2"})
         grok.misbehave("content", text='{"results": [{"conversation', probability=0.05)
@@ -169,11 +171,15 @@ async def ordeal(
     killings: Sequence[Moment],
     seed: int,
     show: Callable[[int, int], None] = lambda _kills, _accepted: None,
+    latency: float = LATENCY,
 ) -> Evidence:
-    """A service on an empty database, its kills, the end of its work, and what everybody saw."""
+    """A service on an empty database, its kills, the end of its work, and what everybody saw.
+
+    Until the last kill every call to Grok takes at least `latency` seconds.
+    """
     environ = ENVIRON | {"DATABASE_URL": address(database), "GROK_API_KEY": KEY}
     with (
-        misbehaving(seed) as grok,
+        misbehaving(seed, latency) as grok,
         Process(folder, wait=False, GROK_BASE_URL=grok.url, **environ) as process,
     ):
         lives = Lives(process, grok)
@@ -260,18 +266,40 @@ def main() -> int:
     # As at Ctrl-C, what was started is ended; without it a SIGTERM leaves service and PostgreSQL behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console()
-    found: dict[str, Evidence] = {}
-    for kind in KINDS if options.database == "both" else [options.database]:
-        again = f"python -m tests.crash --kills {options.kills} --database {kind} --seed {options.seed}"
-        console.print(f"{kind}: {again}", highlight=False, soft_wrap=True)
-        with TemporaryDirectory(prefix="crash-") as name, fresh(kind, Path(name)) as url:
-            found[kind] = _watched(console, kind, url, Path(name), options)
-        console.print(f"{kind}: {len(found[kind].complaints)} complaints")
+    kinds = KINDS if options.database == "both" else [options.database]
+    again = (
+        f"python -m tests.crash --kills {options.kills} --database {options.database} --seed {options.seed}"
+    )
+    console.print(again, highlight=False, soft_wrap=True)
+    with ExitStack() as stack:
+        folders = {kind: Path(stack.enter_context(TemporaryDirectory(prefix="crash-"))) for kind in kinds}
+        urls = {kind: stack.enter_context(fresh(kind, folder)) for kind, folder in folders.items()}
+        meter = stack.enter_context(Meter(console, "kills", "conversations", len(kinds) * options.kills))
+        found = asyncio.run(side_by_side(urls, folders, options.kills, options.seed, meter))
     console.print(table(found))
     for kind, evidence in found.items():
         for complaint in evidence.complaints[:MOST_COMPLAINTS]:
             console.print(f"{kind}: {complaint}", markup=False, highlight=False, soft_wrap=True)
     return 1 if any(evidence.complaints for evidence in found.values()) else 0
+
+
+async def side_by_side(
+    urls: Mapping[str, URL], folders: Mapping[str, Path], kills: int, seed: int, meter: Meter
+) -> dict[str, Evidence]:
+    """The same kills on every database at once: one starts again, which takes most of a life, while others work."""
+    killings = list(moments(seed, kills))
+    so_far: dict[str, tuple[int, int]] = {}
+
+    def show(kind: str, killed: int, accepted: int) -> None:
+        so_far[kind] = killed, accepted
+        meter.show(*map(sum, zip(*so_far.values(), strict=True)))
+
+    async with asyncio.TaskGroup() as group:
+        ordeals = {
+            kind: group.create_task(ordeal(url, folders[kind], killings, seed, partial(show, kind)))
+            for kind, url in urls.items()
+        }
+    return {kind: each.result() for kind, each in ordeals.items()}
 
 
 def _options() -> argparse.Namespace:
@@ -282,12 +310,6 @@ def _options() -> argparse.Namespace:
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time"
     )
     return parser.parse_args()
-
-
-def _watched(console: Console, kind: str, url: URL, folder: Path, options: argparse.Namespace) -> Evidence:
-    killings = list(moments(options.seed, options.kills))
-    with Meter(console, f"{kind}: kills", "conversations", options.kills) as meter:
-        return asyncio.run(ordeal(url, folder, killings, options.seed, meter.show))
 
 
 def table(found: Mapping[str, Evidence]) -> Table:
