@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+KILLS ?= 15
 
-.PHONY: help run demo test check lint types unit fuzz bench clean
+.PHONY: help run demo test check lint types unit crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -24,7 +25,7 @@ run: $(VENV)/runtime      ## serve on port 8000
 demo: $(VENV)/runtime     ## start the service without a key, ingest the sample, show what came out, stop
 	@$(BIN)/python demo.py
 
-test: lint types unit fuzz ## everything that CI runs
+test: lint types unit crash-test fuzz ## everything that CI runs
 
 check: lint types         ## lint and types only
 
@@ -37,6 +38,9 @@ types: $(VENV)/dev
 
 unit: $(VENV)/dev         ## the tests, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+crash-test: $(VENV)/dev   ## kill it KILLS times on SQLite and PostgreSQL, then count: nothing lost, nothing twice
+	@$(BIN)/python -m tests.crash --kills $(KILLS)
 
 fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
 	@$(BIN)/python -m tests.fuzz

@@ -159,7 +159,8 @@ class BatchProcessor:
 
     def _pack(self) -> "_Packed":
         ready, barred = self._ready()
-        batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit)
+        budget = self._policy.batch_tokens
+        batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit, budget=budget)
         # Where more is due the batch can be filled: the next claim is under way.
         wait = POLL_SECONDS if self._more_due and not barred else self._flushes_in(ready)
         full = bool(rest) or len(batch) >= self._size.now
@@ -193,7 +194,7 @@ class BatchProcessor:
 
 
 def _weight(work: Work) -> int:
-    return len(work.excerpt.text)
+    return work.tokens
 
 
 def _limit(work: Work) -> int | None:

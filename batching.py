@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 GROWTH = 5
-CHARACTERS_PER_CALL = 200_000
-"""About 60,000 tokens: a third of where Grok's price doubles (200,000), and of a minute's patience."""
 
 Each = TypeVar("Each")
 
@@ -47,9 +45,9 @@ def pack(
     *,
     weight: Callable[[Each], int],
     limit: Callable[[Each], int | None],
-    budget: int = CHARACTERS_PER_CALL,
+    budget: int,
 ) -> tuple[list[Each], list[Each]]:
-    """The next batch and what is left, both in order: at most `size`, and `budget` characters in all.
+    """The next batch and what is left, both in order: at most `size`, and `budget` of weight in all.
 
     An item whose `limit` is under the batch's length waits for a smaller batch. At least one item is taken,
     however heavy.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analysis import Analysis, BatchFault, CallFailed, Invalid, ProviderFault, RateLimited, Reply, Row
+from prompts import text_tokens
 from settling import LEASE_MARGIN
 from store.insights import Insight
 from store.queue import Completed, Failed, Job, Outcome, Requeued
@@ -18,6 +19,8 @@ class Policy:
     max_retries: int
     """Askings after the first, for a row that comes back wrong or a conversation that fails alone."""
     max_in_flight: int
+    batch_tokens: int
+    """What the conversations of a call may add to its prompt, each counted at its most."""
     call_timeout: float
     flush_after: float
     backoff: Callable[[int], float]
@@ -40,6 +43,8 @@ class Work:
     job: Job
     excerpt: Excerpt
     key: bytes
+    tokens: int
+    """The most that it adds to a call's prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Writer:
 def work_of(job: Job, version: str) -> Work:
     """The job with what is sent of it, and under which key its answer is kept."""
     whole = excerpt_of_turns(job.turns) if job.is_chat else excerpt(job.turns[0][1])
-    return Work(job, whole, cache_key(whole.text, version))
+    return Work(job, whole, cache_key(whole.text, version), text_tokens(whole.text))
 
 
 def why_spared(job: Job, policy: Policy) -> str | None:

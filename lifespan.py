@@ -184,6 +184,7 @@ def _processors(
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
+        batch_tokens=settings.max_batch_tokens,
         call_timeout=settings.grok_timeout_seconds,
         flush_after=settings.batch_flush_seconds if gate.ledger else 0,
         backoff=backoff(settings),

@@ -26,6 +26,8 @@ WITHOUT_EFFORT = frozenset(
 # A row of the fullest kind (five clusters, 300 characters of English) is about 150 tokens, a usual one 70.
 TOKENS_PER_ROW = 160
 TOKENS_PER_ANSWER = 256
+# Of the row's number, with its quotes and its place in the schema; up to three digits each.
+BYTES_PER_ID = 12
 # The server adds a system prompt of its own: 185 to 637 tokens were measured in 2026.
 HIDDEN_TOKENS = 1_024
 LONGEST_REASONING = 300
@@ -173,6 +175,12 @@ def output_cap(count: int) -> int:
 def worst_tokens(body: bytes) -> int:
     """More prompt tokens than the body can be billed as: a token is at least one byte."""
     return len(body) + HIDDEN_TOKENS
+
+
+def text_tokens(text: str) -> int:
+    """More prompt tokens than a conversation with this text adds to a call: as many as bytes to the body."""
+    row = {"conversation_id": "1", "text": text}
+    return len(json_text(json_text(row)).encode("utf-8", "replace")) + BYTES_PER_ID
 
 
 def read_rows(content: str, count: int) -> tuple[list[Row], int]:

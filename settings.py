@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
     min_batch: int = Field(default=1, ge=1)
     start_batch: int = Field(default=5, ge=1)
+    # With instructions, topics and schema it stays under 200,000 tokens, where Grok's price doubles.
+    max_batch_tokens: int = Field(default=180_000, ge=1)
     batch_flush_seconds: float = Field(default=1.0, ge=0, le=60)
 
     max_retries: int = Field(default=3, ge=0, le=20)

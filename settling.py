@@ -111,9 +111,11 @@ class UnderWay:
         task.add_done_callback(self._tasks.discard)
 
     async def cancel_after(self, grace: float) -> None:
-        """Wait so many seconds, then cancel what is left."""
+        """Wait so many seconds, then cancel what is left, and say how much that was."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
+        if self._tasks:
+            log.info("given_back", calls=len(self._tasks))
         for task in self._tasks:
             task.cancel()
 

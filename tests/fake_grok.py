@@ -5,8 +5,8 @@ In a test: `with served(FakeGrok()) as server`, then a client with `base_url=f"{
     python -m tests.fake_grok --port 8090 --latency 2
 
 which prints its address as a line of JSON and stops on SIGTERM. `GET /__stats` tells what it was sent (with
-`?texts=1` how often each text), `POST /__control` takes `latency`, `key`, `faults` (a list of Fault's fields),
-`clear`, `reset`, and `refuse_seconds`, in which nobody listens on the port.
+`?texts=1` how often each text, with `?arrivals=1` when each call), `POST /__control` takes `latency`, `key`,
+`faults` (a list of Fault's fields), `clear`, `reset`, and `refuse_seconds`, in which nobody listens on the port.
 """
 
 import argparse
@@ -161,13 +161,21 @@ class FakeGrok:
             "violations": self.violations,
         }
 
+    def _details(self, query: bytes) -> dict[str, Any]:
+        match query:
+            case b"texts=1":
+                return {"sent": self.sent}
+            case b"arrivals=1":
+                return {"arrivals": [call.arrived for call in self.calls]}
+        return {}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = time.monotonic()
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
         match scope["method"], scope["path"]:
             case "GET", "/__stats":
-                found = self.stats() | ({"sent": self.sent} if scope["query_string"] == b"texts=1" else {})
+                found = self.stats() | self._details(scope["query_string"])
                 await respond(send, 200, json.dumps(found).encode())
             case "POST", "/__control":
                 await self._control(json.loads(await body_of(receive)), send)

@@ -20,14 +20,9 @@ class Answer(NamedTuple):
     body: Json
 
 
-async def post_rapidly(
-    url: str, items: Iterable[Json], connections: int, answers: list[Answer] | None = None
-) -> list[Answer]:
-    """Post the items over so many connections; ends early, with what was answered, where they break.
-
-    `answers` is where to put them, for who wants to look meanwhile.
-    """
-    answers = [] if answers is None else answers
+async def post_rapidly(url: str, items: Iterable[Json], connections: int) -> list[Answer]:
+    """Post the items over so many connections; ends early, with what was answered, where they break."""
+    answers: list[Answer] = []
     left = iter(items)
     await asyncio.gather(*(_post_each(url, left, answers) for _ in range(connections)))
     return answers

@@ -23,6 +23,7 @@ LATE = "My parcel is two weeks late and nobody answers."
 POLICY = Policy(
     max_retries=3,
     max_in_flight=8,
+    batch_tokens=180_000,
     call_timeout=60,
     flush_after=1,
     backoff=lambda _: 2.0,

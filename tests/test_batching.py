@@ -5,7 +5,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batching import CHARACTERS_PER_CALL, GROWTH, BatchSize, pack
+from batching import GROWTH, BatchSize, pack
 
 BUDGET = 100
 
@@ -89,14 +89,6 @@ def test_who_has_to_go_alone_waits_until_it_is_first() -> None:
 
     assert [each.name for each in batch] == [0, 2]
     assert [each.name for each in packed(rest, 10)[0]] == [1]
-
-
-def test_a_call_holds_200000_characters_unless_told_otherwise() -> None:
-    waiting = [Item(name, CHARACTERS_PER_CALL // 4) for name in range(6)]
-
-    batch, rest = pack(waiting, 50, weight=lambda each: each.weight, limit=lambda each: each.limit)
-
-    assert (len(batch), len(rest)) == (4, 2)
 
 
 # --- the size -----------------------------------------------------------------------------------------------

@@ -1,102 +1,129 @@
-"""`kill -9` in the middle of posts and of their analysis: what was answered 202 is there, with one insight."""
+"""`kill -9` amid posts, calls and a start; and that the count after it would notice what went wrong."""
 
-import asyncio
-import signal
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.fake_grok import KEY
-from tests.rapid import Answer, post_rapidly
-from tests.service import Grok, Json, Process, address, client, faked, let_leases_end, rows
-from tests.support import eventually
+from tests.crash import Moment, moments, ordeal
+from tests.crash_judge import Accepted, Asked, Books, Evidence, Stored
 
-POSTS = 1_000
-KILLS = 3
+KILLS = [Moment("call", 0.1), Moment("start", 0.7)]
 
 
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
-
-
-@pytest.fixture
-def process(database_url: URL, grok: Grok, tmp_path: Path) -> Iterator[Process]:
-    """A service that takes in as fast as it can and analyses slowly enough to be caught at it."""
-    grok.latency = 0.3
-    environ: Json = {
-        "DATABASE_URL": address(database_url),
-        "GROK_API_KEY": KEY,
-        "GROK_BASE_URL": grok.url,
-        "INBOUND_RPS": 0,
-        "START_BATCH": 20,
-        "MAX_BATCH": 20,
-        "BATCH_FLUSH_SECONDS": 0.1,
-    }
-    with Process(tmp_path, **environ) as started:
-        yield started
-
-
-def conversations() -> list[Json]:
-    """Half of them have an id of the sender's, so that posting them again stores no second one."""
-    texts = [f"Parcel {number} is three days late and nobody answers" for number in range(POSTS)]
-    return [
-        {"text": text, **({"external_id": text} if number % 2 else {})} for number, text in enumerate(texts)
-    ]
-
-
-async def killed_amid_posts(process: Process) -> list[Answer]:
-    """Post until the process is killed; every answer that came."""
-    answers: list[Answer] = []
-    posting = asyncio.create_task(post_rapidly(process.url, conversations(), 20, answers))
-    await eventually(lambda: len(answers) > POSTS / 10)
-    process.end(signal.SIGKILL)
-    return await posting
-
-
-async def killed_amid_analysis(process: Process, grok: Grok) -> None:
-    """Kill the process while calls are in flight; of some it has seen the answer."""
-    seen = len(grok.calls)
-    await eventually(lambda: len(grok.calls) >= seen + 4)
-    process.end(signal.SIGKILL)
-
-
-async def restarted(process: Process, database: URL) -> None:
-    # On PostgreSQL a lease outlives its holder by half a minute and more; on SQLite the start ends it.
-    await let_leases_end(database)
-    process.start()
-
-
-async def drained(process: Process) -> bool:
-    async with client(process.url) as http:
-        return bool((await http.get("/health")).json()["queue_size"] == 0)
-
-
-async def test_nothing_that_was_answered_202_is_lost_or_analysed_into_two_insights(
-    database_url: URL, grok: Grok, process: Process
+async def test_kills_lose_nothing_double_nothing_and_repeat_only_what_they_cut_off(
+    database_url: URL, tmp_path: Path
 ) -> None:
-    first = await killed_amid_posts(process)
-    await restarted(process, database_url)
-    again = await killed_amid_posts(process)
-    await restarted(process, database_url)
-    await killed_amid_analysis(process, grok)
-    await restarted(process, database_url)
-    await eventually(lambda: drained(process), 60)
+    # So long that on the slowest machine no call ends between its arrival and the kill.
+    evidence = await ordeal(database_url, tmp_path, KILLS, seed=1, latency=10)
 
-    assert {answer.status for answer in [*first, *again]} == {202}
-    assert all(20 < len(answers) < POSTS for answers in (first, again)), "the kills missed the posts"
-    accepted = {answer.body["conversation_id"] for answer in [*first, *again]}
-    stored = await rows(
-        database_url,
-        "SELECT c.id, c.status, c.external_id, count(i.conversation) AS insights FROM conversations c"
-        " LEFT JOIN insights i ON i.conversation = c.number GROUP BY c.id, c.status, c.external_id",
-    )
-    assert {row.id for row in stored} >= accepted
-    assert {(row.status, row.insights) for row in stored} == {("completed", 1)}
-    known = [row.external_id for row in stored if row.external_id]
-    assert len(known) == len(set(known))
-    # What was in flight at a kill is sent again, and nothing else is.
-    assert max(grok.sent.values()) <= 1 + KILLS
+    assert evidence.complaints == []
+    assert evidence.last_life == len(KILLS)
+    # The kills hit what they were meant for.
+    assert evidence.in_flight[0] > 0
+    assert evidence.unanswered > 0
+
+
+def test_the_same_seed_kills_at_the_same_moments() -> None:
+    plans = [list(moments(seed, 200)) for seed in (1, 1, 2)]
+
+    assert plans[0] == plans[1] != plans[2]
+    assert {moment.of for moment in plans[0]} == {"start", "up", "call"}
+
+
+# --- the count ----------------------------------------------------------------------------------------------
+
+ANSWERED = Asked(0, ["a", "b"], ["a", "b"], settled=True, billed=7)
+CUT_OFF = Asked(0, ["c"], ["c"], settled=False, billed=2)
+AGAIN = Asked(1, ["c"], ["c"], settled=True, billed=1)
+FAULTY = Asked(1, ["d"], [], settled=True)
+FOUND = Stored("conv_1", "order-1", "completed", 1)
+
+SOUND = Evidence(
+    accepted=[Accepted("conv_1", "order-1"), Accepted("conv_1", "order-1"), Accepted("conv_3", "order-3")],
+    deleted={"conv_3"},
+    stored=[FOUND, Stored("conv_2", None, "skipped", 0), Stored("conv_4", "order-4", "completed", 1)],
+    asked=[ANSWERED, CUT_OFF, AGAIN, FAULTY, FAULTY._replace(answered=["d"])],
+    books=Books(calls=6, open=1, spent=10, analysed=3, rolled_up=True),
+    last_life=1,
+    most_in_flight=1,
+)
+
+
+def test_a_sound_service_gives_no_complaint() -> None:
+    assert SOUND.complaints == []
+    assert SOUND.in_flight == {0: 1}
+    assert SOUND.asked_again == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"accepted": [*SOUND.accepted, Accepted("conv_5", None)]},
+        {"stored": [*SOUND.stored, Stored("conv_5", None, "failed", 0)]},
+        {"stored": [*SOUND.stored, Stored("conv_5", None, "processing", 0)]},
+        {"stored": [*SOUND.stored, Stored("conv_5", None, "completed", 0)]},
+    ],
+    ids=["not there", "failed", "not ended", "without an insight"],
+)
+def test_what_was_accepted_and_did_not_end_well_is_lost(wrong: dict[str, Any]) -> None:
+    assert replace(SOUND, **wrong).complaints == ["lost: conv_5"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "item"),
+    [
+        ({"accepted": [*SOUND.accepted, Accepted("conv_2", "order-1")]}, "order-1"),
+        ({"stored": [*SOUND.stored, Stored("conv_6", "order-4", "skipped", 0)]}, "order-4"),
+        ({"stored": [*SOUND.stored, Stored("conv_5", None, "completed", 2)]}, "conv_5"),
+    ],
+    ids=["answered", "stored", "insights"],
+)
+def test_two_of_what_there_may_be_one_are_doubled(wrong: dict[str, Any], item: str) -> None:
+    assert replace(SOUND, **wrong).complaints == [f"doubled: {item}"]
+
+
+def test_what_was_deleted_must_not_come_back() -> None:
+    assert replace(SOUND, deleted={"conv_3", "conv_2"}).complaints == ["deleted, but there: conv_2"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "text"),
+    [
+        ([Asked(1, ["b"], ["b"], settled=True)], "b"),
+        ([Asked(1, ["e"], ["e"], settled=True), Asked(1, ["e"], [], settled=True)], "e"),
+        ([Asked(0, ["e"], ["e"], settled=False), Asked(0, ["e"], ["e"], settled=True)], "e"),
+        ([Asked(1, ["e", "e"], ["e", "e"], settled=True)], "e"),
+    ],
+    ids=["after a kill that came later", "without a kill", "before the kill", "in one call"],
+)
+def test_an_answer_that_was_asked_for_again_needs_a_kill_that_cut_it_off(
+    calls: list[Asked], text: str
+) -> None:
+    found = replace(SOUND, asked=[ANSWERED, *calls])
+
+    assert found.complaints == [f"repeated without a reason: {text}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"most_in_flight": 0}, "1 calls in flight at one kill, where 0 may be"),
+        ({"books": replace(SOUND.books, open=0)}, "1 calls came without an end, 0 are open in the books"),
+        (
+            {"asked": [Asked(1, ["f"], ["f"], settled=False)]},
+            "1 calls came without an end, and no kill cut them off",
+        ),
+        ({"books": replace(SOUND.books, calls=4)}, "5 calls came, 4 are booked"),
+        ({"books": replace(SOUND.books, spent=9)}, "10 ticks were billed, 9 are spent or reserved"),
+        ({"books": replace(SOUND.books, analysed=4)}, "4 conversations were answered, there can be 3"),
+        ({"books": replace(SOUND.books, rolled_up=False)}, "the roll-ups are not those of a recount"),
+        ({"odd": ["POST /: 500"]}, "POST /: 500"),
+    ],
+)
+def test_books_that_do_not_agree_with_what_was_seen_are_a_complaint(
+    wrong: dict[str, Any], complaint: str
+) -> None:
+    assert replace(SOUND, **wrong).complaints == [complaint]

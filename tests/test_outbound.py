@@ -41,8 +41,12 @@ class Scripted:
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], Ending]] = []
+        self.gone: CallFailed | None = None
+        """What keeps calls from leaving at all."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+        if self.gone is not None:
+            raise self.gone
         await before_send()
         ending: Ending = asyncio.get_running_loop().create_future()
         self.calls.append((list(texts), ending))
@@ -107,6 +111,15 @@ class Bench:
         (await self.grok.left(number)).set_exception(with_)
         with pytest.raises(type(with_)):
             await call
+
+    def counted(self) -> dict[str, float]:
+        """The calls of `grok_calls_total`, by outcome."""
+        (family,) = self.metrics.calls.collect()
+        return {
+            sample.labels["outcome"]: sample.value
+            for sample in family.samples
+            if sample.name == "grok_calls_total"
+        }
 
     async def outcomes(self) -> Sequence[str | None]:
         """How the calls that were booked ended, in order; the calls of a bench are canaries alone."""
@@ -286,6 +299,34 @@ async def test_a_canary_that_is_under_way_when_the_service_stops_is_given_up_and
     assert await bench.outcomes() == ["given_back"]
     with pytest.raises(asyncio.CancelledError):
         await vouched
+
+
+# --- how calls are counted ----------------------------------------------------------------------------------
+
+
+async def test_a_call_that_is_given_up_before_its_answer_counts_as_given_back(bench: Bench) -> None:
+    call = bench.call()
+    await bench.grok.left(0)
+
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    assert bench.counted() == {"given_back": 1}
+
+
+async def test_a_connection_that_was_never_made_counts_as_unreachable_and_who_was_held_not_at_all(
+    bench: Bench,
+) -> None:
+    bench.grok.gone = ProviderFault("unreachable", "ConnectError")
+    with pytest.raises(ProviderFault):
+        await bench.call()
+    bench.grok.gone = None
+    bench.gate.brake.paused = True
+    with pytest.raises(Blocked):
+        await bench.call()
+
+    assert bench.counted() == {"unreachable": 1}
 
 
 # --- words about keys ---------------------------------------------------------------------------------------

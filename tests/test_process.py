@@ -1,6 +1,7 @@
 """The process as its operator meets it: how it starts, why it does not, and how it ends."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -69,6 +70,11 @@ async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
         assert seconds < LONGEST_END
         left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
         assert [tuple(row) for row in left] == [("queued", None, 0)] * 12
+        booked = await rows(database_url, "SELECT outcome, cost_ticks, reserved_ticks FROM grok_calls")
+        assert {call.outcome for call in booked} == {"given_back"}
+        assert sum(call.cost_ticks == call.reserved_ticks for call in booked) == len(grok.calls)
+        (told,) = [json.loads(line) for line in process.said.splitlines() if "given_back" in line]
+        assert told["calls"] == len(booked)
 
 
 async def test_sigterm_gives_back_who_waits_for_a_canary(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import URL
 
+from prompts import text_tokens
 from tests.service import Grok, Json, faked, running
 from tests.support import eventually
 
@@ -211,6 +212,21 @@ async def test_a_partial_batch_leaves_when_it_has_waited_and_a_full_one_at_once(
     assert 1.4 < waited < 3
     assert at_once < 1
     assert sizes(grok) == [1, 5]
+
+
+async def test_a_call_carries_what_its_tokens_allow_and_what_is_larger_goes_alone(
+    database_url: URL, grok: Grok
+) -> None:
+    """In an alphabet of two bytes a letter: it is tokens that count, not characters."""
+    short, long = several(6, "Где моя посылка?"), "Где моя посылка? " * 20
+    room = 3 * max(map(text_tokens, short))
+    given = {"start_batch": 10, "max_batch": 10, "max_batch_tokens": room, "prefilter": "off"}
+    async with running(database_url, grok, **given) as service:
+        await service.all_ended(await service.post_all([*short, long]))
+
+    assert sorted(sizes(grok)) == [1, 3, 3]
+    assert text_tokens(long) > room
+    assert [long] in [list(call.texts) for call in grok.calls]
 
 
 async def test_batches_grow_with_success_and_are_halved_by_a_fault(database_url: URL, grok: Grok) -> None:

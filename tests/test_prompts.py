@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import Analysis, Invalid, validate_row
+from prices import LONG_PROMPT
 from prompts import (
     output_cap,
     prompt_version,
@@ -19,8 +20,10 @@ from prompts import (
     request_body,
     schema,
     system_message,
+    text_tokens,
     worst_tokens,
 )
+from settings import Settings
 from topics import BUILT_IN
 
 SYSTEM = system_message(BUILT_IN)
@@ -93,6 +96,24 @@ def test_no_prompt_has_more_tokens_than_its_worst_case(texts: list[str]) -> None
     # A token is at least a byte of what the model reads, which escaping only lengthens.
     read = "".join(messages(texts)).encode()
     assert worst_tokens(sent) == len(sent) + 1_024 > len(read)
+
+
+@given(TEXTS)
+def test_a_call_has_no_more_tokens_than_an_empty_one_and_what_each_text_adds(texts: list[str]) -> None:
+    assert worst_tokens(body(texts)) <= worst_tokens(body([])) + sum(map(text_tokens, texts))
+
+
+def test_what_a_text_adds_is_about_its_bytes_however_many_there_are() -> None:
+    texts = ["Где моя посылка?\n" * 20] * 256
+    added = worst_tokens(body(texts)) - worst_tokens(body([]))
+
+    assert 0.95 * sum(map(text_tokens, texts)) <= added <= sum(map(text_tokens, texts))
+
+
+def test_a_call_as_full_as_it_may_be_stays_under_the_length_at_which_its_price_doubles() -> None:
+    budget = Settings.model_fields["max_batch_tokens"].default
+
+    assert worst_tokens(body([])) + budget < 0.95 * LONG_PROMPT
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, 256])

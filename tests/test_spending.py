@@ -1,15 +1,23 @@
 """Money as the operator sees it: the report, the estimate, the pause."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 
 import pytest
 from sqlalchemy.engine import URL
 
+from analysis import Usage
+from prices import cost_ticks
+from prompts import output_cap, request_body, system_message, worst_tokens
+from tests.fake_time import Calendar
 from tests.service import Grok, Json, Service, faked, running
 from tests.support import eventually
+from topics import BUILT_IN
 
 LATE = "My parcel is three days late and nobody answers"
 TICKS = 10**10
+FIVE_CENTS = TICKS // 20
 
 
 @pytest.fixture
@@ -20,6 +28,14 @@ def grok() -> Iterator[Grok]:
 
 def several(count: int) -> list[str]:
     return [f"{LATE} ({number})" for number in range(count)]
+
+
+def most_of_one() -> int:
+    """Ticks that a call with the shortest of them may cost: where less is left of a day, none leaves."""
+    body = request_body(
+        several(1), system=system_message(BUILT_IN), model="grok-4.3", effort="none", strict=True
+    )
+    return cost_ticks("grok-4.3", Usage(worst_tokens(body), completion_tokens=output_cap(1)))
 
 
 async def test_the_report_is_what_was_billed(database_url: URL, grok: Grok) -> None:
@@ -43,6 +59,34 @@ async def test_a_budget_shows_what_is_left(database_url: URL, grok: Grok) -> Non
         budget = (await service.get("/api/v1/spending"))["budget"]
 
     assert budget == {"daily_usd": 1, "left_today_usd": round(1 - grok.billed_ticks / TICKS, 6)}
+
+
+async def test_five_cents_a_day_hold_under_five_thousand_that_wait(database_url: URL, grok: Grok) -> None:
+    calendar, billed = Calendar(), [0]
+    async with running(database_url, grok, clock=calendar, daily_budget_usd=0.05) as service:
+        await service.post_all(several(5_000))
+        for day in (1, 2):
+            await eventually(partial(is_spent, service, day), 60)
+            billed.append(grok.billed_ticks)
+            late = await service.post(f"Intake goes on though the day's budget is spent ({day})")
+            assert (await service.one(late))["status"] == "queued"
+            calendar.turn()
+        books = await service.rows("SELECT spent FROM spending ORDER BY day LIMIT 2")
+        failed = await service.rows("SELECT 1 FROM conversations WHERE status = 'failed'")
+
+    days = [later - earlier for earlier, later in pairwise(billed)]
+    assert all(FIVE_CENTS - most_of_one() < day <= FIVE_CENTS for day in days)
+    assert [row.spent for row in books] == days
+    assert not failed
+
+
+async def is_spent(service: Service, day: int) -> bool:
+    """Whether analysis stands still for its cost on the so many-th day, less being left than a call may take."""
+    rows = await service.rows("SELECT spent, reserved FROM spending ORDER BY day")
+    left = [FIVE_CENTS - row.spent for row in rows if not row.reserved]
+    # Asked last: now that no call is under way, none can end and release what holds it.
+    held = any("budget" in reason for reason in (await service.get("/health"))["reasons"])
+    return held and len(left) == len(rows) == day and left[-1] < most_of_one()
 
 
 async def test_a_pause_holds_over_a_restart_and_intake_goes_on(database_url: URL, grok: Grok) -> None:
