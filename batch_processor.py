@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 DEPARTING = 2
 """Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""
-SECONDS_TO_GIVE_BACK = 1.0
+SECONDS_TO_GIVE_BACK = 2.0
 POLL_SECONDS = 1.0
 """How long a row that fell due without a wake-up may wait: one given back, or another process's."""
 
@@ -83,6 +83,7 @@ class BatchProcessor:
         """Give calls in flight so many seconds; give back what is not answered by then."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=grace)
+        log.info("stopping", calls_given_back=len(self._calls))
         for call in self._calls:
             call.cancel()
         # A database that is busy must not hold up the end: what is not given back falls due by itself.

@@ -261,6 +261,19 @@ async def test_a_canary_that_is_under_way_when_the_service_stops_is_given_up_and
         await vouched
 
 
+async def test_a_call_that_is_given_up_is_counted(bench: Bench) -> None:
+    call = bench.call()
+    await bench.grok.left(0)
+
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    counted = bench.metrics.registry.get_sample_value
+    assert counted("grok_calls_total", {"outcome": "given_back"}) == 1
+    assert counted("calls_in_flight") == 0
+
+
 # --- words about keys ---------------------------------------------------------------------------------------
 
 
