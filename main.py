@@ -5,6 +5,7 @@
 
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -61,6 +62,10 @@ GRACE_FOR_REQUESTS, GRACE_FOR_CALLS = 2, 3.0
 LAST_MOMENT = 6.5
 """Seconds after SIGTERM: 8 are promised, a busy machine takes half a second to notice; `docker stop` kills at 10."""
 BACKLOG = 4096
+OPEN_FILES = 65_536
+"""Each connection is one; systemd and shells start a process with 1,024 and allow it more."""
+KEEP_ALIVE = 75
+"""Seconds an idle connection is kept: a proxy keeps its own for 60, and must not post into a closed one."""
 MISUSE = 2
 Work = Callable[[], Awaitable[None]]
 
@@ -234,6 +239,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT. 0, or 2 where it could not start."""
     settings = settings_or_exit()
     logs.configure(settings.log_level)
+    _allow_open_files()
     server = Server(server_config(settings))
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -259,8 +265,16 @@ def server_config(settings: Settings) -> uvicorn.Config:
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
     )
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 def _leave(_signal: int, _frame: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -21,6 +22,8 @@ from sqlalchemy.engine import URL, make_url
 
 import database
 from canary import CANARY
+from main import OPEN_FILES, server_config
+from settings import Settings
 from tests.fake_grok import KEY
 from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows
 from tests.support import eventually
@@ -29,6 +32,8 @@ LATE = "My parcel is three days late and nobody answers"
 LONGEST_END = 8
 IN_FLIGHT = 30
 ONE_BY_ONE: Json = {"OUTBOUND_RPS": 100, "START_BATCH": 1, "MAX_BATCH": 1, "INBOUND_RPS": 0}
+PROXYS_KEEP_ALIVE = 60
+"""Seconds, of nginx and of the load balancers of the large clouds."""
 MISUSE = 2
 
 
@@ -324,6 +329,26 @@ def test_a_postgresql_that_is_not_there_is_told_so_without_the_password(tmp_path
 
     assert SECRET not in line
     assert "onnect" in line
+
+
+# --- what it may use ----------------------------------------------------------------------------------------
+
+
+def test_it_opens_as_many_files_as_the_system_allows(tmp_path: Path) -> None:
+    """Each connection is one, and a shell starts a program with 1,024."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    lowered = f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))"
+    served = f"runpy.run_path({str(ROOT / 'main.py')!r}, run_name='__main__')"
+    program = f"import resource, runpy, sys; sys.path.insert(0, {str(ROOT)!r}); {lowered}; {served}"
+    with Process(tmp_path, ["-c", program]) as process:
+        allowed, _ = psutil.Process(process.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+
+    assert allowed == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES))
+
+
+def test_an_idle_connection_is_kept_longer_than_proxies_keep_theirs() -> None:
+    """Else a proxy posts into a connection that is being closed, and nobody knows whether it was taken in."""
+    assert server_config(Settings.model_construct()).timeout_keep_alive > PROXYS_KEEP_ALIVE
 
 
 # --- other ways to start it ---------------------------------------------------------------------------------
