@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-PROGRAMS = ("intake", "bulk", "queries", "footprint", "memory", "connections")
+PROGRAMS = ("intake", "bulk", "queries", "footprint", "memory", "connections", "retention")
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
 
