@@ -25,7 +25,7 @@ from canary import CANARY
 from main import OPEN_FILES, server_config
 from settings import Settings
 from tests.fake_grok import KEY
-from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows
+from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -99,11 +99,9 @@ async def test_sigterm_gives_back_what_is_in_flight_and_the_next_start_completes
     assert Counter(grok.sent.values()) == Counter({2: calls["given_back"], 1: calls["ok"]})
 
 
-async def test_sigterm_gives_back_who_waits_for_a_canary(
-    database_url: URL, grok: Grok, tmp_path: Path
-) -> None:
+async def test_sigterm_gives_back_who_waits_for_a_canary(sqlite_url: URL, grok: Grok, tmp_path: Path) -> None:
     grok.misbehave("status", status=500, calls=1)
-    environ: Json = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    environ: Json = {"DATABASE_URL": address(sqlite_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
     with Process(tmp_path, **environ) as process:
         post(process.url)
         await eventually(lambda: grok.calls)
@@ -114,11 +112,11 @@ async def test_sigterm_gives_back_who_waits_for_a_canary(
         assert process.exit_code() == 0, process.said
         assert seconds < LONGEST_END
         assert "error" not in process.said
-        left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
+        left = await rows(sqlite_url, "SELECT status, lease, failures FROM conversations")
         assert [tuple(row) for row in left] == [("queued", None, 0)]
-        calls = await rows(database_url, "SELECT outcome FROM grok_calls ORDER BY number")
+        calls = await rows(sqlite_url, "SELECT outcome FROM grok_calls ORDER BY number")
         assert [row.outcome for row in calls] == ["server_error", "given_back"]
-        assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
+        assert (await rows(sqlite_url, "SELECT reserved FROM spending"))[0].reserved == 0
 
 
 async def test_sigterm_lets_calls_finish_that_are_about_to(
@@ -155,24 +153,26 @@ async def test_sigterm_is_obeyed_while_a_client_waits_and_the_file_is_locked(
         assert seconds < LONGEST_END
 
 
-def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
+async def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
+        children = psutil.Process(process.process.pid).children(recursive=True)
         post(process.url)
         process.end(signal.SIGINT)
 
         assert process.exit_code() == 0
         assert "Traceback" not in process.said
         assert not re.search("error|exception", process.said, re.IGNORECASE)
+        assert children
+        await eventually(lambda: not any(child.is_running() for child in children))
 
 
-async def test_no_child_outlives_it_however_it_ends(tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with Process(tmp_path) as process:
-            children = psutil.Process(process.process.pid).children(recursive=True)
-            assert children
-            process.end(number)
+async def test_no_child_outlives_a_kill(tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        children = psutil.Process(process.process.pid).children(recursive=True)
+        process.end(signal.SIGKILL)
 
-            await eventually(lambda: not any(child.is_running() for child in children))  # noqa: B023  at once
+        assert children
+        await eventually(lambda: not any(child.is_running() for child in children))
 
 
 # --- why it does not start ----------------------------------------------------------------------------------
@@ -208,14 +208,13 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
     assert SECRET not in line
 
 
-def test_a_second_process_on_one_file_is_told_so(tmp_path: Path) -> None:
-    environ: Json = {"DB_PATH": tmp_path / "insights.db"}
-    with Process(tmp_path, **environ) as first:
-        line = refused(tmp_path, **environ)
+async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:
+    async with running(sqlite_url) as first:
+        line = await asyncio.to_thread(refused, tmp_path, DATABASE_URL=address(sqlite_url))
 
         assert "another process serves" in line
-        assert str(environ["DB_PATH"]) in line
-        assert get(f"{first.url}/health").status_code == 200
+        assert str(sqlite_url.database) in line
+        assert (await first.get("/health"))["status"] == "ok"
 
 
 def test_a_port_that_is_taken_is_told_so(tmp_path: Path) -> None:
