@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -16,7 +16,7 @@ from database import Database
 from decisions import Policy, Work, Writer, after, given_back, is_suspect, judge
 from errors import from_database
 from gate import Gate
-from ledger import End, Entry, next_day, usage_of
+from ledger import End, Entry, Ledger, next_day, usage_of
 from settling import Once, persist, to_the_end
 from store import asking, queue
 from store.queue import Completed, Outcome
@@ -33,6 +33,28 @@ class Started:
     entry: Entry | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that is over: what it carried, how it ended, whether its request was written, and in whose books."""
+
+    started: Started
+    end: End
+    left: bool
+    ledger: Ledger | None
+
+    def close(self, connection: Connection) -> None:
+        """Book how it ended."""
+        if self.ledger is not None and self.started.entry is not None:
+            self.ledger.close(connection, self.started.entry, self.end, left=self.left)
+
+    @property
+    def cost(self) -> int | None:
+        """Ticks, None where it is not booked."""
+        if self.ledger is None or self.started.entry is None:
+            return None
+        return self.ledger.cost(self.started.entry, self.end, left=self.left)
+
+
 @dataclass(frozen=True)
 class Dispatch:
     """Sends batches through the gate and settles them. `clock` gives UTC microseconds."""
@@ -43,6 +65,8 @@ class Dispatch:
     policy: Policy
     books: Bookkeeping
     clock: Clock
+    given_up: list[Ended] = field(default_factory=list)
+    """Calls that were cancelled; what they carried is given back with the rest, in one transaction."""
 
     async def send(self, batch: Sequence[Work], departed: Once) -> None:
         """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
@@ -96,10 +120,10 @@ class Dispatch:
             outcomes = await self._outcomes(started, end)
         except asyncio.CancelledError:
             # The service stops, in the middle of the call or of the canary after it.
-            back = given_back([work.job for work in started.held], at=self.clock())
-            await to_the_end(self._settle(started, back, end, left=departed.done))
+            self.given_up.append(Ended(started, end, departed.done, self.gate.ledger))
             raise
-        await to_the_end(self._settle(started, outcomes, end, left=departed.done))
+        ended = Ended(started, end, departed.done, self.gate.ledger)
+        await to_the_end(self._settle([ended], outcomes))
 
     async def _ended(self, started: Started, departed: Once) -> Reply | CallFailed:
         epoch = self.size.epoch
@@ -126,28 +150,28 @@ class Dispatch:
         wait = self.policy.backoff(self.gate.faults)
         return after(fault, held, vouched=vouched, at=self.clock(), policy=self.policy, wait=wait)
 
-    async def _settle(self, started: Started, outcomes: Sequence[Outcome], end: End, *, left: bool) -> None:
-        """Store what a call brought. It is paid for, so it is tried until it is stored."""
-        ledger, entry = self.gate.ledger, started.entry
+    async def _settle(self, calls: Sequence[Ended], outcomes: Sequence[Outcome]) -> None:
+        """Store what calls brought. It is paid for, so it is tried until it is stored."""
 
         def settle(connection: Connection) -> list[Outcome]:
-            keys = {work.key for work in started.held}
+            keys = {work.key for call in calls for work in call.started.held}
             counted = queue.settle(connection, outcomes, now=self.clock(), asked=keys)
-            if ledger is not None and entry is not None:
-                ledger.close(connection, entry, end, left=left)
+            for call in calls:
+                call.close(connection)
             return counted
 
-        counted = await persist(self.database, self.gate.brake, settle)
-        self.books.settled(counted)
-        if ledger is not None and entry is not None:
-            self.books.call_ended(usage_of(end), ledger.cost(entry, end, left=left))
-            self.gate.brake.settled()
+        self.books.settled(await persist(self.database, self.gate.brake, settle))
+        for call in calls:
+            if (cost := call.cost) is not None:
+                self.books.call_ended(usage_of(call.end), cost)
+                self.gate.brake.settled()
 
     async def give_back(self, works: Sequence[Work]) -> None:
-        """Let conversations that are held be due again, unasked."""
-        if works:
-            back = given_back([work.job for work in works], at=self.clock())
-            await self._settle(Started(works, None), back, None, left=False)
+        """Let conversations that are held, and those of calls that were given up, be due again."""
+        calls = [Ended(Started(works, None), None, False, None), *self.given_up]
+        self.given_up.clear()
+        if held := [work for call in calls for work in call.started.held]:
+            await self._settle(calls, given_back([work.job for work in held], at=self.clock()))
 
 
 def leases(works: Iterable[Work]) -> set[str]:

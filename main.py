@@ -4,9 +4,13 @@
 """
 
 import logging
+import os
+import resource
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -26,8 +30,14 @@ from settings import Settings, complaint
 from times import Clock
 
 GRACE_FOR_REQUESTS = 2
-"""Seconds at SIGTERM; with the others' in `lifespan` under the 8 that are promised. `docker stop` kills after 10."""
+"""Seconds at SIGTERM; with the others' in `lifespan` under the 8 that are promised."""
+LAST_MOMENT = 6.5
+"""Seconds after SIGTERM: 8 are promised, a busy machine takes half a second to notice; `docker stop` kills at 10."""
 BACKLOG = 4096
+OPEN_FILES = 65_536
+"""Each connection is one; systemd and shells start a process with 1,024 and allow it more."""
+KEEP_ALIVE = 75
+"""Seconds an idle connection is kept: a proxy keeps its own for 60, and must not post into a closed one."""
 MAX_FRAME = 256 * 1024
 """Bytes of a socket's frame: the longest message, each character of it escaped, and its other fields."""
 SOCKETS: Mapping[str, Any] = {
@@ -87,24 +97,24 @@ class OneLine(logging.Filter):
         return CannotStart.__name__ not in said and not said.startswith("Application startup failed")
 
 
+class Server(uvicorn.Server):
+    """Ends in time, whatever holds it up: what was accepted is on disk, and what is held falls due by itself."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        # A database that somebody locks keeps its thread busy for as long as the lock is waited for.
+        watchdog = threading.Timer(LAST_MOMENT, os._exit, (0,))
+        watchdog.daemon = True
+        watchdog.start()
+        super().handle_exit(sig, frame)
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT. 0, or 2 where it could not start."""
     settings = settings_or_exit()
     logs.configure(settings.log_level)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        backlog=BACKLOG,
-        log_config=None,
-        access_log=False,
-        proxy_headers=bool(settings.forwarded_allow_ips),
-        forwarded_allow_ips=settings.forwarded_allow_ips,
-        timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
-        server_header=False,
-        **SOCKETS,
-    )
-    server = uvicorn.Server(config)
+    _allow_open_files()
+    server = Server(server_config(settings))
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for each in (signal.SIGINT, signal.SIGTERM):
         # The server ends in good order and then raises the signal again for whoever was there before it.
@@ -115,6 +125,31 @@ def main() -> int:
         if server.started:
             raise
     return 0 if server.started else MISUSE
+
+
+def server_config(settings: Settings) -> uvicorn.Config:
+    """The application, and how it is served."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE,
+        server_header=False,
+        **SOCKETS,
+    )
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
 
 
 def _leave(_signal: int, _frame: object) -> None:

@@ -19,7 +19,7 @@ LEASE_MARGIN = 30.0
 """Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
 AGAIN_AFTER = 0.5
 """Seconds after which a result that could not be stored is tried again."""
-SECONDS_TO_GIVE_BACK = 1.0
+SECONDS_TO_GIVE_BACK = 2.0
 
 Result = TypeVar("Result")
 
@@ -127,7 +127,7 @@ class UnderWay:
 
 @asynccontextmanager
 async def brief_goodbye() -> AsyncIterator[None]:
-    """Give the block a second: a busy database must not hold up the end, and what is held falls due by itself."""
+    """Give the block two seconds: a busy database must not hold up the end, and what is held falls due by itself."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS_TO_GIVE_BACK):
             yield

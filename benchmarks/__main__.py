@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-PROGRAMS = ("intake", "bulk", "queries", "footprint", "outage", "sockets")
+PROGRAMS = (
+    "intake",
+    "bulk",
+    "queries",
+    "footprint",
+    "memory",
+    "connections",
+    "retention",
+    "outage",
+    "sockets",
+)
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
 

@@ -25,8 +25,10 @@ def fake_grok(latency: float) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.fake_grok", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own
         assert process.stdout is not None  # noqa: S101  for the type checker
-        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
-        process.terminate()
+        try:
+            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        finally:
+            process.terminate()
 
 
 @contextmanager

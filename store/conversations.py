@@ -33,6 +33,9 @@ SHOWN_MESSAGES = 1_000
 
 # Up to 64 KB a row, of which a page has 1,000.
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
+OF_REMOVAL = tuple(
+    conversations.c[name] for name in ("number", "timestamp", "status", "message_count", "indexed")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,37 +124,44 @@ def shorten(connection: Connection, id_: str) -> bool:
 
     Gives whether it was.
     """
-    c = conversations.c
-    row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
-    if row is None or row.message_count <= MESSAGES_AT_ONCE:
+    rows = _locked(connection, [id_])
+    if not rows or rows[0].message_count <= MESSAGES_AT_ONCE:
         return False
+    [row] = rows
     left = row.message_count - MESSAGES_AT_ONCE
-    _remove_messages(connection, row, after=left)
+    _remove_messages(connection, [row.number], after=left)
     fewer = {"message_count": left, "indexed": min(left, row.indexed)}
-    connection.execute(update(conversations).where(c.number == row.number).values(fewer))
+    connection.execute(update(conversations).where(conversations.c.number == row.number).values(fewer))
     return True
-
-
-def _remove_messages(connection: Connection, row: Row[Any], *, after: int) -> None:
-    if row.indexed > after:
-        search.remove(connection, row.number, after=after, through=row.indexed)
-    m = messages.c
-    connection.execute(delete(messages).where(m.conversation == row.number, m.position > after))
 
 
 def remove(connection: Connection, id_: str) -> bool:
-    """Delete a conversation with everything that belongs to it and its share of every count."""
+    """Delete a conversation with everything that belongs to it; whether there was one."""
+    return bool(remove_all(connection, [id_]))
+
+
+def remove_all(connection: Connection, ids: Collection[str]) -> int:
+    """Delete conversations with everything that belongs to them and their share of every count; how many."""
+    rows = _locked(connection, ids)
+    numbers = [row.number for row in rows]
+    results.remove(connection, numbers)
+    results.count_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
+    _remove_messages(connection, numbers, after=0)
+    connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
+    connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
+    return len(numbers)
+
+
+def _locked(connection: Connection, ids: Collection[str]) -> Sequence[Row[Any]]:
     c = conversations.c
-    row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
-    if row is None:
-        return False
-    results.remove(connection, [row.number])
-    if row.status == SKIPPED:
-        results.count_skipped(connection, [row.timestamp], -1)
-    _remove_messages(connection, row, after=0)
-    connection.execute(delete(participants).where(participants.c.conversation == row.number))
-    connection.execute(delete(conversations).where(c.number == row.number))
-    return True
+    found: Select[Any] = select(*OF_REMOVAL).where(c.id.in_(ids)).order_by(c.number)
+    return connection.execute(found.with_for_update()).all()
+
+
+def _remove_messages(connection: Connection, numbers: Collection[int], *, after: int) -> None:
+    search.remove(connection, numbers, after=after)
+    m = messages.c
+    connection.execute(delete(messages).where(m.conversation.in_(numbers), m.position > after))
 
 
 def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> Retry:

@@ -4,7 +4,7 @@ FTS5 knows a message by one number: its conversation's number * 65,536 + its pos
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,18 +79,18 @@ def catch_up(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def remove(connection: Connection, conversation: int, *, after: int, through: int) -> None:
-    """Take the messages with positions over `after`, up to `through`, out of the index; they have to be in it."""
+def remove(connection: Connection, numbers: Collection[int], *, after: int) -> None:
+    """Take the messages with positions over `after` of these conversations out of the index."""
     if connection.dialect.name == "postgresql":
-        connection.execute(REMOVE_VECTORS, {"conversation": conversation, "after": after, "through": through})
+        connection.execute(REMOVE_VECTORS, {"numbers": list(numbers), "after": after})
         return
-    m = messages.c
-    some = (m.conversation == conversation, m.position > after, m.position <= through)
-    rows = connection.execute(select(m.position, m.text, m.author).where(*some)).all()
+    c, m = conversations.c, messages.c
+    there = (m.conversation == c.number) & (m.position <= c.indexed)
+    some = select(*ENTRY_COLUMNS).join_from(conversations, messages, there)
+    rows = connection.execute(some.where(c.number.in_(numbers), m.position > after)).all()
     if rows:
         # FTS5 has kept no text: it has to be told under which words the message is.
-        old = (entry(conversation, *row) for row in rows)
-        connection.execute(REMOVE_DOCUMENT, [_as_document(each) for each in old])
+        connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
 
 
 def matches(connection: Connection, phrases: Sequence[Phrase], author: str | None = None) -> Subquery:
@@ -135,9 +135,7 @@ ADD_VECTOR = text(
     "INSERT INTO search (conversation, position, words)"
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
 )
-REMOVE_VECTORS = text(
-    "DELETE FROM search WHERE conversation = :conversation AND position > :after AND position <= :through"
-)
+REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
 CHATS_BY_VECTOR = text(
     "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
     " WHERE words @@ CAST(:query AS tsquery)"

@@ -10,32 +10,49 @@ from urllib.parse import urlsplit
 
 from tests.service import POSTS, Json
 
+ACCEPTED = 202
+
 
 class Answer(NamedTuple):
-    """What a post was answered, and when (monotonic seconds)."""
+    """What a post was answered, when (monotonic seconds), and how many seconds that took."""
 
     at: float
+    took: float
     status: int
     headers: dict[str, str]
     body: Json
 
 
-async def post_rapidly(url: str, items: Iterable[Json], connections: int) -> list[Answer]:
-    """Post the items over so many connections; ends early, with what was answered, where they break."""
-    answers: list[Answer] = []
+async def post_rapidly(
+    url: str,
+    items: Iterable[Json],
+    connections: int,
+    answers: list[Answer] | None = None,
+    *,
+    pause: float = 0,
+) -> list[Answer]:
+    """Post the items over so many connections; ends early, with what was answered, where they break.
+
+    `answers` is where to put them, for who wants to look meanwhile; `pause` is how many seconds a connection
+    rests that was refused. What was refused is not posted again.
+    """
+    answers = [] if answers is None else answers
     left = iter(items)
-    await asyncio.gather(*(_post_each(url, left, answers) for _ in range(connections)))
+    await asyncio.gather(*(_post_each(url, left, answers, pause) for _ in range(connections)))
     return answers
 
 
-async def _post_each(url: str, items: Iterator[Json], answers: list[Answer]) -> None:
+async def _post_each(url: str, items: Iterator[Json], answers: list[Answer], pause: float) -> None:
     where = urlsplit(url)
     with suppress(OSError, asyncio.IncompleteReadError):
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
         async with _closing(writer):
             for item in items:
+                since = time.monotonic()
                 writer.write(_request(json.dumps(item).encode()))
-                answers.append(await _answer(reader))
+                answers.append(await _answer(reader, since))
+                if answers[-1].status != ACCEPTED:
+                    await asyncio.sleep(pause)
 
 
 @asynccontextmanager
@@ -55,8 +72,9 @@ def _request(body: bytes) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answer:
+async def _answer(reader: asyncio.StreamReader, since: float) -> Answer:
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
     body = json.loads(await reader.readexactly(int(headers["content-length"])))
-    return Answer(time.monotonic(), int(first.split()[1]), headers, body)
+    now = time.monotonic()
+    return Answer(now, now - since, int(first.split()[1]), headers, body)

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,18 @@ from sqlalchemy.engine import URL, make_url
 
 import database
 from canary import CANARY
+from main import OPEN_FILES, server_config
+from settings import Settings
 from tests.fake_grok import KEY
-from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows
+from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
 LONGEST_END = 8
+IN_FLIGHT = 30
+ONE_BY_ONE: Json = {"OUTBOUND_RPS": 100, "START_BATCH": 1, "MAX_BATCH": 1, "INBOUND_RPS": 0}
+PROXYS_KEEP_ALIVE = 60
+"""Seconds, of nginx and of the load balancers of the large clouds."""
 MISUSE = 2
 
 
@@ -48,6 +56,12 @@ def post(url: str, said: str = LATE) -> str:
     return str(response.json()["conversation_id"])
 
 
+def post_all(url: str, texts: Sequence[str]) -> None:
+    """Take in several conversations at once."""
+    response = httpx.post(f"{url}{POSTS}/bulk", json=[{"text": said} for said in texts], trust_env=False)
+    assert response.status_code == 202
+
+
 def get(url: str) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=40)
 
@@ -55,33 +69,41 @@ def get(url: str) -> httpx.Response:
 # --- how it ends --------------------------------------------------------------------------------------------
 
 
-async def test_sigterm_gives_back_what_is_in_flight_and_ends_with_0(
+async def test_sigterm_gives_back_what_is_in_flight_and_the_next_start_completes_it(
     database_url: URL, grok: Grok, tmp_path: Path
 ) -> None:
-    grok.latency = 60
+    grok.latency = 5
     environ: Json = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
-    with Process(tmp_path, MAX_BATCH=5, INBOUND_RPS=0, **environ) as process:
-        for number in range(12):
-            post(process.url, f"{LATE} {number}")
-        await eventually(lambda: len(grok.calls) >= 2)
+    with Process(tmp_path, **ONE_BY_ONE, **environ) as process:
+        post_all(process.url, [f"{LATE} ({number})" for number in range(IN_FLIGHT)])
+        await eventually(lambda: len(grok.calls) == IN_FLIGHT)
         seconds = process.end(signal.SIGTERM)
 
         assert process.exit_code() == 0, process.said
         assert seconds < LONGEST_END
-        left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
-        assert [tuple(row) for row in left] == [("queued", None, 0)] * 12
-        booked = await rows(database_url, "SELECT outcome, cost_ticks, reserved_ticks FROM grok_calls")
-        assert {call.outcome for call in booked} == {"given_back"}
-        assert sum(call.cost_ticks == call.reserved_ticks for call in booked) == len(grok.calls)
+        left = await rows(database_url, "SELECT status, lease, failures, id FROM conversations")
+        calls = Counter(row.outcome for row in await rows(database_url, "SELECT outcome FROM grok_calls"))
+        # On a slow machine some are answered before the grace is over.
+        assert Counter(tuple(row[:3]) for row in left) == Counter(
+            {("queued", None, 0): calls["given_back"], ("completed", None, 0): calls["ok"]}
+        )
+        assert calls.total() == IN_FLIGHT
+        assert calls["given_back"] > 0
         (told,) = [json.loads(line) for line in process.said.splitlines() if "given_back" in line]
-        assert told["calls"] == len(booked)
+        assert told["calls"] == calls["given_back"]
+        assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
+
+    grok.latency = 0
+    async with running(database_url, grok) as service:
+        await service.all_ended([row.id for row in left])
+    insights = "SELECT count(*) AS written, count(DISTINCT conversation) AS about FROM insights"
+    assert tuple((await rows(database_url, insights))[0]) == (IN_FLIGHT, IN_FLIGHT)
+    assert Counter(grok.sent.values()) == Counter({2: calls["given_back"], 1: calls["ok"]})
 
 
-async def test_sigterm_gives_back_who_waits_for_a_canary(
-    database_url: URL, grok: Grok, tmp_path: Path
-) -> None:
+async def test_sigterm_gives_back_who_waits_for_a_canary(sqlite_url: URL, grok: Grok, tmp_path: Path) -> None:
     grok.misbehave("status", status=500, calls=1)
-    environ: Json = {"DATABASE_URL": address(database_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
+    environ: Json = {"DATABASE_URL": address(sqlite_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
     with Process(tmp_path, **environ) as process:
         post(process.url)
         await eventually(lambda: grok.calls)
@@ -92,11 +114,11 @@ async def test_sigterm_gives_back_who_waits_for_a_canary(
         assert process.exit_code() == 0, process.said
         assert seconds < LONGEST_END
         assert "error" not in process.said
-        left = await rows(database_url, "SELECT status, lease, failures FROM conversations")
+        left = await rows(sqlite_url, "SELECT status, lease, failures FROM conversations")
         assert [tuple(row) for row in left] == [("queued", None, 0)]
-        calls = await rows(database_url, "SELECT outcome FROM grok_calls ORDER BY number")
+        calls = await rows(sqlite_url, "SELECT outcome FROM grok_calls ORDER BY number")
         assert [row.outcome for row in calls] == ["server_error", "given_back"]
-        assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
+        assert (await rows(sqlite_url, "SELECT reserved FROM spending"))[0].reserved == 0
 
 
 async def test_sigterm_lets_calls_finish_that_are_about_to(
@@ -133,24 +155,26 @@ async def test_sigterm_is_obeyed_while_a_client_waits_and_the_file_is_locked(
         assert seconds < LONGEST_END
 
 
-def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
+async def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
+        children = psutil.Process(process.process.pid).children(recursive=True)
         post(process.url)
         process.end(signal.SIGINT)
 
         assert process.exit_code() == 0
         assert "Traceback" not in process.said
         assert not re.search("error|exception", process.said, re.IGNORECASE)
+        assert children
+        await eventually(lambda: not any(child.is_running() for child in children))
 
 
-async def test_no_child_outlives_it_however_it_ends(tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with Process(tmp_path) as process:
-            children = psutil.Process(process.process.pid).children(recursive=True)
-            assert children
-            process.end(number)
+async def test_no_child_outlives_a_kill(tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        children = psutil.Process(process.process.pid).children(recursive=True)
+        process.end(signal.SIGKILL)
 
-            await eventually(lambda: not any(child.is_running() for child in children))  # noqa: B023  at once
+        assert children
+        await eventually(lambda: not any(child.is_running() for child in children))
 
 
 # --- why it does not start ----------------------------------------------------------------------------------
@@ -186,14 +210,13 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
     assert SECRET not in line
 
 
-def test_a_second_process_on_one_file_is_told_so(tmp_path: Path) -> None:
-    environ: Json = {"DB_PATH": tmp_path / "insights.db"}
-    with Process(tmp_path, **environ) as first:
-        line = refused(tmp_path, **environ)
+async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:
+    async with running(sqlite_url) as first:
+        line = await asyncio.to_thread(refused, tmp_path, DATABASE_URL=address(sqlite_url))
 
         assert "another process serves" in line
-        assert str(environ["DB_PATH"]) in line
-        assert get(f"{first.url}/health").status_code == 200
+        assert str(sqlite_url.database) in line
+        assert (await first.get("/health"))["status"] == "ok"
 
 
 def test_a_port_that_is_taken_is_told_so(tmp_path: Path) -> None:
@@ -307,6 +330,26 @@ def test_a_postgresql_that_is_not_there_is_told_so_without_the_password(tmp_path
 
     assert SECRET not in line
     assert "onnect" in line
+
+
+# --- what it may use ----------------------------------------------------------------------------------------
+
+
+def test_it_opens_as_many_files_as_the_system_allows(tmp_path: Path) -> None:
+    """Each connection is one, and a shell starts a program with 1,024."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    lowered = f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))"
+    served = f"runpy.run_path({str(ROOT / 'main.py')!r}, run_name='__main__')"
+    program = f"import resource, runpy, sys; sys.path.insert(0, {str(ROOT)!r}); {lowered}; {served}"
+    with Process(tmp_path, ["-c", program]) as process:
+        allowed, _ = psutil.Process(process.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+
+    assert allowed == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES))
+
+
+def test_an_idle_connection_is_kept_longer_than_proxies_keep_theirs() -> None:
+    """Else a proxy posts into a connection that is being closed, and nobody knows whether it was taken in."""
+    assert server_config(Settings.model_construct()).timeout_keep_alive > PROXYS_KEEP_ALIVE
 
 
 # --- other ways to start it ---------------------------------------------------------------------------------

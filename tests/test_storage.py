@@ -1,5 +1,6 @@
 """Room: intake stops before the disk is full, old conversations go, and a copy can be made and put back."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from database import Database
 from models import conversations as table
@@ -15,7 +16,7 @@ from retention import DAY, Retention
 from store import conversations, intake, queue, storage
 from store.intake import NewConversation, NewMessage
 from store.queue import Outcome, Skipped
-from tests.service import POSTS, ROOT, Process, running
+from tests.service import POSTS, ROOT, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -67,8 +68,7 @@ async def test_used_bytes_fall_when_conversations_go(db: Database, database_url:
     big = [NewConversation(f"big-{n}", [NewMessage("x" * 20_000)], False, 0, NOW) for n in range(200)]
     await db.write(lambda c: intake.accept(c, big))
     full = await db.read(storage.used_bytes)
-    for each in big:
-        await db.write(lambda c, id_=each.id: conversations.remove(c, id_))  # type: ignore[misc]
+    await db.write(lambda c: conversations.remove_all(c, [each.id for each in big]))
     after = await db.read(storage.used_bytes)
 
     assert full > before
@@ -91,27 +91,23 @@ async def answer_to_a_post(http: httpx.AsyncClient) -> httpx.Response | None:
     return answer if answer.status_code != 202 else None
 
 
-def post(process: Process, id_: str) -> None:
-    body = {"text": LATE, "conversation_id": id_}
-    assert httpx.post(f"{process.url}{POSTS}", json=body, trust_env=False).status_code == 202
-
-
 def copy(database: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "database", *arguments]
     environ = {"PATH": "", "DB_PATH": str(database)}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
-def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> None:
+async def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> None:
     database, file = tmp_path / "live.db", tmp_path / "copy.db"
-    with Process(tmp_path, DB_PATH=database, LOG_LEVEL="ERROR") as process:
-        post(process, "first")
-        made = copy(database, "backup", str(file))
-        post(process, "second")
-        running_still = copy(database, "restore", str(file))
-    restored = copy(database, "restore", str(file))
-    with Process(tmp_path, DB_PATH=database, LOG_LEVEL="ERROR") as process:
-        listed = httpx.get(f"{process.url}{POSTS}", trust_env=False).json()["conversations"]
+    url = make_url(f"sqlite+aiosqlite:///{database}")
+    async with running(url) as service:
+        await service.post(LATE, conversation_id="first")
+        made = await asyncio.to_thread(copy, database, "backup", str(file))
+        await service.post(LATE, conversation_id="second")
+        running_still = await asyncio.to_thread(copy, database, "restore", str(file))
+    restored = await asyncio.to_thread(copy, database, "restore", str(file))
+    async with running(url) as service:
+        listed = (await service.get(POSTS))["conversations"]
 
     assert (made.returncode, made.stderr) == (0, "")
     assert (running_still.returncode, running_still.stderr) == (
