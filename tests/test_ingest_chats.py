@@ -173,13 +173,13 @@ async def ingested(program: Program, service: Service, file: Path, *options: str
 
 async def turns(service: Service, id_: str) -> list[tuple[str, str]]:
     """Role and text of each message, in order, page by page."""
-    found: list[tuple[str, str]] = []
-    page = 1
-    while read := (await service.get(f"/chats/{id_}", page=page, limit=100))["messages"]:
-        assert [each["position"] for each in read] == list(range(len(found) + 1, len(found) + len(read) + 1))
-        found += [(each["user_type"], each["message_content"]) for each in read]
-        page += 1
-    return found
+    found: list[Json] = []
+    pages = page = 1
+    while page <= pages:
+        read = await service.get(f"/chats/{id_}", page=page, limit=100)
+        found, pages, page = found + read["messages"], read["pages"], page + 1
+    assert [each["position"] for each in found] == list(range(1, len(found) + 1))
+    return [(each["user_type"], each["message_content"]) for each in found]
 
 
 def said(sent: Json) -> list[tuple[str, str]]:
@@ -272,7 +272,7 @@ async def test_three_hundred_real_dialogues_are_read_back_searched_and_summarise
     database_url: URL, grok: Grok, program: Program
 ) -> None:
     sent = [json.loads(line) for line in DIALOGS.read_text().splitlines()]
-    async with running(database_url, grok, outbound_rps=50) as service:
+    async with running(database_url, grok, outbound_rps=100) as service:
         first = await ingested(program, service, DIALOGS, "--summarize")
         read = [await turns(service, each["conversation_id"]) for each in sent]
         busiest = grok.busiest_second()
@@ -285,5 +285,5 @@ async def test_three_hundred_real_dialogues_are_read_back_searched_and_summarise
     assert "300 completed" in again.out
     assert (summary_calls(grok), grok.violations) == (300, [])
     assert grok.summarised.total() == sum(len(each["messages"]) for each in sent)
-    assert busiest <= 52  # where this machine holds a request up on its way, one more arrives in a second
+    assert busiest <= 102  # where this machine holds a request up on its way, one more arrives in a second
     assert sent[0]["conversation_id"] in [chat["conversation_id"] for chat in found["chats"]]
