@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -40,13 +41,25 @@ def template(postgresql_server: URL) -> str:
 
 
 @pytest.fixture(scope="session")
+def template_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for SQLite: 46 ms of CPU until it is open instead of 110."""
+    url = databases.sqlite(tmp_path_factory.mktemp("template"))
+    asyncio.run(_opened(url))
+    return Path(str(url.database))
+
+
+@pytest.fixture(scope="session")
 def names() -> Iterator[str]:
     return (f"test_{os.getpid()}_{number}" for number in count())
 
 
 async def _migrated(server: URL, name: str) -> None:
     await databases.administer(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
-    async with database.opened(server.set(database=name)):
+    await _opened(server.set(database=name))
+
+
+async def _opened(url: URL) -> None:
+    async with database.opened(url):
         pass
 
 
@@ -54,7 +67,9 @@ async def _migrated(server: URL, name: str) -> None:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, names: Iterator[str]) -> Iterator[URL]:
     """An address of an empty database, once of each kind."""
     if request.param == databases.SQLITE:
-        yield databases.sqlite(tmp_path)
+        url = databases.sqlite(tmp_path)
+        shutil.copyfile(request.getfixturevalue("template_file"), str(url.database))
+        yield url
         return
     server = request.getfixturevalue("postgresql_server")
     template = request.getfixturevalue("template")
