@@ -26,17 +26,18 @@ def chat_view(chat: Chat) -> Json:
 
 def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
     """A chat with a page of its messages."""
-    said = [message_view(row, found.chat.row) for row in found.messages]
+    chat = found.chat.row
+    said = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
     total = found.chat.row.message_count
     return {**chat_view(found.chat), "messages": said, **paging_view(total, page=page, limit=limit)}
 
 
-def message_view(message: Row[Any], chat: Row[Any]) -> Json:
-    """One message. What its sender left out is what it is taken for."""
-    said_at = (message.timestamp, message.received_at, chat.timestamp)
+def message_view(message: Row[Any], chat: str, begun_at: int) -> Json:
+    """One message of a chat that began then. What its sender left out is what it is taken for."""
+    said_at = (message.timestamp, message.received_at, begun_at)
     return {
         "message_id": message.message_id or made_id(message.position),
-        "conversation_id": chat.id,
+        "conversation_id": chat,
         "user_id": message.author,
         "user_type": message.role or "customer",
         "message_content": message.text,

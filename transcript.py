@@ -15,9 +15,6 @@ AT_ONCE = 100
 
 async def messages_after(database: Database, chat: str, position: int) -> Sequence[Said]:
     """The next messages behind a position, in order; none where there are no more."""
-    page = partial(chat_lists.get, id_=chat, offset=position, limit=AT_ONCE)
-    found = await database.read(page)
-    if found is None:
-        return ()
-    views = ((row.position, message_view(row, found.chat.row)) for row in found.messages)
+    page = partial(chat_lists.said_after, id_=chat, position=position, limit=AT_ONCE)
+    views = [(row.position, message_view(row, chat, row.begun_at)) for row in await database.read(page)]
     return [Said(at, json.dumps({"type": "message", "message": view})) for at, view in views]

@@ -76,6 +76,14 @@ def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPag
     return ChatPage(chat, said)
 
 
+def said_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
+    """Up to `limit` messages of a chat behind a position, in order: rows of `messages` with the chat's `begun_at`."""
+    c, m = conversations.c, messages.c
+    behind = (c.id == id_, m.conversation == c.number, m.position > position)
+    said = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
+    return connection.execute(said.where(*behind).order_by(m.position).limit(limit)).all()
+
+
 def last_position(connection: Connection, id_: str) -> int:
     """The position of a chat's last message; 0 where there is no such chat."""
     c = conversations.c
