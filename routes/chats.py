@@ -27,9 +27,13 @@ from store.chats import MAX_MESSAGES, Placed
 
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
+# A schema of its own refers to its `$defs` from the root, and here it is not the root.
+MESSAGES = {key: value for key, value in MANY.json_schema().items() if key != "$defs"} | {
+    "items": ONE.json_schema()
+}
 POSTED: Any = {
     "required": True,
-    "content": {"application/json": {"schema": {"anyOf": [ONE.json_schema(), MANY.json_schema()]}}},
+    "content": {"application/json": {"schema": {"anyOf": [ONE.json_schema(), MESSAGES]}}},
 }
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(storable)]

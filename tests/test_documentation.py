@@ -1,8 +1,10 @@
 """The manual keeps up with the code: every setting, metric and route is in it, by its name in backticks."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import AliasChoices
@@ -114,3 +116,17 @@ def test_every_route_is_in_the_manual(method: str, path: str) -> None:
 
 def test_every_error_code_is_in_the_manual() -> None:
     assert {code.value for code in Code} <= in_backticks(*manual())
+
+
+def test_every_reference_in_the_openapi_document_leads_somewhere() -> None:
+    document = create_app(Settings.model_construct()).openapi()
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
+
+    def leads_somewhere(reference: str) -> bool:
+        at: Any = document
+        for name in reference.split("/"):
+            at = at.get(name) if isinstance(at, dict) else None
+        return at is not None
+
+    assert references
+    assert {each for each in references if not leads_somewhere(each)} == set()
