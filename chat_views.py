@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from chats import Added
 from store.chat_lists import Chat, ChatPage
 from store.chats import made_id
 from times import iso
@@ -32,7 +33,7 @@ def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
     return {**chat_view(found.chat), "messages": said, **paging_view(total, page=page, limit=limit)}
 
 
-def message_view(message: Row[Any], chat: str, begun_at: int) -> Json:
+def message_view(message: Row[Any] | Added, chat: str, begun_at: int) -> Json:
     """One message of a chat that began then. What its sender left out is what it is taken for."""
     said_at = (message.timestamp, message.received_at, begun_at)
     return {

@@ -1,8 +1,10 @@
 """Messages become parts of chats: ids and order are made here, and one commit carries many posts."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from chat_schemas import ChatMessage
 from database import Database
@@ -28,13 +30,25 @@ class ChatFull(Exception):
         self.at = at
 
 
+class Added(NamedTuple):
+    """A message that is new in a chat, as a row of `messages` has it."""
+
+    position: int
+    message_id: str
+    author: str | None
+    role: str | None
+    text: str
+    timestamp: int | None
+    received_at: int
+
+
 @dataclass
 class Chats:
     """Adds messages to chats durably: what it returns is committed.
 
     `quiet` is for how many seconds a chat has to be quiet to be analysed; where that is none, `due` is called
     after each commit. `ensure_writable` raises where nothing can be taken in just now; `spoke` is told each chat
-    that has grown.
+    that has grown, and by what.
     """
 
     database: Database
@@ -42,7 +56,7 @@ class Chats:
     quiet: float
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
-    spoke: Callable[[str], None] = lambda _: None
+    spoke: Callable[[str, Sequence[Added]], None] = lambda _, __: None
     group: GroupCommit[Sequence[Said], Answer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,28 +92,36 @@ class Chats:
 
     async def _commit(self, posts: Sequence[Sequence[Said]]) -> Sequence[Answer]:
         self.ensure_writable()
-        quiet = round(self.quiet * SECOND)
-        write = partial(store.post, posts=posts, now=self.clock(), quiet=quiet)
+        now, quiet = self.clock(), round(self.quiet * SECOND)
+        write = partial(store.post, posts=posts, now=now, quiet=quiet)
         try:
             answers = await self.database.write(write, urgent=True)
         except Raced:
             return await self._commit(posts)
         if not quiet:
             self.due()
-        for chat in grown(posts, answers):
-            self.spoke(chat)
+        for chat, added in grown(posts, answers, now).items():
+            self.spoke(chat, added)
         return answers
 
 
-def grown(posts: Sequence[Sequence[Said]], answers: Sequence[Answer]) -> set[str]:
-    """The chats to which anything was added."""
-    return {
-        said.chat
-        for post, answer in zip(posts, answers, strict=True)
-        if not isinstance(answer, Clash | Full)
-        for said, placed in zip(post, answer, strict=True)
-        if placed.created
-    }
+def grown(
+    posts: Sequence[Sequence[Said]], answers: Sequence[Answer], now: int
+) -> Mapping[str, Sequence[Added]]:
+    """What was added to each chat, in order."""
+    found: defaultdict[str, list[Added]] = defaultdict(list)
+    for post, answer in zip(posts, answers, strict=True):
+        placed = () if isinstance(answer, Clash | Full) else answer
+        for said, place in zip(post, placed, strict=bool(placed)):
+            if place.created:
+                found[said.chat].append(_added(said.message, place, now))
+    return found
+
+
+def _added(message: NewMessage, place: Placed, now: int) -> Added:
+    return Added(
+        place.position, place.message_id, message.author, message.role, message.text, message.timestamp, now
+    )
 
 
 def in_order(sent: Sequence[ChatMessage], chats: Sequence[str]) -> list[int]:

@@ -43,7 +43,7 @@ from summary_calls import SummaryCalls
 from summary_processor import SummaryProcessor
 from supervision import Supervised
 from times import Clock
-from transcript import messages_after
+from transcript import messages_after, tell
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ async def _build(
     stack.push_async_callback(_finish, processor, summariser)
     taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
     quiet = settings.chat_quiet_seconds
-    talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, hub.spoke)
+    talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, partial(tell, hub))
     owned = Resources(
         settings=settings,
         clock=clock,

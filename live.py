@@ -82,9 +82,10 @@ class Hub:
             if not room.listeners:
                 self._rooms.pop(chat, None)
 
-    def spoke(self, chat: str) -> None:
-        """Messages of it were stored."""
+    def spoke(self, chat: str, said: Sequence[Said] = ()) -> None:
+        """Messages of it were stored; `said` are they, in order, where they are at hand."""
         if room := self._rooms.get(chat):
+            room.keep(said)
             room.look()
             self._grew(chat)
 
@@ -149,7 +150,7 @@ class _Room:
             now = self.stored, position
             if (recent := self._recent_after(position)) is None and self._nothing != now:
                 recent = await self._read(self._chat, position)
-                self._keep(recent)
+                self.keep(recent)
                 if recent and self._nothing is not None:  # somebody had heard all there was
                     self._grew(self._chat)
                 self._nothing = None if recent else now
@@ -160,7 +161,8 @@ class _Room:
             return None
         return [said for said in self._recent if said.position > position]
 
-    def _keep(self, read: Sequence[Said]) -> None:
+    def keep(self, read: Sequence[Said]) -> None:
+        """Have these at hand for who is nearly there; where there is a gap before them, these alone."""
         if read and self._recent and read[0].position != self._recent[-1].position + 1:
             self._recent.clear()
         self._recent.extend(read)

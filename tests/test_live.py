@@ -27,9 +27,11 @@ class Chat:
         await asyncio.sleep(0)
         return [Said(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
 
-    def speak(self, hub: Hub, count: int = 1) -> None:
+    def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
+        """Say so many more; the hub is given them, or has to read them."""
+        new = [Said(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
         self.count += count
-        hub.spoke("c")
+        hub.spoke("c", new if at_hand else ())
 
 
 async def heard_by(listener: Listener, last: int) -> list[int]:
@@ -61,13 +63,27 @@ async def test_a_message_is_read_once_for_all_that_wait_for_it() -> None:
     assert chat.reads - before == 1
 
 
+async def test_what_is_at_hand_is_not_read() -> None:
+    chat = Chat(5)
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 5) as first, hub.listening("c", 5) as second:
+        waiting = [asyncio.create_task(each.news()) for each in (first, second)]
+        await eventually(lambda: chat.reads > 0)
+        before = chat.reads
+        chat.speak(hub, 2, at_hand=True)
+        found = await asyncio.gather(*waiting)
+
+    assert [[said.position for said in news.messages] for news in found] == [[6, 7]] * 2
+    assert chat.reads == before
+
+
 @given(
     after=st.lists(st.integers(0, 700), min_size=1, max_size=4),
-    bursts=st.lists(st.integers(1, 2 * RECENT), min_size=1, max_size=5),
+    bursts=st.lists(st.tuples(st.integers(1, 2 * RECENT), st.booleans()), min_size=1, max_size=5),
     patience=st.lists(st.integers(0, 5), min_size=4, max_size=4),
 )
 def test_everybody_hears_every_message_once_and_in_order(
-    after: list[int], bursts: list[int], patience: list[int]
+    after: list[int], bursts: list[tuple[int, bool]], patience: list[int]
 ) -> None:
     async def listen(listener: Listener, pauses: int, last: int) -> list[int]:
         heard: list[int] = []
@@ -80,7 +96,7 @@ def test_everybody_hears_every_message_once_and_in_order(
     async def run() -> None:
         chat = Chat(700)
         hub = Hub(chat.read, poll=60)
-        last = chat.count + sum(bursts)
+        last = chat.count + sum(count for count, _ in bursts)
         async with asyncio.TaskGroup() as group:
             rooms = [hub.listening("c", at) for at in after]
             listeners = [room.__enter__() for room in rooms]
@@ -88,9 +104,9 @@ def test_everybody_hears_every_message_once_and_in_order(
                 group.create_task(listen(each, pauses, last))
                 for each, pauses in zip(listeners, patience, strict=False)
             ]
-            for burst in bursts:
+            for count, at_hand in bursts:
                 await asyncio.sleep(0)
-                chat.speak(hub, burst)
+                chat.speak(hub, count, at_hand=at_hand)
         assert [each.result() for each in heard] == [list(range(at + 1, last + 1)) for at in after]
         for room in rooms:
             room.__exit__(None, None, None)
