@@ -42,10 +42,10 @@ class Ended:
     left: bool
     ledger: Ledger | None
 
-    def close(self, connection: Connection) -> None:
-        """Book how it ended."""
+    def close(self, connection: Connection, *, keep: bool) -> None:
+        """Book how it ended; `keep` is whether what came may be kept where it could not be read."""
         if self.ledger is not None and self.started.entry is not None:
-            self.ledger.close(connection, self.started.entry, self.end, left=self.left)
+            self.ledger.close(connection, self.started.entry, self.end, left=self.left, keep=keep)
 
     @property
     def cost(self) -> int | None:
@@ -156,8 +156,10 @@ class Dispatch:
         def settle(connection: Connection) -> list[Outcome]:
             keys = {work.key for call in calls for work in call.started.held}
             counted = queue.settle(connection, outcomes, now=self.clock(), asked=keys)
+            # One that was deleted meanwhile may be in what came, and nobody would delete that.
+            all_there = len(counted) == len(outcomes)
             for call in calls:
-                call.close(connection)
+                call.close(connection, keep=all_there)
             return counted
 
         self.books.settled(await persist(self.database, self.gate.brake, settle))

@@ -88,8 +88,13 @@ class Ledger:
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
-    def close(self, connection: Connection, entry: Entry, end: End, *, left: bool) -> None:
-        """Book how a call ended; `left` says whether its request was written at all."""
+    def close(
+        self, connection: Connection, entry: Entry, end: End, *, left: bool, keep: bool = False
+    ) -> None:
+        """Book how a call ended; `left` says whether its request was written at all.
+
+        `keep` is whether what came is kept where it could not be read.
+        """
         usage = usage_of(end)
         calls.finish(
             connection,
@@ -101,7 +106,7 @@ class Ledger:
             status=end.status if end else None,
             request_id=end.request_id if end else None,
             error=end.detail if isinstance(end, CallFailed) else None,
-            body=_body(entry, end),
+            body=end.body if keep and isinstance(end, CallFailed) else None,
         )
         spending.settle(
             connection, entry.day, reserved=entry.reserved, cost=cost, usage=usage, kind=entry.kind
@@ -129,11 +134,6 @@ class Ledger:
         """The most that a call can cost, in ticks, that uses up so much and thinks as long as it may."""
         thinking = replace(usage, reasoning_tokens=self.reasoning_tokens)
         return prices.cost_ticks(self.analyzer.model, thinking, self.cost_per_1k)
-
-
-def _body(entry: Entry, end: End) -> str | None:
-    """What came where it could not be read; of a summary's call not, for it is one chat's and outlives it here."""
-    return end.body if isinstance(end, CallFailed) and entry.kind is Kind.ANALYSIS else None
 
 
 def usage_of(end: End) -> Usage:

@@ -139,6 +139,7 @@ grok_calls = Table(
     Column("body", Text),
     sqlite_autoincrement=True,
 )
+partial_index("ix_grok_calls_body", grok_calls.c.started_at, where=text("body IS NOT NULL"))
 
 # One row a conversation: the newest analysis. Its key is the intake number, by which lists are ordered.
 insights = Table(

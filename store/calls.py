@@ -50,3 +50,10 @@ def finish(
         "body": body,
     }
     connection.execute(update(grok_calls).where(grok_calls.c.number == number).values(values))
+
+
+def forget_bodies(connection: Connection, since: int) -> None:
+    """Forget what could not be read of every call from that moment on: any conversation since then may be in it."""
+    c = grok_calls.c
+    kept = update(grok_calls).where(c.body.is_not(None), c.started_at >= since)
+    connection.execute(kept.values(body=None))

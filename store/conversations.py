@@ -19,8 +19,8 @@ from models import (
     insights,
     messages,
 )
+from store import calls, search
 from store import insights as results
-from store import search
 
 RETRIED_AT_ONCE = 100
 """Rows in one transaction of a mass retry, so that intake is not held up."""
@@ -34,7 +34,8 @@ SHOWN_MESSAGES = 1_000
 # Up to 64 KB a row, of which a page has 1,000.
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
 OF_REMOVAL = tuple(
-    conversations.c[name] for name in ("number", "timestamp", "status", "message_count", "indexed")
+    conversations.c[name]
+    for name in ("number", "timestamp", "received_at", "status", "message_count", "indexed")
 )
 
 
@@ -149,6 +150,8 @@ def remove_all(connection: Connection, ids: Collection[str]) -> int:
     _remove_messages(connection, numbers, after=0)
     connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
     connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
+    if rows:
+        calls.forget_bodies(connection, min(row.received_at for row in rows))
     return len(numbers)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.service import Grok, Service, faked, running
+from tests.service import POSTS, Grok, Service, faked, running
 from tests.summary_service import LATE, a_chat, summarize, summary_of
 from tests.support import eventually
 
@@ -13,7 +13,7 @@ ROWS = (
     *("conversations", "messages", "participants", "insights", "insight_topics", "asking"),
     *("summaries", "summary_parts"),
 )
-COUNTS = ("counts", "totals", "topic_months")
+COUNTS = ("counts", "totals", "topic_months", "topic_years")
 
 
 @pytest.fixture
@@ -89,3 +89,37 @@ async def test_of_a_summary_that_could_not_be_read_the_calls_log_keeps_no_text(
     assert any("malformed" in row for row in logged)
     assert not [row for row in logged if "parcel" in row]
     assert found == NOTHING
+
+
+async def test_what_could_not_be_read_of_a_batch_goes_with_any_conversation_in_it(
+    database_url: URL, grok: Grok
+) -> None:
+    async with running(database_url, grok, start_batch=2, min_batch=2) as service:
+        grok.misbehave("content", text="My parcel, it said", calls=1)
+        before, after = await service.post_all(["My parcel is late and nobody answers", "My refund has not come at all"])
+        await service.all_ended([before, after])
+        kept = [row.body for row in await service.rows("SELECT body FROM grok_calls") if row.body]
+        late = await service.post("The box was torn when it came")
+        await service.ended(late)
+        await service.http.delete(f"{POSTS}/{late}")
+        still = [row.body for row in await service.rows("SELECT body FROM grok_calls") if row.body]
+        await service.http.delete(f"{POSTS}/{after}")
+        gone = [row.body for row in await service.rows("SELECT body FROM grok_calls") if row.body]
+
+    assert kept == still == ["My parcel, it said"]
+    assert gone == []
+
+
+async def test_what_comes_after_the_deletion_and_cannot_be_read_is_not_kept(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.latency = 1.5
+    grok.misbehave("content", text="My parcel, it said", calls=1)
+    async with running(database_url, grok) as service:
+        id_ = await service.post("My parcel is late and nobody answers")
+        await eventually(lambda: grok.calls)
+        await service.http.delete(f"{POSTS}/{id_}")
+        await eventually(lambda: all_is_settled(service))
+        booked = await service.rows("SELECT outcome, body FROM grok_calls ORDER BY number")
+
+    assert tuple(booked[0]) == ("malformed", None)
