@@ -96,7 +96,9 @@ async def test_what_could_not_be_read_of_a_batch_goes_with_any_conversation_in_i
 ) -> None:
     async with running(database_url, grok, start_batch=2, min_batch=2) as service:
         grok.misbehave("content", text="My parcel, it said", calls=1)
-        before, after = await service.post_all(["My parcel is late and nobody answers", "My refund has not come at all"])
+        before, after = await service.post_all(
+            ["My parcel is late and nobody answers", "My refund has not come at all"]
+        )
         await service.all_ended([before, after])
         kept = [row.body for row in await service.rows("SELECT body FROM grok_calls") if row.body]
         late = await service.post("The box was torn when it came")
