@@ -1,4 +1,4 @@
-"""A bad day, whole: poison among a thousand, an outage of every kind, a wrong key, a budget, and no surprise."""
+"""A bad day, whole: poison among a thousand, an outage of every kind, a wrong key, and no surprise."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL
 from canary import CANARY
 from tests.fake_faults import Fault
 from tests.fake_grok import Call
-from tests.fake_time import Calendar
 from tests.service import Grok, Json, Service, faked, running
 from tests.support import eventually
 from times import SECOND
@@ -173,52 +172,3 @@ async def probes(service: Service, number: int) -> bool:
 
 async def all_queued(service: Service, ids: Sequence[str]) -> bool:
     return {view["status"] for view in await service.all_of(ids)} == {"queued"}
-
-
-# --- a budget -----------------------------------------------------------------------------------------------
-
-
-BUDGET, WORST_OF_ONE = 500_000_000, 100_000_000
-"""Ticks: five cents, and somewhat more than what a call with one text may cost: 5,600 tokens to read, 416 to write."""
-
-
-async def test_a_budget_is_never_overrun_and_the_next_day_goes_on_by_itself(
-    database_url: URL, grok: Grok
-) -> None:
-    grok.latency = 0.02
-    calendar, days_end = Calendar(), [0]
-    async with running(database_url, grok, clock=calendar, daily_budget_usd=0.05, max_batch=20) as service:
-        ids = await service.post_all(several(450))
-        await eventually(lambda: is_spent(service), 60)
-        ids.append(await service.post("Intake goes on although the budget is spent"))
-        late = (await service.one(ids[-1]))["status"]
-        while not await ended_or_spent(service, ids[-1]):
-            days_end.append(grok.billed_ticks)
-            calendar.turn()
-        views = await service.all_ended(ids)
-        days = await service.rows("SELECT spent, reserved FROM spending ORDER BY day")
-
-    assert late == "queued"
-    assert {view["status"] for view in views} == {"completed"}
-    assert len(days) == len(days_end) > 1
-    assert all(day.spent <= BUDGET and day.reserved == 0 for day in days)
-    assert [day.spent for day in days[:-1]] == [later - earlier for earlier, later in pairwise(days_end)]
-    assert sum(day.spent for day in days) == grok.billed_ticks
-
-
-async def ended_or_spent(service: Service, last: str) -> bool:
-    """Wait until the last conversation has ended or the day's budget is spent; whether it is the former."""
-
-    async def either() -> str | None:
-        if (await service.one(last))["status"] == "completed":
-            return "ended"
-        return "spent" if await is_spent(service) else None
-
-    return bool(await eventually(either, 60) == "ended")
-
-
-async def is_spent(service: Service) -> bool:
-    """Whether analysis stands still for its cost, and less is left of the day's budget than one call may take."""
-    held = any("budget" in reason for reason in (await service.get("/health"))["reasons"])
-    rows = await service.rows("SELECT spent, reserved FROM spending ORDER BY day DESC")
-    return held and rows[0].reserved == 0 and BUDGET - rows[0].spent < WORST_OF_ONE
