@@ -21,6 +21,9 @@ CONTRACT = {
     ("rate_limited_total", "counter", ()),
     ("insights_total", "counter", ("sentiment",)),
     ("conversations_failed_total", "counter", ("reason",)),
+    ("summaries_total", "counter", ("outcome",)),
+    ("summary_items_total", "counter", ("verified",)),
+    ("summary_queue_depth", "gauge", ()),
     ("db_commit_seconds", "histogram", ()),
 }
 
