@@ -32,8 +32,10 @@ RULES_BEYOND_THE_SCHEMA = (
 )
 # U+0000 and lone surrogates are refused everywhere, which a schema cannot say either. A list of more items than
 # allowed may be too large to be looked at at all: 413. An id that was deleted may be used again, and is then seen.
+# Where analysis was paused, a `wait` of up to 60 s is waited out.
 CONFIGURATION = """
 color = false
+request-timeout = 70
 [checks.negative_data_rejection]
 expected-statuses = [400, 404, 405, 409, 413, 415]
 [checks.use_after_free]
