@@ -14,6 +14,7 @@ from benchmarks.results import DOCUMENT, ROOT, render, saved
 PROGRAMS = (
     "intake",
     "bulk",
+    "engine",
     "queries",
     "footprint",
     "memory",
