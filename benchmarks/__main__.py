@@ -16,6 +16,7 @@ PROGRAMS = (
     "bulk",
     "engine",
     "queries",
+    "cost",
     "footprint",
     "memory",
     "connections",
