@@ -14,7 +14,9 @@ from benchmarks.results import DOCUMENT, ROOT, render, saved
 PROGRAMS = (
     "intake",
     "bulk",
+    "engine",
     "queries",
+    "cost",
     "footprint",
     "memory",
     "connections",

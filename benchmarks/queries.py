@@ -23,9 +23,9 @@ import httpx
 from sqlalchemy.engine import make_url
 
 from benchmarks import seeded
-from benchmarks.engine_check import fake_grok
 from benchmarks.plain_sql import Plain
 from benchmarks.pressure import pressed
+from benchmarks.processes import fake_grok
 from benchmarks.questions import (
     CASES,
     PROMISED_TRENDS_MS,

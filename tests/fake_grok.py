@@ -5,8 +5,9 @@ In a test: `with served(FakeGrok()) as server`, then a client with `base_url=f"{
     python -m tests.fake_grok --port 8090 --latency 2
 
 which prints its address as a line of JSON and stops on SIGTERM. `GET /__stats` tells what it was sent (with
-`?texts=1` how often each text, with `?arrivals=1` when each call), `POST /__control` takes `latency`, `key`,
-`faults` (a list of Fault's fields), `clear`, `reset`, and `refuse_seconds`, in which nobody listens on the port.
+`?texts=1` how often each text, with `?arrivals=1` when each call and how many texts it carried), `POST /__control`
+takes `latency`, `key`, `faults` (a list of Fault's fields), `clear`, `reset`, and `refuse_seconds`, in which nobody
+listens on the port.
 """
 
 import argparse
@@ -166,7 +167,10 @@ class FakeGrok:
             case b"texts=1":
                 return {"sent": self.sent}
             case b"arrivals=1":
-                return {"arrivals": [call.arrived for call in self.calls]}
+                return {
+                    "arrivals": [call.arrived for call in self.calls],
+                    "carried": [len(call.texts) for call in self.calls],
+                }
         return {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -250,8 +250,9 @@ async def test_what_was_sent_and_billed_is_counted(http: httpx.AsyncClient, fake
     assert stats["sent"] == {TEXTS[0]: 2, TEXTS[1]: 1, TEXTS[2]: 1}
     assert stats["billed_ticks"] == served_one.json()["usage"]["cost_in_usd_ticks"]
     assert "sent" not in (await http.get("/__stats")).json()
-    arrivals = (await http.get("/__stats", params={"arrivals": "1"})).json()["arrivals"]
-    assert arrivals == [call.arrived for call in fake.calls]
+    each = (await http.get("/__stats", params={"arrivals": "1"})).json()
+    assert each["arrivals"] == [call.arrived for call in fake.calls]
+    assert each["carried"] == [len(call.texts) for call in fake.calls]
 
 
 async def test_a_call_tells_which_texts_were_answered_and_what_it_cost(
