@@ -23,6 +23,7 @@ PROGRAMS = (
     "retention",
     "outage",
     "sockets",
+    "chats",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 

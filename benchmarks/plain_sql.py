@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -14,6 +15,7 @@ from models import DAY, HOUR
 from routes.insight_parameters import SENTIMENT_OF
 from settings import DRIVERS
 
+Found = TypeVar("Found")
 PAGE = 100
 IN_HOURS = 7 * MICROSECONDS[DAY]
 
@@ -75,6 +77,14 @@ class Plain:
         )
         self.ask(TOP.format(WITHIN), given)
         return sum(row[2] for row in rows), (time.perf_counter() - since) * 1_000
+
+    def run(self, fn: Callable[[Connection], Found]) -> Found:
+        """What a function of the store finds."""
+        return self._runner.run(self._run(fn))
+
+    async def _run(self, fn: Callable[[Connection], Found]) -> Found:
+        async with self._connection.begin():
+            return await self._connection.run_sync(fn)
 
     def ask(self, statement: str, given: dict[str, Any]) -> list[Any]:
         """Rows, of a snapshot of their own."""

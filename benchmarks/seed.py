@@ -126,10 +126,12 @@ def old_day(end: int, days: int) -> int:
     return (end - days * MICROSECONDS[DAY] * 9 // 10) // MICROSECONDS[DAY]
 
 
-async def load(connection: AsyncConnection, table: str, rows: Sequence[Row]) -> None:
-    """Rows by the driver's fastest way."""
+async def load(
+    connection: AsyncConnection, table: str, rows: Sequence[Row], columns: Sequence[str] = ()
+) -> None:
+    """Rows by the driver's fastest way; their columns are those of COLUMNS where no others are given."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    columns = COLUMNS[table]
+    columns = columns or COLUMNS[table]
     if connection.dialect.name == "postgresql":
         await driver.copy_records_to_table(table, records=rows, columns=columns)
         return

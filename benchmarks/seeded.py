@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +17,21 @@ FOLDER = ROOT / "benchmarks" / "seeded"
 
 def database_url(rows: int) -> str:
     """The address of an SQLite file with so many conversations over 400 days; nobody is to write to it."""
-    path = FOLDER / f"{rows}.db"
+    return _made_once(f"{rows}.db", lambda url: seed(url, rows))
+
+
+def chats_url(messages: int) -> str:
+    """The address of an SQLite file with so many messages in chats; nobody is to write to it."""
+    return _made_once(f"chats-{messages}.db", lambda url: seed_chats(url, messages))
+
+
+def _made_once(name: str, fill: Callable[[str], None]) -> str:
+    path = FOLDER / name
     if not path.exists():
         FOLDER.mkdir(exist_ok=True)
         with TemporaryDirectory(dir=FOLDER) as folder:
             half = Path(folder) / path.name
-            seed(f"sqlite:///{half}", rows)
+            fill(f"sqlite:///{half}")
             half.rename(path)
     return f"sqlite:///{path}"
 
@@ -31,6 +40,12 @@ def seed(url: str, rows: int) -> None:
     """Fill an empty database, at some 12,000 rows a second."""
     given = ["--database-url", url, "--rows", str(rows)]
     subprocess.run([sys.executable, "benchmarks/seed.py", *given], cwd=ROOT, check=True)  # noqa: S603  our own
+
+
+def seed_chats(url: str, messages: int) -> None:
+    """Fill an empty database with chats."""
+    given = ["--database-url", url, "--messages", str(messages)]
+    subprocess.run([sys.executable, "-m", "benchmarks.chat_seed", *given], cwd=ROOT, check=True)  # noqa: S603  our own
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 Json = dict[str, Any]
 CPUCLOCK_SCHED = 2
+JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
@@ -49,16 +50,22 @@ class Client:
 
     def get(self, path: str, parameters: Mapping[str, object]) -> Json:
         """The body of an answer, which has to be a 200; how long it took is in `times`."""
-        target = f"{path}?{urlencode(parameters)}"
+        return self._timed("GET", f"{path}?{urlencode(parameters)}", expected=200)
+
+    def post(self, path: str, body: Json) -> Json:
+        """The body of an answer, which has to be a 201; how long it took is in `times`."""
+        return self._timed("POST", path, json.dumps(body), expected=201)
+
+    def _timed(self, method: str, target: str, body: str | None = None, *, expected: int) -> Json:
         cpu, since = cpu_seconds(self._pid), time.perf_counter()
-        self._connection.request("GET", target)
+        self._connection.request(method, target, body, JSON)
         answer = self._connection.getresponse()
-        body = answer.read()
+        answered = answer.read()
         self.times.wall.append((time.perf_counter() - since) * 1_000)
         self.times.cpu.append((cpu_seconds(self._pid) - cpu) * 1_000)
-        if answer.status != 200:
-            raise RuntimeError(f"GET {target}: {answer.status} {body[:300]!r}")
-        found: Json = json.loads(body)
+        if answer.status != expected:
+            raise RuntimeError(f"{method} {target}: {answer.status} {answered[:300]!r}")
+        found: Json = json.loads(answered)
         return found
 
     def taken(self) -> Times:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -144,8 +145,19 @@ def _with_words(connection: Connection, asked: Asked, phrases: Sequence[Phrase])
         return ()
     if not asked.has_window:
         return search.chats(connection, phrases, asked.author)
+    whole = _touching(connection, asked)
+    found = search.chats(connection, phrases, asked.author, among=list(whole)) if whole else ()
+    partly = [number for number in found if not whole[number]]
+    those = {*_said_in_window(connection, asked, phrases, partly)} if partly else set()
+    return [number for number in found if whole[number] or number in those]
+
+
+def _said_in_window(
+    connection: Connection, asked: Asked, phrases: Sequence[Phrase], among: Sequence[int]
+) -> Sequence[int]:
+    """Those of the conversations whose matching messages, not just any, are in the window."""
     c, m = conversations.c, messages.c
-    found = search.matches(connection, phrases, asked.author)
+    found = search.matches(connection, phrases, asked.author, among=among)
     this = (m.conversation == found.c.conversation) & (m.position == found.c.position)
     numbers = (
         select(c.number)
@@ -153,7 +165,7 @@ def _with_words(connection: Connection, asked: Asked, phrases: Sequence[Phrase])
         .join(conversations, c.number == found.c.conversation)
         .where(*_within(asked, func.coalesce(m.timestamp, m.received_at, c.timestamp)))
     )
-    return connection.scalars(numbers.distinct().order_by(c.number)).all()
+    return connection.scalars(numbers.distinct()).all()
 
 
 def _within(asked: Asked, moment: ColumnElement[int]) -> list[ColumnElement[bool]]:
@@ -178,15 +190,28 @@ def _dialogues(asked: Asked) -> Select[Any]:
     return theirs.join(conversations, c.number == p.conversation).where(_said_within(asked))
 
 
+def _touching(connection: Connection, asked: Asked) -> dict[int, bool]:
+    """The numbers of the conversations that touch the window, and whether all that was said is inside it."""
+    c = conversations.c
+    inside = and_(*_within(asked, c.said_from), *_within(asked, c.said_until))
+    chats = select(c.number, inside).where(c.said_from.is_not(None), *_touches(asked))
+    texts = select(c.number, true()).where(IS_TEXT, *_within(asked, c.timestamp))
+    return {number: bool(whole) for number, whole in connection.execute(union_all(chats, texts))}
+
+
+def _touches(asked: Asked) -> list[ColumnElement[bool]]:
+    c = conversations.c
+    return [
+        *([] if asked.end is None else [c.said_from < asked.end]),
+        *([] if asked.start is None else [c.said_until >= asked.start]),
+    ]
+
+
 def _said_within(asked: Asked) -> ColumnElement[bool]:
     """Whether a chat has a message in the window: plain where the chat is inside it, else looked up."""
     c, m = conversations.c, messages.c
     inside = [*_within(asked, c.said_from), *_within(asked, c.said_until)]
-    touching = [
-        *([] if asked.end is None else [c.said_from < asked.end]),
-        *([] if asked.start is None else [c.said_until >= asked.start]),
-    ]
     by_author = [] if asked.author is None else [m.author == asked.author]
     moment = func.coalesce(m.timestamp, m.received_at, c.timestamp)
     one = exists().where(m.conversation == c.number, *by_author, *_within(asked, moment))
-    return and_(*touching, or_(and_(*inside), one))
+    return and_(*_touches(asked), or_(and_(*inside), one))

@@ -3,6 +3,7 @@
 FTS5 knows a message by one number: its conversation's number * 65,536 + its position.
 """
 
+import json
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Subquery,
+    TextClause,
     bindparam,
     column,
     select,
@@ -93,24 +95,51 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
 
 
-def matches(connection: Connection, phrases: Sequence[Phrase], author: str | None = None) -> Subquery:
-    """The messages that contain every phrase, by that author: rows of `conversation` and `position`.
+def matches(
+    connection: Connection,
+    phrases: Sequence[Phrase],
+    author: str | None = None,
+    *,
+    among: Sequence[int] | None = None,
+) -> Subquery:
+    """The messages, of these conversations where they are given, that contain every phrase, by that author.
 
-    There has to be a phrase.
+    Rows of `conversation` and `position`. There has to be a phrase.
     """
-    find = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
-    found = find.bindparams(query=_query(connection, phrases, author))
+    of_postgresql = connection.dialect.name == "postgresql"
+    found = _found(connection, FIND_VECTORS if of_postgresql else FIND_DOCUMENTS, phrases, author, among)
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
-def chats(connection: Connection, phrases: Sequence[Phrase], author: str | None = None) -> Sequence[int]:
-    """The numbers of the conversations with such a message, rising."""
-    query = {"query": _query(connection, phrases, author)}
+def chats(
+    connection: Connection,
+    phrases: Sequence[Phrase],
+    author: str | None = None,
+    *,
+    among: Sequence[int] | None = None,
+) -> Sequence[int]:
+    """The numbers of the conversations, of these where they are given, with such a message, rising."""
     if connection.dialect.name == "postgresql":
-        return connection.scalar(CHATS_BY_VECTOR, query) or []
+        return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
     # As one text: 50,000 rows would be as many objects twice over.
-    numbers = connection.scalar(CHATS_BY_DOCUMENT, query)
+    numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
+
+
+def _found(
+    connection: Connection,
+    statement: str,
+    phrases: Sequence[Phrase],
+    author: str | None,
+    among: Sequence[int] | None,
+) -> TextClause:
+    query = {"query": _query(connection, phrases, author)}
+    if among is None:
+        return text(statement.format(among="")).bindparams(**query)
+    of_postgresql = connection.dialect.name == "postgresql"
+    those = AMONG_VECTORS if of_postgresql else AMONG_DOCUMENTS
+    numbers = [*among] if of_postgresql else json.dumps([*among])
+    return text(statement.format(among=those)).bindparams(**query, among=numbers)
 
 
 def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
@@ -124,23 +153,31 @@ def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None
 
 ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
 REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
-FIND_DOCUMENTS = text(
-    "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search WHERE search MATCH :query"
+FIND_DOCUMENTS = (
+    "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search"
+    " WHERE search MATCH :query{among}"
 )
-CHATS_BY_DOCUMENT = text(
+CHATS_BY_DOCUMENT = (
     "SELECT group_concat(number) FROM"
-    " (SELECT DISTINCT rowid >> 16 AS number FROM search WHERE search MATCH :query)"
+    " (SELECT DISTINCT rowid >> 16 AS number FROM search WHERE search MATCH :query{among})"
+)
+# With bounds as well: FTS5 leaps to the first and ends at the last.
+AMONG_DOCUMENTS = (
+    " AND rowid >= (SELECT min(value) << 16 FROM json_each(:among))"
+    " AND rowid < (SELECT (max(value) + 1) << 16 FROM json_each(:among))"
+    " AND rowid >> 16 IN (SELECT value FROM json_each(:among))"
 )
 ADD_VECTOR = text(
     "INSERT INTO search (conversation, position, words)"
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
 )
 REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
-CHATS_BY_VECTOR = text(
+FIND_VECTORS = "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery){among}"
+CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
-    " WHERE words @@ CAST(:query AS tsquery)"
+    " WHERE words @@ CAST(:query AS tsquery){among}"
 )
-FIND_VECTORS = text("SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)")
+AMONG_VECTORS = " AND conversation = ANY(:among)"
 
 
 def _as_document(entry: Entry) -> dict[str, Any]:

@@ -279,9 +279,23 @@ async def test_the_position_and_the_conversation_of_a_match_are_known(db: Databa
         added(connection, said("c", "no"), said("c", "late"), said("d", "late"))
         numbers = {id_: stored(connection, id_).number for id_ in "cd"}
 
-        rows = connection.execute(select(search.matches(connection, [("late",)])))
+        found = search.matches(connection, [("late",)], among=[*numbers.values()])
+        rows = connection.execute(select(found))
 
         assert sorted(map(tuple, rows)) == [(numbers["c"], 2), (numbers["d"], 1)]
+
+    await tried(db, play)
+
+
+async def test_only_those_among_some_are_found(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, *[said(chat, "late") for chat in "abcde"], said("d", "order"))
+        a, b, c, d, e = (stored(connection, chat).number for chat in "abcde")
+
+        assert list(search.chats(connection, [("late",)], among=[d, b])) == [b, d]
+        assert list(search.chats(connection, [("order",)], among=[b, c, e])) == []
+        rows = connection.execute(select(search.matches(connection, [("late",)], among=[a, c, e])))
+        assert sorted(map(tuple, rows)) == [(a, 1), (c, 1), (e, 1)]
 
     await tried(db, play)
 
@@ -292,7 +306,8 @@ async def test_the_last_position_and_a_great_number_are_told_apart(db: Database)
         search.add(connection, [Entry(great, 50_000, ["late"]), Entry(great + 1, 1, ["late"])])
 
         assert list(search.chats(connection, [("late",)])) == [great, great + 1]
-        rows = connection.execute(select(func.max(search.matches(connection, [("late",)]).c.position)))
+        those = search.matches(connection, [("late",)], among=[great])
+        rows = connection.execute(select(func.max(those.c.position)))
         assert rows.scalar() == 50_000
 
     await tried(db, play)
