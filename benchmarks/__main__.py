@@ -16,6 +16,7 @@ PROGRAMS = (
     "bulk",
     "engine",
     "queries",
+    "curves",
     "cost",
     "footprint",
     "memory",
