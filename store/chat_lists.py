@@ -94,10 +94,7 @@ def last_position(connection: Connection, id_: str) -> int:
 def page(connection: Connection, asked: Asked, *, offset: int, limit: int) -> tuple[int, list[Chat]]:
     """How many chats are asked for, and up to `limit` of them after the first `offset`, newest intake first."""
     if asked.phrases is not None:
-        found = _with_words(connection, asked, asked.phrases)
-        total = len(found)
-        last = max(0, total - offset)
-        numbers = found[max(0, last - limit) : last]
+        total, numbers = _with_words(connection, asked, asked.phrases, offset=offset, limit=limit)
     else:
         total, numbers = _part(connection, _without_words(asked), offset=offset, limit=limit)
     rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(numbers))).all()
@@ -139,12 +136,19 @@ def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
     return union_all(_texts(asked), _dialogues(asked))
 
 
-def _with_words(connection: Connection, asked: Asked, phrases: Sequence[Phrase]) -> Sequence[int]:
-    """The numbers of the chats that are asked for, rising."""
+def _with_words(
+    connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int
+) -> tuple[int, Sequence[int]]:
+    """How many chats are asked for, and the numbers of some of them."""
     if not phrases:
-        return ()
+        return 0, ()
     if not asked.has_window:
-        return search.chats(connection, phrases, asked.author)
+        return search.page(connection, phrases, asked.author, offset=offset, limit=limit)
+    return search.part(_in_window(connection, asked, phrases), offset=offset, limit=limit)
+
+
+def _in_window(connection: Connection, asked: Asked, phrases: Sequence[Phrase]) -> Sequence[int]:
+    """The numbers of the chats that are asked for, rising."""
     whole = _touching(connection, asked)
     found = search.chats(connection, phrases, asked.author, among=list(whole)) if whole else ()
     partly = [number for number in found if not whole[number]]

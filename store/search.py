@@ -27,6 +27,9 @@ from models import NOT_INDEXED, conversations, messages
 from search_text import NOTHING, Phrase, indexed, written_by
 
 POSITIONS = 65_536
+NEAR = 1_000
+"""Conversations from the newest on, within which a page is read from its end of the index: a page of ten takes
+0.1 ms, and 72,000 conversations are counted in 28 ms that take 55 to list."""
 ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
 
 
@@ -126,6 +129,33 @@ def chats(
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
 
 
+def page(
+    connection: Connection, phrases: Sequence[Phrase], author: str | None = None, *, offset: int, limit: int
+) -> tuple[int, Sequence[int]]:
+    """How many conversations have such a message, and up to `limit` of them behind `offset`, numbers falling."""
+    if connection.dialect.name != "postgresql" and offset + limit <= NEAR:
+        total = connection.scalar(_found(connection, COUNT_BY_DOCUMENT, phrases, author, None)) or 0
+        return total, _newest(connection, _query(connection, phrases, author), offset + limit)[offset:]
+    return part(chats(connection, phrases, author), offset=offset, limit=limit)
+
+
+def part(rising: Sequence[int], *, offset: int, limit: int) -> tuple[int, Sequence[int]]:
+    """How many numbers there are, and up to `limit` of them behind `offset`, falling."""
+    last = max(0, len(rising) - offset)
+    return len(rising), rising[max(0, last - limit) : last][::-1]
+
+
+def _newest(connection: Connection, query: str, wanted: int) -> Sequence[int]:
+    """The numbers of the so many newest conversations that FTS5 finds, falling."""
+    most = 4 * wanted
+    while True:
+        found = connection.scalars(NEWEST_BY_DOCUMENT, {"query": query, "most": most}).all()
+        numbers = list(dict.fromkeys(found))
+        if len(numbers) >= wanted or len(found) < most:
+            return numbers[:wanted]
+        most *= 8
+
+
 def _found(
     connection: Connection,
     statement: str,
@@ -160,6 +190,10 @@ FIND_DOCUMENTS = (
 CHATS_BY_DOCUMENT = (
     "SELECT group_concat(number) FROM"
     " (SELECT DISTINCT rowid >> 16 AS number FROM search WHERE search MATCH :query{among})"
+)
+COUNT_BY_DOCUMENT = "SELECT count(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query{among}"
+NEWEST_BY_DOCUMENT = text(
+    "SELECT rowid >> 16 FROM search WHERE search MATCH :query ORDER BY rowid DESC LIMIT :most"
 )
 # With bounds as well: FTS5 leaps to the first and ends at the last.
 AMONG_DOCUMENTS = (
