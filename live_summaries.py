@@ -66,7 +66,7 @@ class LiveSummaries:
     async def _ask(self, chat: str) -> None:
         try:
             await self._database.write(partial(summaries.ask, id_=chat, now=self._clock()))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("summary_not_asked_for", exc_info=error)
             self._quiet.touch(chat)
         else:
@@ -75,7 +75,7 @@ class LiveSummaries:
     async def _look(self, chat: str) -> None:
         try:
             stored = await self._database.read(partial(summaries.get, id_=chat))
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             log.warning("summary_not_looked_at", exc_info=error)
             return
         if stored is None or not stored.is_pending:

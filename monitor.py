@@ -129,7 +129,7 @@ class Monitor:
                 log.error("database_unavailable", exc_info=error)
             self.database_ok = False
         if self.refusal is Code.STORAGE_FULL:
-            with suppress(SQLAlchemyError):  # there may be no room even for that
+            with suppress(SQLAlchemyError, OSError):  # there may be no room even for that
                 await self.database.read(storage.empty_log)
         await self._try_writing()
         self._history.append((self.clock(), self.ended))

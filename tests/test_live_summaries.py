@@ -1,15 +1,25 @@
 """Who listens to a chat hears its summary: written once it is quiet, as it is written, and by all alike."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.engine import URL
 
+from database import Database
+from debounce import Debounce
+from live import Hub, Said
+from live_summaries import LiveSummaries
+from store import summaries as summaries_store
+from tests.chat_data import added, said
 from tests.chat_sockets import Client, joined, post
 from tests.service import Grok, Json, faked, running
 from tests.summary_service import summary_of
 from tests.support import eventually
+from times import now
 
 
 @pytest.fixture
@@ -126,3 +136,47 @@ async def test_it_is_heard_from_whichever_process_the_messages_went_to(database_
         await post(other, "said to the other process")
 
         assert (await client.next("summary"))["summary"]["message_count"] == 1
+
+
+class Away:
+    """What a database does that refuses connections; after that it is another one."""
+
+    def __init__(self, db: Database) -> None:
+        self.refusals = 2
+        self._db = db
+
+    async def write(self, write: Any) -> Any:
+        return await self._through(self._db.write, write)
+
+    async def read(self, read: Any) -> Any:
+        return await self._through(self._db.read, read)
+
+    async def _through(self, way: Any, transaction: Any) -> Any:
+        if self.refusals:
+            self.refusals -= 1
+            raise ConnectionRefusedError("nobody listens there")
+        return await way(transaction)
+
+
+async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Database) -> None:
+    async def nothing(*_: object) -> Sequence[Said]:
+        return ()
+
+    await db.write(lambda connection: added(connection, said("c1")))
+    away, hub, woken = Away(db), Hub(nothing, poll=60), asyncio.Event()
+    quiet = Debounce(0, 0, time.monotonic)
+    live = LiveSummaries(cast(Database, away), hub, quiet, now)
+    running = asyncio.create_task(live.run(woken.set))
+    with hub.listening("c1", 0):
+        quiet.touch("c1")
+
+        async def asked() -> bool:
+            stored = await db.read(partial(summaries_store.get, id_="c1"))
+            assert not running.done()
+            return stored is not None and stored.is_pending
+
+        await eventually(asked)
+    running.cancel()
+
+    assert away.refusals == 0
+    assert woken.is_set()
