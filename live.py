@@ -79,8 +79,9 @@ class Hub:
             yield Listener(room, after, self._poll)
         finally:
             room.listeners -= 1
-            if not room.listeners:
-                self._rooms.pop(chat, None)
+            # Of a chat that was deleted another room may be open by now.
+            if not room.listeners and self._rooms.get(chat) is room:
+                del self._rooms[chat]
 
     def spoke(self, chat: str, said: Sequence[Said] = ()) -> None:
         """Messages of it were stored; `said` are they, in order, where they are at hand."""

@@ -4,15 +4,17 @@ Frames are JSON texts with a `type`. A client that was cut off comes back with `
 """
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.websockets import WebSocketState
 
 import resources
 from chat_schemas import ChatMessage
@@ -104,15 +106,15 @@ async def _tell(socket: WebSocket, owned: Resources, chat: str, listener: Listen
     try:
         stored = await owned.database.read(partial(summaries.get, id_=chat))
         if stored is not None and (view := written_view(stored)) is not None:
-            await socket.send_json({"type": "summary", "summary": view})
+            await _send(socket, {"type": "summary", "summary": view})
         while True:
             news = await listener.news()
             for said in news.messages:
-                await socket.send_text(said.frame)
+                await _send(socket, said.frame)
             for frame in _of_the_summary(news):
-                await socket.send_json(frame)
+                await _send(socket, frame)
             if news.deleted:
-                await socket.close(DELETED, "the chat was deleted")
+                await _hang_up(socket, DELETED, "the chat was deleted")
                 return
     except WebSocketDisconnect:
         return
@@ -134,12 +136,11 @@ async def _hear(socket: WebSocket, owned: Resources, chat: str) -> None:
     while (event := await socket.receive())["type"] == "websocket.receive":
         # What was sent next is not read before this is answered: who sends faster is slowed down by its socket.
         if (written := event.get("text")) is None:
-            await socket.close(NOT_TEXT, "frames are JSON texts")
+            await _hang_up(socket, NOT_TEXT, "frames are JSON texts")
             return
-        try:
-            await socket.send_json(await _answer(owned, socket, chat, written))
-        except WebSocketDisconnect:
-            return
+        answer = await _answer(owned, socket, chat, written)
+        with suppress(WebSocketDisconnect):
+            await _send(socket, answer)
 
 
 async def _answer(owned: Resources, socket: WebSocket, chat: str, written: str) -> Json:
@@ -173,8 +174,22 @@ async def _said(owned: Resources, socket: WebSocket, chat: str, frame: Said) -> 
 
 async def _refuse(socket: WebSocket, error: Exception) -> None:
     answer = _error(error, None)
-    await socket.send_json(answer)
-    await socket.close(POLICY if "retry_after" not in answer else TRY_LATER, answer["error"])
+    with suppress(WebSocketDisconnect):
+        await _send(socket, answer)
+        await _hang_up(socket, POLICY if "retry_after" not in answer else TRY_LATER, answer["error"])
+
+
+async def _send(socket: WebSocket, frame: Json | str) -> None:
+    """Raises WebSocketDisconnect where either side has hung up; of our own doing Starlette makes a defect."""
+    if socket.application_state is WebSocketState.DISCONNECTED:
+        raise WebSocketDisconnect
+    await socket.send_text(frame if isinstance(frame, str) else json.dumps(frame))
+
+
+async def _hang_up(socket: WebSocket, code: int, reason: str) -> None:
+    with suppress(WebSocketDisconnect):
+        if socket.application_state is not WebSocketState.DISCONNECTED:
+            await socket.close(code, reason)
 
 
 def _error(error: Exception, ref: object) -> Json:

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.service import Json, Service
 
@@ -45,9 +46,11 @@ class Client:
         return [(await self.next("message"))["message"]["message_content"] for _ in range(count)]
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """Wait for the other side to hang up; code and reason."""
+        """Wait for the other side to hang up, and take in what it said before; code and reason."""
         async with asyncio.timeout(SECONDS):
-            await self.socket.wait_closed()
+            with suppress(ConnectionClosed):
+                while True:
+                    self.frames.append(json.loads(await self.socket.recv()))
         return self.socket.close_code, self.socket.close_reason
 
 

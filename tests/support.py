@@ -50,7 +50,7 @@ class Served:
             host="127.0.0.1",
             port=self.port,
             log_config=None,
-            log_level="critical",
+            log_level="error",
             access_log=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=self.grace,

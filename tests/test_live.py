@@ -177,3 +177,18 @@ async def test_what_nobody_told_of_is_found_by_looking_again() -> None:
         chat.count = 4
 
         assert [said.position for said in (await waiting).messages] == [4]
+
+
+async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_came_after_it() -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=60)
+    with ExitStack() as old, ExitStack() as new:
+        old.enter_context(hub.listening("c", 3))
+        hub.deleted("c")
+        listener = new.enter_context(hub.listening("c", 3))
+        old.close()
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.speak(hub)
+
+        assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [4]

@@ -212,6 +212,22 @@ async def test_who_listens_to_a_chat_that_is_deleted_is_told(service: Service) -
         assert await client.closed() == (4404, "the chat was deleted")
 
 
+async def test_a_socket_that_ends_in_the_middle_of_something_is_no_error(service: Service) -> None:
+    """The chat is deleted while somebody speaks in it, and a client hangs up before it is told what was wrong."""
+    for _ in range(20):
+        async with joined(service.url, "c1") as client:
+            for number in range(20):
+                await client.say(f"number {number}")
+            await client.next("ack")
+            await service.http.delete("/chats/c1")
+            assert (await client.closed())[0] == 4404
+        async with joined(service.url, "c1", "?after=x") as client:
+            client.socket.transport.abort()
+    await service.get("/health")
+
+    assert [line for line in service.logged.events() if line["level"] == "error"] == []
+
+
 async def test_frames_of_bytes_and_frames_that_are_too_long_end_the_socket(service: Service) -> None:
     async with joined(service.url, "c1") as binary, joined(service.url, "c1") as long:
         await binary.socket.send(b"{}")
