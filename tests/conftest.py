@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 import database
 from database import Database
 from tests import databases
+from tests.service import Grok, faked
 
 # A busy machine is no defect.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,3 +83,10 @@ async def db(database_url: URL) -> AsyncIterator[Database]:
     """An open, empty, migrated database, once of each kind."""
     async with database.opened(database_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def grok() -> Iterator[Grok]:
+    """A fake Grok on a port of its own."""
+    with faked() as fake:
+        yield fake

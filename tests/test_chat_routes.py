@@ -1,13 +1,13 @@
 """Chats over HTTP, on both databases: what is added is read back, and gone when it is deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.service import POSTS, Grok, Json, Service, faked, running
+from tests.service import POSTS, Grok, Json, Service, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -17,12 +17,6 @@ LATE = "My parcel is three days late and nobody answers"
 async def service(database_url: URL) -> AsyncIterator[Service]:
     async with running(database_url) as made:
         yield made
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def said(text: str = LATE, **fields: Any) -> Json:

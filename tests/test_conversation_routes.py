@@ -3,26 +3,20 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
 from prices import TICKS_PER_USD
-from tests.service import POSTS, Grok, Service, faked, running
+from tests.service import POSTS, Grok, Service, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
 SHORT = "ok then"
 JSON = {"Content-Type": "application/json"}
 SECONDS_OF_SLOW_CALL = 0.6
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -19,12 +19,6 @@ FLASH = "gemini-3.5-flash-lite"
 
 
 @pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
-
-
-@pytest.fixture
 def gemini() -> Iterator[Grok]:
     with faked() as fake:
         yield fake

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,17 +14,11 @@ import pytest
 from sqlalchemy.engine import URL
 
 from canary import CANARY
-from tests.service import Grok, Service, faked, free_port, running
+from tests.service import Grok, Service, free_port, running
 from tests.support import eventually, served
 from times import SECOND, now, parse
 
 LATE = "My parcel is three days late and nobody answers"
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def several(count: int, said: str = LATE) -> list[str]:

@@ -1,11 +1,8 @@
 """A chat that is deleted while calls about it are under way: what comes back later finds nobody and leaves nothing."""
 
-from collections.abc import Iterator
-
-import pytest
 from sqlalchemy.engine import URL
 
-from tests.service import POSTS, Grok, Service, faked, running
+from tests.service import POSTS, Grok, Service, running
 from tests.summary_service import LATE, a_chat, summarize, summary_of
 from tests.support import eventually
 
@@ -14,12 +11,6 @@ ROWS = (
     *("summaries", "summary_parts"),
 )
 COUNTS = ("counts", "totals", "topic_months", "topic_years")
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 async def all_is_settled(service: Service) -> bool:

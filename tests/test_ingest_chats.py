@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,7 @@ from ingest.conversations import Conversation
 from ingest.delivery import MAX_MESSAGES, MAX_POST, posts
 from ingest.rows import Rejected, Row, opened
 from tests.fake_platform import FakePlatform
-from tests.service import Grok, Json, Service, faked, running
+from tests.service import Grok, Json, Service, running
 from tests.support import served
 from tests.test_ingest_data import Ended, Program
 
@@ -151,12 +151,6 @@ def test_a_long_chat_goes_in_posts_that_the_service_takes() -> None:
 
 
 # --- sent to the service ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 @pytest.fixture

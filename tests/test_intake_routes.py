@@ -5,7 +5,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,13 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from tests.rapid import post_rapidly
-from tests.service import POSTS, Grok, Service, faked, running
+from tests.service import POSTS, Grok, Service, running
 from tests.support import eventually
 
 BULK = f"{POSTS}/bulk"
 LATE = "My parcel is three days late and nobody answers"
 JSON = {"Content-Type": "application/json"}
 MEGABYTE = 1024 * 1024
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 @pytest.fixture

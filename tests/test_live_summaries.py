@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -16,16 +16,10 @@ from live_summaries import LiveSummaries
 from store import summaries as summaries_store
 from tests.chat_data import added, said
 from tests.chat_sockets import Client, joined, post
-from tests.service import Grok, Json, faked, running
+from tests.service import Grok, Json, running
 from tests.summary_service import summary_of
 from tests.support import eventually
 from times import now
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def summaries(grok: Grok) -> int:

@@ -2,26 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import httpx
-import pytest
 from sqlalchemy.engine import URL
 
 from database import LOCK_TIMEOUT_SECONDS
 from tests.locks import locked
-from tests.service import POSTS, Grok, Json, Service, faked, running
+from tests.service import POSTS, Grok, Json, Service, running
 from tests.summary_service import a_chat, summarize
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
 CALLERS = 24
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 async def attempt(service: Service, number: int) -> httpx.Response:

@@ -11,19 +11,13 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests.fake_grok import KEY
-from tests.service import POSTS, Grok, Json, Process, Service, address, client, faked, rows, running
+from tests.service import POSTS, Grok, Json, Process, Service, address, client, rows, running
 from tests.summary_service import a_chat, grow, summarize, summary_of
 from tests.support import eventually
 
 Said = list[tuple[str, str]]
 FILLER = "and so on and so forth, as it was said before and will be said again " * 6
 TODOS = (7, 1_234, 4_900)
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def long_chat(count: int, first: int = 1) -> Said:

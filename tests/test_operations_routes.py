@@ -1,12 +1,12 @@
 """Health, metrics, request ids and logs of the running service, on both databases."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.service import POSTS, Grok, Service, faked, rows, running
+from tests.service import POSTS, Grok, Service, rows, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -30,12 +30,6 @@ METRICS = {
     "conversations_failed_total": {"reason"},
     "db_commit_seconds_count": set(),
 }
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 @pytest.fixture

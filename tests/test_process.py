@@ -26,7 +26,7 @@ from canary import CANARY
 from main import OPEN_FILES, server_config
 from settings import Settings
 from tests.fake_grok import KEY
-from tests.service import POSTS, ROOT, Grok, Json, Process, address, faked, free_port, rows, running
+from tests.service import POSTS, ROOT, Grok, Json, Process, address, free_port, rows, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
@@ -36,12 +36,6 @@ ONE_BY_ONE: Json = {"OUTBOUND_RPS": 100, "START_BATCH": 1, "MAX_BATCH": 1, "INBO
 PROXYS_KEEP_ALIVE = 60
 """Seconds, of nginx and of the load balancers of the large clouds."""
 MISUSE = 2
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 @pytest.fixture

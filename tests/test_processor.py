@@ -3,23 +3,15 @@
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 
-import pytest
 from sqlalchemy.engine import URL
 
 from prompts import text_tokens
-from tests.service import Grok, Json, faked, running
+from tests.service import Grok, Json, running
 from tests.support import eventually
 
 LATE = "My parcel is three days late and nobody answers"
 SECONDS_OF_CAP = 2.0
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def several(count: int, said: str = LATE) -> list[str]:

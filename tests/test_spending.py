@@ -1,29 +1,21 @@
 """Money as the operator sees it: the report, the estimate, the pause."""
 
-from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-import pytest
 from sqlalchemy.engine import URL
 
 from analysis import Usage
 from prices import cost_ticks
 from prompts import output_cap, request_body, system_message, worst_tokens
 from tests.fake_time import Calendar
-from tests.service import Grok, Json, Service, faked, running
+from tests.service import Grok, Json, Service, running
 from tests.support import eventually
 from topics import BUILT_IN
 
 LATE = "My parcel is three days late and nobody answers"
 TICKS = 10**10
 FIVE_CENTS = TICKS // 20
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def several(count: int) -> list[str]:

@@ -1,6 +1,6 @@
 """Summaries and what goes wrong: whose fault it is, what it costs, and how batches and summaries share the way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,18 +9,12 @@ from sqlalchemy.engine import URL
 
 from canary import CANARY
 from store.spending import day_of
-from tests.service import Grok, Json, Service, faked, running
+from tests.service import Grok, Json, Service, running
 from tests.summary_service import LATE, a_chat, summarize, summary_of
 from tests.support import eventually
 from times import now
 
 POISON = [("customer", "POISON is what this one is?"), ("support_agent", "TODO: look into it.")]
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 async def asked(service: Service, id_: str, said: Sequence[tuple[str, str]] = LATE) -> str:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
-import pytest
 from sqlalchemy.engine import URL
 
-from tests.service import POSTS, Grok, Json, Service, faked, running
+from tests.service import POSTS, Grok, Json, Service, running
 from tests.summary_service import SUMMARIZE, a_chat, grow, summarize, summary_of
 from tests.support import eventually
 
@@ -18,12 +16,6 @@ SUMMARY_FIELDS = {
 }
 INSIGHTS_FIELDS = SUMMARY_FIELDS - {"summary", "action_items", "decisions", "questions"}
 SUMMARY, INSIGHTS = "/chats/chat-1/summary", "/chats/chat-1/insights"
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def summaries(grok: Grok) -> int:

@@ -1,7 +1,7 @@
 """A bad day, whole: poison among a thousand, an outage of every kind, a wrong key, and no surprise."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from time import monotonic
 from typing import Any
@@ -12,19 +12,13 @@ from sqlalchemy.engine import URL
 from canary import CANARY
 from tests.fake_faults import Fault
 from tests.fake_grok import Call
-from tests.service import Grok, Json, Service, faked, running
+from tests.service import Grok, Json, Service, running
 from tests.support import eventually
 from times import SECOND
 
 LATE = "My parcel is three days late and nobody answers"
 COOLDOWN = 0.25
 IN_FLIGHT = 4
-
-
-@pytest.fixture
-def grok() -> Iterator[Grok]:
-    with faked() as fake:
-        yield fake
 
 
 def several(count: int, said: str = LATE) -> list[str]:
