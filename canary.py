@@ -33,10 +33,10 @@ class Canary:
             await turn()
             left = True
 
-        settlements = self._brake.settlements
+        settlements, tomorrow = self._brake.settlements, next_day(self._ledger.clock())
         _, entry = await self._database.write(lambda c: self._ledger.open(c, [CANARY], conversations=0))
         if entry is None:
-            self._brake.spent(next_day(self._ledger.clock()), settlements)
+            self._brake.spent(tomorrow, settlements)
             return OverBudget()
         end: End = None
         try:

@@ -92,19 +92,23 @@ async def _open_sqlite(url: URL, committed: Committed, stack: AsyncExitStack) ->
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
     stack.enter_context(_only_process(path))
-    pool: dict[str, Any] = {"max_overflow": 0, "pool_timeout": POOL_TIMEOUT_SECONDS}
-    writer = await _engine(stack, url, pool_size=1, **pool)
-    _on_connect(writer.sync_engine, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
-    readers = create_engine(url.set(drivername="sqlite"), pool_size=SQLITE_READERS, **pool)
+    writer = _sqlite(url, connections=1)
+    _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
+    one = OneWriter(writer, committed)
+    stack.callback(one.close)
+    readers = _sqlite(url, connections=SQLITE_READERS)
     _on_connect(readers, "BEGIN", READER_PRAGMAS)
     threads = Threads(readers, SQLITE_READERS, POOL_TIMEOUT_SECONDS)
     stack.callback(threads.close)
-    async with writer.begin() as connection:
-        await connection.run_sync(migrate)
-    one = OneWriter(writer, committed)
     await stack.enter_async_context(_running(one.run()))
     stack.callback(one.abandon)
+    await one.write(migrate, urgent=False)
     return Database(threads, one)
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    plain = url.set(drivername="sqlite")
+    return create_engine(plain, pool_size=connections, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
 
 
 async def _open_postgresql(url: URL, committed: Committed, stack: AsyncExitStack) -> Database:

@@ -31,6 +31,8 @@ class Started:
 
     held: Sequence[Work]
     entry: Entry | None
+    spent_until: int | None = None
+    """Where the day's budget does not take even one of them: when the next day's begins, UTC microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,20 @@ class Dispatch:
             departed()
 
     async def _started(self, batch: Sequence[Work]) -> Started:
+        settlements = self.gate.brake.settlements
         try:
-            return await self.database.write(partial(self._start, batch, self.gate.brake.settlements))
+            started = await self.database.write(partial(self._start, batch))
         except (SQLAlchemyError, OSError) as error:
             if from_database(error) is None:
                 raise
             log.error("call_not_started", exc_info=error)
             await self.give_back(batch)
             return Started((), None)
+        if started.spent_until is not None:
+            self.gate.brake.spent(started.spent_until, settlements)
+        return started
 
-    def _start(self, batch: Sequence[Work], settlements: int, connection: Connection) -> Started:
+    def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
         # Who is alone may have to wait for a canary's call as well.
         until = self.policy.lease_end(self.clock(), calls=2 if len(batch) == 1 else 1)
         still = {job.number for job in queue.renew(connection, [work.job for work in batch], until=until)}
@@ -100,18 +106,17 @@ class Dispatch:
         asking.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
         if not held or self.gate.ledger is None:
             return Started(held, None)
-        return self._book(connection, held, settlements)
+        return self._book(connection, held)
 
-    def _book(self, connection: Connection, held: Sequence[Work], settlements: int) -> Started:
+    def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
         assert self.gate.ledger is not None  # noqa: S101  for the type checker: `_start` has looked
         texts = [work.excerpt.text for work in held]
+        tomorrow = next_day(self.clock())  # now: the books may be opened a moment after midnight
         fitting, entry = self.gate.ledger.open(connection, texts, conversations=len(texts))
-        if not entry:
-            self.gate.brake.spent(next_day(self.clock()), settlements)
         left_out = held[fitting:]
         back = given_back([work.job for work in left_out], at=self.clock())
         queue.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
-        return Started(held[:fitting], entry)
+        return Started(held[:fitting], entry, None if entry else tomorrow)
 
     async def _ask(self, started: Started, departed: Once) -> None:
         end: Reply | CallFailed | None = None

@@ -274,8 +274,9 @@ async def test_one_poisonous_conversation_fails_alone(database_url: URL, grok: G
 
         assert [view["status"] for view in views] == ["completed"] * 11 + ["failed"] + ["completed"] * 4
         assert await charged(service) == 2
-    # 16, 8, 4, 2 and twice alone; the good halves of each split are one or two calls more.
-    assert grok.sent[said[11]] == 6
+    # 16, 8, 4, 2 and twice alone, or sooner alone where a claim has room for no other; the good halves of each
+    # split are one or two calls more.
+    assert grok.sent[said[11]] in (5, 6)
     assert len(grok.calls) <= 20
 
 
