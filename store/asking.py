@@ -1,11 +1,36 @@
 """One text, one analysis: who is asking Grok about a text just now, as locks that expire."""
 
 from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from models import asking, conversations
-from store.dialect import insert_or
+from store.dialect import insert_or, name_of
+
+
+def _mine() -> ColumnElement[bool]:
+    # Locked in the order in which `lead` takes them; without it PostgreSQL takes them as they lie.
+    c = asking.c
+    these = c.cache_key.in_(bindparam("keys", expanding=True))
+    mine = select(c.cache_key).where(these, c.lease.in_(bindparam("leases", expanding=True)))
+    locked = mine.order_by(c.cache_key).with_for_update().cte()
+    return c.cache_key.in_(select(locked.c.cache_key))
+
+
+EXTEND = update(asking).where(_mine()).values(until=bindparam("end"))
+RELEASE = delete(asking).where(_mine())
+OTHERS = select(asking.c.cache_key, asking.c.until).where(
+    asking.c.cache_key.in_(bindparam("keys", expanding=True))
+)
+# Who is locked is being claimed just now, and sees the answer by itself.
+WAITING = (
+    select(conversations.c.number)
+    .where(conversations.c.waits_for.in_(bindparam("keys", expanding=True)))
+    .order_by(conversations.c.number)
+    .with_for_update(skip_locked=True)
+)
 
 
 def lead(
@@ -17,49 +42,38 @@ def lead(
     """
     if not keys:
         return {}
-    statement = insert_or(connection, asking)
-    mine = statement.on_conflict_do_update(
-        index_elements=[asking.c.cache_key],
-        set_={"lease": statement.excluded.lease, "until": statement.excluded.until},
-        where=asking.c.until <= now,
-    ).returning(asking.c.cache_key)
-    rows = [{"cache_key": key, "lease": lease, "until": until} for key in sorted(keys)]
-    refused = set(keys) - set(connection.execute(mine, rows).scalars())
+    rows = [{"cache_key": key, "lease": lease, "until": until, "now": now} for key in sorted(keys)]
+    refused = set(keys) - set(connection.execute(_lead(name_of(connection)), rows).scalars())
     if not refused:
         return {}
-    others = select(asking.c.cache_key, asking.c.until).where(asking.c.cache_key.in_(refused))
-    return {row.cache_key: row.until for row in connection.execute(others)}
+    return {row.cache_key: row.until for row in connection.execute(OTHERS, {"keys": list(refused)})}
+
+
+@cache
+def _lead(dialect: str) -> Any:
+    new = insert_or(dialect, asking)
+    return new.on_conflict_do_update(
+        index_elements=[asking.c.cache_key],
+        set_={"lease": new.excluded.lease, "until": new.excluded.until},
+        where=asking.c.until <= bindparam("now"),
+    ).returning(asking.c.cache_key)
 
 
 def extend(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], until: int) -> None:
     """Keep asking about these texts until later."""
     if keys:
-        connection.execute(update(asking).where(_mine(keys, leases)).values(until=until))
+        connection.execute(EXTEND, {"keys": list(keys), "leases": list(leases), "end": until})
 
 
 def release(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], now: int) -> None:
     """Stop asking about these texts, and let those who waited for the answer be due."""
     if not keys:
         return
-    connection.execute(delete(asking).where(_mine(keys, leases)))
-    c = conversations.c
-    # Who is locked is being claimed just now, and sees the answer by itself.
-    waiting = (
-        select(c.number).where(c.waits_for.in_(keys)).order_by(c.number).with_for_update(skip_locked=True)
-    )
-    numbers = connection.scalars(waiting).all()
+    connection.execute(RELEASE, {"keys": list(keys), "leases": list(leases)})
+    numbers = connection.scalars(WAITING, {"keys": list(keys)}).all()
     if numbers:
-        connection.execute(
-            update(conversations).where(c.number.in_(numbers)).values(run_at=now, waits_for=None)
-        )
-
-
-def _mine(keys: Collection[bytes], leases: Collection[str]) -> ColumnElement[bool]:
-    # Locked in the order in which `lead` takes them; without it PostgreSQL takes them as they lie.
-    c = asking.c
-    mine = select(c.cache_key).where(c.cache_key.in_(keys), c.lease.in_(leases))
-    locked = mine.order_by(c.cache_key).with_for_update().cte()
-    return c.cache_key.in_(select(locked.c.cache_key))
+        these = update(conversations).where(conversations.c.number.in_(numbers))
+        connection.execute(these.values(run_at=now, waits_for=None))
 
 
 def forget_all(connection: Connection, *, now: int) -> None:

@@ -1,9 +1,29 @@
 """The log of calls: an envelope each, without any conversation's text."""
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from analysis import Usage
 from models import grok_calls
+
+START = insert(grok_calls).returning(grok_calls.c.number)
+ENDING = (
+    "finished_at",
+    "outcome",
+    "status",
+    "request_id",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cost_ticks",
+    "error",
+    "body",
+)
+FINISH = (
+    update(grok_calls)
+    .where(grok_calls.c.number == bindparam("at"))
+    .values({name: bindparam(f"the_{name}") for name in ENDING})
+)
 
 
 def start(
@@ -17,7 +37,7 @@ def start(
         "reserved_ticks": reserved,
         "started_at": now,
     }
-    number: int = connection.execute(insert(grok_calls).returning(grok_calls.c.number), row).scalar_one()
+    number: int = connection.execute(START, row).scalar_one()
     return number
 
 
@@ -49,7 +69,7 @@ def finish(
         "error": error,
         "body": body,
     }
-    connection.execute(update(grok_calls).where(grok_calls.c.number == number).values(values))
+    connection.execute(FINISH, {"at": number, **{f"the_{name}": values[name] for name in ENDING}})
 
 
 def forget_bodies(connection: Connection, since: int) -> None:

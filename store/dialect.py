@@ -6,6 +6,11 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_or(connection: Connection, table: Table) -> Any:
+def name_of(connection: Connection) -> str:
+    """`postgresql` or `sqlite`."""
+    return connection.dialect.name
+
+
+def insert_or(dialect: str, table: Table) -> Any:
     """An INSERT into `table` that takes `on_conflict_do_nothing` or `on_conflict_do_update`."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

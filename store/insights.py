@@ -7,6 +7,7 @@ insight meanwhile. After them come the topics by slug and the roll-ups by key.
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +28,7 @@ import models
 from analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store import rollups
-from store.dialect import insert_or
+from store.dialect import insert_or, name_of
 from store.rollups import Fact
 
 
@@ -83,13 +84,16 @@ def put(connection: Connection, insights: Sequence[Insight]) -> None:
     new = [_filing(newest[number]) for number in sorted(newest)]
     numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
-    statement = insert_or(connection, models.insights)
-    renewed = {c.name: statement.excluded[c.name] for c in models.insights.c if not c.primary_key}
-    keys = list(models.insights.primary_key)
-    rows = [_row(newest[number]) for number in sorted(newest)]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=renewed), rows)
-    connection.execute(insert(insight_topics), [row for each in new for row in _topic_rows(each, numbers)])
+    connection.execute(_put(name_of(connection)), [_row(newest[number]) for number in sorted(newest)])
+    connection.execute(FILE, [row for each in new for row in _topic_rows(each, numbers)])
     rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
+
+
+@cache
+def _put(dialect: str) -> Any:
+    new = insert_or(dialect, models.insights)
+    renewed = {c.name: new.excluded[c.name] for c in models.insights.c if not c.primary_key}
+    return new.on_conflict_do_update(index_elements=list(models.insights.primary_key), set_=renewed)
 
 
 def remove(connection: Connection, conversations: Collection[int]) -> None:
@@ -180,10 +184,17 @@ def _filing(insight: Insight) -> _Filed:
     return _Filed(insight.conversation, insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters)
 
 
+FILED_COLUMNS = tuple(
+    models.insights.c[name]
+    for name in ("conversation", "timestamp", "sentiment", "confidence", "score", "clusters")
+)
+FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
+FILE = insert(insight_topics)
+NUMBERS = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(bindparam("named", expanding=True)))
+
+
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
-    c = models.insights.c
-    columns = (c.conversation, c.timestamp, c.sentiment, c.confidence, c.score, c.clusters)
-    rows = connection.execute(select(*columns).where(c.conversation.in_(conversations)))
+    rows = connection.execute(FILED, {"of": list(conversations)})
     return [_Filed(n, at, sentiment, sure, score, clusters(s)) for n, at, sentiment, sure, score, s in rows]
 
 
@@ -224,7 +235,7 @@ def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
     # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
     missing = sorted(wanted - known.keys())
     if missing:
-        statement = insert_or(connection, topics).on_conflict_do_nothing()
+        statement = insert_or(name_of(connection), topics).on_conflict_do_nothing()
         connection.execute(statement, [{"slug": slug} for slug in missing])
         known |= topic_numbers(connection, missing)
     return known
@@ -232,5 +243,4 @@ def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
 
 def topic_numbers(connection: Connection, slugs: Collection[str]) -> dict[str, int]:
     """The numbers of those topics that have one."""
-    found = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(slugs))
-    return {row.slug: row.number for row in connection.execute(found)}
+    return {row.slug: row.number for row in connection.execute(NUMBERS, {"named": list(slugs)})}

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
 
 from chat_models import participants
 from models import QUEUED, conversations, messages
-from store.dialect import insert_or
+from store.dialect import insert_or, name_of
 
+SAID = insert(messages)
 Key = tuple[str, str | None, str | None]
 Found = Row[Any, Any, Any, Any]
 Known = Mapping[tuple[str, str], Found]
@@ -99,11 +101,15 @@ def _lock_key(new: NewConversation) -> str:
 
 
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
-    c = conversations.c
-    statement = insert_or(connection, conversations).on_conflict_do_nothing()
-    returning = statement.returning(c.number, c.id, c.external_id, c.idempotency_key)
-    rows = connection.execute(returning, [_row(each) for each in group])
+    rows = connection.execute(_new(name_of(connection)), [_row(each) for each in group])
     return {(key[0], key[1], key[2]): number for number, *key in rows}
+
+
+@cache
+def _new(dialect: str) -> Any:
+    c = conversations.c
+    statement = insert_or(dialect, conversations).on_conflict_do_nothing()
+    return statement.returning(c.number, c.id, c.external_id, c.idempotency_key)
 
 
 def _row(new: NewConversation) -> dict[str, object]:
@@ -156,7 +162,7 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         for position, message in enumerate(new.messages, 1)
     ]
     if rows:
-        connection.execute(insert(messages), rows)
+        connection.execute(SAID, rows)
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, update
 
-from models import COMPLETED, FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
+from models import FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
 from store import asking, insights, revisions, spending, turns
+from store import queue_statements as statements
 from store.insights import Insight
 from store.revisions import Overtaken
 from text import Turn
@@ -85,46 +86,12 @@ Held = Mapping[int, Row[Any]]
 """Conversations that are held, by number; rows of `conversations`."""
 
 
-JOB_COLUMNS = tuple(
-    conversations.c[name]
-    for name in (
-        "number",
-        "id",
-        "revision",
-        "timestamp",
-        "author",
-        "is_chat",
-        "run_at",
-        "failures",
-        "pack_limit",
-        "pass_prefilter",
-        "pass_cache",
-        "message_count",
-        "lease",
-    )
-)
-HELD_COLUMNS = tuple(
-    conversations.c[name]
-    for name in ("number", "lease", "revision", "received_at", "waiting_since", "quiet_at")
-)
-# Of every ending: an ended row is nobody's, and a text's answer must not make it due again.
-ENDED = {"run_at": None, "lease": None, "waits_for": None, "waiting_since": None, "quiet_at": None}
-
-
 def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
     """Up to `limit` conversations that are due, the longest first, locked until the transaction ends.
 
     New ones, those to be asked again, and those whose holder died are all due alike.
     """
-    c = conversations.c
-    statement = (
-        select(*JOB_COLUMNS)
-        .where(c.run_at <= now)
-        .order_by(c.run_at, c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = connection.execute(statement).all()
+    rows = connection.execute(statements.DUE, {"now": now, "most": limit}).all()
     said = turns.of(connection, rows)
     return [
         Job(
@@ -149,20 +116,14 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
 
 def lease(connection: Connection, numbers: Sequence[int], *, token: str, until: int) -> None:
     """Hold conversations that `due` gave in this transaction until `until`."""
-    if not numbers:
-        return
-    c = conversations.c
-    held = {"status": PROCESSING, "lease": token, "run_at": until, "waits_for": None, "quiet_at": None}
-    connection.execute(update(conversations).where(c.number.in_(numbers)).values(held))
+    if numbers:
+        connection.execute(statements.LEASE, {"numbers": numbers, "token": token, "until": until})
 
 
 def renew(connection: Connection, jobs: Sequence[Job], *, until: int) -> list[Job]:
     """Hold conversations for one more call, counting the attempt; gives those that are still held."""
     held = _held(connection, jobs)
-    c = conversations.c
-    connection.execute(
-        update(conversations).where(c.number.in_(held)).values(run_at=until, attempts=c.attempts + 1)
-    )
+    connection.execute(statements.RENEW, {"numbers": list(held), "until": until})
     return [job for job in jobs if job.number in held]
 
 
@@ -195,9 +156,7 @@ def settle(
 def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
     """The rows of those conversations that are still held as they were when read, locked."""
     by_number = {job.number: job for job in jobs}
-    c = conversations.c
-    statement = select(*HELD_COLUMNS).where(c.number.in_(sorted(by_number))).order_by(c.number)
-    rows = connection.execute(statement.with_for_update()).all()
+    rows = connection.execute(statements.HELD, {"numbers": sorted(by_number)}).all()
     return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
 
 
@@ -222,10 +181,7 @@ def _overtaken(outcome: Outcome, row: Row[Any]) -> Overtaken:
 def _complete(connection: Connection, done: Sequence[Completed], now: int) -> None:
     if not done:
         return
-    c = conversations.c
-    ended = {**ENDED, "status": COMPLETED, "error": None, "finished_at": now}
-    numbers = [each.job.number for each in done]
-    connection.execute(update(conversations).where(c.number.in_(numbers)).values(ended))
+    connection.execute(statements.COMPLETE, {"numbers": [each.job.number for each in done], "now": now})
     insights.put(connection, [each.insight for each in done])
 
 
@@ -241,28 +197,22 @@ def _fail(connection: Connection, failed: Sequence[Failed], now: int) -> None:
 def _end(connection: Connection, status: str, jobs: Sequence[tuple[Job, str, int]], now: int) -> None:
     if not jobs:
         return
-    ended = {**ENDED, "status": status, "finished_at": now}
-    own: dict[str, object] = {"error": bindparam("why"), "failures": bindparam("count")}
     connection.execute(
-        update(conversations).where(conversations.c.number == bindparam("at")).values({**ended, **own}),
-        [{"at": job.number, "why": why, "count": failures} for job, why, failures in jobs],
+        statements.END,
+        [
+            {"at": job.number, "new_status": status, "why": why, "count": failures, "now": now}
+            for job, why, failures in jobs
+        ],
     )
 
 
 def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
     if not back:
         return
-    names = ("run_at", "failures", "pack_limit", "error", "waits_for")
-    values: dict[str, object] = {
-        "status": QUEUED,
-        "lease": None,
-        "quiet_at": None,
-        **{name: bindparam(f"new_{name}") for name in names},
-    }
-    connection.execute(
-        update(conversations).where(conversations.c.number == bindparam("at")).values(values),
-        [{"at": b.job.number, **{f"new_{name}": getattr(b, name) for name in names}} for b in back],
-    )
+    rows = [
+        {"at": b.job.number, **{f"new_{name}": getattr(b, name) for name in statements.ANEW}} for b in back
+    ]
+    connection.execute(statements.REQUEUE, rows)
 
 
 def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None:

@@ -7,6 +7,7 @@ deletes what is counted here calls `add` in the same transaction.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -37,7 +38,7 @@ from models import (
     topic_years,
     totals,
 )
-from store.dialect import insert_or
+from store.dialect import insert_or, name_of
 
 Key = tuple[int, ...]
 Deltas = Mapping[Key, Sequence[int]]
@@ -101,17 +102,23 @@ def _shares(fact: Fact) -> Iterable[tuple[Table, Key, tuple[int, ...]]]:
 def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
     if not deltas:
         return
-    keys, amounts = list(table.primary_key), [c for c in table.c if not c.primary_key]
-    names = [column.name for column in (*keys, *amounts)]
-    statement = insert_or(connection, table)
-    raised = {c.name: c + statement.excluded[c.name] for c in amounts}
+    keys = [column.name for column in table.primary_key]
+    names = [*keys, *(column.name for column in table.c if not column.primary_key)]
     rows = [dict(zip(names, (*key, *deltas[key]), strict=True)) for key in sorted(deltas)]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=raised), rows)
+    connection.execute(_raised(name_of(connection), table), rows)
     fallen = [row for row in rows if row["n"] <= 0]
     if fallen:
-        this = [column == bindparam(f"the_{column.name}") for column in keys]
-        at = [{f"the_{column.name}": row[column.name] for column in keys} for row in fallen]
+        this = [table.c[name] == bindparam(f"the_{name}") for name in keys]
+        at = [{f"the_{name}": row[name] for name in keys} for row in fallen]
         connection.execute(delete(table).where(*this, table.c.n == 0), at)
+
+
+@cache
+def _raised(dialect: str, table: Table) -> Any:
+    """Adds to a row's amounts, or makes the row."""
+    new = insert_or(dialect, table)
+    sums = {c.name: c + new.excluded[c.name] for c in table.c if not c.primary_key}
+    return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 
 
 # --- reading ------------------------------------------------------------------------------------------------

@@ -5,16 +5,37 @@ One row a UTC day. It is the last lock of every transaction that takes it.
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from analysis import Usage
 from models import spending
-from store.dialect import insert_or
+from store.dialect import insert_or, name_of
 from times import SECOND
 
 DAY = 86_400 * SECOND
+_s = spending.c
+_TODAY = _s.day == bindparam("of")
+_RAISED = _s.reserved + bindparam("ticks", type_=BigInteger)
+RESERVE = (
+    update(spending)
+    .where(_TODAY)
+    .values(reserved=_RAISED, calls=_s.calls + 1, summary_calls=_s.summary_calls + bindparam("is_summary"))
+)
+RESERVE_WITHIN = RESERVE.where(_s.spent + _RAISED <= bindparam("budget"))
+USED = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+SETTLE = (
+    update(spending)
+    .where(_TODAY)
+    .values(
+        reserved=_s.reserved - bindparam("was_reserved", type_=BigInteger),
+        spent=_s.spent + bindparam("cost", type_=BigInteger),
+        summary_spent=_s.summary_spent + bindparam("of_summary", type_=BigInteger),
+        **{name: _s[name] + bindparam(f"used_{name}", type_=BigInteger) for name in USED},
+    )
+)
 
 
 class Kind(Enum):
@@ -33,15 +54,16 @@ def reserve(
     connection: Connection, day: int, ticks: int, *, budget: int | None, kind: Kind = Kind.ANALYSIS
 ) -> bool:
     """Set aside the most that a call can cost; False, and nothing is set aside, where the day's budget forbids."""
-    s = spending.c
-    row = insert_or(connection, spending).values(day=day).on_conflict_do_nothing()
-    connection.execute(row)
-    raised = update(spending).where(s.day == day).values(reserved=s.reserved + ticks, calls=s.calls + 1)
-    if kind is Kind.SUMMARY:
-        raised = raised.values(summary_calls=s.summary_calls + 1)
-    if budget is not None:
-        raised = raised.where(s.spent + s.reserved + ticks <= budget)
-    return connection.execute(raised).rowcount == 1
+    connection.execute(_begin(name_of(connection)), {"day": day})
+    given: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is Kind.SUMMARY)}
+    if budget is None:
+        return connection.execute(RESERVE, given).rowcount == 1
+    return connection.execute(RESERVE_WITHIN, {**given, "budget": budget}).rowcount == 1
+
+
+@cache
+def _begin(dialect: str) -> Any:
+    return insert_or(dialect, spending).on_conflict_do_nothing()
 
 
 def left(connection: Connection, day: int, budget: int) -> int:
@@ -61,33 +83,25 @@ def settle(
     kind: Kind = Kind.ANALYSIS,
 ) -> None:
     """Replace a reservation by what the call cost, on the day it was made."""
-    s = spending.c
-    connection.execute(
-        update(spending)
-        .where(s.day == day)
-        .values(
-            reserved=s.reserved - reserved,
-            spent=s.spent + cost,
-            summary_spent=s.summary_spent + (cost if kind is Kind.SUMMARY else 0),
-            prompt_tokens=s.prompt_tokens + usage.prompt_tokens,
-            cached_tokens=s.cached_tokens + usage.cached_tokens,
-            completion_tokens=s.completion_tokens + usage.completion_tokens,
-            reasoning_tokens=s.reasoning_tokens + usage.reasoning_tokens,
-        )
-    )
+    used = {f"used_{name}": getattr(usage, name) for name in USED}
+    of_summary = cost if kind is Kind.SUMMARY else 0
+    given = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
+    connection.execute(SETTLE, given)
 
 
 def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 0, skipped: int = 0) -> None:
     """Count conversations that were asked about, answered from the cache, and spared by the prefilter."""
     if not (analysed or cached or skipped):
         return
-    s = spending.c
-    statement = insert_or(connection, spending).values(
-        day=day, analysed=analysed, cached=cached, skipped=skipped
-    )
-    new = statement.excluded
-    added = {name: s[name] + new[name] for name in ("analysed", "cached", "skipped")}
-    connection.execute(statement.on_conflict_do_update(index_elements=[s.day], set_=added))
+    row = {"day": day, "analysed": analysed, "cached": cached, "skipped": skipped}
+    connection.execute(_counted(name_of(connection)), row)
+
+
+@cache
+def _counted(dialect: str) -> Any:
+    new = insert_or(dialect, spending)
+    added = {name: _s[name] + new.excluded[name] for name in ("analysed", "cached", "skipped")}
+    return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
 def days(connection: Connection, since: int) -> Sequence[Row[Any]]:

@@ -31,6 +31,13 @@ def _within(limit: int, *, backwards: bool) -> Select[Any]:
     return select(some.position, some.role, some.text).where(some.before <= limit)
 
 
+def _all() -> Select[Any]:
+    m = messages.c
+    these = m.conversation.in_(bindparam("numbers", expanding=True))
+    return select(m.conversation, m.role, m.text).where(these).order_by(m.conversation, m.position)
+
+
+WHOLE = _all()
 BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
 
 
@@ -46,10 +53,8 @@ def of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, Sequence[T
 
 
 def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
-    m = messages.c
     turns: dict[int, list[Turn]] = defaultdict(list)
-    statement = select(m.conversation, m.role, m.text).where(m.conversation.in_(numbers))
-    for number, role, said in connection.execute(statement.order_by(m.conversation, m.position)):
+    for number, role, said in connection.execute(WHOLE, {"numbers": numbers}):
         turns[number].append((role, said))
     return dict(turns)
 
