@@ -25,7 +25,7 @@ STEP = 100
 """Messages a transaction."""
 MAX_CHARACTERS = 100_000
 """Of those together, but for the first: tokenising a megabyte takes a tenth of a second."""
-SHARE = 0.25
+SHARE = 0.1
 """Of the time, while there is something to do: the rest is for who is waited for."""
 IDLE_SECONDS = 0.5
 

@@ -1,12 +1,13 @@
 """`POST /api/v1/conversations` and its bulk: validate, store durably, answer. Never waits for an analysis."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from starlette.types import Receive, Scope, Send
 
 import resources
 from errors import ApiError, Code, documented
@@ -44,17 +45,17 @@ class FromBytes(APIRoute):
     database's part of a post is 76.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint, called with the request, the parsed body and the idempotency key."""
-        endpoint = self.endpoint
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        super().__init__(path, endpoint, **given)
         adapter: TypeAdapter[Any] = TypeAdapter(get_type_hints(endpoint, include_extras=True)["sent"])
 
-        async def handle(request: Request) -> Response:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
             sent = parse(adapter, await read_json(request))
             response: Response = await endpoint(request, sent, _idempotency_key(request))
-            return response
+            await response(scope, receive, send)
 
-        return handle
+        self.app = app
 
 
 def _idempotency_key(request: Request) -> str | None:
