@@ -1,4 +1,4 @@
-"""Answers so long that it counts how their JSON is made."""
+"""Answers so long, or so many, that it counts how their JSON is made."""
 
 from typing import Any
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
@@ -15,6 +14,7 @@ from group_commit import TooManyWaiting
 from intake import Conflicts
 from parsing import parse, read_json
 from resources import Resources
+from routes.answers import JsonAnswer
 from schemas import Accepted, BulkAccepted, BulkConversations, Conversation
 from store import intake as store
 
@@ -87,7 +87,7 @@ async def post(request: Request, sent: Conversation, key: Key = None) -> Respons
         "message": message,
         "enqueued": answer.created,
     }
-    return JSONResponse(body, 202, {"Location": f"/api/v1/conversations/{answer.id}"})
+    return JsonAnswer(body, 202, {"Location": f"/api/v1/conversations/{answer.id}"})
 
 
 @router.post(
@@ -107,7 +107,7 @@ async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Re
         answers = await owned.intake.accept_all(sent, key, skip_conflicts=skip)
     except Conflicts as conflicts:
         raise ApiError(Code.CONFLICT, clashes(conflicts.at.items())) from None
-    return JSONResponse(_counted(answers, skip), 202)
+    return JsonAnswer(_counted(answers, skip), 202)
 
 
 def _counted(answers: Sequence[store.Answer], skip: bool) -> dict[str, object]:

@@ -28,7 +28,7 @@ import models
 from analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store import rollups
-from store.dialect import insert_or, name_of
+from store.dialect import in_order, insert_or, insert_rows, name_of
 from store.rollups import Fact
 
 
@@ -84,8 +84,10 @@ def put(connection: Connection, insights: Sequence[Insight]) -> None:
     new = [_filing(newest[number]) for number in sorted(newest)]
     numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
-    connection.execute(_put(name_of(connection)), [_row(newest[number]) for number in sorted(newest)])
-    connection.execute(FILE, [row for each in new for row in _topic_rows(each, numbers)])
+    rows = (_row(newest[number]) for number in sorted(newest))
+    insert_rows(connection, _put(name_of(connection)), in_order(models.insights, rows))
+    topic_rows = (row for each in new for row in _topic_rows(each, numbers))
+    insert_rows(connection, FILE, in_order(insight_topics, topic_rows))
     rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
 
 

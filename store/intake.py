@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, or_, select
 
 from chat_models import participants
 from models import QUEUED, conversations, messages
-from store.dialect import insert_or, name_of
+from store.dialect import in_order, insert_or, insert_rows, name_of
 
 SAID = insert(messages)
 Key = tuple[str, str | None, str | None]
@@ -148,7 +148,7 @@ def _first_of_each(group: Iterable[NewConversation]) -> Iterable[NewConversation
 
 
 def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
-    rows = [
+    rows = (
         {
             "conversation": number,
             "position": position,
@@ -156,13 +156,13 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
             "author": message.author,
             "role": message.role,
             "timestamp": message.timestamp,
+            "received_at": None,
             "text": message.text,
         }
         for number, new in stored
         for position, message in enumerate(new.messages, 1)
-    ]
-    if rows:
-        connection.execute(SAID, rows)
+    )
+    insert_rows(connection, SAID, in_order(messages, rows))
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:

@@ -38,7 +38,7 @@ from models import (
     topic_years,
     totals,
 )
-from store.dialect import insert_or, name_of
+from store.dialect import insert_or, insert_rows, name_of
 
 Key = tuple[int, ...]
 Deltas = Mapping[Key, Sequence[int]]
@@ -102,14 +102,14 @@ def _shares(fact: Fact) -> Iterable[tuple[Table, Key, tuple[int, ...]]]:
 def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
     if not deltas:
         return
-    keys = [column.name for column in table.primary_key]
-    names = [*keys, *(column.name for column in table.c if not column.primary_key)]
-    rows = [dict(zip(names, (*key, *deltas[key]), strict=True)) for key in sorted(deltas)]
-    connection.execute(_raised(name_of(connection), table), rows)
-    fallen = [row for row in rows if row["n"] <= 0]
+    rows = [(*key, *deltas[key]) for key in sorted(deltas)]
+    insert_rows(connection, _raised(name_of(connection), table), rows)
+    # Behind its key a row begins with how many there are.
+    fallen = [key for key in sorted(deltas) if deltas[key][0] <= 0]
     if fallen:
-        this = [table.c[name] == bindparam(f"the_{name}") for name in keys]
-        at = [{f"the_{name}": row[name] for name in keys} for row in fallen]
+        keys = list(table.primary_key)
+        this = [column == bindparam(f"the_{column.name}") for column in keys]
+        at = [{f"the_{c.name}": part for c, part in zip(keys, key, strict=True)} for key in fallen]
         connection.execute(delete(table).where(*this, table.c.n == 0), at)
 
 
