@@ -1,95 +1,31 @@
 """The offline analyzer: who answers in Grok's place where there is no key.
 
 Analysing is arithmetic, and arithmetic on the event loop or in a thread of it costs intake a third of its
-throughput. So it is done in one child process, `python -m offline_analyzer`, which reads requests and writes
+throughput. So it is done in one child process, `python -m offline_child`, which reads requests and writes
 answers as lines of JSON. The end of its input ends it: it cannot outlive its parent, however that one dies.
 """
 
 import asyncio
 import json
-import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from math import fsum
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, Self, cast
 
-import offline_summaries
 import summary_answers
-from analysis import (
-    CONFIDENCE_UNIT,
-    NEUTRAL_BAND,
-    SCORE_UNIT,
-    Analysis,
-    ProviderFault,
-    Reply,
-    Usage,
-    validate_row,
-)
-from analysis import sentiment_of as band
-from offline_sentiment import Sentiment, sentiment
-from offline_text import clean, customer_words, ngrams
-from offline_topics import find_topics
+from analysis import ProviderFault, Reply, Usage, validate_row
 from streaming import Heard
 from summaries import Material, Summarised
 
 MODEL = "vader-1"  # part of the cache's key: count up when the rules change
 SUMMARY_MODEL = "luhn-1"  # the same for summaries
 
-CHILD = (sys.executable, "-m", Path(__file__).stem)
-NICENESS = 10  # intake keeps the CPU
+CHILD = (sys.executable, "-m", "offline_child")
 SECONDS_TO_END = 0.5
 LONGEST_ANSWER = 2**23  # bytes; 256 rows need under 2**20, and asyncio's own limit is 2**16
-QUOTED = 3
 ENCODER = json.JSONEncoder(separators=(",", ":"))
-
-
-def analyse_text(text: str, topics: Mapping[str, str]) -> Analysis:
-    """The analysis of a text or a transcript, by the customer's words; the same for the same text, always.
-
-    `topics` are slugs and their meanings (topics.BUILT_IN, or the operator's own): no other slug comes out.
-    """
-    cleaned = clean(customer_words(text))
-    spoken = ngrams(cleaned)
-    felt = sentiment(cleaned, spoken)
-    score = round(felt.score * SCORE_UNIT)
-    clusters = find_topics(spoken, band(score), topics)
-    confidence = round(_confidence(felt) * CONFIDENCE_UNIT)
-    reasoning = _reasoning(felt, clusters)
-    row = {
-        "sentiment_score": score / SCORE_UNIT,
-        "clusters": clusters,
-        "confidence": confidence / CONFIDENCE_UNIT,
-        "reasoning": reasoning,
-    }
-    raw = ENCODER.encode(row)
-    return Analysis(score=score, confidence=confidence, clusters=clusters, reasoning=reasoning, raw=raw)
-
-
-def _confidence(felt: Sentiment) -> float:
-    """From 0.3 to 0.9: less near the edge of a band, less where praise and complaint are mixed.
-
-    In either public set the share that is right is within 0.13 of it from 0.4 upwards, in steps of 0.1.
-    """
-    praise, complaint = fsum(felt.praise.values()), -fsum(felt.complaint.values())
-    mixed = min(praise, complaint) / max(praise, complaint, 1)
-    edge = abs(abs(felt.score) - NEUTRAL_BAND / SCORE_UNIT)
-    return 0.5 + 0.4 * min(1, edge / 0.6) - 0.2 * mixed
-
-
-def _reasoning(felt: Sentiment, clusters: Sequence[str]) -> str:
-    """What was found: entries of the rules, never the text's own sentences."""
-    found = (("Complaint", felt.complaint), ("Praise", felt.praise))
-    said = "; ".join(f"{kind}: {_strongest(words)}" for kind, words in found if words)
-    return f"{said or 'No word of praise or complaint'}. Keywords of: {', '.join(clusters)}."
-
-
-def _strongest(words: Mapping[str, float]) -> str:
-    return ", ".join(sorted(words, key=lambda word: (-abs(words[word]), word))[:QUOTED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,46 +175,3 @@ async def _no_pace() -> None:
 
 def _line(value: object) -> bytes:
     return ENCODER.encode(value).encode() + b"\n"
-
-
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """The child's work: a line of topics, then a line of answers for every line of requests, until the end."""
-    topics: dict[str, str] = json.loads(requests.readline())
-    analyse_text("", topics)  # loads the lexicon
-    for line in requests:
-        request = json.loads(line)
-        rows = ",".join(_rows(request, topics))
-        answers.write(f'{{"id":{request["id"]},"rows":[{rows}]}}\n'.encode())
-        answers.flush()
-
-
-def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str]:
-    if "summarise" in request:
-        yield _guarded(lambda: ENCODER.encode(offline_summaries.summarise(request["summarise"])))
-    for text in request.get("texts", ()):
-        yield _guarded(partial(_row, text, topics))
-
-
-def _row(text: str, topics: Mapping[str, str]) -> str:
-    return analyse_text(text, topics).raw
-
-
-def _guarded(work: Callable[[], str]) -> str:
-    try:
-        return work()
-    except Exception as error:  # noqa: BLE001  one text that no rule foresaw must not take its batch with it
-        return json.dumps({"error": type(error).__name__})
-
-
-def main() -> None:
-    """Serve whoever started this process. Ctrl-C reaches the whole group, and only the parent decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
-    try:
-        serve(sys.stdin.buffer, sys.stdout.buffer)
-    except BrokenPipeError:
-        os._exit(1)  # nobody is left to tell, and a flush at exit would complain of it
-
-
-if __name__ == "__main__":
-    main()

@@ -15,8 +15,7 @@ from typing import Any
 from analysis import SCORE_UNIT, sentiment_of
 from offline_sentiment import sentiment
 from offline_text import WORD, clean, ngrams
-from summaries import ITEMS
-from summary_answers import MAX_ITEM, MAX_ITEMS, MAX_QUOTE, MAX_SUMMARY
+from summaries import ITEMS, MAX_ITEM, MAX_ITEMS, MAX_QUOTE, MAX_SUMMARY
 
 Json = Mapping[str, Any]
 

@@ -11,6 +11,15 @@ Sentiment = Literal["positive", "neutral", "negative"]
 Outcome = Literal["yes", "no", "maybe", "curious"]
 ITEMS = ("action_items", "decisions", "questions")
 
+# So that any two answers fit into one call that merges them, whatever they are written in.
+MAX_SUMMARY = 1_500
+MAX_ITEMS = 10
+MAX_ITEM = 200
+MAX_QUOTE = 160
+MAX_POSITIONS = 10
+MAX_KEYWORDS = 10
+MAX_KEYWORD = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -9,16 +9,20 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic_core import from_json
 
 from analysis import MAX_RAW, Invalid, storable
-from summaries import Item, Outcome, Question, Sentiment, Summary
-
-# So that any two answers fit into one call that merges them, whatever they are written in.
-MAX_SUMMARY = 1_500
-MAX_ITEMS = 10
-MAX_ITEM = 200
-MAX_QUOTE = 160
-MAX_POSITIONS = 10
-MAX_KEYWORDS = 10
-MAX_KEYWORD = 64
+from summaries import (
+    MAX_ITEM,
+    MAX_ITEMS,
+    MAX_KEYWORD,
+    MAX_KEYWORDS,
+    MAX_POSITIONS,
+    MAX_QUOTE,
+    MAX_SUMMARY,
+    Item,
+    Outcome,
+    Question,
+    Sentiment,
+    Summary,
+)
 
 AnyItem = TypeVar("AnyItem", bound=Item)
 

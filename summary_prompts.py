@@ -5,8 +5,7 @@ from typing import get_args
 
 import prompts
 from prompts import closed, json_text
-from summaries import Material, Outcome, Sentiment
-from summary_answers import (
+from summaries import (
     MAX_ITEM,
     MAX_ITEMS,
     MAX_KEYWORD,
@@ -14,6 +13,9 @@ from summary_answers import (
     MAX_POSITIONS,
     MAX_QUOTE,
     MAX_SUMMARY,
+    Material,
+    Outcome,
+    Sentiment,
 )
 
 SCHEMA_NAME = "conversation_summary"

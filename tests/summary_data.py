@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from summaries import Item, Message, Part, Question, Stretch, Summary
-from summary_answers import (
+from summaries import (
     MAX_ITEM,
     MAX_ITEMS,
     MAX_KEYWORD,
@@ -12,6 +11,12 @@ from summary_answers import (
     MAX_POSITIONS,
     MAX_QUOTE,
     MAX_SUMMARY,
+    Item,
+    Message,
+    Part,
+    Question,
+    Stretch,
+    Summary,
 )
 
 HEAVIEST = "\x01"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import offline_sentiment
 import offline_topics
 from analysis import validate_row
-from offline_analyzer import analyse_text
+from offline_child import analyse_text
 from offline_sentiment import banded
 from offline_text import ngrams
 from topics import BUILT_IN
@@ -258,7 +258,7 @@ def test_the_bands_keep_the_order_of_compounds_and_their_ends(one: float, other:
 
 def test_another_process_has_the_same_answer_though_its_sets_have_another_order() -> None:
     script = """
-from offline_analyzer import analyse_text
+from offline_child import analyse_text
 from topics import BUILT_IN
 print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an hour, thanks", BUILT_IN))
 """

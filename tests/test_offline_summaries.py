@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from benchmarks.offline_quality import DATA, DIALOGS
 from offline_analyzer import OfflineAnalyzer
 from offline_summaries import summarise
-from summaries import Material, Merge, Message, Part, Stretch, Summary
-from summary_answers import MAX_ITEMS, MAX_SUMMARY, validate, verified
+from summaries import MAX_ITEMS, MAX_SUMMARY, Material, Merge, Message, Part, Stretch, Summary
+from summary_answers import validate, verified
 from tests.summary_service import LATE
 from topics import BUILT_IN
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import MAX_RAW, Invalid
-from summaries import Item, Summary, from_json, to_json
-from summary_answers import (
+from summaries import (
     MAX_ITEM,
     MAX_ITEMS,
     MAX_KEYWORD,
@@ -19,10 +18,12 @@ from summary_answers import (
     MAX_POSITIONS,
     MAX_QUOTE,
     MAX_SUMMARY,
-    read,
-    validate,
-    verified,
+    Item,
+    Summary,
+    from_json,
+    to_json,
 )
+from summary_answers import read, validate, verified
 from tests.summary_data import ANSWER, a_summary
 
 POSITIONS = range(1, 6)

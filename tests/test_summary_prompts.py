@@ -7,8 +7,7 @@ import pytest
 
 import summary_prompts
 from prompts import worst_tokens
-from summaries import Material, Merge
-from summary_answers import MAX_ITEMS
+from summaries import MAX_ITEMS, Material, Merge
 from summary_prompts import INSTRUCTIONS, OUTPUT_CAP, request_body, schema, user_message
 from tests.summary_data import ANSWER, a_part, a_stretch
 
