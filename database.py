@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
@@ -19,10 +19,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from readers import Connections, Readers, Threads
 from writers import Committed, OneWriter, Pool, Result, Transaction, Writers
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # How long another program's lock, on the SQLite file or on a PostgreSQL row or table, is waited for before it
 # is an error.
@@ -152,7 +154,9 @@ def migrate(connection: Connection) -> None:
         raise UnknownSchema(f"a newer version of this program made the database: {error}") from None
 
 
-async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> AsyncEngine:
+async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> "AsyncEngine":
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     engine = create_async_engine(url, **options)
     stack.push_async_callback(engine.dispose)
     return engine

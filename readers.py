@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Result = TypeVar("Result")
 
@@ -25,7 +27,7 @@ class Readers(Protocol):
 class Connections:
     """As many readers as the pool has connections, all on the event loop."""
 
-    engine: AsyncEngine
+    engine: "AsyncEngine"
 
     async def read(self, fn: Callable[[Connection], Result]) -> Result:
         """Run `fn`; it waits for a connection as long as the pool says."""

@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
@@ -36,7 +38,7 @@ class Writers(Protocol):
 class Pool:
     """PostgreSQL: as many writers as the pool has connections."""
 
-    engine: AsyncEngine
+    engine: "AsyncEngine"
     committed: Committed
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
