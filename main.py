@@ -3,10 +3,12 @@
 `python main.py` serves; `uvicorn main:app` works as well.
 """
 
+import gc
 import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -99,6 +101,14 @@ class OneLine(logging.Filter):
 
 class Server(uvicorn.Server):
     """Ends in time, whatever holds it up: what was accepted is on disk, and what is held falls due by itself."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        # What is here now, modules above all, lives as long as the process. Looking through it for garbage, once in
+        # some 25 pages of a thousand insights, took twice as long as a page: their p99 was 196 ms and is 106.
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
