@@ -107,10 +107,12 @@ class Server(uvicorn.Server):
     """Ends in time, whatever holds it up: what was accepted is on disk, and what is held falls due by itself."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and let the collector of garbage look only at what is made from now on.
+        """Start, and let the garbage collector look only at what is made from now on.
 
-        It walked over all that was imported, some 300,000 objects, many times a second: posts were taken in at
-        0.41 of the bare endpoint's pace instead of 0.53, and their p99 was 4.5 times its instead of 2.
+        What is here now, modules above all, lives as long as the process. Looking through it made a page of a
+        thousand insights take 196 ms at the 99th percentile instead of 106. With young objects looked through less
+        often as well, posts came in at 0.53 of a bare endpoint's pace instead of 0.41, their p99 at 2 of its
+        instead of 4.5.
         """
         await super().startup(sockets)
         gc.collect()

@@ -19,6 +19,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from chat_models import participants
 from models import IS_TEXT, conversations, messages
@@ -160,16 +161,22 @@ def _said_in_window(
     connection: Connection, asked: Asked, phrases: Sequence[Phrase], among: Sequence[int]
 ) -> Sequence[int]:
     """Those of the conversations whose matching messages, not just any, are in the window."""
-    c, m = conversations.c, messages.c
-    found = search.matches(connection, phrases, asked.author, among=among)
-    this = (m.conversation == found.c.conversation) & (m.position == found.c.position)
-    numbers = (
-        select(c.number)
-        .join_from(found, messages, this)
-        .join(conversations, c.number == found.c.conversation)
-        .where(*_within(asked, func.coalesce(m.timestamp, m.received_at, c.timestamp)))
-    )
+    found = search.matches(connection, phrases, asked.author, among=among).c
+    numbers = select(found.conversation).where(*_within(asked, _moment_of(found)))
     return connection.scalars(numbers.distinct()).all()
+
+
+def _moment_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
+    """When a message that was found was said.
+
+    By its whole key, whatever the planner thinks: joined, PostgreSQL read all of a chat's messages for each that
+    matched, 4.1 s for 1,800 of 10,000 that take 15 ms so.
+    """
+    c, m = conversations.c, messages.c
+    of_chat = select(c.timestamp).where(c.number == found.conversation).scalar_subquery()
+    of_message = select(func.coalesce(m.timestamp, m.received_at))
+    this = (m.conversation == found.conversation) & (m.position == found.position)
+    return func.coalesce(of_message.where(this).scalar_subquery(), of_chat)
 
 
 def _within(asked: Asked, moment: ColumnElement[int]) -> list[ColumnElement[bool]]:

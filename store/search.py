@@ -123,7 +123,8 @@ def chats(
 ) -> Sequence[int]:
     """The numbers of the conversations, of these where they are given, with such a message, rising."""
     if connection.dialect.name == "postgresql":
-        return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
+        statement = CHATS_BY_VECTOR if among is None else CHATS_AMONG_BY_VECTOR
+        return connection.scalar(_found(connection, statement, phrases, author, among)) or []
     # As one text: 50,000 rows would be as many objects twice over.
     numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
@@ -166,10 +167,11 @@ def _found(
     query = {"query": _query(connection, phrases, author)}
     if among is None:
         return text(statement.format(among="")).bindparams(**query)
-    of_postgresql = connection.dialect.name == "postgresql"
-    those = AMONG_VECTORS if of_postgresql else AMONG_DOCUMENTS
-    numbers = [*among] if of_postgresql else json.dumps([*among])
-    return text(statement.format(among=those)).bindparams(**query, among=numbers)
+    if connection.dialect.name == "postgresql":
+        connection.execute(PLAN_ANEW)
+        return text(statement.format(among=AMONG_VECTORS)).bindparams(**query, among=[*among])
+    numbers = json.dumps([*among])
+    return text(statement.format(among=AMONG_DOCUMENTS)).bindparams(**query, among=numbers)
 
 
 def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
@@ -206,12 +208,21 @@ ADD_VECTOR = text(
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
 )
 REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
-FIND_VECTORS = "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery){among}"
+# What is best depends on how common the words and how many the conversations are: a plan for all of them took 1 s for
+# twenty conversations that take 15 ms. To plan everything anew costs pages of insights 4 to 6 ms, so only this does.
+PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
+# `conversation = ANY(:among)` made PostgreSQL read the whole index of a common word, and look for each number in the
+# other as well: 228 ms for 7,500 conversations that take 55 so, and 52 for 300 that take 2.
+AMONG_VECTORS = " JOIN unnest(CAST(:among AS bigint[])) AS among (number) ON conversation = among.number"
+FIND_VECTORS = "SELECT conversation, position FROM search{among} WHERE words @@ CAST(:query AS tsquery)"
 CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
-    " WHERE words @@ CAST(:query AS tsquery){among}"
+    " WHERE words @@ CAST(:query AS tsquery)"
 )
-AMONG_VECTORS = " AND conversation = ANY(:among)"
+CHATS_AMONG_BY_VECTOR = (
+    "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
+    " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))"
+)
 
 
 def _as_document(entry: Entry) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The process as its operator meets it: how it starts, why it does not, and how it ends."""
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -19,11 +20,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import uvicorn
 from sqlalchemy.engine import URL, make_url
 
 import database
 from canary import CANARY
-from main import OPEN_FILES, server_config
+from main import OPEN_FILES, Server, server_config
 from settings import Settings
 from tests.fake_grok import KEY
 from tests.service import POSTS, ROOT, Grok, Json, Process, address, free_port, rows, running
@@ -396,3 +398,18 @@ def test_a_round_of_requests_passes_with_warnings_as_errors(grok: Grok, tmp_path
         assert (retried.status_code, deleted.status_code) == (409, 204)
         assert process.exit_code() == 0
         assert "Warning" not in process.said
+
+
+async def test_what_lives_as_long_as_the_process_is_not_looked_through_for_garbage() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise NotImplementedError
+
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_config=None))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    try:
+        await server.startup()
+        assert gc.get_freeze_count() > len(sys.modules)
+    finally:
+        gc.unfreeze()
+        await server.shutdown()
