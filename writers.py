@@ -24,6 +24,7 @@ Committed = Callable[[float], None]
 """Is told how many seconds a commit took."""
 
 DEADLOCK = "40P01"
+CLOSING = "the database is being closed"
 
 
 class Writers(Protocol):
@@ -103,6 +104,10 @@ class OneWriter:
             result, seconds = await asyncio.get_running_loop().run_in_executor(
                 self._thread, _commit, self.engine, job.fn
             )
+        except asyncio.CancelledError:
+            # What has begun is still finished by the thread; whether it was committed nobody can tell any more.
+            _settle(job.done, error=ConnectionError(CLOSING))
+            raise
         except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
             _settle(job.done, error=error)
             if _is_locked(error):
@@ -123,7 +128,7 @@ class OneWriter:
     def abandon(self) -> None:
         """Tell whoever still waits that nobody will commit any more."""
         for job in (*self._posts, *self._others):
-            _settle(job.done, error=ConnectionError("the database is being closed"))
+            _settle(job.done, error=ConnectionError(CLOSING))
 
     def close(self) -> None:
         """Wait for what is being committed, and close the connection."""

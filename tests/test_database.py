@@ -1,5 +1,9 @@
 """Transactions as the process sees them, on both databases."""
 
+import asyncio
+import threading
+from pathlib import Path
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -90,3 +94,44 @@ async def test_sqlite_syncs_every_commit(tmp_path) -> None:  # type: ignore[no-u
         full = 2
         assert await db.write(lambda c: c.scalar(text("PRAGMA synchronous"))) == full
         assert await db.write(lambda c: c.scalar(text("PRAGMA journal_mode"))) == "wal"
+
+
+async def test_a_write_that_is_under_way_when_sqlite_is_closed_is_finished(tmp_path: Path) -> None:
+    url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "x.db"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        go_on.wait()
+        add("delay")(connection)
+
+    async with database.opened(url) as db:
+        writing = asyncio.create_task(db.write(slow))
+        await asyncio.to_thread(begun.wait)
+        # Closing holds up the loop, so that somebody else has to let go.
+        threading.Timer(0.1, go_on.set).start()
+
+    assert go_on.is_set(), "the file was given up while somebody still wrote to it"
+    with pytest.raises(ConnectionError):
+        await writing
+    async with database.opened(url) as again:
+        assert await again.read(how_many) == 1
+
+
+async def test_a_migration_leaves_the_loop_free(tmp_path: Path) -> None:
+    url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "x.db"))
+    turns = asyncio.create_task(counted_turns(opening := asyncio.Event()))
+
+    async with database.opened(url):
+        opening.set()
+
+    # Made in the loop's own thread, all tables take one turn of it; here it has thousands.
+    assert await turns > 100
+
+
+async def counted_turns(until: asyncio.Event) -> int:
+    turns = 0
+    while not until.is_set():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns
