@@ -1,9 +1,12 @@
 """Databases of earlier versions are brought up to date with what is in them, and can go back."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
 
 import database
@@ -15,6 +18,7 @@ from store.chat_lists import Asked, page
 from store.conversations import remove
 from tests.chat_data import added, said
 from tests.insight_data import NOON
+from tests.service import ROOT
 
 FIRST = "0001"
 
@@ -24,6 +28,31 @@ def go_back(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     command.downgrade(config, FIRST)
+
+
+def test_what_is_said_to_be_the_newest_revision_is_the_last_migration() -> None:
+    migrations = ScriptDirectory(str(Path(database.__file__).parent / "migrations"))
+
+    assert migrations.get_current_head() == database.NEWEST
+
+
+OPENING = """
+import asyncio, sys, database
+from sqlalchemy.engine import make_url
+
+async def once() -> None:
+    async with database.opened(make_url(sys.argv[1])):
+        print("alembic" in sys.modules)
+
+asyncio.run(once())
+"""
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) -> None:
+    opening = [sys.executable, "-c", OPENING, f"sqlite:///{tmp_path}/x.db"]
+    said = [subprocess.run(opening, cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)]
+
+    assert said == [b"True\n", b"False\n"]
 
 
 def store_the_old_way(connection: Connection) -> None:
