@@ -186,7 +186,7 @@ class LastResort:
             if started or scope["type"] != "http":
                 raise
             answer = to_api_error(error)
-            if answer.status_code >= 500 and answer is not error:
+            if answer.status_code >= 500:
                 log.error("request_failed", code=answer.code.value, exc_info=error)
             await answer.response()(scope, receive, send)
 

@@ -64,8 +64,6 @@ def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
         lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    # The innermost: errors are looked after outside of it.
-    app.add_middleware(middleware.Shortcut, routes=intake.ROUTES)
     errors.install(app)
     app.add_exception_handler(405, method_not_allowed)
     middleware.install(app, metrics, limiter)

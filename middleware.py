@@ -1,4 +1,4 @@
-"""What every request passes on its way in: request id, metrics, rate limits, the size of its body, a shortcut.
+"""What every request passes on its way in: request id, metrics, rate limits, the size of its body.
 
 Pure ASGI; `install` puts them in order. Starlette's BaseHTTPMiddleware would cost 0.3 ms a request.
 """
@@ -7,13 +7,12 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
@@ -138,25 +137,6 @@ class RateLimits:
         self._refused.inc()
         error = ApiError(Code.RATE_LIMIT_EXCEEDED, retry_after=max(1, math.ceil(decision.retry_after)))
         return await error.response()(scope, receive, send_with_limits)
-
-
-class Shortcut:
-    """Leads posts straight to their routes; everything else goes through the framework's layers.
-
-    What stands between here and such a route, another handling of exceptions, a stack to close files and the
-    search for the route, was an eighth of a post's CPU. What the route raises, `errors.LastResort` answers.
-    """
-
-    def __init__(self, app: ASGIApp, routes: Iterable[Route]) -> None:
-        self.app = app
-        self._routes = {route.path: route for route in routes}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._routes.get(scope["path"]) if scope.get("method") == "POST" else None
-        if route is None:
-            return await self.app(scope, receive, send)
-        scope["route"] = route
-        return await route.app(scope, receive, send)
 
 
 def _is_write(scope: Scope) -> bool:

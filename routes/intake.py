@@ -110,10 +110,6 @@ async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Re
     return JsonAnswer(_counted(answers, skip), 202)
 
 
-ROUTES = [route for route in router.routes if isinstance(route, FromBytes)]
-"""Those of this file, for whoever leads requests to them."""
-
-
 def _counted(answers: Sequence[store.Answer], skip: bool) -> dict[str, object]:
     known = [(index, each.id) for index, each in enumerate(answers) if isinstance(each, store.Conflict)]
     created = sum(isinstance(each, store.Accepted) and each.created for each in answers)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from models import asking, conversations
-from store.dialect import insert_or, name_of
+from store.dialect import insert_or
 
 
 def _mine() -> ColumnElement[bool]:
@@ -43,7 +43,7 @@ def lead(
     if not keys:
         return {}
     rows = [{"cache_key": key, "lease": lease, "until": until, "now": now} for key in sorted(keys)]
-    refused = set(keys) - set(connection.execute(_lead(name_of(connection)), rows).scalars())
+    refused = set(keys) - set(connection.execute(_lead(connection.dialect.name), rows).scalars())
     if not refused:
         return {}
     return {row.cache_key: row.until for row in connection.execute(OTHERS, {"keys": list(refused)})}

@@ -9,13 +9,11 @@ from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def name_of(connection: Connection) -> str:
-    """`postgresql` or `sqlite`."""
-    return connection.dialect.name
-
-
 def insert_or(dialect: str, table: Table) -> Any:
-    """An INSERT into `table` that takes `on_conflict_do_nothing` or `on_conflict_do_update`."""
+    """An INSERT into `table` that takes `on_conflict_do_nothing` or `on_conflict_do_update`.
+
+    `dialect` is the name of the connection's: `postgresql` or `sqlite`.
+    """
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, update
 from chat_models import participants
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages
 from store import insights, search
-from store.dialect import insert_or, name_of
+from store.dialect import insert_or
 from store.intake import NewMessage, first_messages
 from store.revisions import due_at, waiting_since
 
@@ -110,7 +110,9 @@ def _begin(
     if rows:
         c = conversations.c
         statement = (
-            insert_or(name_of(connection), conversations).on_conflict_do_nothing().returning(c.id, c.number)
+            insert_or(connection.dialect.name, conversations)
+            .on_conflict_do_nothing()
+            .returning(c.id, c.number)
         )
         numbers |= {row.id: row.number for row in connection.execute(statement, rows)}
     if len(numbers) < len(chats):
@@ -210,7 +212,7 @@ def _join(connection: Connection, chats: Sequence[Growing], numbers: Mapping[str
         for author, position in _participants(chat).items()
     ]
     if rows:
-        connection.execute(insert_or(name_of(connection), participants).on_conflict_do_nothing(), rows)
+        connection.execute(insert_or(connection.dialect.name, participants).on_conflict_do_nothing(), rows)
 
 
 def _participants(chat: Growing) -> dict[str, int]:

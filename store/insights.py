@@ -28,7 +28,7 @@ import models
 from analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store import rollups
-from store.dialect import in_order, insert_or, insert_rows, name_of
+from store.dialect import in_order, insert_or, insert_rows
 from store.rollups import Fact
 
 
@@ -85,7 +85,7 @@ def put(connection: Connection, insights: Sequence[Insight]) -> None:
     numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
     rows = (_row(newest[number]) for number in sorted(newest))
-    insert_rows(connection, _put(name_of(connection)), in_order(models.insights, rows))
+    insert_rows(connection, _put(connection.dialect.name), in_order(models.insights, rows))
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
     insert_rows(connection, FILE, in_order(insight_topics, topic_rows))
     rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
@@ -237,7 +237,7 @@ def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
     # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
     missing = sorted(wanted - known.keys())
     if missing:
-        statement = insert_or(name_of(connection), topics).on_conflict_do_nothing()
+        statement = insert_or(connection.dialect.name, topics).on_conflict_do_nothing()
         connection.execute(statement, [{"slug": slug} for slug in missing])
         known |= topic_numbers(connection, missing)
     return known

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, or_, select
 
 from chat_models import participants
 from models import QUEUED, conversations, messages
-from store.dialect import in_order, insert_or, insert_rows, name_of
+from store.dialect import in_order, insert_or, insert_rows
 
 SAID = insert(messages)
 Key = tuple[str, str | None, str | None]
@@ -101,7 +101,7 @@ def _lock_key(new: NewConversation) -> str:
 
 
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
-    rows = connection.execute(_new(name_of(connection)), [_row(each) for each in group])
+    rows = connection.execute(_new(connection.dialect.name), [_row(each) for each in group])
     return {(key[0], key[1], key[2]): number for number, *key in rows}
 
 

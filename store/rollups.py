@@ -38,7 +38,7 @@ from models import (
     topic_years,
     totals,
 )
-from store.dialect import insert_or, insert_rows, name_of
+from store.dialect import insert_or, insert_rows
 
 Key = tuple[int, ...]
 Deltas = Mapping[Key, Sequence[int]]
@@ -103,7 +103,7 @@ def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
     if not deltas:
         return
     rows = [(*key, *deltas[key]) for key in sorted(deltas)]
-    insert_rows(connection, _raised(name_of(connection), table), rows)
+    insert_rows(connection, _raised(connection.dialect.name, table), rows)
     # Behind its key a row begins with how many there are.
     fallen = [key for key in sorted(deltas) if deltas[key][0] <= 0]
     if fallen:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from analysis import Usage
 from models import spending
-from store.dialect import insert_or, name_of
+from store.dialect import insert_or
 from times import SECOND
 
 DAY = 86_400 * SECOND
@@ -54,7 +54,7 @@ def reserve(
     connection: Connection, day: int, ticks: int, *, budget: int | None, kind: Kind = Kind.ANALYSIS
 ) -> bool:
     """Set aside the most that a call can cost; False, and nothing is set aside, where the day's budget forbids."""
-    connection.execute(_begin(name_of(connection)), {"day": day})
+    connection.execute(_begin(connection.dialect.name), {"day": day})
     given: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is Kind.SUMMARY)}
     if budget is None:
         return connection.execute(RESERVE, given).rowcount == 1
@@ -94,7 +94,7 @@ def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 
     if not (analysed or cached or skipped):
         return
     row = {"day": day, "analysed": analysed, "cached": cached, "skipped": skipped}
-    connection.execute(_counted(name_of(connection)), row)
+    connection.execute(_counted(connection.dialect.name), row)
 
 
 @cache

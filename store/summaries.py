@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, or_, 
 
 from chat_models import summaries, summary_parts
 from models import COMPLETED, FAILED, PROCESSING, QUEUED, conversations, messages
-from store.dialect import insert_or, name_of
+from store.dialect import insert_or
 from summaries import Message, Part, Summary, from_json, to_json
 
 
@@ -107,7 +107,7 @@ def ask(connection: Connection, id_: str, *, now: int) -> bool:
     if conversation is None:
         return False
     new = {"conversation": conversation.number, "revision": conversation.revision}
-    statement = insert_or(name_of(connection), summaries).values(status=QUEUED, run_at=now, **new)
+    statement = insert_or(connection.dialect.name, summaries).values(status=QUEUED, run_at=now, **new)
     connection.execute(statement.on_conflict_do_nothing())
     mine = update(summaries).where(s.conversation == conversation.number)
     connection.execute(mine.where(s.run_at.is_not(None)).values(revision=conversation.revision))
@@ -159,7 +159,7 @@ def keep(connection: Connection, job: Job, part: Part, *, version: str, until: i
     """Keep what a call brought, and hold the summary until later; False, and nothing is kept, where it is lost."""
     if not renew(connection, job, until=until):
         return False
-    statement = insert_or(name_of(connection), summary_parts).values(
+    statement = insert_or(connection.dialect.name, summary_parts).values(
         conversation=job.conversation,
         first=part.first,
         last=part.last,

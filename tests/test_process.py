@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL, make_url
 
 import database
 from canary import CANARY
-from main import OPEN_FILES, Server, server_config
+from main import GARBAGE, OPEN_FILES, Server, server_config
 from settings import Settings
 from tests.fake_grok import KEY
 from tests.service import POSTS, ROOT, Grok, Json, Process, address, free_port, rows, running
@@ -407,9 +407,12 @@ async def test_what_lives_as_long_as_the_process_is_not_looked_through_for_garba
     server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_config=None))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
+    before = gc.get_threshold()
     try:
         await server.startup()
         assert gc.get_freeze_count() > len(sys.modules)
+        assert gc.get_threshold() == GARBAGE
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
         await server.shutdown()
