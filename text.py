@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_ANALYSED = 12_000
 HEAD, TAIL = 4_000, 8_000
@@ -26,8 +26,7 @@ Turn = tuple[str | None, str]
 """A role (`customer`, `support_agent` or unknown) and what was said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """What is sent of a conversation, and whether that is not all of it."""
 
     text: str

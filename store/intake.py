@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, or_, select
 
@@ -17,8 +17,7 @@ Found = Row[Any, Any, Any, Any]
 Known = Mapping[tuple[str, str], Found]
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """One turn, as it will be stored."""
 
     text: str
@@ -28,8 +27,7 @@ class NewMessage:
     message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewConversation:
+class NewConversation(NamedTuple):
     """A conversation as it will be stored. Times in UTC microseconds."""
 
     id: str

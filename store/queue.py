@@ -6,7 +6,7 @@ roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a s
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, update
 
@@ -18,9 +18,11 @@ from store.revisions import Overtaken
 from text import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One due conversation, as it was read."""
+class Job(NamedTuple):
+    """One due conversation, as it was read.
+
+    A tuple, like what else is made for every conversation: 1.8 us, and 6.5 as a frozen dataclass of as many fields.
+    """
 
     number: int
     id: str
@@ -42,8 +44,7 @@ class Job:
     """Who held it when it was read. Its end counts only while that is still so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """It has an insight."""
 
     job: Job
