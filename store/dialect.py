@@ -6,10 +6,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Table
+from pydantic_core import from_json
+from sqlalchemy import Connection, Dialect, Insert, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-ROWS_AT_ONCE = (256, 64, 16, 4, 1)
+ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """A statement's, on SQLite; it takes 32,766 values, and our widest row has 17."""
 
 
@@ -21,19 +22,28 @@ def insert_or(dialect: str, table: Table) -> Any:
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
-def insert_rows(connection: Connection, statement: Insert, rows: Sequence[tuple[object, ...]]) -> None:
-    """Execute an INSERT of all of its table's columns for many rows, each a tuple in the columns' order.
+def insert_rows(
+    connection: Connection,
+    statement: Insert,
+    rows: Sequence[tuple[object, ...]],
+    columns: tuple[str, ...] = (),
+    more: tuple[object, ...] = (),
+) -> None:
+    """Execute an INSERT of `columns`, or all of its table's, for many rows, each a tuple in that order.
+
+    `more` is what the rest of the statement takes, in its order.
 
     The driver takes them as they are: SQLAlchemy would copy each and look up how to turn every value, which was
     15 % of the engine's CPU. So no column may need turning, as a time or JSON would.
     """
     if connection.dialect.name == "postgresql":
         if rows:
-            connection.exec_driver_sql(_compiled(statement, connection.dialect), [*rows])
+            sql = _compiled(statement, connection.dialect, columns)
+            connection.exec_driver_sql(sql, [(*row, *more) for row in rows] if more else [*rows])
         return
     for some in _in_steps(rows):
-        values = tuple(chain.from_iterable(some))
-        connection.exec_driver_sql(_compiled(statement, connection.dialect, len(some)), values)
+        sql = _compiled(statement, connection.dialect, columns, len(some))
+        connection.exec_driver_sql(sql, (*chain.from_iterable(some), *more))
 
 
 def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
@@ -50,17 +60,37 @@ def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[obj
             first += size
 
 
+def at_once(
+    connection: Connection, statement: Select[Any], parameters: Mapping[str, object]
+) -> Sequence[Any]:
+    """All rows of a constant SELECT of numbers and texts, in order, each a sequence of its columns' values.
+
+    SQLite makes them one text of JSON (and truth 1 and 0), because its driver lets go of the interpreter for each
+    row that it fetches as for each that it is given.
+    """
+    if connection.dialect.name == "postgresql":
+        return connection.execute(statement, parameters).all()
+    rows: list[Any] = from_json(connection.scalar(_as_one(statement), parameters))
+    return rows
+
+
+@lru_cache(maxsize=64)
+def _as_one(statement: Select[Any]) -> Select[Any]:
+    rows = statement.subquery()
+    return select(func.json_group_array(func.json_array(*rows.c)))
+
+
 def in_order(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:
     """Rows by column name as tuples in the columns' order."""
     return [*map(itemgetter(*table.columns.keys()), rows)]
 
 
 @lru_cache(maxsize=256)
-def _compiled(statement: Insert, dialect: Dialect, rows: int = 1) -> str:
-    columns = statement.table.columns.keys()
-    one = str(statement.compile(dialect=dialect, column_keys=columns))
+def _compiled(statement: Insert, dialect: Dialect, columns: tuple[str, ...], rows: int = 1) -> str:
+    names = columns or statement.table.columns.keys()
+    one = str(statement.compile(dialect=dialect, column_keys=names))
     if rows == 1:
         return one
-    row = f"({', '.join('?' * len(columns))})"
+    row = f"({', '.join('?' * len(names))})"
     head, tail = one.split(row)
     return head + ", ".join([row] * rows) + tail
