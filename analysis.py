@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from topics import slug
 
@@ -16,8 +16,7 @@ MAX_RAW = 65_536
 NEUTRAL_BAND = 2_000  # scores from -0.2 to 0.2, in units of 1/10,000
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(NamedTuple):
     """A validated row: what an analyzer found out about one conversation."""
 
     score: int

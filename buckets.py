@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from models import DAY, HOUR, MONTH
 
@@ -30,8 +31,13 @@ def bucket_of(level: int, at: int) -> int:
     """The bucket that a moment (UTC microseconds) is in, counted from 1970."""
     if level != MONTH:
         return at // MICROSECONDS[level]
-    day = date.fromordinal(EPOCH + at // MICROSECONDS[DAY])
-    return (day.year - 1970) * 12 + day.month - 1
+    return _month_of(at // MICROSECONDS[DAY])
+
+
+@lru_cache(maxsize=1_000)
+def _month_of(day: int) -> int:
+    date_ = date.fromordinal(EPOCH + day)
+    return (date_.year - 1970) * 12 + date_.month - 1
 
 
 def start_of(level: int, bucket: int) -> int:

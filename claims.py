@@ -1,7 +1,7 @@
 """One claim, in one transaction: what is due is skipped, answered from the cache, parked, or held to be asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -44,7 +44,7 @@ class Claim:
         hold, ended = self._share(connection, works)
         settled = queue.settle(connection, [*skipped, *ended], now=self.now)
         queue.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
-        held = [replace(work, job=replace(work.job, lease=self.token)) for work in hold]
+        held = [work._replace(job=work.job._replace(lease=self.token)) for work in hold]
         return Claimed(len(jobs), held, settled)
 
     def _share(self, connection: Connection, works: Sequence[Work]) -> tuple[list[Work], list[Outcome]]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_SECONDS = 2.0
 POOL_TIMEOUT_SECONDS = 5.0
 SQLITE_READERS = 4
+PREPARED = 512
+"""Statements that a connection to SQLite keeps: we have some hundred, and a few sizes of those that insert."""
 POSTGRES_CONNECTIONS = 8
 PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
 # auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
@@ -108,8 +110,13 @@ async def _open_sqlite(url: URL, committed: Committed, stack: AsyncExitStack) ->
 
 
 def _sqlite(url: URL, connections: int) -> Engine:
-    plain = url.set(drivername="sqlite")
-    return create_engine(plain, pool_size=connections, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
+    return create_engine(
+        url.set(drivername="sqlite"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        connect_args={"cached_statements": PREPARED},
+    )
 
 
 async def _open_postgresql(url: URL, committed: Committed, stack: AsyncExitStack) -> Database:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from analysis import Analysis, BatchFault, CallFailed, Invalid, ProviderFault, RateLimited, Reply, Row
 from prompts import text_tokens
@@ -36,8 +37,7 @@ class Policy:
         return failures > self.max_retries
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """A conversation that is held and has to be asked about."""
 
     job: Job

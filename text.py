@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_ANALYSED = 12_000
 HEAD, TAIL = 4_000, 8_000
@@ -13,7 +13,6 @@ MIN_WORTH_ASKING = 20
 
 URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 MENTION = re.compile(r"(?<!\w)@\w+")  # what follows a letter is an e-mail address
-SPACE = re.compile(r"\s+")
 NOT_A_WORD = re.compile(r"[\W_]+")
 THANKFUL = frozenset(
     {"thanks", "thank", "thankyou", "thx", "ty", "tysm", "cheers", "appreciate", "appreciated"}
@@ -27,8 +26,7 @@ Turn = tuple[str | None, str]
 """A role (`customer`, `support_agent` or unknown) and what was said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """What is sent of a conversation, and whether that is not all of it."""
 
     text: str
@@ -82,7 +80,12 @@ def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str])
 
 def normalised(text: str) -> str:
     """The text without what does not change its meaning: case, white space, @mentions and URLs."""
-    return SPACE.sub(" ", MENTION.sub("", URL.sub("", text))).strip().casefold()
+    # Looked for first: to substitute nothing takes 5 us each of the 22 that this once took.
+    if "://" in text or "www." in text.lower():
+        text = URL.sub("", text)
+    if "@" in text:
+        text = MENTION.sub("", text)
+    return " ".join(text.split()).casefold()
 
 
 def cache_key(text: str, version: str) -> bytes:

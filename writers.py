@@ -77,6 +77,8 @@ class OneWriter:
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="writer")
     )
+    _connection: Connection | None = None
+    """Kept, and used in the thread alone: to take it out of the pool was a twentieth of the engine's CPU."""
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
         """Run `fn` when its turn comes."""
@@ -102,7 +104,7 @@ class OneWriter:
         waiting = len(self._posts), len(self._others)
         try:
             result, seconds = await asyncio.get_running_loop().run_in_executor(
-                self._thread, _commit, self.engine, job.fn
+                self._thread, self._commit, job.fn
             )
         except asyncio.CancelledError:
             # What has begun is still finished by the thread; whether it was committed nobody can tell any more.
@@ -130,9 +132,28 @@ class OneWriter:
         for job in (*self._posts, *self._others):
             _settle(job.done, error=ConnectionError(CLOSING))
 
+    def _commit(self, fn: Transaction[Result]) -> tuple[Result, float]:
+        """What `fn` gives, and the seconds that its commit took."""
+        connection = self._connection or self.engine.connect()
+        self._connection = None
+        try:
+            with connection.begin() as transaction:
+                result = fn(connection)
+                started = time.perf_counter()
+                transaction.commit()
+                seconds = time.perf_counter() - started
+        except BaseException:
+            # The pool puts right what a commit that failed has left: on a full disk SQLite rolls back by itself.
+            connection.close()
+            raise
+        self._connection = connection
+        return result, seconds
+
     def close(self) -> None:
         """Wait for what is being committed, and close the connection."""
         self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
         self.engine.dispose()
 
 
@@ -154,12 +175,3 @@ def _settle(future: "asyncio.Future[Any]", result: object = None, error: Excepti
 def _is_locked(error: Exception) -> bool:
     number = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return bool(number & 0xFF == sqlite3.SQLITE_BUSY)  # the low byte is the primary code
-
-
-def _commit(engine: Engine, fn: Transaction[Result]) -> tuple[Result, float]:
-    """What `fn` gives, and the seconds that its commit took."""
-    with engine.connect() as connection, connection.begin() as transaction:
-        result = fn(connection)
-        started = time.perf_counter()
-        transaction.commit()
-        return result, time.perf_counter() - started

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from models import asking, conversations
-from store.dialect import insert_or
+from store.dialect import insert_or, insert_rows
 
 
 def _mine() -> ColumnElement[bool]:
@@ -22,7 +22,7 @@ def _mine() -> ColumnElement[bool]:
 EXTEND = update(asking).where(_mine()).values(until=bindparam("end"))
 RELEASE = delete(asking).where(_mine())
 OTHERS = select(asking.c.cache_key, asking.c.until).where(
-    asking.c.cache_key.in_(bindparam("keys", expanding=True))
+    asking.c.cache_key.in_(bindparam("keys", expanding=True)), asking.c.lease != bindparam("lease")
 )
 # Who is locked is being claimed just now, and sees the answer by itself.
 WAITING = (
@@ -42,11 +42,11 @@ def lead(
     """
     if not keys:
         return {}
-    rows = [{"cache_key": key, "lease": lease, "until": until, "now": now} for key in sorted(keys)]
-    refused = set(keys) - set(connection.execute(_lead(connection.dialect.name), rows).scalars())
-    if not refused:
-        return {}
-    return {row.cache_key: row.until for row in connection.execute(OTHERS, {"keys": list(refused)})}
+    # Sorted, so that two processes that ask about the same texts wait for each other in one direction.
+    rows = [(key, lease, until) for key in sorted(keys)]
+    insert_rows(connection, _lead(connection.dialect.name), rows, more=(now,))
+    others = connection.execute(OTHERS, {"keys": list(keys), "lease": lease})
+    return {row.cache_key: row.until for row in others}
 
 
 @cache
@@ -56,7 +56,7 @@ def _lead(dialect: str) -> Any:
         index_elements=[asking.c.cache_key],
         set_={"lease": new.excluded.lease, "until": new.excluded.until},
         where=asking.c.until <= bindparam("now"),
-    ).returning(asking.c.cache_key)
+    )
 
 
 def extend(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], until: int) -> None:

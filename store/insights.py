@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -32,8 +32,7 @@ from store.dialect import in_order, insert_or, insert_rows
 from store.rollups import Fact
 
 
-@dataclass(frozen=True, slots=True)
-class Insight:
+class Insight(NamedTuple):
     """What was found out about a conversation, and how. Times in UTC microseconds."""
 
     conversation: int
@@ -63,8 +62,7 @@ class Known:
     partial: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Filed:
+class _Filed(NamedTuple):
     """What of an insight is counted."""
 
     conversation: int

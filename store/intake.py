@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 
 from chat_models import participants
 from models import QUEUED, conversations, messages
-from store.dialect import in_order, insert_or, insert_rows
+from store.dialect import at_once, in_order, insert_or, insert_rows
 
 SAID = insert(messages)
 Key = tuple[str, str | None, str | None]
@@ -17,8 +16,7 @@ Found = Row[Any, Any, Any, Any]
 Known = Mapping[tuple[str, str], Found]
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """One turn, as it will be stored."""
 
     text: str
@@ -28,8 +26,7 @@ class NewMessage:
     message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewConversation:
+class NewConversation(NamedTuple):
     """A conversation as it will be stored. Times in UTC microseconds."""
 
     id: str
@@ -101,35 +98,67 @@ def _lock_key(new: NewConversation) -> str:
 
 
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
-    rows = connection.execute(_new(connection.dialect.name), [_row(each) for each in group])
-    return {(key[0], key[1], key[2]): number for number, *key in rows}
+    """Store what is new; gives the numbers of that."""
+    if connection.dialect.name == "postgresql":
+        rows = [dict(zip(GIVEN, _row(each), strict=True)) for each in group]
+        return {(key[0], key[1], key[2]): number for number, *key in connection.execute(NEW_NUMBERED, rows)}
+    # Nobody else writes, so the next numbers are ours to give.
+    last: int = connection.scalar(LAST_NUMBER) or 0
+    numbered = [*enumerate(group, last + 1)]
+    insert_rows(connection, NEW, [(number, *_row(each)) for number, each in numbered], ("number", *GIVEN))
+    stored = {number for (number,) in at_once(connection, NUMBERS_AFTER, {"last": last})}
+    return {each.key: number for number, each in numbered if number in stored}
 
 
-@cache
-def _new(dialect: str) -> Any:
-    c = conversations.c
-    statement = insert_or(dialect, conversations).on_conflict_do_nothing()
-    return statement.returning(c.number, c.id, c.external_id, c.idempotency_key)
+GIVEN = (
+    "id",
+    "external_id",
+    "idempotency_key",
+    "content_hash",
+    "author",
+    "timestamp",
+    "received_at",
+    "is_chat",
+    "raw_data",
+    "metadata",
+    "status",
+    "run_at",
+    "message_count",
+    "said_from",
+    "said_until",
+)
+"""What a new conversation's row is given."""
+_c = conversations.c
+NEW = insert_or("sqlite", conversations).on_conflict_do_nothing()
+NEW_NUMBERED = (
+    insert_or("postgresql", conversations)
+    .on_conflict_do_nothing()
+    .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key)
+)
+LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'conversations'")
+NUMBERS_AFTER = select(_c.number).where(_c.number > bindparam("last"))
 
 
-def _row(new: NewConversation) -> dict[str, object]:
-    return {
-        "id": new.id,
-        "external_id": new.external_id,
-        "idempotency_key": new.idempotency_key,
-        "content_hash": new.content_hash,
-        "author": new.author,
-        "timestamp": new.timestamp,
-        "received_at": new.received_at,
-        "is_chat": new.is_chat,
-        "raw_data": new.raw_data,
-        "metadata": new.metadata,
-        "status": QUEUED,
-        "run_at": new.received_at,
-        "message_count": len(new.messages),
-        "said_from": min(_moments(new), default=None),
-        "said_until": max(_moments(new), default=None),
-    }
+def _row(new: NewConversation) -> tuple[object, ...]:
+    """Its values for GIVEN."""
+    moments = [*_moments(new)]
+    return (
+        new.id,
+        new.external_id,
+        new.idempotency_key,
+        new.content_hash,
+        new.author,
+        new.timestamp,
+        new.received_at,
+        new.is_chat,
+        new.raw_data,
+        new.metadata,
+        QUEUED,
+        new.received_at,
+        len(new.messages),
+        min(moments, default=None),
+        max(moments, default=None),
+    )
 
 
 def _moments(new: NewConversation) -> Iterator[int]:

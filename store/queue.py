@@ -6,21 +6,25 @@ roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a s
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, update
 
 from models import FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
 from store import asking, insights, revisions, spending, turns
 from store import queue_statements as statements
+from store.dialect import at_once
 from store.insights import Insight
-from store.revisions import Overtaken
+from store.queue_statements import Due
+from store.revisions import Holding, Overtaken
 from text import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One due conversation, as it was read."""
+class Job(NamedTuple):
+    """One due conversation, as it was read.
+
+    A tuple, like what else is made for every conversation: 1.8 us, and 6.5 as a frozen dataclass of as many fields.
+    """
 
     number: int
     id: str
@@ -42,8 +46,7 @@ class Job:
     """Who held it when it was read. Its end counts only while that is still so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """It has an insight."""
 
     job: Job
@@ -82,8 +85,8 @@ class Requeued:
 
 
 Outcome = Completed | Skipped | Failed | Requeued
-Held = Mapping[int, Row[Any]]
-"""Conversations that are held, by number; rows of `conversations`."""
+Held = Mapping[int, Holding]
+"""Conversations that are held, by number."""
 
 
 def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
@@ -91,8 +94,8 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
 
     New ones, those to be asked again, and those whose holder died are all due alike.
     """
-    rows = connection.execute(statements.DUE, {"now": now, "most": limit}).all()
-    said = turns.of(connection, rows)
+    rows = [Due(*row) for row in at_once(connection, statements.DUE, {"now": now, "most": limit})]
+    said = turns.of(connection, {row.number: row.message_count for row in rows})
     return [
         Job(
             number=row.number,
@@ -100,13 +103,13 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
             revision=row.revision,
             timestamp=row.timestamp,
             author=row.author,
-            is_chat=row.is_chat,
+            is_chat=bool(row.is_chat),
             turns=said[row.number],
             due_at=row.run_at,
             failures=row.failures,
             pack_limit=row.pack_limit,
-            pass_prefilter=row.pass_prefilter,
-            pass_cache=row.pass_cache,
+            pass_prefilter=bool(row.pass_prefilter),
+            pass_cache=bool(row.pass_cache),
             message_count=row.message_count,
             lease=row.lease,
         )
@@ -156,7 +159,7 @@ def settle(
 def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
     """The rows of those conversations that are still held as they were when read, locked."""
     by_number = {job.number: job for job in jobs}
-    rows = connection.execute(statements.HELD, {"numbers": sorted(by_number)}).all()
+    rows = (Holding(*row) for row in at_once(connection, statements.HELD, {"numbers": sorted(by_number)}))
     return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
 
 
@@ -171,7 +174,7 @@ def _still_true(outcome: Outcome, held: Held, now: int) -> Outcome:
     return outcome
 
 
-def _overtaken(outcome: Outcome, row: Row[Any]) -> Overtaken:
+def _overtaken(outcome: Outcome, row: Holding) -> Overtaken:
     read = outcome.job.message_count
     if not isinstance(outcome, Requeued):
         return Overtaken(row, read, answered=True)

@@ -6,7 +6,7 @@ first message that is not analysed. Who holds it keeps it: what came meanwhile i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 
@@ -21,7 +21,18 @@ def due_at(quiet_at: int, since: int) -> int:
     return min(quiet_at, since + LONGEST_WAIT)
 
 
-def waiting_since(row: Row[Any]) -> int:
+class Holding(NamedTuple):
+    """A conversation that is held, as its row was before it ended."""
+
+    number: int
+    lease: str | None
+    revision: int
+    received_at: int
+    waiting_since: int | None
+    quiet_at: int | None
+
+
+def waiting_since(row: Row[Any] | Holding) -> int:
     """When the first message came that is not analysed; `row` is of a conversation that has not ended."""
     return int(row.received_at if row.waiting_since is None else row.waiting_since)
 
@@ -30,8 +41,7 @@ def waiting_since(row: Row[Any]) -> int:
 class Overtaken:
     """A conversation that got messages while it was analysed, and has just been ended or given back."""
 
-    row: Row[Any]
-    """Of `conversations`, as it was before that."""
+    row: Holding
     read: int
     """How many messages were analysed."""
     answered: bool
@@ -58,7 +68,7 @@ def queue_again(connection: Connection, overtaken: Sequence[Overtaken]) -> None:
 def _waiting(overtaken: Overtaken, arrived: int | None) -> dict[str, object]:
     # There is no such message where the chat is just being deleted, from its end.
     since = arrived if overtaken.answered and arrived is not None else waiting_since(overtaken.row)
-    due = due_at(overtaken.row.quiet_at, since)
+    due = due_at(overtaken.row.quiet_at or since, since)
     return {
         "at": overtaken.row.number,
         "new_run_at": max(due, overtaken.not_before),

@@ -4,11 +4,12 @@ Counting ten million rows takes a second, adding up the buckets of a window a fe
 deletes what is counted here calls `add` in the same transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -41,14 +42,12 @@ from models import (
 from store.dialect import insert_or, insert_rows
 
 Key = tuple[int, ...]
-Deltas = Mapping[Key, Sequence[int]]
 LEVELS = (MONTH, DAY, HOUR)
 MONTHS = 12
 """Of a year."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing to count: an insight under one of its topics, under ALL_TOPICS, or a skipped conversation."""
 
     topic: int
@@ -72,42 +71,53 @@ def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -
     Call it once a transaction, or always for the same kinds of topic in the same order: it takes row locks by
     table and key, and four unsorted writers on PostgreSQL made a deadlock a second.
     """
-    by_table: dict[Table, dict[Key, list[int]]] = {
-        counts: {},
-        totals: {},
-        topic_months: {},
-        topic_years: {},
-    }
+    changes = _Changes()
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
-            for table, key, amounts in _shares(fact):
-                sums = by_table[table].setdefault(key, [0] * len(amounts))
-                sums[:] = [total + sign * amount for total, amount in zip(sums, amounts, strict=True)]
-    for table, deltas in by_table.items():
-        _apply(connection, table, {key: sums for key, sums in deltas.items() if any(sums)})
+            changes.count(fact, sign)
+    _apply(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
+    sums = ((key, n, changes.scores[key]) for key, n in changes.totals.items())
+    _apply(connection, totals, [(*key, n, score) for key, n, score in sums if n or score])
+    _apply(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
+    _apply(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
 
 
-def _shares(fact: Fact) -> Iterable[tuple[Table, Key, tuple[int, ...]]]:
-    """The rows that a fact counts in, and what it adds to each."""
-    for level in levels(fact.topic):
-        key = (fact.topic, level, bucket_of(level, fact.timestamp), fact.sentiment)
-        yield totals, key, (1, fact.score)
-        yield counts, (*key, fact.confidence), (1,)
-    if fact.topic > 0:
-        month = bucket_of(MONTH, fact.timestamp)
-        yield topic_months, (month, fact.topic), (1,)
-        yield topic_years, (month // MONTHS, fact.topic), (1,)
+def _none_yet() -> defaultdict[Key, int]:
+    return defaultdict(int)
 
 
-def _apply(connection: Connection, table: Table, deltas: Deltas) -> None:
-    if not deltas:
-        return
-    rows = [(*key, *deltas[key]) for key in sorted(deltas)]
+@dataclass(slots=True)
+class _Changes:
+    """What the rows of each roll-up gain or lose, by their keys."""
+
+    counts: defaultdict[Key, int] = field(default_factory=_none_yet)
+    totals: defaultdict[Key, int] = field(default_factory=_none_yet)
+    scores: defaultdict[Key, int] = field(default_factory=_none_yet)
+    """Of the rows of `totals`."""
+    months: defaultdict[Key, int] = field(default_factory=_none_yet)
+    years: defaultdict[Key, int] = field(default_factory=_none_yet)
+
+    def count(self, fact: Fact, sign: int) -> None:
+        """Add a fact, or with sign -1 take it away."""
+        topic, at, sentiment, confidence, score = fact
+        for level in levels(topic):
+            key = topic, level, bucket_of(level, at), sentiment
+            self.totals[key] += sign
+            self.scores[key] += sign * score
+            self.counts[*key, confidence] += sign
+        if topic > 0:
+            month = bucket_of(MONTH, at)
+            self.months[month, topic] += sign
+            self.years[month // MONTHS, topic] += sign
+
+
+def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:
+    """Add to the rows of a roll-up: each its key, by how many there are more, and what else is summed."""
+    rows.sort()
     insert_rows(connection, _raised(connection.dialect.name, table), rows)
-    # Behind its key a row begins with how many there are.
-    fallen = [key for key in sorted(deltas) if deltas[key][0] <= 0]
+    keys = list(table.primary_key)
+    fallen = [row[: len(keys)] for row in rows if row[len(keys)] <= 0]
     if fallen:
-        keys = list(table.primary_key)
         this = [column == bindparam(f"the_{column.name}") for column in keys]
         at = [{f"the_{c.name}": part for c, part in zip(keys, key, strict=True)} for key in fallen]
         connection.execute(delete(table).where(*this, table.c.n == 0), at)

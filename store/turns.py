@@ -1,12 +1,13 @@
 """What was said in conversations, as much of it as an analysis can use: a chat may have 50,000 messages."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from models import messages
+from store.dialect import at_once
 from text import HEAD, TAIL, Turn
 
 FEW = 200
@@ -41,20 +42,20 @@ WHOLE = _all()
 BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
 
 
-def of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, Sequence[Turn]]:
-    """The turns of conversations by number, in order; `rows` have `number` and `message_count`.
+def of(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
+    """The turns of conversations by number, in order; `counts` says how many messages each has.
 
     Of a long one at least its first 4,000 and its last 8,000 characters: what lies between is left out of every
     excerpt, and what is given is long enough to be cut there.
     """
-    found = _whole(connection, [row.number for row in rows if row.message_count <= FEW])
-    long = [row for row in rows if row.message_count > FEW]
-    return found | {row.number: _ends(connection, row.number, row.message_count) for row in long}
+    found = _whole(connection, [number for number, count in counts.items() if count <= FEW])
+    long = {number: count for number, count in counts.items() if count > FEW}
+    return found | {number: _ends(connection, number, count) for number, count in long.items()}
 
 
 def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
     turns: dict[int, list[Turn]] = defaultdict(list)
-    for number, role, said in connection.execute(WHOLE, {"numbers": numbers}):
+    for number, role, said in at_once(connection, WHOLE, {"numbers": numbers}):
         turns[number].append((role, said))
     return dict(turns)
 

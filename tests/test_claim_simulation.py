@@ -6,7 +6,7 @@ often than deaths, failures and late answers explain.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
@@ -120,7 +120,7 @@ class Tally:
 
     def right(self, work: Work) -> Completed:
         """The one right answer to its text."""
-        return answered(work, replace(an_analysis(), reasoning=self.text_of[work.job.id]))
+        return answered(work, an_analysis()._replace(reasoning=self.text_of[work.job.id]))
 
     def check(self, connection: Connection) -> None:
         """All has ended as it should."""

@@ -288,7 +288,7 @@ async def test_a_copy_beside_a_fresh_retry_survives_the_answer_to_it(db: Databas
         connection.execute(update(conversations).where(conversations.c.id == "c0").values(pass_cache=True))
         key = dead.work[0].key
         first = queue.due(connection, limit=1, now=NOW)[0]
-        queue.settle(connection, [replace(answered(dead.work[0]), job=first)], now=NOW)
+        queue.settle(connection, [answered(dead.work[0])._replace(job=first)], now=NOW)
         assert stored(connection, "c1").waits_for == key
 
         again = claim(connection, "b", now=NOW + LEASE)

@@ -138,7 +138,7 @@ def test_a_row_is_asked_once_and_again_as_often_as_the_policy_says(max_retries: 
         outcome = charged(now, "invalid_row", "clusters is missing", at=NOW, policy=policy)
         if isinstance(outcome, Failed):
             break
-        now = replace(now, failures=requeued(outcome).failures)
+        now = now._replace(failures=requeued(outcome).failures)
 
     assert asked == 1 + max_retries
     assert outcome == Failed(now, "invalid_row", "clusters is missing", 1 + max_retries)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -200,7 +199,7 @@ def shares(row: NewConversation, each: object) -> bool:
 async def test_a_bulk_of_duplicates_is_answered_in_order(db: Database) -> None:
     group = [new(f"c{at}", external_id=f"e{at}", content_hash=A) for at in range(500)]
     await db.write(lambda connection: take_in(connection, *group))
-    again = [replace(each, id=f"d{at}") for at, each in enumerate(group)]
+    again = [each._replace(id=f"d{at}") for at, each in enumerate(group)]
 
     answers = await db.write(lambda connection: accept(connection, again))
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -44,7 +43,7 @@ def held(connection: Connection, token: str = "a", *, now: int = NOW, limit: int
     """Claim what is due and hold it, without looking at it."""
     jobs = queue.due(connection, limit=limit, now=now)
     queue.lease(connection, [job.number for job in jobs], token=token, until=now + LEASE)
-    return [replace(job, lease=token) for job in jobs]
+    return [job._replace(lease=token) for job in jobs]
 
 
 def done(job: Job) -> Completed:
@@ -359,7 +358,7 @@ async def test_after_a_restart_what_was_held_or_waited_is_due_at_once(db: Databa
 async def test_depth_counts_what_has_not_ended_and_tells_since_when_the_oldest_waits(db: Database) -> None:
     def play(connection: Connection) -> None:
         assert depth(connection, now=NOW) == (0, None)
-        take_in(connection, *(replace(each, received_at=NOW + at) for at, each in enumerate(distinct(4))))
+        take_in(connection, *(each._replace(received_at=NOW + at) for at, each in enumerate(distinct(4))))
         jobs = held(connection, limit=2, now=NOW + 9)
         assert depth(connection, now=NOW) == (4, NOW)
 

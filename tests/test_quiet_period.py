@@ -1,7 +1,7 @@
 """When a chat is analysed: once for a burst, never too late, and always what it is by then."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ def claimed(connection: Connection, now: int, token: str = "a") -> list[Job]:
     """What is due, held from now on."""
     jobs = queue.due(connection, limit=50, now=now)
     queue.lease(connection, [job.number for job in jobs], token=token, until=now + LEASE)
-    return [replace(job, lease=token) for job in jobs]
+    return [job._replace(lease=token) for job in jobs]
 
 
 def done(job: Job, score: int = -6_500) -> Completed:

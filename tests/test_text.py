@@ -1,5 +1,6 @@
 """What analyzers see of a conversation, which conversations are the same text, and which need no analysis."""
 
+import re
 import string
 
 import pytest
@@ -10,7 +11,9 @@ from text import (
     HEAD,
     MARK,
     MAX_ANALYSED,
+    MENTION,
     TAIL,
+    URL,
     Excerpt,
     Turn,
     cache_key,
@@ -137,6 +140,34 @@ def test_one_turn_longer_than_everything_is_cut_inside_on_both_sides() -> None:
 def test_case_white_space_mentions_and_links_do_not_make_another_text(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)
     assert cache_key(one, "v") == cache_key(other, "v")
+
+
+pieces = st.sampled_from(
+    [
+        "Hi",
+        "@shop",
+        "a@b",
+        "http://x.y/z",
+        "HTTPS://X",
+        "WWW.x",
+        "awww.x",
+        "://",
+        "@",
+        " ",
+        "\u00a0",
+        "\x1c",
+        "\n",
+        "İ",
+        "ß",
+    ]
+)
+
+
+@given(st.lists(pieces | st.text(max_size=3), max_size=8).map("".join))
+def test_what_is_looked_for_first_is_all_that_is_taken_out(text: str) -> None:
+    without = MENTION.sub("", URL.sub("", text))
+
+    assert normalised(text) == re.sub(r"\s+", " ", without).strip().casefold()
 
 
 @pytest.mark.parametrize(
