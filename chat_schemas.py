@@ -92,6 +92,7 @@ class ChatOut(ChatItem, Paged):
 
 
 class ChatList(Paged):
-    """A page of chats, newest intake first."""
+    """A page of chats, newest intake first. Where `total_is_exact` is false there are more than `total`."""
 
     chats: list[ChatItem]
+    total_is_exact: bool

@@ -27,6 +27,9 @@ NOT_COMPLETED = text("status != 'completed'")
 IS_SKIPPED = text("status = 'skipped'")
 IS_TEXT = text("NOT is_chat")
 NOT_INDEXED = text("indexed < message_count")
+IS_LONG = text("said_until - said_from >= 86400000000")
+LONG = 86_400_000_000
+"""Microseconds from a dialogue's first message to its last that make it a long one: a day, which most do not last."""
 
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
