@@ -11,9 +11,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    bindparam,
     exists,
     func,
-    literal,
     or_,
     select,
     union_all,
@@ -24,7 +24,7 @@ from chat_models import participants
 from models import IS_TEXT, conversations, messages
 from search_text import Phrase
 from store import search, search_pages
-from store.chat_windows import Window
+from store.chat_windows import Window, touched
 from store.conversations import WITHOUT_RAW_DATA
 from store.search_pages import COUNTED, Page
 
@@ -80,6 +80,22 @@ class Asked:
         return Window(self.start, self.end)
 
 
+# Made once: to put them together takes longer than a page of ten.
+THOSE = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+def _first_participants() -> Select[Any]:
+    p = participants.c
+    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
+    theirs = p.conversation.in_(bindparam("numbers", expanding=True))
+    first = select(p.conversation, p.author, place).where(theirs).subquery().c
+    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
+    return shown.order_by(first.conversation, first.place)
+
+
+FIRST_PARTICIPANTS = _first_participants()
+
+
 def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
     """A chat with up to `limit` of its messages after the first `offset`, in order; None where there is none."""
     c, m = conversations.c, messages.c
@@ -119,8 +135,7 @@ def page(
         found = _with_words(connection, asked, asked.phrases, offset=offset, limit=limit, counted=counted)
     else:
         found = _part(connection, _without_words(asked), offset=offset, limit=limit)
-    some = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(found.numbers))
-    rows = sorted(connection.execute(some), key=lambda row: -row.number)
+    rows = sorted(connection.execute(THOSE, {"numbers": found.numbers}), key=lambda row: -row.number)
     return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
 
@@ -136,13 +151,9 @@ def _part(
 
 
 def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
-    p = participants.c
-    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
     chats = [row.number for row in rows if row.is_chat]
-    first = select(p.conversation, p.author, place).where(p.conversation.in_(chats)).subquery().c
-    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
     names: dict[int, list[str]] = defaultdict(list)
-    for number, author in connection.execute(shown.order_by(first.conversation, first.place)):
+    for number, author in connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}):
         names[number].append(author)
     return [
         Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
@@ -181,23 +192,8 @@ def _in_window(
     connection: Connection, asked: Asked, phrases: Sequence[Phrase]
 ) -> tuple[Sequence[int], Sequence[int]]:
     """The numbers of the chats that lie in the window, rising; of those that do in part, the ones asked for."""
-    c, window = conversations.c, asked.window
-    inside = window.holds_whole()
-    chats = [select(c.number, inside.label("inside")).where(*part) for part in window.touching()]
-    texts = select(c.number, literal(True)).where(IS_TEXT, *window.holds(c.timestamp))
-    touching = union_all(*chats, texts).subquery("touching").c
-    whole, partly = _listed(connection, touching.number, (touching.inside, ~touching.inside))
+    whole, partly = touched(connection, asked.start, asked.end)
     return sorted(whole), _said_in_window(connection, asked, phrases, partly) if partly else ()
-
-
-def _listed(
-    connection: Connection, number: ColumnElement[int], parts: Sequence[ColumnElement[bool]]
-) -> list[Sequence[int]]:
-    """The numbers for which each of these holds. As one value each: 7,500 rows take 19 ms, and so 3."""
-    of_postgresql = connection.dialect.name == "postgresql"
-    collect = func.array_agg if of_postgresql else func.group_concat
-    found = connection.execute(select(*(collect(number).filter(part) for part in parts))).one()
-    return [(each if of_postgresql else [*map(int, each.split(","))]) if each else [] for each in found]
 
 
 def _said_in_window(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -97,9 +98,8 @@ class _Range:
 def _range(numbers: Sequence[int] | None) -> _Range | None:
     if numbers is None:
         return None
-    first, last = numbers[0], numbers[-1]
-    is_whole = last - first + 1 == len(numbers)
-    return _Range(first, last, () if is_whole else {*range(first, last + 1)}.difference(numbers))
+    gaps = [gap for one, other in pairwise(numbers) if other > one + 1 for gap in range(one + 1, other)]
+    return _Range(numbers[0], numbers[-1], gaps)
 
 
 @dataclass(frozen=True, slots=True)

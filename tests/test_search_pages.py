@@ -169,6 +169,17 @@ async def test_those_among_some_are_found_however_far_apart_their_numbers_are(
     await tried(db, play)
 
 
+async def test_what_is_rare_in_a_narrow_range_of_long_chats_is_counted_exactly(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        fill(connection, [(1 + at // 11, "order" if at % 11 else "late") for at in range(550)])
+
+        found = page(connection, LATE, among=range(1, 51), offset=0, limit=2, counted=100)
+
+        assert (list(found.numbers), found.total, found.total_is_exact) == ([50, 49], 50, True)
+
+    await tried(db, play)
+
+
 # --- what it costs ------------------------------------------------------------------------------------------
 
 
