@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select, text
 from database import Database
 from models import conversations
 from search_text import Phrase, indexed, wanted, words
-from store import search
+from store import search, search_pages
 from store.conversations import remove, shorten
 from store.intake import NewMessage
 from store.search import Entry
@@ -25,6 +25,9 @@ def found(connection: Connection, keyword: str, author: str | None = None) -> li
     phrases = wanted(keyword)
     numbers = list(search.chats(connection, phrases, author)) if phrases else []
     assert numbers == sorted({*numbers})
+    if phrases:
+        page = search_pages.page(connection, phrases, author, offset=0, limit=100, counted=3)
+        assert list(page.numbers) == numbers[::-1]
     c = conversations.c
     ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
     assert len(ids) == len(numbers)
