@@ -92,7 +92,7 @@ class ChatOut(ChatItem, Paged):
 
 
 class ChatList(Paged):
-    """A page of chats, newest intake first. Where `total_is_exact` is false there are more than `total`."""
+    """A page of chats, newest intake first. There are at least `total`, if not `total_is_exact`."""
 
     chats: list[ChatItem]
     total_is_exact: bool

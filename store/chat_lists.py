@@ -56,7 +56,7 @@ class ChatList:
     chats: Sequence[Chat]
     total: int
     total_is_exact: bool
-    """Where not, there are more."""
+    """Where not, there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
