@@ -14,7 +14,7 @@ from sqlalchemy import (
 
 from columns import Number, partial_index, queue_columns
 from columns import metadata as metadata
-from models import IS_TEXT, NOT_INDEXED, conversations
+from models import IS_LONG, IS_TEXT, NOT_INDEXED, conversations
 
 # Who wrote in a chat, and from which message on.
 participants = Table(
@@ -38,6 +38,11 @@ partial_index(
     "ix_conversations_chat_time",
     *(conversations.c[name] for name in ("said_from", "said_until", "number")),
     where=conversations.c.said_from.is_not(None),
+)
+partial_index(
+    "ix_conversations_long_chat_time",
+    *(conversations.c[name] for name in ("said_from", "said_until", "number")),
+    where=IS_LONG,
 )
 
 # The second queue, one row a conversation. `revision` is the content's that is to be summarised,

@@ -92,6 +92,7 @@ class ChatOut(ChatItem, Paged):
 
 
 class ChatList(Paged):
-    """A page of chats, newest intake first."""
+    """A page of chats, newest intake first. There are at least `total`, if not `total_is_exact`."""
 
     chats: list[ChatItem]
+    total_is_exact: bool

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from chats import Added
-from store.chat_lists import Chat, ChatPage
+from store.chat_lists import Chat, ChatList, ChatPage
 from store.chats import made_id
 from times import iso
 from views import Json, due_at
@@ -31,6 +31,13 @@ def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
     said = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
     total = found.chat.row.message_count
     return {**chat_view(found.chat), "messages": said, **paging_view(total, page=page, limit=limit)}
+
+
+def chat_list_view(found: ChatList, *, page: int, limit: int) -> Json:
+    """A page of a list of chats."""
+    chats = [chat_view(chat) for chat in found.chats]
+    paging = paging_view(found.total, page=page, limit=limit)
+    return {"chats": chats, **paging, "total_is_exact": found.total_is_exact}
 
 
 def message_view(message: Row[Any] | Added, chat: str, begun_at: int) -> Json:

@@ -22,11 +22,14 @@ from columns import metadata as metadata
 STATUSES = ("queued", "processing", "completed", "failed", "skipped")
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES
 
+LONG = 86_400_000_000
+"""Microseconds from a dialogue's first message to its last that make it a long one: a day, which most do not last."""
 # Spelt out, because a partial index serves only a query that says its condition word for word.
 NOT_COMPLETED = text("status != 'completed'")
 IS_SKIPPED = text("status = 'skipped'")
 IS_TEXT = text("NOT is_chat")
 NOT_INDEXED = text("indexed < message_count")
+IS_LONG = text(f"said_until - said_from >= {LONG}")
 
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, TypeAdapter
 
 import removal
 from chat_schemas import ChatList, ChatMessage, ChatMessages, ChatOut, ChatsStored
-from chat_views import chat_page_view, chat_view, paging_view
+from chat_views import chat_list_view, chat_page_view
 from chats import ChatFull
 from errors import ApiError, Code, documented
 from group_commit import TooManyWaiting
@@ -99,9 +99,8 @@ async def of_user(owned: Owned, user_id: UserId, asked: Annotated[PageParameters
 
 async def _list(owned: Resources, asked: Asked, paging: PageParameters) -> Response:
     read = partial(store.page, asked=asked, offset=paging.offset, limit=paging.limit)
-    total, chats = await owned.database.read(read)
-    views = [chat_view(chat) for chat in chats]
-    return JSONResponse({"chats": views, **paging_view(total, page=paging.page, limit=paging.limit)})
+    found = await owned.database.read(read)
+    return JSONResponse(chat_list_view(found, page=paging.page, limit=paging.limit))
 
 
 @router.get("/chats/{conversation_id}", response_model=ChatOut, responses=documented(Code.NOT_FOUND, *SHARED))

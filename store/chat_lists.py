@@ -11,12 +11,11 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    and_,
+    bindparam,
     exists,
     func,
     or_,
     select,
-    true,
     union_all,
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -24,8 +23,10 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from chat_models import participants
 from models import IS_TEXT, conversations, messages
 from search_text import Phrase
-from store import search
+from store import search, search_pages
+from store.chat_windows import Window, touched
 from store.conversations import WITHOUT_RAW_DATA
+from store.search_pages import COUNTED, Page
 
 SHOWN_PARTICIPANTS = 100
 """Of a chat: those who wrote in it first."""
@@ -49,6 +50,16 @@ class ChatPage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatList:
+    """A page of a list of chats."""
+
+    chats: Sequence[Chat]
+    total: int
+    total_is_exact: bool
+    """Where not, there may be more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Which chats: those with a message that is by that author, in that window and contains all phrases."""
 
@@ -62,6 +73,27 @@ class Asked:
     def has_window(self) -> bool:
         """Whether the time is asked about."""
         return self.start is not None or self.end is not None
+
+    @property
+    def window(self) -> Window:
+        """When it was said."""
+        return Window(self.start, self.end)
+
+
+# Made once: to put them together takes longer than a page of ten.
+THOSE = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+def _first_participants() -> Select[Any]:
+    p = participants.c
+    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
+    theirs = p.conversation.in_(bindparam("numbers", expanding=True))
+    first = select(p.conversation, p.author, place).where(theirs).subquery().c
+    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
+    return shown.order_by(first.conversation, first.place)
+
+
+FIRST_PARTICIPANTS = _first_participants()
 
 
 def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
@@ -92,35 +124,36 @@ def last_position(connection: Connection, id_: str) -> int:
     return connection.scalar(select(c.message_count).where(c.id == id_)) or 0
 
 
-def page(connection: Connection, asked: Asked, *, offset: int, limit: int) -> tuple[int, list[Chat]]:
-    """How many chats are asked for, and up to `limit` of them after the first `offset`, newest intake first."""
+def page(
+    connection: Connection, asked: Asked, *, offset: int, limit: int, counted: int = COUNTED
+) -> ChatList:
+    """Up to `limit` of the chats that are asked for after the first `offset`, newest intake first.
+
+    Their number is exact unless more than `counted` messages contain the words, or a few less.
+    """
     if asked.phrases is not None:
-        total, numbers = _with_words(connection, asked, asked.phrases, offset=offset, limit=limit)
+        found = _with_words(connection, asked, asked.phrases, offset=offset, limit=limit, counted=counted)
     else:
-        total, numbers = _part(connection, _without_words(asked), offset=offset, limit=limit)
-    rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(numbers))).all()
-    return total, _with_participants(connection, sorted(rows, key=lambda row: -row.number))
+        found = _part(connection, _without_words(asked), offset=offset, limit=limit)
+    rows = sorted(connection.execute(THOSE, {"numbers": found.numbers}), key=lambda row: -row.number)
+    return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
 
 def _part(
     connection: Connection, chosen: Select[Any] | CompoundSelect[Any], *, offset: int, limit: int
-) -> tuple[int, Sequence[int]]:
+) -> Page:
     found = chosen.subquery("found")
     total = connection.scalar(select(func.count()).select_from(found)) or 0
     if offset >= total:
-        return total, ()
+        return Page((), total, total_is_exact=True)
     some = select(found.c.number).order_by(found.c.number.desc()).limit(limit).offset(offset)
-    return total, connection.scalars(some).all()
+    return Page(connection.scalars(some).all(), total, total_is_exact=True)
 
 
 def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
-    p = participants.c
-    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
     chats = [row.number for row in rows if row.is_chat]
-    first = select(p.conversation, p.author, place).where(p.conversation.in_(chats)).subquery().c
-    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
     names: dict[int, list[str]] = defaultdict(list)
-    for number, author in connection.execute(shown.order_by(first.conversation, first.place)):
+    for number, author in connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}):
         names[number].append(author)
     return [
         Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
@@ -134,27 +167,33 @@ def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
     """The numbers of the chats that are asked for, each once."""
     if asked.author is None and not asked.has_window:
         return select(conversations.c.number)
-    return union_all(_texts(asked), _dialogues(asked))
+    return union_all(_texts(asked), *_dialogues(asked))
 
 
 def _with_words(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int
-) -> tuple[int, Sequence[int]]:
-    """How many chats are asked for, and the numbers of some of them."""
+    connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int, counted: int
+) -> Page:
     if not phrases:
-        return 0, ()
-    if not asked.has_window:
-        return search.page(connection, phrases, asked.author, offset=offset, limit=limit)
-    return search.part(_in_window(connection, asked, phrases), offset=offset, limit=limit)
+        return Page((), 0, total_is_exact=True)
+    among, besides = _in_window(connection, asked, phrases) if asked.has_window else (None, ())
+    return search_pages.page(
+        connection,
+        phrases,
+        asked.author,
+        among=among,
+        besides=besides,
+        offset=offset,
+        limit=limit,
+        counted=counted,
+    )
 
 
-def _in_window(connection: Connection, asked: Asked, phrases: Sequence[Phrase]) -> Sequence[int]:
-    """The numbers of the chats that are asked for, rising."""
-    whole = _touching(connection, asked)
-    found = search.chats(connection, phrases, asked.author, among=list(whole)) if whole else ()
-    partly = [number for number in found if not whole[number]]
-    those = {*_said_in_window(connection, asked, phrases, partly)} if partly else set()
-    return [number for number in found if whole[number] or number in those]
+def _in_window(
+    connection: Connection, asked: Asked, phrases: Sequence[Phrase]
+) -> tuple[Sequence[int], Sequence[int]]:
+    """The numbers of the chats that lie in the window, rising; of those that do in part, the ones asked for."""
+    whole, partly = touched(connection, asked.start, asked.end)
+    return sorted(whole), _said_in_window(connection, asked, phrases, partly) if partly else ()
 
 
 def _said_in_window(
@@ -162,7 +201,7 @@ def _said_in_window(
 ) -> Sequence[int]:
     """Those of the conversations whose matching messages, not just any, are in the window."""
     found = search.matches(connection, phrases, asked.author, among=among).c
-    numbers = select(found.conversation).where(*_within(asked, _moment_of(found)))
+    numbers = select(found.conversation).where(*asked.window.holds(_moment_of(found)))
     return connection.scalars(numbers.distinct()).all()
 
 
@@ -179,50 +218,29 @@ def _moment_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
     return func.coalesce(of_message.where(this).scalar_subquery(), of_chat)
 
 
-def _within(asked: Asked, moment: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    bounds = [] if asked.start is None else [moment >= asked.start]
-    return bounds if asked.end is None else [*bounds, moment < asked.end]
-
-
 def _texts(asked: Asked) -> Select[Any]:
     """Conversations of one text: all about them is in one index by author, and in one by time."""
     c = conversations.c
     by_author = [] if asked.author is None else [c.author == asked.author]
-    return select(c.number).where(IS_TEXT, *by_author, *_within(asked, c.timestamp))
+    return select(c.number).where(IS_TEXT, *by_author, *asked.window.holds(c.timestamp))
 
 
-def _dialogues(asked: Asked) -> Select[Any]:
-    c, p = conversations.c, participants.c
+def _dialogues(asked: Asked) -> list[Select[Any]]:
+    """Chats that were dialogues from the start, or have become one; in parts that exclude each other."""
+    c, p, window = conversations.c, participants.c, asked.window
     if asked.author is None:
-        return select(c.number).where(c.said_from.is_not(None), _said_within(asked))
+        return [select(c.number).where(*part, _said_within(asked)) for part in window.touching()]
     theirs = select(p.conversation.label("number")).where(p.author == asked.author)
     if not asked.has_window:
-        return theirs
-    return theirs.join(conversations, c.number == p.conversation).where(_said_within(asked))
-
-
-def _touching(connection: Connection, asked: Asked) -> dict[int, bool]:
-    """The numbers of the conversations that touch the window, and whether all that was said is inside it."""
-    c = conversations.c
-    inside = and_(*_within(asked, c.said_from), *_within(asked, c.said_until))
-    chats = select(c.number, inside).where(c.said_from.is_not(None), *_touches(asked))
-    texts = select(c.number, true()).where(IS_TEXT, *_within(asked, c.timestamp))
-    return {number: bool(whole) for number, whole in connection.execute(union_all(chats, texts))}
-
-
-def _touches(asked: Asked) -> list[ColumnElement[bool]]:
-    c = conversations.c
-    return [
-        *([] if asked.end is None else [c.said_from < asked.end]),
-        *([] if asked.start is None else [c.said_until >= asked.start]),
-    ]
+        return [theirs]
+    by_number = theirs.join(conversations, c.number == p.conversation)
+    return [by_number.where(*window.touches(), _said_within(asked))]
 
 
 def _said_within(asked: Asked) -> ColumnElement[bool]:
     """Whether a chat has a message in the window: plain where the chat is inside it, else looked up."""
-    c, m = conversations.c, messages.c
-    inside = [*_within(asked, c.said_from), *_within(asked, c.said_until)]
+    c, m, window = conversations.c, messages.c, asked.window
     by_author = [] if asked.author is None else [m.author == asked.author]
     moment = func.coalesce(m.timestamp, m.received_at, c.timestamp)
-    one = exists().where(m.conversation == c.number, *by_author, *_within(asked, moment))
-    return and_(*_touches(asked), or_(and_(*inside), one))
+    one = exists().where(m.conversation == c.number, *by_author, *window.holds(moment))
+    return or_(window.holds_whole(), one)

@@ -27,9 +27,6 @@ from models import NOT_INDEXED, conversations, messages
 from search_text import NOTHING, Phrase, indexed, written_by
 
 POSITIONS = 65_536
-NEAR = 1_000
-"""Conversations from the newest on, within which a page is read from its end of the index: a page of ten takes
-0.1 ms, and 72,000 conversations are counted in 28 ms that take 55 to list."""
 ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
 
 
@@ -109,8 +106,8 @@ def matches(
 
     Rows of `conversation` and `position`. There has to be a phrase.
     """
-    of_postgresql = connection.dialect.name == "postgresql"
-    found = _found(connection, FIND_VECTORS if of_postgresql else FIND_DOCUMENTS, phrases, author, among)
+    statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
+    found = _found(connection, statements, phrases, author, among)
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
@@ -123,58 +120,31 @@ def chats(
 ) -> Sequence[int]:
     """The numbers of the conversations, of these where they are given, with such a message, rising."""
     if connection.dialect.name == "postgresql":
-        statement = CHATS_BY_VECTOR if among is None else CHATS_AMONG_BY_VECTOR
-        return connection.scalar(_found(connection, statement, phrases, author, among)) or []
+        return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
     # As one text: 50,000 rows would be as many objects twice over.
     numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
 
 
-def page(
-    connection: Connection, phrases: Sequence[Phrase], author: str | None = None, *, offset: int, limit: int
-) -> tuple[int, Sequence[int]]:
-    """How many conversations have such a message, and up to `limit` of them behind `offset`, numbers falling."""
-    if connection.dialect.name != "postgresql" and offset + limit <= NEAR:
-        total = connection.scalar(_found(connection, COUNT_BY_DOCUMENT, phrases, author, None)) or 0
-        return total, _newest(connection, _query(connection, phrases, author), offset + limit)[offset:]
-    return part(chats(connection, phrases, author), offset=offset, limit=limit)
-
-
-def part(rising: Sequence[int], *, offset: int, limit: int) -> tuple[int, Sequence[int]]:
-    """How many numbers there are, and up to `limit` of them behind `offset`, falling."""
-    last = max(0, len(rising) - offset)
-    return len(rising), rising[max(0, last - limit) : last][::-1]
-
-
-def _newest(connection: Connection, query: str, wanted: int) -> Sequence[int]:
-    """The numbers of the so many newest conversations that FTS5 finds, falling."""
-    most = 4 * wanted
-    while True:
-        found = connection.scalars(NEWEST_BY_DOCUMENT, {"query": query, "most": most}).all()
-        numbers = list(dict.fromkeys(found))
-        if len(numbers) >= wanted or len(found) < most:
-            return numbers[:wanted]
-        most *= 8
-
-
 def _found(
     connection: Connection,
-    statement: str,
+    statements: tuple[str, str],
     phrases: Sequence[Phrase],
     author: str | None,
     among: Sequence[int] | None,
 ) -> TextClause:
-    query = {"query": _query(connection, phrases, author)}
+    """The first of the statements, or the second, for those `among` some."""
+    words = {"query": query(connection, phrases, author)}
     if among is None:
-        return text(statement.format(among="")).bindparams(**query)
+        return text(statements[0]).bindparams(**words)
     if connection.dialect.name == "postgresql":
         connection.execute(PLAN_ANEW)
-        return text(statement.format(among=AMONG_VECTORS)).bindparams(**query, among=[*among])
-    numbers = json.dumps([*among])
-    return text(statement.format(among=AMONG_DOCUMENTS)).bindparams(**query, among=numbers)
+        return text(statements[1]).bindparams(**words, among=[*among])
+    return text(statements[1]).bindparams(**words, among=json.dumps([*among]))
 
 
-def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
+def query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
+    """What is looked for, in the database's own language."""
     wanted = phrases if author is None else [*phrases, (written_by(author),)]
     if connection.dialect.name == "postgresql":
         return " & ".join(f"({' <-> '.join(map(_quoted, phrase))})" for phrase in wanted)
@@ -185,24 +155,16 @@ def _query(connection: Connection, phrases: Sequence[Phrase], author: str | None
 
 ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
 REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
-FIND_DOCUMENTS = (
-    "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search"
-    " WHERE search MATCH :query{among}"
-)
-CHATS_BY_DOCUMENT = (
-    "SELECT group_concat(number) FROM"
-    " (SELECT DISTINCT rowid >> 16 AS number FROM search WHERE search MATCH :query{among})"
-)
-COUNT_BY_DOCUMENT = "SELECT count(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query{among}"
-NEWEST_BY_DOCUMENT = text(
-    "SELECT rowid >> 16 FROM search WHERE search MATCH :query ORDER BY rowid DESC LIMIT :most"
-)
 # With bounds as well: FTS5 leaps to the first and ends at the last.
 AMONG_DOCUMENTS = (
     " AND rowid >= (SELECT min(value) << 16 FROM json_each(:among))"
     " AND rowid < (SELECT (max(value) + 1) << 16 FROM json_each(:among))"
     " AND rowid >> 16 IN (SELECT value FROM json_each(:among))"
 )
+_FIND = "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search WHERE search MATCH :query"
+FIND_DOCUMENTS = (_FIND, _FIND + AMONG_DOCUMENTS)
+_CHATS = "SELECT group_concat(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query"
+CHATS_BY_DOCUMENT = (_CHATS, _CHATS + AMONG_DOCUMENTS)
 ADD_VECTOR = text(
     "INSERT INTO search (conversation, position, words)"
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
@@ -211,17 +173,21 @@ REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND
 # What is best depends on how common the words and how many the conversations are: a plan for all of them took 1 s for
 # twenty conversations that take 15 ms. To plan everything anew costs pages of insights 4 to 6 ms, so only this does.
 PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
-# `conversation = ANY(:among)` made PostgreSQL read the whole index of a common word, and look for each number in the
-# other as well: 228 ms for 7,500 conversations that take 55 so, and 52 for 300 that take 2.
-AMONG_VECTORS = " JOIN unnest(CAST(:among AS bigint[])) AS among (number) ON conversation = among.number"
-FIND_VECTORS = "SELECT conversation, position FROM search{among} WHERE words @@ CAST(:query AS tsquery)"
+FIND_VECTORS = (
+    "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)",
+    # `OFFSET 0` has PostgreSQL read the messages of each conversation. Left to itself it looked up all that a word
+    # is in, 40 ms for one of a hundredth of all messages.
+    "SELECT conversation, position FROM unnest(CAST(:among AS bigint[])) AS among (number) CROSS JOIN LATERAL"
+    " (SELECT conversation, position, words FROM search WHERE conversation = number OFFSET 0) AS theirs"
+    " WHERE words @@ CAST(:query AS tsquery)",
+)
 CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
-    " WHERE words @@ CAST(:query AS tsquery)"
-)
-CHATS_AMONG_BY_VECTOR = (
+    " WHERE words @@ CAST(:query AS tsquery)",
+    # `conversation = ANY(:among)` made it read the whole index of a common word, and look for each number in the
+    # other as well: 228 ms for 7,500 conversations that take 55 so, and 52 for 300 that take 2.
     "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
-    " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))"
+    " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
 )
 
 

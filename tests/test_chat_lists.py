@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
+from chat_views import chat_list_view
 from database import Database
 from search_text import wanted
-from store.chat_lists import SHOWN_PARTICIPANTS, Asked, page
+from store.chat_lists import SHOWN_PARTICIPANTS, Asked, ChatList, page
 from store.intake import NewMessage
 from tests.chat_data import added, said
 from tests.insight_data import A_DAY, thorough, tried
@@ -51,6 +52,7 @@ async def test_a_list_is_newest_first_and_in_pages(service: Service) -> None:
 
     assert [each["conversation_id"] for each in first["chats"]] == ["c7", "c6", "c5"]
     assert (first["total"], first["page"], first["limit"], first["pages"]) == (7, 1, 3, 3)
+    assert first["total_is_exact"] is True
     assert await ids(service, "/users/u/chats", limit=3, page=3) == ["c1"]
     past = await service.get("/users/u/chats", page=10**20)
     assert (past["chats"], past["total"]) == ([], 7)
@@ -119,6 +121,29 @@ async def test_one_message_has_to_meet_every_filter(service: Service) -> None:
     assert await ids(service, keyword="!?", **day) == []
 
 
+async def test_a_chat_that_began_long_before_the_window_is_found_by_what_was_said_in_it(
+    service: Service,
+) -> None:
+    for chat, text in (("silent", "early"), ("long", "late")):
+        await send(service, (chat, "u", "early", "2025-01-01"), (chat, "u", text, "2025-03-01"))
+        await send(service, (chat, "u", "early", "2025-05-01"))
+    await send(service, ("over", "u", "late", "2025-01-01"), ("over", "u", "late", "2025-01-09"))
+    await send(service, ("inside", "u", "late", "2025-03-01"))
+
+    window = {"start_date": "2025-02-25", "end_date": "2025-03-05"}
+    assert await ids(service, **window) == ["inside", "long", "silent"]
+    assert await ids(service, keyword="late", **window) == ["inside", "long"]
+    assert (await service.get("/chats", keyword="late", **window))["total"] == 2
+    assert await ids(service, keyword="late", limit=1, page=2, **window) == ["long"]
+    assert await ids(service, keyword="late", start_date="2025-01-05") == ["inside", "over", "long"]
+
+
+def test_an_answer_says_where_there_are_more_than_were_counted() -> None:
+    answer = chat_list_view(ChatList([], 7, total_is_exact=False), page=1, limit=3)
+
+    assert answer == {"chats": [], "total": 7, "page": 1, "limit": 3, "pages": 3, "total_is_exact": False}
+
+
 async def test_what_is_posted_by_the_other_door_is_found_a_moment_later(service: Service) -> None:
     await service.post("Où est ma commande? The café never called", conversation_id="c", author="x")
 
@@ -135,15 +160,15 @@ async def test_participants_are_shown_up_to_a_hundred(db: Database) -> None:
         added(connection, *[said("c", author=f"u{at}") for at in range(150)], said("d", author="v"))
         take_in(connection, new("nobody"))
 
-        total, found = page(connection, Asked(), offset=0, limit=9)
+        found = page(connection, Asked(), offset=0, limit=9)
 
-        assert total == 3
-        assert [(chat.row.id, len(chat.participants)) for chat in found] == [
+        assert (found.total, found.total_is_exact) == (3, True)
+        assert [(chat.row.id, len(chat.participants)) for chat in found.chats] == [
             ("nobody", 0),
             ("d", 1),
             ("c", SHOWN_PARTICIPANTS),
         ]
-        assert found[2].participants == [f"u{at}" for at in range(SHOWN_PARTICIPANTS)]
+        assert found.chats[2].participants == [f"u{at}" for at in range(SHOWN_PARTICIPANTS)]
 
     await tried(db, play)
 
@@ -171,6 +196,7 @@ def day(number: int) -> int:
     author=st.none() | st.sampled_from(AUTHORS),
     window=st.tuples(st.none() | DAYS, st.none() | DAYS),
     keyword=st.none() | st.sampled_from([*WORDS, '"late order"', '"order late"']),
+    counted=st.integers(1, 5),
 )
 async def test_a_list_is_what_looking_at_every_message_would_give(
     db: Database,
@@ -179,6 +205,7 @@ async def test_a_list_is_what_looking_at_every_message_would_give(
     author: str | None,
     window: tuple[int | None, int | None],
     keyword: str | None,
+    counted: int,
 ) -> None:
     start, end = (None if each is None else day(each) for each in window)
 
@@ -206,16 +233,18 @@ async def test_a_list_is_what_looking_at_every_message_would_give(
             added(connection, said(chat, text, author=who, timestamp=None if number is None else day(number)))
         asked = Asked(author, start, end, None if keyword is None else wanted(keyword))
 
-        total, found = page(connection, asked, offset=0, limit=100)
+        found = page(connection, asked, offset=0, limit=100)
 
         by_chat = {f"t{at}": [each] for at, each in enumerate(taken_in)} | {
             chat: [each for each in some if each[0] == chat]
             for chat in dict.fromkeys(each[0] for each in some)
         }
         expected = [chat for chat, said in by_chat.items() if any(meets(each) for each in said)]
-        assert [chat.row.id for chat in found] == expected[::-1]
-        assert total == len(expected)
-        second = page(connection, asked, offset=1, limit=1)[1]
-        assert [chat.row.id for chat in second] == expected[::-1][1:2]
+        assert [chat.row.id for chat in found.chats] == expected[::-1]
+        assert (found.total, found.total_is_exact) == (len(expected), True)
+        second = page(connection, asked, offset=1, limit=1, counted=counted)
+        assert [chat.row.id for chat in second.chats] == expected[::-1][1:2]
+        assert second.total_is_exact or 2 < second.total <= len(expected)
+        assert second.total == len(expected) or not second.total_is_exact
 
     await tried(db, play)

@@ -103,7 +103,7 @@ async def test_what_was_taken_in_before_there_were_chats_is_one(db: Database) ->
             (2, "x", 1),
             (2, "agent", 2),
         ]
-        assert [chat.row.id for chat in page(connection, Asked("x"), offset=0, limit=9)[1]] == [
+        assert [chat.row.id for chat in page(connection, Asked("x"), offset=0, limit=9).chats] == [
             "chat",
             "text",
         ]

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Row, func, select, text
 from database import Database
 from models import conversations
 from search_text import Phrase, indexed, wanted, words
-from store import search
+from store import search, search_pages
 from store.conversations import remove, shorten
 from store.intake import NewMessage
-from store.search import NEAR, Entry
+from store.search import Entry
 from tests.chat_data import added, post, said, turns
 from tests.insight_data import thorough, tried
 from tests.rows import new, stored, take_in
@@ -25,6 +25,9 @@ def found(connection: Connection, keyword: str, author: str | None = None) -> li
     phrases = wanted(keyword)
     numbers = list(search.chats(connection, phrases, author)) if phrases else []
     assert numbers == sorted({*numbers})
+    if phrases:
+        page = search_pages.page(connection, phrases, author, offset=0, limit=100, counted=3)
+        assert list(page.numbers) == numbers[::-1]
     c = conversations.c
     ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
     assert len(ids) == len(numbers)
@@ -296,31 +299,6 @@ async def test_only_those_among_some_are_found(db: Database) -> None:
         assert list(search.chats(connection, [("order",)], among=[b, c, e])) == []
         rows = connection.execute(select(search.matches(connection, [("late",)], among=[a, c, e])))
         assert sorted(map(tuple, rows)) == [(a, 1), (c, 1), (e, 1)]
-
-    await tried(db, play)
-
-
-async def test_a_page_is_counted_and_cut_like_the_whole_list(db: Database) -> None:
-    def play(connection: Connection) -> None:
-        for chat in range(12):
-            added(connection, *[said(f"c{chat}", "late") for _ in range(1 + 40 * (chat % 3))])
-        falling = list(search.chats(connection, [("late",)]))[::-1]
-        assert len(falling) == 12
-
-        for offset, limit in (
-            (0, 1),
-            (0, 5),
-            (5, 5),
-            (10, 5),
-            (11, 1),
-            (12, 5),
-            (0, 12),
-            (0, NEAR + 1),
-            (NEAR, 9),
-        ):
-            total, numbers = search.page(connection, [("late",)], offset=offset, limit=limit)
-            assert (total, list(numbers)) == (12, falling[offset : offset + limit])
-        assert search.page(connection, [("nothing",)], offset=0, limit=5)[0] == 0
 
     await tried(db, play)
 
