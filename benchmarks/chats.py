@@ -2,9 +2,9 @@
 
     python -m benchmarks.chats [--full] [--databases sqlite postgresql] [--messages 1000000] [--requests 200]
 
-A service process without work over a copy of a seeded SQLite file, then over a PostgreSQL database; one kept-alive
-connection, first pages of ten, every question with other words or another user. Appending is measured in turns at a
-chat of ten messages, each time another one, and at one of ten thousand.
+A service process without work over a copy of a seeded SQLite file, then over a PostgreSQL database whose server is set
+as in `docker-compose.yml`; one kept-alive connection, first pages of ten, every question with other words or another
+user. Appending is measured in turns at a chat of ten messages, each time another one, and at one of ten thousand.
 """
 
 import argparse
@@ -34,6 +34,8 @@ from tests.databases import KINDS, SQLITE, fresh
 from tests.service import Process, address
 
 MOST_MS, MOST_TIMES_AS_MUCH = 30.0, 1.25
+AS_COMPOSED = "shared_buffers = '512MB'"
+"""As `docker-compose.yml` starts PostgreSQL."""
 COUNTED = 5
 """Of the questions asked the messages that match are counted for so many."""
 MESSAGE = "This message is the next of its chat and says where the parcel is"
@@ -237,7 +239,7 @@ def _seeded(kind: str, messages: int) -> Iterator[str]:
         with seeded.copied(seeded.chats_url(messages)) as url:
             yield url
         return
-    with TemporaryDirectory(prefix="chats-") as folder, fresh(kind, Path(folder)) as made:
+    with TemporaryDirectory(prefix="chats-") as folder, fresh(kind, Path(folder), AS_COMPOSED) as made:
         seeded.seed_chats(url := address(made), messages)
         yield url
 

@@ -22,12 +22,15 @@ CARELESS = (
 
 
 @contextmanager
-def fresh(kind: str, folder: Path) -> Iterator[URL]:
-    """An empty database of that kind, gone after the block; an SQLite file lies in `folder`."""
+def fresh(kind: str, folder: Path, *settings: str) -> Iterator[URL]:
+    """An empty database of that kind, gone after the block; an SQLite file lies in `folder`.
+
+    `settings` are of the PostgreSQL server, as `postgresql` takes them.
+    """
     if kind == SQLITE:
         yield sqlite(folder)
         return
-    with postgresql() as server, created(server, f"fresh_{os.getpid()}") as url:
+    with postgresql(*settings) as server, created(server, f"fresh_{os.getpid()}") as url:
         yield url
 
 
@@ -37,11 +40,14 @@ def sqlite(folder: Path) -> URL:
 
 
 @contextmanager
-def postgresql() -> Iterator[URL]:
-    """A server's address: TEST_DATABASE_URL, else one that pip installed, started here."""
+def postgresql(*settings: str) -> Iterator[URL]:
+    """A server's address: TEST_DATABASE_URL, else one that pip installed, started here.
+
+    `settings` are those of the latter that it takes at its start, as `shared_buffers = '512MB'`.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
-        yield make_url(given).set(drivername="postgresql+asyncpg")
+        yield _async(given)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where a user has no XDG_RUNTIME_DIR
@@ -49,13 +55,22 @@ def postgresql() -> Iterator[URL]:
 
     # Not pytest's own folder: another run on the machine may clear that away.
     with TemporaryDirectory(prefix="insights-postgresql-") as folder:
+        if settings:
+            unset = get_server(folder, cleanup_mode="stop")
+            changes = (f"ALTER SYSTEM SET {each}" for each in settings)
+            asyncio.run(administer(_async(unset.get_uri()), *changes))
+            unset.cleanup()
         server = get_server(folder, cleanup_mode="stop")
-        url = make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
+        url = _async(server.get_uri())
         try:
             asyncio.run(administer(url, *CARELESS))
             yield url
         finally:
             server.cleanup()
+
+
+def _async(address: str) -> URL:
+    return make_url(address).set(drivername="postgresql+asyncpg")
 
 
 @contextmanager
