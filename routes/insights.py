@@ -199,17 +199,18 @@ def _listing_view(found: Window, chosen: Selection | None) -> Json:
 
 
 def _listed_view(listed: Listed) -> Json:
-    row = listed.row
-    return {
+    row, text, truncated = listed
+    view: Json = {
         "conversation_id": row.id,
         "external_id": row.external_id,
         "author": row.author,
         "timestamp": iso(row.timestamp),
-        "text": listed.text,
-        **({"text_truncated": True} if listed.truncated else {}),
-        "metadata": {} if row.metadata is None else from_json(row.metadata),
-        **insight_view(row),
+        "text": text,
     }
+    if truncated:
+        view["text_truncated"] = True
+    view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
+    return view | insight_view(row)
 
 
 def _trends_view(found: Trends, start: int, end: int) -> Json:
@@ -233,11 +234,12 @@ def _counts_view(counts: Counts) -> Json:
 
 
 def _point_view(point: Point) -> Json:
-    total = sum(point.counts.values())
+    start, counts, score_sum, partial = point
+    total = sum(counts.values())
     return {
-        "start": iso(point.start),
+        "start": iso(start),
         "total": total,
-        **_counts_view(point.counts),
-        "mean_sentiment": round(point.score_sum / total / SCORE_UNIT, 4) if total else None,
-        "partial": point.partial,
+        **_counts_view(counts),
+        "mean_sentiment": round(score_sum / total / SCORE_UNIT, 4) if total else None,
+        "partial": partial,
     }

@@ -64,14 +64,21 @@ def expected(stored: Sequence[Insight], chosen: Selection) -> list[Position]:
     return sorted(found, reverse=True)
 
 
+def page(connection: Connection, chosen: Selection, **how: Any) -> list[Position]:
+    """The positions of one page."""
+    topic = windows.topic_of(connection, chosen.cluster)
+    total = windows.total(connection, chosen)
+    return [] if topic is None else pages.positions(connection, chosen, topic, total, **how)
+
+
 def listed(connection: Connection, chosen: Selection, limit: int, effort: Effort) -> list[Position]:
     """Every page's positions, read until one comes back short."""
     found: list[Position] = []
     while True:
         before = found[-1] if found else None
-        page = pages.positions(connection, chosen, limit=limit, before=before, effort=effort)
-        found += page
-        if len(page) < limit:
+        some = page(connection, chosen, limit=limit, before=before, effort=effort)
+        found += some
+        if len(some) < limit:
             return found
 
 
@@ -153,7 +160,7 @@ def test_a_rare_match_far_back_is_not_walked_to(cluster: str | None) -> None:
 
     with in_memory() as connection:
         store(connection, [*near, far])
-        found, taken = steps(connection, lambda: pages.positions(connection, chosen, limit=10))
+        found, taken = steps(connection, lambda: page(connection, chosen, limit=10))
 
     assert found == [(far.timestamp, far.conversation)]
     assert taken < 20_000
