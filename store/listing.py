@@ -128,7 +128,7 @@ def _page(connection: Connection, chosen: Selection, limit: int, before: Positio
     if topic is None:
         return Page([], None), 0
     total = windows.total_of(connection, topic, chosen)
-    found = pages.positions(connection, chosen, topic, total, limit=limit + 1, before=before)
+    found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before) if total else []
     listed = _listed(connection, [number for _, number in found[:limit]])
     return Page(listed, found[limit - 1] if len(found) > limit else None), total
 

@@ -46,7 +46,6 @@ def positions(
     connection: Connection,
     chosen: Selection,
     topic: int,
-    total: int,
     *,
     limit: int,
     before: Position | None = None,
@@ -54,10 +53,8 @@ def positions(
 ) -> list[Position]:
     """Where the chosen insights stand, the newest first, at most `limit`, all of them after `before`.
 
-    `topic` and `total` are what `windows` says of the selection.
+    `topic` is the number of their cluster.
     """
-    if not total:
-        return []
     search = _Search(connection, chosen, topic, before or (chosen.end, 0), limit, effort)
     if chosen.author is not None:
         return search.walk(WALK_AUTHOR[topic != ALL_TOPICS])
@@ -96,7 +93,7 @@ class _Search:
         if not held:
             return []
         newest, oldest = held[0], held[-1]
-        if newest - oldest < 2 * len(held):
+        if newest - oldest < 2 * len(held):  # In one go, which ends where the page is full.
             at, number = min(self.top, (start_of(level, newest + 1), 0))
             start = max(self.chosen.start, start_of(level, oldest))
             return self.walk(WALK[self.kind], start=start, at=at, number=number)
@@ -167,8 +164,8 @@ def _walking(kind: Kind) -> Select[Any]:
 def _visiting(kind: Kind) -> Select[Any]:
     """What matches in any of the `buckets`, each `length` microseconds long.
 
-    For each bucket in turn along the index, which SQLite does only where nothing else is known of an entry that the
-    index has: the window's bounds are of a sum, the topic is the bucket's. A year took 254 ms otherwise.
+    Along the index for each bucket, which SQLite does only if all that it could seek instead depends on the bucket
+    (the topic) or is hidden in a sum (the window's bounds): it tried a year's entries on every bucket, in 254 ms.
     """
     table, nothing = rollups.EDGES[kind], literal_column("0", BigInteger)
     c, bucket, length = table.c, listed("buckets"), bindparam("length", type_=BigInteger)

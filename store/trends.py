@@ -57,8 +57,13 @@ class Trends:
     previous: Counts
 
 
-def trends(connection: Connection, start: int, end: int, *, cluster: str | None, now: int) -> Trends:
-    """The trends of a window, of one topic where `cluster` names it; times in UTC microseconds."""
+def trends(
+    connection: Connection, start: int, end: int, *, cluster: str | None, now: int, one_in: int = ONE_IN
+) -> Trends:
+    """The trends of a window, of one topic where `cluster` names it; times in UTC microseconds.
+
+    A topic with less than one of `one_in` of the window's insights in any month is looked at only if it can matter.
+    """
     topic = windows.topic_of(connection, cluster)
     series = _series(connection, topic, start, end, now)
     counts = {sentiment: sum(point.counts[sentiment] for point in series) for sentiment in SENTIMENTS}
@@ -66,7 +71,9 @@ def trends(connection: Connection, start: int, end: int, *, cluster: str | None,
     return Trends(
         counts=counts,
         skipped=windows.skipped(connection, start, end),
-        top_topics=_top(connection, start, end, total) if cluster is None else _alone(cluster, total),
+        top_topics=_top(connection, start, end, max(1, total // one_in))
+        if cluster is None
+        else _alone(cluster, total),
         series=series,
         previous=_by_sentiment(connection, topic, start - (end - start), start),
     )
@@ -152,16 +159,15 @@ BY_TOPIC = Prepared(_counting_topics())
 # --- the best topics ----------------------------------------------------------------------------------------
 
 
-def _top(connection: Connection, start: int, end: int, total: int) -> Sequence[tuple[str, int]]:
-    """The ten topics with the most insights, exactly; equal ones by slug. The window has `total` insights.
+def _top(connection: Connection, start: int, end: int, common: int) -> Sequence[tuple[str, int]]:
+    """The ten topics with the most insights, exactly; equal ones by slug.
 
-    At first among those that are common, with one of `ONE_IN` insights or more in a month or year of the window: the
-    others can be left out unseen where together their months cannot hold as many as the tenth best.
+    At first among those with `common` insights or more in a month or year of the window: the others can be left out
+    unseen where what they may have in all of them is less than the tenth best has.
     """
     periods = _Periods.of(start, end)
-    if not total or periods is None:
+    if periods is None:
         return []
-    common = max(1, total // ONE_IN)
     best = _best(connection, start, end, periods, common)
     if len(best) == TOP and periods.left_out(common) < best[-1][1]:
         return best
