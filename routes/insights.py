@@ -250,12 +250,16 @@ def _counts_view(counts: Counts) -> Json:
 
 
 def _point_view(point: Point) -> Json:
+    # Spelt out, because a year has 365 of them, and a week 168.
     start, counts, score_sum, partial = point
-    total = sum(counts.values())
+    positive, neutral, negative = counts[1], counts[0], counts[-1]
+    total = positive + neutral + negative
     return {
         "start": iso(start),
         "total": total,
-        **_counts_view(counts),
+        "positive": positive,
+        "neutral": neutral,
+        "negative": negative,
         "mean_sentiment": round(score_sum / total / SCORE_UNIT, 4) if total else None,
         "partial": partial,
     }

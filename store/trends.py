@@ -17,7 +17,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from buckets import MICROSECONDS, start_of, touching
+from buckets import MICROSECONDS, touching
 from models import DAY, HOUR, MONTH, topic_months, topic_years, topics, totals
 from store import rollups, windows
 from store.prepared import Prepared, among
@@ -86,12 +86,13 @@ def _alone(cluster: str, total: int) -> Sequence[tuple[str, int]]:
 def _series(connection: Connection, topic: int | None, start: int, end: int, now: int) -> list[Point]:
     level = HOUR if end - start <= IN_HOURS else DAY
     found = {} if topic is None else _by_bucket(connection, topic, start, end, level)
+    length, whole_until = MICROSECONDS[level], min(end, now)
     points = []
     for bucket in touching(level, start, end):
-        first, last = start_of(level, bucket), start_of(level, bucket + 1)
-        *counts, score_sum = found.get(bucket, NOTHING)
-        partial = first < start or last > end or last > now
-        points.append(Point(first, dict(zip(SENTIMENTS, counts, strict=True)), score_sum, partial))
+        first = bucket * length
+        negative, neutral, positive, score_sum = found.get(bucket, NOTHING)
+        partial = first < start or first + length > whole_until
+        points.append(Point(first, {-1: negative, 0: neutral, 1: positive}, score_sum, partial))
     return points
 
 
