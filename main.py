@@ -4,6 +4,11 @@
 """
 
 import gc
+
+if __name__ == "__main__":
+    # Until the server has started: what is loaded stays, and looking it through took 0.15 of 1.2 s.
+    gc.disable()
+
 import logging
 import os
 import resource
@@ -115,6 +120,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
+        gc.enable()
         gc.set_threshold(*GARBAGE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

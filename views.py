@@ -30,8 +30,8 @@ def insight_view(row: Row[Any] | ListedRow) -> Json:
         "sentiment": SENTIMENTS[row.sentiment],
         "analyzer": row.analyzer,
         "model": row.model,
-        "cached": row.cached,
-        "partial": row.partial,
+        "cached": bool(row.cached),
+        "partial": bool(row.partial),
         "analysed_at": iso(row.analysed_at),
     }
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -23,7 +23,7 @@ from routes.insight_parameters import (
     TrendsParameters,
     seal,
 )
-from routes.parameters import once_each
+from routes.parameters import asked_by, parameters_of
 from schemas import InsightOut
 from store import listing
 from store.listing import Listed, Page, Window
@@ -32,7 +32,7 @@ from store.windows import Selection
 from times import iso
 from views import SENTIMENTS, insight_view
 
-router = APIRouter(prefix="/api/v1", tags=["insights"], dependencies=[Depends(once_each)])
+router = APIRouter(prefix="/api/v1", tags=["insights"])
 EXPORTED_AT_ONCE = 1_000
 """Rows in one short transaction of an export."""
 Json = dict[str, Any]
@@ -120,8 +120,13 @@ class TrendsOut(BaseModel):
         200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}},
         **REFUSALS,
     },
+    openapi_extra=parameters_of(InsightsParameters),
 )
-async def insights(owned: Owned, request: Request, asked: Annotated[InsightsParameters, Query()]) -> Response:
+async def insights(
+    owned: Owned,
+    request: Request,
+    asked: Annotated[InsightsParameters, Depends(asked_by(InsightsParameters))],
+) -> Response:
     """The insights of a window, newest first; as CSV or NDJSON, where `Accept` says so, all of them."""
     chosen = asked.chosen
     form = exports.wanted(",".join(request.headers.getlist("accept")))
@@ -133,15 +138,26 @@ async def insights(owned: Owned, request: Request, asked: Annotated[InsightsPara
     return JsonAnswer(_listing_view(await owned.database.read(read), chosen))
 
 
-@router.get("/insights/recent", response_model=InsightsOut, responses=REFUSALS)
-async def recent(owned: Owned, asked: Annotated[RecentParameters, Query()]) -> Response:
+@router.get(
+    "/insights/recent",
+    response_model=InsightsOut,
+    responses=REFUSALS,
+    openapi_extra=parameters_of(RecentParameters),
+)
+async def recent(
+    owned: Owned, asked: Annotated[RecentParameters, Depends(asked_by(RecentParameters))]
+) -> Response:
     """The insights that were made last, whatever the time of the conversation."""
     found = await owned.database.read(partial(listing.recent, limit=asked.limit))
     return JsonAnswer(_listing_view(found, None))
 
 
-@router.get("/trends", response_model=TrendsOut, responses=REFUSALS)
-async def read_trends(owned: Owned, asked: Annotated[TrendsParameters, Query()]) -> Response:
+@router.get(
+    "/trends", response_model=TrendsOut, responses=REFUSALS, openapi_extra=parameters_of(TrendsParameters)
+)
+async def read_trends(
+    owned: Owned, asked: Annotated[TrendsParameters, Depends(asked_by(TrendsParameters))]
+) -> Response:
     """Sentiment and topics over a window: up to 7 days by the hour, longer ones by the UTC day."""
     now = owned.clock()
     start, end = asked.window(now)
@@ -199,17 +215,18 @@ def _listing_view(found: Window, chosen: Selection | None) -> Json:
 
 
 def _listed_view(listed: Listed) -> Json:
-    row = listed.row
-    return {
+    row, text, truncated = listed
+    view: Json = {
         "conversation_id": row.id,
         "external_id": row.external_id,
         "author": row.author,
         "timestamp": iso(row.timestamp),
-        "text": listed.text,
-        **({"text_truncated": True} if listed.truncated else {}),
-        "metadata": {} if row.metadata is None else from_json(row.metadata),
-        **insight_view(row),
+        "text": text,
     }
+    if truncated:
+        view["text_truncated"] = True
+    view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
+    return view | insight_view(row)
 
 
 def _trends_view(found: Trends, start: int, end: int) -> Json:
@@ -233,11 +250,16 @@ def _counts_view(counts: Counts) -> Json:
 
 
 def _point_view(point: Point) -> Json:
-    total = sum(point.counts.values())
+    # Spelt out, because a year has 365 of them, and a week 168.
+    start, counts, score_sum, partial = point
+    positive, neutral, negative = counts[1], counts[0], counts[-1]
+    total = positive + neutral + negative
     return {
-        "start": iso(point.start),
+        "start": iso(start),
         "total": total,
-        **_counts_view(point.counts),
-        "mean_sentiment": round(point.score_sum / total / SCORE_UNIT, 4) if total else None,
-        "partial": point.partial,
+        "positive": positive,
+        "neutral": neutral,
+        "negative": negative,
+        "mean_sentiment": round(score_sum / total / SCORE_UNIT, 4) if total else None,
+        "partial": partial,
     }

@@ -2,11 +2,21 @@
 
 import re
 from collections import Counter
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
 import times
 from errors import ApiError, Code
@@ -27,6 +37,7 @@ def storable(text: str) -> str:
     return text
 
 
+Asked = TypeVar("Asked", bound=BaseModel)
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
 Slug = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
@@ -39,11 +50,46 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def asked_by(model: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
+    """A dependency that reads the query parameters of a route, for those that are asked often.
+
+    FastAPI's `Query()` looks at the type of every field again in each request: 0.7 ms of the 1.6 that an answer of
+    few rows takes, where this takes 0.1. The route documents them by `parameters_of`. The dependency
+    raises what FastAPI would, and ApiError 400 as `once_each` does.
+    """
+
+    async def read(request: Request) -> Asked:
+        try:
+            return model.model_validate(dict(_pairs(request)))
+        except ValidationError as error:
+            found = [{**each, "loc": ("query", *each["loc"])} for each in error.errors(include_url=False)]
+            raise RequestValidationError(found) from None
+
+    return read
+
+
+def parameters_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The `openapi_extra` of a route whose parameters `asked_by` reads."""
+    schema = model.model_json_schema()
+    return {"parameters": [_documented(name, field) for name, field in schema["properties"].items()]}
+
+
+def _documented(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: value for key, value in field.items() if value is not None}
+    described = {"description": field["description"]} if "description" in field else {}
+    schema = {"title": name.replace("_", " ").title(), **shown}
+    return {"name": name, "in": "query", "required": False, "schema": schema, **described}
+
+
 async def once_each(request: Request) -> None:
     """Refuse a parameter that comes twice, or whose bytes are no UTF-8: which one was meant is a guess.
 
     A dependency of routes. Raises ApiError 400.
     """
+    _pairs(request)
+
+
+def _pairs(request: Request) -> Sequence[tuple[str, str]]:
     query = request.scope["query_string"].decode("latin-1")
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     times_given = Counter(name for name, _ in pairs)
@@ -53,6 +99,7 @@ async def once_each(request: Request) -> None:
             raise ApiError(Code.INVALID_QUERY, f"{shown}: was given more than once")
         if any("\ud800" <= character <= "\udfff" for character in name + value):
             raise ApiError(Code.INVALID_QUERY, f"{shown}: must be UTF-8")
+    return pairs
 
 
 def _printable(name: str) -> str:

@@ -40,6 +40,7 @@ from models import (
     totals,
 )
 from store.dialect import insert_or, insert_rows
+from store.prepared import among
 
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
@@ -187,24 +188,26 @@ def kind_of(topic: int) -> Kind:
     return Kind(min(topic, Kind.TOPIC))
 
 
-def parts(kind: Kind, rolled: Table, *, coarsest: int = MONTH) -> list[Part]:
+def parts(kind: Kind, rolled: Table, *, coarsest: int = MONTH, several: bool = False) -> list[Part]:
     """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
 
     `rolled` is `totals` or, with a row for each confidence and so 101 times as many, `counts`. `coarsest` is
-    the longest bucket of use.
+    the longest bucket of use. The topic is the parameter `topic` or, where it may be `several`, the list `topics`.
     """
-    return [_part(kind, rolled, level, place) for place, level in enumerate(_places(kind, coarsest))]
+    places = enumerate(_places(kind, coarsest))
+    return [_part(kind, rolled, level, place, several=several) for place, level in places]
 
 
-def where(topics: Sequence[int], start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
-    """The parameters of a statement of `parts` for the window `[start, end)`: its pieces and the topics."""
-    kind = kind_of(topics[0])
+def where(kind: Kind, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
+    """The parameters of a statement of `parts` for the window `[start, end)`, but for the topic."""
     spans = cover(start, end, _usable(kind, coarsest))
     of_level = {level: iter([span for span in spans if span.level == level]) for level in (EDGE, *LEVELS)}
-    given: dict[str, Any] = {"topics": topics}
+    given: dict[str, Any] = {}
     for place, level in enumerate(_places(kind, coarsest)):
         span = next(of_level[level], Span(level, 0, 0))
         given |= {f"first_{place}": span.first, f"end_{place}": span.end, f"sign_{place}": span.sign}
+        if level != EDGE:
+            given[f"buckets_{place}"] = range(span.first, span.end)
     return given
 
 
@@ -217,26 +220,23 @@ def _places(kind: Kind, coarsest: int) -> list[int]:
     return sorted([EDGE, *_usable(kind, coarsest)] * 2)[: 2 * len(_usable(kind, coarsest)) + 1]
 
 
-def _part(kind: Kind, rolled: Table, level: int, place: int) -> Part:
+def _part(kind: Kind, rolled: Table, level: int, place: int, *, several: bool) -> Part:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
-    within = own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")
-    return Part(
-        level, table, (*within, *_of(kind, table, level)), bindparam(f"sign_{place}", type_=BigInteger)
-    )
+    within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
+    if table is counts:
+        # Sought by key, so that of a bucket's 303 rows only what matches is read.
+        within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
+    of = _of(kind, table, level, several=several)
+    return Part(level, table, (*within, *of), bindparam(f"sign_{place}", type_=BigInteger))
 
 
-def _of(kind: Kind, table: Table, level: int) -> tuple[ColumnExpressionArgument[bool], ...]:
+def _of(kind: Kind, table: Table, level: int, *, several: bool) -> tuple[ColumnExpressionArgument[bool], ...]:
     """That a row is of the kind and the level."""
-    if level != EDGE:
-        return _among_topics(table), table.c.level == level
-    if kind is Kind.TOPIC:
-        return (_among_topics(table),)
-    return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
-
-
-def _among_topics(table: Table) -> ColumnElement[bool]:
-    return table.c.topic.in_(bindparam("topics", expanding=True))
+    if level == EDGE and kind is not Kind.TOPIC:
+        return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
+    topic = among(table.c.topic, "topics") if several else table.c.topic == bindparam("topic")
+    return (topic,) if level == EDGE else (topic, table.c.level == literal_column(str(level)))
 
 
 def _sum(column: ColumnElement[int]) -> ColumnElement[int]:

@@ -20,9 +20,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from models import ALL_TOPICS, MONTH, SKIPPED_CONVERSATIONS, counts, insight_topics, insights, totals
+from models import ALL_TOPICS, MONTH, SKIPPED_CONVERSATIONS, counts, insight_topics, insights, topics, totals
 from store import rollups
-from store.insights import topic_numbers
+from store.prepared import Prepared
 from store.rollups import Kind, kind_of
 
 SENTIMENTS = (-1, 0, 1)
@@ -61,6 +61,7 @@ class Selection:
             "author": self.author,
             "lowest": self.sentiments[0],
             "highest": self.sentiments[-1],
+            "any": self.sentiments,
             "min_confidence": self.min_confidence,
         }
 
@@ -68,19 +69,17 @@ class Selection:
 def total(connection: Connection, chosen: Selection) -> int:
     """How many insights were chosen, exactly."""
     topic = topic_of(connection, chosen.cluster)
-    if topic is None:
-        return 0
-    if chosen.author is None:
-        return total_of(connection, topic, chosen)
-    window = {"start": chosen.start, "end": chosen.end}
-    return connection.scalar(COUNT_AUTHOR[topic != ALL_TOPICS], chosen.parameters(topic) | window) or 0
+    return 0 if topic is None else total_of(connection, topic, chosen)
 
 
 def total_of(connection: Connection, topic: int, chosen: Selection) -> int:
-    """The same by the number of a topic or pseudo topic, whatever the cluster and the author."""
-    statement = COUNT[kind_of(topic), chosen.min_confidence > 0]
-    given = rollups.where([topic], chosen.start, chosen.end) | chosen.parameters(topic)
-    return connection.scalar(statement, given) or 0
+    """The same by the number of a topic or pseudo topic, whatever the cluster."""
+    given = chosen.parameters(topic) | {"start": chosen.start, "end": chosen.end}
+    if chosen.author is not None:
+        return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, given) or 0
+    kind = kind_of(topic)
+    pieces = rollups.where(kind, chosen.start, chosen.end)
+    return COUNT[kind, chosen.min_confidence > 0].scalar(connection, given | pieces) or 0
 
 
 def skipped(connection: Connection, start: int, end: int) -> int:
@@ -98,7 +97,10 @@ def totals_ever(connection: Connection) -> tuple[int, int]:
 
 def topic_of(connection: Connection, cluster: str | None) -> int | None:
     """The topic's number, ALL_TOPICS where none is asked for, None where nothing was ever filed under it."""
-    return ALL_TOPICS if cluster is None else topic_numbers(connection, [cluster]).get(cluster)
+    if cluster is None:
+        return ALL_TOPICS
+    found = NUMBER.rows(connection, {"slug": cluster})
+    return found[0][0] if found else None
 
 
 # --- statements ---------------------------------------------------------------------------------------------
@@ -135,5 +137,6 @@ def _counting_author(filed: bool) -> Select[Any]:
     return select(func.count()).select_from(by_author(filed).where(*of_window).subquery())
 
 
-COUNT = {(kind, by): _counting(kind, by) for kind in Kind for by in (False, True)}
-COUNT_AUTHOR = {filed: _counting_author(filed) for filed in (False, True)}
+NUMBER = Prepared(select(topics.c.number).where(topics.c.slug == bindparam("slug")))
+COUNT = {(kind, by): Prepared(_counting(kind, by)) for kind in Kind for by in (False, True)}
+COUNT_AUTHOR = {filed: Prepared(_counting_author(filed)) for filed in (False, True)}

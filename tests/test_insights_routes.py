@@ -106,6 +106,16 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
     }
 
 
+async def test_what_is_yes_or_no_is_no_number(api: Api) -> None:
+    given = an_insight(1, NOON - 1, cached=True)
+    await api.fill(lambda connection: store(connection, [given]))
+
+    (insight,) = (await api.get("insights", **WINDOW))["insights"]
+
+    assert (insight["cached"], insight["partial"]) == (True, False)
+    assert {type(insight[name]) for name in ("cached", "partial")} == {bool}
+
+
 async def test_a_cursor_leads_through_the_window_once(api: Api) -> None:
     await api.fill(a_day_of(50))
     first = await api.get("insights", **WINDOW, limit=7, sentiment="negative", min_confidence=0.05)

@@ -408,11 +408,14 @@ async def test_what_lives_as_long_as_the_process_is_not_looked_through_for_garba
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     before = gc.get_threshold()
+    gc.disable()
     try:
         await server.startup()
+        assert gc.isenabled()
         assert gc.get_freeze_count() > len(sys.modules)
         assert gc.get_threshold() == GARBAGE
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+        gc.enable()
         await server.shutdown()

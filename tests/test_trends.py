@@ -96,9 +96,10 @@ async def test_trends_equal_plain_counts(
         max_size=30,
     ),
     window=windows(),
+    one_in=st.sampled_from([1, 3, 10, 500]),
 )
 async def test_the_top_topics_are_the_exact_ten_best(
-    db: Database, stored: list[tuple[int, list[str]]], window: tuple[int, int]
+    db: Database, stored: list[tuple[int, list[str]]], window: tuple[int, int], one_in: int
 ) -> None:
     filed = [
         an_insight(number, at, an_analysis(clusters=slugs)) for number, (at, slugs) in enumerate(stored, 1)
@@ -108,7 +109,8 @@ async def test_the_top_topics_are_the_exact_ten_best(
 
     def check(connection: Connection) -> None:
         store(connection, filed)
-        assert trends(connection, *window, cluster=None, now=NOON).top_topics == best
+        found = trends(connection, *window, cluster=None, now=NOON, one_in=one_in)
+        assert found.top_topics == best
 
     await tried(db, check)
 
@@ -127,6 +129,44 @@ async def test_topics_of_the_same_month_outside_the_window_do_not_hide_the_best(
         store(connection, [*outside, *inside])
         found = trends(connection, MIDNIGHT, MIDNIGHT + A_DAY, cluster=None, now=NOON)
         assert found.top_topics == [("quiet", 2)]
+
+    await tried(db, check)
+
+
+async def test_a_topic_that_is_common_in_no_month_can_be_among_the_best(db: Database) -> None:
+    """Twelve topics, of which the first has two in each of two months, the others three in one of them."""
+    slugs = ["steady", "steady", *(f"other_{n}" for n in range(11) for _ in range(3))]
+    january, march = NOON - 60 * A_DAY, NOON - 5 * AN_HOUR
+    stored = [
+        an_insight(number, at, an_analysis(clusters=[slug]))
+        for number, (at, slug) in enumerate(
+            [*((march, slug) for slug in slugs), *((january, slug) for slug in slugs[:2])], 1
+        )
+    ]
+
+    def check(connection: Connection) -> None:
+        store(connection, stored)
+        for one_in in (1, 10, 12, 20, 40):  # Common with 37, 3, 3, 1 and 1.
+            found = trends(connection, january, NOON, cluster=None, now=NOON, one_in=one_in)
+            assert found.top_topics[0] == ("steady", 4)
+            assert found.top_topics[1:] == [(f"other_{n}", 3) for n in (0, 1, 10, 2, 3, 4, 5, 6, 7)]
+
+    await tried(db, check)
+
+
+async def test_a_topic_can_have_more_than_in_the_months_in_which_it_is_common(db: Database) -> None:
+    """Forty topics are ahead of it by those months; what it has in another makes it equal to the best."""
+    best, next_best = [f"best_{n}" for n in range(10)], [f"next_{n}" for n in range(31)]
+    stored = [an_insight(1, NOON - 1, an_analysis(clusters=best))]
+    stored += [an_insight(n, NOON - n, an_analysis(clusters=best + next_best)) for n in range(2, 11)]
+    times = [*(NOON - n for n in range(11, 20)), NOON - 35 * A_DAY]
+    late = [an_insight(n, at, an_analysis(clusters=["a_late_one"])) for n, at in enumerate(times, 11)]
+
+    def check(connection: Connection) -> None:
+        store(connection, stored)
+        store(connection, late)
+        found = trends(connection, NOON - 40 * A_DAY, NOON, cluster=None, now=NOON, one_in=7)
+        assert found.top_topics[0] == ("a_late_one", 10)
 
     await tried(db, check)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from database import Database
-from store import pages, windows
+from store import listing, pages, windows
 from store.insights import Insight
 from store.pages import Effort
 from store.windows import Position, Selection
@@ -64,14 +64,20 @@ def expected(stored: Sequence[Insight], chosen: Selection) -> list[Position]:
     return sorted(found, reverse=True)
 
 
+def page(connection: Connection, chosen: Selection, **how: Any) -> list[Position]:
+    """The positions of one page."""
+    topic = windows.topic_of(connection, chosen.cluster)
+    return [] if topic is None else pages.positions(connection, chosen, topic, **how)
+
+
 def listed(connection: Connection, chosen: Selection, limit: int, effort: Effort) -> list[Position]:
     """Every page's positions, read until one comes back short."""
     found: list[Position] = []
     while True:
         before = found[-1] if found else None
-        page = pages.positions(connection, chosen, limit=limit, before=before, effort=effort)
-        found += page
-        if len(page) < limit:
+        some = page(connection, chosen, limit=limit, before=before, effort=effort)
+        found += some
+        if len(some) < limit:
             return found
 
 
@@ -153,10 +159,37 @@ def test_a_rare_match_far_back_is_not_walked_to(cluster: str | None) -> None:
 
     with in_memory() as connection:
         store(connection, [*near, far])
-        found, taken = steps(connection, lambda: pages.positions(connection, chosen, limit=10))
+        found, taken = steps(connection, lambda: page(connection, chosen, limit=10))
 
     assert found == [(far.timestamp, far.conversation)]
     assert taken < 20_000
+
+
+@pytest.mark.parametrize("cluster", [None, "delay"])
+def test_matches_far_apart_are_visited_without_what_lies_between(cluster: str | None) -> None:
+    """Walking from the first to the last takes over 20,000 instructions."""
+    others = [an_insight(number, NOON - number * AN_HOUR // 6, an_analysis(0)) for number in range(1, 5_001)]
+    apart = [an_insight(6_000 + day, NOON - day * A_DAY - AN_HOUR) for day in (0, 10, 20, 30)]
+    chosen = Selection(NOON - 70 * A_DAY, NOON, sentiment=-1, cluster=cluster)
+
+    with in_memory() as connection:
+        store(connection, [*others, *apart])
+        found, taken = steps(connection, lambda: page(connection, chosen, limit=10))
+
+    assert found == [(each.timestamp, each.conversation) for each in apart]
+    assert taken < 15_000
+
+
+def test_where_nothing_matches_no_page_is_looked_for() -> None:
+    stored = [an_insight(number, NOON - number * AN_HOUR) for number in range(1, 301)]
+    chosen = Selection(NOON - 20 * A_DAY, NOON, sentiment=1)
+
+    with in_memory() as connection:
+        store(connection, stored)
+        found, taken = steps(connection, lambda: listing.window(connection, chosen, limit=10))
+
+    assert (found.total, found.page.insights) == (0, [])
+    assert taken < 350
 
 
 def test_a_total_reads_buckets_and_not_rows() -> None:
@@ -170,6 +203,22 @@ def test_a_total_reads_buckets_and_not_rows() -> None:
 
     assert total == 5_000
     assert taken < 3_000
+
+
+def test_a_total_by_confidence_reads_only_what_matches_of_a_bucket() -> None:
+    """Reading all of each day takes over 9,000 instructions."""
+    stored = [
+        an_insight(number, NOON - number * AN_HOUR // 6, an_analysis(-6_500, number % 101))
+        for number in range(1, 5_001)
+    ]
+    chosen = Selection(NOON - 12 * A_DAY, NOON, sentiment=-1, min_confidence=99)
+
+    with in_memory() as connection:
+        store(connection, stored)
+        total, taken = steps(connection, lambda: windows.total(connection, chosen))
+
+    assert total == sum(number % 101 >= 99 for number in range(1, 1_729))
+    assert taken < 4_000
 
 
 @thorough
