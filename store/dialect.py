@@ -6,8 +6,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from pydantic_core import from_json
-from sqlalchemy import Connection, Dialect, Insert, Select, Table, func, select
+from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -58,26 +57,6 @@ def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[obj
         while len(rows) - first >= size:
             yield rows[first : first + size]
             first += size
-
-
-def at_once(
-    connection: Connection, statement: Select[Any], parameters: Mapping[str, object]
-) -> Sequence[Any]:
-    """All rows of a constant SELECT of numbers and texts, in order, each a sequence of its columns' values.
-
-    SQLite makes them one text of JSON (and truth 1 and 0), because its driver lets go of the interpreter for each
-    row that it fetches as for each that it is given.
-    """
-    if connection.dialect.name == "postgresql":
-        return connection.execute(statement, parameters).all()
-    rows: list[Any] = from_json(connection.scalar(_as_one(statement), parameters))
-    return rows
-
-
-@lru_cache(maxsize=64)
-def _as_one(statement: Select[Any]) -> Select[Any]:
-    rows = statement.subquery()
-    return select(func.json_group_array(func.json_array(*rows.c)))
 
 
 def in_order(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:

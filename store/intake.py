@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 
 from chat_models import participants
 from models import QUEUED, conversations, messages
-from store.dialect import at_once, in_order, insert_or, insert_rows
+from store.dialect import in_order, insert_or, insert_rows
+from store.prepared import Prepared
 
 SAID = insert(messages)
 Key = tuple[str, str | None, str | None]
@@ -106,7 +107,7 @@ def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Ke
     last: int = connection.scalar(LAST_NUMBER) or 0
     numbered = [*enumerate(group, last + 1)]
     insert_rows(connection, NEW, [(number, *_row(each)) for number, each in numbered], ("number", *GIVEN))
-    stored = {number for (number,) in at_once(connection, NUMBERS_AFTER, {"last": last})}
+    stored = {number for (number,) in NUMBERS_AFTER.rows(connection, {"last": last})}
     return {each.key: number for number, each in numbered if number in stored}
 
 
@@ -136,7 +137,7 @@ NEW_NUMBERED = (
     .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key)
 )
 LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'conversations'")
-NUMBERS_AFTER = select(_c.number).where(_c.number > bindparam("last"))
+NUMBERS_AFTER = Prepared(select(_c.number).where(_c.number > bindparam("last")))
 
 
 def _row(new: NewConversation) -> tuple[object, ...]:

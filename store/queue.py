@@ -13,7 +13,6 @@ from sqlalchemy import Connection, update
 from models import FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
 from store import asking, insights, revisions, spending, turns
 from store import queue_statements as statements
-from store.dialect import at_once
 from store.insights import Insight
 from store.queue_statements import Due
 from store.revisions import Holding, Overtaken
@@ -94,7 +93,7 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
 
     New ones, those to be asked again, and those whose holder died are all due alike.
     """
-    rows = [Due(*row) for row in at_once(connection, statements.DUE, {"now": now, "most": limit})]
+    rows = [Due(*row) for row in statements.DUE.rows(connection, {"now": now, "most": limit})]
     said = turns.of(connection, {row.number: row.message_count for row in rows})
     return [
         Job(
@@ -159,7 +158,7 @@ def settle(
 def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
     """The rows of those conversations that are still held as they were when read, locked."""
     by_number = {job.number: job for job in jobs}
-    rows = (Holding(*row) for row in at_once(connection, statements.HELD, {"numbers": sorted(by_number)}))
+    rows = (Holding(*row) for row in statements.HELD.rows(connection, {"numbers": sorted(by_number)}))
     return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
 
 

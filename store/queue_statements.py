@@ -5,6 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import Integer, bindparam, select, update
 
 from models import COMPLETED, PROCESSING, QUEUED, conversations
+from store.prepared import Prepared, among
 from store.revisions import Holding
 
 
@@ -35,14 +36,16 @@ ANEW = ("run_at", "failures", "pack_limit", "error", "waits_for")
 _c = conversations.c
 _THESE = _c.number.in_(bindparam("numbers", expanding=True))
 _THIS = _c.number == bindparam("at")
-DUE = (
+DUE = Prepared(
     select(*JOB_COLUMNS)
     .where(_c.run_at <= bindparam("now"))
     .order_by(_c.run_at, _c.number)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
 )
-HELD = select(*HELD_COLUMNS).where(_THESE).order_by(_c.number).with_for_update()
+HELD = Prepared(
+    select(*HELD_COLUMNS).where(among(_c.number, "numbers")).order_by(_c.number).with_for_update()
+)
 LEASE = (
     update(conversations)
     .where(_THESE)

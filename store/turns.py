@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from models import messages
-from store.dialect import at_once
+from store.prepared import Prepared, among
 from text import HEAD, TAIL, Turn
 
 FEW = 200
@@ -34,11 +34,11 @@ def _within(limit: int, *, backwards: bool) -> Select[Any]:
 
 def _all() -> Select[Any]:
     m = messages.c
-    these = m.conversation.in_(bindparam("numbers", expanding=True))
-    return select(m.conversation, m.role, m.text).where(these).order_by(m.conversation, m.position)
+    these = select(m.conversation, m.role, m.text).where(among(m.conversation, "numbers"))
+    return these.order_by(m.conversation, m.position)
 
 
-WHOLE = _all()
+WHOLE = Prepared(_all())
 BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
 
 
@@ -55,7 +55,7 @@ def of(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[
 
 def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
     turns: dict[int, list[Turn]] = defaultdict(list)
-    for number, role, said in at_once(connection, WHOLE, {"numbers": numbers}):
+    for number, role, said in WHOLE.rows(connection, {"numbers": numbers}):
         turns[number].append((role, said))
     return dict(turns)
 
