@@ -12,6 +12,7 @@ if __name__ == "__main__":
 import logging
 import os
 import resource
+import secrets
 import signal
 import socket
 import sys
@@ -24,6 +25,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+import cpus
 import errors
 import logs
 import middleware
@@ -35,6 +37,7 @@ from rate_limiter import InboundLimiter
 from routes import chats, conversations, insights, intake, operations, sockets, spending, summaries
 from settings import Settings, complaint
 from times import Clock
+from writers import OneWriter
 
 GRACE_FOR_REQUESTS = 2
 """Seconds at SIGTERM; with the others' in `lifespan` under the 8 that are promised."""
@@ -118,10 +121,18 @@ class Server(uvicorn.Server):
         instead of 4.5.
         """
         await super().startup(sockets)
+        await self._share_a_cpu()
         gc.collect()
         gc.freeze()
         gc.enable()
         gc.set_threshold(*GARBAGE)
+
+    async def _share_a_cpu(self) -> None:
+        """Keep the event loop on one CPU with the writer of SQLite; on PostgreSQL there is none."""
+        owned = self.lifespan.state.get("resources")
+        allowed = sorted(cpus.allowed())
+        if owned is not None and allowed and isinstance(owned.database.writers, OneWriter):
+            await owned.database.writers.share(secrets.choice(allowed))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
+import cpus
 import summary_answers
 from analysis import ProviderFault, Reply, Usage, validate_row
 from streaming import Heard
@@ -53,6 +54,8 @@ class OfflineAnalyzer:
         self._topics = topics
         self._command = command
         self._timeout = timeout_seconds
+        # Where this process may run before its event loop has a CPU for itself and the writer.
+        self._cpus = cpus.allowed()
         self._turn = asyncio.Lock()
         self._child: _Child | None = None
         self._asked = 0
@@ -111,6 +114,7 @@ class OfflineAnalyzer:
             self._child = await _spawn(self._command)
         except OSError as error:
             raise ProviderFault("unreachable", f"no child process: {type(error).__name__}") from error
+        cpus.spread(self._cpus, self._child.process.pid)
         self._child.requests.write(_line(dict(self._topics)))
         return self._child
 

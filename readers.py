@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import cpus
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -47,7 +49,10 @@ class Threads:
         self._engine = engine
         self._free = asyncio.Semaphore(count)
         self._patience = patience
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
+        # Threads inherit where they may run; these may everywhere, though the event loop will share a CPU by then.
+        self._threads = ThreadPoolExecutor(
+            count, "reader", initializer=cpus.spread, initargs=(cpus.allowed(),)
+        )
 
     async def read(self, fn: Callable[[Connection], Result]) -> Result:
         """Run `fn`; who gives up waiting for the answer leaves the thread to finish by itself."""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+import cpus
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -126,6 +128,16 @@ class OneWriter:
         for lane, length in zip((self._posts, self._others), waiting, strict=True):
             for _ in range(length):
                 _settle(lane.popleft().done, error=error)
+
+    async def share(self, cpu: int) -> None:
+        """Keep the calling thread, which is to be the event loop's, and the writer's on one CPU.
+
+        They hand the interpreter to each other thousands of times a second, and from one CPU to another each time wakes
+        one that has just gone to sleep. Posts beside the engine took 400 us of CPU on one and 600 on two, and came in
+        at 0.69 to 0.74 of the bare endpoint's pace instead of 0.55 to 0.58.
+        """
+        cpus.spread({cpu})
+        await asyncio.get_running_loop().run_in_executor(self._thread, cpus.spread, {cpu})
 
     def abandon(self) -> None:
         """Tell whoever still waits that nobody will commit any more."""

@@ -66,7 +66,7 @@ LAYERS = [
         "topics",
     },
     {"backup", "readers", "writers"},
-    {"settings"},
+    {"settings", "cpus"},
 ]
 # They use the service over HTTP, and know of it only what travels there.
 PROGRAMS = {"ingest_data", "ingest", "load_test", "load", "dashboard", "demo"}
