@@ -209,6 +209,18 @@ async def test_what_is_common_is_not_read_to_its_end(db: Database) -> None:
     await tried(db, play)
 
 
+async def test_what_is_common_but_not_lately_is_not_read_to_its_end_either(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        fill(connection, [(1 + at, "late" if at < 450 else "order") for at in range(600)])
+
+        found, read = reading(connection, counted=100)
+
+        assert (list(found.numbers), found.total_is_exact) == (list(range(450, 440, -1)), False)
+        assert all("LIMIT" in statement for statement in read)
+
+    await tried(db, play)
+
+
 async def test_a_narrow_range_is_read_and_one_far_apart_is_looked_up(db: Database) -> None:
     def play(connection: Connection) -> None:
         chats = {"narrow": range(1, 51), "wide": range(1, 2 * NARROW), "far": range(1, 50 * FAR, FAR)}
