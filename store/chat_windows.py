@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -73,7 +74,8 @@ def touched(
 
 
 def _numbers(joined: str | None) -> Sequence[int]:
-    return [*map(int, joined.split(","))] if joined else ()
+    numbers: list[int] = from_json(f"[{joined}]") if joined else []
+    return numbers
 
 
 @cache

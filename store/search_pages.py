@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -111,7 +110,7 @@ class _Range:
 def _range(numbers: Sequence[int] | None) -> _Range | None:
     if numbers is None:
         return None
-    gaps = [gap for one, other in pairwise(numbers) if other > one + 1 for gap in range(one + 1, other)]
+    gaps = sorted({*range(numbers[0], numbers[-1] + 1)}.difference(numbers))
     return _Range(numbers[0], numbers[-1], gaps)
 
 
