@@ -100,6 +100,9 @@ class Page:
     next: Position | None
 
 
+NOTHING = Page((), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A page, how many insights there are in all, and how many conversations were skipped beside them."""
@@ -113,24 +116,22 @@ def window(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
 ) -> Window:
     """A page of the chosen insights with the exact numbers of its window."""
-    found, total = _page(connection, chosen, limit, before)
+    topic = windows.topic_of(connection, chosen.cluster)
+    total = 0 if topic is None else windows.total_of(connection, topic, chosen)
+    found = NOTHING if topic is None or not total else _page(connection, chosen, topic, limit, before)
     return Window(found, total, windows.skipped(connection, chosen.start, chosen.end))
 
 
 def page(connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None) -> Page:
     """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
-    return _page(connection, chosen, limit, before)[0]
-
-
-def _page(connection: Connection, chosen: Selection, limit: int, before: Position | None) -> tuple[Page, int]:
-    """The page, and how many insights were chosen."""
     topic = windows.topic_of(connection, chosen.cluster)
-    if topic is None:
-        return Page([], None), 0
-    total = windows.total_of(connection, topic, chosen)
-    found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before) if total else []
+    return NOTHING if topic is None else _page(connection, chosen, topic, limit, before)
+
+
+def _page(connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None) -> Page:
+    found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before)
     listed = _listed(connection, [number for _, number in found[:limit]])
-    return Page(listed, found[limit - 1] if len(found) > limit else None), total
+    return Page(listed, found[limit - 1] if len(found) > limit else None)
 
 
 def recent(connection: Connection, *, limit: int) -> Window:

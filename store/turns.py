@@ -10,8 +10,9 @@ from models import messages
 from store.prepared import Prepared, among
 from text import HEAD, TAIL, Turn
 
-FEW = 200
-"""Messages of a conversation that is read from end to end, together with its neighbours."""
+FEW = 20
+"""Messages of a conversation that is read from end to end, together with its neighbours: a claim takes a hundred of
+them, and of 20,000 characters each that is 40 MB, as text of the database's and once more as ours."""
 SHORTEST_LINE = len("agent: x\n")
 FIRST, LAST = HEAD // SHORTEST_LINE + 1, TAIL // SHORTEST_LINE + 1
 """Turns that surely fill the beginning and the end of an excerpt."""

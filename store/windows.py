@@ -66,14 +66,8 @@ class Selection:
         }
 
 
-def total(connection: Connection, chosen: Selection) -> int:
-    """How many insights were chosen, exactly."""
-    topic = topic_of(connection, chosen.cluster)
-    return 0 if topic is None else total_of(connection, topic, chosen)
-
-
 def total_of(connection: Connection, topic: int, chosen: Selection) -> int:
-    """The same by the number of a topic or pseudo topic, whatever the cluster."""
+    """How many insights of a topic or pseudo topic, by its number, were chosen, exactly, whatever their cluster."""
     given = chosen.parameters(topic) | {"start": chosen.start, "end": chosen.end}
     if chosen.author is not None:
         return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, given) or 0

@@ -14,8 +14,9 @@ from buckets import MICROSECONDS
 from columns import metadata
 from database import Database
 from models import COMPLETED, DAY, HOUR, SKIPPED, conversations, messages
-from store import insights
+from store import insights, windows
 from store.insights import Insight
+from store.windows import Selection
 from times import parse
 
 Result = TypeVar("Result")
@@ -165,3 +166,9 @@ analyses = st.builds(
     confidence=st.one_of(st.sampled_from([0, 7, 55, 100]), st.integers(0, 100)),
     clusters=st.lists(st.sampled_from(SLUGS), min_size=1, max_size=3, unique=True),
 )
+
+
+def total_of(connection: Connection, chosen: Selection) -> int:
+    """How many insights were chosen."""
+    topic = windows.topic_of(connection, chosen.cluster)
+    return 0 if topic is None else windows.total_of(connection, topic, chosen)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, select
 import models
 from database import Database
 from models import insight_topics, topics
-from store import insights, windows
+from store import insights
 from store.insights import Insight, Known
 from store.windows import Selection
 from tests.insight_data import (
@@ -18,6 +18,7 @@ from tests.insight_data import (
     in_memory,
     steps,
     store_conversation,
+    total_of,
     tried,
 )
 
@@ -75,9 +76,9 @@ async def test_a_second_insight_takes_the_place_of_the_first(db: Database) -> No
 
         assert row is not None
         assert (row.revision, row.score) == (2, 9_000)
-        assert windows.total(connection, EVER) == 1
-        assert windows.total(connection, Selection(0, 2 * NOON, cluster="delay")) == 0
-        assert windows.total(connection, Selection(0, 2 * NOON, cluster="praise")) == 1
+        assert total_of(connection, EVER) == 1
+        assert total_of(connection, Selection(0, 2 * NOON, cluster="delay")) == 0
+        assert total_of(connection, Selection(0, 2 * NOON, cluster="praise")) == 1
         assert connection.scalar(select(func.count()).select_from(insight_topics)) == 1
 
     await tried(db, check)
@@ -94,7 +95,7 @@ async def test_of_two_insights_in_one_batch_the_last_counts(db: Database) -> Non
 
         assert row is not None
         assert row.score == 9_000
-        assert windows.total(connection, EVER) == 1
+        assert total_of(connection, EVER) == 1
 
     await tried(db, check)
 
@@ -107,7 +108,7 @@ async def test_nothing_to_store_or_delete_is_no_statement(db: Database) -> None:
         insights.count_skipped(connection, [], 1)
 
         assert insights.cached(connection, []) == {}
-        assert windows.total(connection, EVER) == 0
+        assert total_of(connection, EVER) == 0
 
     await tried(db, check)
 
@@ -119,7 +120,7 @@ async def test_a_deleted_insight_leaves_its_neighbours(db: Database) -> None:
 
         assert the_row(connection, 1) is None
         assert the_row(connection, 2) is not None
-        assert windows.total(connection, EVER) == 1
+        assert total_of(connection, EVER) == 1
         assert list(connection.scalars(select(insight_topics.c.conversation))) == [2]
 
     await tried(db, check)

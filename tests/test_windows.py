@@ -27,6 +27,7 @@ from tests.insight_data import (
     store_skipped,
     thorough,
     timestamps,
+    total_of,
     tried,
 )
 
@@ -89,7 +90,7 @@ async def test_a_total_equals_a_plain_count(
     def check(connection: Connection) -> None:
         store(connection, stored)
         for chosen in asked:
-            assert windows.total(connection, chosen) == len(expected(stored, chosen))
+            assert total_of(connection, chosen) == len(expected(stored, chosen))
 
     await tried(db, check)
 
@@ -144,7 +145,7 @@ async def test_the_start_is_in_the_window_and_the_end_is_not(
         store(connection, [an_insight(1 + at, NOON + at, author="ann") for at in range(4)])
         chosen = Selection(NOON + 1, NOON + 3, **given)
 
-        assert windows.total(connection, chosen) == 2
+        assert total_of(connection, chosen) == 2
         assert listed(connection, chosen, 1, effort) == [(NOON + 2, 3), (NOON + 1, 2)]
 
     await tried(db, check)
@@ -188,7 +189,7 @@ def test_where_nothing_matches_no_page_is_looked_for() -> None:
         store(connection, stored)
         found, taken = steps(connection, lambda: listing.window(connection, chosen, limit=10))
 
-    assert (found.total, found.page.insights) == (0, [])
+    assert (found.total, len(found.page.insights)) == (0, 0)
     assert taken < 350
 
 
@@ -199,7 +200,7 @@ def test_a_total_reads_buckets_and_not_rows() -> None:
 
     with in_memory() as connection:
         store(connection, stored)
-        total, taken = steps(connection, lambda: windows.total(connection, chosen))
+        total, taken = steps(connection, lambda: total_of(connection, chosen))
 
     assert total == 5_000
     assert taken < 3_000
@@ -215,7 +216,7 @@ def test_a_total_by_confidence_reads_only_what_matches_of_a_bucket() -> None:
 
     with in_memory() as connection:
         store(connection, stored)
-        total, taken = steps(connection, lambda: windows.total(connection, chosen))
+        total, taken = steps(connection, lambda: total_of(connection, chosen))
 
     assert total == sum(number % 101 >= 99 for number in range(1, 1_729))
     assert taken < 4_000
