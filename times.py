@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001  UTC all the same; to write one with its zone takes a third longer
 END = datetime(2101, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
+HOUR = 3_600 * SECOND
 
 Clock = Callable[[], int]
 """UTC microseconds, now."""
@@ -36,6 +38,17 @@ def parse(text: str) -> int:
 def iso(microseconds: int) -> str:
     """`2025-01-20T10:00:00Z`, with a fraction only where there is one."""
     return (NAIVE + timedelta(microseconds=microseconds)).isoformat() + "Z"
+
+
+def iso_hour(microseconds: int) -> str:
+    """The same for a whole hour: a year has 365 of them at 0.4 us, not 1.8."""
+    day, hour = divmod(microseconds // HOUR, 24)
+    return f"{_date(day)}T{hour:02}:00:00Z"
+
+
+@lru_cache(maxsize=1_000)
+def _date(day: int) -> str:
+    return (NAIVE + timedelta(days=day)).date().isoformat()
 
 
 def iso_or_none(microseconds: int | None) -> str | None:

@@ -29,7 +29,7 @@ from store import listing
 from store.listing import Listed, Page, Window
 from store.trends import Counts, Point, Trends, trends
 from store.windows import Selection
-from times import iso
+from times import iso, iso_hour
 from views import SENTIMENTS, insight_view
 
 router = APIRouter(prefix="/api/v1", tags=["insights"])
@@ -251,11 +251,10 @@ def _counts_view(counts: Counts) -> Json:
 
 def _point_view(point: Point) -> Json:
     # Spelt out, because a year has 365 of them, and a week 168.
-    start, counts, score_sum, partial = point
-    positive, neutral, negative = counts[1], counts[0], counts[-1]
+    start, negative, neutral, positive, score_sum, partial = point
     total = positive + neutral + negative
     return {
-        "start": iso(start),
+        "start": iso_hour(start),
         "total": total,
         "positive": positive,
         "neutral": neutral,

@@ -188,14 +188,17 @@ def kind_of(topic: int) -> Kind:
     return Kind(min(topic, Kind.TOPIC))
 
 
-def parts(kind: Kind, rolled: Table, *, coarsest: int = MONTH, several: bool = False) -> list[Part]:
+def parts(
+    kind: Kind, rolled: Table, *, coarsest: int = MONTH, topic: ColumnElement[int] | None = None
+) -> list[Part]:
     """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
 
     `rolled` is `totals` or, with a row for each confidence and so 101 times as many, `counts`. `coarsest` is
-    the longest bucket of use. The topic is the parameter `topic` or, where it may be `several`, the list `topics`.
+    the longest bucket of use. The topic is `topic` or, without one, the parameter of this name.
     """
     places = enumerate(_places(kind, coarsest))
-    return [_part(kind, rolled, level, place, several=several) for place, level in places]
+    meant = bindparam("topic") if topic is None else topic
+    return [_part(kind, rolled, level, place, meant) for place, level in places]
 
 
 def where(kind: Kind, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
@@ -220,23 +223,25 @@ def _places(kind: Kind, coarsest: int) -> list[int]:
     return sorted([EDGE, *_usable(kind, coarsest)] * 2)[: 2 * len(_usable(kind, coarsest)) + 1]
 
 
-def _part(kind: Kind, rolled: Table, level: int, place: int, *, several: bool) -> Part:
+def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> Part:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
     if table is counts:
         # Sought by key, so that of a bucket's 303 rows only what matches is read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
-    of = _of(kind, table, level, several=several)
+    of = _of(kind, table, level, topic)
     return Part(level, table, (*within, *of), bindparam(f"sign_{place}", type_=BigInteger))
 
 
-def _of(kind: Kind, table: Table, level: int, *, several: bool) -> tuple[ColumnExpressionArgument[bool], ...]:
+def _of(
+    kind: Kind, table: Table, level: int, topic: ColumnElement[int]
+) -> tuple[ColumnExpressionArgument[bool], ...]:
     """That a row is of the kind and the level."""
     if level == EDGE and kind is not Kind.TOPIC:
         return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
-    topic = among(table.c.topic, "topics") if several else table.c.topic == bindparam("topic")
-    return (topic,) if level == EDGE else (topic, table.c.level == literal_column(str(level)))
+    same = table.c.topic == topic
+    return (same,) if level == EDGE else (same, table.c.level == literal_column(str(level)))
 
 
 def _sum(column: ColumnElement[int]) -> ColumnElement[int]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from times import EPOCH, SECOND, iso, iso_or_none, now, parse
+from times import EPOCH, HOUR, SECOND, iso, iso_hour, iso_or_none, now, parse
 
 TEN = 1_737_367_200 * SECOND  # 2025-01-20T10:00:00Z
 LAST = 4_133_980_800 * SECOND - 1
@@ -108,6 +108,11 @@ def test_what_is_written_is_read_back(microseconds: int) -> None:
 def test_a_fraction_is_written_only_where_there_is_one() -> None:
     assert iso(TEN) == "2025-01-20T10:00:00Z"
     assert iso(TEN + 1) == "2025-01-20T10:00:00.000001Z"
+
+
+@given(st.integers(0, LAST // HOUR))
+def test_a_whole_hour_is_spelt_like_any_other_time(hour: int) -> None:
+    assert iso_hour(hour * HOUR) == iso(hour * HOUR)
 
 
 def test_a_missing_time_stays_missing() -> None:
