@@ -21,10 +21,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from benchmarks import seeded
+from benchmarks.asking import Run
 from benchmarks.baselines import PATH
 from benchmarks.plain_sql import Plain
 from benchmarks.processes import drive, service
-from benchmarks.queries import Run
 from benchmarks.questions import CASES, PROMISED_MS, PROMISED_TRENDS_MS
 from benchmarks.results import ROOT, Figure, Result, finish
 from benchmarks.timing import Client, Times, percentile

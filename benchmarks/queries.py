@@ -1,6 +1,6 @@
 """How long `/insights` and `/trends` take over HTTP, quietly and under load, each beside the plain SQL.
 
-    python -m benchmarks.queries [--rows 1000000] [--requests 100] [--database-url URL]
+    python -m benchmarks.queries [--rows 1000000] [--requests 100] [--rounds 3] [--database-url URL]
 
 A service process over a copy of a seeded database (SQLite) or over the database itself (PostgreSQL), one kept-alive
 connection, windows at random places. Every `total_count` that plain SQL counted as well has to be the same.
@@ -9,12 +9,10 @@ connection, windows at random places. Every `total_count` that plain SQL counted
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from random import Random
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -23,6 +21,7 @@ import httpx
 from sqlalchemy.engine import make_url
 
 from benchmarks import seeded
+from benchmarks.asking import Run
 from benchmarks.plain_sql import Plain
 from benchmarks.pressure import pressed
 from benchmarks.processes import fake_grok
@@ -30,28 +29,18 @@ from benchmarks.questions import (
     CASES,
     PROMISED_TRENDS_MS,
     TREND_DAYS,
-    WINDOWS,
     Case,
-    Filters,
-    Window,
-    placed,
 )
 from benchmarks.results import Figure, Result, finish
 from benchmarks.timing import Client, Json, Times, percentile
-from buckets import MICROSECONDS
-from models import DAY
 from tests.fake_grok import KEY
 from tests.service import Process
 
-INSIGHTS, TRENDS = "/api/v1/insights", "/api/v1/trends"
 MOST_TIMES_AS_LONG = 3.0
 IN_SQL = 3
 """Of the questions asked so many are put to plain SQL too: at ten million rows one takes seconds."""
-HUNDREDTH, PAGE, BIGGEST_PAGE = 100, 100, 1_000
-PAGES_PER_WALK = 5
 LATENCY, SETTLED_AFTER = 1.0, 5.0
 """Seconds: of a call to the fake Grok, and until its calls come at their full rate."""
-Question = tuple[Window, Filters]
 LOADED = ("no filter", "sentiment, min_confidence 0.83", "rare topic", "nothing matches")
 
 
@@ -63,131 +52,82 @@ class Measured(NamedTuple):
     plain: Sequence[float] = ()
 
 
-@dataclass
-class Run:
-    """A service to ask, the database behind it, and how often to ask."""
+class Asked(NamedTuple):
+    """A question, how long it may take in milliseconds, and what it took in one round."""
 
-    client: Client
-    plain: Plain
-    requests: int
-    first: int
-    last: int
-    dice: Random = field(default_factory=lambda: Random(7))  # noqa: S311  nothing is kept secret with it
-
-    def questions(self, case: Case, window: str) -> list[Question]:
-        """As many as are asked, each at another place."""
-        first = self.last - round((self.last - self.first) * case.newest)
-        places = (placed(self.dice, first, self.last, WINDOWS[window]) for _ in range(self.requests))
-        return [(place, case.filters(self.dice)) for place in places]
-
-    def pages(self, asked: Sequence[Question]) -> Times:
-        """First pages."""
-        for place, filters in asked:
-            self.client.get(INSIGHTS, place.parameters() | filters)
-        return self.client.taken()
-
-    def pages_in_sql(self, asked: Sequence[Question]) -> list[float]:
-        """The same in plain SQL, whose counts have to agree."""
-        return [self._page_in_sql(place, filters) for place, filters in asked]
-
-    def _page_in_sql(self, place: Window, filters: Filters) -> float:
-        count, milliseconds = self.plain.window(place, filters)
-        found = self.client.get(INSIGHTS, place.parameters() | filters)["metadata"]["total_count"]
-        self.client.taken()
-        return _agreed(milliseconds, found, count, f"{place} {filters}")
-
-    def hundredth_pages(self, case: Case) -> Times:
-        """The hundredth page of everything and the four after it, by cursor."""
-        times = Times()
-        for place, filters in self.questions(case, "everything")[::PAGES_PER_WALK]:
-            cursor = self._walked(place, filters)
-            for _ in range(PAGES_PER_WALK):
-                body = self.client.get(INSIGHTS, {"cursor": cursor, "limit": PAGE})
-                cursor = body["metadata"]["next_cursor"]
-            times.add(self.client.taken())
-        return times
-
-    def _walked(self, place: Window, filters: Filters) -> str:
-        """The cursor of the hundredth page, got with few big ones."""
-        cursor, left = "", (HUNDREDTH - 1) * PAGE
-        while left:
-            size = min(BIGGEST_PAGE, left)
-            asked = {"cursor": cursor} if cursor else place.parameters() | filters
-            cursor = self.client.get(INSIGHTS, asked | {"limit": str(size)})["metadata"]["next_cursor"]
-            left -= size
-        self.client.taken()
-        return cursor
-
-    def trend_windows(self, days: int) -> list[Window]:
-        """As many windows of so many days as are asked."""
-        length = days * MICROSECONDS[DAY]
-        return [placed(self.dice, self.first, self.last, length) for _ in range(self.requests)]
-
-    def trends(self, places: Sequence[Window]) -> Times:
-        """The trends of these windows."""
-        for place in places:
-            self.client.get(TRENDS, place.parameters())
-        return self.client.taken()
-
-    def trends_in_sql(self, places: Sequence[Window]) -> list[float]:
-        """The same in plain SQL, whose counts have to agree."""
-        return [self._trends_in_sql(place) for place in places]
-
-    def _trends_in_sql(self, place: Window) -> float:
-        count, milliseconds = self.plain.trends(place)
-        found = self.client.get(TRENDS, place.parameters())["total_insights"]
-        self.client.taken()
-        return _agreed(milliseconds, found, count, str(place))
-
-
-def _agreed(milliseconds: float, found: int, counted: int, what: str) -> float:
-    if found != counted:
-        raise RuntimeError(f"{what}: the service says {found}, plain SQL {counted}")
-    return milliseconds
+    name: str
+    promised: float
+    measured: Sequence[Measured]
 
 
 # --- quietly ------------------------------------------------------------------------------------------------
 
 
-def quietly(run: Run) -> Iterator[Figure]:
-    """Every question while nothing else happens."""
+def quietly(run: Run, rounds: int) -> Iterator[Figure]:
+    """Every question while nothing else happens, one after the other and then all of them again.
+
+    Rounds lie minutes apart, so that a moment in which the machine is busy elsewhere spoils one of them at most.
+    """
+    # Plain SQL takes seconds where there are many rows, so that it is asked in the first round alone.
+    found = [list(_round(run, number, compare=number == 1)) for number in range(1, rounds + 1)]
+    yield from map(_promised, zip(*found, strict=True))
+
+
+def _round(run: Run, number: int, *, compare: bool) -> Iterator[Asked]:
+    for asked in _asked(run, IN_SQL if compare else 0):
+        slowest = max(percentile(each.times.wall, 99) for each in asked.measured)
+        sys.stderr.write(f"round {number}: {asked.name}: {slowest:.3g} ms\n")
+        yield asked
+
+
+def _asked(run: Run, in_sql: int) -> Iterator[Asked]:
     for case in CASES:
-        yield _promised(f"`/insights`, {case.name}", _all_windows(run, case), case.promised_ms)
+        yield Asked(f"`/insights`, {case.name}", case.promised_ms, _all_windows(run, case, in_sql))
         if case.deep:
             deep = Measured("everything", run.hundredth_pages(case))
-            yield _promised(f"`/insights`, {case.name}, page 100", [deep], case.promised_ms)
+            yield Asked(f"`/insights`, {case.name}, page 100", case.promised_ms, [deep])
     for days in TREND_DAYS:
         places = run.trend_windows(days)
-        found = Measured(f"{days} days", run.trends(places), run.trends_in_sql(places[:IN_SQL]))
-        yield _promised(f"`/trends`, {days} days", [found], PROMISED_TRENDS_MS)
+        found = Measured(f"{days} days", run.trends(places), run.trends_in_sql(places[:in_sql]))
+        yield Asked(f"`/trends`, {days} days", PROMISED_TRENDS_MS, [found])
 
 
-def _all_windows(run: Run, case: Case) -> list[Measured]:
+def _all_windows(run: Run, case: Case, in_sql: int) -> list[Measured]:
     asked = {window: run.questions(case, window) for window in case.windows}
     return [
-        Measured(window, run.pages(these), run.pages_in_sql(these[:IN_SQL]))
+        Measured(window, run.pages(these), run.pages_in_sql(these[:in_sql]))
         for window, these in asked.items()
     ]
 
 
-def _promised(name: str, measured: Sequence[Measured], promised: float) -> Figure:
-    """The p99 of the slowest window, and what there is to know of each."""
+def _promised(rounds: Sequence[Asked]) -> Figure:
+    """The p99 of the slowest window, the median of the rounds, and what there is to know of each window."""
+    windows = list(zip(*(asked.measured for asked in rounds), strict=True))
     return Figure(
-        name=f"{name}: p99",
-        value=max(percentile(each.times.wall, 99) for each in measured),
+        name=f"{rounds[0].name}: p99",
+        value=max(_p99(each.times for each in window) for window in windows),
         unit="ms",
-        at_most=promised,
-        rounds=sum(len(each.times.wall) for each in measured),
-        note="; ".join(_noted(each) for each in measured),
+        at_most=rounds[0].promised,
+        rounds=len(rounds),
+        note="; ".join(_noted(window) for window in windows),
     )
 
 
-def _noted(measured: Measured) -> str:
-    plain = f", plain SQL {median(measured.plain):,.1f}" if measured.plain else ""
-    return f"{measured.window} {_shown(measured.times)}{plain}"
+def _p99(rounds: Iterable[Times]) -> float:
+    return median(percentile(times.wall, 99) for times in rounds)
 
 
-def _shown(times: Times) -> str:
+def _noted(rounds: Sequence[Measured]) -> str:
+    sql = [each for measured in rounds for each in measured.plain]
+    plain = f", plain SQL {median(sql):,.1f}" if sql else ""
+    return f"{rounds[0].window} {_shown(each.times for each in rounds)}{plain}"
+
+
+def _shown(rounds: Iterable[Times]) -> str:
+    """Of all rounds together."""
+    times = Times()
+    for each in rounds:
+        times.add(each)
     both = (f"{percentile(each, 50):.1f} / {percentile(each, 99):.1f}" for each in (times.wall, times.cpu))
     return " (CPU ".join(both) + ")"
 
@@ -195,21 +135,26 @@ def _shown(times: Times) -> str:
 # --- under load ---------------------------------------------------------------------------------------------
 
 
-def loaded(run: Run, url: str, grok: str) -> Iterator[Figure]:
+def loaded(run: Run, url: str, grok: str, rounds: int) -> Iterator[Figure]:
     """Some of the questions before, and while, posts come in and calls go out as fast as they may."""
     questions = [run.questions(case, "30 days") for case in CASES if case.name in LOADED]
     names = [f"`/insights`, {case.name}" for case in CASES if case.name in LOADED]
     places = [run.trend_windows(days) for days in TREND_DAYS]
     names += [f"`/trends`, {days} days" for days in TREND_DAYS]
 
-    def all_of_it() -> list[Times]:
-        return [*(run.pages(each) for each in questions), *(run.trends(each) for each in places)]
+    def all_of_it() -> Iterator[Sequence[Times]]:
+        """Each question's times, round by round."""
+        found = (
+            [*(run.pages(each) for each in questions), *(run.trends(each) for each in places)]
+            for _ in range(rounds)
+        )
+        return zip(*found, strict=True)
 
-    before = all_of_it()
+    before = list(all_of_it())
     with pressed(url) as pressure:
         time.sleep(SETTLED_AFTER)
         calls, since = _calls(grok), time.monotonic()
-        during = all_of_it()
+        during = list(all_of_it())
         calls_per_second = (_calls(grok) - calls) / (time.monotonic() - since)
     for name, one, other in zip(names, before, during, strict=True):
         yield _compared(name, one, other)
@@ -217,12 +162,12 @@ def loaded(run: Run, url: str, grok: str) -> Iterator[Figure]:
     yield Figure(name="calls that left meanwhile", value=calls_per_second, unit="a second")
 
 
-def _compared(name: str, before: Times, during: Times) -> Figure:
+def _compared(name: str, before: Sequence[Times], during: Sequence[Times]) -> Figure:
     return Figure(
         name=f"{name}, under load: p99 over the quiet one's",
-        value=percentile(during.wall, 99) / percentile(before.wall, 99),
+        value=_p99(during) / _p99(before),
         at_most=MOST_TIMES_AS_LONG,
-        rounds=len(during.wall),
+        rounds=len(during),
         note=f"quiet {_shown(before)}, under load {_shown(during)}",
     )
 
@@ -234,7 +179,7 @@ def _calls(grok: str) -> int:
 # --- the program --------------------------------------------------------------------------------------------
 
 
-def measure(url: str, requests: int, *, load: bool) -> Result:
+def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
     """All figures of the database at `url`, which is written to under load."""
     with TemporaryDirectory(prefix="queries-") as folder, fake_grok(LATENCY) as grok, Plain(url) as plain:
         given: Json = {
@@ -254,16 +199,11 @@ def measure(url: str, requests: int, *, load: bool) -> Result:
             run.pages(run.questions(CASES[0], "a day"))
             for days in TREND_DAYS:
                 run.trends(run.trend_windows(days))
-            asked = chain(quietly(run), loaded(run, service.url, grok) if load else ())
-            figures = [_told(figure) for figure in asked]
+            pressing = loaded(run, service.url, grok, rounds) if load else ()
+            figures = tuple(chain(quietly(run, rounds), pressing))
     setting = f"{make_url(url).get_backend_name()}, {rows:,} conversations over 400 days, one connection"
-    return Result(program="queries", setting=f"{setting}; in notes p50 / p99 in ms", figures=tuple(figures))
-
-
-def _told(figure: Figure) -> Figure:
-    """Show how far it is: all of it takes minutes."""
-    sys.stderr.write(f"{figure.name}: {figure.value:.3g} {figure.unit}\n")
-    return figure
+    told = f"{requests} requests of a kind and round, p99 is the median of the rounds'; in notes p50 / p99 of all, ms"
+    return Result(program="queries", setting=f"{setting}; {told}", figures=figures)
 
 
 def main() -> int:
@@ -274,7 +214,10 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="at 10 million rows")
     parser.add_argument("--rows", type=int, help="of a database that is made where it is not there")
     parser.add_argument("--database-url", help="a seeded database, instead")
-    parser.add_argument("--requests", type=int, default=100, help="of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--requests", type=int, default=100, help="of a kind and round (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, help="(default: 3, with --full 5)")
     parser.add_argument(
         "--quiet", action="store_true", help="without load, so that nothing is written or copied"
     )
@@ -282,7 +225,8 @@ def main() -> int:
     rows = given.rows or (10_000_000 if given.full else 1_000_000)
     url = given.database_url or seeded.database_url(rows)
     with nullcontext(url) if given.quiet else seeded.copied(url) as copy:
-        return finish(measure(copy, given.requests, load=not given.quiet))
+        rounds = given.rounds or (5 if given.full else 3)
+        return finish(measure(copy, given.requests, rounds, load=not given.quiet))
 
 
 if __name__ == "__main__":

@@ -58,5 +58,8 @@ def copied(url: str) -> Iterator[str]:
     original = Path(address.database or "")
     with TemporaryDirectory(dir=original.parent) as folder:
         copy = Path(folder) / original.name
-        shutil.copyfile(original, copy)
+        # Whoever asked the original before was killed, and may have left what it wrote beside it.
+        for suffix in ("", "-wal"):
+            if Path(f"{original}{suffix}").exists():
+                shutil.copyfile(f"{original}{suffix}", f"{copy}{suffix}")
         yield f"sqlite:///{copy}"

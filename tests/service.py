@@ -220,9 +220,13 @@ class Process:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
         if self.process.poll() is None:
             self.end(signal.SIGKILL)
+        if failure is not None:
+            # Its output is gone by the time that anybody reads of the failure.
+            for line in self.errors[-3:]:
+                failure.add_note(line)
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
