@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import database
 import times
-from benchmarks.seed import Row, load
+from benchmarks.seed import Row, load, number_on
 from buckets import MICROSECONDS
 from models import COMPLETED, DAY
 from settings import DRIVERS
@@ -159,9 +159,7 @@ async def _fill_postgresql(connection: AsyncConnection, made: Made) -> None:
     await connection.execute(text("DROP INDEX ix_search_words"))
     await _fill(connection, made)
     await connection.execute(text(index))
-    last = "SELECT setval(pg_get_serial_sequence('conversations', 'number'), max(number)) FROM conversations"
-    await connection.execute(text(last))
-    await connection.commit()
+    await number_on(connection, "conversations")
     outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
     await outside.execute(text("VACUUM ANALYZE"))
 

@@ -207,10 +207,19 @@ async def seed(url: str, made: Made, start: int, end: int) -> None:
             await connection.commit()
         _say("roll-ups", began)
         if connection.dialect.name == "postgresql":
+            await number_on(connection, "topics", "conversations")
             outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
             await outside.execute(text("VACUUM ANALYZE"))
             _say("vacuum", began)
     await engine.dispose()
+
+
+async def number_on(connection: AsyncConnection, *tables: str) -> None:
+    """Let PostgreSQL count on from the numbers that rows were given; SQLite does so by itself."""
+    for table in tables:
+        last = f"SELECT setval(pg_get_serial_sequence('{table}', 'number'), max(number)) FROM {table}"  # noqa: S608
+        await connection.execute(text(last))
+    await connection.commit()
 
 
 def _say(what: str, began: float) -> None:
