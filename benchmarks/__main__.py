@@ -1,7 +1,8 @@
-"""Every benchmark in turn, each a process of its own: `python -m benchmarks [--full] [PROGRAM ...]`.
+"""The benchmarks in turn, each a process of its own: `python -m benchmarks [--full] [PROGRAM ...]`.
 
-Their figures end up in the tables of `docs/PERFORMANCE.md`. Exit code 1 where a figure is outside its limits or
-a program failed; the others run all the same.
+Without a name those of speed, size and cost, in ten minutes; with `--full` all of them at full length, for hours.
+Their figures end up in the tables of `docs/PERFORMANCE.md`. Exit code 1 where a figure is outside its limits or a
+program failed; the others run all the same.
 """
 
 import argparse
@@ -11,21 +12,8 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-PROGRAMS = (
-    "intake",
-    "bulk",
-    "engine",
-    "queries",
-    "curves",
-    "cost",
-    "footprint",
-    "memory",
-    "connections",
-    "retention",
-    "outage",
-    "sockets",
-    "chats",
-)
+SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint")
+PROGRAMS = (*SHORT, "memory", "connections", "retention", "outage", "sockets", "chats")
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
 
@@ -37,7 +25,8 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.programs) - set(PROGRAMS):
         parser.error(f"no such program: {', '.join(sorted(unknown))}")
-    codes = {name: _run(name, full=given.full) for name in given.programs or PROGRAMS}
+    names = given.programs or (PROGRAMS if given.full else SHORT)
+    codes = {name: _run(name, full=given.full) for name in names}
     DOCUMENT.write_text(render(DOCUMENT.read_text(), saved()))
     for name, code in codes.items():
         sys.stderr.write(f"{name}: {'ok' if code == 0 else f'exit code {code}'}\n")

@@ -1,6 +1,6 @@
 """Bulk intake: 500 conversations a request, beside a bare `executemany` of the same rows.
 
-    python -m benchmarks.bulk [--full] [--rounds 3] [--seconds 5]
+    python -m benchmarks.bulk [--full] [--rounds 3] [--seconds 3]
 
 The bare way writes the same rows into the same tables, one transaction for every 500 with `synchronous=FULL`, with
 nothing around it: no HTTP, no validation, no ids that are looked up. Four connections post to the service, while
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
     given = parser.parse_args()
-    seconds = given.seconds or (10 if given.full else 5)
+    seconds = given.seconds or (10 if given.full else 3)
     rounds: dict[str, list[float]] = defaultdict(list)
     for number in range(given.rounds or (9 if given.full else 3)):
         for name, measured in (("bare", _bare), ("idle", _idle), ("offline", _offline)):

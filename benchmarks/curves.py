@@ -1,6 +1,6 @@
 """What a post and a query cost as the table grows, as plots: `docs/curves-intake.svg`, `docs/curves-queries.svg`.
 
-    python -m benchmarks.curves [--full] [--requests 200] [--rounds 5] [--seconds 2]
+    python -m benchmarks.curves [--full] [--requests 100] [--rounds 3] [--seconds 2]
 
 Seeded databases of growing size (SQLite), a copy of each with a service process of its own. First one kept-alive
 connection asks, then 64 connections post while analysis is paused, so that what a post costs is intake alone.
@@ -69,12 +69,14 @@ def main() -> int:
         prog="python -m benchmarks.curves", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--full", action="store_true", help="up to 10 million rows")
-    parser.add_argument("--requests", type=int, default=200, help="of each query (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of posts (default: %(default)s)")
+    parser.add_argument("--requests", type=int, help="of each query (default: 100, with --full 200)")
+    parser.add_argument("--rounds", type=int, help="of posts (default: 3, with --full 5)")
     parser.add_argument("--seconds", type=float, default=2, help="of a round (default: %(default)s)")
     given = parser.parse_args()
     sizes = (*SIZES, LARGEST) if given.full else SIZES
-    points = [_measured(rows, given.requests, given.rounds, given.seconds) for rows in sizes]
+    requests = given.requests or (200 if given.full else 100)
+    rounds = given.rounds or (5 if given.full else 3)
+    points = [_measured(rows, requests, rounds, given.seconds) for rows in sizes]
     with mpl.rc_context(fname=STYLE):
         intake_drawn(points).savefig(INTAKE, metadata={"Date": None})
         queries_drawn(points).savefig(QUERIES, metadata={"Date": None})

@@ -1,6 +1,6 @@
 """How much of the outbound cap the engine uses with a deep queue, beside a loop that waits for each call.
 
-    python -m benchmarks.engine [--full] [--queued 10000] [--latency 0.2 2 8] [--database-url URL]
+    python -m benchmarks.engine [--full] [--queued 5000] [--latency 0.2 2 8] [--database-url URL]
 
 The queue is filled while analysis is paused, then it goes on: what is measured begins there. Deep is the queue while
 ten full batches are due. What is allowed meanwhile is what a perfect schedule makes: one call every 1/OUTBOUND_RPS
@@ -69,12 +69,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.engine", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--full", action="store_true", help="20,000 queued, not 10,000")
+    parser.add_argument("--full", action="store_true", help="20,000 queued, not 5,000")
     parser.add_argument("--queued", type=int)
     parser.add_argument("--latency", type=float, nargs="+", default=LATENCIES, help="seconds of a call")
     parser.add_argument("--database-url", help="of an empty database; default: an SQLite file of its own")
     given = parser.parse_args()
-    queued = given.queued or (20_000 if given.full else 10_000)
+    queued = given.queued or (20_000 if given.full else 5_000)
     if queued < 2 * DEEP:
         parser.error(f"--queued: a queue is deep with {DEEP}, {2 * DEEP:,} are the least to see it drained")
     figures = [

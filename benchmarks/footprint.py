@@ -31,10 +31,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.footprint", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--full", action="store_true", help="a whole hour's posts, not a tenth of them")
+    parser.add_argument("--full", action="store_true", help="a whole hour's posts, not a twentieth of them")
     parser.add_argument("--queued", type=int, default=1_000_000)
     given = parser.parse_args()
-    posts = HOURLY_POSTS if given.full else HOURLY_POSTS // 10
+    posts = HOURLY_POSTS if given.full else HOURLY_POSTS // 20
     with TemporaryDirectory(prefix="footprint-") as name:
         figures = [*_idle(Path(name)), *_deep(Path(name), given.queued, posts)]
     setting = f"SQLite, {given.queued:,} queued, then {posts:,} posts and a fake Grok that takes 2 s a call"

@@ -1,6 +1,6 @@
 """Intake, one post at a time: this service beside a bare endpoint and beside a commit for each request.
 
-    python -m benchmarks.intake [--full] [--rounds 3] [--seconds 5]
+    python -m benchmarks.intake [--full] [--rounds 3] [--seconds 3]
 
 64 connections from another process, rate limits off, a fake Grok that answers after 2 s. The three run one after
 the other, round after round, each in a process and with a database of its own; ratios are of one round, figures
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
     given = parser.parse_args()
-    seconds = given.seconds or (10 if given.full else 5)
+    seconds = given.seconds or (10 if given.full else 3)
     rounds: Rounds = defaultdict(list)
     for number in range(given.rounds or (9 if given.full else 3)):
         for name in VARIANTS:

@@ -1,6 +1,6 @@
 """How long `/insights` and `/trends` take over HTTP, quietly and under load, each beside the plain SQL.
 
-    python -m benchmarks.queries [--rows 1000000] [--requests 100] [--rounds 3] [--database-url URL]
+    python -m benchmarks.queries [--rows 1000000] [--requests 30] [--rounds 3] [--database-url URL]
 
 A service process over a copy of a seeded database (SQLite) or over the database itself (PostgreSQL), one kept-alive
 connection, windows at random places. Every `total_count` that plain SQL counted as well has to be the same.
@@ -218,9 +218,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="at 10 million rows")
     parser.add_argument("--rows", type=int, help="of a database that is made where it is not there")
     parser.add_argument("--database-url", help="a seeded database, instead")
-    parser.add_argument(
-        "--requests", type=int, default=100, help="of a kind and round (default: %(default)s)"
-    )
+    parser.add_argument("--requests", type=int, help="of a kind and round (default: 30, with --full 100)")
     parser.add_argument("--rounds", type=int, help="(default: 3, with --full 5)")
     parser.add_argument(
         "--quiet", action="store_true", help="without load, so that nothing is written or copied"
@@ -229,8 +227,9 @@ def main() -> int:
     rows = given.rows or (10_000_000 if given.full else 1_000_000)
     url = given.database_url or seeded.database_url(rows)
     with nullcontext(url) if given.quiet else seeded.copied(url) as copy:
+        requests = given.requests or (100 if given.full else 30)
         rounds = given.rounds or (5 if given.full else 3)
-        return finish(measure(copy, given.requests, rounds, load=not given.quiet))
+        return finish(measure(copy, requests, rounds, load=not given.quiet))
 
 
 if __name__ == "__main__":
