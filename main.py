@@ -75,9 +75,9 @@ def create_app(settings: Settings, clock: Clock = times.now) -> FastAPI:
     errors.install(app)
     app.add_exception_handler(405, method_not_allowed)
     middleware.install(app, metrics, limiter)
-    # Intake's first, because a request tries route after route, and not by include_router, which matches each
-    # twice: together 4 % of a post's CPU.
-    ours = (intake, conversations, chats, summaries, insights, spending, operations, sockets)
+    # Those that have to be fast first, because a request tries route after route, and not by include_router, which
+    # matches each twice: together 4 % of a post's CPU, and of twenty routes 0.1 ms.
+    ours = (intake, insights, conversations, chats, summaries, spending, operations, sockets)
     app.router.routes[:0] = [route for each in ours for route in each.router.routes]
     return app
 

@@ -259,6 +259,6 @@ def _point_view(point: Point) -> Json:
         "positive": positive,
         "neutral": neutral,
         "negative": negative,
-        "mean_sentiment": round(score_sum / total / SCORE_UNIT, 4) if total else None,
+        "mean_sentiment": round(score_sum / total) / SCORE_UNIT if total else None,
         "partial": partial,
     }

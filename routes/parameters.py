@@ -94,12 +94,20 @@ def _pairs(request: Request) -> Sequence[tuple[str, str]]:
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     times_given = Counter(name for name, _ in pairs)
     for name, value in pairs:
-        shown = _printable(name)
         if times_given[name] > 1:
-            raise ApiError(Code.INVALID_QUERY, f"{shown}: was given more than once")
-        if any("\ud800" <= character <= "\udfff" for character in name + value):
-            raise ApiError(Code.INVALID_QUERY, f"{shown}: must be UTF-8")
+            raise ApiError(Code.INVALID_QUERY, f"{_printable(name)}: was given more than once")
+        if not _is_utf8(name + value):
+            raise ApiError(Code.INVALID_QUERY, f"{_printable(name)}: must be UTF-8")
     return pairs
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether none of its bytes had to be escaped."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _printable(name: str) -> str:

@@ -1,6 +1,6 @@
 """Trends: how sentiment and topics went over a window, hour by hour or day by day."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -95,30 +95,31 @@ def _series(connection: Connection, topic: int | None, start: int, end: int, now
     for bucket in touching(level, start, end):
         first = bucket * length
         partial = first < start or first + length > whole_until
-        negative, neutral, positive, score_sum = found.get(bucket, NOTHING)
+        _, negative, neutral, positive, score_sum = found.get(bucket, NOTHING)
         points.append(Point(first, negative, neutral, positive, score_sum, partial))
     return points
-
-
-def _sums(series: Sequence[Point]) -> Counts:
-    return {
-        -1: sum(point.negative for point in series),
-        0: sum(point.neutral for point in series),
-        1: sum(point.positive for point in series),
-    }
 
 
 def _by_bucket(
     connection: Connection, topic: int, start: int, end: int, level: int
 ) -> Mapping[int, Sequence[int]]:
-    """What each bucket holds, as SENTIMENTS are ordered, and last the sum of its scores."""
+    """For each bucket itself, what it holds, as SENTIMENTS are ordered, and last the sum of its scores."""
     kind = kind_of(topic)
     given = {"topic": topic} | rollups.where(kind, start, end, coarsest=level)
     found: dict[int, Sequence[int]] = {}
-    for bucket, *sums in SUMS[kind, level].rows(connection, given):
+    for row in SUMS[kind, level].rows(connection, given):
+        bucket = row[0]
         had = found.get(bucket)
-        found[bucket] = sums if had is None else _added(had, sums)
+        found[bucket] = row if had is None else [bucket, *map(add, had[1:], row[1:])]
     return found
+
+
+def _sums(series: Sequence[Point]) -> Counts:
+    return {
+        -1: sum([point.negative for point in series]),
+        0: sum([point.neutral for point in series]),
+        1: sum([point.positive for point in series]),
+    }
 
 
 def _by_sentiment(connection: Connection, topic: int | None, start: int, end: int) -> Counts:
@@ -127,10 +128,6 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
         kind = kind_of(topic)
         rows = BY_SENTIMENT[kind].rows(connection, {"topic": topic} | rollups.where(kind, start, end))
     return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
-
-
-def _added(one: Iterable[int], other: Iterable[int]) -> Sequence[int]:
-    return [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
@@ -152,7 +149,7 @@ def _counting(kind: Kind) -> CompoundSelect[Any]:
     return union_all(*each)
 
 
-NOTHING = (0,) * (len(SENTIMENTS) + 1)
+NOTHING = (0,) * (len(SENTIMENTS) + 2)
 KINDS = (Kind.ALL, Kind.TOPIC)
 SUMS = {(kind, level): Prepared(_summing(kind, level)) for kind in KINDS for level in (HOUR, DAY)}
 BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in KINDS}
