@@ -32,7 +32,7 @@ from benchmarks.questions import (
     Case,
 )
 from benchmarks.results import Figure, Result, finish
-from benchmarks.timing import Client, Json, Times, percentile
+from benchmarks.timing import PACE_ALONE, Client, Json, Times, pace, percentile
 from tests.fake_grok import KEY
 from tests.service import Process
 
@@ -70,13 +70,22 @@ def quietly(run: Run, rounds: int) -> Iterator[Figure]:
 
     Rounds lie minutes apart, so that a moment in which the machine is busy elsewhere spoils one of them at most.
     """
+    paces: list[float] = []
     # Plain SQL takes seconds where there are many rows, so that it is asked in the first round alone.
-    found = [list(_round(run, number, compare=number == 1)) for number in range(1, rounds + 1)]
+    found = [list(_round(run, number, paces, compare=number == 1)) for number in range(1, rounds + 1)]
     yield from map(_promised, zip(*found, strict=True))
+    yield Figure(
+        name="the machine meanwhile: 100,000 steps of a loop in Python",
+        value=median(paces),
+        unit="ms",
+        rounds=len(paces),
+        note=f"{min(paces):.1f} to {max(paces):.1f}; {PACE_ALONE} where a core is all its own",
+    )
 
 
-def _round(run: Run, number: int, *, compare: bool) -> Iterator[Asked]:
+def _round(run: Run, number: int, paces: list[float], *, compare: bool) -> Iterator[Asked]:
     for asked in _asked(run, IN_SQL if compare else 0):
+        paces.append(pace())
         slowest = max(percentile(each.times.wall, 99) for each in asked.measured)
         sys.stderr.write(f"round {number}: {asked.name}: {slowest:.3g} ms\n")
         yield asked
