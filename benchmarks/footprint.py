@@ -10,8 +10,10 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -24,6 +26,8 @@ from tests.service import Process
 
 IDLE_SECONDS = 10
 HOURLY_POSTS = 360_000
+STARTS = 5
+"""Of which the median counts: a start takes a second and more, all of it CPU, so that a busy moment is all of one."""
 
 
 def main() -> int:
@@ -65,12 +69,21 @@ def _deep(folder: Path, queued: int, posts: int) -> Iterator[Figure]:
     with closing(sqlite3.connect(path)) as connection:
         fill(connection, queued)
     size = path.stat().st_size / queued
-    since = time.perf_counter()
-    with fake_grok(2) as grok, service(folder, grok, MAX_QUEUE_DEPTH=10 * queued) as process:
-        yield Figure(name="start", value=time.perf_counter() - since, unit="s", at_most=2)
-        yield Figure(name="on disk, a queued conversation", value=size, unit="bytes")
-        yield from _loaded(process, posts)
+    yield Figure(name="on disk, a queued conversation", value=size, unit="bytes")
+    started = partial(service, folder, MAX_QUEUE_DEPTH=10 * queued)
+    with fake_grok(2) as grok:
+        seconds = [_seconds_to_start(started(grok)) for _ in range(STARTS)]
+        note = f"{min(seconds):.2f} to {max(seconds):.2f}"
+        yield Figure(name="start", value=median(seconds), unit="s", at_most=2, rounds=STARTS, note=note)
+        with started(grok) as process:
+            yield from _loaded(process, posts)
     yield Figure(name="on disk, afterwards", value=path.stat().st_size / (queued + posts), unit="bytes each")
+
+
+def _seconds_to_start(starting: AbstractContextManager[Process]) -> float:
+    since = time.perf_counter()
+    with starting:
+        return time.perf_counter() - since
 
 
 def _loaded(process: Process, posts: int) -> Iterator[Figure]:
