@@ -73,7 +73,7 @@ def quietly(run: Run, rounds: int) -> Iterator[Figure]:
     paces: list[float] = []
     # Plain SQL takes seconds where there are many rows, so that it is asked in the first round alone.
     found = [list(_round(run, number, paces, compare=number == 1)) for number in range(1, rounds + 1)]
-    yield from map(_promised, zip(*found, strict=True))
+    yield from map(promised, zip(*found, strict=True))
     yield Figure(
         name="the machine meanwhile: 100,000 steps of a loop in Python",
         value=median(paces),
@@ -111,7 +111,7 @@ def _all_windows(run: Run, case: Case, in_sql: int) -> list[Measured]:
     ]
 
 
-def _promised(rounds: Sequence[Asked]) -> Figure:
+def promised(rounds: Sequence[Asked]) -> Figure:
     """The p99 of the slowest window, the median of the rounds, and what there is to know of each window."""
     windows = list(zip(*(asked.measured for asked in rounds), strict=True))
     return Figure(
