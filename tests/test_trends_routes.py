@@ -73,6 +73,15 @@ async def test_the_trends_of_two_days(api: Api) -> None:
     }
 
 
+async def test_a_mean_is_told_to_four_places(api: Api) -> None:
+    scores = (-1_000, -1_000, 1_000)
+    found = [an_insight(number, NOON - number, an_analysis(score)) for number, score in enumerate(scores, 1)]
+
+    await api.fill(lambda connection: store(connection, found))
+
+    assert (await api.get("trends", days=1))["series"][-1]["mean_sentiment"] == -0.0333
+
+
 async def test_longer_windows_are_shown_in_days_cut_at_their_ends(api: Api) -> None:
     await api.fill(lambda connection: store(connection, [an_insight(1, NOON - 1)]))
 
