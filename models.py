@@ -220,7 +220,7 @@ insight_topics = Table(
     sqlite_with_rowid=False,
 )
 
-# Roll-ups. `n` and `score_sum` stay out of every index, so that PostgreSQL can update in place.
+# Roll-ups. What is counted stays out of every index, so that PostgreSQL can update in place.
 counts = Table(
     "counts",
     metadata,
@@ -239,9 +239,7 @@ totals = Table(
     Column("topic", Integer, primary_key=True, autoincrement=False),
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False),
-    Column("sentiment", SmallInteger, primary_key=True, autoincrement=False),
-    Column("n", BigInteger, nullable=False),
-    Column("score_sum", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("n", "negative", "positive", "score_sum")),
     sqlite_with_rowid=False,
 )
 

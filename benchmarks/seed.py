@@ -144,6 +144,7 @@ async def load(
 
 HOURS = f"timestamp / {MICROSECONDS[HOUR]}"
 DAYS = f"timestamp / {MICROSECONDS[DAY]}"
+NEGATIVE, POSITIVE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1))
 EVERY = [
     (ALL_TOPICS, HOUR, HOURS, "insights"),
     (ALL_TOPICS, DAY, DAYS, "insights"),
@@ -163,8 +164,8 @@ def statements(start: int, end: int) -> Iterator[str]:
             f" FROM {rows} GROUP BY 1, 3, 4, 5"
         )
         yield (
-            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, sentiment, count(*), sum(score)"  # noqa: S608
-            f" FROM {rows} GROUP BY 1, 3, 4"
+            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score)"  # noqa: S608
+            f" FROM {rows} GROUP BY 1, 3"
         )
     for month in touching(MONTH, start, end):
         first, last = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
@@ -174,12 +175,12 @@ def statements(start: int, end: int) -> Iterator[str]:
             f" FROM counts WHERE {days} GROUP BY 1, 4, 5"
         )
         yield (
-            f"INSERT INTO totals SELECT topic, {MONTH}, {month}, sentiment, sum(n), sum(score_sum)"  # noqa: S608
-            f" FROM totals WHERE {days} GROUP BY 1, 4"
+            f"INSERT INTO totals SELECT topic, {MONTH}, {month},"  # noqa: S608
+            f" sum(n), sum(negative), sum(positive), sum(score_sum) FROM totals WHERE {days} GROUP BY 1"
         )
     yield (
-        f"INSERT INTO topic_months SELECT bucket, topic, sum(n) FROM totals"  # noqa: S608
-        f" WHERE level = {MONTH} AND topic > 0 GROUP BY 1, 2"
+        f"INSERT INTO topic_months SELECT bucket, topic, n FROM totals"  # noqa: S608
+        f" WHERE level = {MONTH} AND topic > 0"
     )
     yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
 

@@ -26,7 +26,7 @@ from models import ALL_TOPICS, DAY, MONTH, counts, insights, totals
 from store import rollups
 from store.prepared import Prepared, among, listed
 from store.rollups import Kind, kind_of
-from store.windows import Position, Selection, by_author, matching, total_of
+from store.windows import Position, Selection, by_author, matches, matching, total_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +181,9 @@ def _finding(by_confidence: bool) -> Select[Any]:
     rolled = counts if by_confidence else totals
     c = rolled.c
     # Naming the sentiments lets the rows be sought by key: of a bucket's 303 only what matches is read.
-    named = among(c.bucket, "among"), among(c.sentiment, "any")
-    key = (c.topic == TOPIC, c.level == bindparam("level"), *named)
-    n = func.sum(c.n)
+    named = (among(c.sentiment, "any"),) if by_confidence else ()
+    key = c.topic == TOPIC, c.level == bindparam("level"), among(c.bucket, "among"), *named
+    n = func.sum(matches(rolled))
     held = select(c.bucket, n).where(*key, *matching(rolled)).group_by(c.bucket).having(n > 0)
     return held.order_by(c.bucket.desc()).limit(bindparam("limit"))
 

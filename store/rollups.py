@@ -44,6 +44,7 @@ from store.prepared import among
 
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
+SENTIMENTS = (-1, 0, 1)
 MONTHS = 12
 """Of a year."""
 
@@ -77,8 +78,7 @@ def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -
         for fact in facts:
             changes.count(fact, sign)
     _apply(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
-    sums = ((key, n, changes.scores[key]) for key, n in changes.totals.items())
-    _apply(connection, totals, [(*key, n, score) for key, n, score in sums if n or score])
+    _apply(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
     _apply(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
     _apply(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
 
@@ -87,14 +87,17 @@ def _none_yet() -> defaultdict[Key, int]:
     return defaultdict(int)
 
 
+def _no_sums() -> defaultdict[Key, list[int]]:
+    return defaultdict(lambda: [0, 0, 0, 0])
+
+
 @dataclass(slots=True)
 class _Changes:
     """What the rows of each roll-up gain or lose, by their keys."""
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
-    totals: defaultdict[Key, int] = field(default_factory=_none_yet)
-    scores: defaultdict[Key, int] = field(default_factory=_none_yet)
-    """Of the rows of `totals`."""
+    totals: defaultdict[Key, list[int]] = field(default_factory=_no_sums)
+    """How many, how many negative and positive ones, and the sum of the scores."""
     months: defaultdict[Key, int] = field(default_factory=_none_yet)
     years: defaultdict[Key, int] = field(default_factory=_none_yet)
 
@@ -102,10 +105,13 @@ class _Changes:
         """Add a fact, or with sign -1 take it away."""
         topic, at, sentiment, confidence, score = fact
         for level in levels(topic):
-            key = topic, level, bucket_of(level, at), sentiment
-            self.totals[key] += sign
-            self.scores[key] += sign * score
-            self.counts[*key, confidence] += sign
+            key = topic, level, bucket_of(level, at)
+            self.counts[*key, sentiment, confidence] += sign
+            sums = self.totals[key]
+            sums[0] += sign
+            sums[1] += sign * (sentiment < 0)
+            sums[2] += sign * (sentiment > 0)
+            sums[3] += sign * score
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
@@ -159,20 +165,17 @@ class Part:
     @property
     def n(self) -> ColumnElement[int]:
         """How many; an aggregate, NULL where there is no row."""
-        return self.sign * (func.count() if self.level == EDGE else _sum(self.table.c.n))
+        return self.sign * func.count() if self.level == EDGE else self.sum(self.table.c.n)
 
-    def n_of(self, sentiment: int) -> ColumnElement[int]:
-        """How many of one sentiment; an aggregate that is 0 where there is none."""
-        c = self.table.c
-        one = literal_column("1") if self.level == EDGE else c.n
-        return self.sign * _sum(
-            case((c.sentiment == literal_column(str(sentiment)), one), else_=literal_column("0"))
-        )
+    def sum(self, amount: ColumnElement[int]) -> ColumnElement[int]:
+        """Of what each row has; an aggregate, NULL where there is no row."""
+        return self.sign * cast(func.sum(amount), BigInteger)  # PostgreSQL's sum of bigints is a numeric
 
     @property
-    def score_sum(self) -> ColumnElement[int]:
-        """The sum of their scores; an aggregate. `counts` does not have it."""
-        return self.sign * _sum(self.table.c.score if self.level == EDGE else self.table.c.score_sum)
+    def amounts(self) -> list[ColumnElement[int]]:
+        """What a row has of each sentiment, as SENTIMENTS are ordered, and its score. Not of `counts`."""
+        score = self.table.c.score if self.level == EDGE else self.table.c.score_sum
+        return [*(n_of(sentiment, self.table) for sentiment in SENTIMENTS), score]
 
     def bucket(self, level: int) -> ColumnElement[int]:
         """The hour or day that a row is in, for a level no finer than the part's own."""
@@ -181,6 +184,16 @@ class Part:
         own = self.table.c.timestamp if self.level == EDGE else self.table.c.bucket
         # A literal: with a parameter PostgreSQL would not know the same expression again in GROUP BY.
         return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)
+
+
+def n_of(sentiment: int, table: Table) -> ColumnElement[int]:
+    """How many of a sentiment a row of `totals` stands for; or of `insights` or `insight_topics`, 1 or 0."""
+    c = table.c
+    if table is totals:
+        return {-1: c.negative, 0: c.n - c.negative - c.positive, 1: c.positive}[sentiment]
+    return case(
+        (c.sentiment == literal_column(str(sentiment)), literal_column("1")), else_=literal_column("0")
+    )
 
 
 def kind_of(topic: int) -> Kind:
@@ -193,8 +206,8 @@ def parts(
 ) -> list[Part]:
     """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
 
-    `rolled` is `totals` or, with a row for each confidence and so 101 times as many, `counts`. `coarsest` is
-    the longest bucket of use. The topic is `topic` or, without one, the parameter of this name.
+    `rolled` is `totals` or, with a row for each sentiment and confidence and so up to 303 times as many, `counts`.
+    `coarsest` is the longest bucket of use. The topic is `topic` or, without one, the parameter of this name.
     """
     places = enumerate(_places(kind, coarsest))
     meant = bindparam("topic") if topic is None else topic
@@ -242,7 +255,3 @@ def _of(
         return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
     same = table.c.topic == topic
     return (same,) if level == EDGE else (same, table.c.level == literal_column(str(level)))
-
-
-def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
-    return cast(func.sum(column), BigInteger)  # PostgreSQL's sum of bigints is a numeric

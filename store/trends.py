@@ -23,8 +23,7 @@ from buckets import MICROSECONDS, touching
 from models import DAY, HOUR, MONTH, topic_months, topic_years, topics, totals
 from store import rollups, windows
 from store.prepared import Prepared
-from store.rollups import MONTHS, Kind, kind_of
-from store.windows import SENTIMENTS
+from store.rollups import MONTHS, SENTIMENTS, Kind, Part, kind_of
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Longer windows are shown in days."""
@@ -132,20 +131,20 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
 
 def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
     """What each bucket holds; one that is cut comes in pieces."""
-    each = []
-    for part in rollups.parts(kind, totals, coarsest=level):
-        bucket = part.bucket(level).label("bucket")
-        sums = (part.n_of(sentiment) for sentiment in SENTIMENTS)
-        each.append(select(bucket, *sums, part.score_sum).where(*part.within).group_by(bucket))
-    return union_all(*each)
+    return union_all(*(_of_buckets(part, level) for part in rollups.parts(kind, totals, coarsest=level)))
+
+
+def _of_buckets(part: Part, level: int) -> Select[Any]:
+    bucket: ColumnElement[int] = part.bucket(level).label("bucket")
+    if part.level == level:
+        # As they are: of a year's 1.4 ms it took 1.2 to add up what had a row for each sentiment.
+        return select(bucket).add_columns(*part.amounts).where(*part.within)
+    return select(bucket).add_columns(*map(part.sum, part.amounts)).where(*part.within).group_by(bucket)
 
 
 def _counting(kind: Kind) -> CompoundSelect[Any]:
     """What the window holds, in pieces."""
-    each = (
-        select(*(part.n_of(sentiment) for sentiment in SENTIMENTS)).where(*part.within)
-        for part in rollups.parts(kind, totals)
-    )
+    each = (select(*map(part.sum, part.amounts)).where(*part.within) for part in rollups.parts(kind, totals))
     return union_all(*each)
 
 

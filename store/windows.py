@@ -5,6 +5,8 @@ The statements are built once: putting a count of seven parts together takes lon
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 from sqlalchemy import (
@@ -13,19 +15,21 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Table,
     bindparam,
+    case,
     cast,
     func,
+    literal_column,
     select,
     union_all,
 )
 
+from buckets import EDGE
 from models import ALL_TOPICS, MONTH, SKIPPED_CONVERSATIONS, counts, insight_topics, insights, topics, totals
 from store import rollups
 from store.prepared import Prepared
-from store.rollups import Kind, kind_of
-
-SENTIMENTS = (-1, 0, 1)
+from store.rollups import SENTIMENTS, Kind, kind_of, n_of
 
 Position = tuple[int, int]
 """Timestamp and intake number: where an insight stands in a window."""
@@ -101,11 +105,23 @@ def topic_of(connection: Connection, cluster: str | None) -> int | None:
 
 
 def matching(table: FromClause) -> tuple[ColumnElement[bool], ...]:
-    """That rows of insights or of a roll-up have the sentiment and, where they have one, the confidence."""
+    """That rows of insights or of a roll-up may match; of `totals` all may, `matches` says how many."""
+    if table is totals:
+        return ()
     sentiment = table.c.sentiment.between(bindparam("lowest"), bindparam("highest"))
-    if "confidence" not in table.c:
-        return (sentiment,)
     return sentiment, table.c.confidence >= bindparam("min_confidence")
+
+
+def matches(rolled: Table) -> ColumnElement[int]:
+    """How many matches a row of a roll-up that may match stands for."""
+    if rolled is counts:
+        return rolled.c.n
+    return reduce(add, (_if_asked_for(sentiment, n_of(sentiment, rolled)) for sentiment in SENTIMENTS))
+
+
+def _if_asked_for(sentiment: int, n: ColumnElement[int]) -> ColumnElement[int]:
+    asked_for = literal_column(str(sentiment)).between(bindparam("lowest"), bindparam("highest"))
+    return case((asked_for, n), else_=literal_column("0"))
 
 
 def by_author(filed: bool) -> Select[Any]:
@@ -121,8 +137,10 @@ def by_author(filed: bool) -> Select[Any]:
 def _counting(kind: Kind, by_confidence: bool) -> Select[Any]:
     each = []
     for part in rollups.parts(kind, counts if by_confidence else totals):
+        whole = part.level == EDGE or kind is Kind.SKIPPED
+        n = part.n if whole else part.sum(matches(part.table))
         conditions = () if kind is Kind.SKIPPED else matching(part.table)
-        each.append(select(part.n.label("n")).where(*part.within, *conditions))
+        each.append(select(n.label("n")).where(*part.within, *conditions))
     return select(cast(func.sum(union_all(*each).subquery().c.n), BigInteger))
 
 

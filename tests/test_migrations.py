@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic import command
@@ -10,24 +12,37 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
 
 import database
+from buckets import bucket_of
 from chat_models import participants
 from database import Database
-from models import conversations
+from models import ALL_TOPICS, DAY, MONTH, SKIPPED_CONVERSATIONS, conversations, topics
 from store import search
 from store.chat_lists import Asked, page
 from store.conversations import remove
+from store.insights import Insight
+from store.rollups import LEVELS
 from tests.chat_data import added, said
-from tests.insight_data import NOON
+from tests.insight_data import (
+    AN_HOUR,
+    NOON,
+    SLUGS,
+    an_analysis,
+    an_insight,
+    store,
+    store_skipped,
+    tried,
+)
 from tests.service import ROOT
+from tests.test_rollups import assert_counted
 
-FIRST = "0001"
+FIRST, A_ROW_FOR_EACH_SENTIMENT = "0001", "0006"
 
 
-def go_back(connection: Connection) -> None:
+def go_back(connection: Connection, revision: str = FIRST) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.downgrade(config, FIRST)
+    command.downgrade(config, revision)
 
 
 def test_what_is_said_to_be_the_newest_revision_is_the_last_migration() -> None:
@@ -125,3 +140,44 @@ async def test_the_way_back_leaves_nothing_of_chats(db: Database) -> None:
         database.migrate(connection)
 
     await db.write(play)
+
+
+def by_sentiment(filed: Iterable[Insight], skipped: Iterable[int]) -> dict[tuple[object, ...], list[int]]:
+    """What `totals` was: for each topic by its slug, level, bucket and sentiment how many, and their scores."""
+    found: defaultdict[tuple[object, ...], list[int]] = defaultdict(lambda: [0, 0])
+
+    def count(slug: str, levels: Iterable[int], at: int, sentiment: int = 0, score: int = 0) -> None:
+        for level in levels:
+            sums = found[slug, level, bucket_of(level, at), sentiment]
+            sums[:] = sums[0] + 1, sums[1] + score
+
+    for each in filed:
+        a = each.analysis
+        count("all", LEVELS, each.timestamp, a.sentiment, a.score)
+        for slug in a.clusters:
+            count(slug, (DAY, MONTH), each.timestamp, a.sentiment, a.score)
+    for at in skipped:
+        count("skipped", LEVELS, at)
+    return found
+
+
+async def test_sentiments_are_counted_alike_in_rows_of_their_own_and_side_by_side(db: Database) -> None:
+    times_ = [NOON - number * 7 * AN_HOUR for number in range(300)]
+    filed = [
+        an_insight(number, at, an_analysis(number * 61 % 20_001 - 10_000, number % 101, SLUGS[: number % 4]))
+        for number, at in enumerate(times_, 1)
+    ]
+    names = {ALL_TOPICS: "all", SKIPPED_CONVERSATIONS: "skipped"}
+
+    def play(connection: Connection) -> None:
+        store(connection, filed)
+        store_skipped(connection, times_[::9])
+        go_back(connection, A_ROW_FOR_EACH_SENTIMENT)
+        names.update((row.number, row.slug) for row in connection.execute(select(topics)))
+        rows = connection.execute(text("SELECT topic, level, bucket, sentiment, n, score_sum FROM totals"))
+        found = {(names[topic], *key): [n, score_sum] for topic, *key, n, score_sum in rows}
+        assert found == by_sentiment(filed, times_[::9])
+        database.migrate(connection)
+        assert_counted(connection, filed, times_[::9])
+
+    await tried(db, play)

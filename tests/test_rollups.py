@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterable
+from operator import add
 from typing import Any
 
 import pytest
@@ -77,10 +78,10 @@ class Recount:
         self, topic: int, levels: tuple[int, ...], at: int, sentiment: int, confidence: int, score: int
     ) -> None:
         for level in levels:
-            key = (topic, level, bucket_of(level, at), sentiment)
-            self.counts[*key, confidence] += 1
-            n, total = self.totals.setdefault(key, [0, 0])
-            self.totals[key] = [n + 1, total + score]
+            key = (topic, level, bucket_of(level, at))
+            self.counts[*key, sentiment, confidence] += 1
+            one = (1, sentiment == -1, sentiment == 1, score)
+            self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0)), one)]
 
 
 def rows(connection: Connection, table: Table) -> list[tuple[int, ...]]:

@@ -11,8 +11,8 @@ from buckets import bucket_of, start_of, touching
 from database import Database
 from models import DAY, HOUR
 from store.insights import Insight
+from store.rollups import SENTIMENTS
 from store.trends import Trends, trends
-from store.windows import SENTIMENTS
 from tests.insight_data import (
     A_DAY,
     AN_HOUR,
