@@ -41,7 +41,7 @@ WRITER_PRAGMAS = (
     "journal_size_limit=67108864",
 )
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
-NEWEST = "0007"
+NEWEST = "0008"
 """The revision of the last file in `migrations/versions`."""
 MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
 

@@ -43,7 +43,10 @@ def iso(microseconds: int) -> str:
 def iso_hour(microseconds: int) -> str:
     """The same for a whole hour: a year has 365 of them at 0.4 us, not 1.8."""
     day, hour = divmod(microseconds // HOUR, 24)
-    return f"{_date(day)}T{hour:02}:00:00Z"
+    return _date(day) + HOURS[hour]
+
+
+HOURS = tuple(f"T{hour:02}:00:00Z" for hour in range(24))
 
 
 @lru_cache(maxsize=1_000)

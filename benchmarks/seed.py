@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
@@ -142,27 +142,25 @@ async def load(
 
 # --- roll-ups, counted by the database ----------------------------------------------------------------------
 
-HOURS = f"timestamp / {MICROSECONDS[HOUR]}"
-DAYS = f"timestamp / {MICROSECONDS[DAY]}"
 NEGATIVE, POSITIVE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1))
-EVERY = [
-    (ALL_TOPICS, HOUR, HOURS, "insights"),
-    (ALL_TOPICS, DAY, DAYS, "insights"),
-    ("topic", DAY, DAYS, "insight_topics"),
-    (SKIPPED_CONVERSATIONS, HOUR, HOURS, "skipped"),
-    (SKIPPED_CONVERSATIONS, DAY, DAYS, "skipped"),
-]
 SKIPS = f"(SELECT timestamp, 0 AS sentiment, 0 AS confidence, 0 AS score FROM conversations WHERE status = '{SKIPPED}')"  # noqa: S608  our own constant
+SOURCES = {
+    str(ALL_TOPICS): "insights",
+    "topic": "insight_topics",
+    str(SKIPPED_CONVERSATIONS): f"{SKIPS} AS skipped",
+}
+"""The topic, or what it is counted under, and the rows that are."""
 
 
 def statements(start: int, end: int) -> Iterator[str]:
     """The roll-ups of what was loaded: hours and days from the rows, months from the days."""
-    for topic, level, bucket, source in EVERY:
-        rows = f"{SKIPS} AS skipped" if source == "skipped" else source
-        yield (
-            f"INSERT INTO counts SELECT {topic}, {level}, {bucket}, sentiment, confidence, count(*)"  # noqa: S608
-            f" FROM {rows} GROUP BY 1, 3, 4, 5"
-        )
+    for (topic, rows), level in product(SOURCES.items(), (HOUR, DAY)):
+        bucket = f"timestamp / {MICROSECONDS[level]}"
+        if level == DAY or topic != "topic":
+            yield (
+                f"INSERT INTO counts SELECT {topic}, {level}, {bucket}, sentiment, confidence, count(*)"  # noqa: S608
+                f" FROM {rows} GROUP BY 1, 3, 4, 5"
+            )
         yield (
             f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score)"  # noqa: S608
             f" FROM {rows} GROUP BY 1, 3"

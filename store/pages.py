@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    Table,
     bindparam,
     func,
     literal_column,
@@ -102,7 +103,7 @@ class _Search:
     def _held(self, entries: int) -> tuple[int, list[int]]:
         """The buckets to look in, of the level that it pays to ask about; the window has so many entries."""
         window = self.chosen.start, self.top[0] + 1
-        level, *finer = rollups.levels(self.topic)
+        level, *finer = rollups.levels(self.topic, self.chosen.rolled)
         each = entries / len(touching(level, self.chosen.start, self.chosen.end))
         held = self._holding(level, touching(level, *window))
         while level == MONTH or (finer and each > self.effort.worth_a_bucket * PARTS[level]):
@@ -114,9 +115,8 @@ class _Search:
     def _holding(self, level: int, among: Sequence[int]) -> list[int]:
         """The newest of these buckets that hold a page together, or all that hold anything; falling."""
         given = {"level": level, "among": among}
-        find = FIND[self.chosen.min_confidence > 0]
         parameters = self.chosen.parameters(self.topic) | given | {"limit": self.limit + 1}
-        rows = find.rows(self.connection, parameters)
+        rows = FIND[self.chosen.rolled].rows(self.connection, parameters)
         # The window may leave out what the newest bucket holds, so that is not relied on.
         relied = accumulate((row[1] for row in rows[1:]), initial=0)
         enough = sum(1 for _ in takewhile(lambda held: held < self.limit, relied))
@@ -176,12 +176,11 @@ def _visiting(kind: Kind) -> Select[Any]:
     return _newest(found, table)
 
 
-def _finding(by_confidence: bool) -> Select[Any]:
+def _finding(rolled: Table) -> Select[Any]:
     """Which of some buckets hold matches, the newest first, and how many."""
-    rolled = counts if by_confidence else totals
     c = rolled.c
     # Naming the sentiments lets the rows be sought by key: of a bucket's 303 only what matches is read.
-    named = (among(c.sentiment, "any"),) if by_confidence else ()
+    named = (among(c.sentiment, "any"),) if rolled is counts else ()
     key = c.topic == TOPIC, c.level == bindparam("level"), among(c.bucket, "among"), *named
     n = func.sum(matches(rolled))
     held = select(c.bucket, n).where(*key, *matching(rolled)).group_by(c.bucket).having(n > 0)
@@ -193,4 +192,4 @@ PARTS = {MONTH: 30, DAY: 24}
 WALK_AUTHOR = {filed: Prepared(_downwards(by_author(filed), insights)) for filed in (False, True)}
 WALK = {kind: Prepared(_walking(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
 VISIT = {kind: Prepared(_visiting(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
-FIND = {by_confidence: Prepared(_finding(by_confidence)) for by_confidence in (False, True)}
+FIND = {rolled: Prepared(_finding(rolled)) for rolled in (totals, counts)}

@@ -5,7 +5,7 @@ deletes what is counted here calls `add` in the same transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -59,12 +59,12 @@ class Fact(NamedTuple):
     score: int = 0
 
 
-def levels(topic: int) -> tuple[int, ...]:
-    """The levels at which a topic is rolled up, the coarsest first.
+def levels(topic: int, rolled: Table) -> tuple[int, ...]:
+    """The levels at which a topic or kind of topic is rolled up in `counts` or `totals`, the coarsest first.
 
-    Of a single topic most hours hold one insight or none, so that hours would save nothing.
+    Of a single topic, sentiment and confidence most hours hold one insight or none, so that they would save nothing.
     """
-    return (MONTH, DAY) if topic > 0 else LEVELS
+    return (MONTH, DAY) if rolled is counts and topic > 0 else LEVELS
 
 
 def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
@@ -104,10 +104,10 @@ class _Changes:
     def count(self, fact: Fact, sign: int) -> None:
         """Add a fact, or with sign -1 take it away."""
         topic, at, sentiment, confidence, score = fact
-        for level in levels(topic):
-            key = topic, level, bucket_of(level, at)
-            self.counts[*key, sentiment, confidence] += sign
-            sums = self.totals[key]
+        for level in levels(topic, counts):
+            self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
+        for level in levels(topic, totals):
+            sums = self.totals[topic, level, bucket_of(level, at)]
             sums[0] += sign
             sums[1] += sign * (sentiment < 0)
             sums[2] += sign * (sentiment > 0)
@@ -209,17 +209,18 @@ def parts(
     `rolled` is `totals` or, with a row for each sentiment and confidence and so up to 303 times as many, `counts`.
     `coarsest` is the longest bucket of use. The topic is `topic` or, without one, the parameter of this name.
     """
-    places = enumerate(_places(kind, coarsest))
+    places = enumerate(_places(_usable(kind, rolled, coarsest)))
     meant = bindparam("topic") if topic is None else topic
     return [_part(kind, rolled, level, place, meant) for place, level in places]
 
 
-def where(kind: Kind, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
-    """The parameters of a statement of `parts` for the window `[start, end)`, but for the topic."""
-    spans = cover(start, end, _usable(kind, coarsest))
+def where(kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
+    """The parameters of a statement of such `parts` for the window `[start, end)`, but for the topic."""
+    usable = _usable(kind, rolled, coarsest)
+    spans = cover(start, end, usable)
     of_level = {level: iter([span for span in spans if span.level == level]) for level in (EDGE, *LEVELS)}
     given: dict[str, Any] = {}
-    for place, level in enumerate(_places(kind, coarsest)):
+    for place, level in enumerate(_places(usable)):
         span = next(of_level[level], Span(level, 0, 0))
         given |= {f"first_{place}": span.first, f"end_{place}": span.end, f"sign_{place}": span.sign}
         if level != EDGE:
@@ -227,13 +228,13 @@ def where(kind: Kind, start: int, end: int, *, coarsest: int = MONTH) -> dict[st
     return given
 
 
-def _usable(kind: Kind, coarsest: int) -> list[int]:
-    return [level for level in levels(kind) if level <= coarsest]
+def _usable(kind: Kind, rolled: Table, coarsest: int) -> list[int]:
+    return [level for level in levels(kind, rolled) if level <= coarsest]
 
 
-def _places(kind: Kind, coarsest: int) -> list[int]:
+def _places(usable: Sequence[int]) -> list[int]:
     """The level of each piece: two edges, then two of every level but the coarsest."""
-    return sorted([EDGE, *_usable(kind, coarsest)] * 2)[: 2 * len(_usable(kind, coarsest)) + 1]
+    return sorted([EDGE, *usable] * 2)[: 2 * len(usable) + 1]
 
 
 def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> Part:

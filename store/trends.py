@@ -104,7 +104,7 @@ def _by_bucket(
 ) -> Mapping[int, Sequence[int]]:
     """For each bucket itself, what it holds, as SENTIMENTS are ordered, and last the sum of its scores."""
     kind = kind_of(topic)
-    given = {"topic": topic} | rollups.where(kind, start, end, coarsest=level)
+    given = {"topic": topic} | rollups.where(kind, totals, start, end, coarsest=level)
     found: dict[int, Sequence[int]] = {}
     for row in SUMS[kind, level].rows(connection, given):
         bucket = row[0]
@@ -125,7 +125,7 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
     rows: Sequence[Any] = []
     if topic is not None:
         kind = kind_of(topic)
-        rows = BY_SENTIMENT[kind].rows(connection, {"topic": topic} | rollups.where(kind, start, end))
+        rows = BY_SENTIMENT[kind].rows(connection, {"topic": topic} | rollups.where(kind, totals, start, end))
     return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
 
 
@@ -229,7 +229,9 @@ def _candidates(
 ) -> list[_Candidate]:
     """Common topics, those with the highest bounds, so many after as many others."""
     given = {"first": periods.first, "last": periods.last, "common": common, "offset": offset, "limit": limit}
-    rows = CANDIDATES_OF[periods.by_year].rows(connection, given | rollups.where(Kind.TOPIC, start, end))
+    rows = CANDIDATES_OF[periods.by_year].rows(
+        connection, given | rollups.where(Kind.TOPIC, totals, start, end)
+    )
     left_out = periods.left_out(common)
     return [_Candidate(slug, int(bound) + left_out, n) for slug, bound, n in rows]
 

@@ -54,6 +54,11 @@ class Selection:
         return self.sentiment is not None or self.min_confidence > 0
 
     @property
+    def rolled(self) -> Table:
+        """The roll-up that tells apart what has to be told apart."""
+        return counts if self.min_confidence > 0 else totals
+
+    @property
     def sentiments(self) -> Sequence[int]:
         """The sentiments that match, rising."""
         return SENTIMENTS if self.sentiment is None else (self.sentiment,)
@@ -76,8 +81,8 @@ def total_of(connection: Connection, topic: int, chosen: Selection) -> int:
     if chosen.author is not None:
         return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, given) or 0
     kind = kind_of(topic)
-    pieces = rollups.where(kind, chosen.start, chosen.end)
-    return COUNT[kind, chosen.min_confidence > 0].scalar(connection, given | pieces) or 0
+    pieces = rollups.where(kind, chosen.rolled, chosen.start, chosen.end)
+    return COUNT[kind, chosen.rolled].scalar(connection, given | pieces) or 0
 
 
 def skipped(connection: Connection, start: int, end: int) -> int:
@@ -134,9 +139,9 @@ def by_author(filed: bool) -> Select[Any]:
     return found.where(select(f.topic).where(same).exists())
 
 
-def _counting(kind: Kind, by_confidence: bool) -> Select[Any]:
+def _counting(kind: Kind, rolled: Table) -> Select[Any]:
     each = []
-    for part in rollups.parts(kind, counts if by_confidence else totals):
+    for part in rollups.parts(kind, rolled):
         whole = part.level == EDGE or kind is Kind.SKIPPED
         n = part.n if whole else part.sum(matches(part.table))
         conditions = () if kind is Kind.SKIPPED else matching(part.table)
@@ -150,5 +155,5 @@ def _counting_author(filed: bool) -> Select[Any]:
 
 
 NUMBER = Prepared(select(topics.c.number).where(topics.c.slug == bindparam("slug")))
-COUNT = {(kind, by): Prepared(_counting(kind, by)) for kind in Kind for by in (False, True)}
+COUNT = {(kind, rolled): Prepared(_counting(kind, rolled)) for kind in Kind for rolled in (totals, counts)}
 COUNT_AUTHOR = {filed: Prepared(_counting_author(filed)) for filed in (False, True)}

@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy.engine import URL
 
+import database
 from benchmarks.seed import Made, seed
 from buckets import MICROSECONDS
 from models import DAY
+from tests.rows import assert_rolled_up
 from tests.service import Grok, Json, Service, running
 from times import iso, now
 
@@ -25,6 +27,8 @@ async def test_the_service_counts_what_was_seeded_and_takes_in_more(database_url
     start = end - DAYS * MICROSECONDS[DAY]
     await seed(database_url.render_as_string(hide_password=False), Made(ROWS, DAYS, end, seed=1), start, end)
 
+    async with database.opened(database_url) as opened:
+        await opened.read(assert_rolled_up)
     async with running(database_url, grok) as service:
         before = await counted(service, start, end)
         await service.all_ended(await service.post_all(LATE))

@@ -62,26 +62,25 @@ class Recount:
         for each in filed:
             self._insight(each)
         for at in skipped:
-            self._count(SKIPPED_CONVERSATIONS, (HOUR, DAY, MONTH), at, 0, 0, 0)
+            self._count(SKIPPED_CONVERSATIONS, at, 0, 0, 0)
 
     def _insight(self, each: Insight) -> None:
         a, at = each.analysis, each.timestamp
-        self._count(ALL_TOPICS, (HOUR, DAY, MONTH), at, a.sentiment, a.confidence, a.score)
+        self._count(ALL_TOPICS, at, a.sentiment, a.confidence, a.score)
         for slug in a.clusters:
             topic = self.slugs[slug]
-            self._count(topic, (DAY, MONTH), at, a.sentiment, a.confidence, a.score)
+            self._count(topic, at, a.sentiment, a.confidence, a.score)
             self.months[bucket_of(MONTH, at), topic] += 1
             self.years[bucket_of(MONTH, at) // 12, topic] += 1
             self.topics.add((topic, at, each.conversation, a.sentiment, a.confidence, a.score))
 
-    def _count(
-        self, topic: int, levels: tuple[int, ...], at: int, sentiment: int, confidence: int, score: int
-    ) -> None:
-        for level in levels:
+    def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
+        for level in (HOUR, DAY, MONTH):
             key = (topic, level, bucket_of(level, at))
-            self.counts[*key, sentiment, confidence] += 1
             one = (1, sentiment == -1, sentiment == 1, score)
             self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0)), one)]
+            if topic <= 0 or level != HOUR:
+                self.counts[*key, sentiment, confidence] += 1
 
 
 def rows(connection: Connection, table: Table) -> list[tuple[int, ...]]:
