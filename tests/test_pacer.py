@@ -103,7 +103,7 @@ def test_no_second_holds_more_calls_than_the_cap_whatever_happens(
 
 @unhurried
 @given(rate=RATES, seed=st.integers(0, 99))
-def test_calls_that_travel_up_to_20_ms_longer_than_others_still_arrive_within_the_cap(
+def test_calls_that_travel_up_to_25_ms_longer_than_others_still_arrive_within_the_cap(
     rate: float, seed: int
 ) -> None:
     travel = dice(seed)
@@ -115,13 +115,13 @@ def test_calls_that_travel_up_to_20_ms_longer_than_others_still_arrive_within_th
 
 
 @pytest.mark.parametrize("rate", [0.2, 1, 2.5, 5, 10, 50, 100, 400])
-async def test_a_saturated_pacer_uses_at_least_0_975_of_the_cap(rate: float) -> None:
+async def test_a_saturated_pacer_uses_at_least_0_97_of_the_cap(rate: float) -> None:
     calls, period = cap(rate)
     seconds = max(20.0, 20 * period)
 
     left = await saturated(rate, seconds, most_late=0.002)
 
-    assert len(left) >= 0.975 * calls / period * seconds
+    assert len(left) >= 0.97 * calls / period * seconds
 
 
 async def test_calls_do_not_leave_in_a_bunch() -> None:
@@ -150,7 +150,7 @@ async def test_a_late_departure_shortens_no_later_gap_and_costs_no_more_than_its
     gaps = [later - earlier for earlier, later in pairwise(callers.left_at)]
     assert max(gaps) > 0.5
     assert min(gaps) >= 0.07
-    assert len(callers.left_at) >= 0.975 * 10 * (30 - 0.5)
+    assert len(callers.left_at) >= 0.97 * 10 * (30 - 0.5)
 
 
 async def test_waiters_leave_in_the_order_in_which_they_came() -> None:
@@ -175,7 +175,8 @@ async def test_a_cancelled_waiter_blocks_nobody_and_uses_up_nothing() -> None:
     await callers.time.run(10)
 
     assert callers.left == [0, 3, 5]
-    assert [moment - started_at for moment in callers.left_at] == pytest.approx([0, 1.02, 2.04])
+    period = 1 + JITTER_MARGIN
+    assert [moment - started_at for moment in callers.left_at] == pytest.approx([0, period, 2 * period])
 
 
 async def test_a_pause_holds_back_every_waiter_also_those_that_wait_already() -> None:
