@@ -1,7 +1,7 @@
 """The offline analyzer: who answers in Grok's place where there is no key.
 
 Analysing is arithmetic, and arithmetic on the event loop or in a thread of it costs intake a third of its
-throughput. So it is done in one child process, `python -m offline_child`, which reads requests and writes
+throughput. So it is done in one child process, `python -m offline.child`, which reads requests and writes
 answers as lines of JSON. The end of its input ends it: it cannot outlive its parent, however that one dies.
 """
 
@@ -23,7 +23,7 @@ from summaries import Material, Summarised
 MODEL = "vader-1"  # part of the cache's key: count up when the rules change
 SUMMARY_MODEL = "luhn-1"  # the same for summaries
 
-CHILD = (sys.executable, "-m", "offline_child")
+CHILD = (sys.executable, "-m", "offline.child")
 SECONDS_TO_END = 0.5
 LONGEST_ANSWER = 2**23  # bytes; 256 rows need under 2**20, and asyncio's own limit is 2**16
 ENCODER = json.JSONEncoder(separators=(",", ":"))

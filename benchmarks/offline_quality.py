@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from analysis import Analysis  # noqa: E402  found by the line above, wherever this is started
-from offline_child import analyse_text  # noqa: E402  the same
+from offline.child import analyse_text  # noqa: E402  the same
 from topics import BUILT_IN  # noqa: E402  the same
 
 DATA = ROOT.parent / "shared" / "data"

@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("routes", "store", "ingest", "load")
+PACKAGES = ("routes", "store", "offline", "ingest", "load")
 
 # From the roof down; a room imports only rooms further down. Inside a package any order without a circle will do.
 LAYERS = [
@@ -30,12 +30,11 @@ LAYERS = [
     {"outbound"},
     {"gate", "canary"},
     {"ledger"},
-    {"store", "offline_child"},
-    {"offline_summaries"},
+    {"store", "offline"},
     {"chat_models", "chat_schemas"},
-    {"completions", "prices", "offline_sentiment", "offline_topics", "buckets", "summary_prompts"},
+    {"completions", "prices", "buckets", "summary_prompts"},
     {"splitting", "summary_answers"},
-    {"prompts", "offline_lexicon", "offline_text", "settling", "summaries"},
+    {"prompts", "settling", "summaries"},
     {
         "analysis",
         "brake",

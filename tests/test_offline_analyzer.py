@@ -15,8 +15,8 @@ import pytest
 import uvloop
 
 from analysis import Analysis, Invalid, ProviderFault, Reply
+from offline.child import analyse_text
 from offline_analyzer import OfflineAnalyzer
-from offline_child import analyse_text
 from tests.support import eventually
 from topics import BUILT_IN
 
@@ -246,7 +246,7 @@ async def test_it_gives_way_to_intake_and_is_small(analyzer: OfflineAnalyzer) ->
 
 @pytest.mark.parametrize("heavy", ["asyncio", "pydantic_core", "sqlalchemy", "fastapi", "httpx"])
 def test_the_child_imports_nothing_of_the_server(heavy: str) -> None:
-    script = f"import offline_child, sys; sys.exit({heavy!r} in sys.modules)"
+    script = f"import offline.child, sys; sys.exit({heavy!r} in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import offline_sentiment
-import offline_topics
 from analysis import validate_row
-from offline_child import analyse_text
-from offline_sentiment import banded
-from offline_text import ngrams
+from offline.child import analyse_text
+from offline.sentiment import _phrases, banded
+from offline.text import ngrams
+from offline.topics import _rules, _slugs
 from topics import BUILT_IN
 
 WORDS = ["not", "never", "very", "good", "worst", "thanks", "bag", "?", "!", ".", "no,", "would", "\n"]
@@ -240,13 +239,13 @@ def test_confidence_is_lower_where_praise_and_complaint_are_mixed() -> None:
     assert mixed.confidence < pure.confidence
 
 
-@pytest.mark.parametrize("rules", [offline_sentiment._phrases(), offline_topics._rules()])
+@pytest.mark.parametrize("rules", [_phrases(), _rules()])
 def test_every_phrase_of_the_rules_can_be_met_in_a_text(rules: dict[str, object]) -> None:
     assert [phrase for phrase in rules if phrase not in ngrams(phrase)] == []
 
 
 def test_every_topic_that_has_rules_is_built_in_and_every_built_in_one_has_rules() -> None:
-    assert offline_topics._slugs() == set(BUILT_IN)
+    assert _slugs() == set(BUILT_IN)
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1))
@@ -258,7 +257,7 @@ def test_the_bands_keep_the_order_of_compounds_and_their_ends(one: float, other:
 
 def test_another_process_has_the_same_answer_though_its_sets_have_another_order() -> None:
     script = """
-from offline_child import analyse_text
+from offline.child import analyse_text
 from topics import BUILT_IN
 print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an hour, thanks", BUILT_IN))
 """

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.offline_quality import DATA, DIALOGS
+from offline.summaries import summarise
 from offline_analyzer import OfflineAnalyzer
-from offline_summaries import summarise
 from summaries import MAX_ITEMS, MAX_SUMMARY, Material, Merge, Message, Part, Stretch, Summary
 from summary_answers import validate, verified
 from tests.summary_service import LATE

@@ -1,4 +1,4 @@
-"""The words and phrases of offline_sentiment: where customers mean something else than VADER's lexicon."""
+"""The words and phrases of `sentiment`: where customers mean something else than VADER's lexicon."""
 
 # Names, courtesy in requests, and what customers say of themselves while complaining: loyal, respect.
 NO_SENTIMENT = """
@@ -50,7 +50,7 @@ VALENCES = """
 COURTESY = """
     thank thanks thx thanx ty tnx thankyou thanking thankful appreciate appreciated grateful cheers"""
 
-# A valence and whose it is (offline_text.phrases): complaints without a bad word, irony, praise.
+# A valence and whose it is (text.phrases): complaints without a bad word, irony, praise.
 PHRASES = """
     -3.6 thanks|thx|thank for|you|u nothing|not
     -3.6 thanks|thx for ruining|wasting|losing|making

@@ -13,8 +13,8 @@ from itertools import chain
 from typing import Any
 
 from analysis import SCORE_UNIT, sentiment_of
-from offline_sentiment import sentiment
-from offline_text import WORD, clean, ngrams
+from offline.sentiment import sentiment
+from offline.text import WORD, clean, ngrams
 from summaries import ITEMS, MAX_ITEM, MAX_ITEMS, MAX_QUOTE, MAX_SUMMARY
 
 Json = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The offline analyzer's child process, `python -m offline_child`: what it finds in a text, and how it answers.
+"""The offline analyzer's child process, `python -m offline.child`: what it finds in a text, and how it answers.
 
 A line of JSON for each request, as `offline_analyzer` sends them. It imports nothing of the server, and has 18 MB;
 with asyncio and pydantic they were 28.
@@ -13,12 +13,12 @@ from functools import partial
 from math import fsum
 from typing import Any, BinaryIO
 
-import offline_summaries
 from analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, Analysis
 from analysis import sentiment_of as band
-from offline_sentiment import Sentiment, sentiment
-from offline_text import clean, customer_words, ngrams
-from offline_topics import find_topics
+from offline import summaries
+from offline.sentiment import Sentiment, sentiment
+from offline.text import clean, customer_words, ngrams
+from offline.topics import find_topics
 
 NICENESS = 10  # intake keeps the CPU
 QUOTED = 3
@@ -82,7 +82,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str]:
     if "summarise" in request:
-        yield _guarded(lambda: ENCODER.encode(offline_summaries.summarise(request["summarise"])))
+        yield _guarded(lambda: ENCODER.encode(summaries.summarise(request["summarise"])))
     for text in request.get("texts", ()):
         yield _guarded(partial(_row, text, topics))
 

@@ -22,8 +22,8 @@ from vaderSentiment.vaderSentiment import (
     normalize,
 )
 
-from offline_lexicon import COURTESY, HARDLY_SENTIMENT, NO_SENTIMENT, PHRASES, VALENCES
-from offline_text import phrases
+from offline.lexicon import COURTESY, HARDLY_SENTIMENT, NO_SENTIMENT, PHRASES, VALENCES
+from offline.text import phrases
 
 # Where a sentence ends without a full stop and a blank: a line, dots, a mark between words, a dash.
 GAP = re.compile(r"[\n;]|\.\.+|(?<=\w)[!?]+(?=\w)|\s-+\s")
@@ -52,7 +52,7 @@ class Sentiment:
 
 
 def sentiment(cleaned: str, ngrams: set[str]) -> Sentiment:
-    """The sentiment of a text (offline_text.clean) and its words and phrases (offline_text.ngrams)."""
+    """The sentiment of a text (text.clean) and its words and phrases (text.ngrams)."""
     found = dict(_words(cleaned))
     valences = _phrases()
     found |= {phrase: valences[phrase] for phrase in valences.keys() & ngrams}

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 
-from offline_text import phrases
+from offline.text import phrases
 
 MOST_TOPICS = 4
 CLEARLY = 0.4  # of the first one's phrases; a topic with fewer is mentioned in passing
@@ -12,7 +12,7 @@ CLEARLY = 0.4  # of the first one's phrases; a topic with fewer is mentioned in 
 # What a text is about where nothing else is found. Thanks in a complaint are manners, not praise.
 PRAISE, COMPLAINT, QUESTION = "praise", "complaint_other", "information_request"
 
-# One topic a paragraph, its rules in the notation of offline_text.phrases.
+# One topic a paragraph, its rules in the notation of text.phrases.
 RULES = """
 delivery_problems
     parcel|parcels|package|packages|shipment|shipping|shipped|courier|dispatched|doorstep|postman|undelivered

@@ -1,0 +1,1 @@
+"""What the offline analyzer knows: words, rules and sentences; `child` is the process that applies them."""
