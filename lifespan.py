@@ -39,8 +39,8 @@ from settings import Settings, ignored_names
 from settling import Trials
 from store import queue
 from store import summaries as summary_queue
-from summary_calls import SummaryCalls
-from summary_processor import SummaryProcessor
+from summarising.calls import SummaryCalls
+from summarising.processor import SummaryProcessor
 from supervision import Supervised
 from times import Clock
 from transcript import messages_after, tell

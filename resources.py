@@ -18,7 +18,7 @@ from metrics import Metrics
 from monitor import Monitor
 from rate_limiter import InboundLimiter
 from settings import Settings
-from summary_processor import SummaryProcessor
+from summarising.processor import SummaryProcessor
 from supervision import Supervised
 from times import Clock
 

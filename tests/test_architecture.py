@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("routes", "store", "offline", "ingest", "load")
+PACKAGES = ("routes", "store", "offline", "summarising", "ingest", "load")
 
 # From the roof down; a room imports only rooms further down. Inside a package any order without a circle will do.
 LAYERS = [
@@ -23,9 +23,9 @@ LAYERS = [
     {"chat_views", "summary_views"},
     {"resources", "views", "exports", "openapi", "parsing"},
     {"chats"},
-    {"batch_processor", "summary_processor", "middleware", "intake", "live", "retention"},
-    {"claims", "dispatch", "indexing", "monitor", "removal", "summary_dispatch"},
-    {"providers", "summary_calls"},
+    {"batch_processor", "summarising", "middleware", "intake", "live", "retention"},
+    {"claims", "dispatch", "indexing", "monitor", "removal"},
+    {"providers"},
     {"bookkeeping", "decisions", "fallback", "grok_client", "offline_analyzer"},
     {"outbound"},
     {"gate", "canary"},
@@ -33,7 +33,7 @@ LAYERS = [
     {"store", "offline"},
     {"chat_models", "chat_schemas"},
     {"completions", "prices", "buckets", "summary_prompts"},
-    {"splitting", "summary_answers"},
+    {"summary_answers"},
     {"prompts", "settling", "summaries"},
     {
         "analysis",
@@ -54,7 +54,6 @@ LAYERS = [
         "group_commit",
         "batching",
         "endings",
-        "gathering",
         "lanes",
         "logs",
         "problems",

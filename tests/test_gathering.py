@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gathering import gathered
+from summarising.gathering import gathered
 
 
 class Wrong(Exception):

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import MAX_TEXT
-from splitting import ENVELOPE, TOKENS_PER_CALL, Packer, groups, tokens, weight
 from summaries import Merge, Message, Stretch
+from summarising.splitting import ENVELOPE, TOKENS_PER_CALL, Packer, groups, tokens, weight
 from summary_prompts import user_message
 from tests.summary_data import HEAVIEST, a_message, a_part, the_heaviest_part
 

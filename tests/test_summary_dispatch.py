@@ -23,8 +23,8 @@ from store.conversations import remove
 from store.summaries import Failed, Job, Requeued
 from streaming import Heard
 from summaries import Material, Summarised
-from summary_calls import Faulted, SummaryCalls, TooDear, Unusable
-from summary_dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, after
+from summarising.calls import Faulted, SummaryCalls, TooDear, Unusable
+from summarising.dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, after
 from tests.chat_data import talk
 from tests.locks import locked
 from tests.log_lines import captured

@@ -15,15 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from decisions import Policy, due_again, is_suspect
 from endings import either
 from errors import from_database
-from gathering import gathered
 from ledger import OverBudget
 from settling import LEASE_MARGIN, Once, persist, to_the_end
-from splitting import Packer, groups
 from store import summaries
 from store.summaries import Failed, Job, Outcome, Requeued, Written
 from summaries import Material, Merge, Message, Part, Stretch
+from summarising.calls import Faulted, Lost, SummaryCalls, TooDear, Unusable
+from summarising.gathering import gathered
+from summarising.splitting import Packer, groups
 from summary_answers import verified
-from summary_calls import Faulted, Lost, SummaryCalls, TooDear, Unusable
 from times import SECOND
 
 log = structlog.get_logger()

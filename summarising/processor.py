@@ -11,8 +11,8 @@ from endings import either
 from settling import Once, Trials, UnderWay, brief_goodbye
 from store import summaries
 from store.summaries import Job
-from summary_calls import SummaryCalls
-from summary_dispatch import SummaryDispatch
+from summarising.calls import SummaryCalls
+from summarising.dispatch import SummaryDispatch
 
 DEPARTING = 2
 """Summaries between claim and wire, as with the batches."""
