@@ -41,6 +41,7 @@ class Plain:
     """One connection to the database, beside the service."""
 
     def __init__(self, database_url: str) -> None:
+        self.url = database_url
         url = make_url(database_url)
         self._engine = create_async_engine(url.set(drivername=DRIVERS.get(url.drivername, url.drivername)))
         self._runner = asyncio.Runner()
