@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,8 @@ from writers import Committed, OneWriter, Pool, Result, Transaction, Writers
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+log = structlog.get_logger()
 
 # How long another program's lock, on the SQLite file or on a PostgreSQL row or table, is waited for before it
 # is an error.
@@ -151,13 +154,16 @@ def _postgresql(**server_settings: str) -> dict[str, Any]:
 
 def migrate(connection: Connection) -> None:
     """Bring the schema to the newest revision, inside the connection's transaction. Raises UnknownSchema."""
-    if _revision(connection) == NEWEST:
+    found = _revision(connection)
+    if found == NEWEST:
         return
     # Only now: most starts find nothing to do, and alembic takes 9 MB and a tenth of the time to start.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
+    if found is not None:
+        log.info("migrating", found=found, newest=NEWEST, meaning="requests are answered when it is done")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

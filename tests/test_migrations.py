@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
+from structlog.testing import capture_logs
 
 import database
 from buckets import bucket_of
@@ -68,6 +69,19 @@ def test_a_database_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path)
     said = [subprocess.run(opening, cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)]
 
     assert said == [b"True\n", b"False\n"]
+
+
+async def test_bringing_an_older_database_up_to_date_is_told(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+        with capture_logs() as told:
+            database.migrate(connection)
+            database.migrate(connection)
+        assert [(line["event"], line["found"], line["newest"]) for line in told] == [
+            ("migrating", FIRST, database.NEWEST)
+        ]
+
+    await db.write(play)
 
 
 def store_the_old_way(connection: Connection) -> None:
