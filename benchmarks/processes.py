@@ -28,7 +28,7 @@ def fake_grok(latency: float) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
         finally:
-            process.terminate()
+            process.kill()  # it keeps nothing; ended gently, it would tell of each call that is under way
 
 
 @contextmanager
