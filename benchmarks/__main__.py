@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint")
-PROGRAMS = (*SHORT, "memory", "connections", "retention", "outage", "sockets", "chats")
+SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint", "connections")
+PROGRAMS = (*SHORT, "memory", "retention", "outage", "sockets", "chats")
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
 
