@@ -1,6 +1,6 @@
 """The benchmarks in turn, each a process of its own: `python -m benchmarks [--full] [PROGRAM ...]`.
 
-Without a name those of speed, size and cost, in ten minutes; with `--full` all of them at full length, for hours.
+Without a name those of speed, size and cost, in ten minutes; with `--full` all of them at full length, for an hour.
 Their figures end up in the tables of `docs/PERFORMANCE.md`. Exit code 1 where a figure is outside its limits or a
 program failed; the others run all the same.
 """
@@ -21,7 +21,7 @@ def main() -> int:
     """Run them and write the document; 0 where all figures hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"of {', '.join(PROGRAMS)}")
-    parser.add_argument("--full", action="store_true", help="at 10 million rows, for hours, not minutes")
+    parser.add_argument("--full", action="store_true", help="at 10 million rows, for an hour, not minutes")
     given = parser.parse_args()
     if unknown := set(given.programs) - set(PROGRAMS):
         parser.error(f"no such program: {', '.join(sorted(unknown))}")

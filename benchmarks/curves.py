@@ -2,14 +2,17 @@
 
     python -m benchmarks.curves [--full] [--requests 100] [--rounds 3] [--seconds 2]
 
-Seeded databases of growing size (SQLite), a copy of each with a service process of its own. First one kept-alive
-connection asks, then 64 connections post while analysis is paused, so that what a post costs is intake alone.
+Seeded databases of growing size (SQLite), a copy of each with a service process of its own, which have their rounds in
+turn. First one kept-alive connection asks, then 64 connections post while analysis is paused, so that what a post costs
+is intake alone.
 """
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -35,6 +38,7 @@ SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000)
 ASKED = (("no filter", "30 days"), ("sentiment", "everything"), ("common topic", "everything"))
 """Cases and windows that fill a page of 100 however small the table is: a shorter answer is a faster one."""
 DAYS = 365
+CASE_OF = {case.name: case for case in CASES}
 MOST_TIMES_AS_LONG = 2.0
 NOBODY = "http://127.0.0.1:9"
 INTAKE, QUERIES = (ROOT / "docs" / f"curves-{name}.svg" for name in ("intake", "queries"))
@@ -70,13 +74,13 @@ def main() -> int:
     )
     parser.add_argument("--full", action="store_true", help="more sizes, up to 10 million rows")
     parser.add_argument("--requests", type=int, help="of each query (default: 100, with --full 200)")
-    parser.add_argument("--rounds", type=int, help="of posts (default: 3, with --full 5)")
+    parser.add_argument("--rounds", type=int, help="of queries and posts (default: 3, with --full 5)")
     parser.add_argument("--seconds", type=float, default=2, help="of a round (default: %(default)s)")
     given = parser.parse_args()
     sizes = SIZES if given.full else FEW_SIZES
     requests = given.requests or (200 if given.full else 100)
     rounds = given.rounds or (5 if given.full else 3)
-    points = [_measured(rows, requests, rounds, given.seconds) for rows in sizes]
+    points = _measured(sizes, requests, rounds, given.seconds)
     with mpl.rc_context(fname=STYLE):
         intake_drawn(points).savefig(INTAKE, metadata={"Date": None})
         queries_drawn(points).savefig(QUERIES, metadata={"Date": None})
@@ -90,39 +94,65 @@ def main() -> int:
 # --- measuring ----------------------------------------------------------------------------------------------
 
 
-def _measured(rows: int, requests: int, rounds: int, seconds: float) -> Point:
+@dataclass
+class Served:
+    """A table with a service over it, and what was found of it so far."""
+
+    rows: int
+    process: Process
+    run: Run
+    queries: defaultdict[str, Times] = field(default_factory=lambda: defaultdict(Times))
+    rounds: list[Posts] = field(default_factory=list)
+
+    def ask(self) -> None:
+        """A round of every query."""
+        for name, window in ASKED:
+            found = self.run.pages(self.run.questions(CASE_OF[name], window))
+            self.queries[f"/insights, {name}, {window}"].add(found)
+        self.queries[f"/trends, {DAYS} days"].add(self.run.trends(self.run.trend_windows(DAYS)))
+
+    def post(self, seconds: float) -> None:
+        """A round of posts."""
+        found = drive(self.process, PATH, seconds=seconds, warm_up=0.5)
+        if found["statuses"].keys() != {"202"}:
+            raise RuntimeError(f"not all were taken in: {found['statuses']}")
+        self.rounds.append(Posts(found["cpu_us"], found["p50_ms"], found["p99_ms"]))
+
+
+def _measured(sizes: Sequence[int], requests: int, rounds: int, seconds: float) -> list[Point]:
+    """All sizes in turn, round after round.
+
+    One size after the other the last one had a machine half as fast as the first, and a line that rose for it.
+    """
+    with ExitStack() as stack:
+        tables = [stack.enter_context(_served(rows, requests // rounds)) for rows in sizes]
+        for number in range(1, rounds + 1):
+            for table in tables:
+                table.ask()
+            sys.stderr.write(f"round {number} of queries\n")
+        for number in range(1, rounds + 1):
+            for table in tables:
+                table.post(seconds)
+            sys.stderr.write(f"round {number} of posts\n")
+    return [Point(table.rows, table.queries, table.rounds) for table in tables]
+
+
+@contextmanager
+def _served(rows: int, requests: int) -> Iterator[Served]:
     with (
         seeded.copied(seeded.database_url(rows)) as url,
         TemporaryDirectory(prefix="curves-") as folder,
         service(Path(folder), NOBODY, DATABASE_URL=url) as process,
+        Plain(url) as plain,
     ):
         httpx.post(f"{process.url}/api/v1/analysis/pause", trust_env=False).raise_for_status()
-        queries = _asked(process, url, requests)
-        posts = [_posted(process, seconds) for _ in range(rounds)]
-    point = Point(rows, queries, posts)
-    sys.stderr.write(f"{rows:,} rows: {point.posts.cpu_us:.0f} us a post\n")
-    return point
-
-
-def _asked(process: Process, url: str, requests: int) -> dict[str, Times]:
-    client = Client(process.url, process.process.pid)
-    with Plain(url) as plain:
         ((first, last),) = plain.ask("SELECT min(timestamp), max(timestamp) FROM insights", {})
-        run = Run(client, plain, requests, first, last)
-    cases = {case.name: case for case in CASES}
-    run.pages(run.questions(cases["no filter"], "a day"))  # the first request of a process is slow
-    found = {
-        f"/insights, {name}, {window}": run.pages(run.questions(cases[name], window))
-        for name, window in ASKED
-    }
-    return found | {f"/trends, {DAYS} days": run.trends(run.trend_windows(DAYS))}
-
-
-def _posted(process: Process, seconds: float) -> Posts:
-    found = drive(process, PATH, seconds=seconds, warm_up=0.5)
-    if found["statuses"].keys() != {"202"}:
-        raise RuntimeError(f"not all were taken in: {found['statuses']}")
-    return Posts(found["cpu_us"], found["p50_ms"], found["p99_ms"])
+        served = Served(
+            rows, process, Run(Client(process.url, process.process.pid), plain, requests, first, last)
+        )
+        served.ask()  # the first request of a process is slow
+        served.queries.clear()
+        yield served
 
 
 # --- drawing ------------------------------------------------------------------------------------------------
