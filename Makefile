@@ -41,10 +41,10 @@ unit: $(VENV)/dev         ## the tests, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 crash-test: $(VENV)/dev   ## kill it KILLS times on SQLite and PostgreSQL, then count: nothing lost, nothing twice
-	@$(BIN)/python -m tests.crash --kills $(KILLS)
+	@$(BIN)/python -m tests.faults.crash --kills $(KILLS)
 
 fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
-	@$(BIN)/python -m tests.fuzz
+	@$(BIN)/python -m tests.faults.fuzz
 
 bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, at 10 million rows
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)

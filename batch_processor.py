@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from batching import BatchSize, pack
-from bookkeeping import Bookkeeping
-from claims import Claim
+from core.clock import SECOND, Clock
+from core.priority import Lane, Turns
+from core.tasks import Once, UnderWay, brief_goodbye
+from core.waiters import either
 from database import Database
-from decisions import Policy, Work
-from dispatch import Dispatch
-from endings import either
-from gate import Gate
-from lanes import Lane, Turns
-from settling import Once, Trials, UnderWay, brief_goodbye
-from times import SECOND, Clock
+from llm.gateway import Gate
+from worker.accounting import Bookkeeping
+from worker.claims import Claim
+from worker.dispatch import Dispatch
+from worker.outcomes import Policy, Work
+from worker.packing import BatchSize, pack
+from worker.settlement import Trials
 
 DEPARTING = 2
 """Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""

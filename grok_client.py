@@ -13,13 +13,19 @@ from typing import Generic, Self, TypeVar
 import httpx
 from pydantic import SecretStr
 
-import prompts
-import summary_answers
-import summary_prompts
-from analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
-from completions import Answer, SchemaRefused, fault_of, fields_of, one_line, read_completion, reply_of
-from streaming import Heard, assembled, is_stream
-from summaries import Material, Summarised, Summary
+from domain.analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
+from domain.summaries import Heard, Material, Summarised, Summary
+from llm import prompts, summary_answers, summary_prompts
+from llm.completions import (
+    Answer,
+    SchemaRefused,
+    fault_of,
+    fields_of,
+    one_line,
+    read_completion,
+    reply_of,
+)
+from llm.sse import assembled, is_stream
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
 # Of an idle connection: servers commonly keep one for 60 s, and the pool gives one up after 5 s.

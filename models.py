@@ -1,23 +1,78 @@
 """The tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
+    TextClause,
     text,
 )
 
-from columns import Number, chat_columns, partial_index, queue_columns
-from columns import metadata as metadata
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would make a second index of it.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+def partial_index(
+    name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False
+) -> Index:
+    """An index of only the rows `where` holds, on both databases."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def queue_columns() -> list[Column[object]]:
+    """What makes a table a queue. A row is due at `run_at`, or in nobody's interest where that is NULL.
+
+    While `lease` is set, `run_at` is its end: the work of the dead falls due by itself.
+    """
+    return [
+        Column("status", String(10), nullable=False),
+        Column("run_at", BigInteger),
+        Column("lease", String(32)),
+        Column("failures", Integer, nullable=False, server_default=text("0")),
+        Column("revision", Integer, nullable=False, server_default=text("1")),
+    ]
+
+
+def chat_columns() -> list[Column[object]]:
+    """What a conversation needs to grow. Times in UTC microseconds."""
+    return [
+        Column("message_count", Integer, nullable=False, server_default=text("1")),
+        # The first so many messages can be found by their words; a row with more is still to do.
+        Column("indexed", Integer, nullable=False, server_default=text("0")),
+        # When its first and its last message were said. NULL of a text, which has one time.
+        Column("said_from", BigInteger),
+        Column("said_until", BigInteger),
+        # When messages were added last, NULL where that was the intake.
+        Column("updated_at", BigInteger),
+        # When the first message came that is not analysed, where it is not the conversation's first.
+        Column("waiting_since", BigInteger),
+        # When it will have been quiet for long enough. NULL from the claim on, until the next message.
+        Column("quiet_at", BigInteger),
+    ]
+
 
 STATUSES = ("queued", "processing", "completed", "failed", "skipped")
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES
@@ -34,8 +89,6 @@ IS_LONG = text(f"said_until - said_from >= {LONG}")
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
 """Two rows of `counts` and `totals` that are no topic: every insight, and what the prefilter skipped."""
-
-HOUR, DAY, MONTH = 0, 1, 2
 
 conversations = Table(
     "conversations",
@@ -295,4 +348,87 @@ switches = Table(
     metadata,
     Column("name", String(40), primary_key=True),
     Column("is_on", Boolean, nullable=False),
+)
+
+# Who wrote in a chat, and from which message on.
+participants = Table(
+    "participants",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("author", String(255), primary_key=True),
+    Column("position", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_participants_author", participants.c.author, participants.c.conversation)
+
+partial_index("ix_conversations_not_indexed", conversations.c.number, where=NOT_INDEXED)
+partial_index(
+    "ix_conversations_waiting",
+    *(conversations.c[name] for name in ("waiting_since", "quiet_at", "status")),
+    where=conversations.c.waiting_since.is_not(None),
+)
+partial_index("ix_conversations_text_time", conversations.c.timestamp, conversations.c.number, where=IS_TEXT)
+partial_index(
+    "ix_conversations_chat_time",
+    *(conversations.c[name] for name in ("said_from", "said_until", "number")),
+    where=conversations.c.said_from.is_not(None),
+)
+partial_index(
+    "ix_conversations_long_chat_time",
+    *(conversations.c[name] for name in ("said_from", "said_until", "number")),
+    where=IS_LONG,
+)
+
+# The second queue, one row a conversation. `revision` is the content's that is to be summarised,
+# `made_from` the one that was.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column(
+        "conversation",
+        Number,
+        ForeignKey(conversations.c.number, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    *queue_columns(),
+    Column("error", Text),
+    Column("made_from", Integer),
+    Column("message_count", Integer),
+    Column("content", Text),
+    Column("analyzer", String(20)),
+    Column("model", String(100)),
+    Column("raw", Text),
+    Column("created_at", BigInteger),
+    Column("updated_at", BigInteger),
+    CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
+    CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
+    CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
+    CheckConstraint("(made_from IS NULL) = (content IS NULL)", name="made_from_something"),
+)
+partial_index(
+    "ix_summaries_due",
+    summaries.c.run_at,
+    summaries.c.conversation,
+    where=summaries.c.run_at.is_not(None),
+)
+
+# What is summarised already of a chat that takes several calls: the messages `first` to `last`.
+summary_parts = Table(
+    "summary_parts",
+    metadata,
+    Column(
+        "conversation",
+        Number,
+        ForeignKey(summaries.c.conversation, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, primary_key=True, autoincrement=False),
+    Column("version", String(200), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("raw", Text, nullable=False),
 )

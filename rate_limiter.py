@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from lanes import Lane, Turns
+from core.priority import Lane, Turns
 
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""

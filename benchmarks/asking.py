@@ -7,8 +7,7 @@ from random import Random
 from benchmarks.plain_sql import Plain
 from benchmarks.questions import WINDOWS, Case, Filters, Window, placed
 from benchmarks.timing import Client, Times
-from buckets import MICROSECONDS
-from models import DAY
+from domain.buckets import DAY, MICROSECONDS
 
 INSIGHTS, TRENDS = "/api/v1/insights", "/api/v1/trends"
 HUNDREDTH, PAGE, BIGGEST_PAGE = 100, 100, 1_000

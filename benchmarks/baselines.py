@@ -15,10 +15,10 @@ from fastapi import Depends, FastAPI, Request
 from sqlalchemy import event, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from intake import conversation_id
+from core.clock import now
 from models import QUEUED, conversations, messages, metadata
 from schemas import Accepted, Conversation
-from times import now
+from services.intake import conversation_id
 
 PATH = "/api/v1/conversations"
 BUSY_SECONDS = 30

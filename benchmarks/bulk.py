@@ -26,9 +26,9 @@ from benchmarks.baselines import PATH
 from benchmarks.driver import author_of, text_of
 from benchmarks.processes import drive, service
 from benchmarks.results import Figure, Result, finish
-from intake import conversation_id
+from core.clock import now
 from models import QUEUED, metadata
-from times import now
+from services.intake import conversation_id
 
 AT_ONCE = 500
 CONNECTIONS = 4

@@ -20,12 +20,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import database
-import times
 from benchmarks.seed import Row, load, number_on
-from buckets import MICROSECONDS
-from models import COMPLETED, DAY
-from settings import DRIVERS
-from store import search
+from core import clock
+from core.settings import DRIVERS
+from domain.buckets import DAY, MICROSECONDS
+from models import COMPLETED
+from store.search import index as search
 
 AT_ONCE = 20_000
 LONG = 10_000
@@ -174,7 +174,7 @@ def main() -> int:
     )
     parser.add_argument("--messages", type=int, default=1_000_000)
     given = parser.parse_args()
-    asyncio.run(fill(given.database_url, Made(given.messages, times.now())))
+    asyncio.run(fill(given.database_url, Made(given.messages, clock.now())))
     sys.stderr.write("\n")
     return 0
 

@@ -26,12 +26,11 @@ from benchmarks.plain_sql import Plain
 from benchmarks.questions import Window, placed
 from benchmarks.results import Figure, Result, finish
 from benchmarks.timing import Client, Json, Times, percentile
-from buckets import MICROSECONDS
-from models import DAY
-from search_text import wanted
-from store import search
-from tests.databases import KINDS, SQLITE, fresh
-from tests.service import Process, address
+from domain.buckets import DAY, MICROSECONDS
+from domain.search_words import wanted
+from store.search import index
+from tests.support.databases import KINDS, SQLITE, fresh
+from tests.support.service import Process, address
 
 MOST_MS, MOST_TIMES_AS_MUCH = 30.0, 1.25
 AS_COMPOSED = "shared_buffers = '512MB'"
@@ -196,7 +195,7 @@ def _count(question: Question) -> Callable[[Connection], int]:
     asked = question.parameters
 
     def count(connection: Connection) -> int:
-        found = search.matches(connection, wanted(asked["keyword"]), asked.get("user_id"))
+        found = index.matches(connection, wanted(asked["keyword"]), asked.get("user_id"))
         return connection.scalar(select(func.count()).select_from(found)) or 0
 
     return count

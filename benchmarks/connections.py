@@ -25,8 +25,8 @@ import uvloop
 
 from benchmarks.processes import fake_grok, service
 from benchmarks.results import Figure, Result, finish
-from tests.databases import KINDS, fresh
-from tests.service import POSTS, Json, Process, address
+from tests.support.databases import KINDS, fresh
+from tests.support.service import POSTS, Json, Process, address
 
 MEGABYTE = 1_000_000
 MOST_MEMORY = 600

@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from analysis import Usage
-from batching import pack
 from benchmarks.results import ROOT, Figure, Result, finish
-from decisions import Work, work_of
+from core.settings import Settings
+from domain.analysis import Usage
+from domain.text import why_not_worth_asking
+from domain.topics import BUILT_IN
 from ingest.rows import Rejected, opened
 from ingest.threads import Threads
 from ingest_data import SAMPLE
-from prices import TICKS_PER_USD, cost_ticks
-from prompts import prompt_version, reasoning_effort, request_body, system_message
-from settings import Settings
-from store.queue import Job
-from tests.fake_grok import HIDDEN_TOKENS, judged, tokens
-from text import why_not_worth_asking
-from topics import BUILT_IN
+from llm.prices import TICKS_PER_USD, cost_ticks
+from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
+from store.queue.analysis import Job
+from tests.fake_grok.server import HIDDEN_TOKENS, judged, tokens
+from worker.outcomes import Work, work_of
+from worker.packing import pack
 
 FILE = ROOT.parent / "shared" / "data" / "twcs_5000.csv"
 SIZES = (1, 10, 50)

@@ -21,9 +21,9 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from analysis import Analysis  # noqa: E402  found by the line above, wherever this is started
-from offline.child import analyse_text  # noqa: E402  the same
-from topics import BUILT_IN  # noqa: E402  the same
+from domain.analysis import Analysis  # noqa: E402  found by the line above, wherever this is started
+from domain.topics import BUILT_IN  # noqa: E402  the same
+from llm.offline.child import analyse_text  # noqa: E402  the same
 
 DATA = ROOT.parent / "shared" / "data"
 AIRLINE = "airline_half.csv"

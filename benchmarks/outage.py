@@ -26,8 +26,8 @@ from benchmarks.baselines import PATH
 from benchmarks.driver import text_of
 from benchmarks.processes import fake_grok, service
 from benchmarks.results import Figure, Result, finish
-from settings import Settings
-from times import SECOND, now
+from core.clock import SECOND, now
+from core.settings import Settings
 
 QUEUED, AT_ONCE = 10_000, 500
 LATENCY, TIMEOUT = 2.0, 5.0

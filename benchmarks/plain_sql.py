@@ -9,11 +9,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from api.parameters.insights import SENTIMENT_OF
 from benchmarks.questions import Filters, Window
-from buckets import MICROSECONDS
-from models import DAY, HOUR
-from routes.insight_parameters import SENTIMENT_OF
-from settings import DRIVERS
+from core.settings import DRIVERS
+from domain.buckets import DAY, HOUR, MICROSECONDS
 
 Found = TypeVar("Found")
 PAGE = 100

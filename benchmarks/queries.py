@@ -37,8 +37,8 @@ from benchmarks.questions import (
 )
 from benchmarks.results import Figure, Result, finish
 from benchmarks.timing import PACE_ALONE, Client, Json, Times, pace, percentile
-from tests.fake_grok import KEY
-from tests.service import Process
+from tests.fake_grok.server import KEY
+from tests.support.service import Process
 
 MOST_TIMES_AS_LONG = 3.0
 IN_SQL = 3

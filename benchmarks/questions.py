@@ -6,10 +6,9 @@ from random import Random
 from typing import NamedTuple
 
 from benchmarks.seed import AUTHORS, RARE
-from buckets import MICROSECONDS
-from models import DAY, HOUR
-from times import iso
-from topics import BUILT_IN
+from core.clock import iso
+from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.topics import BUILT_IN
 
 WHOLE = 0
 WINDOWS = {

@@ -23,8 +23,8 @@ from benchmarks.baselines import PATH
 from benchmarks.processes import drive, fake_grok, service
 from benchmarks.results import Figure, Result, finish
 from benchmarks.seeded import copied, database_url
-from indexing import Indexing
-from settings import DRIVERS
+from core.settings import DRIVERS
+from services.indexing import Indexing
 
 ROWS, FEW_ROWS = 1_000_000, 100_000
 ROUNDS, SECONDS = 5, 10

@@ -25,20 +25,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import database
-import times
-from analysis import sentiment_of
-from buckets import MICROSECONDS, start_of, touching
-from models import (
-    ALL_TOPICS,
-    COMPLETED,
-    DAY,
-    HOUR,
-    MONTH,
-    SKIPPED,
-    SKIPPED_CONVERSATIONS,
-)
-from settings import DRIVERS
-from topics import BUILT_IN
+from core import clock
+from core.settings import DRIVERS
+from domain.analysis import sentiment_of
+from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, start_of, touching
+from domain.topics import BUILT_IN
+from models import ALL_TOPICS, COMPLETED, SKIPPED, SKIPPED_CONVERSATIONS
 
 AT_ONCE = 10_000
 RARE = 2_000
@@ -233,7 +225,7 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="conversations; one in 20 is skipped")
     parser.add_argument("--days", type=int, default=400, help="over how many days back from --end they lie")
-    parser.add_argument("--end", type=times.parse, default=times.now(), help="ISO 8601; now where not given")
+    parser.add_argument("--end", type=clock.parse, default=clock.now(), help="ISO 8601; now where not given")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     start = given.end - given.days * MICROSECONDS[DAY]

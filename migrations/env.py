@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from chat_models import metadata
+from models import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

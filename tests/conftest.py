@@ -13,8 +13,8 @@ from sqlalchemy.engine import URL
 
 import database
 from database import Database
-from tests import databases
-from tests.service import Grok, faked
+from tests.support import databases
+from tests.support.service import Grok, faked
 
 # A busy machine is no defect.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
+from tests.fake_time import FakeTime
 
 from ingest.conversations import Conversation, encoded
 from ingest.delivery import MAX_BYTES, MAX_KEPT, Delivery, Listing, Tally
@@ -20,7 +21,6 @@ from ingest.progress import Meter
 from ingest.rows import Rejected
 from ingest.service import Refused, Service, Unreachable
 from tests.fake_platform import DROPPED, FakePlatform, Item, problem
-from tests.fake_time import FakeTime
 from tests.support import served
 
 NOWHERE = "http://127.0.0.1:9"

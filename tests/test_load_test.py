@@ -18,12 +18,17 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from metrics import Metrics
+from prices import TICKS_PER_USD
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
+from settings import Settings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from tests.log_lines import captured
+from text import cache_key, why_not_worth_asking
 
 import load_test
 from load import report
@@ -31,13 +36,8 @@ from load.conversations import BULK, POSTS, Plan, batches, numbers, text_of
 from load.posting import PAUSE, Tally, retry_after
 from load.service import CALLS, READ, Health, Snapshot, counters
 from main import create_app
-from metrics import Metrics
-from prices import TICKS_PER_USD
-from settings import Settings
 from tests.fake_grok import KEY, FakeGrok
-from tests.log_lines import captured
 from tests.support import eventually, served
-from text import cache_key, why_not_worth_asking
 
 PROGRAM = Path(load_test.__file__)
 HEALTH = {"analyzer": "offline", "model": "m", "started_at": "2026-01-01T00:00:00Z", "reasons": []}

@@ -1,0 +1,43 @@
+"""The one lifespan that owns every resource: opened at the start, closed in reverse at the end."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.dependencies import Resources, State
+from api.wiring import build
+from core.clock import Clock
+from core.errors import CannotStart
+from core.metrics import Metrics
+from core.settings import Settings, ignored_names
+from domain.analysis import ProviderFault
+from rate_limiter import InboundLimiter
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def lifespan(
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock
+) -> AsyncIterator[State]:
+    """Build every resource, and take them down in reverse. Raises CannotStart."""
+    async with AsyncExitStack() as stack:
+        try:
+            resources = await build(settings, metrics, limiter, clock, stack)
+        except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            log.error("cannot_start", reason=reason, database=settings.url.render_as_string())
+            raise CannotStart(reason) from error
+        _announce(settings, resources)
+        yield {"resources": resources}
+
+
+def _announce(settings: Settings, resources: Resources) -> None:
+    for ignored, winner in ignored_names():
+        log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
+    if not resources.gate.ledger:
+        why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
+        log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")
+    log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gate.analyzer.name)

@@ -1,0 +1,213 @@
+"""What every request passes on its way in: request id, metrics, rate limits, the size of its body.
+
+Pure ASGI; `install` puts them in order. Starlette's BaseHTTPMiddleware would cost 0.3 ms a request.
+"""
+
+import math
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+from api.errors import ApiError, Code
+from core.metrics import Metrics
+from rate_limiter import Decision, InboundLimiter
+
+MEGABYTE = 1024 * 1024
+UNMATCHED = "unmatched"
+
+FREE = frozenset(
+    {"/health", "/healthz", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+)
+READING = frozenset({"GET", "HEAD"})
+READS_BY_POST = frozenset({"/api/v1/conversations/status"})
+BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+SANE_REQUEST_ID = re.compile(rb"[\x20-\x7e]{1,128}")
+STARTS = frozenset({"http.response.start", "websocket.accept"})
+
+
+@dataclass(frozen=True, slots=True)
+class BodySizes:
+    """How many bytes a request's body may have, by exact path, and all that are in progress together."""
+
+    default: int = MEGABYTE
+    by_path: Mapping[str, int] = field(
+        default_factory=lambda: {"/api/v1/conversations/bulk": 16 * MEGABYTE, "/chats": 16 * MEGABYTE}
+    )
+    in_progress: int = 64 * MEGABYTE
+
+
+def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: BodySizes | None = None) -> None:
+    """Add every middleware of this file; those of `errors.install` are to be there already, inside these."""
+    app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
+    app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
+    app.add_middleware(RequestMetrics, durations=metrics.http_request_duration)
+    app.add_middleware(RequestId)
+
+
+class RequestId:
+    """Takes the client's X-Request-ID or makes one; the answer and every line logged meanwhile carry it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        given = _header(scope, b"x-request-id")
+        request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+        # The server runs each request in a task of its own, so what is bound here ends with it.
+        bind_contextvars(request_id=request_id.decode("ascii"))
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] in STARTS:
+                _add_headers(message, (b"x-request-id", request_id))
+            await send(message)
+
+        return await self.app(scope, receive, send_with_id)
+
+
+class RequestMetrics:
+    """Times each request under its route's template: a path may hold an id, and would be a series each."""
+
+    def __init__(
+        self, app: ASGIApp, durations: Histogram, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.app = app
+        self._series = cache(durations.labels)  # finding the series costs twice as much as observing
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        status = 500
+        started_at = self._clock()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            return await self.app(scope, receive, watched)
+        finally:
+            self._series(_template(scope), status).observe(self._clock() - started_at)
+
+
+def _template(scope: Scope) -> str:
+    # FastAPI 0.165 leaves the original route in the scope, without the prefix it was included under; only
+    # this context knows the whole. A test holds it to that.
+    context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    template: str = getattr(context, "path_format", UNMATCHED)
+    return template
+
+
+class RateLimits:
+    """Answers 429 over the inbound limit, and tells every client of a limit where it stands."""
+
+    def __init__(self, app: ASGIApp, limiter: InboundLimiter, refused: Counter) -> None:
+        self.app = app
+        self._limiter = limiter
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] == "OPTIONS" or scope["path"] in FREE:
+            return await self.app(scope, receive, send)
+        decision = self._limiter.take((scope["client"] or ("",))[0], write=_is_write(scope))
+        if not decision.limit:
+            return await self.app(scope, receive, send)
+        headers = _limit_headers(decision)
+
+        async def send_with_limits(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, *headers)
+            await send(message)
+
+        if decision.allowed:
+            return await self.app(scope, receive, send_with_limits)
+        self._refused.inc()
+        error = ApiError(Code.RATE_LIMIT_EXCEEDED, retry_after=max(1, math.ceil(decision.retry_after)))
+        return await error.response()(scope, receive, send_with_limits)
+
+
+def _is_write(scope: Scope) -> bool:
+    return scope["method"] not in READING and scope["path"] not in READS_BY_POST
+
+
+def _limit_headers(decision: Decision) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"ratelimit-limit", b"%d" % decision.limit),
+        (b"ratelimit-remaining", b"%d" % decision.remaining),
+        (b"ratelimit-reset", b"%d" % math.ceil(decision.reset_seconds)),
+    )
+
+
+class BodyLimits:
+    """Answers 413 to a body that is too large, and 503 when all in progress are too much for the memory.
+
+    What counts is what was received, so that a client that announces megabytes and sends nothing takes no
+    room from the others; what was announced is refused early where it cannot fit. FastAPI's `max_body_size`
+    answers an announced length in plain text, whatever handlers say.
+    """
+
+    def __init__(self, app: ASGIApp, sizes: BodySizes) -> None:
+        self.app = app
+        self._sizes = sizes
+        self._in_progress = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in BODYLESS:
+            return await self.app(scope, receive, send)
+        limit = self._sizes.by_path.get(scope["path"], self._sizes.default)
+        announced = _announced(scope)
+        try:
+            self._check(announced, limit, self._in_progress + announced)
+        except ApiError as error:
+            return await error.response()(scope, receive, send)
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            size = len(message.get("body", b""))
+            received += size
+            self._in_progress += size
+            self._check(received, limit, self._in_progress)
+            return message
+
+        try:
+            return await self.app(scope, counted, send)
+        finally:
+            self._in_progress -= received
+
+    def _check(self, size: int, limit: int, in_progress: int) -> None:
+        if size > limit:
+            raise ApiError(Code.PAYLOAD_TOO_LARGE, f"The body is over {limit / MEGABYTE:g} MB")
+        if in_progress > self._sizes.in_progress:
+            raise ApiError(Code.OVERLOADED)
+
+
+def _announced(scope: Scope) -> int:
+    length = _header(scope, b"content-length")
+    return int(length) if length.isdigit() else 0
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
+
+
+def _add_headers(message: Message, *headers: tuple[bytes, bytes]) -> None:
+    # A new list: a response object may be sent more than once.
+    message["headers"] = [*message.get("headers", ()), *headers]

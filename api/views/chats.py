@@ -1,0 +1,59 @@
+"""Chats as clients see them."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from api.views.conversations import Json, due_at
+from core.clock import iso
+from services.chats import Added
+from store.conversations.chat_lists import Chat, ChatList, ChatPage
+from store.conversations.chats import made_id
+
+
+def chat_view(chat: Chat) -> Json:
+    """A chat without its messages."""
+    row = chat.row
+    return {
+        "conversation_id": row.id,
+        "status": row.status,
+        "due_at": due_at(row),
+        "participants": list(chat.participants),
+        "message_count": row.message_count,
+        "created_at": iso(row.received_at),
+        "updated_at": iso(row.received_at if row.updated_at is None else row.updated_at),
+    }
+
+
+def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
+    """A chat with a page of its messages."""
+    chat = found.chat.row
+    said = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
+    total = found.chat.row.message_count
+    return {**chat_view(found.chat), "messages": said, **paging_view(total, page=page, limit=limit)}
+
+
+def chat_list_view(found: ChatList, *, page: int, limit: int) -> Json:
+    """A page of a list of chats."""
+    chats = [chat_view(chat) for chat in found.chats]
+    paging = paging_view(found.total, page=page, limit=limit)
+    return {"chats": chats, **paging, "total_is_exact": found.total_is_exact}
+
+
+def message_view(message: Row[Any] | Added, chat: str, begun_at: int) -> Json:
+    """One message of a chat that began then. What its sender left out is what it is taken for."""
+    said_at = (message.timestamp, message.received_at, begun_at)
+    return {
+        "message_id": message.message_id or made_id(message.position),
+        "conversation_id": chat,
+        "user_id": message.author,
+        "user_type": message.role or "customer",
+        "message_content": message.text,
+        "timestamp": iso(next(moment for moment in said_at if moment is not None)),
+        "position": message.position,
+    }
+
+
+def paging_view(total: int, *, page: int, limit: int) -> Json:
+    """Where in a list of `total` entries a page is."""
+    return {"total": total, "page": page, "limit": limit, "pages": -(-total // limit)}

@@ -1,0 +1,126 @@
+"""Rows as clients see them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Row
+
+from core.clock import iso, iso_or_none
+from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT
+from llm.prices import TICKS_PER_USD
+from models import FAILED, QUEUED, SKIPPED
+from store.conversations.records import Stored
+from store.insights.listing import ListedRow
+
+SENTIMENTS: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative"}
+Json = dict[str, Any]
+
+
+def insight_view(row: Row[Any] | ListedRow) -> Json:
+    """An analysis and where it comes from; `row` is of `insights`."""
+    return {
+        "grok_analysis": {
+            "sentiment_score": row.score / SCORE_UNIT,
+            "clusters": from_json(row.clusters),
+            "confidence": row.confidence / CONFIDENCE_UNIT,
+            "reasoning": row.reasoning,
+        },
+        "sentiment": SENTIMENTS[row.sentiment],
+        "analyzer": row.analyzer,
+        "model": row.model,
+        "cached": bool(row.cached),
+        "partial": bool(row.partial),
+        "analysed_at": iso(row.analysed_at),
+    }
+
+
+def item_view(row: Row[Any]) -> Json:
+    """A conversation without its text; `row` is of `conversations`."""
+    return {
+        "conversation_id": row.id,
+        "status": row.status,
+        "external_id": row.external_id,
+        "author": row.author,
+        "timestamp": iso(row.timestamp),
+        "metadata": _object(row.metadata),
+        "error": row.error if row.status == FAILED else None,
+        "skip_reason": row.error if row.status == SKIPPED else None,
+        "attempts": row.attempts,
+        "due_at": due_at(row),
+        "received_at": iso(row.received_at),
+        "finished_at": iso_or_none(row.finished_at),
+    }
+
+
+def due_at(row: Row[Any]) -> str | None:
+    """When a conversation that grows will be analysed, where it waits to be quiet."""
+    return iso(row.run_at) if row.status == QUEUED and row.quiet_at is not None else None
+
+
+def conversation_view(stored: Stored, *, raw: bool) -> Json:
+    """A conversation as it was sent, with its insight once there is one."""
+    row, insight = stored.conversation, stored.insight
+    view = {
+        **item_view(row),
+        **_content(stored),
+        "raw_data": _object(row.raw_data),
+        "insight": insight and insight_view(insight),
+    }
+    return {**view, "raw": _raw_view(stored)} if raw else view
+
+
+def status_view(row: Row[Any], insight: Row[Any] | None) -> Json:
+    """How far a conversation is."""
+    return {
+        "conversation_id": row.id,
+        "status": row.status,
+        "error": row.error if row.status == FAILED else None,
+        "insight": insight and insight_view(insight),
+    }
+
+
+def _content(stored: Stored) -> Json:
+    if not stored.conversation.is_chat:
+        return {"text": stored.messages[0].text}
+    return {
+        "messages": [
+            {
+                "text": row.text,
+                "author": row.author,
+                "role": row.role,
+                "timestamp": iso_or_none(row.timestamp),
+                "message_id": row.message_id,
+            }
+            for row in stored.messages
+        ],
+        "messages_truncated": stored.conversation.message_count > len(stored.messages),
+    }
+
+
+def _raw_view(stored: Stored) -> Json | None:
+    if stored.insight is None:
+        return None
+    # A model may write NaN beside the fields that are validated; JSON has no such word.
+    answer = json.loads(stored.insight.raw, parse_constant=str)
+    return {"answer": answer, "call": stored.call and _call_view(stored.call)}
+
+
+def _call_view(row: Row[Any]) -> Json:
+    tokens = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+    return {
+        "id": row.number,
+        "provider": row.provider,
+        "model": row.model,
+        "request_id": row.request_id,
+        "conversations": row.conversations,
+        **{name: getattr(row, name) for name in tokens},
+        "cost_usd": None if row.cost_ticks is None else row.cost_ticks / TICKS_PER_USD,
+        "started_at": iso(row.started_at),
+        "finished_at": iso_or_none(row.finished_at),
+    }
+
+
+def _object(text: str | None) -> Json | None:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,40 @@
+"""Summaries as clients see them."""
+
+import json
+from collections.abc import Sequence
+
+from api.views.conversations import Json
+from core.clock import iso
+from domain.summaries import ITEMS
+from models import FAILED
+from store.queue.summaries import Stored
+
+INSIGHTS = ("sentiment", "outcome", "keywords")
+SUMMARY = ("summary", *ITEMS, *INSIGHTS)
+
+
+def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None:
+    """What was written last of a chat's summary, those fields of it; None where nothing was yet."""
+    row = stored.row
+    if row is None or row.content is None:
+        return None
+    content = json.loads(row.content)
+    return {
+        "status": "completed",
+        "conversation_id": stored.conversation_id,
+        **{name: content[name] for name in fields},
+        "message_count": row.message_count,
+        "stale": row.made_from != stored.revision,
+        "analyzer": row.analyzer,
+        "model": row.model,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+    }
+
+
+def ended_view(stored: Stored) -> Json | None:
+    """A summary that is not being written, or why it could not be."""
+    row = stored.row
+    if row is not None and row.status == FAILED:
+        return {"status": "failed", "conversation_id": stored.conversation_id, "error": row.error}
+    return written_view(stored)

@@ -1,0 +1,193 @@
+"""What depends on what: every resource of the process, built from the settings."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
+from functools import partial
+
+import database
+from api.dependencies import Resources
+from api.views.live import messages_after, tell
+from api.views.summaries import ended_view
+from batch_processor import BatchProcessor
+from core.clock import Clock
+from core.debounce import Debounce
+from core.metrics import Metrics
+from core.priority import Turns
+from core.settings import Settings
+from core.supervision import Supervised
+from core.waiters import Endings
+from database import Database
+from llm.fallback import Fallback
+from llm.gateway import Gate
+from llm.hold import Brake
+from llm.provider import Gates, backoff
+from rate_limiter import InboundLimiter
+from services.capacity import GIGABYTE, Monitor
+from services.chats import Chats
+from services.indexing import Indexing
+from services.intake import Intake
+from services.live import LOOK_EVERY, Hub
+from services.live_summaries import LEAST_QUIET, LONGEST, LiveSummaries
+from services.retention import Retention
+from store.engine import disk
+from store.queue import analysis
+from store.queue import summaries as summary_queue
+from worker.accounting import Bookkeeping
+from worker.outcomes import Policy
+from worker.packing import BatchSize
+from worker.settlement import Trials
+from worker.summaries.calls import SummaryCalls
+from worker.summaries.processor import SummaryProcessor
+
+OFFLINE_BATCH = 50
+"""A commit of 250 made a post beside it wait for 153 ms at the 99th percentile, one of 50 for 43."""
+GRACE_FOR_CALLS = 3.0
+"""Seconds at SIGTERM; a busy database may take 2 more."""
+Work = Callable[[], Awaitable[None]]
+
+
+async def build(
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
+) -> Resources:
+    """Open everything that the process owns; whoever owns `stack` closes it."""
+    db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    await _recover(settings, db, clock)
+    brake = Brake(clock)
+    gate = await Gates(settings, db, metrics, brake, clock, stack).open()
+    monitor = await _monitor(settings, db, metrics, brake, clock)
+    endings, summarised = Endings(), Endings()
+    hub, live = _live(settings, db, clock)
+    books = Bookkeeping(
+        metrics, ended=partial(_told, monitor, endings), summarised=partial(_summarised, summarised, live)
+    )
+    processor, summariser = _processors(settings, db, gate, books, live, clock)
+    stack.push_async_callback(_finish, processor, summariser)
+    taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
+    quiet = settings.chat_quiet_seconds
+    talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, partial(tell, hub))
+    owned = Resources(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        database=db,
+        intake=taker,
+        chats=talk,
+        hub=hub,
+        limiter=limiter,
+        endings=endings,
+        summarised=summarised,
+        monitor=monitor,
+        gate=gate,
+        processor=processor,
+        summariser=summariser,
+        workers=_workers(processor, summariser, clock),
+        started_at=clock(),
+    )
+    await _start(owned, live, stack)
+    return owned
+
+
+async def _start(owned: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
+    others = [Supervised(name, run, owned.clock) for name, run in _others(owned, live)]
+    for each in (*owned.workers, *others):
+        await stack.enter_async_context(each.started())
+
+
+async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
+    """Put back what another life of this process held; on PostgreSQL other processes hold theirs."""
+    if settings.url.drivername.startswith("sqlite"):
+        for waiting in (analysis, summary_queue):
+            await db.write(partial(waiting.recover, now=clock()))
+
+
+async def _monitor(settings: Settings, db: Database, metrics: Metrics, brake: Brake, clock: Clock) -> Monitor:
+    max_bytes = settings.max_storage_gb * GIGABYTE
+    monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
+    await monitor.count()
+    return monitor
+
+
+def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
+    """Who listens to which chat, and what becomes of it when such a chat has been quiet."""
+    quiet = Debounce(max(settings.chat_quiet_seconds, LEAST_QUIET), LONGEST, time.monotonic)
+    poll = LOOK_EVERY[settings.url.get_backend_name()]
+    hub = Hub(partial(messages_after, db), poll=poll, grew=quiet.touch)
+    return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
+
+
+def _summarised(endings: Endings, live: LiveSummaries, ids: Iterable[str]) -> None:
+    told = list(ids)
+    endings.tell(told)
+    live.ended(told)
+
+
+def _told(monitor: Monitor, endings: Endings, ids: Iterable[str]) -> None:
+    told = list(ids)
+    monitor.count_ended(len(told))
+    endings.tell(told)
+
+
+def _workers(
+    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock
+) -> tuple[Supervised, Supervised]:
+    return (
+        Supervised("batch_processor", processor.run, clock),
+        Supervised("summary_processor", summariser.run, clock),
+    )
+
+
+async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
+    """At once: each has the whole grace."""
+    await asyncio.gather(*(each.finish(GRACE_FOR_CALLS) for each in processors))
+
+
+def _others(owned: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    """What else runs beside the requests."""
+    yield "monitor", owned.monitor.run
+    yield "group_commit", owned.intake.group.run
+    yield "group_commit_of_chats", owned.chats.group.run
+    yield "indexing", Indexing(owned.database).run
+    yield "live_summaries", partial(live.run, owned.summariser.wake)
+    if isinstance(owned.gate, Fallback):
+        yield "fallback", owned.gate.run
+    if owned.settings.retention_days is not None:
+        yield "retention", Retention(owned.database, owned.settings.retention_days, owned.clock).run
+
+
+def _processors(
+    settings: Settings, db: Database, gate: Gate, books: Bookkeeping, live: LiveSummaries, clock: Clock
+) -> tuple[BatchProcessor, SummaryProcessor]:
+    """One for each queue. What leaves by the same gate shares its places in flight."""
+    policy = Policy(
+        max_retries=settings.max_retries,
+        max_in_flight=settings.max_in_flight,
+        batch_tokens=settings.max_batch_tokens,
+        call_timeout=settings.grok_timeout_seconds,
+        flush_after=settings.batch_flush_seconds if gate.ledger else 0,
+        backoff=backoff(settings),
+        # It saves calls, and offline there are none.
+        prefilter=settings.prefilter == "on" and gate.ledger is not None,
+    )
+    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+    in_flight = Turns(settings.max_in_flight)
+    trials = Trials(max(1, settings.error_threshold - 1))
+    batches = BatchProcessor(
+        db,
+        gate,
+        size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
+        policy,
+        books,
+        in_flight,
+        trials,
+        clock=clock,
+        token=_token,
+    )
+    calls = SummaryCalls(db, gate, policy, books, in_flight, clock, live.hearing)
+    return batches, SummaryProcessor(calls, trials, token=_token)
+
+
+def _token() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,66 @@
+"""Background work that must not die in silence: uvicorn goes on answering when a task of the lifespan is dead."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from core.clock import SECOND, Clock
+
+log = structlog.get_logger()
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds before a dead task is started again; doubled with each death in a row."""
+HEALTHY_AFTER = 60.0
+"""Seconds after which a death is the first again."""
+
+
+@dataclass
+class Supervised:
+    """A task that is started again whenever it dies."""
+
+    name: str
+    work: Callable[[], Awaitable[None]]
+    clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    running: bool = False
+    restarts: int = 0
+    last_death: str | None = None
+    """Class of the exception that ended it last."""
+    started_at: int = 0
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[None]:
+        """Keep the work going inside the block, cancel it at its end."""
+        task = asyncio.create_task(self._keep_going(), name=self.name)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            self.running = False
+
+    async def _keep_going(self) -> None:
+        wait = FIRST_WAIT
+        while True:
+            self.running, self.started_at = True, self.clock()
+            try:
+                await self.work()
+                self.last_death = "ended"
+            except Exception as error:
+                self.last_death = type(_cause(error)).__name__
+                log.error("task_died", task=self.name, exc_info=error)
+            self.running = False
+            self.restarts += 1
+            if self.clock() - self.started_at > HEALTHY_AFTER * SECOND:
+                wait = FIRST_WAIT
+            await self.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+
+
+def _cause(error: Exception) -> Exception:
+    """What made a group of tasks fail: the group's own name says nothing."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

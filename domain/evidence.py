@@ -1,0 +1,40 @@
+"""Whether the quotes that a summary cites stand in the messages that it names."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from domain.summaries import Item, Summary
+
+AnyItem = TypeVar("AnyItem", bound=Item)
+
+PLAIN = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"'}
+)
+# What a model puts around a quote, or in the place of what it leaves out.
+AROUND = " \"'.\u2026\u00ab\u00bb"
+
+
+def verified(summary: Summary, texts: Mapping[int, str]) -> Summary:
+    """The summary with each item's quote looked up in the messages of its positions; `texts` is by position."""
+
+    def checked(items: tuple[AnyItem, ...]) -> tuple[AnyItem, ...]:
+        return tuple(replace(item, verified=_is_found(item, texts)) for item in items)
+
+    return replace(
+        summary,
+        action_items=checked(summary.action_items),
+        decisions=checked(summary.decisions),
+        questions=checked(summary.questions),
+    )
+
+
+def _is_found(item: Item, texts: Mapping[int, str]) -> bool:
+    quote = plain(item.quote).strip(AROUND)
+    return bool(quote) and any(quote in plain(texts.get(position, "")) for position in item.positions)
+
+
+def plain(text: str) -> str:
+    """The text without what a quote may lawfully change: white space, case, the shape of quotation marks."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(PLAIN).casefold().split())

@@ -1,0 +1,123 @@
+"""The gate through which every call leaves, as the processor sees it, and the one to the offline analyzer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from domain.analysis import Reply
+from domain.summaries import ChatAnalyzer, Heard, Material, Summarised
+from llm.budget import Ledger
+from llm.circuit_breaker import State
+from llm.hold import Brake
+
+LOOK_AGAIN = 0.25
+"""Seconds after which somebody may have released the brake."""
+Departed = Callable[[], None]
+
+
+class Gate(Protocol):
+    """How the processor sees whoever analyses."""
+
+    @property
+    def analyzer(self) -> ChatAnalyzer:
+        """Whose model and prompt an analysis is known by."""
+        ...
+
+    @property
+    def brake(self) -> Brake:
+        """What an operator or a spent budget holds it by."""
+        ...
+
+    @property
+    def current(self) -> "Gate":
+        """Through whom a call that starts now goes, from its entry in the books to its end."""
+        ...
+
+    @property
+    def circuit(self) -> State | None:
+        """Of the provider that is asked first; None where there is no circuit."""
+        ...
+
+    @property
+    def blocked(self) -> str | None:
+        """Why no call leaves just now, or None."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Where calls are booked, None where they cost nothing."""
+        ...
+
+    @property
+    def faults(self) -> int:
+        """How many calls in a row failed by nobody's fault; what they carried waits the longer."""
+        ...
+
+    async def until_free(self) -> None:
+        """Wait until calls may leave; what it takes to find out is done here."""
+        ...
+
+    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
+        """Ask about `texts`; `departed` is called as the request leaves. Raises CallFailed."""
+        ...
+
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
+        """Ask for a summary; `departed` is called as the request leaves, `heard` while it is written.
+
+        Raises CallFailed.
+        """
+        ...
+
+    async def vouch(self) -> bool:
+        """Whether somebody else's call gets through just now: if so, a fault is the conversation's own."""
+        ...
+
+
+class Direct:
+    """To the offline analyzer: neither paced nor billed nor behind a circuit; only an operator holds it."""
+
+    ledger = None
+    circuit = None
+    faults = 0
+
+    def __init__(self, analyzer: ChatAnalyzer, brake: Brake) -> None:
+        self.analyzer = analyzer
+        self.brake = brake
+
+    @property
+    def current(self) -> Gate:
+        """Itself."""
+        return self
+
+    @property
+    def blocked(self) -> str | None:
+        """Why no call leaves just now, or None."""
+        return self.brake.reason
+
+    async def until_free(self) -> None:
+        """Wait until nobody holds it."""
+        while self.blocked is not None:  # noqa: ASYNC110  a brake is released by the clock as well as by hand
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
+        """Ask at once."""
+        return await self.analyzer.analyse(texts, _telling(departed))
+
+    async def summarise(
+        self, material: Material, departed: Departed, heard: Heard | None = None
+    ) -> Summarised:
+        """Ask at once."""
+        return await self.analyzer.summarise(material, _telling(departed), heard)
+
+    async def vouch(self) -> bool:
+        """Nobody else can be at fault here."""
+        return True
+
+
+def _telling(departed: Departed) -> Callable[[], Awaitable[None]]:
+    async def before_send() -> None:
+        departed()
+
+    return before_send

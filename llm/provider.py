@@ -1,0 +1,133 @@
+"""The gate that the settings ask for: to Grok, with Gemini behind it where there is a key for it, or offline."""
+
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from pydantic import HttpUrl, SecretStr
+
+from core.clock import Clock
+from core.metrics import Metrics
+from core.settings import Settings
+from database import Database
+from domain import topics
+from domain.analysis import Analyzer
+from grok_client import GrokClient
+from llm import prompts
+from llm.budget import Ledger
+from llm.circuit_breaker import CircuitBreaker
+from llm.fallback import Fallback
+from llm.gateway import Direct, Gate
+from llm.hold import Brake
+from llm.offline.analyzer import OfflineAnalyzer
+from llm.outbound import Outbound
+from llm.prices import TICKS_PER_USD
+from rate_limiter import Pacer
+
+MAX_BACKOFF = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A chat-completions server, as the settings name it."""
+
+    name: str
+    base_url: HttpUrl
+    api_key: SecretStr
+    model: str
+    reasoning_effort: str | None
+    cost_per_1k: float | None
+
+
+def providers(settings: Settings) -> list[Provider]:
+    """Who is to be asked, in this order; nobody where the offline analyzer answers."""
+    s = settings
+    if s.grok_api_key is None or s.offline:
+        return []
+    grok = Provider(
+        "grok", s.grok_base_url, s.grok_api_key, s.grok_model, s.grok_reasoning_effort, s.grok_cost_per_1k
+    )
+    if s.gemini_api_key is None:
+        return [grok]
+    return [grok, Provider("gemini", s.gemini_base_url, s.gemini_api_key, s.gemini_model, None, None)]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Opens gates; whoever owns the stack closes them. All that is opened shares the brake and the budget."""
+
+    settings: Settings
+    database: Database
+    metrics: Metrics
+    brake: Brake
+    clock: Clock
+    stack: AsyncExitStack
+
+    async def open(self) -> Gate:
+        """The one through which every call leaves.
+
+        Raises ValueError or ProviderFault where the settings make none.
+        """
+        opened = [await self._outbound(provider) for provider in providers(self.settings)]
+        match opened:
+            case []:
+                analyzer = OfflineAnalyzer(topics.load(self.settings.topics_file))
+                return Direct(await self.stack.enter_async_context(analyzer), self.brake)
+            case [only]:
+                return only
+            case [first, second]:
+                return Fallback(first, second)
+        raise AssertionError("there are two providers")
+
+    async def _outbound(self, provider: Provider) -> Outbound:
+        client = GrokClient(
+            name=provider.name,
+            base_url=str(provider.base_url),
+            api_key=provider.api_key,
+            model=provider.model,
+            topics=topics.load(self.settings.topics_file),
+            reasoning_effort=provider.reasoning_effort,
+            timeout=self.settings.grok_timeout_seconds,
+            max_in_flight=self.settings.max_in_flight,
+        )
+        await self.stack.enter_async_context(client)
+        gate = Outbound(
+            client,
+            Pacer(self.settings.outbound_rps),
+            CircuitBreaker(self.settings.error_threshold, self.settings.cooldown_seconds),
+            self.brake,
+            self._ledger(provider, client),
+            self.database,
+            self.metrics,
+            backoff(self.settings),
+        )
+        self.stack.push_async_callback(gate.close)
+        return gate
+
+    def _ledger(self, provider: Provider, analyzer: Analyzer) -> Ledger:
+        budget = self.settings.daily_budget_usd
+        thinks = prompts.reasons(provider.model, provider.reasoning_effort)
+        if budget is not None and thinks and not self.settings.max_reasoning_tokens:
+            raise ValueError(
+                f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"
+            )
+        return Ledger(
+            analyzer,
+            self.clock,
+            budget=None if budget is None else int(budget * TICKS_PER_USD),
+            cost_per_1k=provider.cost_per_1k,
+            reasoning_tokens=self.settings.max_reasoning_tokens,
+        )
+
+
+def backoff(
+    settings: Settings, uniform: Callable[[float, float], float] = random.uniform
+) -> Callable[[int], float]:
+    """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60.
+
+    Nor more than a cooldown, after which the canary knows: what waits longer waits though the outage is over.
+    """
+    most = min(MAX_BACKOFF, settings.cooldown_seconds)
+    # 2 to the 40th is over any bound, and keeps the power of a long outage a number.
+    return lambda faults: uniform(0, min(most, settings.backoff_seconds * 2 ** min(faults, 40)))

@@ -1,0 +1,68 @@
+"""Makes what was taken in by `/api/v1/conversations` be found by its words, a moment later.
+
+Intake only marks what is to do: tokenising and indexing would be a third on top of what it costs.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from database import Database
+from store.search import index
+from store.search.index import Entry, entry
+
+log = structlog.get_logger()
+
+STEP = 100
+"""Messages a transaction."""
+MAX_CHARACTERS = 100_000
+"""Of those together, but for the first: tokenising a megabyte takes a tenth of a second."""
+SHARE = 0.1
+"""Of the time, while there is something to do: the rest is for who is waited for."""
+IDLE_SECONDS = 0.5
+
+
+@dataclass
+class Indexing:
+    """Indexes what is not in the full-text index yet."""
+
+    database: Database
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def run(self) -> None:
+        """Index until cancelled."""
+        while True:
+            started = time.perf_counter()
+            busy = await self._stepped()
+            taken = time.perf_counter() - started
+            await self.sleep(taken * (1 / SHARE - 1) if busy else IDLE_SECONDS)
+
+    async def _stepped(self) -> bool:
+        try:
+            return await self.step()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("not_indexed_yet", exc_info=error)
+            return False
+
+    async def step(self) -> bool:
+        """Index some messages; whether there were any."""
+        rows = await self.database.read(partial(index.waiting, limit=STEP))
+        if rows:
+            # In a thread: a long text would hold up everybody else's requests.
+            entries = await asyncio.to_thread(_entries, rows)
+            await self.database.write(partial(index.catch_up, entries=entries))
+        return bool(rows)
+
+
+def _entries(rows: Sequence[Row[Any]]) -> list[Entry]:
+    through = accumulate(len(row.text) for row in rows)
+    fitting = [row for row, total in zip(rows, through, strict=True) if total <= MAX_CHARACTERS] or rows[:1]
+    return [entry(row.conversation, row.position, row.text, row.author) for row in fitting]

@@ -1,0 +1,215 @@
+"""Conversations one by one and in lists: status, content, retry, delete."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, select, update
+
+from models import (
+    COMPLETED,
+    FAILED,
+    NOT_COMPLETED,
+    QUEUED,
+    SKIPPED,
+    conversations,
+    grok_calls,
+    insights,
+    messages,
+    participants,
+)
+from store.insights import writing as results
+from store.money import calls
+from store.search import index
+
+RETRIED_AT_ONCE = 100
+"""Rows in one transaction of a mass retry, so that intake is not held up."""
+
+
+MESSAGES_AT_ONCE = 100
+"""That a transaction deletes of a long chat, for the same reason."""
+SHOWN_MESSAGES = 1_000
+"""Of a conversation in one piece, which is as many as it may be posted with; more come in pages."""
+
+# Up to 64 KB a row, of which a page has 1,000.
+WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
+OF_REMOVAL = tuple(
+    conversations.c[name]
+    for name in ("number", "timestamp", "received_at", "status", "message_count", "indexed")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A conversation with all that belongs to it; rows of the tables of those names."""
+
+    conversation: Row[Any]
+    messages: Sequence[Row[Any]]
+    insight: Row[Any] | None
+    call: Row[Any] | None
+
+
+class Retry(Enum):
+    """What became of the wish to analyse a conversation again."""
+
+    QUEUED = "queued"
+    UNKNOWN = "unknown"
+    NOT_ENDED_BADLY = "not_ended_badly"
+
+
+def get(connection: Connection, id_: str) -> Stored | None:
+    """A conversation by its id, its first messages in order."""
+    row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
+    if row is None:
+        return None
+    m, i, g = messages.c, insights.c, grok_calls.c
+    its_first = (m.conversation == row.number, m.position <= SHOWN_MESSAGES)
+    said = connection.execute(select(messages).where(*its_first).order_by(m.position)).all()
+    insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
+    number = None if insight is None else insight.call
+    called = select(grok_calls).where(g.number == number)
+    # SQLite reads the whole table for a number that IS NULL.
+    call = None if number is None else connection.execute(called).one_or_none()
+    return Stored(row, said, insight, call)
+
+
+def status_of(connection: Connection, id_: str) -> str | None:
+    """The status of a conversation, None where there is none."""
+    return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
+
+
+def with_insights(
+    connection: Connection, ids: Collection[str]
+) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
+    """Conversation, without its raw data, and insight of each id that is known."""
+    rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
+    numbers = [row.number for row in rows]
+    found = connection.execute(select(insights).where(insights.c.conversation.in_(numbers)))
+    by_number = {row.conversation: row for row in found}
+    return {row.id: (row, by_number.get(row.number)) for row in rows}
+
+
+def page(
+    connection: Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    status: str | None = None,
+    external_id: str | None = None,
+    author: str | None = None,
+) -> Sequence[Row[Any]]:
+    """Conversations by intake, the newest first, without their raw data.
+
+    `before` is the intake number the last page ended with.
+    """
+    c = conversations.c
+    statement: Select[Any] = select(*WITHOUT_RAW_DATA).order_by(c.number.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(c.number < before)
+    if external_id is not None:
+        statement = statement.where(c.external_id == external_id)
+    if author is not None:
+        statement = statement.where(c.author == author)
+    if status is not None:
+        statement = _of_status(statement, status)
+    return connection.execute(statement).all()
+
+
+def _of_status(statement: Select[Any], status: str) -> Select[Any]:
+    chosen = statement.where(conversations.c.status == status)
+    return chosen if status == COMPLETED else chosen.where(NOT_COMPLETED)
+
+
+def shorten(connection: Connection, id_: str) -> bool:
+    """Delete some messages from the end of a conversation that is too long to be removed in one step.
+
+    Gives whether it was.
+    """
+    rows = _locked(connection, [id_])
+    if not rows or rows[0].message_count <= MESSAGES_AT_ONCE:
+        return False
+    [row] = rows
+    left = row.message_count - MESSAGES_AT_ONCE
+    _remove_messages(connection, [row.number], after=left)
+    fewer = {"message_count": left, "indexed": min(left, row.indexed)}
+    connection.execute(update(conversations).where(conversations.c.number == row.number).values(fewer))
+    return True
+
+
+def remove(connection: Connection, id_: str) -> bool:
+    """Delete a conversation with everything that belongs to it; whether there was one."""
+    return bool(remove_all(connection, [id_]))
+
+
+def remove_all(connection: Connection, ids: Collection[str]) -> int:
+    """Delete conversations with everything that belongs to them and their share of every count; how many."""
+    rows = _locked(connection, ids)
+    numbers = [row.number for row in rows]
+    results.remove(connection, numbers)
+    results.count_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
+    _remove_messages(connection, numbers, after=0)
+    connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
+    connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
+    if rows:
+        calls.forget_bodies(connection, min(row.received_at for row in rows))
+    return len(numbers)
+
+
+def _locked(connection: Connection, ids: Collection[str]) -> Sequence[Row[Any]]:
+    c = conversations.c
+    found: Select[Any] = select(*OF_REMOVAL).where(c.id.in_(ids)).order_by(c.number)
+    return connection.execute(found.with_for_update()).all()
+
+
+def _remove_messages(connection: Connection, numbers: Collection[int], *, after: int) -> None:
+    index.remove(connection, numbers, after=after)
+    m = messages.c
+    connection.execute(delete(messages).where(m.conversation.in_(numbers), m.position > after))
+
+
+def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> Retry:
+    """Queue a conversation that failed or was skipped; `fresh` asks even where the answer is known."""
+    c = conversations.c
+    row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
+    if row is None:
+        return Retry.UNKNOWN
+    if row.status not in (FAILED, SKIPPED):
+        return Retry.NOT_ENDED_BADLY
+    _queue_again(connection, [row], fresh=fresh, now=now)
+    return Retry.QUEUED
+
+
+def retry_some(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
+    """Queue up to 100 of that status with an intake number under `before`; gives their numbers, falling."""
+    c = conversations.c
+    some = select(c.number, c.status, c.timestamp).order_by(c.number.desc()).limit(RETRIED_AT_ONCE)
+    chosen = _of_status(some, status)
+    if before is not None:
+        chosen = chosen.where(c.number < before)
+    rows = connection.execute(chosen.with_for_update()).all()
+    _queue_again(connection, rows, fresh=False, now=now)
+    return [row.number for row in rows]
+
+
+def _queue_again(connection: Connection, rows: Sequence[Row[Any]], *, fresh: bool, now: int) -> None:
+    skipped = [row for row in rows if row.status == SKIPPED]
+    # Who was skipped and is asked for by hand is wanted; the prefilter must not skip it again.
+    _queue(connection, skipped, now, pass_prefilter=True, pass_cache=fresh)
+    _queue(connection, [row for row in rows if row.status != SKIPPED], now, pass_cache=fresh)
+    results.count_skipped(connection, [row.timestamp for row in skipped], -1)
+
+
+def _queue(connection: Connection, rows: Sequence[Row[Any]], now: int, **flags: bool) -> None:
+    if not rows:
+        return
+    anew = {
+        "status": QUEUED,
+        "run_at": now,
+        "failures": 0,
+        "pack_limit": None,
+        "error": None,
+        "finished_at": None,
+    }
+    chosen = conversations.c.number.in_([row.number for row in rows])
+    connection.execute(update(conversations).where(chosen).values({**anew, **flags}))

@@ -1,0 +1,60 @@
+"""PostgreSQL as the process uses it: a pool that reads, a pool that writes, one migration at a time."""
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL
+
+from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.migration import migrate
+from store.engine.readers import Connections, Readers
+from store.engine.writers import Committed, Pool, Writers
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+CONNECTIONS = 8
+MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
+
+
+async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+    """Two pools on the database at `url`, migrated; `stack` closes them.
+
+    Raises UnknownSchema, SQLAlchemyError, OSError.
+    """
+    writers = await _engine(stack, url, **_options(default_transaction_read_only="off"))
+    readers = await _engine(
+        stack, url, isolation_level="REPEATABLE READ", **_options(default_transaction_read_only="on")
+    )
+    async with writers.begin() as connection:
+        # Another process may be migrating for as long as it takes.
+        await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        await connection.run_sync(migrate)
+    return Connections(readers), Pool(writers, committed)
+
+
+def _options(**server_settings: str) -> dict[str, Any]:
+    # Every statement here is short: compiling one to machine code (jit) costs more than it saves.
+    named = {
+        "application_name": "insights-platform",
+        "jit": "off",
+        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}",
+        **server_settings,
+    }
+    return {
+        "pool_size": CONNECTIONS,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        "pool_pre_ping": True,
+        "connect_args": {"server_settings": named},
+    }
+
+
+async def _engine(stack: AsyncExitStack, url: URL, **options: Any) -> "AsyncEngine":
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(url, **options)
+    stack.push_async_callback(engine.dispose)
+    return engine

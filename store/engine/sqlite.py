@@ -1,0 +1,106 @@
+"""SQLite as the process uses it: one process, one writer, a few readers in threads."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+
+from core.errors import AlreadyInUse
+from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.migration import migrate
+from store.engine.readers import Readers, Threads
+from store.engine.writers import Committed, OneWriter, Writers
+
+READERS = 4
+PREPARED = 512
+"""Statements that a connection to SQLite keeps: we have some hundred, and a few sizes of those that insert."""
+PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
+# auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
+WRITER_PRAGMAS = (
+    *PRAGMAS,
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "journal_size_limit=67108864",
+)
+READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
+
+
+async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+    """Readers and the one writer of the file at `url`, migrated; `stack` closes them.
+
+    Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
+    """
+    path = Path(url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stack.enter_context(_only_process(path))
+    writer = _sqlite(url, connections=1)
+    _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
+    one = OneWriter(writer, committed)
+    stack.callback(one.close)
+    readers = _sqlite(url, connections=READERS)
+    _on_connect(readers, "BEGIN", READER_PRAGMAS)
+    threads = Threads(readers, READERS, POOL_TIMEOUT_SECONDS)
+    stack.callback(threads.close)
+    await stack.enter_async_context(_running(one.run()))
+    stack.callback(one.abandon)
+    await one.write(migrate, urgent=False)
+    return threads, one
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    return create_engine(
+        url.set(drivername="sqlite"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        connect_args={"cached_statements": PREPARED},
+    )
+
+
+def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver must not open transactions of its own: ours begin as `begin` says.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class _only_process:
+    """Holds a lock beside the SQLite file for as long as the process lives, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise AlreadyInUse(f"another process serves {self._path.with_suffix('')}") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

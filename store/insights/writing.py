@@ -1,0 +1,246 @@
+"""Insights as they are written: one a conversation, filed under its topics and counted in the roll-ups.
+
+Whoever calls `put` or `remove` holds the row locks of the conversations, so that nobody else files the same
+insight meanwhile. After them come the topics by slug and the roll-ups by key.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Row,
+    Select,
+    bindparam,
+    column,
+    delete,
+    insert,
+    literal_column,
+    select,
+    text,
+)
+
+import models
+from domain.analysis import Analysis
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
+from store.engine.dialect import in_order, insert_or, insert_rows
+from store.insights import rollups
+from store.insights.rollups import Fact
+
+
+class Insight(NamedTuple):
+    """What was found out about a conversation, and how. Times in UTC microseconds."""
+
+    conversation: int
+    """Intake number."""
+    revision: int
+    """Of the content that was analysed."""
+    timestamp: int
+    """The conversation's; it never changes."""
+    author: str | None
+    analysis: Analysis
+    analyzer: str
+    model: str
+    cached: bool
+    partial: bool
+    analysed_at: int
+    call: int | None
+    cache_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An answer that was given before to the same text."""
+
+    analysis: Analysis
+    analyzer: str
+    model: str
+    partial: bool
+
+
+class _Filed(NamedTuple):
+    """What of an insight is counted."""
+
+    conversation: int
+    timestamp: int
+    sentiment: int
+    confidence: int
+    score: int
+    slugs: tuple[str, ...]
+
+
+def put(connection: Connection, insights: Sequence[Insight]) -> None:
+    """Store insights; a conversation that has one already gets the new one in its place, in every count."""
+    newest = {each.conversation: each for each in insights}
+    if not newest:
+        return
+    old = _filed(connection, newest)
+    new = [_filing(newest[number]) for number in sorted(newest)]
+    numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
+    _unfile(connection, old, numbers)
+    rows = (_row(newest[number]) for number in sorted(newest))
+    insert_rows(connection, _put(connection.dialect.name), in_order(models.insights, rows))
+    topic_rows = (row for each in new for row in _topic_rows(each, numbers))
+    insert_rows(connection, FILE, in_order(insight_topics, topic_rows))
+    rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
+
+
+@cache
+def _put(dialect: str) -> Any:
+    new = insert_or(dialect, models.insights)
+    renewed = {c.name: new.excluded[c.name] for c in models.insights.c if not c.primary_key}
+    return new.on_conflict_do_update(index_elements=list(models.insights.primary_key), set_=renewed)
+
+
+def remove(connection: Connection, conversations: Collection[int]) -> None:
+    """Delete the insights of these conversations (intake numbers) with their share of every count."""
+    old = _filed(connection, conversations)
+    numbers = _interned(connection, (slug for each in old for slug in each.slugs))
+    _unfile(connection, old, numbers)
+    connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
+    rollups.add(connection, (), _facts(old, numbers))
+
+
+def count_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
+    """Count conversations with these timestamps as skipped (1), or no longer so (-1).
+
+    In a transaction with `put` or `remove` it comes after them.
+    """
+    facts = [Fact(SKIPPED_CONVERSATIONS, timestamp) for timestamp in timestamps]
+    rollups.add(connection, facts if sign > 0 else (), facts if sign < 0 else ())
+
+
+def cached(connection: Connection, keys: Collection[bytes]) -> dict[bytes, Known]:
+    """The newest answer to each text that was analysed before, by its cache key."""
+    asked = sorted(keys)
+    known: dict[bytes, Known] = {}
+    for first in range(0, len(asked), LOOKED_UP):
+        some = asked[first : first + LOOKED_UP]
+        given = {f"key_{place}": key for place, key in enumerate(some + some[:1] * (LOOKED_UP - len(some)))}
+        known |= {row.cache_key: _known(row) for row in connection.execute(NEWEST, given).all()}
+    return known
+
+
+def _newest() -> Select[Any]:
+    """The newest insight of each of LOOKED_UP keys, each found by itself: some texts come a million times."""
+    keys = ", ".join(f"(:key_{place})" for place in range(LOOKED_UP))
+    typed = [bindparam(f"key_{place}", type_=LargeBinary) for place in range(LOOKED_UP)]
+    # As text, because what SQLAlchemy makes of VALUES is compiled anew for every claim: 8 % of the engine's CPU.
+    asked = text(f"VALUES {keys}").bindparams(*typed).columns(column("column1", LargeBinary)).cte("asked")
+    i = models.insights.alias("one")
+    of_key = select(i.c.conversation).where(i.c.cache_key == asked.c.column1)
+    newest = of_key.order_by(i.c.analysed_at.desc()).limit(literal_column("1")).correlate(asked)
+    numbers = select(newest.scalar_subquery()).select_from(asked)
+    return select(models.insights).where(models.insights.c.conversation.in_(numbers))
+
+
+LOOKED_UP = 64
+"""Keys in one statement, which is always the same one; fewer are filled up with the first."""
+NEWEST = _newest()
+
+
+def _known(row: Row[Any]) -> Known:
+    analysis = Analysis(row.score, row.confidence, clusters(row.clusters), row.reasoning, row.raw)
+    return Known(analysis, row.analyzer, row.model, row.partial)
+
+
+def clusters(stored: str) -> tuple[str, ...]:
+    """The slugs of the column `clusters`, the best first."""
+    return tuple(json.loads(stored))
+
+
+def _row(insight: Insight) -> dict[str, object]:
+    analysis = insight.analysis
+    return {
+        "conversation": insight.conversation,
+        "revision": insight.revision,
+        "timestamp": insight.timestamp,
+        "author": insight.author,
+        "score": analysis.score,
+        "sentiment": analysis.sentiment,
+        "confidence": analysis.confidence,
+        "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
+        "reasoning": analysis.reasoning,
+        "analyzer": insight.analyzer,
+        "model": insight.model,
+        "cached": insight.cached,
+        "partial": insight.partial,
+        "analysed_at": insight.analysed_at,
+        "call": insight.call,
+        "raw": analysis.raw,
+        "cache_key": insight.cache_key,
+    }
+
+
+# --- topics -------------------------------------------------------------------------------------------------
+
+
+def _filing(insight: Insight) -> _Filed:
+    a = insight.analysis
+    return _Filed(insight.conversation, insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters)
+
+
+FILED_COLUMNS = tuple(
+    models.insights.c[name]
+    for name in ("conversation", "timestamp", "sentiment", "confidence", "score", "clusters")
+)
+FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
+FILE = insert(insight_topics)
+NUMBERS = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(bindparam("named", expanding=True)))
+
+
+def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
+    rows = connection.execute(FILED, {"of": list(conversations)})
+    return [_Filed(n, at, sentiment, sure, score, clusters(s)) for n, at, sentiment, sure, score, s in rows]
+
+
+def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
+    for each in filed:
+        for topic in (ALL_TOPICS, *(numbers[slug] for slug in each.slugs)):
+            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score)
+
+
+def _topic_rows(filed: _Filed, numbers: dict[str, int]) -> Iterator[dict[str, int]]:
+    for slug in filed.slugs:
+        yield {
+            "topic": numbers[slug],
+            "timestamp": filed.timestamp,
+            "conversation": filed.conversation,
+            "sentiment": filed.sentiment,
+            "confidence": filed.confidence,
+            "score": filed.score,
+        }
+
+
+def _unfile(connection: Connection, filed: Iterable[_Filed], numbers: dict[str, int]) -> None:
+    c = insight_topics.c
+    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
+    rows = [
+        {"t": numbers[slug], "at": each.timestamp, "of": each.conversation}
+        for each in filed
+        for slug in each.slugs
+    ]
+    if rows:
+        connection.execute(delete(insight_topics).where(*this), rows)
+
+
+def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
+    """The number of each slug, given to it here where it is new."""
+    wanted = set(slugs)
+    known = topic_numbers(connection, wanted)
+    # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
+    missing = sorted(wanted - known.keys())
+    if missing:
+        statement = insert_or(connection.dialect.name, topics).on_conflict_do_nothing()
+        connection.execute(statement, [{"slug": slug} for slug in missing])
+        known |= topic_numbers(connection, missing)
+    return known
+
+
+def topic_numbers(connection: Connection, slugs: Collection[str]) -> dict[str, int]:
+    """The numbers of those topics that have one."""
+    return {row.slug: row.number for row in connection.execute(NUMBERS, {"named": list(slugs)})}

@@ -1,0 +1,79 @@
+"""The log of calls: an envelope each, without any conversation's text."""
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from domain.analysis import Usage
+from models import grok_calls
+
+START = insert(grok_calls).returning(grok_calls.c.number)
+ENDING = (
+    "finished_at",
+    "outcome",
+    "status",
+    "request_id",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cost_ticks",
+    "error",
+    "body",
+)
+FINISH = (
+    update(grok_calls)
+    .where(grok_calls.c.number == bindparam("at"))
+    .values({name: bindparam(f"the_{name}") for name in ENDING})
+)
+
+
+def start(
+    connection: Connection, *, provider: str, model: str, conversations: int, reserved: int, now: int
+) -> int:
+    """Note a call before it leaves; gives its number."""
+    row = {
+        "provider": provider,
+        "model": model,
+        "conversations": conversations,
+        "reserved_ticks": reserved,
+        "started_at": now,
+    }
+    number: int = connection.execute(START, row).scalar_one()
+    return number
+
+
+def finish(
+    connection: Connection,
+    number: int,
+    *,
+    outcome: str,
+    now: int,
+    usage: Usage | None,
+    cost_ticks: int,
+    status: int | None = None,
+    request_id: str | None = None,
+    error: str | None = None,
+    body: str | None = None,
+) -> None:
+    """Note how a call ended. `body` only where it could not be parsed."""
+    used = usage or Usage()
+    values = {
+        "finished_at": now,
+        "outcome": outcome,
+        "status": status,
+        "request_id": request_id,
+        "prompt_tokens": used.prompt_tokens,
+        "cached_tokens": used.cached_tokens,
+        "completion_tokens": used.completion_tokens,
+        "reasoning_tokens": used.reasoning_tokens,
+        "cost_ticks": cost_ticks,
+        "error": error,
+        "body": body,
+    }
+    connection.execute(FINISH, {"at": number, **{f"the_{name}": values[name] for name in ENDING}})
+
+
+def forget_bodies(connection: Connection, since: int) -> None:
+    """Forget what could not be read of every call from that moment on: any conversation since then may be in it."""
+    c = grok_calls.c
+    kept = update(grok_calls).where(c.body.is_not(None), c.started_at >= since)
+    connection.execute(kept.values(body=None))

@@ -1,0 +1,20 @@
+"""What an operator switched: it holds over a restart and for every process on the database."""
+
+from sqlalchemy import Connection, select
+
+from models import switches
+from store.engine.dialect import insert_or
+
+ANALYSIS_PAUSED = "analysis_paused"
+
+
+def is_on(connection: Connection, name: str) -> bool:
+    """Whether the switch is on; one that was never touched is off."""
+    return bool(connection.scalar(select(switches.c.is_on).where(switches.c.name == name)))
+
+
+def turn(connection: Connection, name: str, *, on: bool) -> None:
+    """Turn the switch."""
+    statement = insert_or(connection.dialect.name, switches).values(name=name, is_on=on)
+    key = [switches.c.name]
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"is_on": on}))

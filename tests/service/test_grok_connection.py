@@ -1,0 +1,282 @@
+"""When a call leaves, how long it may take, and what becomes of its connection."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from domain.analysis import CallFailed, ProviderFault
+from domain.topics import BUILT_IN
+from grok_client import GrokClient
+from tests.fake_grok.faults import Draft
+from tests.fake_grok.server import KEY, FakeGrok, judged
+from tests.support.serving import eventually, served
+
+TEXT = "the parcel is late"
+ROW = {"conversation_id": "1"} | judged(TEXT)
+COMPLETION = Draft(rows=[ROW], usage=None, model="grok-4.3", strict=True).payload
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(COMPLETION) + COMPLETION
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def client_for(url: str, **how: Any) -> GrokClient:
+    given: dict[str, Any] = {"timeout": 10, "max_in_flight": 1}
+    return GrokClient(
+        base_url=f"{url}/v1", api_key=SecretStr(KEY), model="grok-4.3", topics=BUILT_IN, **(given | how)
+    )
+
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[str]:
+    """A server that does with each connection what the handler does; its address."""
+    server = await asyncio.start_server(handler, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def request(reader: asyncio.StreamReader) -> None:
+    """Read one request to its end; raises IncompleteReadError where there is none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    assert length is not None
+    await reader.readexactly(int(length[1]))
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await writer.wait_closed()
+
+
+async def at_once() -> None:
+    """A pacer without a pace."""
+
+
+async def failure(client: GrokClient, before_send: Callable[[], Awaitable[None]] = at_once) -> CallFailed:
+    with pytest.raises(CallFailed) as caught:
+        await client.analyse([TEXT], before_send)
+    return caught.value
+
+
+async def test_a_call_is_paced_after_its_connection_and_before_its_headers() -> None:
+    seen: list[str] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append("connection")
+        first = await reader.read(1)
+        seen.append("headers" if first == b"P" else "end")
+        await request(reader)
+        writer.write(ANSWER)
+        await closed(writer)
+
+    async def before_send() -> None:
+        await eventually(lambda: seen == ["connection"])
+        await asyncio.sleep(0.1)  # anything written too early would have arrived by now
+        seen.append("turn")
+
+    async with listening(handler) as url, client_for(url) as client:
+        reply = await client.analyse([TEXT], before_send)
+
+    assert seen == ["connection", "turn", "headers"]
+    assert len(reply.rows) == 1
+
+
+async def test_the_timeout_counts_from_the_turn_and_not_from_the_wait_for_it() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(ANSWER)
+        await closed(writer)
+
+    async with listening(handler) as url, client_for(url, timeout=0.3) as client:
+        reply = await client.analyse([TEXT], lambda: asyncio.sleep(0.6))
+
+    assert len(reply.rows) == 1
+
+
+@pytest.mark.parametrize(("kind", "how"), [("hang", {}), ("endless", {"pause": 0.05})], ids=["hang", "drip"])
+async def test_an_answer_that_never_ends_is_a_timeout_of_the_whole_call(
+    kind: str, how: dict[str, Any]
+) -> None:
+    fake = FakeGrok()
+    fake.misbehave(kind, calls=1, **how)
+
+    with served(fake, grace=0) as server:
+        async with client_for(server.url, timeout=0.4) as client:
+            error = await failure(client)
+            fine = await client.analyse([TEXT], at_once)
+
+    assert (type(error), error.outcome) == (ProviderFault, "timeout")
+    assert len(fine.rows) == 1
+
+
+async def test_a_server_that_does_not_listen_is_unreachable_until_it_does() -> None:
+    fake = FakeGrok()
+    with served(fake, grace=0) as server:
+        async with client_for(server.url) as client:
+            server.stop()
+            error = await failure(client)
+            server.start()
+            fine = await client.analyse([TEXT], at_once)
+
+    assert (type(error), error.outcome) == (ProviderFault, "unreachable")
+    assert len(fine.rows) == 1
+
+
+async def test_a_connection_that_is_never_made_is_given_up_without_a_turn() -> None:
+    turns: list[str] = []
+
+    async def before_send() -> None:
+        turns.append("turn")
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        await closed(writer)
+
+    async with listening(silent) as url:
+        https = url.replace("http:", "https:")  # whose handshake is never answered
+        async with client_for(https, timeout=0.3) as client:
+            error = await failure(client, before_send)
+
+    assert (type(error), error.outcome) == (ProviderFault, "unreachable")
+    assert turns == []
+
+
+async def test_what_the_pacer_raises_comes_through_and_leaves_no_connection_behind() -> None:
+    fake = FakeGrok()
+
+    async def refuse() -> None:
+        raise LookupError
+
+    with served(fake, grace=0) as server:
+        async with client_for(server.url) as client:
+            for _ in range(3):
+                with pytest.raises(LookupError):
+                    await client.analyse([TEXT], refuse)
+            reply = await client.analyse([TEXT], at_once)
+
+    assert len(fake.calls) == 1
+    assert len(reply.rows) == 1
+
+
+async def test_a_timeout_of_the_pacer_is_not_taken_for_one_of_the_server() -> None:
+    async def refuse() -> None:
+        raise TimeoutError
+
+    with served(FakeGrok(), grace=0) as server:
+        async with client_for(server.url) as client:
+            with pytest.raises(TimeoutError):
+                await client.analyse([TEXT], refuse)
+
+
+async def test_a_cancelled_call_frees_its_connection() -> None:
+    fake = FakeGrok()
+    fake.misbehave("hang", calls=1)
+
+    with served(fake, grace=0) as server:
+        async with client_for(server.url) as client:
+            call = asyncio.create_task(client.analyse([TEXT], at_once))
+            await eventually(lambda: fake.calls)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            reply = await client.analyse([TEXT], at_once)
+
+    assert len(reply.rows) == 1
+
+
+async def test_one_connection_carries_call_after_call() -> None:
+    connections = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(3):
+            await request(reader)
+            writer.write(ANSWER)
+        await closed(writer)
+
+    async with listening(handler) as url, client_for(url) as client:
+        for _ in range(3):
+            await client.analyse([TEXT], at_once)
+
+    assert connections == 1
+
+
+async def test_a_pooled_connection_that_the_server_closed_loses_no_call() -> None:
+    hung_up = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(ANSWER)
+        await closed(writer)
+        hung_up.set()
+
+    async with listening(handler) as url, client_for(url) as client:
+        for _ in range(3):
+            hung_up.clear()
+            reply = await client.analyse([TEXT], at_once)
+            await hung_up.wait()
+
+    assert len(reply.rows) == 1
+
+
+async def test_a_connection_that_died_while_the_call_waited_its_turn_loses_no_call_and_no_turn() -> None:
+    connections = 0
+    hung_up = asyncio.Event()
+    turns: list[str] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await closed(writer)
+            hung_up.set()
+            return
+        await request(reader)
+        writer.write(ANSWER)
+        await closed(writer)
+
+    async def before_send() -> None:
+        await hung_up.wait()
+        await asyncio.sleep(0.2)
+        turns.append("turn")
+
+    async with listening(handler) as url, client_for(url, stale_after=0.1) as client:
+        reply = await client.analyse([TEXT], before_send)
+
+    assert len(reply.rows) == 1
+    assert (connections, turns) == (2, ["turn"])
+
+
+async def test_a_connection_that_breaks_without_an_answer_is_unreachable() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        await closed(writer)
+
+    async with listening(handler) as url, client_for(url) as client:
+        error = await failure(client)
+
+    assert (type(error), error.outcome) == (ProviderFault, "unreachable")
+
+
+async def test_a_client_that_was_left_makes_no_more_calls() -> None:
+    async with client_for("http://127.0.0.1:9") as client:
+        pass
+
+    with pytest.raises(RuntimeError):
+        await client.analyse([TEXT], at_once)
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+
+    with served(FakeGrok(), grace=0) as server:
+        async with client_for(server.url) as client:
+            reply = await client.analyse([TEXT], at_once)
+
+    assert len(reply.rows) == 1

@@ -1,0 +1,246 @@
+"""What operators read: JSON lines, and never a text or a key."""
+
+import asyncio
+import json
+import logging
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
+
+from tests.support.log_lines import Lines, captured
+
+SECRET = "hunter2-hunter2"
+log = structlog.get_logger()
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    with captured("DEBUG") as logged:
+        yield logged
+
+
+def test_a_line_says_when_how_bad_and_what(lines: Lines) -> None:
+    log.warning("circuit_opened", reason="HTTP 503", cooldown=10.0)
+
+    [line] = lines.events()
+    assert datetime.fromisoformat(line.pop("timestamp")).tzinfo == UTC
+    assert line == {"level": "warning", "event": "circuit_opened", "reason": "HTTP 503", "cooldown": 10.0}
+
+
+def test_libraries_write_the_same_lines(lines: Lines) -> None:
+    logging.getLogger("uvicorn.error").info("Uvicorn running on %s", "http://127.0.0.1:8000")
+    logging.getLogger("some.library").warning("a\nb")
+
+    assert [(line["level"], line["event"]) for line in lines.events()] == [
+        ("info", "Uvicorn running on http://127.0.0.1:8000"),
+        ("warning", "a\nb"),
+    ]
+
+
+def test_the_level_is_honoured() -> None:
+    with captured("WARNING") as lines:
+        log.info("quiet")
+        log.warning("loud")
+        logging.getLogger("uvicorn.error").info("quiet")
+        logging.getLogger("alembic.runtime").info("quiet")
+
+    assert [line["event"] for line in lines.events()] == ["loud"]
+
+
+@pytest.mark.parametrize(
+    "library", ["sqlalchemy.engine.Engine", "aiosqlite", "httpx", "httpcore.http11", "uvicorn.error"]
+)
+def test_at_no_level_are_libraries_heard_that_log_what_passes_through_them(
+    lines: Lines, library: str
+) -> None:
+    logging.getLogger(library).debug("parameters: %s", SECRET)
+
+    assert str(lines) == ""
+
+
+def test_sql_parameters_stay_out_of_the_log_at_debug(lines: Lines) -> None:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(text("SELECT :said"), {"said": SECRET})
+    engine.dispose()
+
+    assert SECRET not in str(lines)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["text", "message_content", "messages", "prompt", "raw_data", "author", "Authorization", "api_key"],
+)
+def test_what_is_named_like_a_text_or_a_key_is_blanked_however_deep(lines: Lines, name: str) -> None:
+    values: dict[str, object] = {name: SECRET, "deep": [{name: [SECRET], "reason": "kept"}]}
+
+    log.info("odd", **values)
+
+    [line] = lines.events()
+    assert (line[name], line["deep"]) == ("[redacted]", [{name: "[redacted]", "reason": "kept"}])
+
+
+def test_numbers_pass_under_any_name(lines: Lines) -> None:
+    log.info("call_ended", prompt_tokens=12, texts=3, ok=True, cost=0.5, request=None)
+
+    line = lines.events()[0]
+    assert [line[name] for name in ("prompt_tokens", "texts", "ok", "cost", "request")] == [
+        12,
+        3,
+        True,
+        0.5,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"Authorization: Bearer {SECRET}",
+        f"refused xai-{SECRET}",
+        f"postgresql://me:{SECRET}@db/insights",
+        {"url": f"postgresql://me:{SECRET}@db/insights"},
+        SecretStr(SECRET),
+    ],
+)
+def test_what_looks_like_a_key_is_blanked_under_any_name(lines: Lines, value: object) -> None:
+    log.info("odd", value=value)
+    logging.getLogger("some.library").error("odd %s", value)
+
+    assert len(lines.events()) == 2
+    assert SECRET not in str(lines)
+
+
+def test_a_value_that_is_long_is_cut(lines: Lines) -> None:
+    log.info("odd", value="x" * 10_000)
+
+    assert len(str(lines)) < 1_000
+
+
+def fail() -> None:
+    raise ValueError(SECRET) from KeyError(SECRET)
+
+
+def test_an_exception_is_its_class_its_causes_and_its_place_without_its_text(lines: Lines) -> None:
+    try:
+        fail()
+    except ValueError as error:
+        log.exception("odd")
+        log.error("odd", exc_info=error)
+        logging.getLogger("some.library").exception("It failed: %s\nand %s", error, SECRET)
+
+    first, second, third = lines.events()
+    assert (first["error"], first["causes"]) == ("ValueError", ["KeyError"])
+    assert first["where"][-1].startswith("tests/test_logs.py:")
+    assert first["where"][-1].endswith(" fail")
+    assert second["where"] == first["where"]
+    assert third["event"] == "It failed: "
+    assert SECRET not in str(lines)
+
+
+def test_a_database_error_is_named_with_its_code_and_without_its_parameters(lines: Lines) -> None:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE a (b PRIMARY KEY)"))
+        insert = text("INSERT INTO a VALUES (:b)")
+        connection.execute(insert, {"b": SECRET})
+        with pytest.raises(IntegrityError) as caught:
+            connection.execute(insert, {"b": SECRET})
+    engine.dispose()
+
+    log.error("odd", exc_info=caught.value)
+
+    line = lines.events()[0]
+    assert line["error"] == "sqlalchemy.exc.IntegrityError"
+    assert (
+        line["causes"][0]
+        == f"{sqlite3.IntegrityError.__module__}.IntegrityError (SQLITE_CONSTRAINT_PRIMARYKEY)"
+    )
+    assert SECRET not in str(lines)
+
+
+def test_a_task_that_fails_unseen_is_one_line_without_its_text(lines: Lines) -> None:
+    async def failing() -> None:
+        fail()
+
+    async def forgetful() -> None:
+        await asyncio.wait([asyncio.create_task(failing())])
+
+    asyncio.run(forgetful())  # asyncio logs what nobody asked for when it is collected
+
+    [line] = lines.events()
+    assert (line["event"], line["error"]) == ("Task exception was never retrieved", "ValueError")
+    assert SECRET not in str(lines)
+
+
+PROGRAM = """
+from collections.abc import AsyncIterator
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from api import errors, middleware
+from core import logs
+from core.metrics import Metrics
+from rate_limiter import InboundLimiter
+
+app = FastAPI()
+errors.install(app)
+middleware.install(app, Metrics(), InboundLimiter(0))
+
+@app.get("/fine")
+async def fine() -> str:
+    return "fine"
+
+@app.get("/broken")
+async def broken(said: str) -> None:
+    raise ValueError(said)
+
+@app.get("/half")
+async def half(said: str) -> StreamingResponse:
+    async def lines() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise ValueError(said)
+    return StreamingResponse(lines())
+
+config = uvicorn.Config(app, host="127.0.0.1", port=0)
+logs.configure("DEBUG")
+uvicorn.Server(config).run()
+"""
+
+
+def test_a_server_writes_nothing_but_lines_of_json_and_one_for_each_failure() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    folder = Path(__file__).parents[2]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        started = [json.loads(server.stdout.readline()) for _ in range(4)]
+        url = started[-1]["event"].split()[3]
+        with httpx.Client(base_url=url, trust_env=False, params={"said": SECRET}) as client:
+            client.get("/fine")
+            client.get("/broken", headers={"X-Request-ID": "first"})
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get("/half", headers={"X-Request-ID": "second"})
+        server.send_signal(signal.SIGTERM)
+        written, complaints = server.communicate(timeout=10)
+
+    failures = [line for line in map(json.loads, written.splitlines()) if line["level"] == "error"]
+    assert [(line["event"], line["error"], line["request_id"]) for line in failures] == [
+        ("request_failed", "ValueError", "first"),
+        ("Exception in ASGI application", "ValueError", "second"),
+    ]
+    assert complaints == ""
+    assert SECRET not in written
+    assert "/fine" not in written

@@ -1,0 +1,81 @@
+"""The processor by itself, at the moments that no running service can be brought to on purpose."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+from batch_processor import BatchProcessor
+from core.metrics import Metrics
+from core.priority import Turns
+from database import Database
+from llm.gateway import Direct
+from llm.hold import Brake
+from store.engine.writers import Transaction, Writers
+from tests.service.test_outbound import Scripted
+from tests.support.rows import NOW, POLICY, new, stored, take_in
+from tests.support.serving import eventually
+from worker.accounting import Bookkeeping
+from worker.packing import BatchSize
+from worker.settlement import Trials
+
+Result = TypeVar("Result")
+
+
+class Watched(Direct):
+    """A gate that tells when somebody begins to wait for it."""
+
+    def __init__(self, brake: Brake) -> None:
+        super().__init__(Scripted(), brake)
+        self.waited_for = asyncio.Event()
+
+    async def until_free(self) -> None:
+        if self.blocked is not None:
+            self.waited_for.set()
+        await super().until_free()
+
+
+class Hesitant:
+    """A writer whose transactions begin when the test says so."""
+
+    def __init__(self, writers: Writers) -> None:
+        self._writers = writers
+        self.asked = asyncio.Event()
+        self.begins = asyncio.Event()
+        self.written = 0
+
+    async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
+        self.asked.set()
+        await self.begins.wait()
+        result: Result = await self._writers.write(fn, urgent=urgent)
+        self.written += 1
+        return result
+
+
+async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Database) -> None:
+    """Else it would be held, and look as if it were under way, for as long as an outage lasts."""
+    await db.write(lambda connection: take_in(connection, new("c0")))
+    writers = Hesitant(db.writers)
+    gate = Watched(Brake(lambda: NOW))
+    processor = BatchProcessor(
+        Database(db.readers, writers),
+        gate,
+        BatchSize.fixed(5),
+        POLICY,
+        Bookkeeping(Metrics(), ended=lambda _: None, summarised=lambda _: None),
+        Turns(8),
+        Trials(4),
+        clock=lambda: NOW,
+        token=lambda: "a",
+    )
+    async with AsyncExitStack() as stack:
+        running = asyncio.create_task(processor.run())
+        stack.callback(running.cancel)
+        await writers.asked.wait()
+        gate.brake.paused = True
+        await gate.waited_for.wait()
+        writers.begins.set()
+
+        await eventually(lambda: writers.written == 2)  # the claim, and the giving back
+        row = await db.read(lambda connection: stored(connection, "c0"))
+
+    assert (row.status, row.lease, row.attempts) == ("queued", None, 0)

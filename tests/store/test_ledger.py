@@ -1,0 +1,199 @@
+"""The money, under a hundred senders at once whose calls end in every way that there is."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import NamedTuple
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Row, select
+
+from database import Database
+from domain.analysis import BatchFault, Denied, ProviderFault, Reply, Usage
+from llm.budget import End, Entry, Ledger
+from llm.prices import TICKS_PER_USD
+from models import spending
+from store.money.spending import DAY, day_of
+from tests.support.insight_data import NOON, thorough
+
+SENDERS = 100
+BUDGET = TICKS_PER_USD // 2
+NAMES = count()
+
+
+class Priced:
+    """What a ledger asks of an analyzer: what a call of so many texts costs at most."""
+
+    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
+
+    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+        raise NotImplementedError
+
+    def worst_case(self, texts: Sequence[str]) -> Usage:
+        return Usage(prompt_tokens=2_000 + sum(map(len, texts)), completion_tokens=256 + 160 * len(texts))
+
+
+def served(usage: Usage) -> End:
+    return Reply(model="grok-4.3", usage=usage, status=200, rows=[])
+
+
+def garbled(usage: Usage) -> End:
+    return BatchFault("malformed", "no JSON", status=200, usage=usage)
+
+
+def untold(usage: Usage) -> End:
+    return Reply(model="grok-4.3", status=200, rows=[])
+
+
+def timed_out(usage: Usage) -> End:
+    return ProviderFault("timeout", "no whole answer within 60 s")
+
+
+def unavailable(usage: Usage) -> End:
+    return ProviderFault("server_error", "HTTP 503", status=503)
+
+
+def refused(usage: Usage) -> End:
+    return Denied("credentials", "HTTP 401", status=401)
+
+
+def given_up(usage: Usage) -> End:
+    return None
+
+
+class Way(NamedTuple):
+    """How a call ends. `end` of None: its process dies; `leaves` is whether it was written, `billed` whether paid."""
+
+    end: Callable[[Usage], End] | None
+    leaves: bool = True
+    billed: bool = True
+    known: bool = True
+    """Whether the service learns what it cost."""
+
+
+KNOWN = (
+    Way(served),
+    Way(garbled),
+    Way(unavailable, billed=False),
+    Way(refused, billed=False),
+    Way(given_up, leaves=False, billed=False),
+)
+UNKNOWN = (
+    Way(untold, known=False),
+    *(
+        Way(end, billed=billed, known=False)
+        for end in (timed_out, given_up, None)
+        for billed in (True, False)
+    ),
+)
+
+
+@dataclass
+class World:
+    """One provider, one budget, and a clock that the senders move."""
+
+    db: Database
+    midnight_after: int
+    """How many calls are made before the next day begins."""
+    now: int
+    made: int = 0
+    billed: Counter[int] = field(default_factory=Counter)
+    known: Counter[int] = field(default_factory=Counter)
+    unknown: Counter[int] = field(default_factory=Counter)
+    abandoned: Counter[int] = field(default_factory=Counter)
+    """By day, in ticks: what the provider bills; of it what the service learns of; the most that the calls may
+    have cost of which it does not; and of that, what was never settled.
+    """
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(Priced(), lambda: self.now, budget=BUDGET)
+
+    async def send(self, way: Way, carried: int, share: float) -> None:
+        """One sender's call. It costs a share of the worst case, if it is billed at all."""
+        entry = await self.db.write(partial(self._open, ["x" * 400] * carried))
+        self._pass_time()
+        if entry is None:
+            return
+        cost = round(entry.reserved * share) if way.billed else 0
+        self.billed[entry.day] += cost
+        assert self.billed[entry.day] <= BUDGET
+        self.known[entry.day] += cost if way.known else 0
+        self.unknown[entry.day] += 0 if way.known else entry.reserved
+        self.abandoned[entry.day] += entry.reserved if way.end is None else 0
+        await asyncio.sleep(0)
+        if way.end is not None:
+            end = way.end(Usage(100, 0, 100, 0, cost_ticks=cost))
+            await self.db.write(partial(self._close, entry, end, way.leaves))
+
+    def _pass_time(self) -> None:
+        self.made += 1
+        if self.made == self.midnight_after:
+            self.now += DAY
+
+    def _open(self, texts: Sequence[str], connection: Connection) -> Entry | None:
+        _, entry = self.ledger.open(connection, texts, conversations=len(texts))
+        self._look(connection)
+        return entry
+
+    def _close(self, entry: Entry, end: End, left: bool, connection: Connection) -> None:
+        self.ledger.close(connection, entry, end, left=left)
+        self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        """Every change of a day's row is seen by who made it: no moment goes unseen."""
+        for day in self.days(connection):
+            assert 0 <= day.spent + day.reserved <= BUDGET
+            assert day.spent + day.reserved >= self.unknown[day.day]
+
+    def days(self, connection: Connection) -> Sequence[Row[tuple[int, ...]]]:
+        """The rows of the two days."""
+        since = day_of(self.now) - 1
+        return connection.execute(select(spending).where(spending.c.day >= since)).all()
+
+
+PLANS = st.lists(
+    st.tuples(st.sampled_from([*KNOWN, *UNKNOWN]), st.integers(1, 20), st.floats(0, 1)),
+    min_size=SENDERS,
+    max_size=SENDERS,
+)
+"""As many calls as there are senders: how each ends, how many texts it carries, what it costs of the most."""
+
+
+# A hundred calls made smaller one by one would take minutes to say what the first example says as well.
+@settings(thorough, max_examples=3, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(plan=PLANS, midnight_after=st.integers(1, SENDERS + SENDERS // 4))
+async def test_whatever_becomes_of_calls_the_budget_holds_and_the_ledger_is_the_bill_where_that_is_known(
+    db: Database, plan: Sequence[tuple[Way, int, float]], midnight_after: int
+) -> None:
+    # Two days that no other example has.
+    world = World(db, midnight_after, NOON + 10 * DAY * next(NAMES))
+
+    async with asyncio.TaskGroup() as senders:
+        for call in plan:
+            senders.create_task(world.send(*call))
+
+    days = await db.read(world.days)
+    assert days
+    for day in days:
+        assert day.spent + day.reserved == world.known[day.day] + world.unknown[day.day] <= BUDGET
+        assert day.reserved == world.abandoned[day.day]
+        assert world.billed[day.day] <= day.spent + day.reserved
+
+
+@pytest.mark.parametrize("way", UNKNOWN[:-2])
+async def test_a_call_whose_cost_nobody_knows_costs_the_most_on_the_day_it_was_made(
+    db: Database, way: Way
+) -> None:
+    world = World(db, 1, NOON)
+
+    await world.send(way, 3, 0.5)
+
+    (day,) = await db.read(world.days)
+    assert (day.day, day.spent, day.reserved) == (day_of(NOON), world.unknown[day.day], 0)
+    assert day.spent > 0

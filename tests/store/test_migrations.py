@@ -1,0 +1,196 @@
+"""Databases of earlier versions are brought up to date with what is in them, and can go back."""
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, inspect, select, text
+from structlog.testing import capture_logs
+
+from database import Database
+from domain.buckets import DAY, MONTH, bucket_of
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, conversations, participants, topics
+from store.conversations.chat_lists import Asked, page
+from store.conversations.records import remove
+from store.engine import migration
+from store.insights.rollups import LEVELS
+from store.insights.writing import Insight
+from store.search import index
+from tests.store.test_rollups import assert_counted
+from tests.support.chat_data import added, said
+from tests.support.insight_data import (
+    AN_HOUR,
+    NOON,
+    SLUGS,
+    an_analysis,
+    an_insight,
+    store,
+    store_skipped,
+    tried,
+)
+from tests.support.service import ROOT
+
+FIRST, A_ROW_FOR_EACH_SENTIMENT = "0001", "0006"
+
+
+def go_back(connection: Connection, revision: str = FIRST) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migration.MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
+def test_what_is_said_to_be_the_newest_revision_is_the_last_migration() -> None:
+    migrations = ScriptDirectory(str(migration.MIGRATIONS))
+
+    assert migrations.get_current_head() == migration.NEWEST
+
+
+OPENING = """
+import asyncio, sys, database
+from sqlalchemy.engine import make_url
+
+async def once() -> None:
+    async with database.opened(make_url(sys.argv[1])):
+        print("alembic" in sys.modules)
+
+asyncio.run(once())
+"""
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(tmp_path: Path) -> None:
+    opening = [sys.executable, "-c", OPENING, f"sqlite:///{tmp_path}/x.db"]
+    said = [subprocess.run(opening, cwd=ROOT, capture_output=True, check=True).stdout for _ in range(2)]
+
+    assert said == [b"True\n", b"False\n"]
+
+
+async def test_bringing_an_older_database_up_to_date_is_told(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+        with capture_logs() as told:
+            migration.migrate(connection)
+            migration.migrate(connection)
+        assert [(line["event"], line["found"], line["newest"]) for line in told] == [
+            ("migrating", FIRST, migration.NEWEST)
+        ]
+
+    await db.write(play)
+
+
+def store_the_old_way(connection: Connection) -> None:
+    """A text and two dialogues, one of them without times and names."""
+    rows = [
+        {
+            "number": number,
+            "id": id_,
+            "author": author,
+            "timestamp": NOON,
+            "received_at": NOON,
+            "is_chat": is_chat,
+        }
+        for number, id_, author, is_chat in (
+            (1, "text", "x", False),
+            (2, "chat", "x", True),
+            (3, "bare", None, True),
+        )
+    ]
+    connection.execute(insert(conversations), [{**row, "status": "queued", "run_at": NOON} for row in rows])
+    said = [
+        (1, 1, "x", None, "It is late"),
+        (2, 1, "x", NOON - 5, "It is late"),
+        (2, 2, "agent", NOON + 5, "Sorry"),
+        (2, 3, "x", None, "Late still"),
+        (3, 1, None, None, "Late as well"),
+    ]
+    names = ("conversation", "position", "author", "timestamp", "text")
+    statement = "INSERT INTO messages (conversation, position, author, timestamp, text)"
+    values = " VALUES (:conversation, :position, :author, :timestamp, :text)"
+    connection.execute(text(statement + values), [dict(zip(names, each, strict=True)) for each in said])
+
+
+async def test_what_was_taken_in_before_there_were_chats_is_one(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+        store_the_old_way(connection)
+        migration.migrate(connection)
+
+        rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
+        assert [(row.id, row.message_count, row.indexed, row.said_from, row.said_until) for row in rows] == [
+            ("text", 1, 0, None, None),
+            ("chat", 3, 0, NOON - 5, NOON + 5),
+            ("bare", 1, 0, NOON, NOON),
+        ]
+        found = connection.execute(select(participants).order_by(participants.c.position))
+        assert [(row.conversation, row.author, row.position) for row in found] == [
+            (2, "x", 1),
+            (2, "agent", 2),
+        ]
+        assert [chat.row.id for chat in page(connection, Asked("x"), offset=0, limit=9).chats] == [
+            "chat",
+            "text",
+        ]
+        assert len(index.waiting(connection, limit=9)) == 5
+        added(connection, said("text"), said("chat"))
+        assert remove(connection, "chat")
+
+    await db.write(play)
+
+
+async def test_the_way_back_leaves_nothing_of_chats(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection)
+
+        tables = {*inspect(connection).get_table_names()}
+        columns = {column["name"] for column in inspect(connection).get_columns("conversations")}
+        assert not {table for table in tables if table.startswith("search")} | tables & {"participants"}
+        assert "message_count" not in columns
+        migration.migrate(connection)
+
+    await db.write(play)
+
+
+def by_sentiment(filed: Iterable[Insight], skipped: Iterable[int]) -> dict[tuple[object, ...], list[int]]:
+    """What `totals` was: for each topic by its slug, level, bucket and sentiment how many, and their scores."""
+    found: defaultdict[tuple[object, ...], list[int]] = defaultdict(lambda: [0, 0])
+
+    def count(slug: str, levels: Iterable[int], at: int, sentiment: int = 0, score: int = 0) -> None:
+        for level in levels:
+            sums = found[slug, level, bucket_of(level, at), sentiment]
+            sums[:] = sums[0] + 1, sums[1] + score
+
+    for each in filed:
+        a = each.analysis
+        count("all", LEVELS, each.timestamp, a.sentiment, a.score)
+        for slug in a.clusters:
+            count(slug, (DAY, MONTH), each.timestamp, a.sentiment, a.score)
+    for at in skipped:
+        count("skipped", LEVELS, at)
+    return found
+
+
+async def test_sentiments_are_counted_alike_in_rows_of_their_own_and_side_by_side(db: Database) -> None:
+    times_ = [NOON - number * 7 * AN_HOUR for number in range(300)]
+    filed = [
+        an_insight(number, at, an_analysis(number * 61 % 20_001 - 10_000, number % 101, SLUGS[: number % 4]))
+        for number, at in enumerate(times_, 1)
+    ]
+    names = {ALL_TOPICS: "all", SKIPPED_CONVERSATIONS: "skipped"}
+
+    def play(connection: Connection) -> None:
+        store(connection, filed)
+        store_skipped(connection, times_[::9])
+        go_back(connection, A_ROW_FOR_EACH_SENTIMENT)
+        names.update((row.number, row.slug) for row in connection.execute(select(topics)))
+        rows = connection.execute(text("SELECT topic, level, bucket, sentiment, n, score_sum FROM totals"))
+        found = {(names[topic], *key): [n, score_sum] for topic, *key, n, score_sum in rows}
+        assert found == by_sentiment(filed, times_[::9])
+        migration.migrate(connection)
+        assert_counted(connection, filed, times_[::9])
+
+    await tried(db, play)

@@ -1,0 +1,316 @@
+"""The full-text index finds, on both databases, exactly what looking through all messages would find."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Row, func, select, text
+
+from database import Database
+from domain.search_words import Phrase, indexed, wanted, words
+from models import conversations
+from store.conversations.intake import NewMessage
+from store.conversations.records import remove, shorten
+from store.search import index, pages
+from store.search.index import Entry
+from tests.support.chat_data import added, post, said, turns
+from tests.support.insight_data import thorough, tried
+from tests.support.rows import new, stored, take_in
+
+
+def found(connection: Connection, keyword: str, author: str | None = None) -> list[str]:
+    """The ids of the chats that are found, in order of intake."""
+    phrases = wanted(keyword)
+    numbers = list(index.chats(connection, phrases, author)) if phrases else []
+    assert numbers == sorted({*numbers})
+    if phrases:
+        page = pages.page(connection, phrases, author, offset=0, limit=100, counted=3)
+        assert list(page.numbers) == numbers[::-1]
+    c = conversations.c
+    ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
+    assert len(ids) == len(numbers)
+    return ids
+
+
+def entries_of(rows: Sequence[Row[Any]]) -> list[Entry]:
+    return [index.entry(row.conversation, row.position, row.text, row.author) for row in rows]
+
+
+def index_all(connection: Connection) -> None:
+    """What the background does, at once."""
+    while rows := index.waiting(connection, limit=100):
+        index.catch_up(connection, entries_of(rows))
+
+
+def entries(connection: Connection) -> int:
+    """How many messages the index knows; raises where the index is damaged."""
+    if connection.dialect.name == "postgresql":
+        return connection.scalar(text("SELECT count(*) FROM search")) or 0
+    connection.execute(text("INSERT INTO search (search) VALUES ('integrity-check')"))
+    return connection.scalar(text("SELECT count(*) FROM search_docsize")) or 0
+
+
+CHATS = {
+    "order": ["My ORDER is late", "Sorry, which order was it?"],
+    "cafe": ["Le café était fermé", "The late bus, the order of things"],
+    "apart": ["It is late", "I have no order"],
+    "long": ["late " * 400 + "unique ending", "x" * 300],
+}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "ids"),
+    [
+        ("order", ["order", "cafe", "apart"]),
+        ("OrDeR late", ["order", "cafe"]),
+        ('"order is late"', ["order"]),
+        ('"late order"', []),
+        ('"the late" order', ["cafe"]),
+        ("CAFE ferme", ["cafe"]),
+        ("Café", ["cafe"]),
+        ("cafe", ["cafe"]),
+        ("ord", []),
+        ('"unique ending"', ["long"]),
+        ("late unique", ["long"]),
+        ("x" * 300, ["long"]),
+        ("nothing", []),
+        ("late NOT order", []),
+    ],
+)
+async def test_words_find_the_messages_that_contain_them_all(
+    db: Database, keyword: str, ids: list[str]
+) -> None:
+    def play(connection: Connection) -> None:
+        for chat, texts in CHATS.items():
+            added(connection, *[said(chat, each) for each in texts])
+
+        assert found(connection, keyword) == ids
+
+    await tried(db, play)
+
+
+@settings(thorough, max_examples=50)
+@given(keyword=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=255))
+async def test_nothing_that_can_be_asked_is_an_error(db: Database, keyword: str) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, said("c", keyword))
+
+        assert found(connection, keyword) in (["c"], [])
+        assert bool(words(keyword)) or found(connection, keyword) == []
+
+    await tried(db, play)
+
+
+async def test_as_many_words_as_can_be_asked_are_looked_for(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        letters = " ".join(chr(ord("a") + at % 26) + str(at // 26) for at in range(85))
+        added(connection, said("c", letters), said("d", letters[:-2]))
+
+        assert found(connection, letters) == ["c"]
+        assert found(connection, f'"{letters}"') == ["c"]
+        assert found(connection, " ".join(f'"{each}"' for each in letters.split()[:60])) == ["c", "d"]
+
+    await tried(db, play)
+
+
+async def test_a_user_s_messages_are_found_apart(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, said("c", "late", author="x"), said("c", "order", author="y"))
+        added(connection, said("d", "late order", author="x"))
+
+        assert found(connection, "late", "x") == ["c", "d"]
+        assert found(connection, "order", "y") == ["c"]
+        assert found(connection, "late order", "x") == ["d"]
+        assert found(connection, "x") == found(connection, "late", "z") == []
+
+    await tried(db, play)
+
+
+# --- whatever is said and asked -----------------------------------------------------------------------------
+
+vocabulary = st.sampled_from(
+    ["late", "LATE", "order", "café", "cafe", "Straße", "strasse", "a", "7", "東京", "-"]
+)
+texts = st.lists(vocabulary, min_size=1, max_size=6).map(" ".join)
+authors = st.sampled_from(["x", "y"])
+some_said = st.lists(st.tuples(st.sampled_from(["c", "d", "e"]), texts, authors), min_size=1, max_size=8)
+keywords = st.lists(st.one_of(vocabulary, texts.map(lambda text: f'"{text}"')), min_size=1, max_size=3).map(
+    " ".join
+)
+
+
+def contains(text: str, phrase: Phrase) -> bool:
+    """Whether the words stand in the text one after another."""
+    inside = indexed(text)
+    return any(inside[at : at + len(phrase)] == [*phrase] for at in range(len(inside)))
+
+
+def looked_through(connection: Connection, keyword: str, author: str | None) -> list[str]:
+    """The same, by reading everything."""
+    phrases = wanted(keyword)
+    rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
+    return [
+        row.id
+        for row in rows
+        if phrases
+        and any(
+            all(contains(each.text, phrase) for phrase in phrases) and author in (None, each.author)
+            for each in turns(connection, row.id)
+        )
+    ]
+
+
+@settings(thorough, max_examples=30)
+@given(some=some_said, asked=st.lists(st.tuples(keywords, st.none() | authors), min_size=1, max_size=4))
+async def test_the_index_finds_what_looking_through_everything_finds(
+    db: Database, some: list[tuple[str, str, str]], asked: list[tuple[str, str | None]]
+) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, *[said(chat, text, author=author) for chat, text, author in some])
+        for keyword, author in asked:
+            assert found(connection, keyword, author) == looked_through(connection, keyword, author)
+        remove(connection, some[0][0])
+        for keyword, author in asked:
+            assert found(connection, keyword, author) == looked_through(connection, keyword, author)
+
+    await tried(db, play)
+
+
+# --- in and out ---------------------------------------------------------------------------------------------
+
+
+async def test_what_is_deleted_is_in_the_index_no_more(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, *[said("c", f"late {at}") for at in range(250)], said("d", "late"))
+        assert entries(connection) == 251
+
+        assert shorten(connection, "c")
+        assert entries(connection) == 151
+        assert (found(connection, '"late 149"'), found(connection, '"late 150"')) == (["c"], [])
+        shorten(connection, "c")
+        remove(connection, "c")
+
+        assert entries(connection) == 1
+        assert found(connection, "late") == ["d"]
+
+    await tried(db, play)
+
+
+async def test_what_came_by_intake_is_found_once_it_was_indexed(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        dialogue = [NewMessage("late", "x"), NewMessage("order", None, "support_agent")]
+        take_in(connection, new("c", "late café"), new("d", messages=dialogue, is_chat=True))
+        assert found(connection, "late") == []
+
+        index_all(connection)
+
+        assert found(connection, "late") == ["c", "d"]
+        assert found(connection, "late", "x") == ["d"]
+        assert [stored(connection, id_).indexed for id_ in "cd"] == [1, 2]
+        assert index.waiting(connection, limit=5) == []
+        assert entries(connection) == 3
+
+    await tried(db, play)
+
+
+async def test_what_is_not_indexed_yet_is_deleted_all_the_same(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        take_in(connection, new("c", "late"), new("d", "late"))
+        remove(connection, "c")
+        index_all(connection)
+
+        assert found(connection, "late") == ["d"]
+        assert entries(connection) == 1
+
+    await tried(db, play)
+
+
+async def test_a_dialogue_is_indexed_in_steps_and_goes_on_where_it_was(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        dialogue = [NewMessage(f"late {at}") for at in range(10)]
+        take_in(connection, new("c", messages=dialogue, is_chat=True))
+        rows = index.waiting(connection, limit=4)
+        index.catch_up(connection, entries_of(rows))
+        assert stored(connection, "c").indexed == 4
+
+        added(connection, said("c", "appended meanwhile"))
+        assert stored(connection, "c").indexed == 4
+        index_all(connection)
+
+        assert stored(connection, "c").indexed == 11
+        assert found(connection, '"late 9"') == found(connection, "appended") == ["c"]
+        added(connection, said("c", "at once again"))
+        assert stored(connection, "c").indexed == 12
+
+    await tried(db, play)
+
+
+async def test_who_indexes_too_late_changes_nothing(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        take_in(connection, new("c", "late"), new("d", "late"), new("e", "late"))
+        read = entries_of(index.waiting(connection, limit=5))
+        remove(connection, "c")
+        index.catch_up(
+            connection, [each for each in read if each.conversation == stored(connection, "d").number]
+        )
+
+        index.catch_up(connection, read)
+
+        assert entries(connection) == 2
+        assert found(connection, "late") == ["d", "e"]
+
+    await tried(db, play)
+
+
+async def test_a_large_post_is_left_to_the_background(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        long = "late " * 4_000
+        post(connection, *[said("c", long) for _ in range(11)])
+        assert (stored(connection, "c").indexed, found(connection, "late")) == (0, [])
+
+        index_all(connection)
+
+        assert (stored(connection, "c").indexed, found(connection, "late")) == (11, ["c"])
+
+    await tried(db, play)
+
+
+async def test_the_position_and_the_conversation_of_a_match_are_known(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, said("c", "no"), said("c", "late"), said("d", "late"))
+        numbers = {id_: stored(connection, id_).number for id_ in "cd"}
+
+        found = index.matches(connection, [("late",)], among=[*numbers.values()])
+        rows = connection.execute(select(found))
+
+        assert sorted(map(tuple, rows)) == [(numbers["c"], 2), (numbers["d"], 1)]
+
+    await tried(db, play)
+
+
+async def test_only_those_among_some_are_found(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        added(connection, *[said(chat, "late") for chat in "abcde"], said("d", "order"))
+        a, b, c, d, e = (stored(connection, chat).number for chat in "abcde")
+
+        assert list(index.chats(connection, [("late",)], among=[d, b])) == [b, d]
+        assert list(index.chats(connection, [("order",)], among=[b, c, e])) == []
+        rows = connection.execute(select(index.matches(connection, [("late",)], among=[a, c, e])))
+        assert sorted(map(tuple, rows)) == [(a, 1), (c, 1), (e, 1)]
+
+    await tried(db, play)
+
+
+async def test_the_last_position_and_a_great_number_are_told_apart(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        great = 2**40
+        index.add(connection, [Entry(great, 50_000, ["late"]), Entry(great + 1, 1, ["late"])])
+
+        assert list(index.chats(connection, [("late",)])) == [great, great + 1]
+        those = index.matches(connection, [("late",)], among=[great])
+        rows = connection.execute(select(func.max(those.c.position)))
+        assert rows.scalar() == 50_000
+
+    await tried(db, play)

@@ -1,0 +1,98 @@
+"""The insight routes on a real socket, over a database that the test fills."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import database
+from api import errors
+from api.routes import insights
+from database import Database
+from tests.support.insight_data import NOON
+from tests.support.serving import served
+
+Result = TypeVar("Result")
+Json = dict[str, Any]
+
+
+@dataclass
+class Watched:
+    """A database that counts its reads, and refuses them from the `broken_at`th on."""
+
+    database: Database
+    broken_at: int | None
+    reads: int = 0
+
+    async def read(self, fn: Callable[[Connection], Result]) -> Result:
+        self.reads += 1
+        if self.reads == self.broken_at:
+            raise ConnectionError
+        return await self.database.read(fn)
+
+
+@dataclass
+class Owned:
+    """What the routes use of the process's resources."""
+
+    database: Watched
+    clock: Callable[[], int]
+
+
+@dataclass
+class Api:
+    """A client of the routes, and what lies behind them."""
+
+    http: httpx.AsyncClient
+    url: URL
+    owned: list[Owned] = field(default_factory=list)
+
+    async def fill(self, fn: Callable[[Connection], object]) -> None:
+        """Write to the database behind the service's back."""
+        engine = create_async_engine(self.url, poolclass=NullPool)
+        async with engine.begin() as connection:
+            await connection.run_sync(fn)
+        await engine.dispose()
+
+    async def get(self, path: str, **parameters: Any) -> Json:
+        """The body of an answer that has to be a 200."""
+        answer = await self.http.get(f"/api/v1/{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+    async def refused(self, path: str, parameters: Any, **headers: str) -> str:
+        """The details of an answer that has to be a 400."""
+        answer = await self.http.get(f"/api/v1/{path}", params=parameters, headers=headers)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"] == "invalid_query"
+        return str(answer.json()["details"])
+
+
+def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[Json]:
+        async with database.opened(url) as opened:
+            owned.append(Owned(Watched(opened, broken_at), clock=lambda: NOON))
+            yield {"resources": owned[0]}
+
+    app = FastAPI(lifespan=lifespan)
+    errors.install(app)
+    app.include_router(insights.router)
+    return app
+
+
+@asynccontextmanager
+async def opened(url: URL, *, broken_at: int | None = None) -> AsyncIterator[Api]:
+    """The routes over the database at `url`; it is the present at NOON."""
+    owned: list[Owned] = []
+    with served(an_app(url, owned, broken_at)) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+            yield Api(http, url, owned)

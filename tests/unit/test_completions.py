@@ -1,0 +1,268 @@
+"""What an answer means, whatever a server may write in it."""
+
+import json
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.analysis import (
+    BatchFault,
+    CallFailed,
+    Denied,
+    Invalid,
+    ProviderFault,
+    RateLimited,
+    Reply,
+    Usage,
+)
+from llm.completions import (
+    Answer,
+    complaint_of,
+    fault_of,
+    one_line,
+    reply_of,
+    retry_after,
+    usage_of,
+)
+
+NOW = 1_795_000_000.0
+KEY = "xai-0123456789abcdef"
+KINDS = {"RateLimited", "ProviderFault", "Denied", "BatchFault", "SchemaRefused"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+COMPLETIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": JSON
+        | st.lists(
+            st.fixed_dictionaries(
+                {"message": JSON | st.fixed_dictionaries({"content": JSON}, optional={"refusal": JSON})},
+                optional={"finish_reason": JSON | st.sampled_from(["stop", "length"])},
+            ),
+            max_size=2,
+        ),
+        "usage": JSON,
+        "model": JSON,
+        "error": JSON,
+    },
+)
+
+
+def fault(status: int, body: str | bytes = b"", headers: dict[str, str] | None = None) -> CallFailed:
+    written = body.encode() if isinstance(body, str) else body
+    return fault_of(Answer(status, headers or {}, written), key=KEY, now=NOW)
+
+
+def completion(message: dict[str, Any], **more: Any) -> Answer:
+    document = {"choices": [{"message": message, "finish_reason": "stop"}]} | more
+    return Answer(200, {"x-request-id": "r-1"}, json.dumps(document).encode())
+
+
+def read(answer: Answer, count: int) -> Reply | CallFailed:
+    try:
+        return reply_of(answer, count=count, model="grok-4.3")
+    except CallFailed as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind", "outcome"),
+    [
+        (400, "Incorrect API key provided: xa***ef. Get one from the console.", Denied, "credentials"),
+        (400, "API key not valid. Please pass a valid one.", Denied, "credentials"),
+        (400, "The model grok-9 does not exist or your team has no access to it.", Denied, "model"),
+        (400, "Unknown model grok-9", Denied, "model"),
+        (400, "This model's maximum prompt length is 131072 tokens.", BatchFault, "rejected"),
+        (400, "Argument not supported on this model: stop", BatchFault, "rejected"),
+        (401, "No credentials.", Denied, "credentials"),
+        (402, "Payment required", Denied, "credits"),
+        (403, "The caller does not have permission", Denied, "credentials"),
+        (403, "Your newly created team doesn't have any credits or licenses yet.", Denied, "credits"),
+        (
+            403,
+            "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO",
+            BatchFault,
+            "refused",
+        ),
+        (404, "Some requested entity was not found", Denied, "model"),
+        (405, "", Denied, "rejected"),
+        (408, "", ProviderFault, "server_error"),
+        (422, "missing field", BatchFault, "rejected"),
+        (
+            429,
+            "Too many requests for team credit-bank (actual/limit): 65605/16000",
+            RateLimited,
+            "rate_limited",
+        ),
+        (429, "Your team has either used all available credits or reached its limit", Denied, "credits"),
+        (429, "monthly spending limit reached", Denied, "credits"),
+        (429, "You have run out of credits", Denied, "credits"),
+        (500, "any", ProviderFault, "server_error"),
+        (599, "", ProviderFault, "server_error"),
+    ],
+)
+def test_the_same_status_means_what_its_text_says(
+    status: int, said: str, kind: type[CallFailed], outcome: str
+) -> None:
+    plain = fault(status, said)
+    xai = fault(status, json.dumps({"code": "some code", "error": said}))
+
+    for error in (plain, xai):
+        assert (type(error), error.outcome, error.status) == (kind, outcome, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ('{"code": "invalid", "error": "too long"}', "invalid", "too long"),
+        ('{"error": {"message": "too long", "type": "t", "code": "invalid"}}', "invalid", "too long"),
+        ('{"error": {"message": "too long", "type": "t", "code": null}}', "t", "too long"),
+        ('[{"error": {"code": 400, "message": "too long", "status": "INVALID"}}]', "INVALID", "too long"),
+        ('{"error": {"code": 400}}', "", ""),
+        ('{"detail": "too long"}', "", "too long"),
+        ("too long", "", "too long"),
+        ('"too long"', "", '"too long"'),
+        ("[]", "", "[]"),
+        ("", "", ""),
+    ],
+)
+def test_every_shape_of_an_error_body_is_understood(body: str, code: str, message: str) -> None:
+    assert complaint_of(body.encode()) == (code, message)
+
+
+@given(st.integers(100, 999), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_answer_is_one_of_the_known_faults_with_one_short_line(status: int, body: bytes) -> None:
+    error = fault(status, body)
+
+    assert type(error).__name__ in KINDS
+    assert len(error.detail) <= 300
+    assert error.detail.isprintable()
+    assert error.detail.startswith(f"HTTP {status}")
+
+
+@given(st.text(), st.text())
+def test_no_key_is_ever_shown(before: str, after: str) -> None:
+    assert KEY not in one_line(f"{before}{KEY}{after}", KEY)
+    assert "xai-abcdefgh" not in one_line(f"{before} xai-abcdefgh {after}")
+
+
+def test_a_key_starred_out_by_the_server_is_not_shown_either() -> None:
+    error = fault(401, "Incorrect API key provided: xa***ef. Try again.")
+
+    assert error.detail == "HTTP 401 Unauthorized: Incorrect API key provided: [key] Try again."
+
+
+def test_a_detail_is_one_printable_line() -> None:
+    error = fault(401, "no\r\nkey \x1b[31m given\u2028")
+
+    assert error.detail == "HTTP 401 Unauthorized: no key [31m given"
+    assert len(fault(401, "no " * 500).detail) == 300
+
+
+@given(st.floats(0, 1e6).filter(lambda seconds: "e" not in str(seconds)))
+def test_a_pause_in_seconds_is_kept_up_to_an_hour(seconds: float) -> None:
+    assert retry_after(str(seconds), NOW) == min(seconds, 3_600)
+
+
+@given(st.integers(-(10**9), 10**9), st.booleans())
+def test_a_pause_until_a_date_counts_from_now(seconds: int, usegmt: bool) -> None:
+    date = formatdate(NOW + seconds, usegmt=usegmt)  # without GMT it ends in -0000, a zone of its own
+
+    assert retry_after(date, NOW) == min(max(seconds, 0), 3_600)
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]?\w*"))
+def test_any_other_retry_after_is_none_or_within_an_hour(header: str) -> None:
+    pause = retry_after(header, NOW)
+
+    assert pause is None or 0 <= pause <= 3_600
+
+
+def test_a_pause_taken_as_an_hour_is_shown_as_it_was_asked() -> None:
+    error = fault(429, "slow down", {"retry-after": "86400"})
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == 3_600
+    assert error.detail == "Retry-After 86400, HTTP 429 Too Many Requests: slow down"
+
+
+@given(COMPLETIONS, st.integers(1, 3))
+def test_any_200_is_a_reply_with_a_row_for_each_text_or_a_known_fault(
+    document: dict[str, Any], count: int
+) -> None:
+    answer = Answer(200, {}, json.dumps(document).encode())
+
+    reply = read(answer, count)
+
+    if isinstance(reply, Reply):
+        assert len(reply.rows) == count
+    else:
+        assert isinstance(reply, ProviderFault | BatchFault)
+        assert len(reply.detail) <= 300
+
+
+@given(JSON | st.dictionaries(st.sampled_from(["results", "x"]), JSON))
+def test_any_content_is_rows_or_malformed(content: object) -> None:
+    answer = completion({"content": json.dumps(content)})
+
+    reply = read(answer, 2)
+
+    if isinstance(reply, Reply):
+        assert [type(row) for row in reply.rows] == [Invalid, Invalid]
+    else:
+        assert isinstance(reply, BatchFault)
+        assert (reply.outcome, reply.body) == ("malformed", json.dumps(content))
+
+
+def test_a_reply_names_the_model_that_answered_else_the_one_that_was_asked() -> None:
+    message = {"content": '{"results": []}'}
+
+    assert reply_of(completion(message, model="grok-4.3-x"), count=1, model="grok-4.3").model == "grok-4.3-x"
+    for nameless in ({}, {"model": None}, {"model": " "}, {"model": 4.3}):
+        assert reply_of(completion(message, **nameless), count=1, model="grok-4.3").model == "grok-4.3"
+
+
+def test_usage_is_read_with_everything_optional() -> None:
+    document = {
+        "prompt_tokens": 32,
+        "completion_tokens": 9,
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 94},
+        "cost_in_usd_ticks": 37_756_000,
+    }
+
+    assert usage_of(document) == Usage(32, 8, 9, 94, 37_756_000)
+    assert usage_of({**document, "cost_in_usd_ticks": 0}).cost_ticks == 0
+    assert usage_of({}) == usage_of(None) == Usage()
+
+
+@given(
+    JSON
+    | st.dictionaries(
+        st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost_in_usd_ticks"]),
+        JSON
+        | st.sampled_from([-1, 2**31, 2**60, True, "12", 1.5])
+        | st.dictionaries(st.just("cached_tokens"), JSON),
+    )
+)
+def test_usage_that_makes_no_sense_counts_as_none(document: object) -> None:
+    usage = usage_of(document)
+
+    counts = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
+    assert all(type(count) is int and 0 <= count < 2**31 for count in counts)
+    assert usage.cost_ticks is None or (type(usage.cost_ticks) is int and 0 <= usage.cost_ticks <= 2**53)
+
+
+def test_what_is_kept_of_an_answer_can_be_stored() -> None:
+    with pytest.raises(ProviderFault) as caught:
+        reply_of(Answer(200, {}, b"\0\xff" + b"x" * 100_000), count=1, model="grok-4.3")
+
+    assert caught.value.body is not None
+    assert caught.value.body.startswith("\ufffd\ufffdx")
+    assert len(caught.value.body) == 65_536

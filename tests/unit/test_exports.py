@@ -1,0 +1,115 @@
+"""Insights as CSV and NDJSON, and who gets which."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjson_lines, wanted
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/json", JSON),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", JSON),
+        ("image/png", JSON),
+        ("application/*", JSON),
+        ("text/csv", CSV),
+        ("TEXT/CSV; charset=utf-8", CSV),
+        ("text/csv, */*", CSV),
+        ("text/*", CSV),
+        ("application/x-ndjson", NDJSON),
+        ("text/csv;q=0.5, application/x-ndjson", NDJSON),
+        ("text/csv;q=0.5, application/json;q=0.4", CSV),
+        ("text/csv, application/json", JSON),
+        ("text/csv;q=0", JSON),
+        ("text/csv;q=0, */*", JSON),
+        ("text/csv;q=nonsense", JSON),
+        ("text/csv;q=nan", JSON),
+    ],
+)
+def test_the_accept_header_chooses_the_form(accept: str, form: str) -> None:
+    assert wanted(accept) == form
+
+
+def a_view(**fields: Any) -> dict[str, Any]:
+    return {
+        "conversation_id": "conv_1",
+        "external_id": None,
+        "author": "ann",
+        "timestamp": "2025-01-20T10:00:00Z",
+        "text": "Where is it?",
+        "metadata": {"shop": "north"},
+        "grok_analysis": {
+            "sentiment_score": -0.65,
+            "clusters": ["delay", "refund"],
+            "confidence": 0.9,
+            "reasoning": "It is late.",
+        },
+        "sentiment": "negative",
+        "analyzer": "grok",
+        "model": "grok-4.3",
+        "cached": False,
+        "partial": True,
+        "analysed_at": "2025-01-20T10:00:05Z",
+        **fields,
+    }
+
+
+def read(lines: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(csv_header() + lines, newline="")))
+
+
+def test_a_csv_line_has_every_field() -> None:
+    (row,) = read(csv_lines([a_view()]))
+
+    assert tuple(row) == COLUMNS
+    assert row == {
+        "conversation_id": "conv_1",
+        "external_id": "",
+        "author": "ann",
+        "timestamp": "2025-01-20T10:00:00Z",
+        "text": "Where is it?",
+        "text_truncated": "false",
+        "sentiment": "negative",
+        "sentiment_score": "-0.65",
+        "confidence": "0.9",
+        "clusters": "delay refund",
+        "reasoning": "It is late.",
+        "analyzer": "grok",
+        "model": "grok-4.3",
+        "cached": "false",
+        "partial": "true",
+        "analysed_at": "2025-01-20T10:00:05Z",
+        "metadata": '{"shop": "north"}',
+    }
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_text_that_a_spreadsheet_would_run_is_quoted_and_numbers_are_not(first: str) -> None:
+    (row,) = read(csv_lines([a_view(text=f"{first}SUM(A1)", author=f"{first}x", external_id=f"{first}1")]))
+
+    assert row["text"] == f"'{first}SUM(A1)"
+    assert row["author"] == f"'{first}x"
+    assert row["external_id"] == f"'{first}1"
+    assert float(row["sentiment_score"]) == -0.65
+
+
+def test_a_line_break_stays_inside_its_cell() -> None:
+    rows = read(csv_lines([a_view(text='customer: "late"\nagent: sorry,\r\nbye'), a_view()]))
+
+    assert [row["text"] for row in rows] == ['customer: "late"\nagent: sorry,\r\nbye', "Where is it?"]
+
+
+def test_ndjson_is_one_object_a_line() -> None:
+    views = [a_view(text="two\nlines \u2028 ü"), a_view(text_truncated=True)]
+
+    lines = ndjson_lines(views)
+
+    assert [json.loads(line) for line in lines.split("\n")[:-1]] == views
+    assert lines.endswith("\n")

@@ -1,0 +1,166 @@
+"""Whose turn it is where summaries and batches wait for the same thing."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.priority import Alternation, Lane, Turns
+from rate_limiter import Pacer
+from tests.support.fake_time import FakeTime
+
+SUMMARIES, BATCHES = Lane.SUMMARIES, Lane.BATCHES
+WAITING = st.lists(st.sets(st.sampled_from(Lane), min_size=1).map(frozenset), max_size=50)
+
+
+def turns(waiting: Sequence[frozenset[Lane]]) -> list[Lane]:
+    """Whose turn it was each time, by who waited."""
+    policy = Alternation()
+    return [policy.next(lanes) for lanes in waiting]
+
+
+@given(WAITING)
+def test_a_turn_is_always_somebodys_who_waits(waiting: list[frozenset[Lane]]) -> None:
+    assert all(turn in lanes for turn, lanes in zip(turns(waiting), waiting, strict=True))
+
+
+@given(WAITING)
+def test_while_a_batch_waits_at_most_every_second_turn_is_a_summarys(
+    waiting: list[frozenset[Lane]],
+) -> None:
+    taken = list(zip(turns(waiting), waiting, strict=True))
+
+    assert not any(
+        before is SUMMARIES and turn is SUMMARIES and BATCHES in lanes
+        for (before, _), (turn, lanes) in pairwise(taken)
+    )
+
+
+@given(WAITING)
+def test_while_a_summary_waits_no_two_batches_follow_each_other(waiting: list[frozenset[Lane]]) -> None:
+    taken = list(zip(turns(waiting), waiting, strict=True))
+
+    assert not any(
+        before is BATCHES and turn is BATCHES and SUMMARIES in lanes
+        for (before, _), (turn, lanes) in pairwise(taken)
+    )
+
+
+def test_a_summary_goes_ahead_of_a_batch() -> None:
+    assert turns([frozenset(Lane)]) == [SUMMARIES]
+
+
+class Queue:
+    """Tasks that each take a turn and keep it until told; the order in which they were served."""
+
+    def __init__(self, free: int) -> None:
+        self.turns = Turns(free)
+        self.served: list[str] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leave: dict[str, asyncio.Event] = {}
+        self.holding: deque[str] = deque()
+
+    async def arrive(self, name: str, lane: Lane) -> None:
+        self._leave[name] = asyncio.Event()
+        self._tasks[name] = asyncio.create_task(self._visit(name, lane))
+        await settled()
+
+    async def _visit(self, name: str, lane: Lane) -> None:
+        async with self.turns.taken(lane):
+            self.served.append(name)
+            self.holding.append(name)
+            await self._leave[name].wait()
+
+    async def next_leaves(self) -> None:
+        self._leave[self.holding.popleft()].set()
+        await settled()
+
+    async def cancel(self, name: str) -> None:
+        self._tasks[name].cancel()
+        await settled()
+
+    async def empty(self) -> None:
+        while self.holding:
+            await self.next_leaves()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_turns_are_held_than_there_are() -> None:
+    queue = Queue(2)
+    for name in "abc":
+        await queue.arrive(name, BATCHES)
+
+    assert queue.served == ["a", "b"]
+    await queue.next_leaves()
+    assert queue.served == ["a", "b", "c"]
+    await queue.empty()
+
+
+async def test_within_a_lane_who_came_first_is_served_first_and_the_lanes_alternate() -> None:
+    queue = Queue(1)
+    for name, lane in (
+        ("batch 1", BATCHES),
+        ("batch 2", BATCHES),
+        ("batch 3", BATCHES),
+        ("summary 1", SUMMARIES),
+        ("summary 2", SUMMARIES),
+        ("summary 3", SUMMARIES),
+    ):
+        await queue.arrive(name, lane)
+    await queue.empty()
+
+    assert queue.served == ["batch 1", "summary 1", "batch 2", "summary 2", "batch 3", "summary 3"]
+
+
+@pytest.mark.parametrize("given_up", ["batch 2", "batch 3", "summary 1"])
+async def test_who_gives_up_waiting_takes_nothing_from_the_others(given_up: str) -> None:
+    queue = Queue(1)
+    names = ["batch 1", "batch 2", "batch 3", "summary 1"]
+    for name in names:
+        await queue.arrive(name, SUMMARIES if "summary" in name else BATCHES)
+    await queue.cancel(given_up)
+    await queue.empty()
+
+    assert sorted(queue.served) == [name for name in names if name != given_up]
+
+
+async def test_who_gives_up_in_the_moment_of_being_served_passes_the_turn_on() -> None:
+    turns = Turns(1)
+    await turns.take(BATCHES)
+    waiting = asyncio.create_task(turns.take(BATCHES))
+    await settled()
+    turns.give_back()
+    waiting.cancel()
+    await settled()
+
+    async with asyncio.timeout(5):
+        await turns.take(BATCHES)
+    assert waiting.cancelled()
+
+
+async def test_the_pacer_lets_a_summary_pass_the_batches_that_wait() -> None:
+    time = FakeTime()
+    pacer = Pacer(10, time, time.sleep)
+    left: list[str] = []
+
+    async def call(name: str, lane: Lane) -> None:
+        await pacer.slot(lane=lane)
+        left.append(name)
+
+    batches = [asyncio.create_task(call(f"batch {number}", BATCHES)) for number in range(4)]
+    await settled()
+    summaries = [asyncio.create_task(call(f"summary {number}", SUMMARIES)) for number in range(2)]
+    await time.run(2)
+    await asyncio.gather(*batches, *summaries)
+
+    # The first has left, the second is the one that the pacer holds; from there on they alternate.
+    assert left == ["batch 0", "batch 1", "summary 0", "batch 2", "summary 1", "batch 3"]

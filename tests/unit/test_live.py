@@ -1,0 +1,194 @@
+"""Listeners of a chat hear every message once and in order, however slow they are, and nothing is queued for them."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.live import RECENT, Draft, Hub, Listener, Said
+from tests.support.serving import eventually
+
+PAGE = 100
+
+
+class Chat:
+    """The stored messages of one chat, and how often they were read."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+        self.reads = 0
+        self.exists = True
+
+    async def read(self, chat: str, after: int) -> Sequence[Said]:
+        assert chat == "c"
+        self.reads += 1
+        await asyncio.sleep(0)
+        return [Said(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+
+    def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
+        """Say so many more; the hub is given them, or has to read them."""
+        new = [Said(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
+        self.count += count
+        hub.spoke("c", new if at_hand else ())
+
+
+async def heard_by(listener: Listener, last: int) -> list[int]:
+    heard: list[int] = []
+    while listener.position < last:
+        heard += [said.position for said in (await listener.news()).messages]
+    return heard
+
+
+async def test_who_comes_late_hears_the_chat_from_where_it_left() -> None:
+    chat = Chat(1_000)
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 0) as new, hub.listening("c", 990) as back:
+        assert await heard_by(new, 1_000) == list(range(1, 1_001))
+        assert await heard_by(back, 1_000) == list(range(991, 1_001))
+
+
+async def test_a_message_is_read_once_for_all_that_wait_for_it() -> None:
+    chat = Chat(5)
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 5) as first, hub.listening("c", 5) as second, hub.listening("c", 5) as third:
+        waiting = [asyncio.create_task(each.news()) for each in (first, second, third)]
+        await eventually(lambda: chat.reads > 0)
+        before = chat.reads
+        chat.speak(hub)
+        found = await asyncio.gather(*waiting)
+
+    assert [[said.position for said in news.messages] for news in found] == [[6]] * 3
+    assert chat.reads - before == 1
+
+
+async def test_what_is_at_hand_is_not_read() -> None:
+    chat = Chat(5)
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 5) as first, hub.listening("c", 5) as second:
+        waiting = [asyncio.create_task(each.news()) for each in (first, second)]
+        await eventually(lambda: chat.reads > 0)
+        before = chat.reads
+        chat.speak(hub, 2, at_hand=True)
+        found = await asyncio.gather(*waiting)
+
+    assert [[said.position for said in news.messages] for news in found] == [[6, 7]] * 2
+    assert chat.reads == before
+
+
+@given(
+    after=st.lists(st.integers(0, 700), min_size=1, max_size=4),
+    bursts=st.lists(st.tuples(st.integers(1, 2 * RECENT), st.booleans()), min_size=1, max_size=5),
+    patience=st.lists(st.integers(0, 5), min_size=4, max_size=4),
+)
+def test_everybody_hears_every_message_once_and_in_order(
+    after: list[int], bursts: list[tuple[int, bool]], patience: list[int]
+) -> None:
+    async def listen(listener: Listener, pauses: int, last: int) -> list[int]:
+        heard: list[int] = []
+        while listener.position < last:
+            heard += [said.position for said in (await listener.news()).messages]
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+        return heard
+
+    async def run() -> None:
+        chat = Chat(700)
+        hub = Hub(chat.read, poll=60)
+        last = chat.count + sum(count for count, _ in bursts)
+        async with asyncio.TaskGroup() as group:
+            rooms = [hub.listening("c", at) for at in after]
+            listeners = [room.__enter__() for room in rooms]
+            heard = [
+                group.create_task(listen(each, pauses, last))
+                for each, pauses in zip(listeners, patience, strict=False)
+            ]
+            for count, at_hand in bursts:
+                await asyncio.sleep(0)
+                chat.speak(hub, count, at_hand=at_hand)
+        assert [each.result() for each in heard] == [list(range(at + 1, last + 1)) for at in after]
+        for room in rooms:
+            room.__exit__(None, None, None)
+        assert not hub.is_heard("c")
+
+    asyncio.run(run())
+
+
+async def test_a_summary_is_heard_as_it_is_written_and_again_when_it_is_done() -> None:
+    chat = Chat()
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 0) as quick, hub.listening("c", 0) as slow:
+        hub.drafted("c", "The parcel")
+        first = (await quick.news()).draft
+        hub.drafted("c", "The parcel was late")
+        second = (await quick.news()).draft
+        whole = (await slow.news()).draft
+        hub.summarised("c", {"summary": "The parcel was late."})
+        last = await quick.news()
+
+    assert (first, second) == (Draft("The parcel", True), Draft(" was late", False))
+    assert whole == Draft("The parcel was late", True)
+    assert (last.draft, last.summary) == (None, {"summary": "The parcel was late."})
+
+
+async def test_a_draft_that_is_begun_anew_is_heard_from_its_start() -> None:
+    hub = Hub(Chat().read, poll=60)
+    with hub.listening("c", 0) as listener:
+        hub.drafted("c", "The parcel was")
+        await listener.news()
+        hub.drafted("c", "A torn box")
+
+        assert (await listener.news()).draft == Draft("A torn box", True)
+
+
+async def test_who_listens_to_what_is_deleted_is_told_and_the_room_is_gone() -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=60)
+    with hub.listening("c", 3) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        hub.deleted("c")
+
+        assert (await waiting).deleted
+        assert not hub.is_heard("c")
+
+
+async def test_a_chat_without_news_is_looked_at_once_for_all_who_listen() -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=0.05)
+    with ExitStack() as rooms:
+        listeners = [rooms.enter_context(hub.listening("c", 3)) for _ in range(20)]
+        waiting = [asyncio.create_task(each.news()) for each in listeners]
+        await eventually(lambda: chat.reads >= 5)
+        looks = chat.reads
+        for each in waiting:
+            each.cancel()
+
+    assert looks < 20
+
+
+async def test_what_nobody_told_of_is_found_by_looking_again() -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=0.01)
+    with hub.listening("c", 3) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.count = 4
+
+        assert [said.position for said in (await waiting).messages] == [4]
+
+
+async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_came_after_it() -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=60)
+    with ExitStack() as old, ExitStack() as new:
+        old.enter_context(hub.listening("c", 3))
+        hub.deleted("c")
+        listener = new.enter_context(hub.listening("c", 3))
+        old.close()
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.speak(hub)
+
+        assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [4]

@@ -1,0 +1,85 @@
+"""The metrics' names are a contract."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.metrics import Metrics
+
+# Name, type and labels, as whoever scrapes relies on them.
+CONTRACT = {
+    ("grok_calls_total", "counter", ("outcome",)),
+    ("grok_call_latency_seconds", "histogram", ()),
+    ("analysis_cache_hits_total", "counter", ()),
+    ("prefilter_skips_total", "counter", ("reason",)),
+    ("estimated_tokens_total", "counter", ("kind",)),
+    ("estimated_cost_usd_total", "counter", ()),
+    ("processing_queue_depth", "gauge", ()),
+    ("oldest_queued_age_seconds", "gauge", ()),
+    ("calls_in_flight", "gauge", ()),
+    ("batch_size", "gauge", ()),
+    ("circuit_state", "gauge", ()),
+    ("http_request_duration_seconds", "histogram", ("route", "status")),
+    ("rate_limited_total", "counter", ()),
+    ("insights_total", "counter", ("sentiment",)),
+    ("conversations_failed_total", "counter", ("reason",)),
+    ("summaries_total", "counter", ("outcome",)),
+    ("summary_items_total", "counter", ("verified",)),
+    ("summary_queue_depth", "gauge", ()),
+    ("db_commit_seconds", "histogram", ()),
+}
+
+
+def used() -> Metrics:
+    """Metrics of which each has a value."""
+    metrics = Metrics()
+    metrics.calls.labels("ok").inc()
+    metrics.prefilter_skips.labels("thanks").inc()
+    metrics.conversations_failed.labels("invalid_row").inc()
+    metrics.http_request_duration.labels("/api/v1/conversations", 202).observe(0.004)
+    return metrics
+
+
+def values(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_every_metric_has_the_name_type_and_labels_that_were_promised() -> None:
+    families = [
+        family
+        for family in text_string_to_metric_families(used().render().decode())
+        if not family.name.endswith("_created")
+    ]
+
+    rendered = {
+        (
+            family.name + ("_total" if family.type == "counter" else ""),
+            family.type,
+            tuple(name for name in family.samples[0].labels if name != "le"),
+        )
+        for family in families
+    }
+
+    assert rendered == CONTRACT
+    assert all(family.documentation for family in families)
+
+
+def test_series_whose_labels_are_known_start_at_zero() -> None:
+    fresh = values(Metrics())
+
+    for sentiment in ("positive", "neutral", "negative"):
+        assert fresh["insights_total", (("sentiment", sentiment),)] == 0
+    for kind in ("prompt", "cached", "completion", "reasoning"):
+        assert fresh["estimated_tokens_total", (("kind", kind),)] == 0
+
+
+def test_two_processes_in_one_interpreter_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+
+    one.rate_limited.inc()
+
+    assert values(one)["rate_limited_total", ()] == 1
+    assert values(other)["rate_limited_total", ()] == 0

@@ -1,0 +1,88 @@
+"""The words of a text, and what is looked for."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.search_words import MAX_TIMES, MAX_WORDS, NOTHING, indexed, wanted, words, written_by
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Where is my ORDER #12-345?", ["where", "is", "my", "order", "12", "345"]),
+        ("Crème BRÛLÉE naïve Ångström", ["creme", "brulee", "naive", "angstrom"]),
+        ("creme\u0301 \ufb01ne \u212ain \uff21\uff22\uff11", ["creme", "fine", "kin", "ab1"]),
+        ("Straße STRASSE ΣΊΣΥΦΟΣ σίσυφος", ["strasse", "strasse", "σισυφοσ", "σισυφοσ"]),
+        ("snake_case don't e-mail@x.y", ["snake", "case", "don", "t", "e", "mail", "x", "y"]),
+        ("Привет, мир! 東京 ۱۲", ["привет", "мир", "東京", "۱۲"]),
+        ("\u0130stanbul DIYARBAKIR", ["istanbul", "diyarbakir"]),
+        ("😀 ... _ \u0301", []),
+        ("", []),
+    ],
+)
+def test_words_are_runs_of_letters_and_digits_without_case_and_accents(text: str, found: list[str]) -> None:
+    assert words(text) == found
+
+
+@given(st.text())
+def test_the_words_of_words_are_the_same_words(text: str) -> None:
+    found = words(text)
+
+    assert words(" ".join(found)) == found
+    assert all(word.isalnum() and len(word) <= 100 for word in found)
+
+
+@given(st.text(), st.text())
+def test_words_do_not_depend_on_what_stands_beside_them(one: str, other: str) -> None:
+    assert words(f"{one} {other}") == words(one) + words(other)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_read_as_any_other_text(text: str) -> None:
+    assert words(text) == words(f"{text} é")[:-1]
+
+
+def test_what_is_too_long_for_a_word_is_several() -> None:
+    assert words("x" * 250) == ["x" * 100, "x" * 100, "x" * 50]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=1_000))
+def test_a_word_is_indexed_only_so_often_and_the_others_keep_their_places(text: list[str]) -> None:
+    found = indexed(" ".join(text))
+
+    assert len(found) == len(text)
+    for word in "abc":
+        places = [at for at, each in enumerate(text) if each == word]
+        assert [at for at, each in enumerate(found) if each == word] == places[:MAX_TIMES]
+    assert {*found} <= {"a", "b", "c", NOTHING}
+
+
+def test_of_a_text_only_so_many_words_are_indexed() -> None:
+    assert len(indexed(" ".join(map(str, range(MAX_WORDS + 9))))) == MAX_WORDS
+
+
+@given(st.text(max_size=255))
+def test_no_text_contains_a_writer(author: str) -> None:
+    assert re.fullmatch("†[0-9a-f]{24}", written_by(author))
+    assert written_by(author) not in words(written_by(author))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "phrases"),
+    [
+        ("late", [("late",)]),
+        ("Late  Order", [("late",), ("order",)]),
+        ('"late order"', [("late", "order")]),
+        ('my "late order" Now', [("my",), ("late", "order"), ("now",)]),
+        ('"late order', [("late", "order")]),
+        ('late late "late"', [("late",)]),
+        ('""', []),
+        ('" " !', []),
+        ("AND OR NOT NEAR(a b) a* ^a a:b -a", [(w,) for w in ("and", "or", "not", "near", "a", "b")]),
+    ],
+)
+def test_quotes_hold_words_together(keyword: str, phrases: list[tuple[str, ...]]) -> None:
+    assert wanted(keyword) == phrases

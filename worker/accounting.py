@@ -1,0 +1,62 @@
+"""What became of conversations, counted: metrics, the day's savings, and who waits for an ending is told."""
+
+from collections.abc import Callable, Iterable
+
+from core.metrics import Metrics
+from domain.analysis import Usage
+from llm.prices import TICKS_PER_USD
+from store.queue import summaries
+from store.queue.analysis import Completed, Failed, Outcome, Skipped
+
+SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
+
+
+class Bookkeeping:
+    """Counts what the processors do. `ended` is told the ids of conversations that need nothing more.
+
+    `summarised` is told those whose summary was written or given up.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        ended: Callable[[Iterable[str]], None],
+        summarised: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._metrics = metrics
+        self._ended = ended
+        self._summarised = summarised
+
+    def call_ended(self, usage: Usage, cost: int) -> None:
+        """Count a call's tokens and its cost in ticks."""
+        for kind in ("prompt", "cached", "completion", "reasoning"):
+            self._metrics.tokens.labels(kind).inc(getattr(usage, f"{kind}_tokens"))
+        self._metrics.cost_usd.inc(cost / TICKS_PER_USD)
+
+    def settled(self, outcomes: Iterable[Outcome]) -> None:
+        """Count what ended, and wake who waits for it."""
+        ended = [outcome for outcome in outcomes if isinstance(outcome, Completed | Skipped | Failed)]
+        for outcome in ended:
+            match outcome:
+                case Completed(insight=insight):
+                    self._metrics.insights.labels(SENTIMENTS[insight.analysis.sentiment]).inc()
+                    self._metrics.cache_hits.inc(insight.cached)
+                case Skipped(reason=reason):
+                    self._metrics.prefilter_skips.labels(reason).inc()
+                case Failed(reason=reason):
+                    self._metrics.conversations_failed.labels(reason).inc()
+        self._ended(outcome.job.id for outcome in ended)
+
+    def summary_settled(self, outcome: summaries.Outcome) -> None:
+        """Count a summary that ended, and wake who waits for it."""
+        match outcome:
+            case summaries.Written(part=part):
+                self._metrics.summaries.labels("written").inc()
+                for item in part.summary.items:
+                    self._metrics.summary_items.labels(str(item.verified).lower()).inc()
+            case summaries.Failed():
+                self._metrics.summaries.labels("failed").inc()
+            case summaries.Requeued():
+                return
+        self._summarised([outcome.job.id])

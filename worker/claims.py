@@ -1,0 +1,77 @@
+"""One claim, in one transaction: what is due is skipped, answered from the cache, parked, or held to be asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from store.insights import writing
+from store.queue import analysis, in_flight
+from store.queue.analysis import Completed, Job, Outcome, Requeued, Skipped
+from worker.outcomes import Policy, Work, Writer, completed, why_spared, work_of
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim found."""
+
+    due: int
+    """How many conversations were due."""
+    work: Sequence[Work]
+    """Those that have to be asked about; they are held."""
+    ended: Sequence[Outcome]
+    """What became of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims, when, for how long, and by which rules. Times in UTC microseconds."""
+
+    now: int
+    token: str
+    until: int
+    version: str
+    """What, beside the text, an analysis depends on."""
+    policy: Policy
+
+    def take(self, connection: Connection, limit: int) -> Claimed:
+        """Claim up to `limit` conversations that are due."""
+        jobs = analysis.due(connection, limit=limit, now=self.now)
+        if not jobs:
+            return Claimed(0, (), ())
+        skipped = [Skipped(job, why) for job in jobs if (why := why_spared(job, self.policy))]
+        spared = {each.job.number for each in skipped}
+        works = [work_of(job, self.version) for job in jobs if job.number not in spared]
+        hold, ended = self._share(connection, works)
+        settled = analysis.settle(connection, [*skipped, *ended], now=self.now)
+        analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
+        held = [work._replace(job=work.job._replace(lease=self.token)) for work in hold]
+        return Claimed(len(jobs), held, settled)
+
+    def _share(self, connection: Connection, works: Sequence[Work]) -> tuple[list[Work], list[Outcome]]:
+        """Of each text one is held; its twins and those whose answer is known are not."""
+        keys = {work.key for work in works}
+        others = in_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
+        # Looked up after the lock: who released it a moment ago has left the answer.
+        known = writing.cached(connection, keys)
+        answered = {key for key in keys if key in known}
+        hold: dict[bytes, Work] = {}
+        ended: list[Outcome] = []
+        for work in works:
+            if work.key in answered and not work.job.pass_cache:
+                ended.append(self._copy(work, known[work.key]))
+            elif work.key in others or work.key in hold:
+                ended.append(self._parked(work, others.get(work.key, self.until)))
+            else:
+                hold[work.key] = work
+        idle = keys - hold.keys() - others.keys()
+        in_flight.release(connection, idle, leases={self.token}, now=self.now)
+        return list(hold.values()), ended
+
+    def _copy(self, work: Work, source: writing.Known) -> Completed:
+        by = Writer(source.analyzer, source.model, None, self.now)
+        return completed(work, source.analysis, by, cached=True)
+
+    def _parked(self, work: Work, until: int) -> Requeued:
+        job: Job = work.job
+        return Requeued(job, until, job.failures, job.pack_limit, waits_for=work.key)

@@ -1,0 +1,187 @@
+"""One batch's way: held and booked, asked, and each conversation settled by what came back."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.clock import Clock
+from core.tasks import Once, to_the_end
+from database import Database
+from domain.analysis import BatchFault, CallFailed, Reply
+from llm.budget import End, Entry, Ledger, next_day, usage_of
+from llm.gateway import Gate
+from store.engine.faults import database_fault
+from store.queue import analysis, in_flight
+from store.queue.analysis import Completed, Outcome
+from worker.accounting import Bookkeeping
+from worker.outcomes import Policy, Work, Writer, after, given_back, is_suspect, judge
+from worker.packing import BatchSize
+from worker.settlement import persist
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is still held of a batch and fits the budget, and the call's entry where calls are booked."""
+
+    held: Sequence[Work]
+    entry: Entry | None
+    spent_until: int | None = None
+    """Where the day's budget does not take even one of them: when the next day's begins, UTC microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that is over: what it carried, how it ended, whether its request was written, and in whose books."""
+
+    started: Started
+    end: End
+    left: bool
+    ledger: Ledger | None
+
+    def close(self, connection: Connection, *, keep: bool) -> None:
+        """Book how it ended; `keep` is whether what came may be kept where it could not be read."""
+        if self.ledger is not None and self.started.entry is not None:
+            self.ledger.close(connection, self.started.entry, self.end, left=self.left, keep=keep)
+
+    @property
+    def cost(self) -> int | None:
+        """Ticks, None where it is not booked."""
+        if self.ledger is None or self.started.entry is None:
+            return None
+        return self.ledger.cost(self.started.entry, self.end, left=self.left)
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """Sends batches through the gate and settles them. `clock` gives UTC microseconds."""
+
+    database: Database
+    gate: Gate
+    size: BatchSize
+    policy: Policy
+    books: Bookkeeping
+    clock: Clock
+    given_up: list[Ended] = field(default_factory=list)
+    """Calls that were cancelled; what they carried is given back with the rest, in one transaction."""
+
+    async def send(self, batch: Sequence[Work], departed: Once) -> None:
+        """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
+        # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
+        via = replace(self, gate=self.gate.current)
+        try:
+            started = await via._started(batch)
+            if started.held:
+                await via._ask(started, departed)
+        except (SQLAlchemyError, OSError) as error:
+            # A defect of ours. Nothing is lost: the leases run out, and the rows are due again.
+            log.error("call_not_settled", exc_info=error)
+        finally:
+            departed()
+
+    async def _started(self, batch: Sequence[Work]) -> Started:
+        settlements = self.gate.brake.settlements
+        try:
+            started = await self.database.write(partial(self._start, batch))
+        except (SQLAlchemyError, OSError) as error:
+            if database_fault(error) is None:
+                raise
+            log.error("call_not_started", exc_info=error)
+            await self.give_back(batch)
+            return Started((), None)
+        if started.spent_until is not None:
+            self.gate.brake.spent(started.spent_until, settlements)
+        return started
+
+    def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
+        # Who is alone may have to wait for a canary's call as well.
+        until = self.policy.lease_end(self.clock(), calls=2 if len(batch) == 1 else 1)
+        still = {job.number for job in analysis.renew(connection, [work.job for work in batch], until=until)}
+        held = [work for work in batch if work.job.number in still]
+        in_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
+        if not held or self.gate.ledger is None:
+            return Started(held, None)
+        return self._book(connection, held)
+
+    def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
+        assert self.gate.ledger is not None  # noqa: S101  for the type checker: `_start` has looked
+        texts = [work.excerpt.text for work in held]
+        tomorrow = next_day(self.clock())  # now: the books may be opened a moment after midnight
+        fitting, entry = self.gate.ledger.open(connection, texts, conversations=len(texts))
+        left_out = held[fitting:]
+        back = given_back([work.job for work in left_out], at=self.clock())
+        analysis.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
+        return Started(held[:fitting], entry, None if entry else tomorrow)
+
+    async def _ask(self, started: Started, departed: Once) -> None:
+        end: Reply | CallFailed | None = None
+        try:
+            end = await self._ended(started, departed)
+            outcomes = await self._outcomes(started, end)
+        except asyncio.CancelledError:
+            # The service stops, in the middle of the call or of the canary after it.
+            self.given_up.append(Ended(started, end, departed.done, self.gate.ledger))
+            raise
+        ended = Ended(started, end, departed.done, self.gate.ledger)
+        await to_the_end(self._settle([ended], outcomes))
+
+    async def _ended(self, started: Started, departed: Once) -> Reply | CallFailed:
+        epoch = self.size.epoch
+        try:
+            return await self.gate.call([work.excerpt.text for work in started.held], departed)
+        except CallFailed as fault:
+            if isinstance(fault, BatchFault):
+                self.size.failed(epoch)
+            return fault
+
+    async def _outcomes(self, started: Started, end: Reply | CallFailed) -> list[Outcome]:
+        if isinstance(end, CallFailed):
+            return await self._blame(end, started.held)
+        call = started.entry.call if started.entry else None
+        by = Writer(self.gate.analyzer.name, end.model, call, self.clock())
+        outcomes = judge(end, started.held, by, self.policy)
+        if all(isinstance(outcome, Completed) for outcome in outcomes):
+            self.size.succeeded()
+        return outcomes
+
+    async def _blame(self, fault: CallFailed, held: Sequence[Work]) -> list[Outcome]:
+        alone = len(held) == 1 and is_suspect(fault)
+        vouched = alone and await self.gate.vouch()
+        wait = self.policy.backoff(self.gate.faults)
+        return after(fault, held, vouched=vouched, at=self.clock(), policy=self.policy, wait=wait)
+
+    async def _settle(self, calls: Sequence[Ended], outcomes: Sequence[Outcome]) -> None:
+        """Store what calls brought. It is paid for, so it is tried until it is stored."""
+
+        def settle(connection: Connection) -> list[Outcome]:
+            keys = {work.key for call in calls for work in call.started.held}
+            counted = analysis.settle(connection, outcomes, now=self.clock(), asked=keys)
+            # One that was deleted meanwhile may be in what came, and nobody would delete that.
+            all_there = len(counted) == len(outcomes)
+            for call in calls:
+                call.close(connection, keep=all_there)
+            return counted
+
+        self.books.settled(await persist(self.database, self.gate.brake, settle))
+        for call in calls:
+            if (cost := call.cost) is not None:
+                self.books.call_ended(usage_of(call.end), cost)
+                self.gate.brake.settled()
+
+    async def give_back(self, works: Sequence[Work]) -> None:
+        """Let conversations that are held, and those of calls that were given up, be due again."""
+        calls = [Ended(Started(works, None), None, False, None), *self.given_up]
+        self.given_up.clear()
+        if held := [work for call in calls for work in call.started.held]:
+            await self._settle(calls, given_back([work.job for work in held], at=self.clock()))
+
+
+def leases(works: Iterable[Work]) -> set[str]:
+    """The leases under which these are held."""
+    return {work.job.lease for work in works if work.job.lease is not None}
