@@ -9,17 +9,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from core.clock import SECOND, Clock
-from core.priority import Lane, Turns
-from core.tasks import Once, UnderWay, brief_goodbye
-from core.waiters import either
+from core.priority import Lane, PrioritySemaphore
+from core.tasks import Once, TaskSet, grace_period
+from core.waiters import wait_at_most
 from database import Database
-from llm.gateway import Gate
-from worker.accounting import Bookkeeping
+from llm.gateway import Gateway
+from worker.accounting import Accounting
 from worker.claims import Claim
 from worker.dispatch import Dispatch
 from worker.outcomes import Policy, Work
 from worker.packing import BatchSize, pack
-from worker.settlement import Trials
+from worker.settlement import Quarantine
 
 DEPARTING = 2
 """Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""
@@ -47,29 +47,29 @@ class BatchProcessor:
     def __init__(
         self,
         database: Database,
-        gate: Gate,
+        gateway: Gateway,
         size: BatchSize,
         policy: Policy,
-        books: Bookkeeping,
-        in_flight: Turns,
-        trials: Trials,
+        accounting: Accounting,
+        in_flight: PrioritySemaphore,
+        quarantine: Quarantine,
         *,
         clock: Clock,
         token: Callable[[], str],
     ) -> None:
         self._database = database
-        self._gate = gate
+        self._gateway = gateway
         self._size = size
         self._policy = policy
-        self._books = books
-        self._dispatch = Dispatch(database, gate, size, policy, books, clock)
-        self._trials = trials
+        self._accounting = accounting
+        self._dispatch = Dispatch(database, gateway, size, policy, accounting, clock)
+        self._quarantine = quarantine
         self._clock = clock
         self._token = token
-        self._version = f"{gate.analyzer.model}/{gate.analyzer.prompt_version}"
+        self._version = f"{gateway.analyzer.model}/{gateway.analyzer.prompt_version}"
         self._waiting: list[Work] = []
         self._more_due = False
-        self._calls = UnderWay()
+        self._calls = TaskSet()
         self._due = asyncio.Event()
         self._claimed = asyncio.Event()
         self._packed = asyncio.Event()
@@ -94,13 +94,13 @@ class BatchProcessor:
     async def finish(self, grace: float) -> None:
         """Give calls in flight so many seconds; give back what is not answered by then."""
         await self._calls.cancel_after(grace)
-        async with brief_goodbye():
+        async with grace_period():
             await self._calls.ended()
             await self._return_waiting()
 
     async def _claim_forever(self) -> None:
         while True:
-            await self._gate.until_free()
+            await self._gateway.until_free()
             self._due.clear()
             self._packed.clear()
             # A batch to send and one behind it; more would only hold rows that another process could take.
@@ -108,7 +108,7 @@ class BatchProcessor:
             if room <= 0:
                 await self._packed.wait()
             elif not await self._claim(room):
-                await either(self._due, POLL_SECONDS)
+                await wait_at_most(self._due, POLL_SECONDS)
 
     async def _claim(self, room: int) -> int:
         now = self._clock()
@@ -116,9 +116,9 @@ class BatchProcessor:
         claimed = await self._database.write(lambda connection: claim.take(connection, room))
         self._waiting.extend(claimed.work)
         self._more_due = claimed.due >= room
-        self._books.settled(claimed.ended)
+        self._accounting.settled(claimed.ended)
         self._claimed.set()
-        if self._gate.blocked is not None:  # since a moment ago: nobody is there to give them back
+        if self._gateway.blocked is not None:  # since a moment ago: nobody is there to give them back
             await self._return_waiting()
         return claimed.due
 
@@ -134,25 +134,25 @@ class BatchProcessor:
                     continue
                 # From here on they are the call's; until here a loop that is started again must find them.
                 permits.pop_all()
-            self._trials.begin(_is_suspect(batch[0]))
+            self._quarantine.begin(_is_suspect(batch[0]))
             self._calls.start(self._send(batch))
 
     async def _until_ready(self) -> None:
         while True:
-            if self._gate.blocked is not None:
+            if self._gateway.blocked is not None:
                 await self._return_waiting()
-                await self._gate.until_free()
+                await self._gateway.until_free()
             self._claimed.clear()
             packed = self._pack()
             self._packed.set()  # the size may have grown since claiming stopped for want of room
             if packed.ready:
                 return
-            await either(self._claimed, packed.flushes_in)
+            await wait_at_most(self._claimed, packed.flushes_in)
 
     def _next_batch(self) -> list[Work]:
         """The batch that is ready, if it still is: the size may have grown, or calls be barred by now."""
         packed = self._pack()
-        if not packed.ready or self._gate.blocked is not None:
+        if not packed.ready or self._gateway.blocked is not None:
             return []
         self._waiting = packed.left
         self._packed.set()
@@ -160,8 +160,8 @@ class BatchProcessor:
 
     def _pack(self) -> "_Packed":
         ready, barred = self._ready()
-        budget = self._policy.batch_tokens
-        batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit, budget=budget)
+        token_budget = self._policy.batch_tokens
+        batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit, token_budget=token_budget)
         # Where more is due the batch can be filled: the next claim is under way.
         wait = POLL_SECONDS if self._more_due and not barred else self._flushes_in(ready)
         full = bool(rest) or len(batch) >= self._size.now
@@ -169,7 +169,7 @@ class BatchProcessor:
 
     def _ready(self) -> tuple[list[Work], list[Work]]:
         """What may be sent, and what has to wait because enough suspects are being tried already."""
-        if not self._trials.are_full:
+        if not self._quarantine.are_full:
             return self._waiting, []
         barred = [work for work in self._waiting if _is_suspect(work)]
         return [work for work in self._waiting if not _is_suspect(work)], barred
@@ -184,7 +184,7 @@ class BatchProcessor:
         try:
             await self._dispatch.send(batch, Once(self._departing.release))
         finally:
-            self._trials.end(_is_suspect(batch[0]))
+            self._quarantine.end(_is_suspect(batch[0]))
             self._in_flight.give_back()
             self.wake()
 

@@ -14,11 +14,11 @@ import httpx
 from pydantic import SecretStr
 
 from domain.analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
-from domain.summaries import Heard, Material, Summarised, Summary
+from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
 from llm.completions import (
-    Answer,
     SchemaRefused,
+    ServerAnswer,
     fault_of,
     fields_of,
     one_line,
@@ -100,19 +100,22 @@ class GrokClient:
         return await self._asked(_Request(partial(self._body, texts), read, before_send))
 
     async def summarise(
-        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
     ) -> Summarised:
         """Summarise messages, or merge summaries, in one call; everything else as in `analyse`.
 
-        With `heard` the answer comes as it is written.
+        With `on_draft` the answer comes as it is written.
         """
         return await self._asked(
             _Request(
-                partial(self._summary_body, material, stream=heard is not None),
+                partial(self._summary_body, material, stream=on_draft is not None),
                 partial(_summarised, material=material, model=self.model),
                 before_send,
                 {"x-grok-conv-id": f"summaries-{self.summary_version}"},
-                heard or _unheard,
+                on_draft or _unheard,
             )
         )
 
@@ -157,15 +160,15 @@ class GrokClient:
             raise fault_of(answer, key=self._key, now=self._now())
         return request.read(answer)
 
-    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> Answer:
+    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> ServerAnswer:
         try:
             async with asyncio.timeout(None) as gate.clock:
                 sending = self._http.stream(
                     "POST", self._url, content=body, headers=request.headers, extensions={"trace": gate}
                 )
                 async with sending as response:
-                    read = await _read(response, request.heard)
-                    return Answer(response.status_code, response.headers, read)
+                    read = await _read(response, request.on_draft)
+                    return ServerAnswer(response.status_code, response.headers, read)
         except TimeoutError as error:
             if not gate.clock.expired():
                 raise  # it was before_send's
@@ -175,7 +178,7 @@ class GrokClient:
             raise ProviderFault("unreachable", detail) from error
 
 
-def _summarised(answer: Answer, *, material: Material, model: str) -> Summarised:
+def _summarised(answer: ServerAnswer, *, material: Material, model: str) -> Summarised:
     def read(content: str) -> tuple[Summary | Invalid, str]:
         return summary_answers.read(content, material.citable), storable(content[:MAX_RAW])
 
@@ -195,10 +198,10 @@ def _headers(key: str, cache_id: str) -> dict[str, str]:
     }
 
 
-async def _read(response: httpx.Response, heard: Heard) -> bytes:
+async def _read(response: httpx.Response, on_draft: DraftListener) -> bytes:
     chunks = _unpacked(response)
     if is_stream(response.headers):
-        return await assembled(chunks, heard)
+        return await assembled(chunks, on_draft)
     return b"".join([chunk async for chunk in chunks])
 
 
@@ -229,10 +232,10 @@ class _Request(Generic[Read]):
 
     body: Callable[..., bytes]
     """Called with `strict`."""
-    read: Callable[[Answer], Read]
+    read: Callable[[ServerAnswer], Read]
     before_send: Callable[[], Awaitable[None]]
     headers: Mapping[str, str] | None = None
-    heard: Heard = _unheard
+    on_draft: DraftListener = _unheard
 
 
 class _StaleConnection(Exception):

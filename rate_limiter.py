@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from core.priority import Lane, Turns
+from core.priority import Lane, PrioritySemaphore
 
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""
@@ -213,7 +213,7 @@ class Pacer:
         self._departures: deque[float] = deque(maxlen=calls)
         self._paused_until = clock()
         # Only whose turn it is sleeps.
-        self._turn = Turns(1)
+        self._turn = PrioritySemaphore(1)
 
     async def slot(self, patience: float = math.inf, lane: Lane = Lane.BATCHES) -> bool:
         """Wait for this caller's turn. Write the request at once: the call counts from now.

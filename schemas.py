@@ -159,7 +159,7 @@ class Accepted(BaseModel):
     enqueued: bool
 
 
-class Clash(BaseModel):
+class ConflictOut(BaseModel):
     """An item whose id is known with other content."""
 
     index: int
@@ -174,7 +174,7 @@ class BulkAccepted(BaseModel):
     enqueued: int
     duplicates: int
     conversation_ids: list[str | None]
-    conflicts: list[Clash] | None = None
+    conflicts: list[ConflictOut] | None = None
 
 
 class Ids(Sent):

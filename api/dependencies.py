@@ -12,11 +12,11 @@ from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
 from core.supervision import Supervised
-from core.waiters import Endings
+from core.waiters import Waiters
 from database import Database
-from llm.gateway import Gate
+from llm.gateway import Gateway
 from rate_limiter import InboundLimiter
-from services.capacity import Monitor
+from services.capacity import Capacity
 from services.chats import Chats
 from services.intake import Intake
 from services.live import Hub
@@ -35,11 +35,11 @@ class Resources:
     chats: Chats
     hub: Hub
     limiter: InboundLimiter
-    endings: Endings
-    summarised: Endings
+    waiters: Waiters
+    summarised: Waiters
     """Who waits for which conversation's summary."""
-    monitor: Monitor
-    gate: Gate
+    capacity: Capacity
+    gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor
     workers: Sequence[Supervised]
@@ -47,7 +47,7 @@ class Resources:
     started_at: int
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan yields; requests see it as `request.state`."""
 
     resources: Resources

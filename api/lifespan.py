@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.dependencies import Resources, State
+from api.dependencies import LifespanState, Resources
 from api.wiring import build
 from core.clock import Clock
 from core.errors import CannotStart
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def lifespan(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock
-) -> AsyncIterator[State]:
+) -> AsyncIterator[LifespanState]:
     """Build every resource, and take them down in reverse. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
@@ -37,7 +37,7 @@ async def lifespan(
 def _announce(settings: Settings, resources: Resources) -> None:
     for ignored, winner in ignored_names():
         log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
-    if not resources.gate.ledger:
+    if not resources.gateway.budget:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")
-    log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gate.analyzer.name)
+    log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gateway.analyzer.name)

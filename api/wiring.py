@@ -15,17 +15,17 @@ from batch_processor import BatchProcessor
 from core.clock import Clock
 from core.debounce import Debounce
 from core.metrics import Metrics
-from core.priority import Turns
+from core.priority import PrioritySemaphore
 from core.settings import Settings
 from core.supervision import Supervised
-from core.waiters import Endings
+from core.waiters import Waiters
 from database import Database
 from llm.fallback import Fallback
-from llm.gateway import Gate
-from llm.hold import Brake
-from llm.provider import Gates, backoff
+from llm.gateway import Gateway
+from llm.hold import Hold
+from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
-from services.capacity import GIGABYTE, Monitor
+from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.indexing import Indexing
 from services.intake import Intake
@@ -35,10 +35,10 @@ from services.retention import Retention
 from store.engine import disk
 from store.queue import analysis
 from store.queue import summaries as summary_queue
-from worker.accounting import Bookkeeping
+from worker.accounting import Accounting
 from worker.outcomes import Policy
 from worker.packing import BatchSize
-from worker.settlement import Trials
+from worker.settlement import Quarantine
 from worker.summaries.calls import SummaryCalls
 from worker.summaries.processor import SummaryProcessor
 
@@ -55,19 +55,19 @@ async def build(
     """Open everything that the process owns; whoever owns `stack` closes it."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     await _recover(settings, db, clock)
-    brake = Brake(clock)
-    gate = await Gates(settings, db, metrics, brake, clock, stack).open()
-    monitor = await _monitor(settings, db, metrics, brake, clock)
-    endings, summarised = Endings(), Endings()
+    hold = Hold(clock)
+    gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
+    capacity = await _capacity(settings, db, metrics, hold, clock)
+    waiters, summarised = Waiters(), Waiters()
     hub, live = _live(settings, db, clock)
-    books = Bookkeeping(
-        metrics, ended=partial(_told, monitor, endings), summarised=partial(_summarised, summarised, live)
+    accounting = Accounting(
+        metrics, ended=partial(_told, capacity, waiters), summarised=partial(_summarised, summarised, live)
     )
-    processor, summariser = _processors(settings, db, gate, books, live, clock)
+    processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
-    taker = Intake(db, clock, processor.wake, monitor.ensure_writable)
+    taker = Intake(db, clock, processor.wake, capacity.ensure_writable)
     quiet = settings.chat_quiet_seconds
-    talk = Chats(db, clock, quiet, processor.wake, monitor.ensure_writable, partial(tell, hub))
+    talk = Chats(db, clock, quiet, processor.wake, capacity.ensure_writable, partial(tell, hub))
     owned = Resources(
         settings=settings,
         clock=clock,
@@ -77,10 +77,10 @@ async def build(
         chats=talk,
         hub=hub,
         limiter=limiter,
-        endings=endings,
+        waiters=waiters,
         summarised=summarised,
-        monitor=monitor,
-        gate=gate,
+        capacity=capacity,
+        gateway=gateway,
         processor=processor,
         summariser=summariser,
         workers=_workers(processor, summariser, clock),
@@ -103,11 +103,11 @@ async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
             await db.write(partial(waiting.recover, now=clock()))
 
 
-async def _monitor(settings: Settings, db: Database, metrics: Metrics, brake: Brake, clock: Clock) -> Monitor:
+async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Hold, clock: Clock) -> Capacity:
     max_bytes = settings.max_storage_gb * GIGABYTE
-    monitor = Monitor(db, metrics, brake, clock, max_bytes, disk.under(settings.url))
-    await monitor.count()
-    return monitor
+    capacity = Capacity(db, metrics, hold, clock, max_bytes, disk.under(settings.url))
+    await capacity.count()
+    return capacity
 
 
 def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
@@ -118,16 +118,16 @@ def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSumm
     return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
 
 
-def _summarised(endings: Endings, live: LiveSummaries, ids: Iterable[str]) -> None:
+def _summarised(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:
     told = list(ids)
-    endings.tell(told)
+    waiters.tell(told)
     live.ended(told)
 
 
-def _told(monitor: Monitor, endings: Endings, ids: Iterable[str]) -> None:
+def _told(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
     told = list(ids)
-    monitor.count_ended(len(told))
-    endings.tell(told)
+    capacity.count_ended(len(told))
+    waiters.tell(told)
 
 
 def _workers(
@@ -146,19 +146,24 @@ async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
 
 def _others(owned: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     """What else runs beside the requests."""
-    yield "monitor", owned.monitor.run
+    yield "monitor", owned.capacity.run
     yield "group_commit", owned.intake.group.run
     yield "group_commit_of_chats", owned.chats.group.run
     yield "indexing", Indexing(owned.database).run
     yield "live_summaries", partial(live.run, owned.summariser.wake)
-    if isinstance(owned.gate, Fallback):
-        yield "fallback", owned.gate.run
+    if isinstance(owned.gateway, Fallback):
+        yield "fallback", owned.gateway.run
     if owned.settings.retention_days is not None:
         yield "retention", Retention(owned.database, owned.settings.retention_days, owned.clock).run
 
 
 def _processors(
-    settings: Settings, db: Database, gate: Gate, books: Bookkeeping, live: LiveSummaries, clock: Clock
+    settings: Settings,
+    db: Database,
+    gateway: Gateway,
+    accounting: Accounting,
+    live: LiveSummaries,
+    clock: Clock,
 ) -> tuple[BatchProcessor, SummaryProcessor]:
     """One for each queue. What leaves by the same gate shares its places in flight."""
     policy = Policy(
@@ -166,27 +171,27 @@ def _processors(
         max_in_flight=settings.max_in_flight,
         batch_tokens=settings.max_batch_tokens,
         call_timeout=settings.grok_timeout_seconds,
-        flush_after=settings.batch_flush_seconds if gate.ledger else 0,
+        flush_after=settings.batch_flush_seconds if gateway.budget else 0,
         backoff=backoff(settings),
         # It saves calls, and offline there are none.
-        prefilter=settings.prefilter == "on" and gate.ledger is not None,
+        prefilter=settings.prefilter == "on" and gateway.budget is not None,
     )
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
-    in_flight = Turns(settings.max_in_flight)
-    trials = Trials(max(1, settings.error_threshold - 1))
+    in_flight = PrioritySemaphore(settings.max_in_flight)
+    quarantine = Quarantine(max(1, settings.error_threshold - 1))
     batches = BatchProcessor(
         db,
-        gate,
-        size if gate.ledger else BatchSize.fixed(OFFLINE_BATCH),
+        gateway,
+        size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH),
         policy,
-        books,
+        accounting,
         in_flight,
-        trials,
+        quarantine,
         clock=clock,
         token=_token,
     )
-    calls = SummaryCalls(db, gate, policy, books, in_flight, clock, live.hearing)
-    return batches, SummaryProcessor(calls, trials, token=_token)
+    calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.hearing)
+    return batches, SummaryProcessor(calls, quarantine, token=_token)
 
 
 def _token() -> str:

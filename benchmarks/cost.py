@@ -131,7 +131,11 @@ def bill(works: Sequence[Work], size: int, model: str, *, prompt_caching: bool =
     total, left = Bill(), works
     while left:
         batch, left = pack(
-            left, size, weight=lambda work: work.tokens, limit=lambda _: None, budget=DEFAULT.max_batch_tokens
+            left,
+            size,
+            weight=lambda work: work.tokens,
+            limit=lambda _: None,
+            token_budget=DEFAULT.max_batch_tokens,
         )
         usage = usage_of(
             [work.excerpt.text for work in batch], model, cached=prompt_caching and total.calls > 0

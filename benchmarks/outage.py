@@ -124,7 +124,7 @@ def _measured(folder: Path, grok: Grok, phase: float) -> tuple[Outage, list[Call
         drained = process.drained(LONGEST_WAIT)
         stats = grok.stats(arrivals=1)
         outage.arrivals, outage.busiest_second = stats["arrivals"], stats["busiest_second"]
-        calls, statuses = _books(folder / "insights.db")
+        calls, statuses = _accounting(folder / "insights.db")
         if not drained:
             sys.stderr.write(f"not drained after {LONGEST_WAIT:g} s: {statuses}\n{process.errors}\n")
     return outage, calls, statuses
@@ -164,7 +164,7 @@ def _until(check: Callable[[], bool]) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def _books(path: Path) -> tuple[list[Call], dict[str, int]]:
+def _accounting(path: Path) -> tuple[list[Call], dict[str, int]]:
     """Every call that was made, not those that were held before they left; conversations by status."""
     made = (
         "SELECT conversations, started_at, finished_at, outcome FROM grok_calls"
@@ -213,12 +213,12 @@ def _asked(calls: Sequence[Call], outage: Outage) -> Iterator[Figure]:
     )
     gaps = [(later.started - earlier.started) / SECOND for earlier, later in pairwise(canaries)]
     yield Figure(name="shortest time between two", value=min(gaps), unit="s", at_least=cooldown)
-    heard = sum(call.outcome != "unreachable" for call in canaries)
+    on_draft = sum(call.outcome != "unreachable" for call in canaries)
     yield Figure(
         name="calls in it that Grok counts",
         value=outage.seen,
-        at_least=heard,
-        at_most=heard,
+        at_least=on_draft,
+        at_most=on_draft,
         note="those of the books that were not refused a connection",
     )
 

@@ -32,7 +32,7 @@ class Alternation:
         return turn
 
 
-class Turns:
+class PrioritySemaphore:
     """A semaphore with lanes: who waits is served in order of arrival within a lane, lanes by `Alternation`."""
 
     def __init__(self, turns: int) -> None:

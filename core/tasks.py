@@ -31,7 +31,7 @@ class Once:
             action()
 
 
-async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
+async def uninterrupted(work: Coroutine[Any, Any, Result]) -> Result:
     """Await the work; who is cancelled meanwhile waits for its end all the same."""
     task = asyncio.create_task(work)
     try:
@@ -41,7 +41,7 @@ async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
         raise
 
 
-class UnderWay:
+class TaskSet:
     """Work that was begun and is not waited for, until the end."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class UnderWay:
 
 
 @asynccontextmanager
-async def brief_goodbye() -> AsyncIterator[None]:
+async def grace_period() -> AsyncIterator[None]:
     """Give the block two seconds: a busy database must not hold up the end, and what is held falls due by itself."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS_TO_GIVE_BACK):

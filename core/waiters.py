@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 
 
-class Endings:
+class Waiters:
     """Wakes the waiters of a conversation when it has been analysed, skipped or given up."""
 
     def __init__(self) -> None:
@@ -24,14 +24,14 @@ class Endings:
         event = asyncio.Event()
         self._listening[id_].add(event)
         try:
-            yield lambda seconds: either(event, seconds)
+            yield lambda seconds: wait_at_most(event, seconds)
         finally:
             self._listening[id_].discard(event)
             if not self._listening[id_]:
                 del self._listening[id_]
 
 
-async def either(event: asyncio.Event, seconds: float) -> None:
+async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
     """Wait for the event, or for so many seconds."""
     try:
         async with asyncio.timeout(max(seconds, 0)):

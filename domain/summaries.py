@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from domain.analysis import Analyzer, Envelope, Invalid, Usage
 
-Heard = Callable[[str], None]
+DraftListener = Callable[[str], None]
 """Is told all of the content that there is so far, whenever there is more."""
 
 Sentiment = Literal["positive", "neutral", "negative"]
@@ -176,11 +176,14 @@ class ChatAnalyzer(Analyzer, Protocol):
     """What, beside chat and model, decides its summaries."""
 
     async def summarise(
-        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
     ) -> Summarised:
         """Summarise in one call.
 
-        `before_send` is awaited immediately before the request is written; `heard` may be told what there is
+        `before_send` is awaited immediately before the request is written; `on_draft` may be told what there is
         of the answer while it is written. Raises CallFailed.
         """
         ...

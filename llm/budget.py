@@ -9,7 +9,7 @@ from core.clock import Clock
 from domain.analysis import Analyzer, CallFailed, Envelope, Usage
 from llm import prices
 from store.money import calls, spending
-from store.money.spending import Kind
+from store.money.spending import CallKind
 
 OK = 200
 GIVEN_BACK = "given_back"
@@ -19,13 +19,13 @@ End = Envelope | CallFailed | None
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Reservation:
     """A call in the books. `reserved` is in ticks, on the UTC day (days since 1970) on which it was made."""
 
     call: int
     day: int
     reserved: int
-    kind: Kind = Kind.ANALYSIS
+    kind: CallKind = CallKind.ANALYSIS
 
 
 class OverBudget(CallFailed):
@@ -36,38 +36,40 @@ class OverBudget(CallFailed):
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The books of one provider. `budget` is in ticks a UTC day, None without a limit."""
+class Budget:
+    """The books of one provider. `limit` is in ticks a UTC day, None without one."""
 
     analyzer: Analyzer
     clock: Clock
-    budget: int | None = None
+    limit: int | None = None
     cost_per_1k: float | None = None
     reasoning_tokens: int = 0
     """The most that a call may think, for a model that cannot be told not to."""
 
-    def open(
+    def reserve_for(
         self, connection: Connection, texts: Sequence[str], *, conversations: int
-    ) -> tuple[int, Entry | None]:
+    ) -> tuple[int, Reservation | None]:
         """Book a call with as many of the texts as the budget takes; gives how many, and the entry.
 
         `conversations` is what the log says the call carries, 0 for one that carries none.
         """
         fitting = len(texts)
         while fitting:
-            entry = self.book(connection, self.worst_case(texts[:fitting]), min(conversations, fitting))
-            if entry is not None:
-                return fitting, entry
+            reservation = self.reserve(
+                connection, self.worst_case(texts[:fitting]), min(conversations, fitting)
+            )
+            if reservation is not None:
+                return fitting, reservation
             fitting = self._affordable(connection, texts[: fitting - 1])
         return 0, None
 
-    def book(
-        self, connection: Connection, worst: int, conversations: int, kind: Kind = Kind.ANALYSIS
-    ) -> Entry | None:
+    def reserve(
+        self, connection: Connection, worst: int, conversations: int, kind: CallKind = CallKind.ANALYSIS
+    ) -> Reservation | None:
         """Book a call that costs at most `worst` ticks, if the budget takes it."""
         now = self.clock()
         day = spending.day_of(now)
-        if not spending.reserve(connection, day, worst, budget=self.budget, kind=kind):
+        if not spending.reserve(connection, day, worst, budget=self.limit, kind=kind):
             return None
         number = calls.start(
             connection,
@@ -77,10 +79,10 @@ class Ledger:
             reserved=worst,
             now=now,
         )
-        return Entry(number, day, worst, kind)
+        return Reservation(number, day, worst, kind)
 
     def _affordable(self, connection: Connection, texts: Sequence[str]) -> int:
-        left = spending.left(connection, spending.day_of(self.clock()), self.budget or 0)
+        left = spending.left(connection, spending.day_of(self.clock()), self.limit or 0)
         low, high = 0, len(texts)
         while low < high:
             middle = (low + high + 1) // 2
@@ -88,8 +90,8 @@ class Ledger:
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
-    def close(
-        self, connection: Connection, entry: Entry, end: End, *, left: bool, keep: bool = False
+    def record(
+        self, connection: Connection, reservation: Reservation, end: End, *, left: bool, keep: bool = False
     ) -> None:
         """Book how a call ended; `left` says whether its request was written at all.
 
@@ -98,21 +100,26 @@ class Ledger:
         usage = usage_of(end)
         calls.finish(
             connection,
-            entry.call,
+            reservation.call,
             outcome=GIVEN_BACK if end is None else getattr(end, "outcome", "ok"),
             now=self.clock(),
             usage=usage,
-            cost_ticks=(cost := self.cost(entry, end, left=left)),
+            cost_ticks=(cost := self.cost(reservation, end, left=left)),
             status=end.status if end else None,
             request_id=end.request_id if end else None,
             error=end.detail if isinstance(end, CallFailed) else None,
             body=end.body if keep and isinstance(end, CallFailed) else None,
         )
-        spending.settle(
-            connection, entry.day, reserved=entry.reserved, cost=cost, usage=usage, kind=entry.kind
+        spending.record(
+            connection,
+            reservation.day,
+            reserved=reservation.reserved,
+            cost=cost,
+            usage=usage,
+            kind=reservation.kind,
         )
 
-    def cost(self, entry: Entry, end: End, *, left: bool) -> int:
+    def cost(self, reservation: Reservation, end: End, *, left: bool) -> int:
         """Ticks. A call whose outcome nobody knows may have been billed: it costs what was reserved."""
         usage = usage_of(end)
         if not left:
@@ -120,7 +127,7 @@ class Ledger:
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
         refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
-        return 0 if refused else entry.reserved
+        return 0 if refused else reservation.reserved
 
     def overhead(self) -> int:
         """About what the instructions of one call cost, in ticks; packing pays them once for many texts."""

@@ -6,8 +6,8 @@ from functools import partial
 
 from database import Database
 from domain.analysis import CallFailed, Reply
-from llm.budget import End, Ledger, OverBudget, next_day
-from llm.hold import Brake
+from llm.budget import Budget, End, OverBudget, next_day
+from llm.hold import Hold
 
 CANARY = "The parcel came two days late and the box was torn, but support sorted it out quickly."
 Turn = Callable[[], Awaitable[None]]
@@ -18,10 +18,10 @@ Ask = Callable[[Sequence[str], Turn], Awaitable[Reply]]
 class Canary:
     """Sends it, budgeted and booked like any call. What its end means is for others to decide."""
 
-    def __init__(self, ask: Ask, ledger: Ledger, brake: Brake, database: Database) -> None:
+    def __init__(self, ask: Ask, budget: Budget, hold: Hold, database: Database) -> None:
         self._ask = ask
-        self._ledger = ledger
-        self._brake = brake
+        self._budget = budget
+        self._hold = hold
         self._database = database
 
     async def send(self, turn: Turn) -> CallFailed | None:
@@ -33,10 +33,12 @@ class Canary:
             await turn()
             left = True
 
-        settlements, tomorrow = self._brake.settlements, next_day(self._ledger.clock())
-        _, entry = await self._database.write(lambda c: self._ledger.open(c, [CANARY], conversations=0))
-        if entry is None:
-            self._brake.spent(tomorrow, settlements)
+        settlements, tomorrow = self._hold.settlements, next_day(self._budget.clock())
+        _, reservation = await self._database.write(
+            lambda c: self._budget.reserve_for(c, [CANARY], conversations=0)
+        )
+        if reservation is None:
+            self._hold.spent(tomorrow, settlements)
             return OverBudget()
         end: End = None
         try:
@@ -44,7 +46,7 @@ class Canary:
         except CallFailed as fault:
             end = fault
         finally:
-            close = partial(self._ledger.close, entry=entry, end=end, left=left)
+            close = partial(self._budget.record, reservation=reservation, end=end, left=left)
             await asyncio.shield(self._database.write(close))
-            self._brake.settled()
+            self._hold.settled()
         return end if isinstance(end, CallFailed) else None

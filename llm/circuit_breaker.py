@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 
-class State(StrEnum):
+class CircuitState(StrEnum):
     """Closed: calls start. Open: none does. Half-open: one probe is under way."""
 
     CLOSED = "closed"
@@ -29,14 +29,14 @@ class CircuitBreaker:
         self._threshold = threshold
         self._cooldown = cooldown
         self._clock = clock
-        self._state = State.CLOSED
+        self._state = CircuitState.CLOSED
         self._reason: str | None = None
         self._faults = 0
         self._probe_at = 0.0
         self._closings = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> CircuitState:
         """Open until a probe starts, however long ago the cooldown ended."""
         return self._state
 
@@ -52,17 +52,17 @@ class CircuitBreaker:
 
     def opens_for(self) -> float:
         """Seconds until a probe may start; 0 where it may now, is under way, or none is needed."""
-        return max(0.0, self._probe_at - self._clock()) if self._state is State.OPEN else 0.0
+        return max(0.0, self._probe_at - self._clock()) if self._state is CircuitState.OPEN else 0.0
 
     def may_call(self) -> bool:
         """Whether a call that is no probe may start."""
-        return self._state is State.CLOSED
+        return self._state is CircuitState.CLOSED
 
     def may_probe(self) -> bool:
         """Whether the caller is to send this cooldown's one probe; True obliges it to `probe_result`."""
-        if self._state is not State.OPEN or self.opens_for() > 0:
+        if self._state is not CircuitState.OPEN or self.opens_for() > 0:
             return False
-        self._state = State.HALF_OPEN
+        self._state = CircuitState.HALF_OPEN
         return True
 
     def probe_result(self, ok: bool, reason: str | None = None) -> None:
@@ -70,10 +70,10 @@ class CircuitBreaker:
 
         Raises RuntimeError where no probe is under way.
         """
-        if self._state is not State.HALF_OPEN:
+        if self._state is not CircuitState.HALF_OPEN:
             raise RuntimeError("no probe is under way")
         if ok:
-            self._state, self._reason, self._faults = State.CLOSED, None, 0
+            self._state, self._reason, self._faults = CircuitState.CLOSED, None, 0
             self._closings += 1
         else:
             self._open(reason or self._reason)
@@ -85,7 +85,7 @@ class CircuitBreaker:
 
     def fault(self, epoch: int, reason: str = "calls fail") -> None:
         """A call failed by nobody's fault (5xx, time-out, refused connection)."""
-        if self._state is not State.CLOSED or epoch != self.epoch:
+        if self._state is not CircuitState.CLOSED or epoch != self.epoch:
             return
         self._faults += 1
         if self._faults >= self._threshold:
@@ -95,7 +95,7 @@ class CircuitBreaker:
         """Key, credit, permission or model was refused: calling on makes no sense."""
         if epoch != self.epoch:
             return
-        if self._state is State.CLOSED:
+        if self._state is CircuitState.CLOSED:
             self._open(reason)
         else:
             self._reason = reason
@@ -106,11 +106,11 @@ class CircuitBreaker:
         True obliges the caller to send it and to `probe_result`; False where the circuit is not closed, or was
         closed by a probe since the call left.
         """
-        if self._state is not State.CLOSED or epoch != self.epoch:
+        if self._state is not CircuitState.CLOSED or epoch != self.epoch:
             return False
-        self._state, self._reason = State.HALF_OPEN, reason
+        self._state, self._reason = CircuitState.HALF_OPEN, reason
         return True
 
     def _open(self, reason: str | None) -> None:
-        self._state, self._reason = State.OPEN, reason
+        self._state, self._reason = CircuitState.OPEN, reason
         self._probe_at = self._clock() + self._cooldown

@@ -93,7 +93,7 @@ RULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """What came over the wire; header names in lower case."""
 
     status: int
@@ -113,7 +113,7 @@ class Complaint(NamedTuple):
     message: str
 
 
-def fault_of(answer: Answer, *, key: str, now: float) -> CallFailed:
+def fault_of(answer: ServerAnswer, *, key: str, now: float) -> CallFailed:
     """The error that an answer other than 200 stands for; `now` is in seconds since 1970."""
     complaint = complaint_of(answer.body)
     said = " ".join(complaint)
@@ -124,7 +124,7 @@ def fault_of(answer: Answer, *, key: str, now: float) -> CallFailed:
     return rule.kind(rule.outcome, one_line(detail, key), status=answer.status, request_id=answer.request_id)
 
 
-def _rate_limited(answer: Answer, detail: str, now: float) -> RateLimited:
+def _rate_limited(answer: ServerAnswer, detail: str, now: float) -> RateLimited:
     asked = answer.headers.get("retry-after")
     shown = one_line(f"Retry-After {asked}, {detail}") if asked else detail
     pause = retry_after(asked, now)
@@ -185,7 +185,7 @@ class Choice(NamedTuple):
     message: Mapping[str, object]
 
 
-def reply_of(answer: Answer, *, count: int, model: str) -> Reply:
+def reply_of(answer: ServerAnswer, *, count: int, model: str) -> Reply:
     """The reply that a 200 to `count` texts carries; `model` is who was asked. Raises as `read_completion` does."""
     (rows, ignored), envelope = read_completion(answer, model, lambda content: read_rows(content, count))
     return Reply(rows=rows, ignored_ids=ignored, **fields_of(envelope))
@@ -196,7 +196,7 @@ def fields_of(envelope: Envelope) -> dict[str, Any]:
     return {each.name: getattr(envelope, each.name) for each in fields(Envelope)}
 
 
-def read_completion(answer: Answer, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
+def read_completion(answer: ServerAnswer, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
     """What `read` makes of a completion's content, and what is known of the call.
 
     Raises ProviderFault where it is no chat completion, BatchFault where its content is not what was asked:
@@ -213,7 +213,7 @@ def read_completion(answer: Answer, model: str, read: Callable[[str], Read]) -> 
     return said, Envelope(model=name, usage=usage, request_id=answer.request_id, status=answer.status)
 
 
-def _choice(answer: Answer, envelope: Mapping[str, object]) -> Choice:
+def _choice(answer: ServerAnswer, envelope: Mapping[str, object]) -> Choice:
     choices = envelope.get("choices")
     first = _object(choices[0]) if isinstance(choices, list) and choices else {}
     message = first.get("message")
@@ -222,7 +222,7 @@ def _choice(answer: Answer, envelope: Mapping[str, object]) -> Choice:
     return Choice(_first_text(first.get("finish_reason")), message)
 
 
-def _no_completion(answer: Answer) -> ProviderFault:
+def _no_completion(answer: ServerAnswer) -> ProviderFault:
     return ProviderFault(
         "no_completion",
         one_line(
@@ -234,7 +234,7 @@ def _no_completion(answer: Answer) -> ProviderFault:
     )
 
 
-def _content(choice: Choice, answer: Answer, usage: Usage) -> str:
+def _content(choice: Choice, answer: ServerAnswer, usage: Usage) -> str:
     content = choice.message.get("content")
     refusal = choice.message.get("refusal")
     written = _first_text(content, refusal)
@@ -247,7 +247,7 @@ def _content(choice: Choice, answer: Answer, usage: Usage) -> str:
     return content
 
 
-def _unusable(outcome: str, detail: str, written: str, answer: Answer, usage: Usage) -> BatchFault:
+def _unusable(outcome: str, detail: str, written: str, answer: ServerAnswer, usage: Usage) -> BatchFault:
     return BatchFault(
         outcome,
         one_line(detail),

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from domain.analysis import Reply
-from domain.summaries import ChatAnalyzer, Heard, Material, Summarised
-from llm.budget import Ledger
-from llm.circuit_breaker import State
-from llm.gateway import LOOK_AGAIN, Departed, Gate
-from llm.hold import Brake
+from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
+from llm.budget import Budget
+from llm.circuit_breaker import CircuitState
+from llm.gateway import LOOK_AGAIN, Gateway, OnSent
+from llm.hold import Hold
 from llm.outbound import Outbound
 
 
@@ -24,7 +24,7 @@ class Fallback:
         self.second = second
 
     @property
-    def current(self) -> Gate:
+    def current(self) -> Gateway:
         """Through whom a call that starts now goes, from its entry in the books to its end."""
         return self._standing_in
 
@@ -40,12 +40,12 @@ class Fallback:
         return self.first.analyzer
 
     @property
-    def brake(self) -> Brake:
+    def hold(self) -> Hold:
         """What holds both."""
-        return self.first.brake
+        return self.first.hold
 
     @property
-    def circuit(self) -> State:
+    def circuit(self) -> CircuitState:
         """The first's."""
         return self.first.circuit
 
@@ -55,9 +55,9 @@ class Fallback:
         return self._standing_in.blocked
 
     @property
-    def ledger(self) -> Ledger | None:
+    def budget(self) -> Budget | None:
         """Where a call that starts now is booked."""
-        return self._standing_in.ledger
+        return self._standing_in.budget
 
     @property
     def faults(self) -> int:
@@ -69,19 +69,19 @@ class Fallback:
         while self.blocked is not None:  # noqa: ASYNC110  brakes and pauses are ended by the clock
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
+    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask whoever it is now. Raises CallFailed."""
-        return await self._standing_in.call(texts, departed)
+        return await self._standing_in.call(texts, on_sent)
 
     async def summarise(
-        self, material: Material, departed: Departed, heard: Heard | None = None
+        self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Ask whoever it is now. Raises CallFailed."""
-        return await self._standing_in.summarise(material, departed, heard)
+        return await self._standing_in.summarise(material, on_sent, on_draft)
 
-    async def vouch(self) -> bool:
+    async def canary_passes(self) -> bool:
         """Whether a canary to whoever it is now comes back."""
-        return await self._standing_in.vouch()
+        return await self._standing_in.canary_passes()
 
     async def run(self) -> None:
         """Send the probes of both, the second's only while it is needed, until cancelled."""
@@ -90,8 +90,8 @@ class Fallback:
             probes.create_task(_probe(self.second, lambda: not self.first.breaker.may_call()))
 
 
-async def _probe(gate: Outbound, needed: Callable[[], bool]) -> None:
+async def _probe(gateway: Outbound, needed: Callable[[], bool]) -> None:
     while True:
         if needed():
-            await gate.until_free()
+            await gateway.until_free()
         await asyncio.sleep(LOOK_AGAIN)

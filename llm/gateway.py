@@ -5,17 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from domain.analysis import Reply
-from domain.summaries import ChatAnalyzer, Heard, Material, Summarised
-from llm.budget import Ledger
-from llm.circuit_breaker import State
-from llm.hold import Brake
+from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
+from llm.budget import Budget
+from llm.circuit_breaker import CircuitState
+from llm.hold import Hold
 
 LOOK_AGAIN = 0.25
 """Seconds after which somebody may have released the brake."""
-Departed = Callable[[], None]
+OnSent = Callable[[], None]
 
 
-class Gate(Protocol):
+class Gateway(Protocol):
     """How the processor sees whoever analyses."""
 
     @property
@@ -24,17 +24,17 @@ class Gate(Protocol):
         ...
 
     @property
-    def brake(self) -> Brake:
+    def hold(self) -> Hold:
         """What an operator or a spent budget holds it by."""
         ...
 
     @property
-    def current(self) -> "Gate":
+    def current(self) -> "Gateway":
         """Through whom a call that starts now goes, from its entry in the books to its end."""
         ...
 
     @property
-    def circuit(self) -> State | None:
+    def circuit(self) -> CircuitState | None:
         """Of the provider that is asked first; None where there is no circuit."""
         ...
 
@@ -44,7 +44,7 @@ class Gate(Protocol):
         ...
 
     @property
-    def ledger(self) -> Ledger | None:
+    def budget(self) -> Budget | None:
         """Where calls are booked, None where they cost nothing."""
         ...
 
@@ -57,67 +57,67 @@ class Gate(Protocol):
         """Wait until calls may leave; what it takes to find out is done here."""
         ...
 
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
-        """Ask about `texts`; `departed` is called as the request leaves. Raises CallFailed."""
+    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
+        """Ask about `texts`; `on_sent` is called as the request leaves. Raises CallFailed."""
         ...
 
     async def summarise(
-        self, material: Material, departed: Departed, heard: Heard | None = None
+        self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
-        """Ask for a summary; `departed` is called as the request leaves, `heard` while it is written.
+        """Ask for a summary; `on_sent` is called as the request leaves, `on_draft` while it is written.
 
         Raises CallFailed.
         """
         ...
 
-    async def vouch(self) -> bool:
+    async def canary_passes(self) -> bool:
         """Whether somebody else's call gets through just now: if so, a fault is the conversation's own."""
         ...
 
 
-class Direct:
+class OfflineGateway:
     """To the offline analyzer: neither paced nor billed nor behind a circuit; only an operator holds it."""
 
-    ledger = None
+    budget = None
     circuit = None
     faults = 0
 
-    def __init__(self, analyzer: ChatAnalyzer, brake: Brake) -> None:
+    def __init__(self, analyzer: ChatAnalyzer, hold: Hold) -> None:
         self.analyzer = analyzer
-        self.brake = brake
+        self.hold = hold
 
     @property
-    def current(self) -> Gate:
+    def current(self) -> Gateway:
         """Itself."""
         return self
 
     @property
     def blocked(self) -> str | None:
         """Why no call leaves just now, or None."""
-        return self.brake.reason
+        return self.hold.reason
 
     async def until_free(self) -> None:
         """Wait until nobody holds it."""
         while self.blocked is not None:  # noqa: ASYNC110  a brake is released by the clock as well as by hand
             await asyncio.sleep(LOOK_AGAIN)
 
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
+    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask at once."""
-        return await self.analyzer.analyse(texts, _telling(departed))
+        return await self.analyzer.analyse(texts, _telling(on_sent))
 
     async def summarise(
-        self, material: Material, departed: Departed, heard: Heard | None = None
+        self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Ask at once."""
-        return await self.analyzer.summarise(material, _telling(departed), heard)
+        return await self.analyzer.summarise(material, _telling(on_sent), on_draft)
 
-    async def vouch(self) -> bool:
+    async def canary_passes(self) -> bool:
         """Nobody else can be at fault here."""
         return True
 
 
-def _telling(departed: Departed) -> Callable[[], Awaitable[None]]:
+def _telling(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
     async def before_send() -> None:
-        departed()
+        on_sent()
 
     return before_send

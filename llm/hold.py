@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from core.clock import Clock, iso
 
 
-class Brake:
+class Hold:
     """Holds analysis; intake goes on."""
 
     def __init__(self, clock: Clock) -> None:

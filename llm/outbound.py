@@ -11,12 +11,12 @@ from core.metrics import Metrics
 from core.priority import Lane
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
-from domain.summaries import ChatAnalyzer, Heard, Material, Summarised
-from llm.budget import GIVEN_BACK, Ledger, OverBudget
+from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
+from llm.budget import GIVEN_BACK, Budget, OverBudget
 from llm.canary import Canary
-from llm.circuit_breaker import CircuitBreaker, State
-from llm.gateway import LOOK_AGAIN, Departed, Gate
-from llm.hold import Brake
+from llm.circuit_breaker import CircuitBreaker, CircuitState
+from llm.gateway import LOOK_AGAIN, Gateway, OnSent
+from llm.hold import Hold
 from rate_limiter import Pacer
 
 LONG_PAUSE = 1.0
@@ -45,8 +45,8 @@ class Outbound:
         analyzer: ChatAnalyzer,
         pacer: Pacer,
         breaker: CircuitBreaker,
-        brake: Brake,
-        ledger: Ledger,
+        hold: Hold,
+        budget: Budget,
         database: Database,
         metrics: Metrics,
         backoff: Callable[[int], float],
@@ -55,30 +55,30 @@ class Outbound:
         self.analyzer = analyzer
         self.pacer = pacer
         self.breaker = breaker
-        self.brake = brake
-        self.ledger = ledger
+        self.hold = hold
+        self.budget = budget
         self.faults = 0
         self._metrics = metrics
         self._backoff = backoff
         self._pause = ""
-        self._canary = Canary(self._sing, ledger, brake, database)
-        self._vouching: asyncio.Task[bool] | None = None
+        self._canary = Canary(self._send_canary, budget, hold, database)
+        self._canary_task: asyncio.Task[bool] | None = None
         self._canary_left = False
 
     @property
-    def current(self) -> Gate:
+    def current(self) -> Gateway:
         """Itself."""
         return self
 
     @property
-    def circuit(self) -> State:
+    def circuit(self) -> CircuitState:
         """Whether calls start."""
         return self.breaker.state
 
     @property
     def blocked(self) -> str | None:
         """Why no call leaves just now, or None."""
-        return self.brake.reason or self._closed
+        return self.hold.reason or self._closed
 
     @property
     def _closed(self) -> str | None:
@@ -86,8 +86,8 @@ class Outbound:
 
         Were the budget a reason, two calls that do not fit beside each other would hold up each other for ever.
         """
-        if self.brake.held is not None:
-            return self.brake.held
+        if self.hold.held is not None:
+            return self.hold.held
         if not self.breaker.may_call():
             return self.breaker.reason or "circuit open"
         return self._pause if self.pacer.paused_for() > LONG_PAUSE else None
@@ -95,38 +95,38 @@ class Outbound:
     async def until_free(self) -> None:
         """Wait out brake, pause and cooldown, and send the probe that ends a cooldown."""
         while self.blocked is not None:
-            if self.brake.reason is None and not self.pacer.paused_for() and self.breaker.may_probe():
+            if self.hold.reason is None and not self.pacer.paused_for() and self.breaker.may_probe():
                 await self._probe()
             else:
                 longest = max(self.breaker.opens_for(), self.pacer.paused_for())
                 await asyncio.sleep(min(longest or LOOK_AGAIN, LOOK_AGAIN))
 
-    async def call(self, texts: Sequence[str], departed: Departed) -> Reply:
+    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
-        return await self._call(partial(self.analyzer.analyse, texts), departed, Lane.BATCHES)
+        return await self._call(partial(self.analyzer.analyse, texts), on_sent, Lane.BATCHES)
 
     async def summarise(
-        self, material: Material, departed: Departed, heard: Heard | None = None
+        self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Ask for a summary when it is this call's turn, which comes before the batches'. Raises CallFailed."""
         return await self._call(
-            partial(self.analyzer.summarise, material, heard=heard), departed, Lane.SUMMARIES
+            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, Lane.SUMMARIES
         )
 
-    async def _call(self, ask: Ask[Came], departed: Departed, lane: Lane) -> Came:
+    async def _call(self, ask: Ask[Came], on_sent: OnSent, lane: Lane) -> Came:
         epoch = self.breaker.epoch
 
         async def before_send() -> None:
             nonlocal epoch
             epoch = await self._turn(lane)
-            departed()
+            on_sent()
 
         try:
             reply = await self._observed(ask, before_send)
         except CallFailed as fault:
-            await self._heed(fault, epoch)
+            await self._react_to(fault, epoch)
             raise
-        self._came_back(epoch)
+        self._succeeded(epoch)
         return reply
 
     async def _turn(self, lane: Lane = Lane.BATCHES) -> int:
@@ -140,15 +140,15 @@ class Outbound:
         if not await self.pacer.slot(LONG_PAUSE, lane):
             raise Blocked(self._pause)
 
-    def _came_back(self, epoch: int) -> None:
+    def _succeeded(self, epoch: int) -> None:
         self.faults = 0
         self.breaker.success(epoch)
 
-    async def _heed(self, fault: CallFailed, epoch: int) -> None:
+    async def _react_to(self, fault: CallFailed, epoch: int) -> None:
         """Draw the consequences of a fault for all calls. May raise the same fault as the batch's own."""
         match fault:
             case RateLimited():
-                self._hold(fault)
+                self._pause_calls(fault)
             case Denied(status=400) if self.breaker.doubt(epoch, str(fault)):
                 # The words that mean a wrong key or model may also be a conversation's, repeated by the server.
                 if await self._probe():
@@ -161,31 +161,31 @@ class Outbound:
                 self.faults += 1
                 self.breaker.fault(epoch, str(fault))
 
-    def _hold(self, fault: RateLimited) -> None:
+    def _pause_calls(self, fault: RateLimited) -> None:
         """Pause all calls, as long as the server asks for or else a backoff."""
         self.faults += 1
         self.pacer.pause_until(self._backoff(self.faults) if fault.retry_after is None else fault.retry_after)
-        until = self.ledger.clock() // SECOND + round(self.pacer.paused_for())
+        until = self.budget.clock() // SECOND + round(self.pacer.paused_for())
         self._pause = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
 
-    async def vouch(self) -> bool:
+    async def canary_passes(self) -> bool:
         """Whether a canary that leaves after now comes back. If it fails the circuit is open.
 
         Who asks while one waits for its slot shares it.
         """
         if self.blocked is not None:
             return False
-        if self._vouching is None or self._vouching.done() or self._canary_left:
-            self._vouching = asyncio.create_task(self._vouch())
-        return await asyncio.shield(self._vouching)
+        if self._canary_task is None or self._canary_task.done() or self._canary_left:
+            self._canary_task = asyncio.create_task(self._check_with_canary())
+        return await asyncio.shield(self._canary_task)
 
     async def close(self) -> None:
         """Give up the canary that is under way; it is nobody else's to wait for."""
-        if self._vouching is not None:
-            self._vouching.cancel()
-            await asyncio.wait([self._vouching])
+        if self._canary_task is not None:
+            self._canary_task.cancel()
+            await asyncio.wait([self._canary_task])
 
-    async def _vouch(self) -> bool:
+    async def _check_with_canary(self) -> bool:
         self._canary_left = False
         epoch = self.breaker.epoch
 
@@ -196,9 +196,9 @@ class Outbound:
 
         match fault := await self._canary.send(turn):
             case None:
-                self._came_back(epoch)
+                self._succeeded(epoch)
             case RateLimited():
-                self._hold(fault)
+                self._pause_calls(fault)
             case OverBudget() | Blocked():
                 pass
             case _:
@@ -212,13 +212,13 @@ class Outbound:
             fault = await self._canary.send(self._slot)
         finally:
             if isinstance(fault, RateLimited):
-                self._hold(fault)
+                self._pause_calls(fault)
             self.breaker.probe_result(fault is None, None if fault is None else str(fault))
         if fault is None:
             self.faults = 0
         return fault is None
 
-    async def _sing(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
+    async def _send_canary(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         return await self._observed(partial(self.analyzer.analyse, texts), before_send)
 
     async def _observed(self, ask: Ask[Came], before_send: BeforeSend) -> Came:

@@ -15,11 +15,11 @@ from domain import topics
 from domain.analysis import Analyzer
 from grok_client import GrokClient
 from llm import prompts
-from llm.budget import Ledger
+from llm.budget import Budget
 from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
-from llm.gateway import Direct, Gate
-from llm.hold import Brake
+from llm.gateway import Gateway, OfflineGateway
+from llm.hold import Hold
 from llm.offline.analyzer import OfflineAnalyzer
 from llm.outbound import Outbound
 from llm.prices import TICKS_PER_USD
@@ -54,17 +54,17 @@ def providers(settings: Settings) -> list[Provider]:
 
 
 @dataclass(frozen=True)
-class Gates:
+class GatewayFactory:
     """Opens gates; whoever owns the stack closes them. All that is opened shares the brake and the budget."""
 
     settings: Settings
     database: Database
     metrics: Metrics
-    brake: Brake
+    hold: Hold
     clock: Clock
     stack: AsyncExitStack
 
-    async def open(self) -> Gate:
+    async def open(self) -> Gateway:
         """The one through which every call leaves.
 
         Raises ValueError or ProviderFault where the settings make none.
@@ -73,7 +73,7 @@ class Gates:
         match opened:
             case []:
                 analyzer = OfflineAnalyzer(topics.load(self.settings.topics_file))
-                return Direct(await self.stack.enter_async_context(analyzer), self.brake)
+                return OfflineGateway(await self.stack.enter_async_context(analyzer), self.hold)
             case [only]:
                 return only
             case [first, second]:
@@ -92,30 +92,30 @@ class Gates:
             max_in_flight=self.settings.max_in_flight,
         )
         await self.stack.enter_async_context(client)
-        gate = Outbound(
+        gateway = Outbound(
             client,
             Pacer(self.settings.outbound_rps),
             CircuitBreaker(self.settings.error_threshold, self.settings.cooldown_seconds),
-            self.brake,
-            self._ledger(provider, client),
+            self.hold,
+            self._budget(provider, client),
             self.database,
             self.metrics,
             backoff(self.settings),
         )
-        self.stack.push_async_callback(gate.close)
-        return gate
+        self.stack.push_async_callback(gateway.close)
+        return gateway
 
-    def _ledger(self, provider: Provider, analyzer: Analyzer) -> Ledger:
+    def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
         thinks = prompts.reasons(provider.model, provider.reasoning_effort)
         if budget is not None and thinks and not self.settings.max_reasoning_tokens:
             raise ValueError(
                 f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"
             )
-        return Ledger(
+        return Budget(
             analyzer,
             self.clock,
-            budget=None if budget is None else int(budget * TICKS_PER_USD),
+            limit=None if budget is None else int(budget * TICKS_PER_USD),
             cost_per_1k=provider.cost_per_1k,
             reasoning_tokens=self.settings.max_reasoning_tokens,
         )

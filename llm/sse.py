@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from domain.summaries import Heard
+from domain.summaries import DraftListener
 
 END = b"[DONE]"
 
@@ -14,7 +14,7 @@ def is_stream(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").startswith("text/event-stream")
 
 
-async def assembled(chunks: AsyncIterator[bytes], heard: Heard) -> bytes:
+async def assembled(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> bytes:
     """The body that the answer would have had in one piece."""
     events, completion = Events(), Completion()
     async for chunk in chunks:
@@ -22,7 +22,7 @@ async def assembled(chunks: AsyncIterator[bytes], heard: Heard) -> bytes:
         for data in events.feed(chunk):
             completion.add(data)
         if len(completion.content) > known:
-            heard(completion.content)
+            on_draft(completion.content)
     return completion.body()
 
 

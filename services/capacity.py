@@ -17,7 +17,7 @@ from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
 from database import Database
-from llm.hold import Brake
+from llm.hold import Hold
 from store.conversations import storage
 from store.engine.disk import Disk
 from store.engine.faults import Fault, database_fault
@@ -47,7 +47,7 @@ class _Look:
 
 
 @dataclass
-class Monitor:
+class Capacity:
     """The queue's depth, its oldest conversation, how fast conversations end, and whether more can be stored.
 
     `max_bytes` is of used pages and the WAL.
@@ -55,7 +55,7 @@ class Monitor:
 
     database: Database
     metrics: Metrics
-    brake: Brake
+    hold: Hold
     clock: Clock
     max_bytes: float
     disk: Disk = field(default_factory=Disk)
@@ -121,7 +121,7 @@ class Monitor:
         """Look now; a database that does not answer is noted, not raised."""
         try:
             seen = await self.database.read(partial(_look, self.clock()))
-            self.depth, self._oldest, self.brake.paused = seen.depth, seen.oldest, seen.paused
+            self.depth, self._oldest, self.hold.paused = seen.depth, seen.oldest, seen.paused
             self.summaries = seen.summaries
             self.used_bytes = seen.used + self.disk.wal_bytes
             self.reusable_bytes = seen.reusable
@@ -155,7 +155,7 @@ class Monitor:
         if fault is not self._refused:
             log.warning("writes_refused" if fault else "writes_go_on", code=fault, exc_info=error)
         self._refused = fault
-        self.brake.refusal = None if fault is None else REFUSALS[fault]
+        self.hold.refusal = None if fault is None else REFUSALS[fault]
 
 
 def _look(now: int, connection: Connection) -> _Look:

@@ -13,7 +13,7 @@ from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
 from store.conversations import chats as store
-from store.conversations.chats import Answer, Clash, Full, Placed, Said
+from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
 from store.conversations.growth import Raced
 from store.conversations.intake import NewMessage
 
@@ -51,7 +51,7 @@ class Chats:
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
     spoke: Callable[[str, Sequence[Added]], None] = lambda _, __: None
-    group: GroupCommit[Sequence[Said], Answer] = field(init=False)
+    group: GroupCommit[Sequence[PostedMessage], PostOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
@@ -65,17 +65,17 @@ class Chats:
         order = in_order(sent, [each.chat for each in said])
         ordered = [said[index] for index in order]
         answer = await self.group.submit(ordered) if len(said) <= FEW else (await self._commit([ordered]))[0]
-        if isinstance(answer, Clash):
+        if isinstance(answer, MessageConflict):
             raise Conflicts({order[place]: ordered[place].chat for place in answer.at}, KNOWN)
         if isinstance(answer, Full):
             raise ChatFull(order[answer.at], store.MAX_MESSAGES)
         placed = dict(zip(order, answer, strict=True))
         return [(each.chat, placed[index]) for index, each in enumerate(said)]
 
-    def _said(self, sent: Sequence[ChatMessage]) -> list[Said]:
+    def _said(self, sent: Sequence[ChatMessage]) -> list[PostedMessage]:
         begun = conversation_id(self.clock())
         return [
-            Said(
+            PostedMessage(
                 each.conversation_id or begun,
                 NewMessage(
                     each.message_content, each.user_id, each.user_type, each.timestamp, each.message_id
@@ -84,7 +84,7 @@ class Chats:
             for each in sent
         ]
 
-    async def _commit(self, posts: Sequence[Sequence[Said]]) -> Sequence[Answer]:
+    async def _commit(self, posts: Sequence[Sequence[PostedMessage]]) -> Sequence[PostOutcome]:
         self.ensure_writable()
         now, quiet = self.clock(), round(self.quiet * SECOND)
         write = partial(store.post, posts=posts, now=now, quiet=quiet)
@@ -100,12 +100,12 @@ class Chats:
 
 
 def grown(
-    posts: Sequence[Sequence[Said]], answers: Sequence[Answer], now: int
+    posts: Sequence[Sequence[PostedMessage]], answers: Sequence[PostOutcome], now: int
 ) -> Mapping[str, Sequence[Added]]:
     """What was added to each chat, in order."""
     found: defaultdict[str, list[Added]] = defaultdict(list)
     for post, answer in zip(posts, answers, strict=True):
-        placed = () if isinstance(answer, Clash | Full) else answer
+        placed = () if isinstance(answer, MessageConflict | Full) else answer
         for said, place in zip(post, placed, strict=bool(placed)):
             if place.created:
                 found[said.chat].append(_added(said.message, place, now))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from database import Database
 from store.search import index
-from store.search.index import Entry, entry
+from store.search.index import IndexEntry, entry
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ class Indexing:
         return bool(rows)
 
 
-def _entries(rows: Sequence[Row[Any]]) -> list[Entry]:
+def _entries(rows: Sequence[Row[Any]]) -> list[IndexEntry]:
     through = accumulate(len(row.text) for row in rows)
     fitting = [row for row, total in zip(rows, through, strict=True) if total <= MAX_CHARACTERS] or rows[:1]
     return [entry(row.conversation, row.position, row.text, row.author) for row in fitting]

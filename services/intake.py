@@ -14,8 +14,8 @@ from database import Database
 from schemas import Conversation, Turn, compact
 from services.group_commit import GroupCommit
 from store.conversations.intake import (
-    Answer,
     Conflict,
+    IntakeOutcome,
     NewConversation,
     NewMessage,
     accept,
@@ -82,18 +82,18 @@ class Intake:
     clock: Clock
     stored: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
-    group: GroupCommit[NewConversation, Answer] = field(init=False)
+    group: GroupCommit[NewConversation, IntakeOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def accept(self, sent: Conversation, idempotency_key: str | None) -> Answer:
+    async def accept(self, sent: Conversation, idempotency_key: str | None) -> IntakeOutcome:
         """Store one conversation together with whatever else is waiting. Raises Overloaded."""
         return await self.group.submit(prepare(sent, self.clock(), idempotency_key))
 
     async def accept_all(
         self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
-    ) -> list[Answer]:
+    ) -> list[IntakeOutcome]:
         """Store all or none in one transaction. Raises Conflicts unless they are to be skipped."""
         self.ensure_writable()
         now = self.clock()
@@ -104,7 +104,7 @@ class Intake:
         self.stored()
         return answers
 
-    async def _commit(self, group: Sequence[NewConversation]) -> Sequence[Answer]:
+    async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()
         answers = await self.database.write(lambda connection: accept(connection, group), urgent=True)
         self.stored()
@@ -113,7 +113,7 @@ class Intake:
 
 def _all_or_none(
     rows: Sequence[NewConversation], skip_conflicts: bool, connection: Connection
-) -> list[Answer]:
+) -> list[IntakeOutcome]:
     answers = accept(connection, rows)
     clashes = {index: answer.id for index, answer in enumerate(answers) if isinstance(answer, Conflict)}
     if clashes and not skip_conflicts:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.waiters import either
+from core.waiters import wait_at_most
 
 RECENT = 256
 """Messages of a chat that are kept for those who are nearly there; who is further behind reads the database."""
@@ -20,7 +20,7 @@ LOOK_EVERY = {"sqlite": 60.0, "postgresql": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LiveMessage:
     """A message as listeners get it: put into words once for all of them."""
 
     position: int
@@ -39,7 +39,7 @@ class Draft:
 class News:
     """What a listener had not heard."""
 
-    messages: Sequence[Said] = ()
+    messages: Sequence[LiveMessage] = ()
     draft: Draft | None = None
     summary: Mapping[str, Any] | None = None
     deleted: bool = False
@@ -49,7 +49,7 @@ class News:
         return bool(self.messages or self.draft or self.summary or self.deleted)
 
 
-Read = Callable[[str, int], Awaitable[Sequence[Said]]]
+Read = Callable[[str, int], Awaitable[Sequence[LiveMessage]]]
 """The next messages of a chat after a position, in order; none where there are none yet."""
 
 
@@ -83,7 +83,7 @@ class Hub:
             if not room.listeners and self._rooms.get(chat) is room:
                 del self._rooms[chat]
 
-    def spoke(self, chat: str, said: Sequence[Said] = ()) -> None:
+    def spoke(self, chat: str, said: Sequence[LiveMessage] = ()) -> None:
         """Messages of it were stored; `said` are they, in order, where they are at hand."""
         if room := self._rooms.get(chat):
             room.keep(said)
@@ -127,7 +127,7 @@ class _Room:
         self._chat = chat
         self._read = read
         self._grew = grew
-        self._recent: deque[Said] = deque(maxlen=RECENT)
+        self._recent: deque[LiveMessage] = deque(maxlen=RECENT)
         self._reading = asyncio.Lock()
         self._nothing: tuple[int, int] | None = None
 
@@ -141,7 +141,7 @@ class _Room:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    async def after(self, position: int) -> Sequence[Said]:
+    async def after(self, position: int) -> Sequence[LiveMessage]:
         """The next messages behind the position; of all who wait for the newest ones, one reads them."""
         if (recent := self._recent_after(position)) is not None:
             return recent
@@ -157,12 +157,12 @@ class _Room:
                 self._nothing = None if recent else now
             return recent or ()
 
-    def _recent_after(self, position: int) -> Sequence[Said] | None:
+    def _recent_after(self, position: int) -> Sequence[LiveMessage] | None:
         if not self._recent or not self._recent[0].position - 1 <= position < self._recent[-1].position:
             return None
         return [said for said in self._recent if said.position > position]
 
-    def keep(self, read: Sequence[Said]) -> None:
+    def keep(self, read: Sequence[LiveMessage]) -> None:
         """Have these at hand for who is nearly there; where there is a gap before them, these alone."""
         if read and self._recent and read[0].position != self._recent[-1].position + 1:
             self._recent.clear()
@@ -187,11 +187,11 @@ class Listener:
             news = News(await self._messages(), self._new_draft(), self._new_summary(), self._room.deleted)
             if news:
                 return news
-            await either(changed, self._poll)
+            await wait_at_most(changed, self._poll)
             if not changed.is_set():
                 self._room.look()
 
-    async def _messages(self) -> Sequence[Said]:
+    async def _messages(self) -> Sequence[LiveMessage]:
         stored = self._room.stored
         if self._caught_up_with == stored or self._room.deleted:
             return ()
@@ -203,13 +203,13 @@ class Listener:
         return found
 
     def _new_draft(self) -> Draft | None:
-        number, heard = self._draft
+        number, on_draft = self._draft
         starts = number != self._room.drafts
-        text = self._room.draft if starts else self._room.draft[heard:]
+        text = self._room.draft if starts else self._room.draft[on_draft:]
         if not text:
             return None
         self._draft = (self._room.drafts, len(self._room.draft))
-        return Draft(text, starts or heard == 0)
+        return Draft(text, starts or on_draft == 0)
 
     def _new_summary(self) -> Mapping[str, Any] | None:
         if self._summary is self._room.summary:

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
 from core.debounce import Debounce
-from core.waiters import either
+from core.waiters import wait_at_most
 from database import Database
-from domain.summaries import Heard
+from domain.summaries import DraftListener
 from llm.summary_answers import draft
 from services.live import Hub
 from store.queue import summaries
@@ -43,7 +43,7 @@ class LiveSummaries:
         self._expected: set[str] = set()
         self._news = asyncio.Event()
 
-    def hearing(self, chat: str) -> Heard | None:
+    def hearing(self, chat: str) -> DraftListener | None:
         """Who is told the answer in which its summary is being written; None where nobody listens."""
         if not self._hub.is_heard(chat):
             return None
@@ -57,7 +57,7 @@ class LiveSummaries:
     async def run(self, wake: Callable[[], None]) -> None:
         """Ask and tell until cancelled. `wake` is called where a summary is due."""
         while True:
-            await either(self._news, LOOK_EVERY)
+            await wait_at_most(self._news, LOOK_EVERY)
             self._news.clear()
             for chat in filter(self._hub.is_heard, self._quiet.due()):
                 await self._ask(chat)

@@ -11,7 +11,7 @@ from store.queue.analysis import Completed, Failed, Outcome, Skipped
 SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
 
 
-class Bookkeeping:
+class Accounting:
     """Counts what the processors do. `ended` is told the ids of conversations that need nothing more.
 
     `summarised` is told those whose summary was written or given up.

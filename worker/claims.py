@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from store.insights import writing
 from store.queue import analysis, in_flight
 from store.queue.analysis import Completed, Job, Outcome, Requeued, Skipped
-from worker.outcomes import Policy, Work, Writer, completed, why_spared, work_of
+from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Claim:
         jobs = analysis.due(connection, limit=limit, now=self.now)
         if not jobs:
             return Claimed(0, (), ())
-        skipped = [Skipped(job, why) for job in jobs if (why := why_spared(job, self.policy))]
+        skipped = [Skipped(job, why) for job in jobs if (why := skip_reason(job, self.policy))]
         spared = {each.job.number for each in skipped}
         works = [work_of(job, self.version) for job in jobs if job.number not in spared]
         hold, ended = self._share(connection, works)
@@ -69,7 +69,7 @@ class Claim:
         return list(hold.values()), ended
 
     def _copy(self, work: Work, source: writing.Known) -> Completed:
-        by = Writer(source.analyzer, source.model, None, self.now)
+        by = Provenance(source.analyzer, source.model, None, self.now)
         return completed(work, source.analysis, by, cached=True)
 
     def _parked(self, work: Work, until: int) -> Requeued:

@@ -10,16 +10,16 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
-from core.tasks import Once, to_the_end
+from core.tasks import Once, uninterrupted
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Reply
-from llm.budget import End, Entry, Ledger, next_day, usage_of
-from llm.gateway import Gate
+from llm.budget import Budget, End, Reservation, next_day, usage_of
+from llm.gateway import Gateway
 from store.engine.faults import database_fault
 from store.queue import analysis, in_flight
 from store.queue.analysis import Completed, Outcome
-from worker.accounting import Bookkeeping
-from worker.outcomes import Policy, Work, Writer, after, given_back, is_suspect, judge
+from worker.accounting import Accounting
+from worker.outcomes import Policy, Provenance, Work, given_back, is_suspect, outcomes_after, outcomes_of
 from worker.packing import BatchSize
 from worker.settlement import persist
 
@@ -31,7 +31,7 @@ class Started:
     """What is still held of a batch and fits the budget, and the call's entry where calls are booked."""
 
     held: Sequence[Work]
-    entry: Entry | None
+    reservation: Reservation | None
     spent_until: int | None = None
     """Where the day's budget does not take even one of them: when the next day's begins, UTC microseconds."""
 
@@ -43,19 +43,19 @@ class Ended:
     started: Started
     end: End
     left: bool
-    ledger: Ledger | None
+    budget: Budget | None
 
     def close(self, connection: Connection, *, keep: bool) -> None:
         """Book how it ended; `keep` is whether what came may be kept where it could not be read."""
-        if self.ledger is not None and self.started.entry is not None:
-            self.ledger.close(connection, self.started.entry, self.end, left=self.left, keep=keep)
+        if self.budget is not None and self.started.reservation is not None:
+            self.budget.record(connection, self.started.reservation, self.end, left=self.left, keep=keep)
 
     @property
     def cost(self) -> int | None:
         """Ticks, None where it is not booked."""
-        if self.ledger is None or self.started.entry is None:
+        if self.budget is None or self.started.reservation is None:
             return None
-        return self.ledger.cost(self.started.entry, self.end, left=self.left)
+        return self.budget.cost(self.started.reservation, self.end, left=self.left)
 
 
 @dataclass(frozen=True)
@@ -63,30 +63,30 @@ class Dispatch:
     """Sends batches through the gate and settles them. `clock` gives UTC microseconds."""
 
     database: Database
-    gate: Gate
+    gateway: Gateway
     size: BatchSize
     policy: Policy
-    books: Bookkeeping
+    accounting: Accounting
     clock: Clock
     given_up: list[Ended] = field(default_factory=list)
     """Calls that were cancelled; what they carried is given back with the rest, in one transaction."""
 
-    async def send(self, batch: Sequence[Work], departed: Once) -> None:
-        """Send a batch; `departed` is called as its request leaves, or when there is none to leave."""
+    async def send(self, batch: Sequence[Work], on_sent: Once) -> None:
+        """Send a batch; `on_sent` is called as its request leaves, or when there is none to leave."""
         # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
-        via = replace(self, gate=self.gate.current)
+        via = replace(self, gateway=self.gateway.current)
         try:
             started = await via._started(batch)
             if started.held:
-                await via._ask(started, departed)
+                await via._ask(started, on_sent)
         except (SQLAlchemyError, OSError) as error:
             # A defect of ours. Nothing is lost: the leases run out, and the rows are due again.
             log.error("call_not_settled", exc_info=error)
         finally:
-            departed()
+            on_sent()
 
     async def _started(self, batch: Sequence[Work]) -> Started:
-        settlements = self.gate.brake.settlements
+        settlements = self.gateway.hold.settlements
         try:
             started = await self.database.write(partial(self._start, batch))
         except (SQLAlchemyError, OSError) as error:
@@ -96,7 +96,7 @@ class Dispatch:
             await self.give_back(batch)
             return Started((), None)
         if started.spent_until is not None:
-            self.gate.brake.spent(started.spent_until, settlements)
+            self.gateway.hold.spent(started.spent_until, settlements)
         return started
 
     def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
@@ -105,36 +105,36 @@ class Dispatch:
         still = {job.number for job in analysis.renew(connection, [work.job for work in batch], until=until)}
         held = [work for work in batch if work.job.number in still]
         in_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
-        if not held or self.gate.ledger is None:
+        if not held or self.gateway.budget is None:
             return Started(held, None)
         return self._book(connection, held)
 
     def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
-        assert self.gate.ledger is not None  # noqa: S101  for the type checker: `_start` has looked
+        assert self.gateway.budget is not None  # noqa: S101  for the type checker: `_start` has looked
         texts = [work.excerpt.text for work in held]
         tomorrow = next_day(self.clock())  # now: the books may be opened a moment after midnight
-        fitting, entry = self.gate.ledger.open(connection, texts, conversations=len(texts))
+        fitting, reservation = self.gateway.budget.reserve_for(connection, texts, conversations=len(texts))
         left_out = held[fitting:]
         back = given_back([work.job for work in left_out], at=self.clock())
         analysis.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
-        return Started(held[:fitting], entry, None if entry else tomorrow)
+        return Started(held[:fitting], reservation, None if reservation else tomorrow)
 
-    async def _ask(self, started: Started, departed: Once) -> None:
+    async def _ask(self, started: Started, on_sent: Once) -> None:
         end: Reply | CallFailed | None = None
         try:
-            end = await self._ended(started, departed)
+            end = await self._ended(started, on_sent)
             outcomes = await self._outcomes(started, end)
         except asyncio.CancelledError:
             # The service stops, in the middle of the call or of the canary after it.
-            self.given_up.append(Ended(started, end, departed.done, self.gate.ledger))
+            self.given_up.append(Ended(started, end, on_sent.done, self.gateway.budget))
             raise
-        ended = Ended(started, end, departed.done, self.gate.ledger)
-        await to_the_end(self._settle([ended], outcomes))
+        ended = Ended(started, end, on_sent.done, self.gateway.budget)
+        await uninterrupted(self._settle([ended], outcomes))
 
-    async def _ended(self, started: Started, departed: Once) -> Reply | CallFailed:
+    async def _ended(self, started: Started, on_sent: Once) -> Reply | CallFailed:
         epoch = self.size.epoch
         try:
-            return await self.gate.call([work.excerpt.text for work in started.held], departed)
+            return await self.gateway.call([work.excerpt.text for work in started.held], on_sent)
         except CallFailed as fault:
             if isinstance(fault, BatchFault):
                 self.size.failed(epoch)
@@ -143,18 +143,20 @@ class Dispatch:
     async def _outcomes(self, started: Started, end: Reply | CallFailed) -> list[Outcome]:
         if isinstance(end, CallFailed):
             return await self._blame(end, started.held)
-        call = started.entry.call if started.entry else None
-        by = Writer(self.gate.analyzer.name, end.model, call, self.clock())
-        outcomes = judge(end, started.held, by, self.policy)
+        call = started.reservation.call if started.reservation else None
+        by = Provenance(self.gateway.analyzer.name, end.model, call, self.clock())
+        outcomes = outcomes_of(end, started.held, by, self.policy)
         if all(isinstance(outcome, Completed) for outcome in outcomes):
             self.size.succeeded()
         return outcomes
 
     async def _blame(self, fault: CallFailed, held: Sequence[Work]) -> list[Outcome]:
         alone = len(held) == 1 and is_suspect(fault)
-        vouched = alone and await self.gate.vouch()
-        wait = self.policy.backoff(self.gate.faults)
-        return after(fault, held, vouched=vouched, at=self.clock(), policy=self.policy, wait=wait)
+        canary_passed = alone and await self.gateway.canary_passes()
+        wait = self.policy.backoff(self.gateway.faults)
+        return outcomes_after(
+            fault, held, canary_passed=canary_passed, at=self.clock(), policy=self.policy, wait=wait
+        )
 
     async def _settle(self, calls: Sequence[Ended], outcomes: Sequence[Outcome]) -> None:
         """Store what calls brought. It is paid for, so it is tried until it is stored."""
@@ -168,11 +170,11 @@ class Dispatch:
                 call.close(connection, keep=all_there)
             return counted
 
-        self.books.settled(await persist(self.database, self.gate.brake, settle))
+        self.accounting.settled(await persist(self.database, self.gateway.hold, settle))
         for call in calls:
             if (cost := call.cost) is not None:
-                self.books.call_ended(usage_of(call.end), cost)
-                self.gate.brake.settled()
+                self.accounting.call_ended(usage_of(call.end), cost)
+                self.gateway.hold.settled()
 
     async def give_back(self, works: Sequence[Work]) -> None:
         """Let conversations that are held, and those of calls that were given up, be due again."""

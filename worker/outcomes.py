@@ -57,7 +57,7 @@ class Work(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class Provenance:
     """Who wrote an answer, when, and in which call."""
 
     analyzer: str
@@ -72,14 +72,14 @@ def work_of(job: Job, version: str) -> Work:
     return Work(job, whole, cache_key(whole.text, version), text_tokens(whole.text))
 
 
-def why_spared(job: Job, policy: Policy) -> str | None:
+def skip_reason(job: Job, policy: Policy) -> str | None:
     """The prefilter's reason not to ask, or None."""
     if not policy.prefilter or job.pass_prefilter:
         return None
     return why_not_worth_asking([said for _, said in job.turns])
 
 
-def completed(work: Work, analysis: Analysis, by: Writer, *, cached: bool = False) -> Completed:
+def completed(work: Work, analysis: Analysis, by: Provenance, *, cached: bool = False) -> Completed:
     """The conversation with its insight."""
     job = work.job
     insight = Insight(
@@ -99,12 +99,12 @@ def completed(work: Work, analysis: Analysis, by: Writer, *, cached: bool = Fals
     return Completed(job, insight)
 
 
-def judge(reply: Reply, asked: Sequence[Work], by: Writer, policy: Policy) -> list[Outcome]:
+def outcomes_of(reply: Reply, asked: Sequence[Work], by: Provenance, policy: Policy) -> list[Outcome]:
     """Each row on its own: a valid one counts though its neighbour does not."""
     return [_judged(row, work, by, policy) for row, work in zip(reply.rows, asked, strict=True)]
 
 
-def _judged(row: Row, work: Work, by: Writer, policy: Policy) -> Outcome:
+def _judged(row: Row, work: Work, by: Provenance, policy: Policy) -> Outcome:
     if isinstance(row, Invalid):
         return charged(work.job, "invalid_row", row.reason, at=by.at, policy=policy)
     return completed(work, row, by)
@@ -133,19 +133,25 @@ def due_again(fault: CallFailed, *, at: int, wait: float) -> int:
     return at + round((wait if asked_for is None else asked_for) * SECOND)
 
 
-def after(
-    fault: CallFailed, asked: Sequence[Work], *, at: int, policy: Policy, wait: float, vouched: bool = True
+def outcomes_after(
+    fault: CallFailed,
+    asked: Sequence[Work],
+    *,
+    at: int,
+    policy: Policy,
+    wait: float,
+    canary_passed: bool = True,
 ) -> list[Outcome]:
     """What a call that failed as a whole means for what it carried.
 
     Suspects are halved until one is alone; alone it is charged, if a canary sent after the fault came back
-    (`vouched`). Everything else goes back uncharged. `wait` is the seconds to wait after a provider's fault.
+    (`canary_passed`). Everything else goes back uncharged. `wait` is the seconds to wait after a provider's fault.
     """
     jobs = [work.job for work in asked]
     again = due_again(fault, at=at, wait=wait)
     if not is_suspect(fault):
         return given_back(jobs, at=again)
-    if len(jobs) == 1 and vouched:
+    if len(jobs) == 1 and canary_passed:
         return [charged(jobs[0], fault.outcome, str(fault), at=again, policy=policy)]
     half = max(1, len(jobs) // 2)
     return [Requeued(job, again, job.failures, half, str(fault)) for job in jobs]

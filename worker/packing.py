@@ -45,9 +45,9 @@ def pack(
     *,
     weight: Callable[[Each], int],
     limit: Callable[[Each], int | None],
-    budget: int,
+    token_budget: int,
 ) -> tuple[list[Each], list[Each]]:
-    """The next batch and what is left, both in order: at most `size`, and `budget` of weight in all.
+    """The next batch and what is left, both in order: at most `size`, and `token_budget` of weight in all.
 
     An item whose `limit` is under the batch's length waits for a smaller batch. At least one item is taken,
     however heavy.
@@ -57,7 +57,7 @@ def pack(
     most, load = size, 0
     for each in waiting:
         own = min(most, limit(each) or size)
-        if not batch or (len(batch) < own and load + weight(each) <= budget):
+        if not batch or (len(batch) < own and load + weight(each) <= token_budget):
             batch.append(each)
             most, load = own, load + weight(each)
         else:

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from database import Database
-from llm.hold import Brake
+from llm.hold import Hold
 from store.engine.faults import database_fault
 from store.engine.writers import Transaction
 
@@ -21,7 +21,7 @@ AGAIN_AFTER = 0.5
 Result = TypeVar("Result")
 
 
-class Trials:
+class Quarantine:
     """How many suspects are asked about just now, of either queue.
 
     More of them at once than faults in a row open the circuit could open it by themselves, again and again.
@@ -45,14 +45,14 @@ class Trials:
         self._under_way -= is_suspect
 
 
-async def persist(database: Database, brake: Brake, write: Transaction[Result]) -> Result:
+async def persist(database: Database, hold: Hold, write: Transaction[Result]) -> Result:
     """Store what is paid for: tried until it is stored, and until then analysis is held.
 
     Raises what is no fault of the database's.
     """
     if (stored := await _stored(database, write)) is None:
         log.warning("result_not_stored_yet")
-        with brake.until_stored():
+        with hold.until_stored():
             while stored is None:
                 await asyncio.sleep(AGAIN_AFTER)
                 stored = await _stored(database, write)

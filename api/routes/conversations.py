@@ -100,7 +100,7 @@ async def _wait(owned: Resources, id_: str, seconds: float) -> None:
     until = owned.clock() + round(seconds * 1_000_000)
     while (left := (until - owned.clock()) / 1_000_000) > 0:
         # Listening begins before looking, or an ending between the two would be missed.
-        async with owned.endings.listening(id_) as ended:
+        async with owned.waiters.listening(id_) as ended:
             status = await owned.database.read(partial(store.status_of, id_=id_))
             if status is None or status in ENDED:
                 return

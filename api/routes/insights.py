@@ -22,7 +22,7 @@ from domain.analysis import SCORE_UNIT
 from domain.buckets import DAY, MICROSECONDS
 from schemas import InsightOut
 from store.insights import listing
-from store.insights.listing import Listed, Page, Window
+from store.insights.listing import InsightPage, InsightWindow, Listed
 from store.insights.trends import Counts, Point, Trends, trends
 from store.insights.windows import Selection
 
@@ -178,7 +178,11 @@ def _writer(form: str) -> tuple[str, Callable[[Iterable[Json]], str]]:
 
 
 async def _stream(
-    database: Database, chosen: Selection, page: Page, head: str, lines: Callable[[Iterable[Json]], str]
+    database: Database,
+    chosen: Selection,
+    page: InsightPage,
+    head: str,
+    lines: Callable[[Iterable[Json]], str],
 ) -> AsyncIterator[str]:
     yield head
     while True:
@@ -192,7 +196,7 @@ async def _stream(
 # --- as clients see them ------------------------------------------------------------------------------------
 
 
-def _listing_view(found: Window, chosen: Selection | None) -> Json:
+def _listing_view(found: InsightWindow, chosen: Selection | None) -> Json:
     window = chosen and {"start_time": iso(chosen.start), "end_time": iso(chosen.end)}
     page = found.page
     return {

@@ -102,7 +102,7 @@ async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Re
     return JsonAnswer(_counted(answers, skip), 202)
 
 
-def _counted(answers: Sequence[store.Answer], skip: bool) -> dict[str, object]:
+def _counted(answers: Sequence[store.IntakeOutcome], skip: bool) -> dict[str, object]:
     known = [(index, each.id) for index, each in enumerate(answers) if isinstance(each, store.Conflict)]
     created = sum(isinstance(each, store.Accepted) and each.created for each in answers)
     body: dict[str, object] = {
@@ -127,5 +127,5 @@ def _skip_conflicts(request: Request) -> bool:
 def refuse_when_full(owned: Resources) -> None:
     """Take nothing in where there is no room for it. Raises ApiError 503."""
     # The depth is counted once a second, so up to a second's posts may come in above the limit.
-    if owned.monitor.depth >= owned.settings.max_queue_depth:
+    if owned.capacity.depth >= owned.settings.max_queue_depth:
         raise ApiError(Code.QUEUE_FULL, retry_after=5)

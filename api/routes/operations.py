@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from api.dependencies import Owned, Resources
 from core.clock import iso
 from core.metrics import CONTENT_TYPE
-from llm.circuit_breaker import State
+from llm.circuit_breaker import CircuitState
 
 router = APIRouter(tags=["operations"])
 
-CIRCUIT_VALUE = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+CIRCUIT_VALUE = {CircuitState.CLOSED: 0, CircuitState.HALF_OPEN: 1, CircuitState.OPEN: 2}
 
 
 class Health(BaseModel):
@@ -47,33 +47,33 @@ class Alive(BaseModel):
 async def health(owned: Owned) -> Response:
     """200 while intake works, `degraded` where analysis cannot go on; 503 when the database is gone."""
     view = _health(owned)
-    return JSONResponse(view, 200 if owned.monitor.database_ok else 503)
+    return JSONResponse(view, 200 if owned.capacity.database_ok else 503)
 
 
 def _health(owned: Resources) -> dict[str, Any]:
-    monitor, workers, gate = owned.monitor, owned.workers, owned.gate
+    capacity, workers, gateway = owned.capacity, owned.workers, owned.gateway
     dead = [worker for worker in workers if not worker.running]
     deaths = [worker.last_death for worker in (*dead, *workers) if worker.last_death is not None]
     reasons = [
-        *(() if monitor.database_ok else ("the database does not answer",)),
+        *(() if capacity.database_ok else ("the database does not answer",)),
         *(f"the worker is being restarted after {worker.last_death}" for worker in dead),
-        *(() if monitor.trouble is None else (monitor.trouble,)),
-        *(() if gate.blocked in (None, monitor.trouble) else (gate.blocked,)),
+        *(() if capacity.trouble is None else (capacity.trouble,)),
+        *(() if gateway.blocked in (None, capacity.trouble) else (gateway.blocked,)),
     ]
     return {
-        "status": "unavailable" if not monitor.database_ok else "degraded" if reasons else "ok",
+        "status": "unavailable" if not capacity.database_ok else "degraded" if reasons else "ok",
         "reasons": reasons,
-        "queue_size": monitor.depth,
-        "summary_queue_size": monitor.summaries,
+        "queue_size": capacity.depth,
+        "summary_queue_size": capacity.summaries,
         "worker_running": not dead,
         "worker_restarts": sum(worker.restarts for worker in workers),
         "worker_last_death": next(iter(deaths), None),
-        "db_ok": monitor.database_ok,
-        "analyzer": gate.current.analyzer.name,
-        "model": gate.current.analyzer.model,
-        "circuit": None if gate.circuit is None else gate.circuit.value,
-        "oldest_queued_seconds": round(monitor.oldest_seconds, 1),
-        "drain_seconds": None if monitor.drain_seconds is None else round(monitor.drain_seconds, 1),
+        "db_ok": capacity.database_ok,
+        "analyzer": gateway.current.analyzer.name,
+        "model": gateway.current.analyzer.model,
+        "circuit": None if gateway.circuit is None else gateway.circuit.value,
+        "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
+        "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
         "started_at": iso(owned.started_at),
     }
 
@@ -88,6 +88,6 @@ async def healthz() -> Response:
 async def metrics(owned: Owned) -> Response:
     """Prometheus' text format."""
     owned.metrics.batch_size.set(owned.processor.batch_size)
-    if owned.gate.circuit is not None:
-        owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gate.circuit])
+    if owned.gateway.circuit is not None:
+        owned.metrics.circuit_state.set(CIRCUIT_VALUE[owned.gateway.circuit])
     return Response(owned.metrics.render(), media_type=CONTENT_TYPE)

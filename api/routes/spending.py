@@ -68,7 +68,7 @@ class Day(Spent):
     date: str
 
 
-class Budget(BaseModel):
+class BudgetOut(BaseModel):
     """What may be spent a UTC day, null without a limit."""
 
     daily_usd: float | None
@@ -80,7 +80,7 @@ class Spending(BaseModel):
 
     days: list[Day]
     total: Spent
-    budget: Budget
+    budget: BudgetOut
 
 
 class Estimate(BaseModel):
@@ -114,22 +114,22 @@ async def estimate(owned: Owned) -> Response:
     """What the conversations that wait will cost, and how long they will take."""
     since = spending.day_of(owned.clock()) - LOOK_BACK
     rows = await owned.database.read(partial(spending.days, since=since))
-    depth, per_call = owned.monitor.depth, owned.processor.batch_size
-    ledger = owned.gate.ledger
+    depth, per_call = owned.capacity.depth, owned.processor.batch_size
+    budget = owned.gateway.budget
     analysed = sum(row.analysed for row in rows)
     spent = sum(row.spent - row.summary_spent for row in rows)
-    calls = 0 if ledger is None else math.ceil(depth / per_call)
-    if ledger is None:
+    calls = 0 if budget is None else math.ceil(depth / per_call)
+    if budget is None:
         each, based_on = 0.0, "the offline analyzer costs nothing"
     elif analysed:
         each, based_on = spent / analysed, f"the last {LOOK_BACK} days"
     else:
         each, based_on = (
-            ledger.worst_case([" " * 200]) / per_call,
+            budget.worst_case([" " * 200]) / per_call,
             "the worst case of a call at the list price",
         )
-    pace = OFFLINE_PER_SECOND if ledger is None else owned.settings.outbound_rps
-    seconds = (depth if ledger is None else calls) / pace
+    pace = OFFLINE_PER_SECOND if budget is None else owned.settings.outbound_rps
+    seconds = (depth if budget is None else calls) / pace
     view = {
         "queue_size": depth,
         "calls": calls,
@@ -155,15 +155,15 @@ async def resume(owned: Owned) -> Response:
 
 async def _turn(owned: Resources, *, on: bool) -> Response:
     await owned.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=on))
-    owned.gate.brake.paused = on
+    owned.gateway.hold.paused = on
     owned.processor.wake()
     return JSONResponse({"paused": on})
 
 
 def _day(owned: Resources, row: Row[Any]) -> dict[str, Any]:
     each = (row.spent - row.summary_spent) / row.analysed if row.analysed else 0
-    ledger = owned.gate.ledger
-    overhead = 0 if ledger is None else ledger.overhead()
+    budget = owned.gateway.budget
+    overhead = 0 if budget is None else budget.overhead()
     return {
         **{name: getattr(row, name) for name in (*COUNTS, *TOKENS)},
         "usd": _usd(row.spent),

@@ -16,7 +16,7 @@ from typing import Any, Self, cast
 
 from core import cpus
 from domain.analysis import ProviderFault, Reply, Usage, validate_row
-from domain.summaries import Heard, Material, Summarised
+from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
 
 MODEL = "vader-1"  # part of the cache's key: count up when the rules change
@@ -89,7 +89,10 @@ class OfflineAnalyzer:
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
 
     async def summarise(
-        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
     ) -> Summarised:
         """A summary by extracts, there all at once. Everything else as in `analyse`."""
         (answer,) = await self._answered({"summarise": material.document}, before_send)

@@ -22,10 +22,10 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
-from store.conversations.chat_windows import Window, touched
+from store.conversations.chat_windows import ChatWindow, touched
 from store.conversations.records import WITHOUT_RAW_DATA
 from store.search import index, pages
-from store.search.pages import COUNTED, Page
+from store.search.pages import COUNTED, SearchPage
 
 SHOWN_PARTICIPANTS = 100
 """Of a chat: those who wrote in it first."""
@@ -74,9 +74,9 @@ class Asked:
         return self.start is not None or self.end is not None
 
     @property
-    def window(self) -> Window:
+    def window(self) -> ChatWindow:
         """When it was said."""
-        return Window(self.start, self.end)
+        return ChatWindow(self.start, self.end)
 
 
 # Made once: to put them together takes longer than a page of ten.
@@ -140,13 +140,13 @@ def page(
 
 def _part(
     connection: Connection, chosen: Select[Any] | CompoundSelect[Any], *, offset: int, limit: int
-) -> Page:
+) -> SearchPage:
     found = chosen.subquery("found")
     total = connection.scalar(select(func.count()).select_from(found)) or 0
     if offset >= total:
-        return Page((), total, total_is_exact=True)
+        return SearchPage((), total, total_is_exact=True)
     some = select(found.c.number).order_by(found.c.number.desc()).limit(limit).offset(offset)
-    return Page(connection.scalars(some).all(), total, total_is_exact=True)
+    return SearchPage(connection.scalars(some).all(), total, total_is_exact=True)
 
 
 def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
@@ -171,9 +171,9 @@ def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
 
 def _with_words(
     connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int, counted: int
-) -> Page:
+) -> SearchPage:
     if not phrases:
-        return Page((), 0, total_is_exact=True)
+        return SearchPage((), 0, total_is_exact=True)
     among, besides = _in_window(connection, asked, phrases) if asked.has_window else (None, ())
     return pages.page(
         connection,

@@ -26,7 +26,7 @@ Conditions = Sequence[ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ChatWindow:
     """From `start` to before `end`, UTC microseconds or what stands for them; an end that is None is open."""
 
     start: int | ColumnElement[int] | None
@@ -86,7 +86,7 @@ def _touched(has_start: bool, has_end: bool, *, as_arrays: bool) -> Select[Any]:
     """
     c = conversations.c
     start, end = (bindparam(name, type_=BigInteger) for name in ("start", "end"))
-    window = Window(start if has_start else None, end if has_end else None)
+    window = ChatWindow(start if has_start else None, end if has_end else None)
     inside = window.holds_whole().label("inside")
     chats = [select(c.number, inside).where(*part) for part in window.touching()]
     texts = select(c.number, literal(True)).where(IS_TEXT, *window.holds(c.timestamp))

@@ -17,7 +17,7 @@ WITHOUT_EXTRAS = tuple(column for column in conversations.c if column.name not i
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PostedMessage:
     """One message and the chat that it is for."""
 
     chat: str
@@ -34,7 +34,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class MessageConflict:
     """Nothing of the post was stored, because of messages that are known with other content."""
 
     at: Sequence[int]
@@ -49,7 +49,7 @@ class Full:
     """The place in the post of the first message that is too many."""
 
 
-Answer = Sequence[Placed] | Clash | Full
+PostOutcome = Sequence[Placed] | MessageConflict | Full
 
 
 def made_id(position: int) -> str:
@@ -57,7 +57,9 @@ def made_id(position: int) -> str:
     return f"#{position}"
 
 
-def post(connection: Connection, posts: Sequence[Sequence[Said]], *, now: int, quiet: int) -> list[Answer]:
+def post(
+    connection: Connection, posts: Sequence[Sequence[PostedMessage]], *, now: int, quiet: int
+) -> list[PostOutcome]:
     """Add what is new of each post, in the order given, and say where every message is.
 
     `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises growth.Raced.
@@ -68,7 +70,7 @@ def post(connection: Connection, posts: Sequence[Sequence[Said]], *, now: int, q
     return answers
 
 
-def _open(connection: Connection, said: Sequence[Said]) -> dict[str, Growing]:
+def _open(connection: Connection, said: Sequence[PostedMessage]) -> dict[str, Growing]:
     c = conversations.c
     ids = list(dict.fromkeys(each.chat for each in said))
     # By number, as everybody locks conversations.
@@ -106,7 +108,7 @@ def _known(connection: Connection, ids: Sequence[tuple[int, str]]) -> list[tuple
 # --- what becomes of it -------------------------------------------------------------------------------------
 
 
-def _place(said: Sequence[Said], chats: Mapping[str, Growing]) -> Answer:
+def _place(said: Sequence[PostedMessage], chats: Mapping[str, Growing]) -> PostOutcome:
     """Where a post's messages will be; a post that cannot be stored as a whole changes no chat."""
     drafts: dict[str, Growing] = {}
     placed: list[Placed] = []
@@ -124,7 +126,7 @@ def _place(said: Sequence[Said], chats: Mapping[str, Growing]) -> Answer:
             position = draft.append(each.message)
             placed.append(Placed(position, each.message.message_id or made_id(position), created=True))
     if clashes:
-        return Clash(clashes)
+        return MessageConflict(clashes)
     for id_, draft in drafts.items():
         chats[id_].take(draft)
     return placed

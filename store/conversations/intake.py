@@ -64,10 +64,10 @@ class Conflict:
     id: str
 
 
-Answer = Accepted | Conflict
+IntakeOutcome = Accepted | Conflict
 
 
-def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Answer]:
+def accept(connection: Connection, group: Sequence[NewConversation]) -> list[IntakeOutcome]:
     """Store what is new of a group, in the order given; nobody fails for a neighbour."""
     numbers = _insert(connection, _in_lock_order(connection, group))
     created = {id(each) for each in _first_of_each(group) if each.key in numbers}
@@ -235,7 +235,7 @@ def _ids(each: NewConversation | Found) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _answer(new: NewConversation, known: Known) -> Answer | None:
+def _answer(new: NewConversation, known: Known) -> IntakeOutcome | None:
     same = {known[id_].id: known[id_] for id_ in _ids(new) if id_ in known}
     if not same:
         return None

@@ -110,15 +110,15 @@ class OneWriter:
             )
         except asyncio.CancelledError:
             # What has begun is still finished by the thread; whether it was committed nobody can tell any more.
-            _settle(job.done, error=ConnectionError(CLOSING))
+            _resolve(job.done, error=ConnectionError(CLOSING))
             raise
         except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
-            _settle(job.done, error=error)
+            _resolve(job.done, error=error)
             if _is_locked(error):
                 self._refuse(waiting, error)
         else:
             self.committed(seconds)
-            _settle(job.done, result)
+            _resolve(job.done, result)
 
     def _refuse(self, waiting: tuple[int, int], error: Exception) -> None:
         """Those who waited as long as the one that met a lock have waited long enough.
@@ -127,7 +127,7 @@ class OneWriter:
         """
         for lane, length in zip((self._posts, self._others), waiting, strict=True):
             for _ in range(length):
-                _settle(lane.popleft().done, error=error)
+                _resolve(lane.popleft().done, error=error)
 
     async def share(self, cpu: int) -> None:
         """Keep the calling thread, which is to be the event loop's, and the writer's on one CPU.
@@ -142,7 +142,7 @@ class OneWriter:
     def abandon(self) -> None:
         """Tell whoever still waits that nobody will commit any more."""
         for job in (*self._posts, *self._others):
-            _settle(job.done, error=ConnectionError(CLOSING))
+            _resolve(job.done, error=ConnectionError(CLOSING))
 
     def _commit(self, fn: Transaction[Result]) -> tuple[Result, float]:
         """What `fn` gives, and the seconds that its commit took."""
@@ -175,7 +175,7 @@ class _Job:
     done: "asyncio.Future[Any]"
 
 
-def _settle(future: "asyncio.Future[Any]", result: object = None, error: Exception | None = None) -> None:
+def _resolve(future: "asyncio.Future[Any]", result: object = None, error: Exception | None = None) -> None:
     if future.done():
         return
     if error is not None:

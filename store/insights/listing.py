@@ -93,53 +93,57 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class InsightPage:
     """A part of a list, and where the next part begins, if there is one."""
 
     insights: Sequence[Listed]
     next: Position | None
 
 
-NOTHING = Page((), None)
+NOTHING = InsightPage((), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class InsightWindow:
     """A page, how many insights there are in all, and how many conversations were skipped beside them."""
 
-    page: Page
+    page: InsightPage
     total: int
     skipped: int
 
 
 def window(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
-) -> Window:
+) -> InsightWindow:
     """A page of the chosen insights with the exact numbers of its window."""
     topic = windows.topic_of(connection, chosen.cluster)
     total = 0 if topic is None else windows.total_of(connection, topic, chosen)
     found = NOTHING if topic is None or not total else _page(connection, chosen, topic, limit, before)
-    return Window(found, total, windows.skipped(connection, chosen.start, chosen.end))
+    return InsightWindow(found, total, windows.skipped(connection, chosen.start, chosen.end))
 
 
-def page(connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None) -> Page:
+def page(
+    connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
+) -> InsightPage:
     """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
     topic = windows.topic_of(connection, chosen.cluster)
     return NOTHING if topic is None else _page(connection, chosen, topic, limit, before)
 
 
-def _page(connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None) -> Page:
+def _page(
+    connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None
+) -> InsightPage:
     found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before)
     listed = _listed(connection, [number for _, number in found[:limit]])
-    return Page(listed, found[limit - 1] if len(found) > limit else None)
+    return InsightPage(listed, found[limit - 1] if len(found) > limit else None)
 
 
-def recent(connection: Connection, *, limit: int) -> Window:
+def recent(connection: Connection, *, limit: int) -> InsightWindow:
     """The insights that were made last, the newest first, with the numbers of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return Window(Page(_listed(connection, numbers), None), *windows.totals_ever(connection))
+    return InsightWindow(InsightPage(_listed(connection, numbers), None), *windows.totals_ever(connection))
 
 
 def _listed(connection: Connection, numbers: Sequence[int]) -> list[Listed]:

@@ -38,7 +38,7 @@ SETTLE = (
 )
 
 
-class Kind(Enum):
+class CallKind(Enum):
     """What a call is for: what summaries cost is counted once more by itself."""
 
     ANALYSIS = "analysis"
@@ -51,11 +51,11 @@ def day_of(moment: int) -> int:
 
 
 def reserve(
-    connection: Connection, day: int, ticks: int, *, budget: int | None, kind: Kind = Kind.ANALYSIS
+    connection: Connection, day: int, ticks: int, *, budget: int | None, kind: CallKind = CallKind.ANALYSIS
 ) -> bool:
     """Set aside the most that a call can cost; False, and nothing is set aside, where the day's budget forbids."""
     connection.execute(_begin(connection.dialect.name), {"day": day})
-    given: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is Kind.SUMMARY)}
+    given: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is CallKind.SUMMARY)}
     if budget is None:
         return connection.execute(RESERVE, given).rowcount == 1
     return connection.execute(RESERVE_WITHIN, {**given, "budget": budget}).rowcount == 1
@@ -73,18 +73,18 @@ def left(connection: Connection, day: int, budget: int) -> int:
     return max(0, budget - (used or 0))
 
 
-def settle(
+def record(
     connection: Connection,
     day: int,
     *,
     reserved: int,
     cost: int,
     usage: Usage,
-    kind: Kind = Kind.ANALYSIS,
+    kind: CallKind = CallKind.ANALYSIS,
 ) -> None:
     """Replace a reservation by what the call cost, on the day it was made."""
     used = {f"used_{name}": getattr(usage, name) for name in USED}
-    of_summary = cost if kind is Kind.SUMMARY else 0
+    of_summary = cost if kind is CallKind.SUMMARY else 0
     given = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
     connection.execute(SETTLE, given)
 

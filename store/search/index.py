@@ -31,7 +31,7 @@ ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """A message and the words under which it is found."""
 
     conversation: int
@@ -40,12 +40,14 @@ class Entry:
     words: Sequence[str]
 
 
-def entry(conversation: int, position: int, said: str, author: str | None) -> Entry:
+def entry(conversation: int, position: int, said: str, author: str | None) -> IndexEntry:
     """What the index holds of a message."""
-    return Entry(conversation, position, [*indexed(said), *([] if author is None else [written_by(author)])])
+    return IndexEntry(
+        conversation, position, [*indexed(said), *([] if author is None else [written_by(author)])]
+    )
 
 
-def add(connection: Connection, entries: Iterable[Entry]) -> None:
+def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
     """Make messages be found that are not in the index yet."""
     of_postgresql = connection.dialect.name == "postgresql"
     rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in entries]
@@ -64,7 +66,7 @@ def waiting(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     return connection.execute(some.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
 
 
-def catch_up(connection: Connection, entries: Sequence[Entry]) -> None:
+def catch_up(connection: Connection, entries: Sequence[IndexEntry]) -> None:
     """Index messages that were waiting, unless somebody has meanwhile, or has deleted them."""
     c = conversations.c
     first = {each.conversation: each.position for each in reversed(entries)}
@@ -191,11 +193,11 @@ CHATS_BY_VECTOR = (
 )
 
 
-def _as_document(entry: Entry) -> dict[str, Any]:
+def _as_document(entry: IndexEntry) -> dict[str, Any]:
     return {"place": entry.conversation * POSITIONS + entry.position, "words": " ".join(entry.words)}
 
 
-def _as_vector(entry: Entry) -> dict[str, Any]:
+def _as_vector(entry: IndexEntry) -> dict[str, Any]:
     places: dict[str, list[str]] = {}
     for place, word in enumerate(entry.words, 1):
         if word != NOTHING:

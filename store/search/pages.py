@@ -27,7 +27,7 @@ NARROW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SearchPage:
     """Some of the chats, as their numbers, falling."""
 
     numbers: Sequence[int]
@@ -46,7 +46,7 @@ def page(
     offset: int,
     limit: int,
     counted: int = COUNTED,
-) -> Page:
+) -> SearchPage:
     """Up to `limit` conversations behind `offset`, newest first: those with a message that contains every phrase.
 
     There has to be a phrase. It is by that author, and the conversation, where they are given, one of those `among`
@@ -60,28 +60,28 @@ def page(
         asked = _Asked(connection, query, _words_of(connection, phrases, author), _range(among))
         found = look(asked, offset + limit + 1, counted)
     numbers = sorted([*found.numbers, *besides], reverse=True)[offset : offset + limit]
-    return Page(numbers, found.total + len(besides), found.total_is_exact)
+    return SearchPage(numbers, found.total + len(besides), found.total_is_exact)
 
 
 def _words_of(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
     return index.query(connection, [(word,) for phrase in phrases for word in phrase], author)
 
 
-def _all(numbers: Iterable[int]) -> Page:
+def _all(numbers: Iterable[int]) -> SearchPage:
     falling = sorted(numbers, reverse=True)
-    return Page(falling, len(falling), total_is_exact=True)
+    return SearchPage(falling, len(falling), total_is_exact=True)
 
 
-def _in_documents(asked: "_Asked", wanted: int, counted: int) -> Page:
+def _in_documents(asked: "_Asked", wanted: int, counted: int) -> SearchPage:
     """From the end; the rest is counted from the start, because FTS5 takes twice as long to go back."""
     newest, is_all = asked.newest_documents(wanted)
     if is_all:
         return _all(newest)
     messages, chats = asked.count_documents(counted + 1)
-    return Page(newest, max(chats, len(newest)), total_is_exact=messages <= counted)
+    return SearchPage(newest, max(chats, len(newest)), total_is_exact=messages <= counted)
 
 
-def _in_vectors(asked: "_Asked", wanted: int, counted: int) -> Page:
+def _in_vectors(asked: "_Asked", wanted: int, counted: int) -> SearchPage:
     """By the index, unless that takes long, as it does for a common word, however few of its chats are wanted."""
     asked.connection.execute(PLAN_ANEW)
     walks: tuple[int, ...] = ()
@@ -94,7 +94,7 @@ def _in_vectors(asked: "_Asked", wanted: int, counted: int) -> Page:
         if is_all:
             return _all(newest)
         if not asked.is_narrow and len(newest) >= wanted:
-            return Page(newest, len(newest), total_is_exact=False)
+            return SearchPage(newest, len(newest), total_is_exact=False)
     return _all(asked.vectors())
 
 

@@ -111,7 +111,10 @@ def test_an_answer_that_was_asked_for_again_needs_a_kill_that_cut_it_off(
     ("wrong", "complaint"),
     [
         ({"most_in_flight": 0}, "1 calls in flight at one kill, where 0 may be"),
-        ({"books": replace(SOUND.books, open=0)}, "1 calls came without an end, 0 are open in the books"),
+        (
+            {"books": replace(SOUND.books, open=0)},
+            "1 calls came without an end, 0 are open in the books",
+        ),
         (
             {"asked": [Asked(1, ["f"], ["f"], settled=False)]},
             "1 calls came without an end, and no kill cut them off",

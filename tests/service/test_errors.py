@@ -261,7 +261,7 @@ class Everything(BaseModel):
     pattern: Annotated[str, Field(pattern="^x$")]
     short: Annotated[str, Field(max_length=2)]
     pet: Annotated[Cat | Dog, Field(discriminator="kind")]
-    either: int | list[int]
+    wait_at_most: int | list[int]
     asserted: str
 
     @field_validator("asserted")

@@ -228,15 +228,15 @@ async def test_a_summary_is_heard_while_it_is_written_and_is_the_same(
     client: GrokClient, fake: FakeGrok
 ) -> None:
     whole = await client.summarise(CHAT, at_once)
-    heard: list[str] = []
-    streamed = await client.summarise(CHAT, at_once, heard.append)
+    on_draft: list[str] = []
+    streamed = await client.summarise(CHAT, at_once, on_draft.append)
 
     assert streamed.summary == whole.summary
     assert (streamed.raw, streamed.usage.completion_tokens) == (whole.raw, whole.usage.completion_tokens)
     assert streamed.usage.cost_ticks
-    assert len(heard) > 1
-    assert heard[-1] == whole.raw
-    drafts = list(dict.fromkeys(draft(each) for each in heard))
+    assert len(on_draft) > 1
+    assert on_draft[-1] == whole.raw
+    drafts = list(dict.fromkeys(draft(each) for each in on_draft))
     assert drafts[0] == ""
     assert drafts[-1] == "Messages 1 to 5."
     assert all(later.startswith(earlier) for earlier, later in pairwise(drafts))

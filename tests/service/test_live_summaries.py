@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from core.clock import now
 from core.debounce import Debounce
 from database import Database
-from services.live import Hub, Said
+from services.live import Hub, LiveMessage
 from services.live_summaries import LiveSummaries
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
@@ -30,7 +30,7 @@ async def drafted(client: Client) -> tuple[str, Json]:
     """What all drafts come to, and the summary after them."""
     text = ""
     while True:
-        frame = await client.either("summary.draft", "summary")
+        frame = await client.wait_at_most("summary.draft", "summary")
         if frame["type"] == "summary":
             return text, frame["summary"]
         text = frame["text"] if frame["starts"] else text + frame["text"]
@@ -48,11 +48,11 @@ async def test_a_chat_that_is_quiet_is_summarised_once_and_everybody_hears_it_wr
         for number in range(10):
             await a.say(f"My parcel is late, {number}")
             await a.next("ack")
-        heard = await asyncio.gather(drafted(a), drafted(b))
+        on_draft = await asyncio.gather(drafted(a), drafted(b))
         stored = await service.get("/chats/c1/summary")
 
     assert summaries(grok) == 1
-    assert [*heard] == [(stored["summary"], stored)] * 2
+    assert [*on_draft] == [(stored["summary"], stored)] * 2
     assert stored["message_count"] == 10
     assert stored["analyzer"] == "grok"
     assert grok.violations == []
@@ -153,7 +153,7 @@ class Away:
 
 
 async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Database) -> None:
-    async def nothing(*_: object) -> Sequence[Said]:
+    async def nothing(*_: object) -> Sequence[LiveMessage]:
         return ()
 
     await db.write(lambda connection: added(connection, said("c1")))

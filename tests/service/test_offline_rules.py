@@ -146,9 +146,9 @@ def test_headlines_are_not_names() -> None:
 def test_sentiment_and_clusters_are_the_customers() -> None:
     said = "customer: My bag is lost.\nIt is green.\nagent: Wonderful, a perfect day! Your invoice is ready."
 
-    heard = analyse_text(said, BUILT_IN)
+    on_draft = analyse_text(said, BUILT_IN)
 
-    assert (heard.score, heard.clusters) == (
+    assert (on_draft.score, on_draft.clusters) == (
         score("My bag is lost.\nIt is green."),
         clusters("My bag is lost."),
     )

@@ -11,11 +11,11 @@ from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply, Usage
-from domain.summaries import Heard, Material, Summarised
-from llm.budget import Ledger
+from domain.summaries import DraftListener, Material, Summarised
+from llm.budget import Budget
 from llm.canary import CANARY
-from llm.circuit_breaker import CircuitBreaker, State
-from llm.hold import Brake
+from llm.circuit_breaker import CircuitBreaker, CircuitState
+from llm.hold import Hold
 from llm.outbound import Blocked, Outbound
 from llm.provider import backoff
 from models import grok_calls
@@ -56,7 +56,10 @@ class Scripted:
         return Usage(prompt_tokens=5_000, completion_tokens=500)
 
     async def summarise(
-        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
     ) -> Summarised:
         await before_send()
         return Summarised(summary=a_summary(), raw="{}", model=self.model)
@@ -80,13 +83,13 @@ class Bench:
         self.breaker = CircuitBreaker(THRESHOLD, COOLDOWN, self.time)
         self.metrics = Metrics()
         self.db = db
-        self.gate = self.built()
+        self.gateway = self.built()
 
     def built(self) -> Outbound:
         settings = Settings(_env_file=None, cooldown_seconds=COOLDOWN)  # type: ignore[call-arg]
         longest = backoff(settings, uniform=lambda _, most: most)
-        brake, ledger = Brake(lambda: NOON), Ledger(self.grok, lambda: NOON)
-        return Outbound(self.grok, self.pacer, self.breaker, brake, ledger, self.db, self.metrics, longest)
+        hold, budget = Hold(lambda: NOON), Budget(self.grok, lambda: NOON)
+        return Outbound(self.grok, self.pacer, self.breaker, hold, budget, self.db, self.metrics, longest)
 
     def pace_by_hand(self) -> tuple[asyncio.Event, asyncio.Event]:
         """From now on every call but the first waits for its slot: says so, and waits for a word to go on."""
@@ -98,11 +101,11 @@ class Bench:
             self.time.now += seconds
 
         self.pacer = Pacer(1, self.time, sleep)
-        self.gate = self.built()
+        self.gateway = self.built()
         return waits, go_on
 
     def call(self, text: str = "My parcel is late") -> "asyncio.Task[Reply]":
-        return asyncio.create_task(self.gate.call([text], lambda: None))
+        return asyncio.create_task(self.gateway.call([text], lambda: None))
 
     async def fails(self, with_: CallFailed, number: int) -> None:
         """Let a call leave, as number so and so, and fail."""
@@ -151,12 +154,12 @@ async def test_a_429_that_names_no_time_pauses_longer_each_time_but_never_longer
 async def test_a_pause_is_shown_with_its_end_and_what_the_server_said(bench: Bench) -> None:
     await bench.fails(RateLimited("Retry-After 7200, HTTP 429", retry_after=3_600), 0)
 
-    assert bench.gate.blocked == (
+    assert bench.gateway.blocked == (
         "rate limited by the provider, until 2025-03-31T13:00:00Z: Retry-After 7200, HTTP 429"
     )
     bench.time.now += 3_600
-    assert bench.gate.blocked is None
-    assert bench.breaker.state is State.CLOSED
+    assert bench.gateway.blocked is None
+    assert bench.breaker.state is CircuitState.CLOSED
 
 
 async def test_who_waits_for_a_slot_when_a_long_pause_begins_goes_back(bench: Bench) -> None:
@@ -179,30 +182,30 @@ async def test_who_waits_for_a_slot_when_a_long_pause_begins_goes_back(bench: Be
 
 
 async def test_a_call_whose_cost_is_reserved_leaves_though_the_budget_takes_no_other(bench: Bench) -> None:
-    bench.gate.brake.spent(NOON + 1, settlements=0)
+    bench.gateway.hold.spent(NOON + 1, settlements=0)
     call = bench.call()
     (await bench.grok.left(0)).set_result(WELL)
 
     assert await call == WELL
-    assert "budget" in str(bench.gate.blocked)
+    assert "budget" in str(bench.gateway.blocked)
 
 
 async def test_what_was_settled_while_the_budget_was_asked_is_not_overheard(bench: Bench) -> None:
     """It may have made the room that was missing; nothing else might be settled before the day is over."""
-    brake = bench.gate.brake
-    before = brake.settlements
-    brake.settled()
+    hold = bench.gateway.hold
+    before = hold.settlements
+    hold.settled()
 
-    brake.spent(NOON + 1, settlements=before)
-    assert brake.reason is None
-    brake.spent(NOON + 1, settlements=brake.settlements)
-    assert "budget" in str(brake.reason)
-    brake.settled()
-    assert brake.reason is None
+    hold.spent(NOON + 1, settlements=before)
+    assert hold.reason is None
+    hold.spent(NOON + 1, settlements=hold.settlements)
+    assert "budget" in str(hold.reason)
+    hold.settled()
+    assert hold.reason is None
 
 
 async def test_not_even_a_call_whose_cost_is_reserved_leaves_when_an_operator_paused(bench: Bench) -> None:
-    bench.gate.brake.paused = True
+    bench.gateway.hold.paused = True
 
     with pytest.raises(Blocked, match="operator"):
         await bench.call()
@@ -213,20 +216,20 @@ async def test_not_even_a_call_whose_cost_is_reserved_leaves_when_an_operator_pa
 
 async def test_calls_that_left_before_an_outage_ended_do_not_open_the_circuit_again(bench: Bench) -> None:
     late = [bench.call() for _ in range(THRESHOLD)]
-    endings = [await bench.grok.left(number) for number in range(THRESHOLD)]
+    waiters = [await bench.grok.left(number) for number in range(THRESHOLD)]
     for number in range(THRESHOLD):
         await bench.fails(DOWN, THRESHOLD + number)
-    assert bench.gate.blocked == "server_error: HTTP 503"
+    assert bench.gateway.blocked == "server_error: HTTP 503"
     bench.time.now += COOLDOWN
-    waiting = asyncio.create_task(bench.gate.until_free())
+    waiting = asyncio.create_task(bench.gateway.until_free())
     (await bench.grok.left(2 * THRESHOLD)).set_result(WELL)
     await waiting
 
-    for ending in endings:
+    for ending in waiters:
         ending.set_exception(ProviderFault("timeout", "no whole answer within 60 s"))
     await asyncio.gather(*late, return_exceptions=True)
 
-    assert bench.breaker.state is State.CLOSED
+    assert bench.breaker.state is CircuitState.CLOSED
     assert bench.grok.calls[2 * THRESHOLD][0] == [CANARY]
 
 
@@ -244,7 +247,7 @@ async def test_a_call_that_left_after_an_outage_counts_though_it_was_waiting_bef
 
     with pytest.raises(Denied):
         await waiting
-    assert bench.gate.blocked == "credits: HTTP 402"
+    assert bench.gateway.blocked == "credits: HTTP 402"
 
 
 # --- the canary ---------------------------------------------------------------------------------------------
@@ -252,24 +255,24 @@ async def test_a_call_that_left_after_an_outage_counts_though_it_was_waiting_bef
 
 async def test_a_canary_that_comes_back_ends_the_growing_of_the_backoff(bench: Bench) -> None:
     await bench.fails(DOWN, 0)
-    assert bench.gate.faults == 1
+    assert bench.gateway.faults == 1
 
-    vouched = asyncio.create_task(bench.gate.vouch())
+    canary_passed = asyncio.create_task(bench.gateway.canary_passes())
     (await bench.grok.left(1)).set_result(WELL)
 
-    assert await vouched
-    assert bench.gate.faults == 0
+    assert await canary_passed
+    assert bench.gateway.faults == 0
     await bench.fails(DOWN, 2)
-    assert bench.gate.blocked is None
+    assert bench.gateway.blocked is None
 
 
 async def test_a_canary_that_fails_opens_the_circuit_and_vouches_for_nobody(bench: Bench) -> None:
-    vouched = asyncio.create_task(bench.gate.vouch())
+    canary_passed = asyncio.create_task(bench.gateway.canary_passes())
     (await bench.grok.left(0)).set_exception(DOWN)
 
-    assert not await vouched
-    assert bench.gate.blocked == "server_error: HTTP 503"
-    assert not await bench.gate.vouch()
+    assert not await canary_passed
+    assert bench.gateway.blocked == "server_error: HTTP 503"
+    assert not await bench.gateway.canary_passes()
     assert len(bench.grok.calls) == 1
 
 
@@ -277,27 +280,27 @@ async def test_a_canary_stays_when_the_circuit_opens_while_it_waits_for_its_slot
     """It would be one more call into an outage."""
     waits, go_on = bench.pace_by_hand()
     await bench.fails(DOWN, 0)
-    vouched = asyncio.create_task(bench.gate.vouch())
+    canary_passed = asyncio.create_task(bench.gateway.canary_passes())
     await waits.wait()
 
     bench.breaker.deny(bench.breaker.epoch, "no credit")
     go_on.set()
 
-    assert not await vouched
+    assert not await canary_passed
     assert len(bench.grok.calls) == 1
     assert await bench.outcomes() == ["blocked"]
     assert bench.breaker.reason == "no credit"
 
 
 async def test_a_canary_that_is_under_way_when_the_service_stops_is_given_up_and_booked(bench: Bench) -> None:
-    vouched = asyncio.create_task(bench.gate.vouch())
+    canary_passed = asyncio.create_task(bench.gateway.canary_passes())
     await bench.grok.left(0)
 
-    await bench.gate.close()
+    await bench.gateway.close()
 
     assert await bench.outcomes() == ["given_back"]
     with pytest.raises(asyncio.CancelledError):
-        await vouched
+        await canary_passed
 
 
 # --- how calls are counted ----------------------------------------------------------------------------------
@@ -321,7 +324,7 @@ async def test_a_connection_that_was_never_made_counts_as_unreachable_and_who_wa
     with pytest.raises(ProviderFault):
         await bench.call()
     bench.grok.gone = None
-    bench.gate.brake.paused = True
+    bench.gateway.hold.paused = True
     with pytest.raises(Blocked):
         await bench.call()
 
@@ -333,13 +336,13 @@ async def test_a_connection_that_was_never_made_counts_as_unreachable_and_who_wa
 
 async def test_while_a_canary_finds_out_whose_400_it_was_no_call_leaves(bench: Bench) -> None:
     first, in_flight = bench.call(), bench.call()
-    endings = [await bench.grok.left(number) for number in range(2)]
-    endings[0].set_exception(WRONG_KEY)
+    waiters = [await bench.grok.left(number) for number in range(2)]
+    waiters[0].set_exception(WRONG_KEY)
     canary = await bench.grok.left(2)
 
     with pytest.raises(Blocked):
         await bench.call()
-    endings[1].set_exception(WRONG_KEY)
+    waiters[1].set_exception(WRONG_KEY)
     with pytest.raises(Denied):
         await in_flight
     canary.set_exception(WRONG_KEY)
@@ -347,8 +350,8 @@ async def test_while_a_canary_finds_out_whose_400_it_was_no_call_leaves(bench: B
         await first
 
     assert [texts == [CANARY] for texts, _ in bench.grok.calls] == [False, False, True]
-    assert bench.breaker.state is State.OPEN
-    assert "API key" in str(bench.gate.blocked)
+    assert bench.breaker.state is CircuitState.OPEN
+    assert "API key" in str(bench.gateway.blocked)
 
 
 async def test_a_400_about_keys_is_the_batchs_own_where_the_canary_comes_back(bench: Bench) -> None:
@@ -358,4 +361,4 @@ async def test_a_400_about_keys_is_the_batchs_own_where_the_canary_comes_back(be
 
     with pytest.raises(BatchFault):
         await call
-    assert bench.gate.blocked is None
+    assert bench.gateway.blocked is None

@@ -34,11 +34,11 @@ async def test_what_one_says_is_acknowledged_and_heard_by_all(service: Service) 
     async with joined(service.url, "c1") as speaker, joined(service.url, "c1") as other:
         await speaker.say(LATE, message_id="m1", ref=7)
         ack = await speaker.next("ack")
-        heard = [await each.next("message") for each in (speaker, other)]
+        on_draft = [await each.next("message") for each in (speaker, other)]
     [stored] = (await service.get("/chats/c1"))["messages"]
 
     assert ack == {"type": "ack", "ref": 7, "message_id": "m1", "position": 1, "duplicate": False}
-    assert heard == [{"type": "message", "message": stored}] * 2
+    assert on_draft == [{"type": "message", "message": stored}] * 2
     assert (stored["message_content"], stored["message_id"]) == (LATE, "m1")
 
 
@@ -95,11 +95,13 @@ async def test_many_who_speak_at_once_are_all_heard_in_one_order(service: Servic
 
     async with joined(service.url, "c1") as a, joined(service.url, "c1") as b, joined(service.url, "c1") as c:
         await asyncio.gather(talk(a, "a"), talk(b, "b"))
-        heard = [await each.texts(40) for each in (a, b, c)]
+        on_draft = [await each.texts(40) for each in (a, b, c)]
 
-    assert heard[0] == heard[1] == heard[2]
+    assert on_draft[0] == on_draft[1] == on_draft[2]
     for name in "ab":
-        assert [said for said in heard[0] if said[0] == name] == [f"{name}{number}" for number in range(20)]
+        assert [said for said in on_draft[0] if said[0] == name] == [
+            f"{name}{number}" for number in range(20)
+        ]
 
 
 async def test_a_client_that_does_not_read_holds_up_nobody(service: Service) -> None:
@@ -176,13 +178,13 @@ async def test_what_is_over_the_rate_is_told_and_the_rest_is_heard(database_url:
         await client.next("pong")
         acks = [frame["ref"] for frame in client.frames if frame["type"] == "ack"]
         errors = [frame for frame in client.frames if frame["type"] == "error"]
-        heard = await client.texts(len(acks))
+        on_draft = await client.texts(len(acks))
 
     assert len(acks) + len(errors) == 20
     assert acks[:5] == [0, 1, 2, 3, 4]
     assert errors
     assert {(told["error"], told["retry_after"]) for told in errors} == {("rate_limit_exceeded", 1)}
-    assert heard == [f"number {number}" for number in acks]
+    assert on_draft == [f"number {number}" for number in acks]
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after=-1", "?after=1&after=1", "?before=1", "?after=4"])
@@ -273,12 +275,12 @@ async def test_the_manuals_client_hears_everything_through_a_restart(
     database_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "API.md").read_text(), re.DOTALL)
-    heard: list[str] = []
+    on_draft: list[str] = []
 
     async def has_heard(*expected: str) -> None:
         def all_of_it() -> bool:
-            heard.extend(line for line in capsys.readouterr().out.splitlines() if line.startswith("u2: "))
-            return heard == [f"u2: {each}" for each in expected]
+            on_draft.extend(line for line in capsys.readouterr().out.splitlines() if line.startswith("u2: "))
+            return on_draft == [f"u2: {each}" for each in expected]
 
         await eventually(all_of_it)
 

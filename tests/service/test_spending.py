@@ -63,12 +63,12 @@ async def test_five_cents_a_day_hold_under_five_thousand_that_wait(database_url:
             late = await service.post(f"Intake goes on though the day's budget is spent ({day})")
             assert (await service.one(late))["status"] == "queued"
             calendar.turn()
-        books = await service.rows("SELECT spent FROM spending ORDER BY day LIMIT 2")
+        accounting = await service.rows("SELECT spent FROM spending ORDER BY day LIMIT 2")
         failed = await service.rows("SELECT 1 FROM conversations WHERE status = 'failed'")
 
     days = [later - earlier for earlier, later in pairwise(billed)]
     assert all(FIVE_CENTS - most_of_one() < day <= FIVE_CENTS for day in days)
-    assert [row.spent for row in books] == days
+    assert [row.spent for row in accounting] == days
     assert not failed
 
 

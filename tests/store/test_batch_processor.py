@@ -6,26 +6,26 @@ from typing import TypeVar
 
 from batch_processor import BatchProcessor
 from core.metrics import Metrics
-from core.priority import Turns
+from core.priority import PrioritySemaphore
 from database import Database
-from llm.gateway import Direct
-from llm.hold import Brake
+from llm.gateway import OfflineGateway
+from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
 from tests.service.test_outbound import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
 from tests.support.serving import eventually
-from worker.accounting import Bookkeeping
+from worker.accounting import Accounting
 from worker.packing import BatchSize
-from worker.settlement import Trials
+from worker.settlement import Quarantine
 
 Result = TypeVar("Result")
 
 
-class Watched(Direct):
+class Watched(OfflineGateway):
     """A gate that tells when somebody begins to wait for it."""
 
-    def __init__(self, brake: Brake) -> None:
-        super().__init__(Scripted(), brake)
+    def __init__(self, hold: Hold) -> None:
+        super().__init__(Scripted(), hold)
         self.waited_for = asyncio.Event()
 
     async def until_free(self) -> None:
@@ -55,15 +55,15 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
     """Else it would be held, and look as if it were under way, for as long as an outage lasts."""
     await db.write(lambda connection: take_in(connection, new("c0")))
     writers = Hesitant(db.writers)
-    gate = Watched(Brake(lambda: NOW))
+    gateway = Watched(Hold(lambda: NOW))
     processor = BatchProcessor(
         Database(db.readers, writers),
-        gate,
+        gateway,
         BatchSize.fixed(5),
         POLICY,
-        Bookkeeping(Metrics(), ended=lambda _: None, summarised=lambda _: None),
-        Turns(8),
-        Trials(4),
+        Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None),
+        PrioritySemaphore(8),
+        Quarantine(4),
         clock=lambda: NOW,
         token=lambda: "a",
     )
@@ -71,8 +71,8 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
         running = asyncio.create_task(processor.run())
         stack.callback(running.cancel)
         await writers.asked.wait()
-        gate.brake.paused = True
-        await gate.waited_for.wait()
+        gateway.hold.paused = True
+        await gateway.waited_for.wait()
         writers.begins.set()
 
         await eventually(lambda: writers.written == 2)  # the claim, and the giving back

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from database import Database
 from models import conversations, messages, participants
 from store.conversations import chats
-from store.conversations.chats import Answer, Clash, Full, Placed, Said
+from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
 from store.conversations.intake import Conflict, NewMessage, accept
 from store.conversations.records import get, remove, shorten
 from tests.support.chat_data import QUIET, added, post, said, talk, turns
@@ -112,7 +112,7 @@ async def test_a_known_id_with_other_content_is_a_clash(db: Database, other: dic
         before = stored(connection, "c")
         fields: dict[str, Any] = {"message_id": "m", "timestamp": NOW - 1, **other}
 
-        assert post(connection, said("c"), said("d"), said("c", **fields)) == Clash([2])
+        assert post(connection, said("c"), said("d"), said("c", **fields)) == MessageConflict([2])
 
         assert stored(connection, "c") == before
         assert [*statuses(connection)] == ["c"], "nothing of the post was stored"
@@ -131,7 +131,7 @@ async def test_a_clash_is_its_posts_own(db: Database) -> None:
         first, second, third = chats.post(connection, posts, now=NOW, quiet=QUIET)
 
         assert first == [Placed(1, "m", created=True)]
-        assert second == Clash([0])
+        assert second == MessageConflict([0])
         assert third == [Placed(2, "#2", created=True), Placed(1, "m", created=False)]
         assert [each.text for each in turns(connection, "c")] == ["one", "two"]
         assert stored(connection, "c").revision == 1
@@ -271,7 +271,7 @@ class Model:
 
     chats: defaultdict[str, list[NewMessage]] = field(default_factory=lambda: defaultdict(list))
 
-    def post(self, some: list[Said]) -> Answer:
+    def post(self, some: list[PostedMessage]) -> PostOutcome:
         drafts = {chat: list(held) for chat, held in self.chats.items()}
         placed: list[Placed] = []
         clashes: list[int] = []
@@ -287,7 +287,7 @@ class Model:
             position = known[0] if known else len(held)
             placed.append(Placed(position, each.message.message_id or f"#{position}", created=not known))
         if clashes:
-            return Clash(clashes)
+            return MessageConflict(clashes)
         self.chats.update(drafts)
         return placed
 
@@ -307,7 +307,7 @@ one_said = st.builds(
     groups=st.lists(st.lists(st.lists(one_said, min_size=1, max_size=5), min_size=1, max_size=3), max_size=4)
 )
 async def test_whatever_is_posted_positions_have_no_gaps_and_no_id_is_there_twice(
-    db: Database, groups: list[list[list[Said]]]
+    db: Database, groups: list[list[list[PostedMessage]]]
 ) -> None:
     def play(connection: Connection) -> None:
         model = Model()
@@ -347,7 +347,7 @@ async def test_racing_writers_leave_no_gap(database_url: URL) -> None:
             raced += await until_stored(some)
         return raced
 
-    async def until_stored(some: list[Said]) -> int:
+    async def until_stored(some: list[PostedMessage]) -> int:
         for raced in range(100):
             try:
                 async with engine.begin() as connection:

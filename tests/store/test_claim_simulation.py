@@ -36,7 +36,7 @@ from tests.support.rows import (
     take_in,
 )
 from worker.claims import Claimed
-from worker.outcomes import Work, after, charged
+from worker.outcomes import Work, charged, outcomes_after
 
 SHORT = "ok"
 TEXTS = (SHORT, *(f"{LATE} My number is {at}." for at in range(4)))
@@ -111,7 +111,7 @@ class Tally:
             BATCH: BatchFault("malformed", "?"),
         }
         if how in faults:
-            return after(faults[how], works, at=now, policy=POLICY, wait=2.0)
+            return outcomes_after(faults[how], works, at=now, policy=POLICY, wait=2.0)
         first, *others = works
         well: list[Outcome] = [self.right(work) for work in others]
         if how == WRONG_ROW:

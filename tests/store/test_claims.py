@@ -34,7 +34,7 @@ from tests.support.rows import (
     texts,
 )
 from worker.claims import Claim, Claimed
-from worker.outcomes import after, charged
+from worker.outcomes import charged, outcomes_after
 
 
 def locks(connection: Connection) -> int:
@@ -156,7 +156,7 @@ async def test_a_twin_leads_where_the_first_is_asked_again_later(db: Database) -
         take_in(connection, *texts(LATE, LATE))
         claimed = claim(connection)
         fault = ProviderFault("timeout", "60 s")
-        outcomes = after(fault, claimed.work, at=NOW, policy=POLICY, wait=20.0)
+        outcomes = outcomes_after(fault, claimed.work, at=NOW, policy=POLICY, wait=20.0)
         settle(connection, claimed.work, outcomes)
 
         again = claim(connection, "b", now=NOW + 1)

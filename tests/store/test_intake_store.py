@@ -15,8 +15,8 @@ from database import Database
 from models import conversations, messages
 from store.conversations.intake import (
     Accepted,
-    Answer,
     Conflict,
+    IntakeOutcome,
     NewConversation,
     NewMessage,
     accept,
@@ -98,7 +98,7 @@ async def test_a_group_that_clashes_in_every_way_gets_every_answer_right(db: Dat
             new("chosen", content_hash=A),
             new("conv_made"),
         )
-        group: list[tuple[NewConversation, Answer]] = [
+        group: list[tuple[NewConversation, IntakeOutcome]] = [
             (new("n0"), Accepted("n0", True)),
             (new("n1", external_id="e", content_hash=A), Accepted("by_e", False)),
             (new("n2", external_id="e", content_hash=B), Conflict("by_e")),
@@ -183,7 +183,7 @@ async def test_whoever_shares_an_id_shares_a_conversation_or_clashes(
     await tried(db, play)
 
 
-def check(connection: Connection, rows: list[NewConversation], answers: list[Answer]) -> None:
+def check(connection: Connection, rows: list[NewConversation], answers: list[IntakeOutcome]) -> None:
     """Each answer follows from what is stored when all have been answered."""
     for row, answer in zip(rows, answers, strict=True):
         same = [each for each in connection.execute(select(conversations)) if shares(row, each)]
@@ -234,8 +234,8 @@ async def test_racing_writers_with_shuffled_ids_neither_fail_nor_disagree(
     engine = create_async_engine(database_url, pool_size=WRITERS)
     together = asyncio.Barrier(WRITERS)
 
-    async def write(writer: int) -> list[Answer]:
-        answers: list[Answer] = []
+    async def write(writer: int) -> list[IntakeOutcome]:
+        answers: list[IntakeOutcome] = []
         for turn in range(ROUNDS):
             rows = [known_by(f"{turn}.{at}", own, writer) for at in range(SIZE)]
             dice.shuffle(rows)

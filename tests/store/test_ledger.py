@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select
 
 from database import Database
 from domain.analysis import BatchFault, Denied, ProviderFault, Reply, Usage
-from llm.budget import End, Entry, Ledger
+from llm.budget import Budget, End, Reservation
 from llm.prices import TICKS_PER_USD
 from models import spending
 from store.money.spending import DAY, day_of
@@ -109,40 +109,40 @@ class World:
     """By day, in ticks: what the provider bills; of it what the service learns of; the most that the calls may
     have cost of which it does not; and of that, what was never settled.
     """
-    ledger: Ledger = field(init=False)
+    budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(Priced(), lambda: self.now, budget=BUDGET)
+        self.budget = Budget(Priced(), lambda: self.now, limit=BUDGET)
 
     async def send(self, way: Way, carried: int, share: float) -> None:
         """One sender's call. It costs a share of the worst case, if it is billed at all."""
-        entry = await self.db.write(partial(self._open, ["x" * 400] * carried))
+        reservation = await self.db.write(partial(self._open, ["x" * 400] * carried))
         self._pass_time()
-        if entry is None:
+        if reservation is None:
             return
-        cost = round(entry.reserved * share) if way.billed else 0
-        self.billed[entry.day] += cost
-        assert self.billed[entry.day] <= BUDGET
-        self.known[entry.day] += cost if way.known else 0
-        self.unknown[entry.day] += 0 if way.known else entry.reserved
-        self.abandoned[entry.day] += entry.reserved if way.end is None else 0
+        cost = round(reservation.reserved * share) if way.billed else 0
+        self.billed[reservation.day] += cost
+        assert self.billed[reservation.day] <= BUDGET
+        self.known[reservation.day] += cost if way.known else 0
+        self.unknown[reservation.day] += 0 if way.known else reservation.reserved
+        self.abandoned[reservation.day] += reservation.reserved if way.end is None else 0
         await asyncio.sleep(0)
         if way.end is not None:
             end = way.end(Usage(100, 0, 100, 0, cost_ticks=cost))
-            await self.db.write(partial(self._close, entry, end, way.leaves))
+            await self.db.write(partial(self._close, reservation, end, way.leaves))
 
     def _pass_time(self) -> None:
         self.made += 1
         if self.made == self.midnight_after:
             self.now += DAY
 
-    def _open(self, texts: Sequence[str], connection: Connection) -> Entry | None:
-        _, entry = self.ledger.open(connection, texts, conversations=len(texts))
+    def _open(self, texts: Sequence[str], connection: Connection) -> Reservation | None:
+        _, reservation = self.budget.reserve_for(connection, texts, conversations=len(texts))
         self._look(connection)
-        return entry
+        return reservation
 
-    def _close(self, entry: Entry, end: End, left: bool, connection: Connection) -> None:
-        self.ledger.close(connection, entry, end, left=left)
+    def _close(self, reservation: Reservation, end: End, left: bool, connection: Connection) -> None:
+        self.budget.record(connection, reservation, end, left=left)
         self._look(connection)
 
     def _look(self, connection: Connection) -> None:

@@ -14,9 +14,9 @@ from core.clock import SECOND
 from core.errors import NotWritable
 from core.metrics import Metrics
 from database import Database
-from llm.hold import Brake
+from llm.hold import Hold
 from models import messages
-from services.capacity import RATE_OVER, Monitor
+from services.capacity import RATE_OVER, Capacity
 from store.conversations.records import remove
 from store.engine.faults import Fault
 from store.engine.readers import Connections
@@ -35,17 +35,17 @@ class Clock:
         return self.now
 
 
-def monitor(db: Database, clock: Clock | None = None) -> Monitor:
+def capacity(db: Database, clock: Clock | None = None) -> Capacity:
     ticking = clock or Clock()
-    return Monitor(db, Metrics(), Brake(ticking), ticking, max_bytes=10**9)
+    return Capacity(db, Metrics(), Hold(ticking), ticking, max_bytes=10**9)
 
 
-def gauge(watching: Monitor, name: str) -> float | None:
+def gauge(watching: Capacity, name: str) -> float | None:
     return watching.metrics.registry.get_sample_value(name)
 
 
 async def test_an_empty_queue_has_no_depth_and_no_age(db: Database) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     await watching.count()
 
     assert (watching.depth, watching.oldest_seconds, watching.drain_seconds) == (0, 0.0, 0.0)
@@ -53,7 +53,7 @@ async def test_an_empty_queue_has_no_depth_and_no_age(db: Database) -> None:
 
 
 async def test_depth_counts_what_has_not_ended_held_or_not(db: Database) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     await db.write(lambda connection: take_in(connection, *distinct(5), new("short", "ok")))
     claimed = await db.write(lambda connection: claim(connection, limit=2))
     await watching.count()
@@ -68,7 +68,7 @@ async def test_depth_counts_what_has_not_ended_held_or_not(db: Database) -> None
 
 async def test_the_age_is_that_of_the_oldest_that_has_not_ended(db: Database) -> None:
     clock = Clock()
-    watching = monitor(db, clock)
+    watching = capacity(db, clock)
     old = new("old", received_at=NOW - 60 * SECOND)
     await db.write(lambda connection: take_in(connection, old, new("young", f"{LATE} Now!")))
     await watching.count()
@@ -83,7 +83,7 @@ async def test_the_age_is_that_of_the_oldest_that_has_not_ended(db: Database) ->
 
 async def test_the_time_to_drain_follows_from_how_fast_conversations_end(db: Database) -> None:
     clock = Clock()
-    watching = monitor(db, clock)
+    watching = capacity(db, clock)
     await db.write(lambda connection: take_in(connection, *distinct(30)))
     await watching.count()
     assert watching.drain_seconds is None, "one count is no rate"
@@ -99,7 +99,7 @@ async def test_the_time_to_drain_follows_from_how_fast_conversations_end(db: Dat
 
 async def test_a_queue_that_does_not_move_for_half_a_minute_never_drains(db: Database) -> None:
     clock = Clock()
-    watching = monitor(db, clock)
+    watching = capacity(db, clock)
     await db.write(lambda connection: take_in(connection, *distinct(1)))
     await watching.count()
     watching.count_ended(100)
@@ -112,7 +112,7 @@ async def test_a_queue_that_does_not_move_for_half_a_minute_never_drains(db: Dat
 
 
 async def test_it_counts_until_it_is_cancelled(db: Database) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     run = asyncio.create_task(watching.run())
     await db.write(lambda connection: take_in(connection, *distinct(2)))
     await eventually(lambda: watching.depth == 2)
@@ -142,7 +142,7 @@ async def test_a_database_that_is_gone_is_noted_and_not_raised(
         else URL.create("postgresql+asyncpg", "nobody", host="127.0.0.1", port=1)
     )
     await db.write(lambda connection: take_in(connection, *distinct(2)))
-    watching = monitor(db)
+    watching = capacity(db)
     await watching.count()
 
     async with elsewhere(db, url) as lost:
@@ -164,24 +164,24 @@ async def failed_write(db: Database) -> None:
 async def test_after_a_write_that_failed_analysis_is_held_until_one_succeeds(
     db: Database, database_url: URL
 ) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     async with locked(database_url):
         await failed_write(db)
         await watching.count()
 
         assert watching.refusal is Fault.UNAVAILABLE
-        assert watching.brake.reason == "the database takes no writes"
+        assert watching.hold.reason == "the database takes no writes"
         with pytest.raises(NotWritable):
             watching.ensure_writable()
 
     await watching.count()
     assert watching.refusal is None
-    assert watching.brake.reason is None
+    assert watching.hold.reason is None
     watching.ensure_writable()
 
 
 async def test_a_write_that_failed_by_itself_refuses_nothing_and_a_trial_leaves_nothing(db: Database) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     with pytest.raises(DBAPIError):
         await db.write(lambda connection: connection.exec_driver_sql("SELECT nonsense"))
     assert db.write_failed
@@ -196,7 +196,7 @@ async def test_a_write_that_failed_by_itself_refuses_nothing_and_a_trial_leaves_
 
 
 async def test_a_table_that_is_gone_is_noted_and_not_raised(db: Database) -> None:
-    watching = monitor(db)
+    watching = capacity(db)
     await db.write(lambda connection: connection.exec_driver_sql("ALTER TABLE conversations RENAME TO other"))
 
     await watching.count()

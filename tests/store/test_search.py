@@ -14,7 +14,7 @@ from models import conversations
 from store.conversations.intake import NewMessage
 from store.conversations.records import remove, shorten
 from store.search import index, pages
-from store.search.index import Entry
+from store.search.index import IndexEntry
 from tests.support.chat_data import added, post, said, turns
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import new, stored, take_in
@@ -34,7 +34,7 @@ def found(connection: Connection, keyword: str, author: str | None = None) -> li
     return ids
 
 
-def entries_of(rows: Sequence[Row[Any]]) -> list[Entry]:
+def entries_of(rows: Sequence[Row[Any]]) -> list[IndexEntry]:
     return [index.entry(row.conversation, row.position, row.text, row.author) for row in rows]
 
 
@@ -306,7 +306,7 @@ async def test_only_those_among_some_are_found(db: Database) -> None:
 async def test_the_last_position_and_a_great_number_are_told_apart(db: Database) -> None:
     def play(connection: Connection) -> None:
         great = 2**40
-        index.add(connection, [Entry(great, 50_000, ["late"]), Entry(great + 1, 1, ["late"])])
+        index.add(connection, [IndexEntry(great, 50_000, ["late"]), IndexEntry(great + 1, 1, ["late"])])
 
         assert list(index.chats(connection, [("late",)])) == [great, great + 1]
         those = index.matches(connection, [("late",)], among=[great])

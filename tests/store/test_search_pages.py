@@ -11,8 +11,8 @@ from sqlalchemy import Connection, event, text
 from database import Database
 from domain.search_words import Phrase, wanted
 from store.search import index
-from store.search.index import Entry
-from store.search.pages import NARROW, SPARSE, Page, page
+from store.search.index import IndexEntry
+from store.search.pages import NARROW, SPARSE, SearchPage, page
 from tests.support.insight_data import thorough, tried
 
 LATE: Sequence[Phrase] = [("late",)]
@@ -23,7 +23,7 @@ def fill(connection: Connection, said: Sequence[tuple[int, str]]) -> None:
     positions: dict[int, int] = {}
     for number, words in said:
         positions[number] = positions.get(number, 0) + 1
-        index.add(connection, [Entry(number, positions[number], words.split())])
+        index.add(connection, [IndexEntry(number, positions[number], words.split())])
     analyse(connection)
 
 
@@ -39,16 +39,16 @@ def pages(
     limit: int,
     counted: int,
     among: Sequence[int] | None = None,
-) -> list[Page]:
+) -> list[SearchPage]:
     """All of them, and one behind the last."""
-    found: list[Page] = []
+    found: list[SearchPage] = []
     while not found or found[-1].numbers:
         offset = len(found) * limit
         found.append(page(connection, phrases, among=among, offset=offset, limit=limit, counted=counted))
     return found
 
 
-def are_pages_of(found: Sequence[Page], numbers: Sequence[int], limit: int) -> bool:
+def are_pages_of(found: Sequence[SearchPage], numbers: Sequence[int], limit: int) -> bool:
     """Whether they show these, and count them exactly where they say so, and enough of them where not."""
     return [number for each in found for number in each.numbers] == [*numbers] and all(
         each.total == len(numbers) if each.total_is_exact else at * limit + limit < each.total <= len(numbers)
@@ -153,7 +153,7 @@ async def test_those_among_some_are_found_however_far_apart_their_numbers_are(
 ) -> None:
     def play(connection: Connection) -> None:
         chats = sorted({*range(90, 300), *numbers})
-        said = [Entry(each, 1, ["late" if each % 5 else "order"]) for each in chats]
+        said = [IndexEntry(each, 1, ["late" if each % 5 else "order"]) for each in chats]
         index.add(connection, said)
         analyse(connection)
         expected = [number for number in numbers if number % 5][::-1]
@@ -183,7 +183,7 @@ async def test_what_is_rare_in_a_narrow_range_of_long_chats_is_counted_exactly(d
 # --- what it costs ------------------------------------------------------------------------------------------
 
 
-def reading(connection: Connection, **asked_for: Any) -> tuple[Page, list[str]]:
+def reading(connection: Connection, **asked_for: Any) -> tuple[SearchPage, list[str]]:
     """A first page, and the statements by which the index was read for it."""
     asked: list[str] = []
 
@@ -224,7 +224,9 @@ async def test_what_is_common_but_not_lately_is_not_read_to_its_end_either(db: D
 async def test_a_narrow_range_is_read_and_one_far_apart_is_looked_up(db: Database) -> None:
     def play(connection: Connection) -> None:
         chats = {"narrow": range(1, 51), "wide": range(1, 2 * NARROW), "far": range(1, 50 * FAR, FAR)}
-        index.add(connection, [Entry(each, 1, ["late"]) for each in sorted({*chats["wide"], *chats["far"]})])
+        index.add(
+            connection, [IndexEntry(each, 1, ["late"]) for each in sorted({*chats["wide"], *chats["far"]})]
+        )
         analyse(connection)
 
         read = {name: reading(connection, among=some) for name, some in chats.items()}

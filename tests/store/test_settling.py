@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from core import clock
-from core.tasks import Once, UnderWay, brief_goodbye, to_the_end
+from core.tasks import Once, TaskSet, grace_period, uninterrupted
 from database import Database
-from llm.hold import Brake
-from worker.settlement import Trials, persist
+from llm.hold import Hold
+from worker.settlement import Quarantine, persist
 
 
 def test_once_calls_what_it_was_given_the_first_time_only() -> None:
@@ -26,29 +26,29 @@ def test_once_calls_what_it_was_given_the_first_time_only() -> None:
 
 
 def test_so_many_suspects_are_tried_at_once_and_others_do_not_count() -> None:
-    trials = Trials(2)
+    quarantine = Quarantine(2)
     for suspect in (True, False, True):
-        assert not trials.are_full
-        trials.begin(suspect)
-    assert trials.are_full
+        assert not quarantine.are_full
+        quarantine.begin(suspect)
+    assert quarantine.are_full
 
-    trials.end(False)
-    assert trials.are_full
-    trials.end(True)
-    assert not trials.are_full
+    quarantine.end(False)
+    assert quarantine.are_full
+    quarantine.end(True)
+    assert not quarantine.are_full
 
 
 class Busy:
     """A write that fails so many times before it succeeds, and notes what held analysis each time."""
 
-    def __init__(self, times: int, error: Exception, brake: Brake) -> None:
+    def __init__(self, times: int, error: Exception, hold: Hold) -> None:
         self.times = times
         self.error = error
-        self.brake = brake
+        self.hold = hold
         self.held: list[str | None] = []
 
     def __call__(self, _: Connection) -> str:
-        self.held.append(self.brake.reason)
+        self.held.append(self.hold.reason)
         if len(self.held) <= self.times:
             raise self.error
         return "stored"
@@ -57,19 +57,19 @@ class Busy:
 async def test_what_is_paid_for_is_tried_until_it_is_stored_and_holds_analysis_meanwhile(
     db: Database,
 ) -> None:
-    brake = Brake(clock.now)
-    write = Busy(2, ConnectionError("busy"), brake)
+    hold = Hold(clock.now)
+    write = Busy(2, ConnectionError("busy"), hold)
 
-    assert await persist(db, brake, write) == "stored"
+    assert await persist(db, hold, write) == "stored"
     assert write.held == [None, "results wait to be stored", "results wait to be stored"]
-    assert brake.reason is None
+    assert hold.reason is None
 
 
 async def test_what_is_no_fault_of_the_databases_is_not_tried_again(db: Database) -> None:
-    write = Busy(1_000, IntegrityError("write", None, Exception("twice")), Brake(clock.now))
+    write = Busy(1_000, IntegrityError("write", None, Exception("twice")), Hold(clock.now))
 
     with pytest.raises(IntegrityError):
-        await persist(db, write.brake, write)
+        await persist(db, write.hold, write)
     assert len(write.held) == 1
 
 
@@ -80,7 +80,7 @@ async def test_who_is_cancelled_waits_for_the_end_of_what_must_be_stored() -> No
         await may_end.wait()
         ended.append(True)
 
-    task = asyncio.create_task(to_the_end(storing()))
+    task = asyncio.create_task(uninterrupted(storing()))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -93,7 +93,7 @@ async def test_who_is_cancelled_waits_for_the_end_of_what_must_be_stored() -> No
 
 
 async def test_work_under_way_is_waited_for_and_then_cancelled() -> None:
-    under_way, ends = UnderWay(), []
+    under_way, ends = TaskSet(), []
 
     async def work(name: str, seconds: float) -> None:
         try:
@@ -115,5 +115,5 @@ async def test_work_under_way_is_waited_for_and_then_cancelled() -> None:
 
 async def test_a_goodbye_that_takes_too_long_is_broken_off() -> None:
     async with asyncio.timeout(30):
-        async with brief_goodbye():
+        async with grace_period():
             await asyncio.sleep(3_600)

@@ -10,14 +10,14 @@ from sqlalchemy.engine import URL
 
 from core.clock import SECOND
 from core.metrics import Metrics
-from core.priority import Turns
+from core.priority import PrioritySemaphore
 from core.tasks import Once
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited
-from domain.summaries import Heard, Material, Summarised
+from domain.summaries import DraftListener, Material, Summarised
 from llm.budget import OverBudget
-from llm.gateway import Direct
-from llm.hold import Brake
+from llm.gateway import OfflineGateway
+from llm.hold import Hold
 from llm.outbound import Blocked
 from store.conversations.records import remove
 from store.queue import summaries as store
@@ -30,7 +30,7 @@ from tests.support.log_lines import captured
 from tests.support.rows import LEASE, NOW, POLICY
 from tests.support.serving import eventually
 from tests.support.summary_data import a_summary
-from worker.accounting import Bookkeeping
+from worker.accounting import Accounting
 from worker.summaries.calls import CallFault, OverDailyBudget, SummaryCalls, UnusableAnswer
 from worker.summaries.dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, after
 
@@ -38,8 +38,8 @@ JOB = Job(1, "c", 1, 3, failures=2, lease="a", error="HTTP 500")
 DOWN = ProviderFault("server_error", "HTTP 500", status=500)
 
 
-def faulted(fault: CallFailed, *, vouched: bool = False, wait: float = 5) -> CallFault:
-    return CallFault(fault, vouched=vouched, wait=wait)
+def faulted(fault: CallFailed, *, canary_passed: bool = False, wait: float = 5) -> CallFault:
+    return CallFault(fault, canary_passed=canary_passed, wait=wait)
 
 
 def became(failure: Failure, failures: int = 2) -> Any:
@@ -67,8 +67,8 @@ def test_what_no_canary_vouched_for_is_charged_to_nobody(
 
 
 def test_what_a_canary_vouched_for_is_the_summarys_own() -> None:
-    assert became(faulted(DOWN, vouched=True)) == Requeued(JOB, NOW + 5 * SECOND, 3, str(DOWN))
-    assert became(faulted(DOWN, vouched=True), failures=3) == Failed(JOB, "server_error", str(DOWN), 4)
+    assert became(faulted(DOWN, canary_passed=True)) == Requeued(JOB, NOW + 5 * SECOND, 3, str(DOWN))
+    assert became(faulted(DOWN, canary_passed=True), failures=3) == Failed(JOB, "server_error", str(DOWN), 4)
 
 
 def test_an_answer_that_is_no_summary_is_its_own_at_once() -> None:
@@ -98,7 +98,10 @@ class Patient(Scripted):
         self._are_together = asyncio.Event()
 
     async def summarise(
-        self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
     ) -> Summarised:
         self.asked.append(material)
         self._under_way += 1
@@ -114,9 +117,9 @@ class Patient(Scripted):
 
 
 def dispatch(db: Database, analyzer: Scripted) -> SummaryDispatch:
-    gate = Direct(analyzer, Brake(lambda: NOW))
-    books = Bookkeeping(Metrics(), ended=lambda _: None, summarised=lambda _: None)
-    return SummaryDispatch(SummaryCalls(db, gate, POLICY, books, Turns(64), lambda: NOW))
+    gateway = OfflineGateway(analyzer, Hold(lambda: NOW))
+    accounting = Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None)
+    return SummaryDispatch(SummaryCalls(db, gateway, POLICY, accounting, PrioritySemaphore(64), lambda: NOW))
 
 
 async def written(db: Database, analyzer: Scripted, job: Job) -> int:
@@ -167,10 +170,13 @@ async def test_a_summary_that_another_process_took_over_is_left_to_it(db: Databa
 
     class Overtaken(Patient):
         async def summarise(
-            self, material: Material, before_send: Callable[[], Awaitable[None]], heard: Heard | None = None
+            self,
+            material: Material,
+            before_send: Callable[[], Awaitable[None]],
+            on_draft: DraftListener | None = None,
         ) -> Summarised:
             await db.write(lambda connection: claimed(connection, now=NOW + LEASE, token="b"))
-            return await super().summarise(material, before_send, heard)
+            return await super().summarise(material, before_send, on_draft)
 
     assert await written(db, Overtaken(), job) == 1
     stored = await db.read(looked)
@@ -186,7 +192,7 @@ async def test_a_summary_that_cannot_begin_for_a_lock_goes_back(db: Database, da
     with captured("ERROR"):  # on a terminal the traceback takes seconds to be laid out
         async with locked(database_url, "summaries"):
             writing = asyncio.create_task(writer.write(job, Once(lambda: None)))
-            await eventually(lambda: writer.calls.gate.brake.reason == "results wait to be stored")
+            await eventually(lambda: writer.calls.gateway.hold.reason == "results wait to be stored")
         await writing
 
     stored = await db.read(looked)

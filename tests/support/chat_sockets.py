@@ -31,9 +31,9 @@ class Client:
 
     async def next(self, kind: str) -> Json:
         """The next frame of a kind that was not taken yet; those of other kinds stay for later."""
-        return await self.either(kind)
+        return await self.wait_at_most(kind)
 
-    async def either(self, *kinds: str) -> Json:
+    async def wait_at_most(self, *kinds: str) -> Json:
         """The next frame of any of these kinds."""
         async with asyncio.timeout(SECONDS):
             while not (found := [frame for frame in self.frames if frame["type"] in kinds]):

@@ -16,7 +16,7 @@ from store.queue.analysis import Completed, Outcome
 from tests.store.test_rollups import assert_counted
 from tests.support.insight_data import NOON, an_analysis
 from worker.claims import Claim, Claimed
-from worker.outcomes import Policy, Work, Writer, completed
+from worker.outcomes import Policy, Provenance, Work, completed
 
 NOW = NOON
 LEASE = 90 * SECOND
@@ -88,7 +88,7 @@ def complete(connection: Connection, works: Sequence[Work], *, now: int = NOW) -
 
 def answered(work: Work, analysis: Analysis | None = None) -> Completed:
     """The work with an answer of Grok's."""
-    return completed(work, analysis or an_analysis(), Writer("grok", "grok-4.3", 7, NOW))
+    return completed(work, analysis or an_analysis(), Provenance("grok", "grok-4.3", 7, NOW))
 
 
 def keys(works: Iterable[Work]) -> set[bytes]:

@@ -17,7 +17,9 @@ class Item(NamedTuple):
 
 
 def packed(items: list[Item], size: int) -> tuple[list[Item], list[Item]]:
-    return pack(items, size, weight=lambda each: each.weight, limit=lambda each: each.limit, budget=BUDGET)
+    return pack(
+        items, size, weight=lambda each: each.weight, limit=lambda each: each.limit, token_budget=BUDGET
+    )
 
 
 items = st.lists(

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from llm.circuit_breaker import CircuitBreaker, State
+from llm.circuit_breaker import CircuitBreaker, CircuitState
 from tests.support.fake_time import FakeTime
 
 THRESHOLD, COOLDOWN = 3, 10.0
@@ -48,7 +48,7 @@ def test_it_opens_at_the_threshold_and_not_before(breaker: CircuitBreaker) -> No
     breaker.fault(0, "time-out")
 
     assert not breaker.may_call()
-    assert (breaker.state, breaker.reason, breaker.opens_for()) == (State.OPEN, "time-out", COOLDOWN)
+    assert (breaker.state, breaker.reason, breaker.opens_for()) == (CircuitState.OPEN, "time-out", COOLDOWN)
 
 
 def test_only_faults_in_a_row_count(breaker: CircuitBreaker) -> None:
@@ -57,13 +57,13 @@ def test_only_faults_in_a_row_count(breaker: CircuitBreaker) -> None:
         breaker.fault(0)
         breaker.success(0)
 
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_a_denial_opens_it_at_once_and_says_why(breaker: CircuitBreaker) -> None:
     breaker.deny(0, "the key was refused")
 
-    assert (breaker.state, breaker.reason) == (State.OPEN, "the key was refused")
+    assert (breaker.state, breaker.reason) == (CircuitState.OPEN, "the key was refused")
 
 
 def test_one_probe_may_start_when_the_cooldown_has_passed(breaker: CircuitBreaker, time: FakeTime) -> None:
@@ -75,7 +75,7 @@ def test_one_probe_may_start_when_the_cooldown_has_passed(breaker: CircuitBreake
     time.now += 0.1
 
     assert [breaker.may_probe() for _ in range(3)] == [True, False, False]
-    assert (breaker.state, breaker.opens_for()) == (State.HALF_OPEN, 0)
+    assert (breaker.state, breaker.opens_for()) == (CircuitState.HALF_OPEN, 0)
     assert not breaker.may_call()
 
 
@@ -88,7 +88,7 @@ def test_a_probe_that_succeeds_closes_it_and_counting_starts_anew(
 
     breaker.probe_result(True)
 
-    assert (breaker.state, breaker.reason, breaker.may_call()) == (State.CLOSED, None, True)
+    assert (breaker.state, breaker.reason, breaker.may_call()) == (CircuitState.CLOSED, None, True)
     breaker.fault(breaker.epoch)
     breaker.fault(breaker.epoch)
     assert breaker.may_call()
@@ -102,7 +102,7 @@ def test_a_probe_that_fails_opens_it_for_another_cooldown(breaker: CircuitBreake
 
         breaker.probe_result(False, answer)
 
-        assert (breaker.state, breaker.reason, breaker.opens_for()) == (State.OPEN, reason, COOLDOWN)
+        assert (breaker.state, breaker.reason, breaker.opens_for()) == (CircuitState.OPEN, reason, COOLDOWN)
 
 
 def test_calls_that_left_before_it_opened_neither_close_it_nor_keep_it_open(
@@ -114,7 +114,7 @@ def test_calls_that_left_before_it_opened_neither_close_it_nor_keep_it_open(
     breaker.success(0)
     trip(breaker)
 
-    assert (breaker.state, breaker.reason, breaker.opens_for()) == (State.OPEN, "HTTP 503", 1)
+    assert (breaker.state, breaker.reason, breaker.opens_for()) == (CircuitState.OPEN, "HTTP 503", 1)
 
 
 def test_calls_that_left_before_it_closed_cannot_open_it_again(
@@ -128,9 +128,9 @@ def test_calls_that_left_before_it_closed_cannot_open_it_again(
     breaker.deny(before, "the key was refused")
 
     assert not breaker.doubt(before, "the key was refused")
-    assert (breaker.state, breaker.reason) == (State.CLOSED, None)
+    assert (breaker.state, breaker.reason) == (CircuitState.CLOSED, None)
     trip(breaker, left_in=breaker.epoch)
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
 
 
 def test_calls_that_left_before_it_closed_excuse_none_that_left_after(
@@ -145,20 +145,28 @@ def test_calls_that_left_before_it_closed_excuse_none_that_left_after(
     breaker.success(before)
     breaker.fault(breaker.epoch)
 
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
 
 
 def test_a_doubt_holds_all_calls_until_its_probe_has_decided(breaker: CircuitBreaker) -> None:
     assert [breaker.doubt(0, "is it the key?") for _ in range(2)] == [True, False]
-    assert (breaker.state, breaker.reason, breaker.may_call()) == (State.HALF_OPEN, "is it the key?", False)
+    assert (breaker.state, breaker.reason, breaker.may_call()) == (
+        CircuitState.HALF_OPEN,
+        "is it the key?",
+        False,
+    )
     assert not breaker.may_probe()
 
     breaker.probe_result(True)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
     assert breaker.doubt(breaker.epoch, "is it the key?")
     breaker.probe_result(False)
-    assert (breaker.state, breaker.reason, breaker.opens_for()) == (State.OPEN, "is it the key?", COOLDOWN)
+    assert (breaker.state, breaker.reason, breaker.opens_for()) == (
+        CircuitState.OPEN,
+        "is it the key?",
+        COOLDOWN,
+    )
     assert not breaker.doubt(breaker.epoch, "or the model?")
 
 
@@ -259,7 +267,7 @@ class Circuit(RuleBasedStateMachine):
     def calls_start_while_it_is_closed_and_only_then(self) -> None:
         closed = self.opened_at is None and not self.probing
         assert self.breaker.may_call() == closed
-        assert (self.breaker.state is State.HALF_OPEN) == self.probing
+        assert (self.breaker.state is CircuitState.HALF_OPEN) == self.probing
         assert (self.breaker.reason is None) == closed
 
     @precondition(lambda self: self.opened_at is not None and not self.probing)

@@ -19,7 +19,7 @@ from domain.analysis import (
     Usage,
 )
 from llm.completions import (
-    Answer,
+    ServerAnswer,
     complaint_of,
     fault_of,
     one_line,
@@ -56,15 +56,15 @@ COMPLETIONS = st.fixed_dictionaries(
 
 def fault(status: int, body: str | bytes = b"", headers: dict[str, str] | None = None) -> CallFailed:
     written = body.encode() if isinstance(body, str) else body
-    return fault_of(Answer(status, headers or {}, written), key=KEY, now=NOW)
+    return fault_of(ServerAnswer(status, headers or {}, written), key=KEY, now=NOW)
 
 
-def completion(message: dict[str, Any], **more: Any) -> Answer:
+def completion(message: dict[str, Any], **more: Any) -> ServerAnswer:
     document = {"choices": [{"message": message, "finish_reason": "stop"}]} | more
-    return Answer(200, {"x-request-id": "r-1"}, json.dumps(document).encode())
+    return ServerAnswer(200, {"x-request-id": "r-1"}, json.dumps(document).encode())
 
 
-def read(answer: Answer, count: int) -> Reply | CallFailed:
+def read(answer: ServerAnswer, count: int) -> Reply | CallFailed:
     try:
         return reply_of(answer, count=count, model="grok-4.3")
     except CallFailed as error:
@@ -196,7 +196,7 @@ def test_a_pause_taken_as_an_hour_is_shown_as_it_was_asked() -> None:
 def test_any_200_is_a_reply_with_a_row_for_each_text_or_a_known_fault(
     document: dict[str, Any], count: int
 ) -> None:
-    answer = Answer(200, {}, json.dumps(document).encode())
+    answer = ServerAnswer(200, {}, json.dumps(document).encode())
 
     reply = read(answer, count)
 
@@ -261,7 +261,7 @@ def test_usage_that_makes_no_sense_counts_as_none(document: object) -> None:
 
 def test_what_is_kept_of_an_answer_can_be_stored() -> None:
     with pytest.raises(ProviderFault) as caught:
-        reply_of(Answer(200, {}, b"\0\xff" + b"x" * 100_000), count=1, model="grok-4.3")
+        reply_of(ServerAnswer(200, {}, b"\0\xff" + b"x" * 100_000), count=1, model="grok-4.3")
 
     assert caught.value.body is not None
     assert caught.value.body.startswith("\ufffd\ufffdx")

@@ -24,18 +24,18 @@ from store.queue.analysis import Completed, Failed, Job, Requeued
 from tests.support.insight_data import an_analysis
 from tests.support.rows import LATE, NOW, POLICY
 from worker.outcomes import (
+    Provenance,
     Work,
-    Writer,
-    after,
     charged,
     completed,
     given_back,
-    judge,
-    why_spared,
+    outcomes_after,
+    outcomes_of,
+    skip_reason,
     work_of,
 )
 
-BY = Writer("grok", "grok-4.3", 7, NOW + 1)
+BY = Provenance("grok", "grok-4.3", 7, NOW + 1)
 
 
 def job(number: int = 1, *turns: Turn, **fields: Any) -> Job:
@@ -102,8 +102,8 @@ def test_a_short_text_is_spared_unless_somebody_wants_it(
 ) -> None:
     short = job(1, ("customer", "ok"), **fields)
 
-    assert why_spared(short, replace(POLICY, prefilter=prefilter)) == reason
-    assert why_spared(job(**fields), POLICY) is None
+    assert skip_reason(short, replace(POLICY, prefilter=prefilter)) == reason
+    assert skip_reason(job(**fields), POLICY) is None
 
 
 # --- an answer ----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ rows = st.lists(st.sampled_from([an_analysis(), Invalid("confidence is missing")
 def test_each_row_is_judged_by_itself(answered: Sequence[Row]) -> None:
     asked = works(len(answered))
 
-    outcomes = judge(Reply(rows=answered, model="grok-4.3"), asked, BY, POLICY)
+    outcomes = outcomes_of(Reply(rows=answered, model="grok-4.3"), asked, BY, POLICY)
 
     assert [outcome.job for outcome in outcomes] == [work.job for work in asked]
     for row, outcome in zip(answered, outcomes, strict=True):
@@ -145,7 +145,7 @@ def test_each_row_is_judged_by_itself(answered: Sequence[Row]) -> None:
 
 def test_a_reply_with_too_few_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        judge(Reply(rows=[an_analysis()], model="grok-4.3"), works(2), BY, POLICY)
+        outcomes_of(Reply(rows=[an_analysis()], model="grok-4.3"), works(2), BY, POLICY)
 
 
 @given(st.integers(0, 20))
@@ -185,7 +185,7 @@ def test_who_is_charged_keeps_the_size_of_the_calls_it_may_be_in() -> None:
 def test_what_is_nobodys_fault_is_charged_to_nobody(fault: CallFailed, seconds: float) -> None:
     asked = works(3, failures=2, pack_limit=5)
 
-    outcomes = after(fault, asked, at=NOW, policy=POLICY, wait=2.0)
+    outcomes = outcomes_after(fault, asked, at=NOW, policy=POLICY, wait=2.0)
 
     due = NOW + round(seconds * SECOND)
     assert outcomes == [Requeued(work.job, due, 2, 5) for work in asked]
@@ -202,7 +202,7 @@ SUSPICIOUS = (
 def test_what_a_text_may_have_caused_is_tried_again_in_halves(fault: CallFailed, seconds: float) -> None:
     asked = works(6, failures=2)
 
-    outcomes = after(fault, asked, at=NOW, policy=POLICY, wait=2.0, vouched=False)
+    outcomes = outcomes_after(fault, asked, at=NOW, policy=POLICY, wait=2.0, canary_passed=False)
 
     due = NOW + round(seconds * SECOND)
     assert outcomes == [Requeued(work.job, due, 2, 3, str(fault)) for work in asked]
@@ -213,8 +213,8 @@ def test_who_fails_alone_is_charged_only_where_a_canary_came_back(fault: CallFai
     [alone] = works(1, failures=2)
     due = NOW + round(seconds * SECOND)
 
-    [outage] = after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, vouched=False)
-    [poison] = after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, vouched=True)
+    [outage] = outcomes_after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, canary_passed=False)
+    [poison] = outcomes_after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, canary_passed=True)
 
     assert outage == Requeued(alone.job, due, 2, 1, str(fault))
     assert (requeued(poison).failures, requeued(poison).run_at) == (3, due)
@@ -224,7 +224,7 @@ def test_who_fails_alone_is_charged_only_where_a_canary_came_back(fault: CallFai
 def test_a_batch_that_fails_is_split_and_charged_to_nobody(number: int) -> None:
     asked = works(number, failures=1)
 
-    outcomes = after(BatchFault("malformed", "no JSON"), asked, at=NOW, policy=POLICY, wait=2.0)
+    outcomes = outcomes_after(BatchFault("malformed", "no JSON"), asked, at=NOW, policy=POLICY, wait=2.0)
 
     assert outcomes == [Requeued(work.job, NOW, 1, number // 2, "malformed: no JSON") for work in asked]
 
@@ -232,7 +232,9 @@ def test_a_batch_that_fails_is_split_and_charged_to_nobody(number: int) -> None:
 def test_splitting_ends_with_single_conversations() -> None:
     number, calls = 50, 0
     while number > 1:
-        outcome, *_ = after(BatchFault("malformed", "?"), works(number), at=NOW, policy=POLICY, wait=0)
+        outcome, *_ = outcomes_after(
+            BatchFault("malformed", "?"), works(number), at=NOW, policy=POLICY, wait=0
+        )
         smaller = requeued(outcome).pack_limit
         assert smaller is not None
         assert 1 <= smaller < number
@@ -244,8 +246,8 @@ def test_splitting_ends_with_single_conversations() -> None:
 def test_who_fails_alone_is_charged_and_in_the_end_given_up() -> None:
     fault = BatchFault("refused", "content filter")
 
-    [first] = after(fault, works(1), at=NOW, policy=POLICY, wait=2.0)
-    [last] = after(fault, works(1, failures=3), at=NOW, policy=POLICY, wait=2.0)
+    [first] = outcomes_after(fault, works(1), at=NOW, policy=POLICY, wait=2.0)
+    [last] = outcomes_after(fault, works(1, failures=3), at=NOW, policy=POLICY, wait=2.0)
 
     assert (requeued(first).failures, requeued(first).run_at) == (1, NOW)
     assert isinstance(last, Failed)

@@ -18,13 +18,13 @@ class Commits:
 
     def __init__(self, *, open_: bool = True) -> None:
         self.groups: list[list[int]] = []
-        self.gate = asyncio.Event()
+        self.gateway = asyncio.Event()
         if open_:
-            self.gate.set()
+            self.gateway.set()
 
     async def __call__(self, group: Sequence[int]) -> Sequence[int]:
         self.groups.append([*group])
-        await self.gate.wait()
+        await self.gateway.wait()
         if any(item < 0 for item in group):
             raise ValueError("a negative item")
         return [2 * item for item in group]
@@ -72,7 +72,7 @@ async def test_what_arrives_during_a_commit_makes_up_the_next() -> None:
         await eventually(lambda: commits.groups)
         others = callers(2, 3, 4)
         await eventually(lambda: callers.arrived == [1, 2, 3, 4])
-        commits.gate.set()
+        commits.gateway.set()
 
         assert await asyncio.gather(*first, *others) == [2, 4, 6, 8]
 
@@ -86,7 +86,7 @@ async def test_an_error_reaches_exactly_its_group() -> None:
         await eventually(lambda: commits.groups)
         together = callers(2, -3, 4)
         await eventually(lambda: len(callers.arrived) == 4)
-        commits.gate.set()
+        commits.gateway.set()
         outcomes = await asyncio.gather(*together, return_exceptions=True)
         [after] = callers(5)
 
@@ -103,7 +103,7 @@ async def test_a_caller_who_leaves_disturbs_nobody() -> None:
         await eventually(lambda: len(callers.arrived) == 3)
         for leaver in (during, before):
             leaver.cancel()
-        commits.gate.set()
+        commits.gateway.set()
         [after] = callers(4)
 
         assert (await stays, await after) == (6, 8)
@@ -121,7 +121,7 @@ async def test_more_callers_than_may_wait_are_refused() -> None:
         [refused] = callers(4)
         with pytest.raises(Overloaded):
             await refused
-        commits.gate.set()
+        commits.gateway.set()
 
         assert await asyncio.gather(*first, *waiting) == [0, 2, 4, 6]
         assert await asyncio.gather(*callers(5)) == [10]

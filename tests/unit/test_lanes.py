@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.priority import Alternation, Lane, Turns
+from core.priority import Alternation, Lane, PrioritySemaphore
 from rate_limiter import Pacer
 from tests.support.fake_time import FakeTime
 
@@ -58,7 +58,7 @@ class Queue:
     """Tasks that each take a turn and keep it until told; the order in which they were served."""
 
     def __init__(self, free: int) -> None:
-        self.turns = Turns(free)
+        self.turns = PrioritySemaphore(free)
         self.served: list[str] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leave: dict[str, asyncio.Event] = {}
@@ -134,7 +134,7 @@ async def test_who_gives_up_waiting_takes_nothing_from_the_others(given_up: str)
 
 
 async def test_who_gives_up_in_the_moment_of_being_served_passes_the_turn_on() -> None:
-    turns = Turns(1)
+    turns = PrioritySemaphore(1)
     await turns.take(BATCHES)
     waiting = asyncio.create_task(turns.take(BATCHES))
     await settled()

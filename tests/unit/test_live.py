@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.live import RECENT, Draft, Hub, Listener, Said
+from services.live import RECENT, Draft, Hub, Listener, LiveMessage
 from tests.support.serving import eventually
 
 PAGE = 100
@@ -21,24 +21,24 @@ class Chat:
         self.reads = 0
         self.exists = True
 
-    async def read(self, chat: str, after: int) -> Sequence[Said]:
+    async def read(self, chat: str, after: int) -> Sequence[LiveMessage]:
         assert chat == "c"
         self.reads += 1
         await asyncio.sleep(0)
-        return [Said(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        return [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
 
     def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
         """Say so many more; the hub is given them, or has to read them."""
-        new = [Said(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
+        new = [LiveMessage(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
         self.count += count
         hub.spoke("c", new if at_hand else ())
 
 
 async def heard_by(listener: Listener, last: int) -> list[int]:
-    heard: list[int] = []
+    on_draft: list[int] = []
     while listener.position < last:
-        heard += [said.position for said in (await listener.news()).messages]
-    return heard
+        on_draft += [said.position for said in (await listener.news()).messages]
+    return on_draft
 
 
 async def test_who_comes_late_hears_the_chat_from_where_it_left() -> None:
@@ -86,12 +86,12 @@ def test_everybody_hears_every_message_once_and_in_order(
     after: list[int], bursts: list[tuple[int, bool]], patience: list[int]
 ) -> None:
     async def listen(listener: Listener, pauses: int, last: int) -> list[int]:
-        heard: list[int] = []
+        on_draft: list[int] = []
         while listener.position < last:
-            heard += [said.position for said in (await listener.news()).messages]
+            on_draft += [said.position for said in (await listener.news()).messages]
             for _ in range(pauses):
                 await asyncio.sleep(0)
-        return heard
+        return on_draft
 
     async def run() -> None:
         chat = Chat(700)
@@ -100,14 +100,14 @@ def test_everybody_hears_every_message_once_and_in_order(
         async with asyncio.TaskGroup() as group:
             rooms = [hub.listening("c", at) for at in after]
             listeners = [room.__enter__() for room in rooms]
-            heard = [
+            on_draft = [
                 group.create_task(listen(each, pauses, last))
                 for each, pauses in zip(listeners, patience, strict=False)
             ]
             for count, at_hand in bursts:
                 await asyncio.sleep(0)
                 chat.speak(hub, count, at_hand=at_hand)
-        assert [each.result() for each in heard] == [list(range(at + 1, last + 1)) for at in after]
+        assert [each.result() for each in on_draft] == [list(range(at + 1, last + 1)) for at in after]
         for room in rooms:
             room.__exit__(None, None, None)
         assert not hub.is_heard("c")

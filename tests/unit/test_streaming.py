@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.completions import Answer, read_completion
+from llm.completions import ServerAnswer, read_completion
 from llm.sse import Events, assembled, is_stream
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "cost_in_usd_ticks": 99}
@@ -36,9 +36,9 @@ async def put_together(pieces: Iterable[bytes]) -> tuple[dict[str, Any], Sequenc
         for piece in pieces:
             yield piece
 
-    heard: list[str] = []
-    body = json.loads(await assembled(arriving(), heard.append))
-    return body, heard
+    on_draft: list[str] = []
+    body = json.loads(await assembled(arriving(), on_draft.append))
+    return body, on_draft
 
 
 def cut(whole: bytes, cuts: Sequence[int]) -> list[bytes]:
@@ -57,22 +57,22 @@ async def test_however_it_is_cut_it_is_the_same_answer(
     chunks = [chunk({"role": "assistant"}), *(chunk({"content": piece}) for piece in pieces)]
     whole = sent(*chunks, chunk({}, "stop"), {"choices": [], "usage": USAGE}, end=end)
 
-    body, heard = await put_together(cut(whole, cuts))
+    body, on_draft = await put_together(cut(whole, cuts))
 
     content = "".join(pieces)
     message = {"role": "assistant", "content": content, "refusal": None}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     assert body == {"model": "grok-4.3", "usage": USAGE, "choices": choices}
-    assert all(content.startswith(each) for each in heard)
-    assert all(len(later) > len(earlier) for earlier, later in pairwise(heard))
-    assert (heard[-1] if heard else "") == content
+    assert all(content.startswith(each) for each in on_draft)
+    assert all(len(later) > len(earlier) for earlier, later in pairwise(on_draft))
+    assert (on_draft[-1] if on_draft else "") == content
 
 
 async def test_what_it_is_put_together_to_reads_as_a_completion() -> None:
     chunks = chunk({"content": '{"a":'}), chunk({"content": "1}"}, "stop", usage=USAGE)
     body, _ = await put_together([sent(*chunks)])
 
-    read, envelope = read_completion(Answer(200, {}, encoded(body)), "asked", json.loads)
+    read, envelope = read_completion(ServerAnswer(200, {}, encoded(body)), "asked", json.loads)
 
     assert read == {"a": 1}
     assert (envelope.model, envelope.usage.cost_ticks) == ("grok-4.3", 99)

@@ -13,8 +13,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import SECOND
-from core.tasks import Once, to_the_end
-from core.waiters import either
+from core.tasks import Once, uninterrupted
+from core.waiters import wait_at_most
 from domain.evidence import verified
 from domain.summaries import Material, Merge, Message, Part, Stretch
 from llm.budget import OverBudget
@@ -45,7 +45,7 @@ class _Tree:
     """One summary in the making: its parts by their ranges, and which of them it is made of."""
 
     job: Job
-    departed: Once
+    on_sent: Once
     calls: SummaryCalls
     known: dict[tuple[int, int], Part]
     used: set[tuple[int, int]] = field(default_factory=set)
@@ -55,7 +55,7 @@ class _Tree:
         """The summary of the material: as it is kept, else asked for."""
         at = (material.first, material.last)
         if at not in self.known:
-            self.known[at] = await self.calls.ask(self.job, material, self.departed)
+            self.known[at] = await self.calls.ask(self.job, material, self.on_sent)
             self.has_grown = True
         self.used.add(at)
         return self.known[at]
@@ -101,11 +101,11 @@ class SummaryDispatch:
 
     calls: SummaryCalls
 
-    async def write(self, job: Job, departed: Once) -> None:
-        """Write a summary; `departed` is called as its first request leaves, or when there is none to leave."""
+    async def write(self, job: Job, on_sent: Once) -> None:
+        """Write a summary; `on_sent` is called as its first request leaves, or when there is none to leave."""
         try:
             async with self._held(job):
-                outcome = await self._outcome(job, departed)
+                outcome = await self._outcome(job, on_sent)
                 await self._settle(outcome)
         except LeaseLost:
             log.info("summary_lost", conversation=job.id)
@@ -115,15 +115,15 @@ class SummaryDispatch:
             if database_fault(error) is not None:
                 await self._give_back(job)
         except asyncio.CancelledError:
-            await to_the_end(self._give_back(job))
+            await uninterrupted(self._give_back(job))
             raise
         finally:
-            departed()
+            on_sent()
 
-    async def _outcome(self, job: Job, departed: Once) -> Outcome:
+    async def _outcome(self, job: Job, on_sent: Once) -> Outcome:
         database = self.calls.database
         kept = await database.read(partial(summaries.parts, job=job, version=self.calls.version))
-        tree = _Tree(job, departed, self.calls, {(part.first, part.last): part for part in kept})
+        tree = _Tree(job, on_sent, self.calls, {(part.first, part.last): part for part in kept})
         try:
             root = await tree.root()
         except (CallFault, UnusableAnswer, OverBudget) as failure:
@@ -138,8 +138,8 @@ class SummaryDispatch:
 
     async def _settle(self, outcome: Outcome) -> None:
         settle = partial(summaries.settle, outcome=outcome, now=self.calls.clock())
-        if await persist(self.calls.database, self.calls.gate.brake, settle):
-            self.calls.books.summary_settled(outcome)
+        if await persist(self.calls.database, self.calls.gateway.hold, settle):
+            self.calls.accounting.summary_settled(outcome)
 
     @asynccontextmanager
     async def _held(self, job: Job) -> AsyncIterator[None]:
@@ -154,7 +154,7 @@ class SummaryDispatch:
 
     async def _renew_until(self, over: asyncio.Event, job: Job) -> None:
         while True:
-            await either(over, RENEW_SECONDS)
+            await wait_at_most(over, RENEW_SECONDS)
             if over.is_set():
                 return
             until = self.calls.policy.lease_end(self.calls.clock())
@@ -173,9 +173,9 @@ def after(failure: Failure, job: Job, failures: int, *, at: int, policy: Policy)
             return Failed(job, failure.outcome, "a call for it costs more than a day's budget", failures)
         case OverBudget():
             return Requeued(job, at + round(BUDGET_SECONDS * SECOND), failures, job.error)
-        case CallFault(fault=fault, vouched=vouched, wait=wait):
+        case CallFault(fault=fault, canary_passed=canary_passed, wait=wait):
             again = due_again(fault, at=at, wait=wait)
-            if vouched:
+            if canary_passed:
                 return _charged(job, fault.outcome, str(fault), failures, at=again, policy=policy)
             return Requeued(job, again, failures, str(fault) if is_suspect(fault) else job.error)
 

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from core.tasks import Once, UnderWay, brief_goodbye
-from core.waiters import either
+from core.tasks import Once, TaskSet, grace_period
+from core.waiters import wait_at_most
 from store.queue import summaries
 from store.queue.summaries import Job
-from worker.settlement import Trials
+from worker.settlement import Quarantine
 from worker.summaries.calls import SummaryCalls
 from worker.summaries.dispatch import SummaryDispatch
 
@@ -24,13 +24,13 @@ POLL_SECONDS = 1.0
 class SummaryProcessor:
     """Writes the summaries that are asked for until it is cancelled. `token` makes a lease's name."""
 
-    def __init__(self, calls: SummaryCalls, trials: Trials, *, token: Callable[[], str]) -> None:
+    def __init__(self, calls: SummaryCalls, quarantine: Quarantine, *, token: Callable[[], str]) -> None:
         self._calls = calls
         self._dispatch = SummaryDispatch(calls)
-        self._trials = trials
+        self._quarantine = quarantine
         self._token = token
         self._due = asyncio.Event()
-        self._under_way = UnderWay()
+        self._under_way = TaskSet()
         self._departing = asyncio.Semaphore(DEPARTING)
         self._at_once = asyncio.Semaphore(calls.policy.max_in_flight)
 
@@ -41,7 +41,7 @@ class SummaryProcessor:
     async def run(self) -> None:
         """Claim and write until cancelled. What is under way is left to `finish`."""
         while True:
-            await self._calls.gate.until_free()
+            await self._calls.gateway.until_free()
             async with AsyncExitStack() as permits:
                 await permits.enter_async_context(self._at_once)
                 await permits.enter_async_context(self._departing)
@@ -49,19 +49,19 @@ class SummaryProcessor:
                 if job := await self._claim():
                     # From here on they are the task's; until here a loop that is started again must find them.
                     permits.pop_all()
-                    self._trials.begin(job.error is not None)
+                    self._quarantine.begin(job.error is not None)
                     self._under_way.start(self._write(job))
             if job is None:
-                await either(self._due, POLL_SECONDS)
+                await wait_at_most(self._due, POLL_SECONDS)
 
     async def finish(self, grace: float) -> None:
         """Give what is under way so many seconds; give back what is not written by then."""
         await self._under_way.cancel_after(grace)
-        async with brief_goodbye():
+        async with grace_period():
             await self._under_way.ended()
 
     async def _claim(self) -> Job | None:
-        now, token, suspects = self._calls.clock(), self._token(), not self._trials.are_full
+        now, token, suspects = self._calls.clock(), self._token(), not self._quarantine.are_full
         until = self._calls.policy.lease_end(now)
         return await self._calls.database.write(
             lambda connection: summaries.claim(
@@ -73,6 +73,6 @@ class SummaryProcessor:
         try:
             await self._dispatch.write(job, Once(self._departing.release))
         finally:
-            self._trials.end(job.error is not None)
+            self._quarantine.end(job.error is not None)
             self._at_once.release()
             self.wake()
