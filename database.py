@@ -23,12 +23,18 @@ class Database:
 
     readers: Readers
     writers: Writers
+    background: Readers
+    """Connections that requests do not wait for."""
     write_failed: bool = False
     """Whether a write has failed since whoever looks after it took this back."""
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
         return await self.readers.read(fn)
+
+    async def read_in_background(self, fn: Transaction[Result]) -> Result:
+        """The same for what may take its time, such as an export. Raises SQLAlchemyError."""
+        return await self.background.read(fn)
 
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
         """Run `fn` and commit, or roll back where it raises. Posts are `urgent`. Raises SQLAlchemyError."""

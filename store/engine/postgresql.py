@@ -18,7 +18,7 @@ CONNECTIONS = 8
 MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
 
 
-async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
     """Two pools on the database at `url`, migrated; `stack` closes them.
 
     Raises UnknownSchema, SQLAlchemyError, OSError.
@@ -32,7 +32,8 @@ async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return Connections(readers), Pool(writers, committed)
+    reading = Connections(readers)
+    return reading, Pool(writers, committed), reading
 
 
 def _options(**server_settings: str) -> dict[str, Any]:

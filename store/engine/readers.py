@@ -37,6 +37,29 @@ class Connections:
             return await connection.run_sync(fn)
 
 
+class OnDemand:
+    """Connections over aiosqlite, for what may take its time: exports, retention.
+
+    They are opened at the first read and are nobody else's: four exports held all the threads that requests read
+    with. Of 30,000 insights exported a thousand at a time the CPU was 0.81 s so and 0.75 s in those threads.
+    """
+
+    def __init__(self, make: "Callable[[], AsyncEngine]") -> None:
+        self._make = make
+        self._engine: AsyncEngine | None = None
+
+    async def read(self, fn: Callable[[Connection], Result]) -> Result:
+        """Run `fn`; it waits for a connection as long as the pool says."""
+        if self._engine is None:
+            self._engine = self._make()
+        return await Connections(self._engine).read(fn)
+
+    async def close(self) -> None:
+        """Close the connections, if there are any."""
+        if self._engine is not None:
+            await self._engine.dispose()
+
+
 class Threads:
     """As many readers as there are threads, each with a connection of its own.
 
