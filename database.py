@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.engine import postgresql, sqlite
 from store.engine.readers import Readers
-from store.engine.writers import Committed, Result, Transaction, Writers
+from store.engine.writers import OnCommit, Result, Transaction, Writers
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(url: URL, committed: Committed = lambda _: None) -> AsyncIterator[Database]:
+async def opened(url: URL, committed: OnCommit = lambda _: None) -> AsyncIterator[Database]:
     """The database at `url`, migrated to the newest schema. `committed` is told each commit's seconds.
 
     Raises AlreadyInUse where another process serves the same SQLite file, UnknownSchema where a newer version

@@ -18,14 +18,14 @@ from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
 from llm.completions import (
     SchemaRefused,
-    ServerAnswer,
-    fault_of,
-    fields_of,
+    ServerResponse,
+    classify_error,
+    envelope_fields,
     one_line,
+    parse_reply,
     read_completion,
-    reply_of,
 )
-from llm.sse import assembled, is_stream
+from llm.sse import assemble, is_stream
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
 # Of an idle connection: servers commonly keep one for 60 s, and the pool gives one up after 5 s.
@@ -96,7 +96,7 @@ class GrokClient:
         `before_send` is awaited once the connection stands and immediately before the request is written; the
         time-out counts from its end. What it raises, this raises. Raises CallFailed.
         """
-        read = partial(reply_of, count=len(texts), model=self.model)
+        read = partial(parse_reply, count=len(texts), model=self.model)
         return await self._asked(_Request(partial(self._body, texts), read, before_send))
 
     async def summarise(
@@ -157,10 +157,10 @@ class GrokClient:
         except _StaleConnection:
             answer = await self._send(request, body, gate)  # its turn has come: the gate lets it pass
         if answer.status != 200:
-            raise fault_of(answer, key=self._key, now=self._now())
+            raise classify_error(answer, key=self._key, now=self._now())
         return request.read(answer)
 
-    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> ServerAnswer:
+    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> ServerResponse:
         try:
             async with asyncio.timeout(None) as gate.clock:
                 sending = self._http.stream(
@@ -168,7 +168,7 @@ class GrokClient:
                 )
                 async with sending as response:
                     read = await _read(response, request.on_draft)
-                    return ServerAnswer(response.status_code, response.headers, read)
+                    return ServerResponse(response.status_code, response.headers, read)
         except TimeoutError as error:
             if not gate.clock.expired():
                 raise  # it was before_send's
@@ -178,12 +178,12 @@ class GrokClient:
             raise ProviderFault("unreachable", detail) from error
 
 
-def _summarised(answer: ServerAnswer, *, material: Material, model: str) -> Summarised:
+def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Summarised:
     def read(content: str) -> tuple[Summary | Invalid, str]:
-        return summary_answers.read(content, material.citable), storable(content[:MAX_RAW])
+        return summary_answers.parse_summary(content, material.citable), storable(content[:MAX_RAW])
 
     (summary, raw), envelope = read_completion(answer, model, read)
-    return Summarised(summary=summary, raw=raw, **fields_of(envelope))
+    return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
 
 
 def _headers(key: str, cache_id: str) -> dict[str, str]:
@@ -201,7 +201,7 @@ def _headers(key: str, cache_id: str) -> dict[str, str]:
 async def _read(response: httpx.Response, on_draft: DraftListener) -> bytes:
     chunks = _unpacked(response)
     if is_stream(response.headers):
-        return await assembled(chunks, on_draft)
+        return await assemble(chunks, on_draft)
     return b"".join([chunk async for chunk in chunks])
 
 
@@ -232,7 +232,7 @@ class _Request(Generic[Read]):
 
     body: Callable[..., bytes]
     """Called with `strict`."""
-    read: Callable[[ServerAnswer], Read]
+    read: Callable[[ServerResponse], Read]
     before_send: Callable[[], Awaitable[None]]
     headers: Mapping[str, str] | None = None
     on_draft: DraftListener = _unheard

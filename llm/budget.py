@@ -56,7 +56,7 @@ class Budget:
         fitting = len(texts)
         while fitting:
             reservation = self.reserve(
-                connection, self.worst_case(texts[:fitting]), min(conversations, fitting)
+                connection, self.worst_case_cost(texts[:fitting]), min(conversations, fitting)
             )
             if reservation is not None:
                 return fitting, reservation
@@ -82,18 +82,18 @@ class Budget:
         return Reservation(number, day, worst, kind)
 
     def _affordable(self, connection: Connection, texts: Sequence[str]) -> int:
-        left = spending.left(connection, spending.day_of(self.clock()), self.limit or 0)
+        left = spending.remaining(connection, spending.day_of(self.clock()), self.limit or 0)
         low, high = 0, len(texts)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self.worst_case(texts[:middle]) <= left
+            fits = self.worst_case_cost(texts[:middle]) <= left
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
     def record(
-        self, connection: Connection, reservation: Reservation, end: End, *, left: bool, keep: bool = False
+        self, connection: Connection, reservation: Reservation, end: End, *, sent: bool, keep: bool = False
     ) -> None:
-        """Book how a call ended; `left` says whether its request was written at all.
+        """Book how a call ended; `sent` says whether its request was written at all.
 
         `keep` is whether what came is kept where it could not be read.
         """
@@ -104,7 +104,7 @@ class Budget:
             outcome=GIVEN_BACK if end is None else getattr(end, "outcome", "ok"),
             now=self.clock(),
             usage=usage,
-            cost_ticks=(cost := self.cost(reservation, end, left=left)),
+            cost_ticks=(cost := self.cost(reservation, end, sent=sent)),
             status=end.status if end else None,
             request_id=end.request_id if end else None,
             error=end.detail if isinstance(end, CallFailed) else None,
@@ -119,10 +119,10 @@ class Budget:
             kind=reservation.kind,
         )
 
-    def cost(self, reservation: Reservation, end: End, *, left: bool) -> int:
+    def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
         """Ticks. A call whose outcome nobody knows may have been billed: it costs what was reserved."""
         usage = usage_of(end)
-        if not left:
+        if not sent:
             return 0
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
@@ -133,11 +133,11 @@ class Budget:
         """About what the instructions of one call cost, in ticks; packing pays them once for many texts."""
         return prices.price_of(self.analyzer.model).prompt * self.analyzer.fixed_tokens
 
-    def worst_case(self, texts: Sequence[str]) -> int:
+    def worst_case_cost(self, texts: Sequence[str]) -> int:
         """The most that a call with these texts can cost, in ticks."""
-        return self.most(self.analyzer.worst_case(texts))
+        return self.cost_of_worst(self.analyzer.worst_case(texts))
 
-    def most(self, usage: Usage) -> int:
+    def cost_of_worst(self, usage: Usage) -> int:
         """The most that a call can cost, in ticks, that uses up so much and thinks as long as it may."""
         thinking = replace(usage, reasoning_tokens=self.reasoning_tokens)
         return prices.cost_ticks(self.analyzer.model, thinking, self.cost_per_1k)

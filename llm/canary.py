@@ -38,7 +38,7 @@ class Canary:
             lambda c: self._budget.reserve_for(c, [CANARY], conversations=0)
         )
         if reservation is None:
-            self._hold.spent(tomorrow, settlements)
+            self._hold.budget_spent(tomorrow, settlements)
             return OverBudget()
         end: End = None
         try:
@@ -46,7 +46,7 @@ class Canary:
         except CallFailed as fault:
             end = fault
         finally:
-            close = partial(self._budget.record, reservation=reservation, end=end, left=left)
+            close = partial(self._budget.record, reservation=reservation, end=end, sent=left)
             await asyncio.shield(self._database.write(close))
-            self._hold.settled()
+            self._hold.reservation_settled()
         return end if isinstance(end, CallFailed) else None

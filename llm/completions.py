@@ -21,7 +21,7 @@ from domain.analysis import (
     Usage,
     storable,
 )
-from llm.prompts import read_rows
+from llm.prompts import parse_rows
 
 LONGEST_PAUSE = 3_600.0
 MAX_DETAIL = 300
@@ -93,7 +93,7 @@ RULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class ServerAnswer:
+class ServerResponse:
     """What came over the wire; header names in lower case."""
 
     status: int
@@ -106,25 +106,25 @@ class ServerAnswer:
         return _name(self.headers.get("x-request-id"))
 
 
-class Complaint(NamedTuple):
+class ErrorBody(NamedTuple):
     """An error body: a code or status word, and a sentence that may repeat what was sent."""
 
     code: str
     message: str
 
 
-def fault_of(answer: ServerAnswer, *, key: str, now: float) -> CallFailed:
+def classify_error(answer: ServerResponse, *, key: str, now: float) -> CallFailed:
     """The error that an answer other than 200 stands for; `now` is in seconds since 1970."""
-    complaint = complaint_of(answer.body)
-    said = " ".join(complaint)
+    error = parse_error(answer.body)
+    said = " ".join(error)
     rule = _rule(answer.status, said)
-    detail = f"{_status_line(answer.status)}: {said if answer.status in QUOTED else complaint.code}"
+    detail = f"{_status_line(answer.status)}: {said if answer.status in QUOTED else error.code}"
     if rule.kind is RateLimited:
         return _rate_limited(answer, one_line(detail, key), now)
     return rule.kind(rule.outcome, one_line(detail, key), status=answer.status, request_id=answer.request_id)
 
 
-def _rate_limited(answer: ServerAnswer, detail: str, now: float) -> RateLimited:
+def _rate_limited(answer: ServerResponse, detail: str, now: float) -> RateLimited:
     asked = answer.headers.get("retry-after")
     shown = one_line(f"Retry-After {asked}, {detail}") if asked else detail
     pause = retry_after(asked, now)
@@ -141,19 +141,19 @@ def _status_line(status: int) -> str:
     return f"HTTP {status} {http.client.responses.get(status, '')}".strip()
 
 
-def complaint_of(body: bytes) -> Complaint:
+def parse_error(body: bytes) -> ErrorBody:
     """Of xAI's `{code, error}`, OpenAI's `{error: {...}}`, Gemini's `[{error: {...}}]`, or plain text."""
     document = _parsed(body)
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
-        return Complaint("", body[:MAX_SAID].decode("utf-8", "replace"))
+        return ErrorBody("", body[:MAX_SAID].decode("utf-8", "replace"))
     error = document.get("error")
     if isinstance(error, dict):
         document, error = error, error.get("message")
     code = _first_text(*(document.get(name) for name in ("code", "status", "type")))
     message = _first_text(error, document.get("message"), document.get("detail"))
-    return Complaint(code[:MAX_NAME], message[:MAX_SAID])
+    return ErrorBody(code[:MAX_NAME], message[:MAX_SAID])
 
 
 def one_line(text: str, key: str = "") -> str:
@@ -185,25 +185,25 @@ class Choice(NamedTuple):
     message: Mapping[str, object]
 
 
-def reply_of(answer: ServerAnswer, *, count: int, model: str) -> Reply:
+def parse_reply(answer: ServerResponse, *, count: int, model: str) -> Reply:
     """The reply that a 200 to `count` texts carries; `model` is who was asked. Raises as `read_completion` does."""
-    (rows, ignored), envelope = read_completion(answer, model, lambda content: read_rows(content, count))
-    return Reply(rows=rows, ignored_ids=ignored, **fields_of(envelope))
+    (rows, ignored), envelope = read_completion(answer, model, lambda content: parse_rows(content, count))
+    return Reply(rows=rows, ignored_ids=ignored, **envelope_fields(envelope))
 
 
-def fields_of(envelope: Envelope) -> dict[str, Any]:
+def envelope_fields(envelope: Envelope) -> dict[str, Any]:
     """What is known of a call, to be put into what it brought."""
     return {each.name: getattr(envelope, each.name) for each in fields(Envelope)}
 
 
-def read_completion(answer: ServerAnswer, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
+def read_completion(answer: ServerResponse, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
     """What `read` makes of a completion's content, and what is known of the call.
 
     Raises ProviderFault where it is no chat completion, BatchFault where its content is not what was asked:
     incomplete, refused, or such that `read` raises ValueError.
     """
     completion = _object(_parsed(answer.body))
-    usage = usage_of(completion.get("usage"))
+    usage = parse_usage(completion.get("usage"))
     content = _content(_choice(answer, completion), answer, usage)
     try:
         said = read(content)
@@ -213,7 +213,7 @@ def read_completion(answer: ServerAnswer, model: str, read: Callable[[str], Read
     return said, Envelope(model=name, usage=usage, request_id=answer.request_id, status=answer.status)
 
 
-def _choice(answer: ServerAnswer, envelope: Mapping[str, object]) -> Choice:
+def _choice(answer: ServerResponse, envelope: Mapping[str, object]) -> Choice:
     choices = envelope.get("choices")
     first = _object(choices[0]) if isinstance(choices, list) and choices else {}
     message = first.get("message")
@@ -222,19 +222,17 @@ def _choice(answer: ServerAnswer, envelope: Mapping[str, object]) -> Choice:
     return Choice(_first_text(first.get("finish_reason")), message)
 
 
-def _no_completion(answer: ServerAnswer) -> ProviderFault:
+def _no_completion(answer: ServerResponse) -> ProviderFault:
     return ProviderFault(
         "no_completion",
-        one_line(
-            f"{_status_line(answer.status)} without a chat completion: {complaint_of(answer.body).code}"
-        ),
+        one_line(f"{_status_line(answer.status)} without a chat completion: {parse_error(answer.body).code}"),
         status=answer.status,
         request_id=answer.request_id,
         body=_kept(answer.body.decode("utf-8", "replace")),
     )
 
 
-def _content(choice: Choice, answer: ServerAnswer, usage: Usage) -> str:
+def _content(choice: Choice, answer: ServerResponse, usage: Usage) -> str:
     content = choice.message.get("content")
     refusal = choice.message.get("refusal")
     written = _first_text(content, refusal)
@@ -247,7 +245,7 @@ def _content(choice: Choice, answer: ServerAnswer, usage: Usage) -> str:
     return content
 
 
-def _unusable(outcome: str, detail: str, written: str, answer: ServerAnswer, usage: Usage) -> BatchFault:
+def _unusable(outcome: str, detail: str, written: str, answer: ServerResponse, usage: Usage) -> BatchFault:
     return BatchFault(
         outcome,
         one_line(detail),
@@ -258,7 +256,7 @@ def _unusable(outcome: str, detail: str, written: str, answer: ServerAnswer, usa
     )
 
 
-def usage_of(value: object) -> Usage:
+def parse_usage(value: object) -> Usage:
     """The `usage` of a completion; what is missing or no count is 0, and None for the cost."""
     usage = _object(value)
     prompt, completion = (_object(usage.get(f"{kind}_tokens_details")) for kind in ("prompt", "completion"))

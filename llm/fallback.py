@@ -7,9 +7,9 @@ from domain.analysis import Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
-from llm.gateway import LOOK_AGAIN, Gateway, OnSent
+from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
-from llm.outbound import Outbound
+from llm.paid_gateway import PaidGateway
 
 
 class Fallback:
@@ -19,7 +19,7 @@ class Fallback:
     second holds for both. `run` finds out whether the first answers again while the second stands in.
     """
 
-    def __init__(self, first: Outbound, second: Outbound) -> None:
+    def __init__(self, first: PaidGateway, second: PaidGateway) -> None:
         self.first = first
         self.second = second
 
@@ -29,7 +29,7 @@ class Fallback:
         return self._standing_in
 
     @property
-    def _standing_in(self) -> Outbound:
+    def _standing_in(self) -> PaidGateway:
         # Where neither answers it is the first that is asked first again.
         second_only = not self.first.breaker.may_call() and self.second.breaker.may_call()
         return self.second if second_only else self.first
@@ -67,7 +67,7 @@ class Fallback:
     async def until_free(self) -> None:
         """Wait until one of the two lets calls through; `run` is what finds out."""
         while self.blocked is not None:  # noqa: ASYNC110  brakes and pauses are ended by the clock
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask whoever it is now. Raises CallFailed."""
@@ -90,8 +90,8 @@ class Fallback:
             probes.create_task(_probe(self.second, lambda: not self.first.breaker.may_call()))
 
 
-async def _probe(gateway: Outbound, needed: Callable[[], bool]) -> None:
+async def _probe(gateway: PaidGateway, needed: Callable[[], bool]) -> None:
     while True:
         if needed():
             await gateway.until_free()
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(POLL_SECONDS)

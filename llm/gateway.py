@@ -10,7 +10,7 @@ from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
 from llm.hold import Hold
 
-LOOK_AGAIN = 0.25
+POLL_SECONDS = 0.25
 """Seconds after which somebody may have released the brake."""
 OnSent = Callable[[], None]
 
@@ -99,24 +99,24 @@ class OfflineGateway:
     async def until_free(self) -> None:
         """Wait until nobody holds it."""
         while self.blocked is not None:  # noqa: ASYNC110  a brake is released by the clock as well as by hand
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask at once."""
-        return await self.analyzer.analyse(texts, _telling(on_sent))
+        return await self.analyzer.analyse(texts, _announcing(on_sent))
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Ask at once."""
-        return await self.analyzer.summarise(material, _telling(on_sent), on_draft)
+        return await self.analyzer.summarise(material, _announcing(on_sent), on_draft)
 
     async def canary_passes(self) -> bool:
         """Nobody else can be at fault here."""
         return True
 
 
-def _telling(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
+def _announcing(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
     async def before_send() -> None:
         on_sent()
 

@@ -21,7 +21,7 @@ class Hold:
         """Why the database takes no writes, None where it does."""
 
     @property
-    def held(self) -> str | None:
+    def blocks_reserved(self) -> str | None:
         """Why not even a call leaves whose cost is reserved already, or None."""
         return "paused by an operator" if self.paused else self.refusal
 
@@ -30,8 +30,8 @@ class Hold:
         """Why analysis is held, None where it is not."""
         if self._unstored and not self.paused:
             return "results wait to be stored"
-        if self.held is not None:
-            return self.held
+        if self.blocks_reserved is not None:
+            return self.blocks_reserved
         if self._clock() < self._spent_until:
             return f"the daily budget is spent; analysis goes on at {iso(self._spent_until)}"
         return None
@@ -45,7 +45,7 @@ class Hold:
         finally:
             self._unstored -= 1
 
-    def spent(self, until: int, settlements: int) -> None:
+    def budget_spent(self, until: int, settlements: int) -> None:
         """The budget takes no further call before `until`, UTC microseconds.
 
         `settlements` is how many there were before the budget was asked. One that came since may have made room:
@@ -54,7 +54,7 @@ class Hold:
         if settlements == self.settlements:
             self._spent_until = until
 
-    def settled(self) -> None:
+    def reservation_settled(self) -> None:
         """A reservation was settled: there may be room for another call."""
         self.settlements += 1
         self._spent_until = 0

@@ -111,7 +111,7 @@ def reasoning_effort(model: str, configured: str | None = None) -> str | None:
     return configured or EFFORTS.get(model.removesuffix("-latest"))
 
 
-def reasons(model: str, configured: str | None = None) -> bool:
+def model_reasons(model: str, configured: str | None = None) -> bool:
     """Whether calls to this model think, and are billed for it without a bound; an unknown model may."""
     return model not in WITHOUT_EFFORT and reasoning_effort(model, configured) != "none"
 
@@ -183,7 +183,7 @@ def text_tokens(text: str) -> int:
     return len(json_text(json_text(row)).encode("utf-8", "replace")) + BYTES_PER_ID
 
 
-def read_rows(content: str, count: int) -> tuple[list[Row], int]:
+def parse_rows(content: str, count: int) -> tuple[list[Row], int]:
     """One row for each of the ids "1" to `count`, in that order, and how many rows were for none of them.
 
     Raises ValueError where the content is not the JSON document that was asked for.

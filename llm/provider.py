@@ -21,7 +21,7 @@ from llm.fallback import Fallback
 from llm.gateway import Gateway, OfflineGateway
 from llm.hold import Hold
 from llm.offline.analyzer import OfflineAnalyzer
-from llm.outbound import Outbound
+from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
 from rate_limiter import Pacer
 
@@ -69,7 +69,7 @@ class GatewayFactory:
 
         Raises ValueError or ProviderFault where the settings make none.
         """
-        opened = [await self._outbound(provider) for provider in providers(self.settings)]
+        opened = [await self._paid_gateway(provider) for provider in providers(self.settings)]
         match opened:
             case []:
                 analyzer = OfflineAnalyzer(topics.load(self.settings.topics_file))
@@ -80,7 +80,7 @@ class GatewayFactory:
                 return Fallback(first, second)
         raise AssertionError("there are two providers")
 
-    async def _outbound(self, provider: Provider) -> Outbound:
+    async def _paid_gateway(self, provider: Provider) -> PaidGateway:
         client = GrokClient(
             name=provider.name,
             base_url=str(provider.base_url),
@@ -92,7 +92,7 @@ class GatewayFactory:
             max_in_flight=self.settings.max_in_flight,
         )
         await self.stack.enter_async_context(client)
-        gateway = Outbound(
+        gateway = PaidGateway(
             client,
             Pacer(self.settings.outbound_rps),
             CircuitBreaker(self.settings.error_threshold, self.settings.cooldown_seconds),
@@ -107,7 +107,7 @@ class GatewayFactory:
 
     def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
-        thinks = prompts.reasons(provider.model, provider.reasoning_effort)
+        thinks = prompts.model_reasons(provider.model, provider.reasoning_effort)
         if budget is not None and thinks and not self.settings.max_reasoning_tokens:
             raise ValueError(
                 f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"

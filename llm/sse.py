@@ -14,9 +14,9 @@ def is_stream(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").startswith("text/event-stream")
 
 
-async def assembled(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> bytes:
+async def assemble(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> bytes:
     """The body that the answer would have had in one piece."""
-    events, completion = Events(), Completion()
+    events, completion = EventParser(), CompletionAssembler()
     async for chunk in chunks:
         known = len(completion.content)
         for data in events.feed(chunk):
@@ -26,7 +26,7 @@ async def assembled(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> by
     return completion.body()
 
 
-class Events:
+class EventParser:
     """Cuts bytes, however they arrive, into the data of server-sent events (WHATWG HTML 9.2)."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Events:
             self._data.clear()
 
 
-class Completion:
+class CompletionAssembler:
     """A chat completion in the making, from the chunks that OpenAI's format cuts it into."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ from domain.summaries import (
 AnyItem = TypeVar("AnyItem", bound=Item)
 
 
-def read(content: str, citable: Container[int]) -> Summary | Invalid:
+def parse_summary(content: str, citable: Container[int]) -> Summary | Invalid:
     """The summary that a model wrote. Raises ValueError where it is no JSON object."""
     try:
         answer = json.loads(content)
@@ -35,10 +35,10 @@ def read(content: str, citable: Container[int]) -> Summary | Invalid:
         raise ValueError("no JSON object")
     if len(content) > MAX_RAW:
         return Invalid("the answer is too long")
-    return validate(answer, citable)
+    return validate_summary(answer, citable)
 
 
-def draft(content: str) -> str:
+def draft_text(content: str) -> str:
     """The summary's text as far as it is written in an answer that is not there whole yet."""
     try:
         answer = from_json(content, allow_partial="trailing-strings")
@@ -48,7 +48,7 @@ def draft(content: str) -> str:
     return storable(text)[:MAX_SUMMARY] if isinstance(text, str) else ""
 
 
-def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
+def validate_summary(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
     """An answer, believed or not: whole or not at all, and nothing in it is filled with a default.
 
     `citable` are the positions there are. An item keeps those of its positions that are among them, and may be

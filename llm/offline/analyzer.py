@@ -96,7 +96,7 @@ class OfflineAnalyzer:
     ) -> Summarised:
         """A summary by extracts, there all at once. Everything else as in `analyse`."""
         (answer,) = await self._answered({"summarise": material.document}, before_send)
-        summary = summary_answers.validate(answer, material.citable)
+        summary = summary_answers.validate_summary(answer, material.citable)
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
 
     def worst_summary(self, material: Material) -> Usage:

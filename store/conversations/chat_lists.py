@@ -22,7 +22,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
-from store.conversations.chat_windows import ChatWindow, touched
+from store.conversations.chat_windows import ChatWindow, find_in_window
 from store.conversations.records import WITHOUT_RAW_DATA
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
@@ -59,7 +59,7 @@ class ChatList:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatFilter:
     """Which chats: those with a message that is by that author, in that window and contains all phrases."""
 
     author: str | None = None
@@ -95,7 +95,7 @@ def _first_participants() -> Select[Any]:
 FIRST_PARTICIPANTS = _first_participants()
 
 
-def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
+def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
     """A chat with up to `limit` of its messages after the first `offset`, in order; None where there is none."""
     c, m = conversations.c, messages.c
     row = connection.execute(select(*WITHOUT_RAW_DATA).where(c.id == id_)).one_or_none()
@@ -109,7 +109,7 @@ def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPag
     return ChatPage(chat, said)
 
 
-def said_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
+def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
     """Up to `limit` messages of a chat behind a position, in order: rows of `messages` with the chat's `begun_at`."""
     c, m = conversations.c, messages.c
     behind = (c.id == id_, m.conversation == c.number, m.position > position)
@@ -123,8 +123,8 @@ def last_position(connection: Connection, id_: str) -> int:
     return connection.scalar(select(c.message_count).where(c.id == id_)) or 0
 
 
-def page(
-    connection: Connection, asked: Asked, *, offset: int, limit: int, counted: int = COUNTED
+def list_chats(
+    connection: Connection, asked: ChatFilter, *, offset: int, limit: int, counted: int = COUNTED
 ) -> ChatList:
     """Up to `limit` of the chats that are asked for after the first `offset`, newest intake first.
 
@@ -162,7 +162,7 @@ def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list
 # --- which ones ---------------------------------------------------------------------------------------------
 
 
-def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
+def _without_words(asked: ChatFilter) -> Select[Any] | CompoundSelect[Any]:
     """The numbers of the chats that are asked for, each once."""
     if asked.author is None and not asked.has_window:
         return select(conversations.c.number)
@@ -170,12 +170,18 @@ def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
 
 
 def _with_words(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int, counted: int
+    connection: Connection,
+    asked: ChatFilter,
+    phrases: Sequence[Phrase],
+    *,
+    offset: int,
+    limit: int,
+    counted: int,
 ) -> SearchPage:
     if not phrases:
         return SearchPage((), 0, total_is_exact=True)
     among, besides = _in_window(connection, asked, phrases) if asked.has_window else (None, ())
-    return pages.page(
+    return pages.search_chats(
         connection,
         phrases,
         asked.author,
@@ -188,18 +194,18 @@ def _with_words(
 
 
 def _in_window(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase]
+    connection: Connection, asked: ChatFilter, phrases: Sequence[Phrase]
 ) -> tuple[Sequence[int], Sequence[int]]:
     """The numbers of the chats that lie in the window, rising; of those that do in part, the ones asked for."""
-    whole, partly = touched(connection, asked.start, asked.end)
+    whole, partly = find_in_window(connection, asked.start, asked.end)
     return sorted(whole), _said_in_window(connection, asked, phrases, partly) if partly else ()
 
 
 def _said_in_window(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase], among: Sequence[int]
+    connection: Connection, asked: ChatFilter, phrases: Sequence[Phrase], among: Sequence[int]
 ) -> Sequence[int]:
     """Those of the conversations whose matching messages, not just any, are in the window."""
-    found = index.matches(connection, phrases, asked.author, among=among).c
+    found = index.matching_messages(connection, phrases, asked.author, among=among).c
     numbers = select(found.conversation).where(*asked.window.holds(_moment_of(found)))
     return connection.scalars(numbers.distinct()).all()
 
@@ -217,14 +223,14 @@ def _moment_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
     return func.coalesce(of_message.where(this).scalar_subquery(), of_chat)
 
 
-def _texts(asked: Asked) -> Select[Any]:
+def _texts(asked: ChatFilter) -> Select[Any]:
     """Conversations of one text: all about them is in one index by author, and in one by time."""
     c = conversations.c
     by_author = [] if asked.author is None else [c.author == asked.author]
     return select(c.number).where(IS_TEXT, *by_author, *asked.window.holds(c.timestamp))
 
 
-def _dialogues(asked: Asked) -> list[Select[Any]]:
+def _dialogues(asked: ChatFilter) -> list[Select[Any]]:
     """Chats that were dialogues from the start, or have become one; in parts that exclude each other."""
     c, p, window = conversations.c, participants.c, asked.window
     if asked.author is None:
@@ -236,7 +242,7 @@ def _dialogues(asked: Asked) -> list[Select[Any]]:
     return [by_number.where(*window.touches(), _said_within(asked))]
 
 
-def _said_within(asked: Asked) -> ColumnElement[bool]:
+def _said_within(asked: ChatFilter) -> ColumnElement[bool]:
     """Whether a chat has a message in the window: plain where the chat is inside it, else looked up."""
     c, m, window = conversations.c, messages.c, asked.window
     by_author = [] if asked.author is None else [m.author == asked.author]

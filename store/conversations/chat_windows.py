@@ -61,12 +61,12 @@ class ChatWindow:
         return [[c.said_from > near, *self.touches()], [IS_LONG, c.said_from <= near, *self.touches()]]
 
 
-def touched(
+def find_in_window(
     connection: Connection, start: int | None, end: int | None
 ) -> tuple[Sequence[int], Sequence[int]]:
     """The numbers of the chats that lie in a window, and of those that do in part."""
     of_postgresql = connection.dialect.name == "postgresql"
-    statement = _touched(start is not None, end is not None, as_arrays=of_postgresql)
+    statement = _find_in_window(start is not None, end is not None, as_arrays=of_postgresql)
     whole, partly = connection.execute(statement, {"start": start, "end": end}).one()
     if of_postgresql:
         return whole or (), partly or ()
@@ -79,7 +79,7 @@ def _numbers(joined: str | None) -> Sequence[int]:
 
 
 @cache
-def _touched(has_start: bool, has_end: bool, *, as_arrays: bool) -> Select[Any]:
+def _find_in_window(has_start: bool, has_end: bool, *, as_arrays: bool) -> Select[Any]:
     """The statement; to put it together takes longer than to find a day's chats.
 
     Both kinds of numbers as one value each: as 7,500 rows they took 19 ms, and so 3.

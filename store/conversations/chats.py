@@ -7,8 +7,8 @@ from sqlalchemy import Connection, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
-from store.conversations.growth import Growing
-from store.conversations.growth import Raced as Raced
+from store.conversations.growth import ConcurrentCreation as ConcurrentCreation
+from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
 
 MAX_MESSAGES = 50_000
@@ -25,7 +25,7 @@ class PostedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedMessage:
     """Where a message is, by now or already."""
 
     position: int
@@ -35,34 +35,34 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class MessageConflict:
-    """Nothing of the post was stored, because of messages that are known with other content."""
+    """Nothing of the add_messages was stored, because of messages that are known with other content."""
 
     at: Sequence[int]
-    """Their places in the post."""
+    """Their places in the add_messages."""
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
-    """Nothing of the post was stored, because a chat would be too long."""
+class ChatTooLong:
+    """Nothing of the add_messages was stored, because a chat would be too long."""
 
     at: int
-    """The place in the post of the first message that is too many."""
+    """The place in the add_messages of the first message that is too many."""
 
 
-PostOutcome = Sequence[Placed] | MessageConflict | Full
+PostOutcome = Sequence[PlacedMessage] | MessageConflict | ChatTooLong
 
 
-def made_id(position: int) -> str:
+def generated_id(position: int) -> str:
     """What a message is called whose sender gave it no id. No sender's id may look like it."""
     return f"#{position}"
 
 
-def post(
+def add_messages(
     connection: Connection, posts: Sequence[Sequence[PostedMessage]], *, now: int, quiet: int
 ) -> list[PostOutcome]:
-    """Add what is new of each post, in the order given, and say where every message is.
+    """Add what is new of each add_messages, in the order given, and say where every message is.
 
-    `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises growth.Raced.
+    `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises growth.ConcurrentCreation.
     """
     chats = _open(connection, [each for some in posts for each in some])
     answers = [_place(some, chats) for some in posts]
@@ -70,13 +70,13 @@ def post(
     return answers
 
 
-def _open(connection: Connection, said: Sequence[PostedMessage]) -> dict[str, Growing]:
+def _open(connection: Connection, said: Sequence[PostedMessage]) -> dict[str, GrowingChat]:
     c = conversations.c
     ids = list(dict.fromkeys(each.chat for each in said))
     # By number, as everybody locks conversations.
     found = select(*WITHOUT_EXTRAS).where(c.id.in_(ids)).order_by(c.number).with_for_update()
     rows = {row.id: row for row in connection.execute(found)}
-    chats = {id_: Growing(id_, rows.get(id_)) for id_ in ids}
+    chats = {id_: GrowingChat(id_, rows.get(id_)) for id_ in ids}
     numbered = {row.number: chats[id_] for id_, row in rows.items()}
     asked = [
         (rows[each.chat].number, each.message.message_id)
@@ -108,10 +108,10 @@ def _known(connection: Connection, ids: Sequence[tuple[int, str]]) -> list[tuple
 # --- what becomes of it -------------------------------------------------------------------------------------
 
 
-def _place(said: Sequence[PostedMessage], chats: Mapping[str, Growing]) -> PostOutcome:
-    """Where a post's messages will be; a post that cannot be stored as a whole changes no chat."""
-    drafts: dict[str, Growing] = {}
-    placed: list[Placed] = []
+def _place(said: Sequence[PostedMessage], chats: Mapping[str, GrowingChat]) -> PostOutcome:
+    """Where a post's messages will be; a add_messages that cannot be stored as a whole changes no chat."""
+    drafts: dict[str, GrowingChat] = {}
+    placed: list[PlacedMessage] = []
     clashes: list[int] = []
     for index, each in enumerate(said):
         draft = drafts.setdefault(each.chat, chats[each.chat].draft())
@@ -119,12 +119,14 @@ def _place(said: Sequence[PostedMessage], chats: Mapping[str, Growing]) -> PostO
         if known is not None:
             position, before = known
             clashes += [] if _same(before, each.message) else [index]
-            placed.append(Placed(position, each.message.message_id or "", created=False))
+            placed.append(PlacedMessage(position, each.message.message_id or "", created=False))
         elif draft.count == MAX_MESSAGES:
-            return Full(index)
+            return ChatTooLong(index)
         else:
             position = draft.append(each.message)
-            placed.append(Placed(position, each.message.message_id or made_id(position), created=True))
+            placed.append(
+                PlacedMessage(position, each.message.message_id or generated_id(position), created=True)
+            )
     if clashes:
         return MessageConflict(clashes)
     for id_, draft in drafts.items():

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
-from store.conversations.intake import NewMessage, first_messages
+from store.conversations.intake import NewMessage, first_positions
 from store.conversations.revisions import due_at, waiting_since
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 from store.insights import writing
 from store.search import index
 
@@ -18,12 +18,12 @@ INDEXED_AT_ONCE = 200_000
 Values = dict[str, Any]
 
 
-class Raced(Exception):
+class ConcurrentCreation(Exception):
     """Somebody else has just begun the same chat: the transaction has to be begun again."""
 
 
 @dataclass
-class Growing:
+class GrowingChat:
     """A chat that is being added to."""
 
     id: str
@@ -56,11 +56,11 @@ class Growing:
         """When the new messages were said; not said when is now."""
         return [now if new.timestamp is None else new.timestamp for new in self.new]
 
-    def draft(self) -> "Growing":
+    def draft(self) -> "GrowingChat":
         """A copy that may be thrown away."""
-        return Growing(self.id, self.row, dict(self.known), list(self.new))
+        return GrowingChat(self.id, self.row, dict(self.known), list(self.new))
 
-    def take(self, draft: "Growing") -> None:
+    def take(self, draft: "GrowingChat") -> None:
         """Become what the draft is."""
         self.known, self.new = draft.known, draft.new
 
@@ -72,8 +72,8 @@ class Growing:
         return self.count
 
 
-def write(connection: Connection, chats: Sequence[Growing], *, now: int, quiet: int) -> None:
-    """Store what is new of chats, of which each has something. Raises Raced."""
+def write(connection: Connection, chats: Sequence[GrowingChat], *, now: int, quiet: int) -> None:
+    """Store what is new of chats, of which each has something. Raises ConcurrentCreation."""
     if not chats:
         return
     at_once = sum(len(message.text) for chat in chats for message in chat.new) <= INDEXED_AT_ONCE
@@ -92,11 +92,16 @@ def write(connection: Connection, chats: Sequence[Growing], *, now: int, quiet: 
         ),
     )
     skipped = [chat.row.timestamp for chat in chats if chat.row is not None and chat.row.status == SKIPPED]
-    writing.count_skipped(connection, skipped, -1)
+    writing.adjust_skipped(connection, skipped, -1)
 
 
 def _begin(
-    connection: Connection, chats: Sequence[Growing], contents: Mapping[str, Values], *, now: int, quiet: int
+    connection: Connection,
+    chats: Sequence[GrowingChat],
+    contents: Mapping[str, Values],
+    *,
+    now: int,
+    quiet: int,
 ) -> dict[str, int]:
     """The numbers of all chats, after the new ones have got theirs."""
     numbers = {chat.id: int(chat.row.number) for chat in chats if chat.row is not None}
@@ -110,18 +115,23 @@ def _begin(
     if rows:
         c = conversations.c
         statement = (
-            insert_or(connection.dialect.name, conversations)
+            insert_on_conflict(connection.dialect.name, conversations)
             .on_conflict_do_nothing()
             .returning(c.id, c.number)
         )
         numbers |= {row.id: row.number for row in connection.execute(statement, rows)}
     if len(numbers) < len(chats):
-        raise Raced
+        raise ConcurrentCreation
     return numbers
 
 
 def _grow(
-    connection: Connection, chats: Sequence[Growing], contents: Mapping[str, Values], *, now: int, quiet: int
+    connection: Connection,
+    chats: Sequence[GrowingChat],
+    contents: Mapping[str, Values],
+    *,
+    now: int,
+    quiet: int,
 ) -> None:
     rows = [
         {"number": chat.row.number, **contents[chat.id], **_state(chat.row, now=now, quiet=quiet)}
@@ -150,7 +160,7 @@ STATE = (
 )
 
 
-def _content(chat: Growing, now: int) -> Values:
+def _content(chat: GrowingChat, now: int) -> Values:
     """What the row of a chat says of its messages."""
     row, moments = chat.row, chat.moments(now)
     if row is not None:
@@ -167,7 +177,7 @@ def _content(chat: Growing, now: int) -> Values:
     }
 
 
-def _indexed(chat: Growing, found: bool) -> int:
+def _indexed(chat: GrowingChat, found: bool) -> int:
     return chat.count if found else chat.indexed
 
 
@@ -190,7 +200,7 @@ def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
     }
 
 
-def _messages(chats: Sequence[Growing], numbers: Mapping[str, int], now: int) -> Iterator[Values]:
+def _messages(chats: Sequence[GrowingChat], numbers: Mapping[str, int], now: int) -> Iterator[Values]:
     for chat in chats:
         for position, new in chat.placed():
             yield {
@@ -205,18 +215,20 @@ def _messages(chats: Sequence[Growing], numbers: Mapping[str, int], now: int) ->
             }
 
 
-def _join(connection: Connection, chats: Sequence[Growing], numbers: Mapping[str, int]) -> None:
+def _join(connection: Connection, chats: Sequence[GrowingChat], numbers: Mapping[str, int]) -> None:
     rows = [
         {"conversation": numbers[chat.id], "author": author, "position": position}
         for chat in chats
         for author, position in _participants(chat).items()
     ]
     if rows:
-        connection.execute(insert_or(connection.dialect.name, participants).on_conflict_do_nothing(), rows)
+        connection.execute(
+            insert_on_conflict(connection.dialect.name, participants).on_conflict_do_nothing(), rows
+        )
 
 
-def _participants(chat: Growing) -> dict[str, int]:
+def _participants(chat: GrowingChat) -> dict[str, int]:
     """Who may have to be noted, and since which message; of a text that becomes a chat its author as well."""
     wrote_the_text = chat.row is not None and not chat.row.is_chat and chat.row.author is not None
     first = {chat.row.author: 1} if wrote_the_text and chat.row is not None else {}
-    return first_messages(chat.new, chat.before) | first
+    return first_positions(chat.new, chat.before) | first

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 
 from models import QUEUED, conversations, messages, participants
-from store.engine.dialect import in_order, insert_or, insert_rows
+from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
 
 SAID = insert(messages)
@@ -129,9 +129,9 @@ GIVEN = (
 )
 """What a new conversation's row is given."""
 _c = conversations.c
-NEW = insert_or("sqlite", conversations).on_conflict_do_nothing()
+NEW = insert_on_conflict("sqlite", conversations).on_conflict_do_nothing()
 NEW_NUMBERED = (
-    insert_or("postgresql", conversations)
+    insert_on_conflict("postgresql", conversations)
     .on_conflict_do_nothing()
     .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key)
 )
@@ -191,7 +191,7 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         for number, new in stored
         for position, message in enumerate(new.messages, 1)
     )
-    insert_rows(connection, SAID, in_order(messages, rows))
+    insert_rows(connection, SAID, as_tuples(messages, rows))
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
@@ -199,13 +199,13 @@ def _insert_participants(connection: Connection, stored: Iterable[tuple[int, New
         {"conversation": number, "author": author, "position": position}
         for number, new in stored
         if new.is_chat
-        for author, position in first_messages(new.messages).items()
+        for author, position in first_positions(new.messages).items()
     ]
     if rows:
         connection.execute(insert(participants), rows)
 
 
-def first_messages(said: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
+def first_positions(said: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
     """Who wrote these messages, which come after so many others, and at which position first."""
     first: dict[str, int] = {}
     for position, message in enumerate(said, before + 1):

@@ -32,7 +32,7 @@ MESSAGES_AT_ONCE = 100
 SHOWN_MESSAGES = 1_000
 """Of a conversation in one piece, which is as many as it may be posted with; more come in pages."""
 
-# Up to 64 KB a row, of which a page has 1,000.
+# Up to 64 KB a row, of which a list_conversations has 1,000.
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
 OF_REMOVAL = tuple(
     conversations.c[name]
@@ -41,7 +41,7 @@ OF_REMOVAL = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredConversation:
     """A conversation with all that belongs to it; rows of the tables of those names."""
 
     conversation: Row[Any]
@@ -50,7 +50,7 @@ class Stored:
     call: Row[Any] | None
 
 
-class Retry(Enum):
+class RetryResult(Enum):
     """What became of the wish to analyse a conversation again."""
 
     QUEUED = "queued"
@@ -58,7 +58,7 @@ class Retry(Enum):
     NOT_ENDED_BADLY = "not_ended_badly"
 
 
-def get(connection: Connection, id_: str) -> Stored | None:
+def get_conversation(connection: Connection, id_: str) -> StoredConversation | None:
     """A conversation by its id, its first messages in order."""
     row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
     if row is None:
@@ -71,7 +71,7 @@ def get(connection: Connection, id_: str) -> Stored | None:
     called = select(grok_calls).where(g.number == number)
     # SQLite reads the whole table for a number that IS NULL.
     call = None if number is None else connection.execute(called).one_or_none()
-    return Stored(row, said, insight, call)
+    return StoredConversation(row, said, insight, call)
 
 
 def status_of(connection: Connection, id_: str) -> str | None:
@@ -79,7 +79,7 @@ def status_of(connection: Connection, id_: str) -> str | None:
     return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
 
 
-def with_insights(
+def list_with_insights(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
     """Conversation, without its raw data, and insight of each id that is known."""
@@ -90,7 +90,7 @@ def with_insights(
     return {row.id: (row, by_number.get(row.number)) for row in rows}
 
 
-def page(
+def list_conversations(
     connection: Connection,
     *,
     limit: int,
@@ -101,7 +101,7 @@ def page(
 ) -> Sequence[Row[Any]]:
     """Conversations by intake, the newest first, without their raw data.
 
-    `before` is the intake number the last page ended with.
+    `before` is the intake number the last list_conversations ended with.
     """
     c = conversations.c
     statement: Select[Any] = select(*WITHOUT_RAW_DATA).order_by(c.number.desc()).limit(limit)
@@ -121,7 +121,7 @@ def _of_status(statement: Select[Any], status: str) -> Select[Any]:
     return chosen if status == COMPLETED else chosen.where(NOT_COMPLETED)
 
 
-def shorten(connection: Connection, id_: str) -> bool:
+def delete_last_messages(connection: Connection, id_: str) -> bool:
     """Delete some messages from the end of a conversation that is too long to be removed in one step.
 
     Gives whether it was.
@@ -137,17 +137,17 @@ def shorten(connection: Connection, id_: str) -> bool:
     return True
 
 
-def remove(connection: Connection, id_: str) -> bool:
+def delete_conversation(connection: Connection, id_: str) -> bool:
     """Delete a conversation with everything that belongs to it; whether there was one."""
-    return bool(remove_all(connection, [id_]))
+    return bool(delete_conversations(connection, [id_]))
 
 
-def remove_all(connection: Connection, ids: Collection[str]) -> int:
+def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
     """Delete conversations with everything that belongs to them and their share of every count; how many."""
     rows = _locked(connection, ids)
     numbers = [row.number for row in rows]
-    results.remove(connection, numbers)
-    results.count_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
+    results.delete_insights(connection, numbers)
+    results.adjust_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
     _remove_messages(connection, numbers, after=0)
     connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
     connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
@@ -168,19 +168,19 @@ def _remove_messages(connection: Connection, numbers: Collection[int], *, after:
     connection.execute(delete(messages).where(m.conversation.in_(numbers), m.position > after))
 
 
-def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> Retry:
+def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> RetryResult:
     """Queue a conversation that failed or was skipped; `fresh` asks even where the answer is known."""
     c = conversations.c
     row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
     if row is None:
-        return Retry.UNKNOWN
+        return RetryResult.UNKNOWN
     if row.status not in (FAILED, SKIPPED):
-        return Retry.NOT_ENDED_BADLY
+        return RetryResult.NOT_ENDED_BADLY
     _queue_again(connection, [row], fresh=fresh, now=now)
-    return Retry.QUEUED
+    return RetryResult.QUEUED
 
 
-def retry_some(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
+def retry_by_status(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
     """Queue up to 100 of that status with an intake number under `before`; gives their numbers, falling."""
     c = conversations.c
     some = select(c.number, c.status, c.timestamp).order_by(c.number.desc()).limit(RETRIED_AT_ONCE)
@@ -197,7 +197,7 @@ def _queue_again(connection: Connection, rows: Sequence[Row[Any]], *, fresh: boo
     # Who was skipped and is asked for by hand is wanted; the prefilter must not skip it again.
     _queue(connection, skipped, now, pass_prefilter=True, pass_cache=fresh)
     _queue(connection, [row for row in rows if row.status != SKIPPED], now, pass_cache=fresh)
-    results.count_skipped(connection, [row.timestamp for row in skipped], -1)
+    results.adjust_skipped(connection, [row.timestamp for row in skipped], -1)
 
 
 def _queue(connection: Connection, rows: Sequence[Row[Any]], now: int, **flags: bool) -> None:

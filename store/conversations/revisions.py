@@ -21,7 +21,7 @@ def due_at(quiet_at: int, since: int) -> int:
     return min(quiet_at, since + LONGEST_WAIT)
 
 
-class Holding(NamedTuple):
+class LeasedConversation(NamedTuple):
     """A conversation that is held, as its row was before it ended."""
 
     number: int
@@ -32,16 +32,16 @@ class Holding(NamedTuple):
     quiet_at: int | None
 
 
-def waiting_since(row: Row[Any] | Holding) -> int:
+def waiting_since(row: Row[Any] | LeasedConversation) -> int:
     """When the first message came that is not analysed; `row` is of a conversation that has not ended."""
     return int(row.received_at if row.waiting_since is None else row.waiting_since)
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
+class GrownSinceClaim:
     """A conversation that got messages while it was analysed, and has just been ended or given back."""
 
-    row: Holding
+    row: LeasedConversation
     read: int
     """How many messages were analysed."""
     answered: bool
@@ -51,7 +51,7 @@ class Overtaken:
     pack_limit: int | None = None
 
 
-def queue_again(connection: Connection, overtaken: Sequence[Overtaken]) -> None:
+def requeue_grown(connection: Connection, overtaken: Sequence[GrownSinceClaim]) -> None:
     """Queue conversations, whose rows are locked, for what came since they were read."""
     if not overtaken:
         return
@@ -65,7 +65,7 @@ def queue_again(connection: Connection, overtaken: Sequence[Overtaken]) -> None:
     )
 
 
-def _waiting(overtaken: Overtaken, arrived: int | None) -> dict[str, object]:
+def _waiting(overtaken: GrownSinceClaim, arrived: int | None) -> dict[str, object]:
     # There is no such message where the chat is just being deleted, from its end.
     since = arrived if overtaken.answered and arrived is not None else waiting_since(overtaken.row)
     due = due_at(overtaken.row.quiet_at or since, since)

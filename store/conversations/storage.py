@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, text
 
 from models import conversations
 from store.conversations.intake import NewConversation, NewMessage, accept
-from store.conversations.records import remove
+from store.conversations.records import delete_conversation
 
 TRIAL_BYTES = 65_536
 
@@ -57,7 +57,7 @@ def try_storing(connection: Connection) -> None:
     id_ = f"trial_{secrets.token_hex(10)}"
     said = NewMessage(secrets.token_hex(TRIAL_BYTES // 2))
     accept(connection, [NewConversation(id_, [said], is_chat=False, timestamp=0, received_at=0)])
-    remove(connection, id_)
+    delete_conversation(connection, id_)
 
 
 @dataclass(frozen=True, slots=True)

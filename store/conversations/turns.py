@@ -43,7 +43,7 @@ WHOLE = Prepared(_all())
 BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
 
 
-def of(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
+def load_turns(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
     """The turns of conversations by number, in order; `counts` says how many messages each has.
 
     Of a long one at least its first 4,000 and its last 8,000 characters: what lies between is left out of every

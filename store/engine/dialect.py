@@ -13,7 +13,7 @@ ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """A statement's, on SQLite; it takes 32,766 values, and our widest row has 17."""
 
 
-def insert_or(dialect: str, table: Table) -> Any:
+def insert_on_conflict(dialect: str, table: Table) -> Any:
     """An INSERT into `table` that takes `on_conflict_do_nothing` or `on_conflict_do_update`.
 
     `dialect` is the name of the connection's: `postgresql` or `sqlite`.
@@ -59,7 +59,7 @@ def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[obj
             first += size
 
 
-def in_order(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:
+def as_tuples(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:
     """Rows by column name as tuples in the columns' order."""
     return [*map(itemgetter(*table.columns.keys()), rows)]
 

@@ -8,8 +8,8 @@ from sqlalchemy.engine import URL
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.migration import migrate
-from store.engine.readers import Connections, Readers
-from store.engine.writers import Committed, Pool, Writers
+from store.engine.readers import PooledReaders, Readers
+from store.engine.writers import OnCommit, PooledWriters, Writers
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +18,7 @@ CONNECTIONS = 8
 MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
 
 
-async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers]:
     """Two pools on the database at `url`, migrated; `stack` closes them.
 
     Raises UnknownSchema, SQLAlchemyError, OSError.
@@ -32,7 +32,7 @@ async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return Connections(readers), Pool(writers, committed)
+    return PooledReaders(readers), PooledWriters(writers, committed)
 
 
 def _options(**server_settings: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Readers(Protocol):
 
 
 @dataclass(frozen=True)
-class Connections:
+class PooledReaders:
     """As many readers as the pool has connections, all on the event loop."""
 
     engine: "AsyncEngine"
@@ -37,7 +37,7 @@ class Connections:
             return await connection.run_sync(fn)
 
 
-class Threads:
+class ThreadReaders:
     """As many readers as there are threads, each with a connection of its own.
 
     `fn` runs in one piece. Over aiosqlite every statement and every fetch is a visit to a thread: a page took

@@ -13,8 +13,8 @@ from sqlalchemy.engine import URL
 from core.errors import AlreadyInUse
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.migration import migrate
-from store.engine.readers import Readers, Threads
-from store.engine.writers import Committed, OneWriter, Writers
+from store.engine.readers import Readers, ThreadReaders
+from store.engine.writers import OnCommit, SingleWriter, Writers
 
 READERS = 4
 PREPARED = 512
@@ -31,7 +31,7 @@ WRITER_PRAGMAS = (
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 
 
-async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers]:
     """Readers and the one writer of the file at `url`, migrated; `stack` closes them.
 
     Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
@@ -41,11 +41,11 @@ async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple
     stack.enter_context(_only_process(path))
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
-    one = OneWriter(writer, committed)
+    one = SingleWriter(writer, committed)
     stack.callback(one.close)
     readers = _sqlite(url, connections=READERS)
     _on_connect(readers, "BEGIN", READER_PRAGMAS)
-    threads = Threads(readers, READERS, POOL_TIMEOUT_SECONDS)
+    threads = ThreadReaders(readers, READERS, POOL_TIMEOUT_SECONDS)
     stack.callback(threads.close)
     await stack.enter_async_context(_running(one.run()))
     stack.callback(one.abandon)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
-Committed = Callable[[float], None]
+OnCommit = Callable[[float], None]
 """Is told how many seconds a commit took."""
 
 DEADLOCK = "40P01"
@@ -38,11 +38,11 @@ class Writers(Protocol):
 
 
 @dataclass
-class Pool:
+class PooledWriters:
     """PostgreSQL: as many writers as the pool has connections."""
 
     engine: "AsyncEngine"
-    committed: Committed
+    committed: OnCommit
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
         """Run `fn` in one transaction, again where it met a deadlock."""
@@ -64,7 +64,7 @@ class Pool:
 
 
 @dataclass
-class OneWriter:
+class SingleWriter:
     """SQLite: one connection, posts first, then one unit of other work, each in its own transaction.
 
     `fn` runs in one piece in a thread. Over aiosqlite, where every statement and every fetch is a visit to a
@@ -72,7 +72,7 @@ class OneWriter:
     """
 
     engine: Engine
-    committed: Committed
+    committed: OnCommit
     _posts: deque["_Job"] = field(default_factory=deque)
     _others: deque["_Job"] = field(default_factory=deque)
     _work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -129,7 +129,7 @@ class OneWriter:
             for _ in range(length):
                 _resolve(lane.popleft().done, error=error)
 
-    async def share(self, cpu: int) -> None:
+    async def share_cpu(self, cpu: int) -> None:
         """Keep the calling thread, which is to be the event loop's, and the writer's on one CPU.
 
         They hand the interpreter to each other thousands of times a second, and from one CPU to another each time wakes

@@ -83,7 +83,7 @@ WITH_CONVERSATION = Prepared(_with_conversation())
 BEGINNING = Prepared(_beginning())
 
 
-class Listed(NamedTuple):
+class InsightEntry(NamedTuple):
     """One insight of a list."""
 
     row: ListedRow
@@ -96,7 +96,7 @@ class Listed(NamedTuple):
 class InsightPage:
     """A part of a list, and where the next part begins, if there is one."""
 
-    insights: Sequence[Listed]
+    insights: Sequence[InsightEntry]
     next: Position | None
 
 
@@ -112,41 +112,41 @@ class InsightWindow:
     skipped: int
 
 
-def window(
+def list_with_totals(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
 ) -> InsightWindow:
     """A page of the chosen insights with the exact numbers of its window."""
-    topic = windows.topic_of(connection, chosen.cluster)
-    total = 0 if topic is None else windows.total_of(connection, topic, chosen)
+    topic = windows.topic_number(connection, chosen.cluster)
+    total = 0 if topic is None else windows.count_insights(connection, topic, chosen)
     found = NOTHING if topic is None or not total else _page(connection, chosen, topic, limit, before)
-    return InsightWindow(found, total, windows.skipped(connection, chosen.start, chosen.end))
+    return InsightWindow(found, total, windows.count_skipped(connection, chosen.start, chosen.end))
 
 
-def page(
+def list_insights(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
 ) -> InsightPage:
     """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
-    topic = windows.topic_of(connection, chosen.cluster)
+    topic = windows.topic_number(connection, chosen.cluster)
     return NOTHING if topic is None else _page(connection, chosen, topic, limit, before)
 
 
 def _page(
     connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None
 ) -> InsightPage:
-    found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before)
+    found = pages.find_positions(connection, chosen, topic, limit=limit + 1, before=before)
     listed = _listed(connection, [number for _, number in found[:limit]])
     return InsightPage(listed, found[limit - 1] if len(found) > limit else None)
 
 
-def recent(connection: Connection, *, limit: int) -> InsightWindow:
+def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
     """The insights that were made last, the newest first, with the numbers of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(InsightPage(_listed(connection, numbers), None), *windows.totals_ever(connection))
+    return InsightWindow(InsightPage(_listed(connection, numbers), None), *windows.count_all_time(connection))
 
 
-def _listed(connection: Connection, numbers: Sequence[int]) -> list[Listed]:
+def _listed(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     rows = [ListedRow._make(row) for row in WITH_CONVERSATION.rows(connection, {"numbers": numbers})]
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
     found = {row.conversation: _one(row, turns) for row in rows}
@@ -161,6 +161,6 @@ def _turns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Seque
     return said
 
 
-def _one(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> Listed:
+def _one(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> InsightEntry:
     text = transcript(turns[row.conversation]) if row.is_chat else row.text or ""
-    return Listed(row, text[:SHOWN], truncated=len(text) > SHOWN)
+    return InsightEntry(row, text[:SHOWN], truncated=len(text) > SHOWN)

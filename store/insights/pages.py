@@ -27,7 +27,7 @@ from models import ALL_TOPICS, counts, insights, totals
 from store.engine.prepared import Prepared, among, listed
 from store.insights import rollups
 from store.insights.rollups import Kind, kind_of
-from store.insights.windows import Position, Selection, by_author, matches, matching, total_of
+from store.insights.windows import Position, Selection, by_author, count_insights, matches, matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Effort:
 USUAL = Effort()
 
 
-def positions(
+def find_positions(
     connection: Connection,
     chosen: Selection,
     topic: int,
@@ -87,7 +87,7 @@ class _Search:
 
         Walking ten million entries past everything that does not match took 1.9 s.
         """
-        entries = total_of(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
+        entries = count_insights(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
         if entries <= self.effort.walked_per_row * self.limit:
             return self.walk(WALK[self.kind])
         level, held = self._held(entries)

@@ -36,7 +36,7 @@ from models import (
     topic_years,
     totals,
 )
-from store.engine.dialect import insert_or, insert_rows
+from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import among
 
 Key = tuple[int, ...]
@@ -64,7 +64,7 @@ def levels(topic: int, rolled: Table) -> tuple[int, ...]:
     return (MONTH, DAY) if rolled is counts and topic > 0 else LEVELS
 
 
-def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
+def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
     """Count what is new and stop counting what is old, in one go.
 
     Call it once a transaction, or always for the same kinds of topic in the same order: it takes row locks by
@@ -130,7 +130,7 @@ def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) ->
 @cache
 def _raised(dialect: str, table: Table) -> Any:
     """Adds to a row's amounts, or makes the row."""
-    new = insert_or(dialect, table)
+    new = insert_on_conflict(dialect, table)
     sums = {c.name: c + new.excluded[c.name] for c in table.c if not c.primary_key}
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 
@@ -198,7 +198,7 @@ def kind_of(topic: int) -> Kind:
     return Kind(min(topic, Kind.TOPIC))
 
 
-def parts(
+def window_parts(
     kind: Kind, rolled: Table, *, coarsest: int = MONTH, topic: ColumnElement[int] | None = None
 ) -> list[Part]:
     """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
@@ -211,7 +211,9 @@ def parts(
     return [_part(kind, rolled, level, place, meant) for place, level in places]
 
 
-def where(kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
+def window_parameters(
+    kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH
+) -> dict[str, Any]:
     """The parameters of a statement of such `parts` for the window `[start, end)`, but for the topic."""
     usable = _usable(kind, rolled, coarsest)
     spans = cover(start, end, usable)

@@ -67,13 +67,13 @@ def trends(
 
     A topic with less than one of `one_in` of the window's insights in any month is looked at only if it can matter.
     """
-    topic = windows.topic_of(connection, cluster)
+    topic = windows.topic_number(connection, cluster)
     series = _series(connection, topic, start, end, now)
     counts = _sums(series)
     total = sum(counts.values())
     return Trends(
         counts=counts,
-        skipped=windows.skipped(connection, start, end),
+        skipped=windows.count_skipped(connection, start, end),
         top_topics=_top(connection, start, end, max(1, total // one_in))
         if cluster is None
         else _alone(cluster, total),
@@ -104,7 +104,7 @@ def _by_bucket(
 ) -> Mapping[int, Sequence[int]]:
     """For each bucket itself, what it holds, as SENTIMENTS are ordered, and last the sum of its scores."""
     kind = kind_of(topic)
-    given = {"topic": topic} | rollups.where(kind, totals, start, end, coarsest=level)
+    given = {"topic": topic} | rollups.window_parameters(kind, totals, start, end, coarsest=level)
     found: dict[int, Sequence[int]] = {}
     for row in SUMS[kind, level].rows(connection, given):
         bucket = row[0]
@@ -125,13 +125,17 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
     rows: Sequence[Any] = []
     if topic is not None:
         kind = kind_of(topic)
-        rows = BY_SENTIMENT[kind].rows(connection, {"topic": topic} | rollups.where(kind, totals, start, end))
+        rows = BY_SENTIMENT[kind].rows(
+            connection, {"topic": topic} | rollups.window_parameters(kind, totals, start, end)
+        )
     return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
 
 
 def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
     """What each bucket holds; one that is cut comes in pieces."""
-    return union_all(*(_of_buckets(part, level) for part in rollups.parts(kind, totals, coarsest=level)))
+    return union_all(
+        *(_of_buckets(part, level) for part in rollups.window_parts(kind, totals, coarsest=level))
+    )
 
 
 def _of_buckets(part: Part, level: int) -> Select[Any]:
@@ -144,7 +148,10 @@ def _of_buckets(part: Part, level: int) -> Select[Any]:
 
 def _counting(kind: Kind) -> CompoundSelect[Any]:
     """What the window holds, in pieces."""
-    each = (select(*map(part.sum, part.amounts)).where(*part.within) for part in rollups.parts(kind, totals))
+    each = (
+        select(*map(part.sum, part.amounts)).where(*part.within)
+        for part in rollups.window_parts(kind, totals)
+    )
     return union_all(*each)
 
 
@@ -230,7 +237,7 @@ def _candidates(
     """Common topics, those with the highest bounds, so many after as many others."""
     given = {"first": periods.first, "last": periods.last, "common": common, "offset": offset, "limit": limit}
     rows = CANDIDATES_OF[periods.by_year].rows(
-        connection, given | rollups.where(Kind.TOPIC, totals, start, end)
+        connection, given | rollups.window_parameters(Kind.TOPIC, totals, start, end)
     )
     left_out = periods.left_out(common)
     return [_Candidate(slug, int(bound) + left_out, n) for slug, bound, n in rows]
@@ -241,7 +248,7 @@ def _counted(bounds: Subquery) -> Select[Any]:
 
     Piece by piece for each, because grouping all of a piece's rows by their topic took three times as long.
     """
-    pieces = rollups.parts(Kind.TOPIC, totals, topic=bounds.c.topic)
+    pieces = rollups.window_parts(Kind.TOPIC, totals, topic=bounds.c.topic)
     counts = (select(part.n).where(*part.within).scalar_subquery() for part in pieces)
     n = reduce(add, (func.coalesce(count, 0) for count in counts))
     return select(topics.c.slug, bounds.c.n, n).join_from(bounds, topics, topics.c.number == bounds.c.topic)

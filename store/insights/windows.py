@@ -83,22 +83,22 @@ class Selection:
         }
 
 
-def total_of(connection: Connection, topic: int, chosen: Selection) -> int:
+def count_insights(connection: Connection, topic: int, chosen: Selection) -> int:
     """How many insights of a topic or pseudo topic, by its number, were chosen, exactly, whatever their cluster."""
     given = chosen.parameters(topic) | {"start": chosen.start, "end": chosen.end}
     if chosen.author is not None:
         return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, given) or 0
     kind = kind_of(topic)
-    pieces = rollups.where(kind, chosen.rolled, chosen.start, chosen.end)
+    pieces = rollups.window_parameters(kind, chosen.rolled, chosen.start, chosen.end)
     return COUNT[kind, chosen.rolled].scalar(connection, given | pieces) or 0
 
 
-def skipped(connection: Connection, start: int, end: int) -> int:
+def count_skipped(connection: Connection, start: int, end: int) -> int:
     """How many conversations of the window were skipped, exactly."""
-    return total_of(connection, SKIPPED_CONVERSATIONS, Selection(start, end))
+    return count_insights(connection, SKIPPED_CONVERSATIONS, Selection(start, end))
 
 
-def totals_ever(connection: Connection) -> tuple[int, int]:
+def count_all_time(connection: Connection) -> tuple[int, int]:
     """How many insights there are, and how many skipped conversations."""
     c = totals.c
     sums = select(c.topic, func.sum(c.n)).where(c.topic <= ALL_TOPICS, c.level == MONTH).group_by(c.topic)
@@ -106,7 +106,7 @@ def totals_ever(connection: Connection) -> tuple[int, int]:
     return found.get(ALL_TOPICS, 0), found.get(SKIPPED_CONVERSATIONS, 0)
 
 
-def topic_of(connection: Connection, cluster: str | None) -> int | None:
+def topic_number(connection: Connection, cluster: str | None) -> int | None:
     """The topic's number, ALL_TOPICS where none is asked for, None where nothing was ever filed under it."""
     if cluster is None:
         return ALL_TOPICS
@@ -149,7 +149,7 @@ def by_author(filed: bool) -> Select[Any]:
 
 def _counting(kind: Kind, rolled: Table) -> Select[Any]:
     each = []
-    for part in rollups.parts(kind, rolled):
+    for part in rollups.window_parts(kind, rolled):
         whole = part.level == EDGE or kind is Kind.SKIPPED
         n = part.n if whole else part.sum(matches(part.table))
         conditions = () if kind is Kind.SKIPPED else matching(part.table)

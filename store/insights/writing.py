@@ -27,7 +27,7 @@ from sqlalchemy import (
 import models
 from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
-from store.engine.dialect import in_order, insert_or, insert_rows
+from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.insights import rollups
 from store.insights.rollups import Fact
 
@@ -53,7 +53,7 @@ class Insight(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedAnswer:
     """An answer that was given before to the same text."""
 
     analysis: Analysis
@@ -73,7 +73,7 @@ class _Filed(NamedTuple):
     slugs: tuple[str, ...]
 
 
-def put(connection: Connection, insights: Sequence[Insight]) -> None:
+def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     """Store insights; a conversation that has one already gets the new one in its place, in every count."""
     newest = {each.conversation: each for each in insights}
     if not newest:
@@ -83,41 +83,41 @@ def put(connection: Connection, insights: Sequence[Insight]) -> None:
     numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
     rows = (_row(newest[number]) for number in sorted(newest))
-    insert_rows(connection, _put(connection.dialect.name), in_order(models.insights, rows))
+    insert_rows(connection, _put(connection.dialect.name), as_tuples(models.insights, rows))
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
-    insert_rows(connection, FILE, in_order(insight_topics, topic_rows))
-    rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
+    insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    rollups.update_counts(connection, _facts(new, numbers), _facts(old, numbers))
 
 
 @cache
 def _put(dialect: str) -> Any:
-    new = insert_or(dialect, models.insights)
+    new = insert_on_conflict(dialect, models.insights)
     renewed = {c.name: new.excluded[c.name] for c in models.insights.c if not c.primary_key}
     return new.on_conflict_do_update(index_elements=list(models.insights.primary_key), set_=renewed)
 
 
-def remove(connection: Connection, conversations: Collection[int]) -> None:
+def delete_insights(connection: Connection, conversations: Collection[int]) -> None:
     """Delete the insights of these conversations (intake numbers) with their share of every count."""
     old = _filed(connection, conversations)
     numbers = _interned(connection, (slug for each in old for slug in each.slugs))
     _unfile(connection, old, numbers)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
-    rollups.add(connection, (), _facts(old, numbers))
+    rollups.update_counts(connection, (), _facts(old, numbers))
 
 
-def count_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
+def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
     """Count conversations with these timestamps as skipped (1), or no longer so (-1).
 
     In a transaction with `put` or `remove` it comes after them.
     """
     facts = [Fact(SKIPPED_CONVERSATIONS, timestamp) for timestamp in timestamps]
-    rollups.add(connection, facts if sign > 0 else (), facts if sign < 0 else ())
+    rollups.update_counts(connection, facts if sign > 0 else (), facts if sign < 0 else ())
 
 
-def cached(connection: Connection, keys: Collection[bytes]) -> dict[bytes, Known]:
+def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
     """The newest answer to each text that was analysed before, by its cache key."""
     asked = sorted(keys)
-    known: dict[bytes, Known] = {}
+    known: dict[bytes, CachedAnswer] = {}
     for first in range(0, len(asked), LOOKED_UP):
         some = asked[first : first + LOOKED_UP]
         given = {f"key_{place}": key for place, key in enumerate(some + some[:1] * (LOOKED_UP - len(some)))}
@@ -143,12 +143,12 @@ LOOKED_UP = 64
 NEWEST = _newest()
 
 
-def _known(row: Row[Any]) -> Known:
-    analysis = Analysis(row.score, row.confidence, clusters(row.clusters), row.reasoning, row.raw)
-    return Known(analysis, row.analyzer, row.model, row.partial)
+def _known(row: Row[Any]) -> CachedAnswer:
+    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
+    return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
 
 
-def clusters(stored: str) -> tuple[str, ...]:
+def parse_clusters(stored: str) -> tuple[str, ...]:
     """The slugs of the column `clusters`, the best first."""
     return tuple(json.loads(stored))
 
@@ -195,7 +195,9 @@ NUMBERS = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(bindpar
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
     rows = connection.execute(FILED, {"of": list(conversations)})
-    return [_Filed(n, at, sentiment, sure, score, clusters(s)) for n, at, sentiment, sure, score, s in rows]
+    return [
+        _Filed(n, at, sentiment, sure, score, parse_clusters(s)) for n, at, sentiment, sure, score, s in rows
+    ]
 
 
 def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
@@ -235,7 +237,7 @@ def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
     # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
     missing = sorted(wanted - known.keys())
     if missing:
-        statement = insert_or(connection.dialect.name, topics).on_conflict_do_nothing()
+        statement = insert_on_conflict(connection.dialect.name, topics).on_conflict_do_nothing()
         connection.execute(statement, [{"slug": slug} for slug in missing])
         known |= topic_numbers(connection, missing)
     return known

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 from core.clock import SECOND
 from domain.analysis import Usage
 from models import spending
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 
 DAY = 86_400 * SECOND
 _s = spending.c
@@ -63,10 +63,10 @@ def reserve(
 
 @cache
 def _begin(dialect: str) -> Any:
-    return insert_or(dialect, spending).on_conflict_do_nothing()
+    return insert_on_conflict(dialect, spending).on_conflict_do_nothing()
 
 
-def left(connection: Connection, day: int, budget: int) -> int:
+def remaining(connection: Connection, day: int, budget: int) -> int:
     """What of the day's budget is neither spent nor reserved, in ticks."""
     s = spending.c
     used = connection.scalar(select(s.spent + s.reserved).where(s.day == day))
@@ -89,7 +89,9 @@ def record(
     connection.execute(SETTLE, given)
 
 
-def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 0, skipped: int = 0) -> None:
+def count_conversations(
+    connection: Connection, day: int, *, analysed: int = 0, cached: int = 0, skipped: int = 0
+) -> None:
     """Count conversations that were asked about, answered from the cache, and spared by the prefilter."""
     if not (analysed or cached or skipped):
         return
@@ -99,12 +101,12 @@ def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 
 
 @cache
 def _counted(dialect: str) -> Any:
-    new = insert_or(dialect, spending)
+    new = insert_on_conflict(dialect, spending)
     added = {name: _s[name] + new.excluded[name] for name in ("analysed", "cached", "skipped")}
     return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
-def days(connection: Connection, since: int) -> Sequence[Row[Any]]:
+def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:
     """The days from `since` on that have anything to tell, the newest first."""
     return connection.execute(
         select(spending).where(spending.c.day >= since).order_by(spending.c.day.desc())

@@ -55,7 +55,7 @@ def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
         connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
 
 
-def waiting(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
+def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     """Up to `limit` messages that are not in the index, the oldest conversation's first and in order.
 
     Rows of `conversation`, `position`, `text` and `author`.
@@ -66,7 +66,7 @@ def waiting(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     return connection.execute(some.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
 
 
-def catch_up(connection: Connection, entries: Sequence[IndexEntry]) -> None:
+def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> None:
     """Index messages that were waiting, unless somebody has meanwhile, or has deleted them."""
     c = conversations.c
     first = {each.conversation: each.position for each in reversed(entries)}
@@ -97,7 +97,7 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
 
 
-def matches(
+def matching_messages(
     connection: Connection,
     phrases: Sequence[Phrase],
     author: str | None = None,
@@ -113,7 +113,7 @@ def matches(
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
-def chats(
+def matching_chats(
     connection: Connection,
     phrases: Sequence[Phrase],
     author: str | None = None,
@@ -136,7 +136,7 @@ def _found(
     among: Sequence[int] | None,
 ) -> TextClause:
     """The first of the statements, or the second, for those `among` some."""
-    words = {"query": query(connection, phrases, author)}
+    words = {"query": match_expression(connection, phrases, author)}
     if among is None:
         return text(statements[0]).bindparams(**words)
     if connection.dialect.name == "postgresql":
@@ -145,7 +145,7 @@ def _found(
     return text(statements[1]).bindparams(**words, among=json.dumps([*among]))
 
 
-def query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
+def match_expression(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
     """What is looked for, in the database's own language."""
     wanted = phrases if author is None else [*phrases, (written_by(author),)]
     if connection.dialect.name == "postgresql":

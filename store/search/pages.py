@@ -36,7 +36,7 @@ class SearchPage:
     total_is_exact: bool
 
 
-def page(
+def search_chats(
     connection: Connection,
     phrases: Sequence[Phrase],
     author: str | None = None,
@@ -52,19 +52,19 @@ def page(
     There has to be a phrase. It is by that author, and the conversation, where they are given, one of those `among`
     (numbers rising). Those `besides`, not among them, are known to have one.
     """
-    query = index.query(connection, phrases, author)
+    query = index.match_expression(connection, phrases, author)
     if among is not None and (not among or among[-1] - among[0] >= SPARSE * len(among)):
-        found = _all(index.chats(connection, phrases, author, among=among) if among else ())
+        found = _all(index.matching_chats(connection, phrases, author, among=among) if among else ())
     else:
         look = _in_vectors if connection.dialect.name == "postgresql" else _in_documents
-        asked = _Asked(connection, query, _words_of(connection, phrases, author), _range(among))
+        asked = _Search(connection, query, _words_of(connection, phrases, author), _range(among))
         found = look(asked, offset + limit + 1, counted)
     numbers = sorted([*found.numbers, *besides], reverse=True)[offset : offset + limit]
     return SearchPage(numbers, found.total + len(besides), found.total_is_exact)
 
 
 def _words_of(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
-    return index.query(connection, [(word,) for phrase in phrases for word in phrase], author)
+    return index.match_expression(connection, [(word,) for phrase in phrases for word in phrase], author)
 
 
 def _all(numbers: Iterable[int]) -> SearchPage:
@@ -72,7 +72,7 @@ def _all(numbers: Iterable[int]) -> SearchPage:
     return SearchPage(falling, len(falling), total_is_exact=True)
 
 
-def _in_documents(asked: "_Asked", wanted: int, counted: int) -> SearchPage:
+def _in_documents(asked: "_Search", wanted: int, counted: int) -> SearchPage:
     """From the end; the rest is counted from the start, because FTS5 takes twice as long to go back."""
     newest, is_all = asked.newest_documents(wanted)
     if is_all:
@@ -81,7 +81,7 @@ def _in_documents(asked: "_Asked", wanted: int, counted: int) -> SearchPage:
     return SearchPage(newest, max(chats, len(newest)), total_is_exact=messages <= counted)
 
 
-def _in_vectors(asked: "_Asked", wanted: int, counted: int) -> SearchPage:
+def _in_vectors(asked: "_Search", wanted: int, counted: int) -> SearchPage:
     """By the index, unless that takes long, as it does for a common word, however few of its chats are wanted."""
     asked.connection.execute(PLAN_ANEW)
     walks: tuple[int, ...] = ()
@@ -115,7 +115,7 @@ def _range(numbers: Sequence[int] | None) -> _Range | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Search:
     """What is looked for, and among which conversations."""
 
     connection: Connection

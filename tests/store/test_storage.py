@@ -71,7 +71,7 @@ async def test_used_bytes_fall_when_conversations_go(db: Database, database_url:
     big = [NewConversation(f"big-{n}", [NewMessage("x" * 20_000)], False, 0, NOW) for n in range(200)]
     await db.write(lambda c: intake.accept(c, big))
     full = await db.read(storage.used_bytes)
-    await db.write(lambda c: records.remove_all(c, [each.id for each in big]))
+    await db.write(lambda c: records.delete_conversations(c, [each.id for each in big]))
     after = await db.read(storage.used_bytes)
 
     assert full > before

@@ -15,7 +15,7 @@ from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import GIVEN_BACK, Budget, OverBudget
 from llm.canary import Canary
 from llm.circuit_breaker import CircuitBreaker, CircuitState
-from llm.gateway import LOOK_AGAIN, Gateway, OnSent
+from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
 from rate_limiter import Pacer
 
@@ -25,8 +25,8 @@ UNREACHABLE = "unreachable"
 """What a call is counted as that found no connection and so never left."""
 
 BeforeSend = Callable[[], Awaitable[None]]
-Came = TypeVar("Came")
-Ask = Callable[[BeforeSend], Awaitable[Came]]
+Result = TypeVar("Result")
+Ask = Callable[[BeforeSend], Awaitable[Result]]
 """Makes a call, which awaits what it is given immediately before it leaves."""
 
 
@@ -37,7 +37,7 @@ class Blocked(CallFailed):
         super().__init__("blocked", why)
 
 
-class Outbound:
+class PaidGateway:
     """To a provider that is paid and may be down: at the pace, and while the circuit allows."""
 
     def __init__(
@@ -86,8 +86,8 @@ class Outbound:
 
         Were the budget a reason, two calls that do not fit beside each other would hold up each other for ever.
         """
-        if self.hold.held is not None:
-            return self.hold.held
+        if self.hold.blocks_reserved is not None:
+            return self.hold.blocks_reserved
         if not self.breaker.may_call():
             return self.breaker.reason or "circuit open"
         return self._pause if self.pacer.paused_for() > LONG_PAUSE else None
@@ -99,7 +99,7 @@ class Outbound:
                 await self._probe()
             else:
                 longest = max(self.breaker.opens_for(), self.pacer.paused_for())
-                await asyncio.sleep(min(longest or LOOK_AGAIN, LOOK_AGAIN))
+                await asyncio.sleep(min(longest or POLL_SECONDS, POLL_SECONDS))
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
@@ -113,7 +113,7 @@ class Outbound:
             partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, Lane.SUMMARIES
         )
 
-    async def _call(self, ask: Ask[Came], on_sent: OnSent, lane: Lane) -> Came:
+    async def _call(self, ask: Ask[Result], on_sent: OnSent, lane: Lane) -> Result:
         epoch = self.breaker.epoch
 
         async def before_send() -> None:
@@ -221,7 +221,7 @@ class Outbound:
     async def _send_canary(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         return await self._observed(partial(self.analyzer.analyse, texts), before_send)
 
-    async def _observed(self, ask: Ask[Came], before_send: BeforeSend) -> Came:
+    async def _observed(self, ask: Ask[Result], before_send: BeforeSend) -> Result:
         left_at: float | None = None
 
         async def leave() -> None:
