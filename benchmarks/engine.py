@@ -24,7 +24,8 @@ from benchmarks.processes import cpu_seconds, fake_grok, service
 from benchmarks.results import Figure, Result, finish
 from core.settings import Settings
 from domain.topics import BUILT_IN
-from llm.prompts import parse_rows, request_body, system_message
+from llm.analysis_answers import parse_rows
+from llm.prompts import request_body, system_message
 from tests.fake_grok.server import KEY
 from tests.support.service import Process
 

@@ -192,7 +192,7 @@ async def test_a_summary_that_cannot_begin_for_a_lock_goes_back(db: Database, da
     with captured("ERROR"):  # on a terminal the traceback takes seconds to be laid out
         async with locked(database_url, "summaries"):
             writing = asyncio.create_task(writer.write(job, Once(lambda: None)))
-            await eventually(lambda: writer.calls.gateway.hold.reason == "results wait to be stored")
+            await eventually(lambda: writer.calls.gateway.hold.reason == "results are waiting to be stored")
         await writing
 
     stored = await db.read(looked)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from core.settings import Settings
 from domain.analysis import Analysis, Invalid, validate_row
 from domain.topics import BUILT_IN
+from llm.analysis_answers import parse_rows
 from llm.prices import LONG_PROMPT
 from llm.prompts import (
     output_cap,
-    parse_rows,
     prompt_version,
     reasoning_effort,
     request_body,
@@ -260,7 +260,7 @@ def test_a_row_that_came_twice_alike_counts_once_and_differently_not_at_all() ->
     (alike, different), ignored = parse_rows(answer([row(1), row(1), row(2), row(2, 0.5)]), 2)
 
     assert alike == validate_row(row(1))
-    assert different == Invalid("its id came twice with different values")
+    assert different == Invalid("two different rows for the same id")
     assert ignored == 0
 
 

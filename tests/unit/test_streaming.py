@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.completions import ServerResponse, read_completion
+from llm.completions import ServerResponse, parse_completion
 from llm.sse import EventParser, assemble, is_stream
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "cost_in_usd_ticks": 99}
@@ -72,7 +72,7 @@ async def test_what_it_is_put_together_to_reads_as_a_completion() -> None:
     chunks = chunk({"content": '{"a":'}), chunk({"content": "1}"}, "stop", usage=USAGE)
     body, _ = await put_together([sent(*chunks)])
 
-    read, envelope = read_completion(ServerResponse(200, {}, encoded(body)), "asked", json.loads)
+    read, envelope = parse_completion(ServerResponse(200, {}, encoded(body)), "asked", json.loads)
 
     assert read == {"a": 1}
     assert (envelope.model, envelope.usage.cost_ticks) == ("grok-4.3", 99)
