@@ -19,7 +19,7 @@ USAGE = "usage: python -m database backup FILE | restore FILE"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 where it was done, 1 where it could not be, 2 for bad arguments."""
+    """Run the command; return 0 on success, 1 on failure, 2 for bad arguments."""
     if len(arguments) != 2 or arguments[0] not in ("backup", "restore"):
         sys.stderr.write(USAGE + "\n")
         return 2
@@ -39,9 +39,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def backup(url: URL, file: Path) -> None:
-    """Copy an SQLite database as of one moment; the service may go on writing.
+    """Copy a consistent snapshot of an SQLite database; the service may go on writing.
 
-    Raises BackupRefused where there is no database or the file is there already.
+    Raises BackupRefused if there is no database, or the file exists already.
     """
     source = Path(url.database or "")
     if not source.exists():
@@ -53,16 +53,16 @@ def backup(url: URL, file: Path) -> None:
         closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
         closing(sqlite3.connect(part)) as new,
     ):
-        # In one step: in several, each commit of the service would make it begin again.
+        # In one step: with several, each commit of the service would restart the copy.
         old.backup(new)
         _check(new)
     part.replace(file)
 
 
 def restore(url: URL, file: Path) -> None:
-    """Put a backup in the database's place; what was there is kept beside it as `.before-restore`.
+    """Replace the database by a backup; the old file is kept beside it as `.before-restore`.
 
-    Raises BackupRefused where the service runs, or the file is no intact backup.
+    Raises BackupRefused if the service runs, or the file is not an intact backup.
     """
     if not file.exists():
         raise BackupRefused(f"there is no {file}")
@@ -74,7 +74,7 @@ def restore(url: URL, file: Path) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupRefused("the service runs; stop it first") from None
+            raise BackupRefused("the service is running; stop it first") from None
         _replace(target, file)
 
 
@@ -82,7 +82,7 @@ def _replace(target: Path, file: Path) -> None:
     part = target.with_name(target.name + ".part")
     shutil.copyfile(file, part)
     if target.exists():
-        # With its journal folded in, so that what is kept is whole.
+        # Checkpointed first, so that the kept file is complete without its WAL.
         with closing(sqlite3.connect(target)) as old:
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         target.replace(target.with_name(target.name + ".before-restore"))
@@ -96,18 +96,18 @@ def _check(database: sqlite3.Connection) -> None:
     if found != ("ok",):
         raise BackupRefused("the copy is not intact")
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'conversations'").fetchone():
-        raise BackupRefused("the file is no database of this service")
+        raise BackupRefused("the file is not a database of this service")
 
 
 def dump(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_dump write the database. Raises BackupRefused where there is none."""
+    """Back up the database with pg_dump. Raises BackupRefused if it is not installed or fails."""
     if file.exists():
         raise BackupRefused(f"{file} exists already")
     _run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={_libpq(url)}")
 
 
 def load(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_restore read it back. Raises BackupRefused where there is none."""
+    """Restore the database with pg_restore. Raises BackupRefused if it is not installed or fails."""
     _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={_libpq(url)}", str(file))
 
 

@@ -1,4 +1,4 @@
-"""SQLite as the process uses it: one process, one writer, a few readers in threads."""
+"""Opens an SQLite database: one process, one writer, a few readers in threads."""
 
 import asyncio
 import fcntl
@@ -18,9 +18,9 @@ from store.engine.writers import OnCommit, SingleWriter, Writers
 
 READERS = 4
 PREPARED = 512
-"""Statements that a connection to SQLite keeps: we have some hundred, and a few sizes of those that insert."""
+"""Prepared statements that a connection caches: we have about a hundred, and some INSERTs in several sizes."""
 PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
-# auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
+# auto_vacuum takes effect only before the first table exists; the WAL is truncated to 64 MB after a long read.
 WRITER_PRAGMAS = (
     *PRAGMAS,
     "auto_vacuum=INCREMENTAL",
@@ -32,7 +32,7 @@ READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 
 
 async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers]:
-    """Readers and the one writer of the file at `url`, migrated; `stack` closes them.
+    """Open the readers and the single writer of the file at `url` and migrate it; `stack` closes them.
 
     Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
     """
@@ -41,16 +41,16 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     stack.enter_context(_only_process(path))
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
-    one = SingleWriter(writer, committed)
-    stack.callback(one.close)
+    single_writer = SingleWriter(writer, committed)
+    stack.callback(single_writer.close)
     readers = _sqlite(url, connections=READERS)
     _on_connect(readers, "BEGIN", READER_PRAGMAS)
     threads = ThreadReaders(readers, READERS, POOL_TIMEOUT_SECONDS)
     stack.callback(threads.close)
-    await stack.enter_async_context(_running(one.run()))
-    stack.callback(one.abandon)
-    await one.write(migrate, urgent=False)
-    return threads, one
+    await stack.enter_async_context(_running(single_writer.run()))
+    stack.callback(single_writer.abandon)
+    await single_writer.write(migrate, urgent=False)
+    return threads, single_writer
 
 
 def _sqlite(url: URL, connections: int) -> Engine:
@@ -66,7 +66,7 @@ def _sqlite(url: URL, connections: int) -> Engine:
 def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # The driver must not open transactions of its own: ours begin as `begin` says.
+        # The driver must not begin transactions itself: they begin with the statement `begin`.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
@@ -89,7 +89,7 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 class _only_process:
-    """Holds a lock beside the SQLite file for as long as the process lives, however it ends."""
+    """A lock file beside the SQLite file that the process holds until it ends, however it ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
