@@ -94,7 +94,7 @@ async def of_user(owned: Owned, user_id: UserId, asked: Annotated[PageParameters
 
 
 async def _list(owned: Resources, asked: ChatFilter, paging: PageParameters) -> Response:
-    read = partial(store.list_chats, asked=asked, offset=paging.offset, limit=paging.limit)
+    read = partial(store.list_chats, filters=asked, offset=paging.offset, limit=paging.limit)
     found = await owned.database.read(read)
     return JSONResponse(chat_list_view(found, page=paging.page, limit=paging.limit))
 

@@ -124,16 +124,18 @@ def last_position(connection: Connection, id_: str) -> int:
 
 
 def list_chats(
-    connection: Connection, asked: ChatFilter, *, offset: int, limit: int, counted: int = COUNTED
+    connection: Connection, filters: ChatFilter, *, offset: int, limit: int, counted: int = COUNTED
 ) -> ChatList:
     """Return up to `limit` matching chats after the first `offset`, newest intake first.
 
     The total is exact unless about `counted` messages or more contain the words.
     """
-    if asked.phrases is not None:
-        found = _search_words(connection, asked, asked.phrases, offset=offset, limit=limit, counted=counted)
+    if filters.phrases is not None:
+        found = _search_words(
+            connection, filters, filters.phrases, offset=offset, limit=limit, counted=counted
+        )
     else:
-        found = _page_of(connection, _without_words(asked), offset=offset, limit=limit)
+        found = _page_of(connection, _without_words(filters), offset=offset, limit=limit)
     rows = sorted(connection.execute(BY_NUMBERS, {"numbers": found.numbers}), key=lambda row: -row.number)
     return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
@@ -162,16 +164,16 @@ def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list
 # --- filters ------------------------------------------------------------------------------------------------
 
 
-def _without_words(asked: ChatFilter) -> Select[Any] | CompoundSelect[Any]:
+def _without_words(filters: ChatFilter) -> Select[Any] | CompoundSelect[Any]:
     """Select the numbers of the matching chats, each once."""
-    if asked.author is None and not asked.has_window:
+    if filters.author is None and not filters.has_window:
         return select(conversations.c.number)
-    return union_all(_texts(asked), *_dialogues(asked))
+    return union_all(_texts(filters), *_dialogues(filters))
 
 
 def _search_words(
     connection: Connection,
-    asked: ChatFilter,
+    filters: ChatFilter,
     phrases: Sequence[Phrase],
     *,
     offset: int,
@@ -180,11 +182,11 @@ def _search_words(
 ) -> SearchPage:
     if not phrases:
         return SearchPage((), 0, total_is_exact=True)
-    among, besides = _in_window(connection, asked, phrases) if asked.has_window else (None, ())
+    among, besides = _in_window(connection, filters, phrases) if filters.has_window else (None, ())
     return pages.search_chats(
         connection,
         phrases,
-        asked.author,
+        filters.author,
         among=among,
         besides=besides,
         offset=offset,
@@ -194,19 +196,19 @@ def _search_words(
 
 
 def _in_window(
-    connection: Connection, asked: ChatFilter, phrases: Sequence[Phrase]
+    connection: Connection, filters: ChatFilter, phrases: Sequence[Phrase]
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Return the chats that lie wholly in the window, ascending, and those partly in it that match, by number."""
-    whole, partly = find_in_window(connection, asked.start, asked.end)
-    return sorted(whole), _matching_in_window(connection, asked, phrases, partly) if partly else ()
+    whole, partly = find_in_window(connection, filters.start, filters.end)
+    return sorted(whole), _matching_in_window(connection, filters, phrases, partly) if partly else ()
 
 
 def _matching_in_window(
-    connection: Connection, asked: ChatFilter, phrases: Sequence[Phrase], among: Sequence[int]
+    connection: Connection, filters: ChatFilter, phrases: Sequence[Phrase], among: Sequence[int]
 ) -> Sequence[int]:
     """The conversations of `among` that have a matching message inside the window."""
-    found = index.matching_messages(connection, phrases, asked.author, among=among).c
-    numbers = select(found.conversation).where(*asked.window.contains(_time_of(found)))
+    found = index.matching_messages(connection, phrases, filters.author, among=among).c
+    numbers = select(found.conversation).where(*filters.window.contains(_time_of(found)))
     return connection.scalars(numbers.distinct()).all()
 
 
@@ -223,31 +225,31 @@ def _time_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
     return func.coalesce(of_message.where(this).scalar_subquery(), of_chat)
 
 
-def _texts(asked: ChatFilter) -> Select[Any]:
+def _texts(filters: ChatFilter) -> Select[Any]:
     """Select conversations of one text; an index by author and one by time cover them."""
     c = conversations.c
-    by_author = [] if asked.author is None else [c.author == asked.author]
-    return select(c.number).where(IS_TEXT, *by_author, *asked.window.contains(c.timestamp))
+    by_author = [] if filters.author is None else [c.author == filters.author]
+    return select(c.number).where(IS_TEXT, *by_author, *filters.window.contains(c.timestamp))
 
 
-def _dialogues(asked: ChatFilter) -> list[Select[Any]]:
+def _dialogues(filters: ChatFilter) -> list[Select[Any]]:
     """Select chats with several messages, in disjoint parts."""
-    c, p, window = conversations.c, participants.c, asked.window
-    if asked.author is None:
+    c, p, window = conversations.c, participants.c, filters.window
+    if filters.author is None:
         return [
-            select(c.number).where(*part, _has_message_in_window(asked)) for part in window.overlap_parts()
+            select(c.number).where(*part, _has_message_in_window(filters)) for part in window.overlap_parts()
         ]
-    theirs = select(p.conversation.label("number")).where(p.author == asked.author)
-    if not asked.has_window:
+    theirs = select(p.conversation.label("number")).where(p.author == filters.author)
+    if not filters.has_window:
         return [theirs]
     by_number = theirs.join(conversations, c.number == p.conversation)
-    return [by_number.where(*window.overlaps(), _has_message_in_window(asked))]
+    return [by_number.where(*window.overlaps(), _has_message_in_window(filters))]
 
 
-def _has_message_in_window(asked: ChatFilter) -> ColumnElement[bool]:
+def _has_message_in_window(filters: ChatFilter) -> ColumnElement[bool]:
     """Whether a chat has a message in the window; messages are read only if the chat is not wholly inside it."""
-    c, m, window = conversations.c, messages.c, asked.window
-    by_author = [] if asked.author is None else [m.author == asked.author]
+    c, m, window = conversations.c, messages.c, filters.window
+    by_author = [] if filters.author is None else [m.author == filters.author]
     moment = func.coalesce(m.timestamp, m.received_at, c.timestamp)
     one = exists().where(m.conversation == c.number, *by_author, *window.contains(moment))
     return or_(window.contains_chat(), one)

@@ -67,14 +67,14 @@ def _beginning() -> Select[Any]:
     m = messages.c
     # A thousand long chats are half a gigabyte, of which four megabytes are shown.
     through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
-    beginning = func.substr(m.text, 1, SHOWN + 1).label("said")
+    beginning = func.substr(m.text, 1, SHOWN + 1).label("text")
     turn = (
         select(m.conversation, m.position, m.role, beginning, (through - func.length(m.text)).label("before"))
         .where(among(m.conversation, "numbers"), m.position <= TURNS)
         .subquery()
         .c
     )
-    shown = select(turn.conversation, turn.role, turn.said).where(turn.before <= SHOWN)
+    shown = select(turn.conversation, turn.role, turn.text).where(turn.before <= SHOWN)
     return shown.order_by(turn.conversation, turn.position)
 
 

@@ -104,9 +104,9 @@ def _by_bucket(
 ) -> Mapping[int, Sequence[int]]:
     """For each bucket: its number, its insights per sentiment in the order of SENTIMENTS, and its sum of scores."""
     kind = kind_of(topic)
-    given = {"topic": topic} | rollups.window_parameters(kind, totals, start, end, coarsest=level)
+    parameters = {"topic": topic} | rollups.window_parameters(kind, totals, start, end, coarsest=level)
     found: dict[int, Sequence[int]] = {}
-    for row in SUMS[kind, level].rows(connection, given):
+    for row in SUMS[kind, level].rows(connection, parameters):
         bucket = row[0]
         earlier = found.get(bucket)
         found[bucket] = row if earlier is None else [bucket, *map(add, earlier[1:], row[1:])]
