@@ -23,12 +23,18 @@ class Database:
 
     readers: Readers
     writers: Writers
+    background: Readers
+    """Readers for long jobs, so that requests need not wait for them."""
     write_failed: bool = False
     """Set when a write fails. The capacity monitor resets it."""
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
         return await self.readers.read(fn)
+
+    async def read_in_background(self, fn: Transaction[Result]) -> Result:
+        """Run `fn` like `read`, for long jobs such as an export. Raises SQLAlchemyError."""
+        return await self.background.read(fn)
 
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
         """Run `fn` and commit, or roll back if it raises. Intake is `urgent`. Raises SQLAlchemyError."""

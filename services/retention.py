@@ -48,7 +48,8 @@ class Retention:
         after, deleted = 0, 0
         while True:
             started = time.perf_counter()
-            found = await self.database.read(partial(storage.expired, before=before, after=after, limit=STEP))
+            expired = partial(storage.expired, before=before, after=after, limit=STEP)
+            found = await self.database.read_in_background(expired)
             short = [each.id for each in found if each.has_ended and each.messages <= FEW]
             deleted += (
                 await self.database.write(partial(records.delete_conversations, ids=short)) if short else 0

@@ -161,7 +161,9 @@ async def read_trends(
 
 async def _export(database: Database, chosen: Selection, form: str) -> Response:
     # The first page is read before the answer begins, while an error can still be one.
-    first = await database.read(partial(listing.list_insights, chosen=chosen, limit=EXPORTED_AT_ONCE))
+    first = await database.read_in_background(
+        partial(listing.list_insights, chosen=chosen, limit=EXPORTED_AT_ONCE)
+    )
     head, lines = _writer(form)
     name = "insights.csv" if form == exports.CSV else "insights.ndjson"
     return StreamingResponse(
@@ -190,7 +192,7 @@ async def _stream(
         if page.next is None:
             return
         after = partial(listing.list_insights, chosen=chosen, limit=EXPORTED_AT_ONCE, before=page.next)
-        page = await database.read(after)
+        page = await database.read_in_background(after)
 
 
 # --- as clients see them ------------------------------------------------------------------------------------

@@ -1,20 +1,22 @@
 """A summary without a model: sentences of the chat itself, items by simple rules. Nothing in it is invented.
 
-Which sentences say most is Luhn's measure (1958): how densely the chat's frequent words stand in them. `sumy`
-has it, with stop words and stemmer; its own tokenizer would have to download data, ours does not.
+Luhn's measure tells which sentences say most. A word is significant if its stem comes more than once in the
+sentences to choose from, stop words aside.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
 from domain.analysis import SCORE_UNIT, sentiment_of
 from domain.summaries import ITEMS, MAX_ITEM, MAX_ITEMS, MAX_QUOTE, MAX_SUMMARY
+from llm.offline.luhn import luhn_score
 from llm.offline.sentiment import sentiment
+from llm.offline.stop_words import STOP_WORDS
 from llm.offline.text import WORD, clean, ngrams
 
 Json = Mapping[str, Any]
@@ -58,11 +60,8 @@ class Said:
     position: int
     is_agent: bool
     text: str
-
-    @property
-    def words(self) -> list[str]:
-        """Its words, without links and mentions."""
-        return WORD.findall(clean(self.text))
+    words: Sequence[str] = field(compare=False)
+    """Its words in lower case, without links and mentions."""
 
     @property
     def item(self) -> dict[str, object]:
@@ -91,9 +90,13 @@ def summarise(document: Json) -> dict[str, object]:
 
 def _sentences(messages: Iterable[Json]) -> Iterator[Said]:
     for message in messages:
-        for text in SENTENCE_END.split(message["text"]):
-            if text.strip():
-                yield Said(message["position"], message["role"] == "support_agent", text.strip())
+        for text in map(str.strip, SENTENCE_END.split(message["text"])):
+            if text:
+                yield Said(message["position"], message["role"] == "support_agent", text, _words(text))
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(clean(text))]
 
 
 def _felt(texts: Iterable[str]) -> int:
@@ -133,53 +136,31 @@ def _bounded(lines: Iterable[str]) -> str:
     return text
 
 
-class _Words:
-    """A tokenizer, as sumy wants one."""
-
-    def to_words(self, sentence: str) -> list[str]:
-        return WORD.findall(clean(sentence))
-
-
 def _densest(said: Sequence[Said]) -> list[Said]:
-    from sumy.models.dom import Sentence
-
-    frequent = frozenset(stem for stem, count in _stems(said).items() if count > 1)
-    density = [_luhn().rate_sentence(Sentence(each.text, _Words()), frequent) for each in said]
+    significant = {stem for stem, count in _stems(said).items() if count > 1}
+    density = [luhn_score(_stem(word) in significant for word in each.words) for each in said]
     best = sorted(range(len(said)), key=lambda at: density[at], reverse=True)[:PICKED_OF_EACH]
     return [said[at] for at in best]
 
 
 def _stems(said: Iterable[Said]) -> Counter[str]:
     """How often each word came that means something, whatever its ending."""
-    words = (word.lower() for word in chain.from_iterable(each.words for each in said))
-    return Counter(_stem(word) for word in words if word not in _stop_words())
-
-
-@cache
-def _luhn() -> Any:
-    # Here, because it takes a second and 25 MB that a child which never summarises can do without.
-    from sumy.summarizers.luhn import LuhnSummarizer
-
-    return LuhnSummarizer(_stem)
+    words = chain.from_iterable(each.words for each in said)
+    return Counter(_stem(word) for word in words if word not in STOP_WORDS)
 
 
 @lru_cache(STEMS_REMEMBERED)
 def _stem(word: str) -> str:
-    return str(_stemmer()(word))
+    return _stemmer()(word)
 
 
 @cache
-def _stemmer() -> Any:
-    from sumy.nlp.stemmers import Stemmer
+def _stemmer() -> Callable[[str], str]:
+    # Here, because it takes 3 MB that a child which never summarises can do without.
+    from snowballstemmer.english_stemmer import EnglishStemmer
 
-    return Stemmer("english")
-
-
-@cache
-def _stop_words() -> frozenset[str]:
-    from sumy.utils import get_stop_words
-
-    return frozenset(get_stop_words("english"))
+    stem: Callable[[str], str] = EnglishStemmer().stemWord
+    return stem
 
 
 # --- the items ----------------------------------------------------------------------------------------------
@@ -217,9 +198,8 @@ def _keywords(said: Sequence[Said]) -> list[str]:
     """The most frequent words that mean something, in the form in which each came most often."""
     forms: dict[str, Counter[str]] = {}
     for word in chain.from_iterable(each.words for each in said):
-        lower = word.lower()
-        if len(word) >= SHORTEST_KEYWORD and lower.isalpha() and lower not in _stop_words():
-            forms.setdefault(_stem(lower), Counter())[lower] += 1
+        if len(word) >= SHORTEST_KEYWORD and word.isalpha() and word not in STOP_WORDS:
+            forms.setdefault(_stem(word), Counter())[word] += 1
     often = sorted(forms.values(), key=Counter.total, reverse=True)
     return [counts.most_common(1)[0][0] for counts in often[:MOST_KEYWORDS]]
 

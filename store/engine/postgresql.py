@@ -18,7 +18,7 @@ CONNECTIONS = 8
 MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
 
 
-async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers]:
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
     """Open two pools on the database at `url` and migrate it; `stack` closes them.
 
     Raises UnknownSchema, SQLAlchemyError, OSError.
@@ -32,7 +32,8 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return PooledReaders(readers), PooledWriters(writers, committed)
+    reading = PooledReaders(readers)
+    return reading, PooledWriters(writers, committed), reading
 
 
 def _options(**server_settings: str) -> dict[str, Any]:

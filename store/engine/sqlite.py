@@ -1,22 +1,25 @@
 """Opens an SQLite database: one process, one writer, a few readers in threads."""
 
 import asyncio
-import fcntl
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
-from core.errors import AlreadyInUse
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.lock import FileLock, create_private
 from store.engine.migration import migrate
-from store.engine.readers import Readers, ThreadReaders
+from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
 from store.engine.writers import OnCommit, SingleWriter, Writers
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 READERS = 4
+BACKGROUND_READERS = 2
 PREPARED = 512
 """Prepared statements that a connection caches: we have about a hundred, and some INSERTs in several sizes."""
 PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
@@ -31,14 +34,16 @@ WRITER_PRAGMAS = (
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 
 
-async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers]:
-    """Open the readers and the single writer of the file at `url` and migrate it; `stack` closes them.
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+    """Open readers, the single writer and background readers of a file and migrate it; `stack` closes them.
 
     Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
     """
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(_only_process(path))
+    stack.enter_context(FileLock(path))
+    # Before SQLite creates the file, because its journal files inherit the mode.
+    create_private(path)
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
     single_writer = SingleWriter(writer, committed)
@@ -50,7 +55,9 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     await stack.enter_async_context(_running(single_writer.run()))
     stack.callback(single_writer.abandon)
     await single_writer.write(migrate, urgent=False)
-    return threads, single_writer
+    background = OnDemandReaders(lambda: _background(url))
+    stack.push_async_callback(background.close)
+    return threads, single_writer, background
 
 
 def _sqlite(url: URL, connections: int) -> Engine:
@@ -61,6 +68,17 @@ def _sqlite(url: URL, connections: int) -> Engine:
         pool_timeout=POOL_TIMEOUT_SECONDS,
         connect_args={"cached_statements": PREPARED},
     )
+
+
+def _background(url: URL) -> "AsyncEngine":
+    # Imported at the first use: most processes never stream, and it takes 3 MB.
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(
+        url, pool_size=BACKGROUND_READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
+    )
+    _on_connect(engine.sync_engine, "BEGIN", READER_PRAGMAS)
+    return engine
 
 
 def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
@@ -86,21 +104,3 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-class _only_process:
-    """A lock file beside the SQLite file that the process holds until it ends, however it ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise AlreadyInUse(f"another process serves {self._path.with_suffix('')}") from None
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()

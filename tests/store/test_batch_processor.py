@@ -57,7 +57,7 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
     writers = Hesitant(db.writers)
     gateway = Watched(Hold(lambda: NOW))
     processor = BatchProcessor(
-        Database(db.readers, writers),
+        Database(db.readers, writers, db.background),
         gateway,
         BatchSize.fixed(5),
         POLICY,

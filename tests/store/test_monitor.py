@@ -127,7 +127,7 @@ async def test_it_counts_until_it_is_cancelled(db: Database) -> None:
 async def elsewhere(db: Database, url: URL) -> AsyncIterator[Database]:
     """A database whose readers look for it at another address."""
     engine = create_async_engine(url)
-    yield Database(PooledReaders(engine), db.writers)
+    yield Database(PooledReaders(engine), db.writers, db.background)
     await engine.dispose()
 
 

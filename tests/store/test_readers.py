@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, func, insert, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import database
@@ -101,3 +102,23 @@ async def test_who_fails_or_leaves_makes_room_for_the_next(one: ThreadReaders) -
     done.set()
 
     assert await one.read(lambda _: "the next") == "the next"
+
+
+async def test_what_reads_in_the_background_waits_for_no_request(db: Database) -> None:
+    free = threading.Event()
+    busy = [asyncio.create_task(db.read(lambda _: free.wait(PATIENT))) for _ in range(READERS)]
+
+    assert await db.read_in_background(how_many) == 0
+    assert not any(each.done() for each in busy)
+    free.set()
+    await asyncio.gather(*busy)
+
+
+async def test_a_background_read_sees_one_snapshot_and_cannot_write(db: Database) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        await db.read_in_background(
+            lambda connection: connection.execute(insert(topics).values(slug="delay"))
+        )
+
+    await db.write(lambda connection: connection.execute(insert(topics).values(slug="delay")))
+    assert await db.read_in_background(how_many) == 1
