@@ -17,7 +17,7 @@ from api.app import create_app
 from core import cpus
 from core.errors import CannotStart
 from core.settings import Settings
-from store.engine.writers import OneWriter
+from store.engine.writers import SingleWriter
 
 GRACE_FOR_REQUESTS = 2
 """Seconds at SIGTERM; with the others' in `api/lifespan.py` under the 8 that are promised."""
@@ -71,8 +71,8 @@ class Server(uvicorn.Server):
         """Keep the event loop on one CPU with the writer of SQLite; on PostgreSQL there is none."""
         owned = self.lifespan.state.get("resources")
         allowed = sorted(cpus.allowed())
-        if owned is not None and allowed and isinstance(owned.database.writers, OneWriter):
-            await owned.database.writers.share(secrets.choice(allowed))
+        if owned is not None and allowed and isinstance(owned.database.writers, SingleWriter):
+            await owned.database.writers.share_cpu(secrets.choice(allowed))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""

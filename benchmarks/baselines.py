@@ -1,7 +1,7 @@
-"""What intake is measured against: the same models without a database, and a commit for each request.
+"""Baselines for intake: an endpoint with the same models but no database, and one that commits every request.
 
     uvicorn benchmarks.baselines:bare          a typed endpoint that stores nothing
-    uvicorn benchmarks.baselines:commit_each   the usual way: a session, two inserts and a commit a request
+    uvicorn benchmarks.baselines:commit_each   the usual way: a session, two inserts and a commit per request
 
 The second stores in the file that `DB_PATH` names, as durably as the service does.
 """
@@ -34,7 +34,7 @@ bare = FastAPI()
 
 @bare.post(PATH, status_code=202, response_model=Accepted)
 async def validate(sent: Conversation) -> dict[str, Any]:
-    """Validate, and forget."""
+    """Validate a post and store nothing."""
     return _accepted(conversation_id(now()))
 
 

@@ -195,7 +195,7 @@ def _count(question: Question) -> Callable[[Connection], int]:
     asked = question.parameters
 
     def count(connection: Connection) -> int:
-        found = index.matches(connection, wanted(asked["keyword"]), asked.get("user_id"))
+        found = index.matching_messages(connection, wanted(asked["keyword"]), asked.get("user_id"))
         return connection.scalar(select(func.count()).select_from(found)) or 0
 
     return count

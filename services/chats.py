@@ -13,8 +13,8 @@ from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
 from store.conversations import chats as store
-from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
-from store.conversations.growth import Raced
+from store.conversations.chats import ChatTooLong, MessageConflict, PlacedMessage, PostedMessage, PostOutcome
+from store.conversations.growth import ConcurrentCreation
 from store.conversations.intake import NewMessage
 
 FEW = 20
@@ -56,7 +56,7 @@ class Chats:
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def post(self, sent: Sequence[ChatMessage]) -> list[tuple[str, Placed]]:
+    async def post(self, sent: Sequence[ChatMessage]) -> list[tuple[str, PlacedMessage]]:
         """Store all messages of a post or none; of each, as sent, its chat and its place.
 
         Raises Conflicts, ChatFull, Overloaded.
@@ -67,7 +67,7 @@ class Chats:
         answer = await self.group.submit(ordered) if len(said) <= FEW else (await self._commit([ordered]))[0]
         if isinstance(answer, MessageConflict):
             raise Conflicts({order[place]: ordered[place].chat for place in answer.at}, KNOWN)
-        if isinstance(answer, Full):
+        if isinstance(answer, ChatTooLong):
             raise ChatFull(order[answer.at], store.MAX_MESSAGES)
         placed = dict(zip(order, answer, strict=True))
         return [(each.chat, placed[index]) for index, each in enumerate(said)]
@@ -87,10 +87,10 @@ class Chats:
     async def _commit(self, posts: Sequence[Sequence[PostedMessage]]) -> Sequence[PostOutcome]:
         self.ensure_writable()
         now, quiet = self.clock(), round(self.quiet * SECOND)
-        write = partial(store.post, posts=posts, now=now, quiet=quiet)
+        write = partial(store.add_messages, posts=posts, now=now, quiet=quiet)
         try:
             answers = await self.database.write(write, urgent=True)
-        except Raced:
+        except ConcurrentCreation:
             return await self._commit(posts)
         if not quiet:
             self.due()
@@ -105,14 +105,14 @@ def grown(
     """What was added to each chat, in order."""
     found: defaultdict[str, list[Added]] = defaultdict(list)
     for post, answer in zip(posts, answers, strict=True):
-        placed = () if isinstance(answer, MessageConflict | Full) else answer
+        placed = () if isinstance(answer, MessageConflict | ChatTooLong) else answer
         for said, place in zip(post, placed, strict=bool(placed)):
             if place.created:
                 found[said.chat].append(_added(said.message, place, now))
     return found
 
 
-def _added(message: NewMessage, place: Placed, now: int) -> Added:
+def _added(message: NewMessage, place: PlacedMessage, now: int) -> Added:
     return Added(
         place.position, place.message_id, message.author, message.role, message.text, message.timestamp, now
     )

@@ -9,6 +9,6 @@ from store.conversations import records
 async def remove(database: Database, id_: str) -> bool:
     """Delete a conversation with everything that belongs to it; whether there was one."""
     # From the end, a hundred messages a transaction: 50,000 in one would hold up intake for seconds.
-    while await database.write(partial(records.shorten, id_=id_)):
+    while await database.write(partial(records.delete_last_messages, id_=id_)):
         pass
-    return await database.write(partial(records.remove, id_=id_))
+    return await database.write(partial(records.delete_conversation, id_=id_))

@@ -54,11 +54,11 @@ class Indexing:
 
     async def step(self) -> bool:
         """Index some messages; whether there were any."""
-        rows = await self.database.read(partial(index.waiting, limit=STEP))
+        rows = await self.database.read(partial(index.list_unindexed, limit=STEP))
         if rows:
             # In a thread: a long text would hold up everybody else's requests.
             entries = await asyncio.to_thread(_entries, rows)
-            await self.database.write(partial(index.catch_up, entries=entries))
+            await self.database.write(partial(index.index_unindexed, entries=entries))
         return bool(rows)
 
 

@@ -13,7 +13,7 @@ from core.debounce import Debounce
 from core.waiters import wait_at_most
 from database import Database
 from domain.summaries import DraftListener
-from llm.summary_answers import draft
+from llm.summary_answers import draft_text
 from services.live import Hub
 from store.queue import summaries
 from store.queue.summaries import Stored
@@ -47,7 +47,7 @@ class LiveSummaries:
         """Who is told the answer in which its summary is being written; None where nobody listens."""
         if not self._hub.is_heard(chat):
             return None
-        return lambda content: self._hub.drafted(chat, draft(content))
+        return lambda content: self._hub.drafted(chat, draft_text(content))
 
     def ended(self, chats: Iterable[str]) -> None:
         """Their summaries were written, or given up."""

@@ -51,7 +51,9 @@ class Retention:
             expired = partial(storage.expired, before=before, after=after, limit=STEP)
             found = await self.database.read_in_background(expired)
             short = [each.id for each in found if each.has_ended and each.messages <= FEW]
-            deleted += await self.database.write(partial(records.remove_all, ids=short)) if short else 0
+            deleted += (
+                await self.database.write(partial(records.delete_conversations, ids=short)) if short else 0
+            )
             for each in found:
                 if each.has_ended and each.messages > FEW:
                     deleted += await deletion.remove(self.database, each.id)

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from api.parameters.common import Parameters, Word, moment, storable
 from domain.buckets import DAY, MICROSECONDS
 from domain.search_words import wanted
-from store.conversations.chat_lists import Asked
+from store.conversations.chat_lists import ChatFilter
 
 A_DATE_OR_TIME: Any = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 
@@ -63,7 +63,7 @@ class ChatsParameters(PageParameters):
         return self
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> ChatFilter:
         """Which chats are asked for."""
         phrases = None if self.keyword is None else wanted(self.keyword)
-        return Asked(self.user_id, self.start_date, self.end_date, phrases)
+        return ChatFilter(self.user_id, self.start_date, self.end_date, phrases)

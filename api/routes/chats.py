@@ -20,8 +20,8 @@ from core.errors import ChatFull, Conflicts
 from schemas import ChatList, ChatMessage, ChatMessages, ChatOut, ChatsStored
 from services import deletion
 from store.conversations import chat_lists as store
-from store.conversations.chat_lists import Asked
-from store.conversations.chats import Placed
+from store.conversations.chat_lists import ChatFilter
+from store.conversations.chats import PlacedMessage
 
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
@@ -52,7 +52,9 @@ async def post(owned: Owned, request: Request) -> Response:
     return JSONResponse(_stored(await stored(owned, sent, many=many)), 201)
 
 
-async def stored(owned: Resources, sent: Sequence[ChatMessage], *, many: bool) -> list[tuple[str, Placed]]:
+async def stored(
+    owned: Resources, sent: Sequence[ChatMessage], *, many: bool
+) -> list[tuple[str, PlacedMessage]]:
     """Add messages durably; of each its chat and its place. `many` is whether errors have to name one of them.
 
     Raises ApiError.
@@ -66,7 +68,7 @@ async def stored(owned: Resources, sent: Sequence[ChatMessage], *, many: bool) -
         raise ApiError(Code.CONFLICT, refusal.reason) from None
 
 
-def _stored(placed: Sequence[tuple[str, Placed]]) -> dict[str, object]:
+def _stored(placed: Sequence[tuple[str, PlacedMessage]]) -> dict[str, object]:
     created = sum(each.created for _, each in placed)
     return {
         "conversation_ids": list(dict.fromkeys(chat for chat, _ in placed)),
@@ -88,11 +90,11 @@ async def page(owned: Owned, asked: Annotated[ChatsParameters, Query()]) -> Resp
 @router.get("/users/{user_id:path}/chats", response_model=ChatList, responses=documented(*SHARED))
 async def of_user(owned: Owned, user_id: UserId, asked: Annotated[PageParameters, Query()]) -> Response:
     """The chats that a user has written in, newest intake first."""
-    return await _list(owned, Asked(author=user_id), asked)
+    return await _list(owned, ChatFilter(author=user_id), asked)
 
 
-async def _list(owned: Resources, asked: Asked, paging: PageParameters) -> Response:
-    read = partial(store.page, asked=asked, offset=paging.offset, limit=paging.limit)
+async def _list(owned: Resources, asked: ChatFilter, paging: PageParameters) -> Response:
+    read = partial(store.list_chats, filters=asked, offset=paging.offset, limit=paging.limit)
     found = await owned.database.read(read)
     return JSONResponse(chat_list_view(found, page=paging.page, limit=paging.limit))
 
@@ -100,7 +102,7 @@ async def _list(owned: Resources, asked: Asked, paging: PageParameters) -> Respo
 @router.get("/chats/{conversation_id}", response_model=ChatOut, responses=documented(Code.NOT_FOUND, *SHARED))
 async def get(owned: Owned, conversation_id: Id, asked: Annotated[MessagesParameters, Query()]) -> Response:
     """A chat with a page of its messages, in order."""
-    read = partial(store.get, id_=conversation_id, offset=asked.offset, limit=asked.limit)
+    read = partial(store.get_chat, id_=conversation_id, offset=asked.offset, limit=asked.limit)
     found = await owned.database.read(read)
     if found is None:
         raise unknown()

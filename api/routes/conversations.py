@@ -17,7 +17,7 @@ from models import COMPLETED, FAILED, SKIPPED
 from schemas import ID_PATTERN, ConversationOut, ConversationPage, Ids, Queued, Statuses
 from services import deletion
 from store.conversations import records as store
-from store.conversations.records import Retry
+from store.conversations.records import RetryResult
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
 IDS = TypeAdapter(Ids)
@@ -78,7 +78,9 @@ async def page(owned: Owned, asked: Annotated[ListParameters, Query()]) -> Respo
     """Conversations without their texts, newest intake first."""
     filters = asked.model_dump(exclude={"limit", "cursor"})
     before = None if asked.cursor is None else int(asked.cursor)
-    rows = await owned.database.read(partial(store.page, limit=asked.limit + 1, before=before, **filters))
+    rows = await owned.database.read(
+        partial(store.list_conversations, limit=asked.limit + 1, before=before, **filters)
+    )
     shown = rows[: asked.limit]
     cursor = str(shown[-1].number) if len(rows) > len(shown) else None
     return JSONResponse({"conversations": [item_view(row) for row in shown], "next_cursor": cursor})
@@ -90,7 +92,7 @@ async def page(owned: Owned, asked: Annotated[ListParameters, Query()]) -> Respo
 async def get(owned: Owned, conversation_id: Id, asked: Annotated[GetParameters, Query()]) -> Response:
     """One conversation; with `wait`, as soon as it has ended or after so many seconds."""
     await _wait(owned, conversation_id, asked.wait)
-    stored = await owned.database.read(partial(store.get, id_=conversation_id))
+    stored = await owned.database.read(partial(store.get_conversation, id_=conversation_id))
     if stored is None:
         raise unknown()
     return JSONResponse(conversation_view(stored, raw=asked.include == "raw"))
@@ -116,7 +118,7 @@ async def _wait(owned: Resources, id_: str, seconds: float) -> None:
 async def statuses(owned: Owned, request: Request) -> Response:
     """How far up to 500 conversations are."""
     ids = parse(IDS, await read_json(request)).ids
-    found = await owned.database.read(partial(store.with_insights, ids=ids))
+    found = await owned.database.read(partial(store.list_with_insights, ids=ids))
     wanted = list(dict.fromkeys(ids))
     views = [status_view(*found[id_]) for id_ in wanted if id_ in found]
     return JSONResponse({"conversations": views, "unknown": [id_ for id_ in wanted if id_ not in found]})
@@ -128,7 +130,7 @@ async def retry_all(owned: Owned, asked: Annotated[RetryAllParameters, Query()])
     before: int | None = None
     queued = 0
     while True:
-        step = partial(store.retry_some, status=asked.status, before=before, now=owned.clock())
+        step = partial(store.retry_by_status, status=asked.status, before=before, now=owned.clock())
         numbers = await owned.database.write(step)
         if not numbers:
             break
@@ -147,9 +149,9 @@ async def retry(owned: Owned, conversation_id: Id, asked: Annotated[RetryParamet
     """Queue a conversation that failed or was skipped; `fresh` asks although the answer may be known."""
     again = partial(store.retry, id_=conversation_id, fresh=asked.fresh, now=owned.clock())
     result = await owned.database.write(again)
-    if result is Retry.UNKNOWN:
+    if result is RetryResult.UNKNOWN:
         raise unknown()
-    if result is Retry.NOT_ENDED_BADLY:
+    if result is RetryResult.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
     owned.processor.wake()
     return JSONResponse({"queued": 1}, 202)

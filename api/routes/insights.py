@@ -22,7 +22,7 @@ from domain.analysis import SCORE_UNIT
 from domain.buckets import DAY, MICROSECONDS
 from schemas import InsightOut
 from store.insights import listing
-from store.insights.listing import InsightPage, InsightWindow, Listed
+from store.insights.listing import InsightEntry, InsightPage, InsightWindow
 from store.insights.trends import Counts, Point, Trends, trends
 from store.insights.windows import Selection
 
@@ -128,7 +128,7 @@ async def insights(
         if beside := asked.model_fields_set & {"limit", "cursor"}:
             raise ApiError(Code.INVALID_QUERY, f"{', '.join(sorted(beside))}: an export is the whole window")
         return await _export(owned.database, chosen, form)
-    read = partial(listing.window, chosen=chosen, limit=asked.limit, before=asked.before)
+    read = partial(listing.list_with_totals, chosen=chosen, limit=asked.limit, before=asked.before)
     return JsonAnswer(_listing_view(await owned.database.read(read), chosen))
 
 
@@ -142,7 +142,7 @@ async def recent(
     owned: Owned, asked: Annotated[RecentParameters, Depends(asked_by(RecentParameters))]
 ) -> Response:
     """The insights that were made last, whatever the time of the conversation."""
-    found = await owned.database.read(partial(listing.recent, limit=asked.limit))
+    found = await owned.database.read(partial(listing.list_recent, limit=asked.limit))
     return JsonAnswer(_listing_view(found, None))
 
 
@@ -161,7 +161,9 @@ async def read_trends(
 
 async def _export(database: Database, chosen: Selection, form: str) -> Response:
     # The first page is read before the answer begins, while an error can still be one.
-    first = await database.read_in_background(partial(listing.page, chosen=chosen, limit=EXPORTED_AT_ONCE))
+    first = await database.read_in_background(
+        partial(listing.list_insights, chosen=chosen, limit=EXPORTED_AT_ONCE)
+    )
     head, lines = _writer(form)
     name = "insights.csv" if form == exports.CSV else "insights.ndjson"
     return StreamingResponse(
@@ -189,7 +191,7 @@ async def _stream(
         yield lines(_listed_view(each) for each in page.insights)
         if page.next is None:
             return
-        after = partial(listing.page, chosen=chosen, limit=EXPORTED_AT_ONCE, before=page.next)
+        after = partial(listing.list_insights, chosen=chosen, limit=EXPORTED_AT_ONCE, before=page.next)
         page = await database.read_in_background(after)
 
 
@@ -212,7 +214,7 @@ def _listing_view(found: InsightWindow, chosen: Selection | None) -> Json:
     }
 
 
-def _listed_view(listed: Listed) -> Json:
+def _listed_view(listed: InsightEntry) -> Json:
     row, text, truncated = listed
     view: Json = {
         "conversation_id": row.id,

@@ -104,7 +104,7 @@ class Switch(BaseModel):
 async def report(owned: Owned, asked: Annotated[SpendingParameters, Query()]) -> Response:
     """Calls, tokens and dollars a day, and what cache, prefilter and packing saved."""
     today = spending.day_of(owned.clock())
-    rows = await owned.database.read(partial(spending.days, since=today - asked.days + 1))
+    rows = await owned.database.read(partial(spending.list_days, since=today - asked.days + 1))
     days = [{"date": iso(row.day * spending.DAY)[:10], **_day(owned, row)} for row in rows]
     return JSONResponse({"days": days, "total": _total(days), "budget": _budget(owned, rows, today)})
 
@@ -113,7 +113,7 @@ async def report(owned: Owned, asked: Annotated[SpendingParameters, Query()]) ->
 async def estimate(owned: Owned) -> Response:
     """What the conversations that wait will cost, and how long they will take."""
     since = spending.day_of(owned.clock()) - LOOK_BACK
-    rows = await owned.database.read(partial(spending.days, since=since))
+    rows = await owned.database.read(partial(spending.list_days, since=since))
     depth, per_call = owned.capacity.depth, owned.processor.batch_size
     budget = owned.gateway.budget
     analysed = sum(row.analysed for row in rows)
@@ -125,7 +125,7 @@ async def estimate(owned: Owned) -> Response:
         each, based_on = spent / analysed, f"the last {LOOK_BACK} days"
     else:
         each, based_on = (
-            budget.worst_case([" " * 200]) / per_call,
+            budget.worst_case_cost([" " * 200]) / per_call,
             "the worst case of a call at the list price",
         )
     pace = OFFLINE_PER_SECOND if budget is None else owned.settings.outbound_rps

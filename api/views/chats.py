@@ -8,7 +8,7 @@ from api.views.conversations import Json, due_at
 from core.clock import iso
 from services.chats import Added
 from store.conversations.chat_lists import Chat, ChatList, ChatPage
-from store.conversations.chats import made_id
+from store.conversations.chats import generated_id
 
 
 def chat_view(chat: Chat) -> Json:
@@ -44,7 +44,7 @@ def message_view(message: Row[Any] | Added, chat: str, begun_at: int) -> Json:
     """One message of a chat that began then. What its sender left out is what it is taken for."""
     said_at = (message.timestamp, message.received_at, begun_at)
     return {
-        "message_id": message.message_id or made_id(message.position),
+        "message_id": message.message_id or generated_id(message.position),
         "conversation_id": chat,
         "user_id": message.author,
         "user_type": message.role or "customer",

@@ -19,7 +19,7 @@ AT_ONCE = 100
 
 async def messages_after(database: Database, chat: str, position: int) -> Sequence[LiveMessage]:
     """The next messages behind a position, in order; none where there are no more."""
-    page = partial(chat_lists.said_after, id_=chat, position=position, limit=AT_ONCE)
+    page = partial(chat_lists.messages_after, id_=chat, position=position, limit=AT_ONCE)
     return [_said(row, chat, row.begun_at) for row in await database.read(page)]
 
 

@@ -21,7 +21,7 @@ USAGE = "usage: python -m database backup FILE | restore FILE"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 where it was done, 1 where it could not be, 2 for bad arguments."""
+    """Run the command; return 0 on success, 1 on failure, 2 for bad arguments."""
     if len(arguments) != 2 or arguments[0] not in ("backup", "restore"):
         sys.stderr.write(USAGE + "\n")
         return 2
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def backup(url: URL, file: Path) -> None:
-    """Copy an SQLite database as of one moment; the service may go on writing.
+    """Copy a consistent snapshot of an SQLite database; the service may go on writing.
 
-    Raises BackupRefused where there is no database, the file exists already, or the copy failed.
+    Raises BackupRefused if there is no database, the file exists already, or the copy fails.
     """
     source = Path(url.database or "")
     if not source.exists():
@@ -57,15 +57,15 @@ def backup(url: URL, file: Path) -> None:
 
 async def _copy(source: Path, part: Path) -> None:
     async with aiosqlite.connect(_uri(source, "mode=ro"), uri=True) as old, aiosqlite.connect(part) as new:
-        # In one step: in several, each commit of the service would make it begin again.
+        # In one step: with several, each commit of the service would restart the copy.
         await old.backup(new)
     _check(part)
 
 
 def restore(url: URL, file: Path) -> None:
-    """Put a backup in the database's place; what was there is kept beside it as `.before-restore`.
+    """Replace the database by a backup; the old file is kept beside it as `.before-restore`.
 
-    Raises BackupRefused where the service runs, or the file is not an intact backup.
+    Raises BackupRefused if the service runs, or the file is not an intact backup.
     """
     if not file.exists():
         raise BackupRefused(f"there is no {file}")
@@ -78,14 +78,14 @@ def restore(url: URL, file: Path) -> None:
             _keep(target)
             part.replace(target)
     except AlreadyInUse:
-        raise BackupRefused("the service runs; stop it first") from None
+        raise BackupRefused("the service is running; stop it first") from None
 
 
 def _keep(target: Path) -> None:
-    """Keep the present database beside its place, which it leaves only when the restored one takes it."""
+    """Keep the current database as `.before-restore`; it also stays in place until the restored one replaces it."""
     if not target.exists():
         return
-    # With its journal folded in, so that what is kept is whole.
+    # Checkpointed first, so that the kept file is complete without its WAL.
     with closing(sqlite3.connect(target)) as old:
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = target.with_name(target.name + ".before-restore")
@@ -97,7 +97,7 @@ def _keep(target: Path) -> None:
 
 @contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
-    """A file beside `file` to write into, readable by its owner alone; nothing of it is left behind."""
+    """A temporary file beside `file`, readable only by its owner; it is always deleted afterwards."""
     part = file.with_name(file.name + ".part")
     create_private(part)
     try:
@@ -108,8 +108,8 @@ def _unfinished(file: Path) -> Iterator[Path]:
 
 
 def _check(file: Path) -> None:
-    """Raises BackupRefused where the file is not an intact database of this service."""
-    # Immutable: a file in a folder that cannot be written to is read without the log that it has not got.
+    """Raise BackupRefused if the file is not an intact database of this service."""
+    # `immutable`: in a read-only folder SQLite could not create the WAL that it would otherwise open.
     with closing(sqlite3.connect(_uri(file, "immutable=1"), uri=True)) as database:
         found = database.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",):
@@ -119,12 +119,12 @@ def _check(file: Path) -> None:
 
 
 def _uri(file: Path, how: str) -> str:
-    # A name may hold what means something in a URI, such as a question mark.
+    # A file name may contain characters with a meaning in URIs, such as a question mark.
     return f"{file.absolute().as_uri()}?{how}"
 
 
 def dump(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_dump write the database. Raises BackupRefused where there is none."""
+    """Back up the database with pg_dump. Raises BackupRefused if it is not installed or fails."""
     if file.exists():
         raise BackupRefused(f"{file} exists already")
     with _unfinished(file) as part:
@@ -133,7 +133,7 @@ def dump(url: URL, file: Path) -> None:
 
 
 def load(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_restore read it back. Raises BackupRefused where there is none."""
+    """Restore the database with pg_restore. Raises BackupRefused if it is not installed or fails."""
     _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={_libpq(url)}", str(file))
 
 

@@ -1,4 +1,4 @@
-"""A lock beside the SQLite file: one process serves it, however that process ends."""
+"""The lock file beside an SQLite file: only one process serves it. The lock ends with the process, however it ends."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ OWNER_ONLY = 0o600
 
 
 class FileLock:
-    """Holds `FILE.lock` inside the block, and removes it afterwards. Entering raises AlreadyInUse, OSError."""
+    """Locks `FILE.lock` inside the block and removes it afterwards. Entering raises AlreadyInUse or OSError."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -34,7 +34,7 @@ class FileLock:
         return file
 
     def _is_current(self) -> bool:
-        """Whether the file is still the one at the path: its last holder may have removed it meanwhile."""
+        """Whether the locked file is still the one at the path: its previous holder may have removed it."""
         try:
             return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
@@ -43,13 +43,13 @@ class FileLock:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        # Before it is released, so that nobody else's is removed.
+        # Removed before it is released, so that no other process's lock file is removed.
         self._path.unlink(missing_ok=True)
         self._file.close()
 
 
 def create_private(file: Path) -> None:
-    """Make the file readable by its owner alone; it is created where it is missing. Raises OSError."""
+    """Make a file readable only by its owner; create it if it is missing. Raises OSError."""
     os.close(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, OWNER_ONLY))
     if file.stat().st_uid == os.geteuid():
         file.chmod(OWNER_ONLY)

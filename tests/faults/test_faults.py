@@ -331,7 +331,7 @@ async def test_a_server_that_takes_no_schema_is_asked_without_one(database_url: 
 LOW, SCORE, CONFIDENCE = "is outside [-1, 1]", "sentiment_score", "confidence"
 ROWS: tuple[tuple[str | None, dict[str, Any]], ...] = (
     (None, {"kind": "twice"}),
-    ("its id came twice with different values", {"kind": "twice_differently"}),
+    ("two different rows for the same id", {"kind": "twice_differently"}),
     ("no row in the answer", {"kind": "missing"}),
     ("no row in the answer", {"kind": "fields", "fields": {"conversation_id": None}}),
     ("no row in the answer", {"kind": "fields", "fields": {"conversation_id": "conv_1"}}),

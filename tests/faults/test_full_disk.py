@@ -32,7 +32,7 @@ from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"
 FULL = "storage is full: intake stands still"
-WAITS = "results wait to be stored"
+WAITS = "results are waiting to be stored"
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def reasons(service: Service) -> list[str]:
 
 
 async def waits(service: Service, *others: str) -> Json | None:
-    """How the service is, once results wait to be stored, for these reasons too."""
+    """How the service is, once results are waiting to be stored, for these reasons too."""
     health = await service.get("/health")
     return health if {WAITS, *others} <= {*health["reasons"]} else None
 

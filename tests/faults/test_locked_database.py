@@ -84,7 +84,7 @@ async def test_a_summary_that_cannot_be_stored_is_stored_when_the_lock_is_gone(
         assert (await summarize(service, "chat-1", wait=0)).status_code == 202
         await eventually(lambda: any(call.kind == "summary" for call in grok.calls))
         async with locked(database_url, "summaries"):
-            held = await eventually(lambda: in_trouble(service, "results wait to be stored"))
+            held = await eventually(lambda: in_trouble(service, "results are waiting to be stored"))
         found = await service.get("/chats/chat-1/summary", wait=30)
 
     assert held["status"] != "ok"

@@ -139,7 +139,7 @@ async def test_an_invalid_row_fails_with_the_reason_and_spares_its_neighbours(
         failed = (await service.metrics())['conversations_failed_total{reason="invalid_row"}']
 
     errors = [view["error"] for view in views[: len(wrong) + 1]]
-    assert errors == [*INVALID, "its id came twice with different values"]
+    assert errors == [*INVALID, "two different rows for the same id"]
     assert {view["status"] for view in views[len(wrong) + 1 :]} == {"completed"}
     assert {grok.sent[each] for each in wrong} == {2}
     assert failed == len(wrong) + 1

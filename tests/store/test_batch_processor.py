@@ -11,7 +11,7 @@ from database import Database
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
-from tests.service.test_outbound import Scripted
+from tests.service.test_paid_gateway import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
 from tests.support.serving import eventually
 from worker.accounting import Accounting

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 import database
 from database import Database
 from models import topics
-from store.engine.readers import Threads
+from store.engine.readers import ThreadReaders
 from store.engine.sqlite import READERS
 
 PATIENT = 30
@@ -28,9 +28,9 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def one() -> Iterator[Threads]:
+def one() -> Iterator[ThreadReaders]:
     """A single reader, for whom nobody waits long."""
-    threads = Threads(create_engine("sqlite://"), 1, patience=0.05)
+    threads = ThreadReaders(create_engine("sqlite://"), 1, patience=0.05)
     yield threads
     threads.close()
 
@@ -65,7 +65,7 @@ async def test_what_is_written_meanwhile_is_not_seen(db: Database) -> None:
     assert await db.read(how_many) == 1
 
 
-async def test_nobody_waits_for_ever_for_a_reader(one: Threads) -> None:
+async def test_nobody_waits_for_ever_for_a_reader(one: ThreadReaders) -> None:
     began, done = threading.Event(), threading.Event()
 
     def busy(_: Connection) -> bool:
@@ -83,7 +83,7 @@ async def test_nobody_waits_for_ever_for_a_reader(one: Threads) -> None:
     assert await one.read(lambda _: "free again") == "free again"
 
 
-async def test_who_fails_or_leaves_makes_room_for_the_next(one: Threads) -> None:
+async def test_who_fails_or_leaves_makes_room_for_the_next(one: ThreadReaders) -> None:
     began, done = threading.Event(), threading.Event()
 
     def fail(_: Connection) -> None:

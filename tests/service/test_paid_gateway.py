@@ -16,7 +16,7 @@ from llm.budget import Budget
 from llm.canary import CANARY
 from llm.circuit_breaker import CircuitBreaker, CircuitState
 from llm.hold import Hold
-from llm.outbound import Blocked, Outbound
+from llm.paid_gateway import Blocked, PaidGateway
 from llm.provider import backoff
 from models import grok_calls
 from rate_limiter import Pacer
@@ -85,11 +85,11 @@ class Bench:
         self.db = db
         self.gateway = self.built()
 
-    def built(self) -> Outbound:
+    def built(self) -> PaidGateway:
         settings = Settings(_env_file=None, cooldown_seconds=COOLDOWN)  # type: ignore[call-arg]
         longest = backoff(settings, uniform=lambda _, most: most)
         hold, budget = Hold(lambda: NOON), Budget(self.grok, lambda: NOON)
-        return Outbound(self.grok, self.pacer, self.breaker, hold, budget, self.db, self.metrics, longest)
+        return PaidGateway(self.grok, self.pacer, self.breaker, hold, budget, self.db, self.metrics, longest)
 
     def pace_by_hand(self) -> tuple[asyncio.Event, asyncio.Event]:
         """From now on every call but the first waits for its slot: says so, and waits for a word to go on."""
@@ -182,7 +182,7 @@ async def test_who_waits_for_a_slot_when_a_long_pause_begins_goes_back(bench: Be
 
 
 async def test_a_call_whose_cost_is_reserved_leaves_though_the_budget_takes_no_other(bench: Bench) -> None:
-    bench.gateway.hold.spent(NOON + 1, settlements=0)
+    bench.gateway.hold.budget_spent(NOON + 1, settlements=0)
     call = bench.call()
     (await bench.grok.left(0)).set_result(WELL)
 
@@ -194,13 +194,13 @@ async def test_what_was_settled_while_the_budget_was_asked_is_not_overheard(benc
     """It may have made the room that was missing; nothing else might be settled before the day is over."""
     hold = bench.gateway.hold
     before = hold.settlements
-    hold.settled()
+    hold.reservation_settled()
 
-    hold.spent(NOON + 1, settlements=before)
+    hold.budget_spent(NOON + 1, settlements=before)
     assert hold.reason is None
-    hold.spent(NOON + 1, settlements=hold.settlements)
+    hold.budget_spent(NOON + 1, settlements=hold.settlements)
     assert "budget" in str(hold.reason)
-    hold.settled()
+    hold.reservation_settled()
     assert hold.reason is None
 
 
