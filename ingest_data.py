@@ -19,15 +19,16 @@ from pydantic import Field, HttpUrl, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from ingest import chats, conversations, report, threads
-from ingest.chats import Dialogues, Record
-from ingest.delivery import Delivery, Tally
-from ingest.outcome import Outcome, wait
-from ingest.progress import Meter
-from ingest.rows import Rejected, Row, Rows, Table, Unreadable, opened
-from ingest.service import TIMEOUT, WITHOUT_PROXY, Service, ServiceError
-from ingest.summaries import Summaries, summarise
-from ingest.threads import Threads
+from client.importers import chats, conversations, threads
+from client.importers.chats import Dialogues, Record
+from client.importers.rows import Rejected, Row, Rows, Table, Unreadable, opened
+from client.importers.threads import Threads
+from client.importing import report
+from client.importing.analysis import Outcome, wait
+from client.importing.delivery import Delivery, Tally
+from client.importing.summaries import Summaries, summarise
+from client.progress import Meter
+from client.sending import TIMEOUT, WITHOUT_PROXY, Service, ServiceError
 
 SAMPLE = Path(__file__).with_name("sample_tweets.csv")
 PATIENCE = 60  # seconds that the service may be gone, for a restart

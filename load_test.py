@@ -23,11 +23,11 @@ import uvloop
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from ingest.progress import Meter
-from load import report
-from load.conversations import Plan, batches
-from load.posting import Posting, Tally
-from load.service import NoService, Snapshot, drained, look
+from client.load import report
+from client.load.plan import Plan, batches
+from client.load.posting import Posting, Tally
+from client.load.snapshot import NoService, Snapshot, drained, look
+from client.progress import Meter
 
 TIMEOUT = httpx.Timeout(60, connect=5)
 # The server closes an idle connection after 5 seconds; a request that crosses that would count as an error.

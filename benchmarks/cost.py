@@ -18,9 +18,9 @@ from typing import Self
 from analysis import Usage
 from batching import pack
 from benchmarks.results import ROOT, Figure, Result, finish
+from client.importers.rows import Rejected, opened
+from client.importers.threads import Threads
 from decisions import Work, work_of
-from ingest.rows import Rejected, opened
-from ingest.threads import Threads
 from ingest_data import SAMPLE
 from prices import TICKS_PER_USD, cost_ticks
 from prompts import prompt_version, reasoning_effort, request_body, system_message

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from canary import CANARY
-from ingest.progress import Meter
+from client.progress import Meter
 from prices import TICKS_PER_USD
 from tests.crash_clients import Clients
 from tests.crash_judge import Asked, Books, Evidence, Stored

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.conversations import Conversation
-from ingest.rows import Rejected, Row, Table, opened
-from ingest.threads import Threads
+from client.importers.conversations import Conversation
+from client.importers.rows import Rejected, Row, Table, opened
+from client.importers.threads import Threads
 
 TWCS = Path(__file__).parents[2] / "shared" / "data" / "twcs_5000.csv"
 START = datetime(2026, 11, 1, tzinfo=UTC)

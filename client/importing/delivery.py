@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ingest.answers import Blamed, Said, Stored, Taken, Unwanted
-from ingest.chats import Chat, Record
-from ingest.conversations import Conversation
-from ingest.rows import Rejected
-from ingest.service import Refused, Service
+from client.answers import Blamed, Said, Stored, Taken, Unwanted
+from client.importers.chats import Chat, Record
+from client.importers.conversations import Conversation
+from client.importers.rows import Rejected
+from client.sending import Refused, Service
 
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ingest.rows import Rejected, Row, Table, Unreadable
+from client.importers.rows import Rejected, Row, Table, Unreadable
 
 MAX_TEXT = 20_000
 TEXT = ("text", "tweet", "message", "message_content", "content", "body", "comment", "review")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ingest.answers import Status
-from ingest.service import Service
+from client.answers import Status
+from client.sending import Service
 
 AT_ONCE = 500
 PENDING = frozenset({"queued", "processing"})

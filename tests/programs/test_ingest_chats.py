@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from ingest.chats import Chat, Dialogues, Record, are_in, from_objects
-from ingest.conversations import Conversation
-from ingest.delivery import MAX_MESSAGES, MAX_POST, posts
-from ingest.rows import Rejected, Row, opened
-from tests.fake_platform import FakePlatform
+from client.importers.chats import Chat, Dialogues, Record, are_in, from_objects
+from client.importers.conversations import Conversation
+from client.importers.rows import Rejected, Row, opened
+from client.importing.delivery import MAX_MESSAGES, MAX_POST, posts
+from tests.programs.test_ingest_data import Ended, Program
 from tests.service import Grok, Json, Service, running
 from tests.support import served
-from tests.test_ingest_data import Ended, Program
+from tests.support.fake_platform import FakePlatform
 
-DIALOGS = Path(__file__).parents[2] / "shared" / "data" / "support_dialogs_300.jsonl"
+DIALOGS = Path(__file__).parents[3] / "shared" / "data" / "support_dialogs_300.jsonl"
 LAMP = ["My lamp flickers. What can I do?", "Please send us a photo of the plug.", "Done, thanks!"]
 BILL = ["Why was I billed twice?", "One of them has been refunded."]
 ROLES = ("customer", "support_agent")

@@ -13,15 +13,15 @@ from rich.console import Console
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from ingest.conversations import Conversation, encoded
-from ingest.delivery import MAX_BYTES, MAX_KEPT, Delivery, Listing, Tally
-from ingest.outcome import Outcome, wait
-from ingest.progress import Meter
-from ingest.rows import Rejected
-from ingest.service import Refused, Service, Unreachable
-from tests.fake_platform import DROPPED, FakePlatform, Item, problem
+from client.importers.conversations import Conversation, encoded
+from client.importers.rows import Rejected
+from client.importing.analysis import Outcome, wait
+from client.importing.delivery import MAX_BYTES, MAX_KEPT, Delivery, Listing, Tally
+from client.progress import Meter
+from client.sending import Refused, Service, Unreachable
 from tests.fake_time import FakeTime
 from tests.support import served
+from tests.support.fake_platform import DROPPED, FakePlatform, Item, problem
 
 NOWHERE = "http://127.0.0.1:9"
 

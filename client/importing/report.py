@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.answers import Insight, Status
-from ingest.delivery import Listing, Tally
-from ingest.outcome import Outcome
-from ingest.summaries import Summaries
+from client.answers import Insight, Status
+from client.importing.analysis import Outcome
+from client.importing.delivery import Listing, Tally
+from client.importing.summaries import Summaries
 
 SHOWN_ROWS = 50
 SHOWN_TOPICS = 10

@@ -10,7 +10,7 @@ import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
 
-from ingest.answers import (
+from client.answers import (
     Blamed,
     ChatSummary,
     Content,

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from ingest.conversations import (
+from client.importers.conversations import (
     AUTHOR,
     FIELDS,
     TEXT,
@@ -24,7 +24,7 @@ from ingest.conversations import (
     moment,
     sayable,
 )
-from ingest.rows import Rejected, Row, Rows
+from client.importers.rows import Rejected, Row, Rows
 
 CHAT = ("conversation_id", "chat_id", "dialog_id", "dialogue_id")
 ROLE = ("role", "user_type", "inbound")

@@ -26,10 +26,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import load_test
-from load import report
-from load.conversations import BULK, POSTS, Plan, batches, numbers, text_of
-from load.posting import PAUSE, Tally, retry_after
-from load.service import CALLS, READ, Health, Snapshot, counters
+from client.load import report
+from client.load.plan import BULK, POSTS, Plan, batches, numbers, text_of
+from client.load.posting import PAUSE, Tally, retry_after
+from client.load.snapshot import CALLS, READ, Health, Snapshot, counters
 from main import create_app
 from metrics import Metrics
 from prices import TICKS_PER_USD

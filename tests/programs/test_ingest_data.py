@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.fake_platform import FakePlatform, problem
 from tests.support import eventually, served
+from tests.support.fake_platform import FakePlatform, problem
 
-PROGRAM = Path(__file__).parents[1] / "ingest_data.py"
+PROGRAM = Path(__file__).parents[2] / "ingest_data.py"
 OWN_VARIABLES = {"API_URL", "DATASET_CSV", "BATCH_SIZE"}
 TWEETS = """\
 tweet_id,author_id,inbound,created_at,text,response_tweet_id,in_response_to_tweet_id

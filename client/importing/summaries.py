@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ingest.answers import ChatSummary
-from ingest.service import Service
+from client.answers import ChatSummary
+from client.sending import Service
 
 AT_ONCE = 16  # each is waited for; the service decides how many calls leave
 SHOWN = 5

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from load.conversations import Batch
+from client.load.plan import Batch
 
 PAUSE = 1.0
 """Seconds before the next attempt where the service does not say how many."""

@@ -18,8 +18,8 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ingest.conversations import Record, encoded, moment, packed, sayable
-from ingest.rows import Rejected, Row
+from client.importers.conversations import Record, encoded, moment, packed, sayable
+from client.importers.rows import Rejected, Row
 
 MAX_TURNS = 1_000
 MAX_BYTES = 1_000_000

@@ -13,9 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chats import Dialogues, Record, from_objects
-from ingest.conversations import Conversation, from_table, moment
-from ingest.rows import CHUNK, LARGEST_VALUE, Items, Lines, Rejected, Row, Rows, Table, Unreadable, opened
+from client.importers.chats import Dialogues, Record, from_objects
+from client.importers.conversations import Conversation, from_table, moment
+from client.importers.rows import (
+    CHUNK,
+    LARGEST_VALUE,
+    Items,
+    Lines,
+    Rejected,
+    Row,
+    Rows,
+    Table,
+    Unreadable,
+    opened,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 

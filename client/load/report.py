@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from load.posting import Tally
-from load.service import CACHE_HITS, CALLS, COST, FAILED, INSIGHTS, SKIPS, TOKENS, Snapshot
+from client.load.posting import Tally
+from client.load.snapshot import CACHE_HITS, CALLS, COST, FAILED, INSIGHTS, SKIPS, TOKENS, Snapshot
 
 Section = dict[str, object]
 Report = dict[str, Section]
