@@ -1,204 +1,217 @@
-"""The HTTP API as `ingest_data.py` calls it: patient with a busy service, for a while with an absent one."""
+"""How calls are sent: patiently with a busy service, and for a while with one that is away. Twice: sync and async."""
 
-import json
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import httpx
 import stamina
-from pydantic import BaseModel, ValidationError
 
-from client.answers import (
-    Blamed,
-    ChatSummary,
-    Content,
-    Problem,
-    Said,
-    Status,
-    Statuses,
-    Stored,
-    Taken,
-    Unwanted,
-)
+from client import wire
+from client.errors import Busy, Failed, Unreachable
+from client.streams import Found, Pause, Stream
+from client.wire import Call
 
-LONGEST_PAUSE = 3600.0
+DEFAULT_URL = "http://localhost:8000"
 TIMEOUT = httpx.Timeout(60, connect=5)
+# The service closes an idle connection after 5 seconds; a post that crosses that would be lost.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2)
 # What runs on this machine is never behind the proxy that the environment names.
 WITHOUT_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+LONGEST_BACKOFF = 30.0
 
-Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class ServiceError(Exception):
-    """Nothing more can be sent; the message is one line for people.
-
-    ServiceError
-     ├─ Unreachable   no answer, or none but 5xx, for longer than the patience
-     └─ Refused       401, 403, 404, or an answer that is not this API's
-    """
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+OnPause = Callable[[str, float], None]
 
 
-class Unreachable(ServiceError):
-    """No answer, or none but 5xx."""
+class Transport(TypedDict, total=False):
+    """Options of the connections, as httpx names them."""
+
+    timeout: httpx.Timeout | float
+    limits: httpx.Limits
+    verify: SSLContext | bool
+    trust_env: bool
 
 
-class Refused(ServiceError):
-    """It answers, and nothing can be sent to it."""
+def ignore(_reason: str, _seconds: float) -> None:
+    """Nobody wants to know of a pause."""
 
 
-class _Busy(Exception):
-    """429, or a 503 that says when to come again: the service is well."""
+class _Sending:
+    """What both ways of sending have in common. The arguments are explained at `Client`."""
 
-    def __init__(self, reason: str, retry_after: float | None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class _Failing(Exception):
-    """Any other 5xx."""
-
-
-class Service:
-    """A running service at the client's base URL; every call raises ServiceError.
-
-    `patience` is for how many seconds it may be unreachable. Busy it may be for as long as it likes;
-    `on_pause` is told why and for how many seconds, where it says so.
-    """
-
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        patience: float = 60,
-        on_pause: Callable[[str, float], None] = lambda _reason, _seconds: None,
-    ) -> None:
-        self._http = http
+    def __init__(self, on_pause: OnPause) -> None:
         self._on_pause = on_pause
-        self._while_busy = stamina.AsyncRetryingCaller(attempts=None, timeout=None, wait_max=30).on(
-            self._pause
-        )
-        self._while_absent = stamina.AsyncRetryingCaller(attempts=None, timeout=patience).on(
-            (httpx.TransportError, _Failing)
-        )
 
-    async def check(self) -> None:
-        """Whether a service answers at all."""
-        answer = await self._request("GET", "/healthz")
-        if answer.status_code != httpx.codes.OK:
-            raise self._refusal(answer)
-
-    async def ingest(self, items: bytes) -> Stored | Blamed | Unwanted:
-        """Posts a JSON array of conversations in bulk: all of them are stored, but for conflicts, or none."""
-        answer = await self._request("POST", "/api/v1/conversations/bulk?on_conflict=skip", items)
-        if answer.status_code not in (400, 413, 422):
-            return self._read(Stored, answer)
-        try:
-            return Blamed.model_validate_json(answer.content)
-        except ValidationError:
-            return Unwanted(reason=_complaint(answer))
-
-    async def say(self, messages: bytes) -> Said | Taken | Unwanted:
-        """Posts a JSON array of messages to their chat: all of them are stored, or none."""
-        answer = await self._request("POST", "/chats", messages)
-        if answer.status_code == httpx.codes.CONFLICT:
-            return Taken(reason=_reason(answer))
-        if answer.status_code in (400, 413, 422):
-            return Unwanted(reason=_reason(answer))
-        return self._read(Said, answer)
-
-    async def summary(self, conversation_id: str) -> ChatSummary:
-        """Has a chat summarised, and waits for it; where it was deleted its status is `deleted`."""
-        body = json.dumps({"conversation_id": conversation_id}).encode()
-        answer = await self._request("POST", "/chats/summarize", body)
-        while answer.status_code == httpx.codes.ACCEPTED:
-            answer = await self._request("GET", f"/chats/{conversation_id}/summary?wait=30")
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return ChatSummary(status="deleted", conversation_id=conversation_id)
-        return self._read(ChatSummary, answer)
-
-    async def statuses(self, ids: Sequence[str]) -> Sequence[Status]:
-        """How far up to 500 conversations are."""
-        body = json.dumps({"ids": ids}).encode()
-        answer = await self._request("POST", "/api/v1/conversations/status", body)
-        return self._read(Statuses, answer).conversations
-
-    async def content(self, conversation_id: str) -> Content:
-        """What was said in a conversation; nothing where it was deleted."""
-        answer = await self._request("GET", f"/api/v1/conversations/{conversation_id}")
-        return Content() if answer.status_code == httpx.codes.NOT_FOUND else self._read(Content, answer)
-
-    async def _request(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-        try:
-            return await self._while_busy(self._reach, method, path, body)
-        except (httpx.TransportError, _Failing) as error:
-            reason = str(error) or type(error).__name__
-            raise Unreachable(
-                f"no service at {self._http.base_url} ({reason}); is it running there?"
-            ) from error
-
-    async def _reach(self, method: str, path: str, body: bytes | None) -> httpx.Response:
-        return await self._while_absent(self._attempt, method, path, body)
-
-    async def _attempt(self, method: str, path: str, body: bytes | None) -> httpx.Response:
-        headers = {"content-type": "application/json"} if body is not None else None
-        answer = await self._http.request(method, path, content=body, headers=headers)
-        pause = answer.headers.get("retry-after")
-        if answer.status_code == 429 or (answer.status_code == 503 and pause is not None):
-            raise _Busy(_complaint(answer), _seconds(pause))
-        if answer.is_server_error:
-            raise _Failing(_complaint(answer))
-        return answer
-
-    def _pause(self, error: Exception) -> bool | float:
-        if not isinstance(error, _Busy):
+    def _when_busy(self, error: Exception) -> bool | float:
+        if not isinstance(error, Busy) or not error.resendable:
             return False
         if error.retry_after is None:
             return True
-        self._on_pause(str(error), error.retry_after)
+        self._on_pause(error.complaint, error.retry_after)
         return error.retry_after
 
-    def _read(self, kind: type[Answer], answer: httpx.Response) -> Answer:
-        if not answer.is_success:
-            raise self._refusal(answer)
+
+def _when_away(error: Exception) -> bool:
+    return isinstance(error, Unreachable | Failed) and error.resendable
+
+
+@contextmanager
+def _out_of_patience(base_url: httpx.URL) -> Iterator[None]:
+    """A service that goes on failing is as good as none. Raises Unreachable."""
+    try:
+        yield
+    except Failed as error:
+        if not error.resendable:
+            raise
+        raise Unreachable(str(base_url), error.complaint, type(error).__name__) from error
+
+
+def _options(token: str | None, transport: Transport) -> dict[str, Any]:
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    return {"timeout": TIMEOUT, "limits": LIMITS, "mounts": WITHOUT_PROXY, "headers": headers, **transport}
+
+
+class Blocking(_Sending):
+    """Sends calls, and returns when the answer is there."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        patience: float = 60.0,
+        busy_patience: float | None = None,
+        on_pause: OnPause = ignore,
+        **transport: Unpack[Transport],
+    ) -> None:
+        super().__init__(on_pause)
+        self._http = httpx.Client(base_url=url, **_options(token, transport))
+        busy = stamina.RetryingCaller(attempts=None, timeout=busy_patience, wait_max=LONGEST_BACKOFF)
+        away = stamina.RetryingCaller(attempts=None, timeout=patience)
+        self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, call: Call[Answer]) -> Answer:
+        """The answer to a call, which is sent again for as long as that may help. Raises ClientError."""
+        with _out_of_patience(self._http.base_url):
+            return self._while_busy(self._reach, call)
+
+    def _reach(self, call: Call[Answer]) -> Answer:
+        return self._while_away(self.send_once, call)
+
+    def send_once(self, call: Call[Answer]) -> Answer:
+        """The answer to a call that is sent only once. Raises ClientError."""
         try:
-            return kind.model_validate_json(answer.content)
-        except ValidationError as error:
-            raise Refused(f"{answer.url} does not answer as an Insights Platform does") from error
+            response = self._http.send(wire.request(self._http, call))
+        except httpx.RequestError as error:
+            raise wire.no_answer(call, self._http, error) from error
+        return wire.answer(call, response)
 
-    def _refusal(self, answer: httpx.Response) -> Refused:
-        hint = (
-            "it wants credentials" if answer.status_code in (401, 403) else "is that the Insights Platform?"
-        )
-        return Refused(f"{answer.url} answers {_complaint(answer)}; {hint}")
+    def each(self, stream: Stream[Item]) -> Iterator[Item]:
+        """What a stream finds, with the calls and pauses that it takes. Raises ClientError."""
+        answer: object = None
+        with closing(stream):
+            while (step := _next(stream, answer)) is not None:
+                answer = None
+                match step:
+                    case Found():
+                        yield from step.items
+                    case Pause():
+                        time.sleep(step.seconds)
+                    case Call():
+                        answer = self.send(step)
 
-
-def _reason(answer: httpx.Response) -> str:
-    """What is wrong with the first of several messages, or with all of them."""
-    try:
-        first, *_ = Blamed.model_validate_json(answer.content).details
-    except ValueError:
-        return _complaint(answer)
-    return f"message {first.index + 1}: {first.error}"
-
-
-def _complaint(answer: httpx.Response) -> str:
-    """`400 invalid_schema: details`, or what there is of it."""
-    try:
-        problem = Problem.model_validate_json(answer.content)
-    except ValidationError:
-        return f"{answer.status_code} {answer.reason_phrase}"
-    return f"{answer.status_code} {problem.error}" + (f": {problem.details}" if problem.details else "")
+    def first(self, stream: Stream[Item]) -> Item:
+        """The one thing that a stream finds. Raises ClientError."""
+        return next(self.each(stream))
 
 
-def _seconds(header: str | None) -> float | None:
-    """How long Retry-After asks to wait, in seconds or until a date; None where it cannot be read."""
-    try:
-        pause = float(header or "")
-    except ValueError:
+class Asynchronous(_Sending):
+    """Sends calls, many at once where they are awaited together."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        patience: float = 60.0,
+        busy_patience: float | None = None,
+        on_pause: OnPause = ignore,
+        **transport: Unpack[Transport],
+    ) -> None:
+        super().__init__(on_pause)
+        self._http = httpx.AsyncClient(base_url=url, **_options(token, transport))
+        busy = stamina.AsyncRetryingCaller(attempts=None, timeout=busy_patience, wait_max=LONGEST_BACKOFF)
+        away = stamina.AsyncRetryingCaller(attempts=None, timeout=patience)
+        self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def send(self, call: Call[Answer]) -> Answer:
+        """The answer to a call, which is sent again for as long as that may help. Raises ClientError."""
+        with _out_of_patience(self._http.base_url):
+            return await self._while_busy(self._reach, call)
+
+    async def _reach(self, call: Call[Answer]) -> Answer:
+        return await self._while_away(self.send_once, call)
+
+    async def send_once(self, call: Call[Answer]) -> Answer:
+        """The answer to a call that is sent only once. Raises ClientError."""
         try:
-            pause = (parsedate_to_datetime(header or "") - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):  # no date, or one without a zone
-            return None
-    return min(max(pause, 0), LONGEST_PAUSE) if pause == pause else None
+            response = await self._http.send(wire.request(self._http, call))
+        except httpx.RequestError as error:
+            raise wire.no_answer(call, self._http, error) from error
+        return wire.answer(call, response)
+
+    async def each(self, stream: Stream[Item]) -> AsyncIterator[Item]:
+        """What a stream finds, with the calls and pauses that it takes. Raises ClientError."""
+        answer: object = None
+        with closing(stream):
+            while (step := _next(stream, answer)) is not None:
+                answer = None
+                match step:
+                    case Found():
+                        for item in step.items:
+                            yield item
+                    case Pause():
+                        await asyncio.sleep(step.seconds)
+                    case Call():
+                        answer = await self.send(step)
+
+    async def first(self, stream: Stream[Item]) -> Item:
+        """The one thing that a stream finds. Raises ClientError."""
+        return await anext(self.each(stream))
+
+
+def _next(stream: Stream[Item], answer: object) -> Call[Any] | Pause | Found[Item] | None:
+    try:
+        return stream.send(answer)
+    except StopIteration:
+        return None

@@ -19,12 +19,12 @@ from client.importers.conversations import (
     TIMESTAMP,
     Conversation,
     Identities,
-    encoded,
     from_object,
     moment,
     sayable,
 )
 from client.importers.rows import Rejected, Row, Rows
+from client.wire import encoded
 
 CHAT = ("conversation_id", "chat_id", "dialog_id", "dialogue_id")
 ROLE = ("role", "user_type", "inbound")

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from client.importers.rows import Rejected, Row, Table, Unreadable
+from client.wire import encoded
 
 MAX_TEXT = 20_000
 TEXT = ("text", "tweet", "message", "message_content", "content", "body", "comment", "review")
@@ -135,11 +136,6 @@ def packed(line: int, body: Mapping[str, Any]) -> Record:
         return Rejected(line, "holds a lone surrogate")
     except ValueError:
         return Rejected(line, "holds NaN or Infinity, which are not JSON")
-
-
-def encoded(value: object) -> bytes:
-    """Compact JSON in UTF-8. Raises ValueError, UnicodeEncodeError among them, where there is none for it."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def sayable(text: object) -> object:

@@ -18,8 +18,9 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from client.importers.conversations import Record, encoded, moment, packed, sayable
+from client.importers.conversations import Record, moment, packed, sayable
 from client.importers.rows import Rejected, Row
+from client.wire import encoded
 
 MAX_TURNS = 1_000
 MAX_BYTES = 1_000_000

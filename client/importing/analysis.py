@@ -1,21 +1,17 @@
 """What the analysis made of the conversations: waited for, counted, and a few of them shown."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
+from client import AsyncClient, NotFound
 from client.answers import Status
-from client.sending import Service
 
-AT_ONCE = 500
-PENDING = frozenset({"queued", "processing"})
 SHOWN = 2  # of each sentiment
 
 
 @dataclass(slots=True)
-class Outcome:
+class AnalysisCounts:
     """The ended conversations in numbers."""
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -45,26 +41,23 @@ class Outcome:
 
 
 async def wait(
-    service: Service,
+    client: AsyncClient,
     ids: Iterable[str],
-    outcome: Outcome,
+    counts: AnalysisCounts,
     *,
     on_progress: Callable[[], None],
     pause: float = 0.5,
 ) -> None:
-    """Adds each conversation to `outcome` as it ends, until all have. No id comes twice. Raises ServiceError.
-
-    The service analyses in the order of intake, so only the oldest 500 that have not ended are asked about.
-    """
-    unasked = iter(ids)
-    pending: list[str] = []
-    while asked := [*pending, *islice(unasked, AT_ONCE - len(pending))]:
-        statuses = await service.statuses(asked)
-        for status in statuses:
-            if status.status not in PENDING:
-                outcome.add(status)
-        outcome.statuses["deleted"] += len(asked) - len(statuses)
-        pending = [status.conversation_id for status in statuses if status.status in PENDING]
+    """Adds each conversation to `counts` as it ends, until all have. No id comes twice. Raises ClientError."""
+    async for ended in client.wait_for_analysis(ids, pause=pause):
+        for status in ended:
+            counts.add(status)
         on_progress()
-        if pending:
-            await asyncio.sleep(pause)
+
+
+async def opening(client: AsyncClient, conversation_id: str) -> str:
+    """How a conversation begins; empty where it was deleted. Raises ClientError."""
+    try:
+        return (await client.conversation(conversation_id)).opening
+    except NotFound:
+        return ""

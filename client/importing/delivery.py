@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from client.answers import Blamed, Said, Stored, Taken, Unwanted
+from client import AsyncClient, ClientError, Conflict, Encoded, Fault, Invalid, Refused
+from client.answers import BulkAccepted
 from client.importers.chats import Chat, Record
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected
-from client.sending import Refused, Service
 
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
@@ -53,13 +53,13 @@ class Tally:
 class Delivery:
     """Sends what it is given; `tally` is true at any moment. `on_progress` is called after each answer."""
 
-    def __init__(self, service: Service, tally: Tally, on_progress: Callable[[], None]) -> None:
-        self._service = service
+    def __init__(self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None]) -> None:
+        self._client = client
         self._tally = tally
         self._on_progress = on_progress
 
     async def send(self, records: Iterator[Record], batch_size: int) -> None:
-        """Sends all of it, several batches at once. Raises ServiceError."""
+        """Sends all of it, several batches at once. Raises ClientError."""
         batches = self._batches(records, batch_size)
         try:
             async with asyncio.TaskGroup() as group:
@@ -93,41 +93,47 @@ class Delivery:
             yield batch
 
     async def _send(self, batch: Batch) -> None:
-        answer = await self._service.ingest(b"[" + b",".join(item.body for item in batch) + b"]")
-        match answer:
-            case Stored():
-                self._count(batch, answer)
-            case Blamed():
-                if kept := self._without_blamed(batch, answer):
-                    await self._send(kept)
-            case Unwanted() if len(batch) == 1:
-                self._tally.rejected.add(batch[0].line, answer.reason)
-            case Unwanted():
-                await self._send(batch[: len(batch) // 2])
-                await self._send(batch[len(batch) // 2 :])
+        try:
+            stored = await self._client.post_bulk(_array(item.body for item in batch), on_conflict="skip")
+        except Invalid as error:
+            await self._send_what_is_valid(batch, error)
+        else:
+            self._count(batch, stored)
+
+    async def _send_what_is_valid(self, batch: Batch, error: Invalid) -> None:
+        """Sends the items that are not to blame; where the service names none, each half by itself."""
+        if error.faults:
+            if kept := self._without_faults(batch, error.faults):
+                await self._send(kept)
+        elif len(batch) == 1:
+            self._tally.rejected.add(batch[0].line, error.complaint)
+        else:
+            await self._send(batch[: len(batch) // 2])
+            await self._send(batch[len(batch) // 2 :])
 
     async def _say(self, chat: Chat) -> None:
+        try:
+            await self._say_all(chat)
+        except Conflict as error:
+            self._tally.sent += 1
+            self._tally.conflicts.add(chat.line, _reason(error))
+        except Invalid as error:
+            self._tally.rejected.add(chat.line, _reason(error))
+
+    async def _say_all(self, chat: Chat) -> None:
         """One post after the other: a chat's messages stand in the order in which they come."""
         stored, ids = 0, dict[str, None]()
         for post in posts(chat.messages):
-            match answer := await self._service.say(b"[" + b",".join(post) + b"]"):
-                case Said():
-                    stored += answer.stored
-                    ids |= dict.fromkeys(answer.conversation_ids)
-                case Taken():
-                    self._tally.sent += 1
-                    self._tally.conflicts.add(chat.line, answer.reason)
-                    return
-                case Unwanted():
-                    self._tally.rejected.add(chat.line, answer.reason)
-                    return
+            answer = await self._client.post_messages(_array(post))
+            stored += answer.stored
+            ids |= dict.fromkeys(answer.conversation_ids)
         self._tally.sent += 1
         self._tally.accepted += stored > 0
         self._tally.duplicates += stored == 0
         if self._tally.ids is not None:
             self._tally.ids.update(ids)
 
-    def _count(self, batch: Batch, stored: Stored) -> None:
+    def _count(self, batch: Batch, stored: BulkAccepted) -> None:
         conflicts = stored.conflicts or ()
         self._tally.sent += len(batch)
         self._tally.accepted += stored.ingested
@@ -137,14 +143,27 @@ class Delivery:
         if self._tally.ids is not None:
             self._tally.ids.update((name, None) for name in stored.conversation_ids if name is not None)
 
-    def _without_blamed(self, batch: Batch, blamed: Blamed) -> Batch:
-        reasons = {fault.index: fault.error for fault in blamed.details}
+    def _without_faults(self, batch: Batch, faults: Sequence[Fault]) -> Batch:
+        reasons = {fault.index: fault.error for fault in faults}
         kept = [item for index, item in enumerate(batch) if index not in reasons]
         if len(kept) == len(batch):
-            raise Refused(f"the service refuses items that were not sent: {blamed.details}")
+            raise ClientError(f"the service refuses items that were not sent: {faults}")
         for index in reasons.keys() & range(len(batch)):
             self._tally.rejected.add(batch[index].line, reasons[index])
         return kept
+
+
+def _array(items: Iterable[bytes]) -> Encoded:
+    # The importers give every conversation and every message an id.
+    return Encoded(b"[" + b",".join(items) + b"]", identified=True)
+
+
+def _reason(error: Refused) -> str:
+    """What is wrong with the first of several messages, or with all of them."""
+    if not error.faults:
+        return error.complaint
+    first, *_ = error.faults
+    return f"message {first.index + 1}: {first.error}"
 
 
 def posts(messages: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client.answers import Insight, Status
-from client.importing.analysis import Outcome
+from client.importing.analysis import AnalysisCounts
 from client.importing.delivery import Listing, Tally
-from client.importing.summaries import Summaries
+from client.importing.summaries import SummaryCounts
 
 SHOWN_ROWS = 50
 SHOWN_TOPICS = 10
@@ -39,24 +39,24 @@ def print_tally(console: Console, tally: Tally, blank: int) -> None:
             console.print(f"  {name}: {count:,} times", markup=False)
 
 
-def print_outcome(console: Console, outcome: Outcome, openings: Mapping[str, str]) -> None:
+def print_analysis(console: Console, analysed: AnalysisCounts, openings: Mapping[str, str]) -> None:
     """What the analysis made of it. `openings` has the text of the examples by conversation id."""
     numbers = Table(title="Analysis")
     for heading in ("status", "sentiment", "topics"):
         numbers.add_column(heading)
-    numbers.add_row(*map(_counts, (outcome.statuses, outcome.sentiments, outcome.topics)))
+    numbers.add_row(*map(_counts, (analysed.statuses, analysed.sentiments, analysed.topics)))
     console.print(numbers)
-    for error, count in outcome.errors.most_common(SHOWN_TOPICS):
+    for error, count in analysed.errors.most_common(SHOWN_TOPICS):
         console.print(f"{count:,} {error}", markup=False)
     insights = Table("it begins", "sentiment", "score", "sure", "topics", title="Some insights")
-    for status in outcome.examples:
+    for status in analysed.examples:
         if status.insight is not None:
             insights.add_row(*_example(status, status.insight, openings))
     if insights.row_count:
         console.print(insights)
 
 
-def print_summaries(console: Console, summaries: Summaries) -> None:
+def print_summaries(console: Console, summaries: SummaryCounts) -> None:
     """What became of the summaries, and a few of them."""
     numbers = Table(title="Summaries")
     for heading in ("status", "sentiment", "outcome"):
@@ -67,8 +67,8 @@ def print_summaries(console: Console, summaries: Summaries) -> None:
         console.print(f"{count:,} {error}", markup=False)
     shown = Table("chat", "summary", "sentiment", "outcome", title="Some summaries")
     for each in summaries.examples:
-        said = shorten(each.summary or "", SHOWN_CHARACTERS, placeholder="…")
-        shown.add_row(*map(Text, (each.conversation_id, said, each.sentiment or "", each.outcome or "")))
+        said = shorten(each.summary, SHOWN_CHARACTERS, placeholder="…")
+        shown.add_row(*map(Text, (each.conversation_id, said, each.sentiment, each.outcome)))
     if shown.row_count:
         console.print(shown)
 

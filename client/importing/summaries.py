@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from client.answers import ChatSummary
-from client.sending import Service
+from client import AsyncClient, NotFound
+from client.answers import ChatSummary, SummaryFailed
 
 AT_ONCE = 16  # each is waited for; the service decides how many calls leave
 SHOWN = 5
 
 
 @dataclass(slots=True)
-class Summaries:
+class SummaryCounts:
     """The summaries in numbers."""
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -29,33 +29,37 @@ class Summaries:
         """How many there are."""
         return self.statuses.total()
 
-    def add(self, summary: ChatSummary) -> None:
+    def add(self, summary: ChatSummary | SummaryFailed) -> None:
         """Counts one that is not being written any more."""
         self.statuses[summary.status] += 1
-        if summary.error:
+        if isinstance(summary, SummaryFailed):
             self.errors[f"{summary.status}: {summary.error}"] += 1
-        if summary.sentiment and summary.outcome:
-            self.sentiments[summary.sentiment] += 1
-            self.outcomes[summary.outcome] += 1
-            self.examples += [summary] if len(self.examples) < SHOWN else []
+            return
+        self.sentiments[summary.sentiment] += 1
+        self.outcomes[summary.outcome] += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(summary)
 
 
 async def summarise(
-    service: Service, ids: Iterable[str], summaries: Summaries, *, on_progress: Callable[[], None]
+    client: AsyncClient, ids: Iterable[str], counts: SummaryCounts, *, on_progress: Callable[[], None]
 ) -> None:
-    """Adds the summary of each conversation, several at a time. Raises ServiceError."""
+    """Adds the summary of each conversation, several at a time. Raises ClientError."""
     unasked = iter(ids)
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
-                group.create_task(_summarise(service, unasked, summaries, on_progress))
+                group.create_task(_summarise(client, unasked, counts, on_progress))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
 
 
 async def _summarise(
-    service: Service, ids: Iterator[str], summaries: Summaries, on_progress: Callable[[], None]
+    client: AsyncClient, ids: Iterator[str], counts: SummaryCounts, on_progress: Callable[[], None]
 ) -> None:
     for id_ in ids:
-        summaries.add(await service.summary(id_))
+        try:
+            counts.add(await client.wait_for_summary(id_))
+        except NotFound:
+            counts.statuses["deleted"] += 1
         on_progress()

@@ -1,13 +1,14 @@
 """What is sent: varied support questions, the same for the same plan, packed into requests."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-POSTS = "/api/v1/conversations"
-BULK = f"{POSTS}/bulk"
+from client import calls
+from client.answers import Accepted, BulkAccepted
+from client.calls import NewConversation
+from client.wire import Call
 
 OPENINGS = ("Hello,", "Hi there,", "Good morning,", "Dear team,", "Second time I write:", "Quick one:")
 STORIES = (
@@ -49,8 +50,7 @@ class Plan:
 class Batch:
     """The conversations of one request."""
 
-    path: str
-    body: bytes
+    call: Call[Accepted | BulkAccepted]
     size: int
 
 
@@ -75,12 +75,12 @@ def numbers(plan: Plan) -> Iterator[int]:
 
 def batches(plan: Plan) -> Iterator[Batch]:
     """The requests. Each conversation has an id of its own, so that sending it again stores it once."""
-    items = (
+    items: Iterator[NewConversation] = (
         {"text": text_of(number, plan), "external_id": f"load-{plan.run}-{position}"}
         for position, number in enumerate(numbers(plan))
     )
     if plan.batch_size == 1:
-        yield from (Batch(POSTS, json.dumps(item).encode(), 1) for item in items)
+        yield from (Batch(calls.post(item), 1) for item in items)
         return
     while chunk := list(islice(items, plan.batch_size)):
-        yield Batch(BULK, json.dumps(chunk).encode(), len(chunk))
+        yield Batch(calls.post_bulk(chunk), len(chunk))

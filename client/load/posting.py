@@ -7,21 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import httpx
-from pydantic import BaseModel, ValidationError
-
+from client import AsyncClient, Busy, Refused, Unexpected, Unreachable
+from client.answers import Accepted, BulkAccepted
 from client.load.plan import Batch
 
 PAUSE = 1.0
 """Seconds before the next attempt where the service does not say how many."""
-BUSY = frozenset({"429", "503"})
-JSON = {"content-type": "application/json"}
-
-
-class Taken(BaseModel):
-    """A 202: how many are newly stored; of a single conversation true or false, which are 1 and 0."""
-
-    enqueued: int
+BUSY = frozenset({429, 503})
 
 
 @dataclass(slots=True)
@@ -65,63 +57,60 @@ class Posting:
         self._on_pause = on_pause
         self._clock = clock
 
-    async def send(self, batches: Iterator[Batch], clients: Iterable[httpx.AsyncClient]) -> None:
+    async def send(self, batches: Iterator[Batch], clients: Iterable[AsyncClient]) -> None:
         """Send all of them; each client has one request under way."""
         started_at = self._clock()
         async with asyncio.TaskGroup() as group:
-            for http in clients:
-                group.create_task(self._send_each(batches, http, started_at))
+            for client in clients:
+                group.create_task(self._send_each(batches, client, started_at))
 
-    async def _send_each(self, batches: Iterator[Batch], http: httpx.AsyncClient, started_at: float) -> None:
+    async def _send_each(self, batches: Iterator[Batch], client: AsyncClient, started_at: float) -> None:
         for batch in batches:
-            pause = await self._attempt(batch, http, started_at)
+            pause = await self._attempt(batch, client, started_at)
             while pause is not None:
                 await asyncio.sleep(pause)
-                pause = await self._attempt(batch, http, started_at)
+                pause = await self._attempt(batch, client, started_at)
             self._on_settled()
 
-    async def _attempt(self, batch: Batch, http: httpx.AsyncClient, started_at: float) -> float | None:
+    async def _attempt(self, batch: Batch, client: AsyncClient, started_at: float) -> float | None:
         """Seconds after which to send it again, or None."""
         sent_at = self._clock()
         try:
-            answer = await http.post(batch.path, content=batch.body, headers=JSON)
-        except httpx.RequestError as error:
-            self._tally.errors[type(error).__name__] += 1
+            taken = await client.send_once(batch.call)
+        except Unreachable as error:
+            self._tally.errors[error.kind] += 1
             return PAUSE
+        except Refused as error:
+            return self._count_refusal(error, batch)
+        except Unexpected as error:
+            self._tally.errors[f"{error.status} of another API"] += 1
+            self._tally.given_up += batch.size
+            return None
         now = self._clock()
-        if answer.status_code != httpx.codes.ACCEPTED:
-            return self._count_refusal(answer, batch)
-        if self._count_taken(answer, batch):
-            self._tally.latencies.append(now - sent_at)
-            self._tally.seconds = now - started_at
+        self._count_taken(taken, batch)
+        self._tally.latencies.append(now - sent_at)
+        self._tally.seconds = now - started_at
         return None
 
-    def _count_taken(self, answer: httpx.Response, batch: Batch) -> bool:
-        try:
-            accepted = Taken.model_validate_json(answer.content).enqueued
-        except ValidationError:
-            self._tally.errors["202 of another API"] += 1
-            self._tally.given_up += batch.size
-            return False
+    def _count_taken(self, taken: Accepted | BulkAccepted, batch: Batch) -> None:
+        accepted = int(taken.enqueued)
         self._tally.accepted += accepted
         self._tally.duplicates += batch.size - accepted
-        return True
 
-    def _count_refusal(self, answer: httpx.Response, batch: Batch) -> float | None:
-        status = str(answer.status_code)
-        if status in BUSY:
-            self._tally.refused[status] += 1
-            pause = retry_after(answer)
-            self._on_pause(status, pause)
+    def _count_refusal(self, error: Refused, batch: Batch) -> float | None:
+        if error.status in BUSY:
+            self._tally.refused[str(error.status)] += 1
+            pause = pause_of(error)
+            self._on_pause(str(error.status), pause)
             return pause
-        self._tally.errors[f"HTTP {status}"] += 1
-        if answer.is_server_error:
+        self._tally.errors[f"HTTP {error.status}"] += 1
+        if error.status >= 500:
             return PAUSE
         self._tally.given_up += batch.size
         return None
 
 
-def retry_after(answer: httpx.Response) -> float:
+def pause_of(error: Refused) -> float:
     """Seconds until the service wants to be asked again."""
-    header = answer.headers.get("retry-after", "")
-    return float(header) if header.isdecimal() else PAUSE
+    wanted = error.retry_after if isinstance(error, Busy) else None
+    return PAUSE if wanted is None else wanted

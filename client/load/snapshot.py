@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from pydantic import BaseModel
 
-LOOK_TIMEOUT = 10.0
+from client import AsyncClient, Refused, Unexpected, Unreachable, calls
+from client.answers import Health
+from client.wire import Call
+
 LOOK_EVERY = 0.25
 RECOUNTED_AFTER = 1.5
 """Seconds after which `queue_size`, which the service counts once a second, is a new count for certain."""
@@ -24,16 +25,6 @@ Read = TypeVar("Read")
 
 class NoService(Exception):
     """No answer, or one that is not this API's; the message is one line for people."""
-
-
-class Health(BaseModel):
-    """As much of `/health` as is read."""
-
-    queue_size: int
-    analyzer: str
-    model: str
-    started_at: str
-    reasons: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +49,14 @@ class Snapshot:
         return {label: value for label, value in grown.items() if value}
 
 
-async def look(http: httpx.AsyncClient) -> Snapshot:
+async def look(client: AsyncClient) -> Snapshot:
     """Read health and counters. Raises NoService."""
-    health = await _read(http, "/health", Health.model_validate_json)
-    return Snapshot(health, await _read(http, "/metrics", counters))
+    health = await _read(client, calls.health())
+    return Snapshot(health, await _read(client, Call("GET", "/metrics", _counters)))
+
+
+def _counters(body: bytes) -> dict[tuple[str, str], float]:
+    return counters(body.decode())
 
 
 def counters(exposition: str) -> dict[tuple[str, str], float]:
@@ -75,7 +70,7 @@ def counters(exposition: str) -> dict[tuple[str, str], float]:
 
 
 async def drained(
-    http: httpx.AsyncClient,
+    client: AsyncClient,
     depth: int,
     *,
     on_depth: Callable[[int], None],
@@ -87,7 +82,7 @@ async def drained(
     """
     reached_at: float | None = None
     while True:
-        queued = (await _read(http, "/health", Health.model_validate_json)).queue_size
+        queued = (await _read(client, calls.health())).queue_size
         now = clock()
         on_depth(queued)
         if queued > depth:
@@ -99,14 +94,11 @@ async def drained(
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _read(http: httpx.AsyncClient, path: str, parse: Callable[[str], Read]) -> Read:
+async def _read(client: AsyncClient, call: Call[Read]) -> Read:
     try:
-        answer = await http.get(path, timeout=LOOK_TIMEOUT)
-    except httpx.RequestError as error:
-        reason = str(error) or type(error).__name__
-        raise NoService(f"no service at {http.base_url} ({reason}); is it running there?") from error
-    try:
-        return parse(answer.text)
-    except ValueError as error:
-        what = f"{answer.url} answers {answer.status_code}, not as an Insights Platform does"
+        return await client.send_once(call)
+    except Unreachable as error:
+        raise NoService(str(error)) from error
+    except (Refused, Unexpected) as error:
+        what = f"{error.url} answers {error.status}, not as an Insights Platform does"
         raise NoService(what) from error

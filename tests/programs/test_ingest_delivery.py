@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
 import pytest
 from rich.console import Console
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from client.importers.conversations import Conversation, encoded
+from client import AsyncClient, ClientError, Encoded, Unreachable
+from client.importers.conversations import Conversation
 from client.importers.rows import Rejected
-from client.importing.analysis import Outcome, wait
+from client.importing.analysis import AnalysisCounts, opening, wait
 from client.importing.delivery import MAX_BYTES, MAX_KEPT, Delivery, Listing, Tally
 from client.progress import Meter
-from client.sending import Refused, Service, Unreachable
+from client.wire import encoded
 from tests.fake_time import FakeTime
 from tests.support import served
 from tests.support.fake_platform import DROPPED, FakePlatform, Item, problem
@@ -29,10 +29,11 @@ NOWHERE = "http://127.0.0.1:9"
 @asynccontextmanager
 async def connected(
     platform: FakePlatform, *, patience: float = 10, on_pause: Callable[[str, float], None] | None = None
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[AsyncClient]:
     with served(platform) as server:
-        async with httpx.AsyncClient(base_url=server.url) as http:
-            yield Service(http, patience=patience, on_pause=on_pause or (lambda _reason, _seconds: None))
+        on_pause = on_pause or (lambda _reason, _seconds: None)
+        async with AsyncClient(server.url, patience=patience, on_pause=on_pause) as client:
+            yield client
 
 
 def conversations(count: int, size: int = 1) -> list[Conversation]:
@@ -47,8 +48,8 @@ async def delivered(
     on_pause: Callable[[str, float], None] | None = None,
 ) -> Tally:
     tally = Tally(ids={})
-    async with connected(platform, on_pause=on_pause) as service:
-        await Delivery(service, tally, lambda: None).send(iter(records), batch_size)
+    async with connected(platform, on_pause=on_pause) as client:
+        await Delivery(client, tally, lambda: None).send(iter(records), batch_size)
     return tally
 
 
@@ -97,8 +98,8 @@ async def test_a_busy_service_is_left_alone_for_as_long_as_it_asks(status: int) 
 async def test_a_service_may_be_busy_for_longer_than_it_may_be_gone() -> None:
     platform = FakePlatform(*[problem(429, "rate_limit_exceeded", retry_after="0.1")] * 5)
 
-    async with connected(platform, patience=0.2) as service:
-        await Delivery(service, Tally(), lambda: None).send(iter(conversations(1)), 100)
+    async with connected(platform, patience=0.2) as client:
+        await Delivery(client, Tally(), lambda: None).send(iter(conversations(1)), 100)
 
     assert len(platform.stored) == 1
 
@@ -179,22 +180,22 @@ async def test_a_batch_that_is_too_large_is_halved_until_the_one_that_is_stands_
     ],
 )
 async def test_a_service_that_will_not_take_anything_ends_it(answer: Response, hint: str) -> None:
-    with pytest.raises(Refused, match=hint):
+    with pytest.raises(ClientError, match=hint):
         await delivered(FakePlatform(answer), conversations(3))
 
 
 async def test_a_service_that_stays_away_ends_it() -> None:
-    async with httpx.AsyncClient(base_url=NOWHERE) as http:
+    async with AsyncClient(NOWHERE, patience=0.2) as client:
         with pytest.raises(Unreachable, match=r"no service at http://127\.0\.0\.1:9"):
-            await Service(http, patience=0.2).check()
+            await client.alive()
 
 
 async def test_a_service_that_goes_on_failing_ends_it() -> None:
     platform = FakePlatform(*[problem(500, "internal_error")] * 100)
 
-    async with connected(platform, patience=0.2) as service:
+    async with connected(platform, patience=0.2) as client:
         with pytest.raises(Unreachable, match="500 internal_error"):
-            await service.ingest(b"[]")
+            await client.post_bulk(Encoded(b"[]", identified=True), on_conflict="skip")
 
 
 async def test_another_program_at_the_address_is_no_service() -> None:
@@ -202,9 +203,9 @@ async def test_another_program_at_the_address_is_no_service() -> None:
         await PlainTextResponse("hello", 404)(scope, receive, send)
 
     with served(other) as server:
-        async with httpx.AsyncClient(base_url=server.url) as http:
-            with pytest.raises(Refused, match="404 Not Found; is that the Insights Platform"):
-                await Service(http).check()
+        async with AsyncClient(server.url) as client:
+            with pytest.raises(ClientError, match="404 Not Found; is that the Insights Platform"):
+                await client.alive()
 
 
 async def test_of_very_many_rejected_rows_the_first_are_kept() -> None:
@@ -216,18 +217,18 @@ async def test_of_very_many_rejected_rows_the_first_are_kept() -> None:
 
 async def test_waiting_asks_again_for_what_has_not_ended_and_never_for_more_than_500() -> None:
     platform = FakePlatform(stages=("queued", "processing", "completed"))
-    outcome = Outcome()
+    counts = AnalysisCounts()
     seen: list[int] = []
 
-    async with connected(platform) as service:
+    async with connected(platform) as client:
         tally = Tally(ids={})
-        await Delivery(service, tally, lambda: None).send(iter(conversations(1_200)), 500)
-        await wait(service, tally.ids or {}, outcome, on_progress=lambda: seen.append(outcome.ended), pause=0)
+        await Delivery(client, tally, lambda: None).send(iter(conversations(1_200)), 500)
+        await wait(client, tally.ids or {}, counts, on_progress=lambda: seen.append(counts.ended), pause=0)
 
-    assert +outcome.statuses == {"completed": 1_200}
-    assert outcome.sentiments == {"negative": 1_200}
-    assert outcome.topics == {"delay": 1_200}
-    assert len(outcome.examples) == 2
+    assert +counts.statuses == {"completed": 1_200}
+    assert counts.sentiments == {"negative": 1_200}
+    assert counts.topics == {"delay": 1_200}
+    assert len(counts.examples) == 2
     assert max(map(len, platform.asked)) == 500
     assert all(len(set(ids)) == len(ids) for ids in platform.asked)
     assert seen[-1] == 1_200
@@ -235,14 +236,14 @@ async def test_waiting_asks_again_for_what_has_not_ended_and_never_for_more_than
 
 async def test_waiting_ends_for_a_conversation_that_was_deleted() -> None:
     platform = FakePlatform()
-    outcome = Outcome()
+    counts = AnalysisCounts()
 
-    async with connected(platform) as service:
-        await wait(service, ["conv_gone"], outcome, on_progress=lambda: None)
-        content = await service.content("conv_gone")
+    async with connected(platform) as client:
+        await wait(client, ["conv_gone"], counts, on_progress=lambda: None)
+        begins = await opening(client, "conv_gone")
 
-    assert +outcome.statuses == {"deleted": 1}
-    assert content.opening == ""
+    assert +counts.statuses == {"deleted": 1}
+    assert begins == ""
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:

@@ -26,10 +26,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import load_test
+from client.answers import Health
+from client.errors import Busy, Failed
 from client.load import report
-from client.load.plan import BULK, POSTS, Plan, batches, numbers, text_of
-from client.load.posting import PAUSE, Tally, retry_after
-from client.load.snapshot import CALLS, READ, Health, Snapshot, counters
+from client.load.posting import PAUSE, Tally, pause_of
+from client.load.snapshot import CALLS, READ, Snapshot, counters
 from main import create_app
 from metrics import Metrics
 from prices import TICKS_PER_USD
@@ -37,21 +38,26 @@ from settings import Settings
 from tests.fake_grok import KEY, FakeGrok
 from tests.log_lines import captured
 from tests.support import eventually, served
-from text import cache_key, why_not_worth_asking
 
 PROGRAM = Path(load_test.__file__)
-HEALTH = {"analyzer": "offline", "model": "m", "started_at": "2026-01-01T00:00:00Z", "reasons": []}
+POSTS = "/api/v1/conversations"
+BULK = f"{POSTS}/bulk"
+HEALTH = {
+    "status": "ok",
+    "reasons": [],
+    "queue_size": 0,
+    "summary_queue_size": 0,
+    "worker_running": True,
+    "db_ok": True,
+    "analyzer": "offline",
+    "model": "m",
+    "circuit": None,
+    "oldest_queued_seconds": 0.0,
+    "drain_seconds": None,
+    "started_at": "2026-01-01T00:00:00Z",
+}
 DROPPED = Response()
 """Stored, and the connection closed before the answer is whole."""
-
-plans = st.builds(
-    Plan,
-    run=st.sampled_from(["a", "b1"]),
-    conversations=st.integers(1, 60),
-    batch_size=st.integers(1, 20),
-    duplicates=st.integers(0, 100).map(lambda percent: percent / 100),
-    seed=st.integers(0, 5),
-)
 
 
 class Stub:
@@ -97,7 +103,17 @@ class Stub:
         self.stored |= set(ids)
         if answer is DROPPED:
             return Response(b"", 202, {"content-length": "100"})
-        return JSONResponse({"enqueued": new if isinstance(sent, list) else bool(new)}, 202)
+        return accepted(ids, new) if isinstance(sent, list) else accepted_one(ids[0], bool(new))
+
+
+def accepted(ids: list[str], new: int) -> Response:
+    """What the service answers to a bulk of which so many were not known."""
+    counts = {"ingested": new, "enqueued": new, "duplicates": len(ids) - new}
+    return JSONResponse({**counts, "conversation_ids": ids}, 202)
+
+
+def accepted_one(id_: str, new: bool) -> Response:
+    return JSONResponse({"conversation_id": id_, "message": "", "enqueued": new}, 202)
 
 
 def refusal(status: int, after: str | None = None) -> Response:
@@ -321,7 +337,7 @@ def test_no_server_is_one_line_and_exit_1() -> None:
 
 
 async def test_interrupted_it_reports_what_there_is() -> None:
-    stub = Stub(JSONResponse({"enqueued": 5}, 202), refusal(503, after="0"), refusal(503, after="60"))
+    stub = Stub(accepted(["a", "b", "c", "d", "e"], 5), refusal(503, after="0"), refusal(503, after="60"))
     with served(stub.app) as server:
         sizes = ("--num-conversations", "10", "--batch-size", "5", "--concurrency", "1")
         # A proxy that is not there: it must not be asked.
@@ -386,49 +402,6 @@ def test_a_host_is_private_by_its_addresses(host: str, private: bool) -> None:
     assert load_test.is_private(host) is private
 
 
-@given(plans)
-def test_every_text_is_worth_asking_and_shares_no_cache_entry(plan: Plan) -> None:
-    texts = [text_of(number, plan) for number in range(plan.conversations)]
-
-    assert len({cache_key(text, "v") for text in texts}) == plan.conversations
-    assert {why_not_worth_asking([text]) for text in texts} == {None}
-
-
-@given(plans)
-def test_exactly_the_share_asked_for_repeats_an_earlier_text(plan: Plan) -> None:
-    given_out = list(numbers(plan))
-    fresh = sorted(set(given_out))
-
-    repeats = min(int(plan.conversations * plan.duplicates), plan.conversations - 1)
-    assert len(given_out) - len(fresh) == repeats
-    assert fresh == list(range(len(fresh)))
-    assert [
-        number for position, number in enumerate(given_out) if number not in given_out[:position]
-    ] == fresh
-
-
-@given(plans)
-def test_the_same_plan_sends_the_same_and_another_run_shares_no_text(plan: Plan) -> None:
-    def sent(run: str) -> list[Any]:
-        again = Plan(run, plan.conversations, plan.batch_size, plan.duplicates, plan.seed)
-        bodies = [json.loads(batch.body) for batch in batches(again)]
-        return [item for body in bodies for item in (body if isinstance(body, list) else [body])]
-
-    first, other = sent("one"), sent("two")
-    assert first == sent("one")
-    assert not {item["text"] for item in first} & {item["text"] for item in other}
-    assert len({item["external_id"] for item in first + other}) == 2 * plan.conversations
-
-
-@given(plans)
-def test_no_batch_is_larger_than_asked_for_and_none_is_left_out(plan: Plan) -> None:
-    sizes = [batch.size for batch in batches(plan)]
-
-    assert sum(sizes) == plan.conversations
-    assert set(sizes[:-1]) <= {plan.batch_size}
-    assert 1 <= sizes[-1] <= plan.batch_size
-
-
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=300))
 def test_a_percentile_is_the_smallest_latency_that_so_many_did_not_exceed(milliseconds: list[int]) -> None:
     found = report.percentiles(array("d", (each / 1000 for each in milliseconds)))
@@ -448,25 +421,27 @@ def test_the_drain_is_told_from_the_last_post_and_its_rate_from_the_first() -> N
     assert found == {"queued_before": 4, "seconds_after_last_post": 2.0, "conversations_per_second": 2.0}
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), ("0", 0), ("soon", PAUSE), ("-3", PAUSE), ("", PAUSE)]
-)
-def test_retry_after_is_read_in_seconds(header: str, seconds: float) -> None:
-    assert retry_after(httpx.Response(429, headers={"Retry-After": header})) == seconds
+def test_without_a_retry_after_the_pause_is_a_second() -> None:
+    busy = Busy("http://x", 429, "rate_limit_exceeded", None)
+
+    assert pause_of(busy) == pause_of(Failed("http://x", 503, None, None)) == PAUSE
+    busy.retry_after = 0
+    assert pause_of(busy) == 0
 
 
 def snapshot(started_at: str, **calls: float) -> Snapshot:
-    health = Health(queue_size=0, analyzer="grok", model="m", started_at=started_at, reasons=[])
+    health = Health.model_validate({**HEALTH, "analyzer": "grok", "started_at": started_at})
     return Snapshot(health, {(CALLS, outcome): count for outcome, count in calls.items()})
 
 
 def test_counters_are_told_by_their_growth_or_since_a_restart() -> None:
-    before = snapshot("monday", ok=5, rate_limited=2)
+    monday, tuesday = "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"
+    before = snapshot(monday, ok=5, rate_limited=2)
 
-    assert snapshot("monday", ok=9, rate_limited=2, timeout=1).since(before, CALLS) == {"ok": 4, "timeout": 1}
-    assert snapshot("tuesday", ok=3).since(before, CALLS) == {"ok": 3}
-    assert report.analysis(before, snapshot("monday"))["restarted_meanwhile"] is False
-    assert report.analysis(before, snapshot("tuesday"))["restarted_meanwhile"] is True
+    assert snapshot(monday, ok=9, rate_limited=2, timeout=1).since(before, CALLS) == {"ok": 4, "timeout": 1}
+    assert snapshot(tuesday, ok=3).since(before, CALLS) == {"ok": 3}
+    assert report.analysis(before, snapshot(monday))["restarted_meanwhile"] is False
+    assert report.analysis(before, snapshot(tuesday))["restarted_meanwhile"] is True
 
 
 def test_every_counter_that_is_read_is_one_of_the_services() -> None:

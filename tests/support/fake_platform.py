@@ -13,6 +13,23 @@ from starlette.types import Receive, Scope, Send
 
 Item = dict[str, Any]
 BULK = "/api/v1/conversations/bulk"
+TIME = "2026-11-03T10:00:00Z"
+TURN = ("text", "author", "role", "timestamp", "message_id")
+NEW: Item = {
+    "status": "queued",
+    "external_id": None,
+    "author": None,
+    "timestamp": TIME,
+    "metadata": None,
+    "error": None,
+    "skip_reason": None,
+    "attempts": 0,
+    "due_at": None,
+    "received_at": TIME,
+    "finished_at": None,
+    "raw_data": None,
+    "insight": None,
+}
 
 
 class FakePlatform:
@@ -95,13 +112,24 @@ class FakePlatform:
     async def _status(self, request: Request) -> Response:
         ids = (await request.json())["ids"]
         self.asked.append(ids)
-        return JSONResponse({"conversations": [self._progress(name) for name in ids if name in self.stored]})
+        known = [self._progress(name) for name in ids if name in self.stored]
+        return JSONResponse(
+            {"conversations": known, "unknown": [id_ for id_ in ids if id_ not in self.stored]}
+        )
 
     def _progress(self, name: str) -> Mapping[str, object]:
         status = self.stages[min(self._askings[name], len(self.stages) - 1)]
         self._askings[name] += 1
         analysis = {"sentiment_score": -0.5, "confidence": 0.8, "clusters": ["delay"], "reasoning": "late"}
-        insight = {"sentiment": "negative", "analyzer": "offline", "grok_analysis": analysis}
+        insight = {
+            "grok_analysis": analysis,
+            "sentiment": "negative",
+            "analyzer": "offline",
+            "model": "offline",
+            "cached": False,
+            "partial": False,
+            "analysed_at": TIME,
+        }
         return {
             "conversation_id": name,
             "status": status,
@@ -110,8 +138,16 @@ class FakePlatform:
         }
 
     async def _conversation(self, request: Request) -> Response:
-        item = self.stored.get(request.path_params["name"])
-        return problem(404, "not_found") if item is None else JSONResponse(item)
+        name = request.path_params["name"]
+        item = self.stored.get(name)
+        if item is None:
+            return problem(404, "not_found", "No conversation has this id")
+        return JSONResponse({**NEW, "conversation_id": name, **item, "messages": self._turns(item)})
+
+    def _turns(self, item: Item) -> list[Item] | None:
+        if "messages" not in item:
+            return None
+        return [{**dict.fromkeys(TURN), **message} for message in item["messages"]]
 
 
 DROPPED = Response()
