@@ -57,6 +57,11 @@ class _Sending:
         return error.retry_after
 
 
+def _within(seconds: float | None) -> tuple[int | None, float | None]:
+    """Attempts and seconds as stamina takes them, which warns of a limit of no seconds."""
+    return (1, None) if seconds == 0 else (None, seconds)
+
+
 def _when_away(error: Exception) -> bool:
     return isinstance(error, Unreachable | Failed) and error.resendable
 
@@ -92,8 +97,8 @@ class Blocking(_Sending):
     ) -> None:
         super().__init__(on_pause)
         self._http = httpx.Client(base_url=url, **_options(token, transport))
-        busy = stamina.RetryingCaller(attempts=None, timeout=busy_patience, wait_max=LONGEST_BACKOFF)
-        away = stamina.RetryingCaller(attempts=None, timeout=patience)
+        busy = stamina.RetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
+        away = stamina.RetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
 
     def __enter__(self) -> Self:
@@ -158,8 +163,8 @@ class Asynchronous(_Sending):
     ) -> None:
         super().__init__(on_pause)
         self._http = httpx.AsyncClient(base_url=url, **_options(token, transport))
-        busy = stamina.AsyncRetryingCaller(attempts=None, timeout=busy_patience, wait_max=LONGEST_BACKOFF)
-        away = stamina.AsyncRetryingCaller(attempts=None, timeout=patience)
+        busy = stamina.AsyncRetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
+        away = stamina.AsyncRetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
 
     async def __aenter__(self) -> Self:
