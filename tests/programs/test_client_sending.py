@@ -341,7 +341,7 @@ def test_a_health_without_a_database_is_an_answer(calling: Calling) -> None:
     }
 
     with served(Scripted(usual=JSONResponse(health, 503))) as server:
-        assert not calling(server.url)("health").db_ok
+        assert not calling(server.url, patience=0)("health").db_ok
 
 
 def test_a_token_goes_with_every_call(calling: Calling) -> None:
