@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.results import ROOT, Figure, Result, finish
+from client.importers.rows import Rejected, opened
+from client.importers.threads import Threads
 from core.settings import Settings
 from domain.analysis import Usage
 from domain.text import why_not_worth_asking
 from domain.topics import BUILT_IN
-from ingest.rows import Rejected, opened
-from ingest.threads import Threads
 from ingest_data import SAMPLE
 from llm.prices import TICKS_PER_USD, cost_ticks
 from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
