@@ -145,7 +145,7 @@ async def test_many_posts_at_once_are_all_stored_in_the_order_of_each(service: S
         (said(user_id=""), "user_id: must have at least 1 character"),
         (said(conversation_id="a/b"), "conversation_id: "),
         (said(message_id="#7"), "message_id: "),
-        (said(timestamp="yesterday"), "timestamp: not an ISO 8601 time"),
+        (said(timestamp="yesterday"), "timestamp: must be an ISO 8601 time"),
         (said("a\0b"), "message_content: U+0000 is not allowed"),
         ("text", "must be a JSON object"),
         (7, "must be a JSON object"),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from starlette.requests import Request
 
-from api.errors import ApiError, Code
+from api.errors import ApiError
 from api.parsing import parse, read_json
-from schemas import BulkConversations, Conversation
+from schemas import BulkConversations, Code, Conversation
 from tests.support.rows import LATE
 
 ONE: TypeAdapter[Conversation] = TypeAdapter(Conversation)
@@ -73,7 +73,7 @@ def test_a_missing_text_is_called_that() -> None:
         ({"text": LATE, "raw": {}, "raw_data": {}}, "Unknown field: raw"),
         (
             {"messages": [{**TURN, "message_id": "1"}, {**TURN, "message_id": "1"}]},
-            "a message_id comes twice in messages",
+            "a message_id appears twice in messages",
         ),
         ({"text": LATE, "author": "x" * 256}, "author: must have at most 255 characters"),
         ({"text": LATE, "external_id": ""}, "external_id: must have at least 1 character"),
@@ -84,8 +84,11 @@ def test_a_missing_text_is_called_that() -> None:
         ({"text": LATE, "raw_data": {"a": "x" * 65_536}}, "raw_data: is over 64 KB"),
         ({"text": LATE, "raw": {"a": "ü" * 32_768}}, "raw: is over 64 KB"),
         ({"text": LATE, "metadata": {"a": "x" * 16_384}}, "metadata: is over 16 KB"),
-        ({"text": LATE, "timestamp": SECRET}, "timestamp: not an ISO 8601 time such as 2025-01-20T10:00:00Z"),
-        ({"text": LATE, "timestamp": "1969-12-31"}, "timestamp: outside the years 1970 to 2100"),
+        (
+            {"text": LATE, "timestamp": SECRET},
+            "timestamp: must be an ISO 8601 time such as 2025-01-20T10:00:00Z",
+        ),
+        ({"text": LATE, "timestamp": "1969-12-31"}, "timestamp: must be in the years 1970 to 2100"),
         ({"text": LATE, "colour": 1, "author": 2}, "author: must be a valid string; Unknown field: colour"),
         (None, "must be a JSON object"),
         (7, "must be a JSON object"),
