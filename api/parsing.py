@@ -34,7 +34,7 @@ async def read_json(request: Request) -> bytes:
     return await request.body()
 
 
-def parse(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
+def parse_body(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
     """The value of a JSON body.
 
     Raises ApiError; its `details` are one line, or for items of an array a list of `{"index", "error"}`.

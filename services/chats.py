@@ -7,14 +7,13 @@ from functools import partial
 from typing import NamedTuple
 
 from core.clock import SECOND, Clock
-from core.errors import ChatFull, Conflicts
+from core.errors import ChatFull, Conflicts, Raced
 from database import Database
 from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
 from store.conversations import chats as store
 from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
-from store.conversations.growth import Raced
 from store.conversations.intake import NewMessage
 
 FEW = 20

@@ -12,7 +12,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
 from api.parameters.common import once_each, without_nul
-from api.parsing import parse, read_json
+from api.parsing import parse_body, read_json
 from api.routes.conversations import Id, not_found
 from api.routes.intake import REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
@@ -48,7 +48,7 @@ async def post(resources: ResourcesDep, request: Request) -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""
     body = await read_json(request)
     many = body.lstrip()[:1] == b"["
-    sent = parse(MANY, body) if many else [parse(ONE, body)]
+    sent = parse_body(MANY, body) if many else [parse_body(ONE, body)]
     return JSONResponse(_stored_view(await add_messages(resources, sent, many=many)), 201)
 
 

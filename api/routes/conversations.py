@@ -17,7 +17,7 @@ from api.parameters.conversations import (
     RetryAllParameters,
     RetryParameters,
 )
-from api.parsing import parse, read_json
+from api.parsing import parse_body, read_json
 from api.views.conversations import conversation_view, item_view, status_view
 from core.clock import SECOND
 from models import COMPLETED, FAILED, SKIPPED
@@ -94,7 +94,7 @@ async def _wait(resources: Resources, id_: str, seconds: float) -> None:
 )
 async def statuses(resources: ResourcesDep, request: Request) -> Response:
     """The status of up to 500 conversations."""
-    ids = parse(IDS, await read_json(request)).ids
+    ids = parse_body(IDS, await read_json(request)).ids
     found = await resources.database.read(partial(store.with_insights, ids=ids))
     distinct = list(dict.fromkeys(ids))
     views = [status_view(*found[id_]) for id_ in distinct if id_ in found]

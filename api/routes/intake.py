@@ -12,7 +12,7 @@ from api import dependencies
 from api.answers import JsonAnswer
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
-from api.parsing import parse, read_json
+from api.parsing import parse_body, read_json
 from schemas import AcceptedOut, BulkAccepted, BulkConversations, Code, Conversation
 from store.conversations import intake as store
 
@@ -49,7 +49,7 @@ class FromBytes(APIRoute):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
-            sent = parse(adapter, await read_json(request))
+            sent = parse_body(adapter, await read_json(request))
             response: Response = await endpoint(request, sent, _idempotency_key(request))
             await response(scope, receive, send)
 

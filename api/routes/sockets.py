@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketState
 from api import dependencies
 from api.dependencies import Resources
 from api.errors import ApiError, to_api_error
-from api.parsing import parse
+from api.parsing import parse_body
 from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
 from api.views.summaries import written_view
@@ -130,7 +130,7 @@ async def _receive(socket: WebSocket, resources: Resources, chat: str) -> None:
 async def _answer(resources: Resources, socket: WebSocket, chat: str, text: str) -> Json:
     frame: PingFrame | MessageFrame | None = None
     try:
-        frame = parse(FRAME, text.encode("utf-8", "surrogatepass"))
+        frame = parse_body(FRAME, text.encode("utf-8", "surrogatepass"))
         if isinstance(frame, PingFrame):
             return {"type": "pong", "ref": frame.ref}
         return await _add_message(resources, socket, chat, frame)

@@ -12,7 +12,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.parameters.common import once_each
 from api.parameters.summaries import ReadSummaryParameters, RequestSummaryParameters
-from api.parsing import parse, read_json
+from api.parsing import parse_body, read_json
 from api.routes.conversations import Id
 from api.views.summaries import INSIGHTS, SUMMARY, written_view
 from core.clock import SECOND
@@ -98,7 +98,7 @@ async def insights(
 
 
 async def _requested(resources: Resources, request: Request, wait: float) -> Stored:
-    id_ = parse(REFERENCE, await read_json(request)).conversation_id
+    id_ = parse_body(REFERENCE, await read_json(request)).conversation_id
     stored = await _stored(resources, id_)
     if stored.is_current:
         return stored

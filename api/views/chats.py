@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from api.views.conversations import Json, due_at
+from api.views.conversations import Json, analysis_due_at
 from core.clock import iso
 from services.chats import Added
 from store.conversations.chat_lists import Chat, ChatList, ChatPage
@@ -17,7 +17,7 @@ def chat_view(chat: Chat) -> Json:
     return {
         "conversation_id": row.id,
         "status": row.status,
-        "due_at": due_at(row),
+        "due_at": analysis_due_at(row),
         "participants": list(chat.participants),
         "message_count": row.message_count,
         "created_at": iso(row.received_at),

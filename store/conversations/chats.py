@@ -8,7 +8,6 @@ from sqlalchemy import Connection, select, tuple_
 from models import conversations, messages
 from store.conversations import growth
 from store.conversations.growth import Growing
-from store.conversations.growth import Raced as Raced
 from store.conversations.intake import NewMessage
 
 MAX_MESSAGES = 50_000
@@ -62,7 +61,7 @@ def post(
 ) -> list[PostOutcome]:
     """Add what is new of each post, in the order given, and say where every message is.
 
-    `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises growth.Raced.
+    `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises Raced.
     """
     chats = _open(connection, [each for some in posts for each in some])
     answers = [_place(some, chats) for some in posts]

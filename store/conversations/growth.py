@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
+from core.errors import Raced
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
 from store.conversations.intake import NewMessage, first_messages
 from store.conversations.revisions import due_at, waiting_since
@@ -16,10 +17,6 @@ from store.search import index
 INDEXED_AT_ONCE = 200_000
 """Characters that a post's own transaction indexes; more is left to who indexes in the background."""
 Values = dict[str, Any]
-
-
-class Raced(Exception):
-    """Somebody else has just begun the same chat: the transaction has to be begun again."""
 
 
 @dataclass

@@ -190,7 +190,7 @@ async def test_a_chat_does_not_grow_for_ever(service: Service) -> None:
     await send(service, said(conversation_id="c"))
     full = await send(service, said(conversation_id="c"), 409)
 
-    text = "A chat may have 50,000 messages, and this one would have more"
+    text = "A chat may have at most 50,000 messages"
     assert alone == {"error": "conflict", "details": [{"index": 1, "error": text}]}
     assert full == {"error": "conflict", "details": text}
 
