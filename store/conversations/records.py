@@ -41,7 +41,7 @@ OF_REMOVAL = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredConversation:
     """A conversation with all that belongs to it; rows of the tables of those names."""
 
     conversation: Row[Any]
@@ -58,7 +58,7 @@ class Retry(Enum):
     NOT_ENDED_BADLY = "not_ended_badly"
 
 
-def get(connection: Connection, id_: str) -> Stored | None:
+def get(connection: Connection, id_: str) -> StoredConversation | None:
     """A conversation by its id, its first messages in order."""
     row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
     if row is None:
@@ -71,7 +71,7 @@ def get(connection: Connection, id_: str) -> Stored | None:
     called = select(grok_calls).where(g.number == number)
     # SQLite reads the whole table for a number that IS NULL.
     call = None if number is None else connection.execute(called).one_or_none()
-    return Stored(row, said, insight, call)
+    return StoredConversation(row, said, insight, call)
 
 
 def status_of(connection: Connection, id_: str) -> str | None:

@@ -149,7 +149,7 @@ EDGES = {Kind.SKIPPED: conversations, Kind.ALL: insights, Kind.TOPIC: insight_to
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WindowPiece:
     """A piece of a window: whole buckets, counted in a roll-up, or an edge, counted by its index."""
 
     level: int
@@ -198,9 +198,9 @@ def kind_of(topic: int) -> Kind:
     return Kind(min(topic, Kind.TOPIC))
 
 
-def parts(
+def pieces(
     kind: Kind, rolled: Table, *, coarsest: int = MONTH, topic: ColumnElement[int] | None = None
-) -> list[Part]:
+) -> list[WindowPiece]:
     """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
 
     `rolled` is `totals` or, with a row for each sentiment and confidence and so up to 303 times as many, `counts`.
@@ -212,7 +212,7 @@ def parts(
 
 
 def where(kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
-    """The parameters of a statement of such `parts` for the window `[start, end)`, but for the topic."""
+    """The parameters of a statement of such `pieces` for the window `[start, end)`, but for the topic."""
     usable = _usable(kind, rolled, coarsest)
     spans = cover(start, end, usable)
     of_level = {level: iter([span for span in spans if span.level == level]) for level in (EDGE, *LEVELS)}
@@ -234,7 +234,7 @@ def _places(usable: Sequence[int]) -> list[int]:
     return sorted([EDGE, *usable] * 2)[: 2 * len(usable) + 1]
 
 
-def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> Part:
+def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> WindowPiece:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
@@ -242,7 +242,7 @@ def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElemen
         # Sought by key, so that of a bucket's 303 rows only what matches is read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
     of = _of(kind, table, level, topic)
-    return Part(level, table, (*within, *of), bindparam(f"sign_{place}", type_=BigInteger))
+    return WindowPiece(level, table, (*within, *of), bindparam(f"sign_{place}", type_=BigInteger))
 
 
 def _of(

@@ -23,7 +23,7 @@ from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, touching
 from models import topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared
 from store.insights import rollups, windows
-from store.insights.rollups import MONTHS, SENTIMENTS, Kind, Part, kind_of
+from store.insights.rollups import MONTHS, SENTIMENTS, Kind, WindowPiece, kind_of
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Longer windows are shown in days."""
@@ -131,10 +131,10 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
 
 def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
     """What each bucket holds; one that is cut comes in pieces."""
-    return union_all(*(_of_buckets(part, level) for part in rollups.parts(kind, totals, coarsest=level)))
+    return union_all(*(_of_buckets(part, level) for part in rollups.pieces(kind, totals, coarsest=level)))
 
 
-def _of_buckets(part: Part, level: int) -> Select[Any]:
+def _of_buckets(part: WindowPiece, level: int) -> Select[Any]:
     bucket: ColumnElement[int] = part.bucket(level).label("bucket")
     if part.level == level:
         # As they are: of a year's 1.4 ms it took 1.2 to add up what had a row for each sentiment.
@@ -144,7 +144,7 @@ def _of_buckets(part: Part, level: int) -> Select[Any]:
 
 def _counting(kind: Kind) -> CompoundSelect[Any]:
     """What the window holds, in pieces."""
-    each = (select(*map(part.sum, part.amounts)).where(*part.within) for part in rollups.parts(kind, totals))
+    each = (select(*map(part.sum, part.amounts)).where(*part.within) for part in rollups.pieces(kind, totals))
     return union_all(*each)
 
 
@@ -241,7 +241,7 @@ def _counted(bounds: Subquery) -> Select[Any]:
 
     Piece by piece for each, because grouping all of a piece's rows by their topic took three times as long.
     """
-    pieces = rollups.parts(Kind.TOPIC, totals, topic=bounds.c.topic)
+    pieces = rollups.pieces(Kind.TOPIC, totals, topic=bounds.c.topic)
     counts = (select(part.n).where(*part.within).scalar_subquery() for part in pieces)
     n = reduce(add, (func.coalesce(count, 0) for count in counts))
     return select(topics.c.slug, bounds.c.n, n).join_from(bounds, topics, topics.c.number == bounds.c.topic)

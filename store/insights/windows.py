@@ -149,7 +149,7 @@ def by_author(filed: bool) -> Select[Any]:
 
 def _counting(kind: Kind, rolled: Table) -> Select[Any]:
     each = []
-    for part in rollups.parts(kind, rolled):
+    for part in rollups.pieces(kind, rolled):
         whole = part.level == EDGE or kind is Kind.SKIPPED
         n = part.n if whole else part.sum(matches(part.table))
         conditions = () if kind is Kind.SKIPPED else matching(part.table)
