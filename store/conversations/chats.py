@@ -7,7 +7,6 @@ from sqlalchemy import Connection, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
-from store.conversations.growth import ConcurrentCreation as ConcurrentCreation
 from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
 
@@ -62,7 +61,7 @@ def add_messages(
 ) -> list[PostOutcome]:
     """Store the new messages of each post, in order, and return one outcome per post.
 
-    A chat is due after it has been quiet for `quiet` microseconds. Raises growth.ConcurrentCreation.
+    A chat is due after it has been quiet for `quiet` microseconds. Raises ConcurrentCreation.
     """
     chats = _lock_chats(connection, [each for post in posts for each in post])
     outcomes = [_place(post, chats) for post in posts]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
+from core.errors import ConcurrentCreation
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
 from store.conversations.intake import NewMessage, first_positions
 from store.conversations.revisions import due_at, waiting_since
@@ -16,10 +17,6 @@ from store.search import index
 INDEXED_AT_ONCE = 200_000
 """Characters that a post's own transaction indexes; longer posts are left to background indexing."""
 Values = dict[str, Any]
-
-
-class ConcurrentCreation(Exception):
-    """Another transaction has just created the same chat; retry the transaction."""
 
 
 @dataclass

@@ -149,7 +149,7 @@ EDGES = {Kind.SKIPPED: conversations, Kind.ALL: insights, Kind.TOPIC: insight_to
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WindowPart:
     """A part of a window: whole buckets, counted in a roll-up, or an edge, counted along an index."""
 
     level: int
@@ -200,7 +200,7 @@ def kind_of(topic: int) -> Kind:
 
 def window_parts(
     kind: Kind, rolled: Table, *, coarsest: int = MONTH, topic: ColumnElement[int] | None = None
-) -> list[Part]:
+) -> list[WindowPart]:
     """All parts that a window can have, to build a statement from. For some windows some parts are empty.
 
     `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 303 times as many.
@@ -236,7 +236,7 @@ def _places(usable: Sequence[int]) -> list[int]:
     return sorted([EDGE, *usable] * 2)[: 2 * len(usable) + 1]
 
 
-def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> Part:
+def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> WindowPart:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
@@ -244,7 +244,7 @@ def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElemen
         # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
     of_kind = _of_kind(kind, table, level, topic)
-    return Part(level, table, (*within, *of_kind), bindparam(f"sign_{place}", type_=BigInteger))
+    return WindowPart(level, table, (*within, *of_kind), bindparam(f"sign_{place}", type_=BigInteger))
 
 
 def _of_kind(

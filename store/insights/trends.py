@@ -23,7 +23,7 @@ from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, touching
 from models import topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared
 from store.insights import rollups, windows
-from store.insights.rollups import MONTHS, SENTIMENTS, Kind, Part, kind_of
+from store.insights.rollups import MONTHS, SENTIMENTS, Kind, WindowPart, kind_of
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Windows longer than this have a series by day."""
@@ -138,7 +138,7 @@ def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
     )
 
 
-def _of_buckets(part: Part, level: int) -> Select[Any]:
+def _of_buckets(part: WindowPart, level: int) -> Select[Any]:
     bucket: ColumnElement[int] = part.bucket(level).label("bucket")
     if part.level == level:
         # Without GROUP BY: with a row per sentiment, adding them up took 1.2 of a year's 1.4 ms.

@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import database
-from api.errors import Code, to_api_error
+from api.errors import to_api_error
+from schemas import Code
 from store.conversations import storage
 from store.engine.disk import under
 from tests.fake_grok.server import KEY
@@ -31,8 +32,8 @@ from tests.support.serving import eventually
 from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"
-FULL = "storage is full: intake stands still"
-WAITS = "results are waiting to be stored"
+FULL = "storage is full: intake has stopped"
+WAITS = "results wait to be stored"
 
 
 @pytest.fixture

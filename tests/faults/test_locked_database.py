@@ -38,7 +38,7 @@ async def callers(service: Service) -> list[httpx.Response]:
     return await asyncio.gather(*posts, *bulks, *deletions)
 
 
-async def in_trouble(service: Service, why: str = "the database takes no writes") -> Json | None:
+async def in_trouble(service: Service, why: str = "the database accepts no writes") -> Json | None:
     health: Json = (await service.http.get("/health")).json()
     return health if why in health["reasons"] else None
 

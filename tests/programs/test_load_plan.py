@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.load.plan import Plan, batches, numbers, text_of
-from domain.text import cache_key, why_not_worth_asking
+from domain.text import cache_key, prefilter_reason
 
 plans = st.builds(
     Plan,
@@ -24,7 +24,7 @@ def test_every_text_is_worth_asking_and_shares_no_cache_entry(plan: Plan) -> Non
     texts = [text_of(number, plan) for number in range(plan.conversations)]
 
     assert len({cache_key(text, "v") for text in texts}) == plan.conversations
-    assert {why_not_worth_asking([text]) for text in texts} == {None}
+    assert {prefilter_reason([text]) for text in texts} == {None}
 
 
 @given(plans)

@@ -119,9 +119,9 @@ async def test_a_missing_row_is_asked_again_and_then_given_up(database_url: URL,
 
 INVALID = {
     "sentiment_score is outside [-1, 1]": {"sentiment_score": 1.5},
-    "sentiment_score is no number": {"sentiment_score": "bad"},
+    "sentiment_score must be a number": {"sentiment_score": "bad"},
     "confidence is outside [0, 1]": {"confidence": 1.2},
-    "clusters names no topic": {"clusters": ["!!"]},
+    "clusters must name a topic": {"clusters": ["!!"]},
     "reasoning is missing": {"reasoning": None},
 }
 

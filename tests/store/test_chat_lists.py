@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from api.views.chats import chat_list_view
 from database import Database
-from domain.search_words import wanted
+from domain.search_words import phrases_in
 from store.conversations.chat_lists import SHOWN_PARTICIPANTS, ChatFilter, ChatList, list_chats
 from store.conversations.intake import NewMessage
 from tests.store.test_search import index_all
@@ -231,7 +231,7 @@ async def test_a_list_is_what_looking_at_every_message_would_give(
         index_all(connection)
         for chat, who, text, number in some:
             added(connection, said(chat, text, author=who, timestamp=None if number is None else day(number)))
-        asked = ChatFilter(author, start, end, None if keyword is None else wanted(keyword))
+        asked = ChatFilter(author, start, end, None if keyword is None else phrases_in(keyword))
 
         found = list_chats(connection, asked, offset=0, limit=100)
 

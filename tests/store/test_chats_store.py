@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from core.errors import ConcurrentCreation
 from database import Database
 from models import conversations, messages, participants
 from store.conversations import chats
@@ -356,7 +357,7 @@ async def test_racing_writers_leave_no_gap(database_url: URL) -> None:
             try:
                 async with engine.begin() as connection:
                     await connection.run_sync(chats.add_messages, [some], now=NOW, quiet=QUIET)
-            except chats.ConcurrentCreation:
+            except ConcurrentCreation:
                 continue
             return raced
         raise AssertionError("it never came to an end")

@@ -170,7 +170,7 @@ async def test_after_a_write_that_failed_analysis_is_held_until_one_succeeds(
         await watching.count()
 
         assert watching.refusal is Fault.UNAVAILABLE
-        assert watching.hold.reason == "the database takes no writes"
+        assert watching.hold.reason == "the database accepts no writes"
         with pytest.raises(NotWritable):
             watching.ensure_writable()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Row, func, select, text
 
 from database import Database
-from domain.search_words import Phrase, indexed, wanted, words
+from domain.search_words import Phrase, indexed, phrases_in, words
 from models import conversations
 from store.conversations.intake import NewMessage
 from store.conversations.records import delete_conversation, delete_last_messages
@@ -22,7 +22,7 @@ from tests.support.rows import new, stored, take_in
 
 def found(connection: Connection, keyword: str, author: str | None = None) -> list[str]:
     """The ids of the chats that are found, in order of intake."""
-    phrases = wanted(keyword)
+    phrases = phrases_in(keyword)
     numbers = list(index.matching_chats(connection, phrases, author)) if phrases else []
     assert numbers == sorted({*numbers})
     if phrases:
@@ -149,7 +149,7 @@ def contains(text: str, phrase: Phrase) -> bool:
 
 def looked_through(connection: Connection, keyword: str, author: str | None) -> list[str]:
     """The same, by reading everything."""
-    phrases = wanted(keyword)
+    phrases = phrases_in(keyword)
     rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
     return [
         row.id

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, text
 
 from database import Database
-from domain.search_words import Phrase, wanted
+from domain.search_words import Phrase, phrases_in
 from store.search import index
 from store.search.index import IndexEntry
 from store.search.pages import NARROW, SPARSE, SearchPage, search_chats
@@ -79,7 +79,7 @@ async def test_every_page_is_exact_and_so_is_the_total_that_says_so(
 ) -> None:
     def play(connection: Connection) -> None:
         fill(connection, said)
-        phrases = wanted(keyword)
+        phrases = phrases_in(keyword)
         all_ = index.matching_chats(connection, phrases)
         expected = [number for number in all_ if among is None or number in among][::-1]
 
@@ -117,7 +117,7 @@ async def test_one_chat_that_has_every_message_counted_hides_no_other(db: Databa
 async def test_a_phrase_of_common_words_is_not_counted_as_its_words_are(db: Database) -> None:
     def play(connection: Connection) -> None:
         fill(connection, [(1 + at, "late order" if at % 10 == 0 else "order late") for at in range(60)])
-        phrase = wanted('"late order"')
+        phrase = phrases_in('"late order"')
 
         assert are_pages_of(pages(connection, phrase, 3, counted=8), range(51, 0, -10), 3)
         assert are_pages_of(pages(connection, phrase, 1, counted=50), range(51, 0, -10), 1)
