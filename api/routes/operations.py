@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from api.dependencies import Owned, Resources
 from core.clock import iso
 from core.metrics import CONTENT_TYPE
+from core.version import VERSION
 from llm.circuit_breaker import CircuitState
 
 router = APIRouter(tags=["operations"])
@@ -33,6 +34,7 @@ class Health(BaseModel):
     oldest_queued_seconds: float
     drain_seconds: float | None
     started_at: str
+    version: str
 
 
 class Alive(BaseModel):
@@ -75,6 +77,7 @@ def _health(owned: Resources) -> dict[str, Any]:
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
         "started_at": iso(owned.started_at),
+        "version": VERSION,
     }
 
 
