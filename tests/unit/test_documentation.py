@@ -14,6 +14,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from domain.topics import BUILT_IN
 from main import create_app
+from models import SKIPPED, STATUSES
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "docs" / "SETTINGS.md"
@@ -188,3 +189,31 @@ def test_every_link_of_the_manual_leads_somewhere(page: Path) -> None:
     assert [
         anchor for path, anchor in targets if anchor and path.exists() and anchor not in anchors(path)
     ] == []
+
+
+# --- states -------------------------------------------------------------------------------------------------
+
+
+def states(heading: str) -> tuple[list[str], dict[tuple[str, str], str]]:
+    """The statuses of the table under a heading of the architecture guide, and its (status, event) to status."""
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    lines = page.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    (_, *statuses), _, *body = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")
+    ]
+    cells = {(at, event): to for event, *row in body for at, to in zip(statuses, row, strict=True)}
+    return statuses, cells
+
+
+@pytest.mark.parametrize(
+    ("heading", "allowed"),
+    [
+        ("States of a conversation", set(STATUSES)),
+        ("States of a summary", {"none", "outdated", *STATUSES} - {SKIPPED}),
+    ],
+)
+def test_the_tables_of_states_know_every_status(heading: str, allowed: set[str]) -> None:
+    statuses, cells = states(heading)
+
+    assert set(statuses) == allowed
+    assert set(cells.values()) <= {"-", "gone", *allowed}
