@@ -1,6 +1,6 @@
 """The process: reads the settings, creates the FastAPI application and serves it until it is stopped.
 
-`python main.py` serves; `uvicorn main:app` works as well.
+`python main.py` serves, `python main.py --version` says which version this is; `uvicorn main:app` works as well.
 """
 
 import gc
@@ -12,6 +12,8 @@ if __name__ == "__main__":
 import logging
 import signal
 import sys
+from argparse import ArgumentParser
+from typing import NoReturn
 
 from fastapi import FastAPI
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from api.app import create_app as create_app
 from api.server import OneLine, Server, allow_open_files, server_config
 from core import logs
 from core.settings import Settings, complaint
+from core.version import NAME, VERSION
 
 MISUSE = 2
 
@@ -42,8 +45,23 @@ def settings_or_exit() -> Settings:
         raise SystemExit(MISUSE) from None
 
 
+class Arguments(ArgumentParser):
+    """The command line: settings come from the environment, so it has nothing but `--help` and `--version`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "main.py", description="Serves; docs/SETTINGS.md lists the settings.", allow_abbrev=False
+        )
+        self.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
+
+    def error(self, message: str) -> NoReturn:
+        """One line that names the argument, and exit code 2."""
+        self.exit(MISUSE, f"cannot start: {message}\n")
+
+
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Gives the exit code: 0, or 2 if it could not start."""
+    Arguments().parse_args()
     settings = settings_or_exit()
     logs.configure(settings.log_level)
     allow_open_files()

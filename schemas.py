@@ -663,6 +663,7 @@ class Health(BaseModel):
     oldest_queued_seconds: float
     drain_seconds: float | None
     started_at: str
+    version: str
 
 
 class Alive(BaseModel):

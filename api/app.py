@@ -10,6 +10,7 @@ from core import clock as clocks
 from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
+from core.version import VERSION
 from rate_limiter import InboundLimiter
 
 
@@ -19,7 +20,7 @@ def create_app(settings: Settings, clock: Clock = clocks.now) -> FastAPI:
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     app = InsightsApp(
         title="Insights Platform",
-        version="0.1.0",
+        version=VERSION,
         description="Stores support conversations, analyses them with Grok, and serves the insights.",
         lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
         telemetry={"tracing": False, "metrics": False, "logs": False},

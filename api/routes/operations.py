@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from api.dependencies import Resources, ResourcesDep
 from core.clock import iso
 from core.metrics import CONTENT_TYPE
+from core.version import VERSION
 from llm.circuit_breaker import CircuitState
 from schemas import Alive, Health
 
@@ -50,6 +51,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
         "started_at": iso(resources.started_at),
+        "version": VERSION,
     }
 
 

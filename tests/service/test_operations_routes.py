@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.engine import URL
 
+from core.version import VERSION
 from tests.support.service import POSTS, Grok, Service, rows, running
 from tests.support.serving import eventually
 
@@ -63,6 +64,7 @@ async def test_a_fresh_service_is_well(service: Service) -> None:
         "circuit": "closed",
         "oldest_queued_seconds": 0.0,
         "drain_seconds": 0.0,
+        "version": VERSION,
     }
     assert await service.get("/healthz") == {"status": "ok"}
 

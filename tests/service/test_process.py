@@ -26,6 +26,7 @@ from sqlalchemy.engine import URL, make_url
 import database
 from api.server import GC_THRESHOLDS, OPEN_FILES, Server, server_config
 from core.settings import Settings
+from core.version import VERSION
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
 from tests.support.service import (
@@ -384,6 +385,30 @@ def test_importing_the_application_opens_nothing(tmp_path: Path) -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def command_line(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`python main.py` with arguments, in an empty folder."""
+    command = [sys.executable, str(ROOT / "main.py"), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+
+
+def test_it_prints_its_version_and_opens_nothing(tmp_path: Path) -> None:
+    done = command_line(tmp_path, "--version")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"insights-platform {VERSION}\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argument", ["--port=80", "--ver", "serve"])
+def test_an_unknown_argument_is_one_line_that_names_it(argument: str, tmp_path: Path) -> None:
+    done = command_line(tmp_path, argument)
+
+    assert (done.returncode, done.stdout) == (MISUSE, "")
+    assert done.stderr == f"cannot start: unrecognized arguments: {argument}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_round_of_requests_passes_with_warnings_as_errors(grok: Grok, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The manual keeps up with the code: every setting, metric and route is in it, by its name in backticks."""
+"""The manual keeps up with the code: settings, metrics, routes, error codes and files are there by their names."""
 
 import json
 import re
@@ -11,19 +11,25 @@ from pydantic import AliasChoices
 
 from core.metrics import Metrics
 from core.settings import Settings
+from domain.topics import BUILT_IN
 from main import create_app
+from models import SKIPPED, STATUSES
 from schemas import Code
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+SETTINGS = ROOT / "docs" / "SETTINGS.md"
 EXAMPLE = ROOT / ".env.example"
 
 CODE = re.compile(r"`([^`\n]+)`")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"[\w./-]*\w\.(?:py|md|toml|yml|in|txt)\b")
+FOLDER = re.compile(r"(?:\w+/)+")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def manual() -> list[Path]:
-    return [README, *sorted((ROOT / "docs").glob("*.md"))]
+    """README, contributing, changelog and everything in docs."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def in_backticks(*paths: Path) -> set[str]:
@@ -55,12 +61,12 @@ def is_default(field: str, said: str) -> bool:
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_in_the_readme_with_its_default(field: str) -> None:
+def test_every_setting_is_in_the_manual_with_its_default(field: str) -> None:
     """A row may have several names, as `A`, `B` (or `SYNONYM`), and as many defaults in the same order."""
     name, *synonyms = names(field)
-    found = [row for row in rows(README) if name in CODE.findall(row[0])]
+    found = [row for row in rows(SETTINGS) if name in CODE.findall(row[0])]
 
-    assert len(found) == 1, f"{name} has {len(found)} rows in README's tables"
+    assert len(found) == 1, f"{name} has {len(found)} rows in docs/SETTINGS.md"
     primary = CODE.findall(re.sub(r"\(or [^)]*\)", "", found[0][0]))
     defaults = [each.strip(" `") for each in found[0][1].split(",")]
     assert set(synonyms) <= set(CODE.findall(found[0][0]))
@@ -118,6 +124,10 @@ def test_every_error_code_is_in_the_manual() -> None:
     assert {code.value for code in Code} <= in_backticks(*manual())
 
 
+def test_every_topic_is_in_the_manual() -> None:
+    assert set(BUILT_IN) <= in_backticks(*manual())
+
+
 def test_every_reference_in_the_openapi_document_leads_somewhere() -> None:
     document = create_app(Settings.model_construct()).openapi()
     references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
@@ -130,3 +140,78 @@ def test_every_reference_in_the_openapi_document_leads_somewhere() -> None:
 
     assert references
     assert {each for each in references if not leads_somewhere(each)} == set()
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def files_named(page: Path) -> set[str]:
+    """Every file and folder of ours that a page names in backticks or in a shell example."""
+    text = page.read_text()
+    spans = [
+        *CODE.findall(FENCED.sub("", text)),
+        *re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL),
+    ]
+    folders = {span for span in spans if FOLDER.fullmatch(span)}
+    return folders | {name for span in spans if "://" not in span for name in FILE.findall(span)}
+
+
+@pytest.mark.parametrize("page", manual(), ids=lambda page: page.name)
+def test_every_file_that_the_manual_names_exists(page: Path) -> None:
+    """By its path from the root."""
+    assert {name for name in files_named(page) if not (ROOT / name).exists()} == set()
+
+
+def test_the_architecture_names_files() -> None:
+    """Or the test above would pass for a page in which it finds nothing."""
+    named = files_named(ROOT / "docs" / "ARCHITECTURE.md")
+
+    assert len(named) > 60
+    assert {"api/routes/intake.py", "migrations/versions/"} <= named
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of a page may end with, as GitHub spells it."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", manual(), ids=lambda page: page.name)
+def test_every_link_of_the_manual_leads_somewhere(page: Path) -> None:
+    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    split = (link.partition("#") for link in links)
+    targets = [(page.parent / path if path else page, anchor) for path, _, anchor in split]
+    missing = {str(path.resolve().relative_to(ROOT)) for path, _ in targets if not path.exists()}
+
+    assert missing == set()
+    assert [
+        anchor for path, anchor in targets if anchor and path.exists() and anchor not in anchors(path)
+    ] == []
+
+
+# --- states -------------------------------------------------------------------------------------------------
+
+
+def states(heading: str) -> tuple[list[str], dict[tuple[str, str], str]]:
+    """The statuses of the table under a heading of the architecture guide, and its (status, event) to status."""
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    lines = page.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    (_, *statuses), _, *body = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")
+    ]
+    cells = {(at, event): to for event, *row in body for at, to in zip(statuses, row, strict=True)}
+    return statuses, cells
+
+
+@pytest.mark.parametrize(
+    ("heading", "allowed"),
+    [
+        ("States of a conversation", set(STATUSES)),
+        ("States of a summary", {"none", "outdated", *STATUSES} - {SKIPPED}),
+    ],
+)
+def test_the_tables_of_states_know_every_status(heading: str, allowed: set[str]) -> None:
+    statuses, cells = states(heading)
+
+    assert set(statuses) == allowed
+    assert set(cells.values()) <= {"-", "gone", *allowed}
