@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from core.priority import Lane, PrioritySemaphore
+from core.priority import BATCHES, Lane, PrioritySemaphore
 
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""
@@ -212,14 +212,14 @@ class Pacer:
         # When calls really left, not when they were due: a late one must not shorten what follows.
         self._departures: deque[float] = deque(maxlen=calls)
         self._paused_until = clock()
-        # Only whose turn it is sleeps.
+        # Only the caller whose turn it is sleeps.
         self._turn = PrioritySemaphore(1)
 
-    async def slot(self, patience: float = math.inf, lane: Lane = Lane.BATCHES) -> bool:
+    async def slot(self, patience: float = math.inf, lane: Lane = BATCHES) -> bool:
         """Wait for this caller's turn. Write the request at once: the call counts from now.
 
-        False, and it is no turn, where a pause has more than `patience` seconds to go. Who gives up so, or is
-        cancelled while it waits, takes nothing from the others.
+        False, and no turn is taken, where a pause lasts longer than `patience` more seconds. A caller that gives up
+        so, or is cancelled while waiting, takes nothing from the others.
         """
         async with self._turn.taken(lane):
             while (wait := self._next_departure() - self._clock()) > 0:

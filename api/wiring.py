@@ -12,7 +12,7 @@ from api.dependencies import Resources
 from api.views.live import messages_after, tell
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
-from core.clock import Clock
+from core.clock import Clock, now
 from core.debounce import Debounce
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
@@ -35,6 +35,7 @@ from services.retention import Retention
 from store.engine import disk
 from store.queue import analysis
 from store.queue import summaries as summary_queue
+from store.queue.clock import DatabaseClock, ProcessClock
 from worker.accounting import Accounting
 from worker.outcomes import Policy
 from worker.packing import BatchSize
@@ -50,10 +51,11 @@ Work = Callable[[], Awaitable[None]]
 
 
 async def build(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
     """Open everything that the process owns; whoever owns `stack` closes it."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
@@ -94,6 +96,15 @@ async def _start(owned: Resources, live: LiveSummaries, stack: AsyncExitStack) -
     others = [Supervised(name, run, owned.clock) for name, run in _others(owned, live)]
     for each in (*owned.workers, *others):
         await stack.enter_async_context(each.started())
+
+
+async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
+    """The clock that all processes on the database go by; `given` takes its place."""
+    if given is not None or settings.url.drivername.startswith("sqlite"):
+        return ProcessClock(given or now)
+    clock = DatabaseClock()
+    await db.read(clock.now)
+    return clock
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
@@ -163,7 +174,7 @@ def _processors(
     gateway: Gateway,
     accounting: Accounting,
     live: LiveSummaries,
-    clock: Clock,
+    clock: ProcessClock,
 ) -> tuple[BatchProcessor, SummaryProcessor]:
     """One for each queue. What leaves by the same gate shares its places in flight."""
     policy = Policy(

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from core.clock import SECOND, iso
 from core.metrics import Metrics
-from core.priority import Lane
+from core.priority import BATCHES, SUMMARIES, Lane
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
@@ -103,14 +103,14 @@ class Outbound:
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Ask about `texts` when it is this call's turn. Raises CallFailed."""
-        return await self._call(partial(self.analyzer.analyse, texts), on_sent, Lane.BATCHES)
+        return await self._call(partial(self.analyzer.analyse, texts), on_sent, BATCHES)
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Ask for a summary when it is this call's turn, which comes before the batches'. Raises CallFailed."""
         return await self._call(
-            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, Lane.SUMMARIES
+            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, SUMMARIES
         )
 
     async def _call(self, ask: Ask[Came], on_sent: OnSent, lane: Lane) -> Came:
@@ -129,14 +129,14 @@ class Outbound:
         self._succeeded(epoch)
         return reply
 
-    async def _turn(self, lane: Lane = Lane.BATCHES) -> int:
+    async def _turn(self, lane: Lane = BATCHES) -> int:
         """Wait for a call's turn; gives the circuit's epoch in which it leaves. Raises Blocked."""
         await self._slot(lane)
         if (why := self._closed) is not None:
             raise Blocked(why)
         return self.breaker.epoch
 
-    async def _slot(self, lane: Lane = Lane.BATCHES) -> None:
+    async def _slot(self, lane: Lane = BATCHES) -> None:
         if not await self.pacer.slot(LONG_PAUSE, lane):
             raise Blocked(self._pause)
 
