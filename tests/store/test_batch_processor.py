@@ -11,6 +11,7 @@ from database import Database
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
+from store.queue.clock import ProcessClock
 from tests.service.test_paid_gateway import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
 from tests.support.serving import eventually
@@ -64,7 +65,7 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
         Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None),
         PrioritySemaphore(8),
         Quarantine(4),
-        clock=lambda: NOW,
+        clock=ProcessClock(lambda: NOW),
         token=lambda: "a",
     )
     async with AsyncExitStack() as stack:
