@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
 import database
+from benchmarks.support import databases
 from database import Database
-from tests.support import databases
 from tests.support.service import Grok, faked
 
 # A busy machine is no defect.

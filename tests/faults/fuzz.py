@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests.support.databases import KINDS, fresh
-from tests.support.service import Process, address
+from benchmarks.support.databases import KINDS, fresh
+from benchmarks.support.process import Process, address
 
 SECONDS = 40
 SECONDS_TO_DRAIN = 60

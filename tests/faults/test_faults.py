@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import free_port
+from benchmarks.support.serving import served
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND, now, parse
 from llm.canary import CANARY
-from tests.support.service import Grok, Service, free_port, running
-from tests.support.serving import eventually, served
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 

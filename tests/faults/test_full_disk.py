@@ -21,13 +21,14 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api.errors import Code, to_api_error
+from benchmarks.support.process import POSTS, Json, Process, client
+from benchmarks.support.waiting import eventually
 from store.conversations import storage
 from store.engine.disk import under
 from tests.fake_grok.server import KEY
 from tests.support.log_lines import Lines
 from tests.support.rows import new, take_in
-from tests.support.service import POSTS, Grok, Json, Process, Service, client, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.waiting import eventually
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
 from tests.support.service import Grok, Service, faked, running
-from tests.support.serving import eventually
 from tests.support.summary_service import a_chat, summary_of
 
 LATE = "My parcel is three days late and nobody answers"

@@ -15,11 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api import errors, middleware
 from api.middleware import BodySizes
+from benchmarks.support.serving import served
 from core.metrics import Metrics
 from rate_limiter import InboundLimiter
 from tests.support.fake_time import FakeTime
 from tests.support.log_lines import captured
-from tests.support.serving import served
 
 POSTS = "/api/v1/conversations"
 BULK = f"{POSTS}/bulk"

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.support.service import POSTS, Grok, Service, rows, running
-from tests.support.serving import eventually
+from benchmarks.support.process import POSTS
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
 

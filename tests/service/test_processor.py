@@ -6,9 +6,10 @@ from collections import Counter
 
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from llm.prompts import text_tokens
-from tests.support.service import Grok, Json, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, running
 
 LATE = "My parcel is three days late and nobody answers"
 SECONDS_OF_CAP = 2.0

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from core.clock import now
 from llm.canary import CANARY
 from store.money.spending import day_of
-from tests.support.service import Grok, Json, Service, running
-from tests.support.serving import eventually
-from tests.support.summary_service import LATE, a_chat, summarize, summary_of
+from tests.support.service import Grok, Service, running
+from tests.support.summary_data import LATE
+from tests.support.summary_service import a_chat, summarize, summary_of
 
 POISON = [("customer", "POISON is what this one is?"), ("support_agent", "TODO: look into it.")]
 

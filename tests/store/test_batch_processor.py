@@ -5,15 +5,15 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from batch_processor import BatchProcessor
+from benchmarks.support.waiting import eventually
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from database import Database
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
-from tests.service.test_outbound import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from worker.accounting import Accounting
 from worker.packing import BatchSize
 from worker.settlement import Quarantine

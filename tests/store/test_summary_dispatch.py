@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.locks import locked
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
@@ -22,13 +24,11 @@ from llm.outbound import Blocked
 from store.conversations.records import remove
 from store.queue import summaries as store
 from store.queue.summaries import Failed, Job, Requeued
-from tests.service.test_outbound import Scripted
 from tests.store.test_summaries_store import asked, claim, claimed, looked
 from tests.support.chat_data import talk
-from tests.support.locks import locked
 from tests.support.log_lines import captured
 from tests.support.rows import LEASE, NOW, POLICY
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from tests.support.summary_data import a_summary
 from worker.accounting import Accounting
 from worker.summaries.calls import CallFault, OverDailyBudget, SummaryCalls, UnusableAnswer

@@ -9,7 +9,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.service import Json, Service
+from benchmarks.support.process import Json
+from tests.support.service import Service
 
 SECONDS = 15
 

@@ -15,9 +15,9 @@ from sqlalchemy.pool import NullPool
 import database
 from api import errors
 from api.routes import insights
+from benchmarks.support.serving import served
 from database import Database
 from tests.support.insight_data import NOON
-from tests.support.serving import served
 
 Result = TypeVar("Result")
 Json = dict[str, Any]

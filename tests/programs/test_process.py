@@ -25,21 +25,12 @@ from sqlalchemy.engine import URL, make_url
 
 import database
 from api.server import GARBAGE, OPEN_FILES, Server, server_config
+from benchmarks.support.process import POSTS, ROOT, Json, Process, address, free_port
+from benchmarks.support.waiting import eventually
 from core.settings import Settings
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
-from tests.support.service import (
-    POSTS,
-    ROOT,
-    Grok,
-    Json,
-    Process,
-    address,
-    free_port,
-    rows,
-    running,
-)
-from tests.support.serving import eventually
+from tests.support.service import Grok, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
 LONGEST_END = 8
