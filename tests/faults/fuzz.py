@@ -8,6 +8,8 @@ found, 1 otherwise; `--seconds` is for how long each database is tried.
 import argparse
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,11 +68,15 @@ def main() -> int:
     )
     parser.add_argument("--only", metavar="REGEX", default="", help="of the paths that are tried")
     options = parser.parse_args()
-    with TemporaryDirectory(prefix="fuzz-") as name:
-        found: list[str] = []
-        for kind in KINDS:
-            with fresh(kind, Path(name)) as url:
-                found += _fuzz(kind, address(url), Path(name), options.seconds, options.only)
+    with ExitStack() as stack, ThreadPoolExecutor(len(KINDS)) as pool:
+        folders = {kind: Path(stack.enter_context(TemporaryDirectory(prefix="fuzz-"))) for kind in KINDS}
+        urls = {kind: stack.enter_context(fresh(kind, folder)) for kind, folder in folders.items()}
+        # Side by side: Schemathesis waits for the service, and the service for it.
+        runs = [
+            pool.submit(_fuzz, kind, address(url), folders[kind], options.seconds, options.only)
+            for kind, url in urls.items()
+        ]
+        found = [finding for run in runs for finding in run.result()]
     for finding in found:
         _say(f"FOUND {finding}")
     _say(f"{len(found)} findings" if found else "Nothing was found.")
@@ -78,9 +84,9 @@ def main() -> int:
 
 
 def _fuzz(kind: str, url: str, folder: Path, seconds: int, only: str) -> list[str]:
-    _say(f"=== {kind}: a fresh service, offline, without rate limits, for about {seconds} seconds")
+    _say(f"{kind}: a fresh service, offline, without rate limits, for about {seconds} seconds")
     with Process(folder, DATABASE_URL=url, GROK_MODE="offline", INBOUND_RPS=0) as service:
-        found = _schemathesis(service.url, folder, seconds, only)
+        found = _schemathesis(kind, service.url, folder, seconds, only)
         # It may have paused analysis; that is a call like any other.
         httpx.post(f"{service.url}/api/v1/analysis/resume", trust_env=False).raise_for_status()
         found += [] if service.drained(SECONDS_TO_DRAIN) else ["what was taken in was not analysed"]
@@ -88,7 +94,7 @@ def _fuzz(kind: str, url: str, folder: Path, seconds: int, only: str) -> list[st
     return [f"{kind}: {finding}" for finding in found]
 
 
-def _schemathesis(url: str, folder: Path, seconds: int, only: str) -> list[str]:
+def _schemathesis(kind: str, url: str, folder: Path, seconds: int, only: str) -> list[str]:
     configuration = folder / "schemathesis.toml"
     configuration.write_text(CONFIGURATION)
     program = str(Path(sys.executable).with_name("schemathesis"))
@@ -104,12 +110,12 @@ def _schemathesis(url: str, folder: Path, seconds: int, only: str) -> list[str]:
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            _say(line[:LONGEST_LINE].rstrip())
+            _say(f"{kind}: {line[:LONGEST_LINE].rstrip()}")
     return [f"schemathesis ended with {run.returncode}, see above"] if run.returncode else []
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{line}\n")  # in one piece, as two write
     sys.stdout.flush()
 
 
