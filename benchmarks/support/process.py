@@ -28,7 +28,7 @@ def address(url: URL) -> str:
 
 def client(url: str) -> httpx.AsyncClient:
     """A client that waits long enough for a `?wait=`, and uses no proxy."""
-    return httpx.AsyncClient(base_url=url, timeout=60, trust_env=False)
+    return httpx.AsyncClient(base_url=url, timeout=90, trust_env=False)
 
 
 def free_port() -> int:

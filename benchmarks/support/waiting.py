@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+async def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
     """Poll until `check()`, awaited where it can be, is truthy, and return that; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:

@@ -87,7 +87,8 @@ async def test_sigterm_gives_back_what_is_in_flight_and_the_next_start_completes
         assert calls.total() == IN_FLIGHT
         assert calls["given_back"] > 0
         (told,) = [json.loads(line) for line in process.said.splitlines() if "given_back" in line]
-        assert told["calls"] == calls["given_back"]
+        # One of them may still be answered between the line and the end.
+        assert calls["given_back"] <= told["calls"] <= IN_FLIGHT
         assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
 
     grok.latency = 0

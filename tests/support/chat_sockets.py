@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from benchmarks.support.process import Json
 from tests.support.service import Service
 
-SECONDS = 15
+SECONDS = 60
 
 
 class Client:

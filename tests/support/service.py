@@ -88,13 +88,13 @@ class Service:
         """A conversation."""
         return await self.get(f"{POSTS}/{id_}", **params)
 
-    async def ended(self, id_: str, seconds: float = 15, **params: Any) -> Json:
+    async def ended(self, id_: str, seconds: float = 60, **params: Any) -> Json:
         """A conversation that has been completed, skipped or given up by then."""
         view = await self.one(id_, wait=seconds, **params)
         assert view["status"] in ENDED, view
         return view
 
-    async def all_ended(self, ids: Sequence[str], seconds: float = 15) -> list[Json]:
+    async def all_ended(self, ids: Sequence[str], seconds: float = 60) -> list[Json]:
         """The status of each of up to 500 conversations, once all have ended."""
 
         async def views() -> list[Json] | None:
