@@ -18,9 +18,8 @@ import httpx
 from benchmarks.support.databases import KINDS, fresh
 from benchmarks.support.process import Process, address
 
-EXAMPLES = (
-    100  # of each operation, and chains of them; bounded by time, a busy machine would leave out whole phases
-)
+# Bounded by time, a busy machine would leave out whole phases.
+EXAMPLES = 50
 LONGEST = 900
 SECONDS_TO_DRAIN = 60
 LONGEST_LINE = 1_000  # a request that was found may have a megabyte
