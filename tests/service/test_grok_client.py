@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.support.serving import Served, served
+from benchmarks.support.waiting import eventually
 from domain.analysis import (
     Analysis,
     BatchFault,
@@ -24,7 +26,6 @@ from domain.analysis import (
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
 from tests.fake_grok.server import KEY, FakeGrok, judged
-from tests.support.serving import Served, eventually, served
 
 TEXTS = (
     "the parcel is late and the box is broken",

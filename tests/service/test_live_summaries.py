@@ -9,6 +9,8 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from core.clock import now
 from core.debounce import Debounce
 from database import Database
@@ -17,8 +19,7 @@ from services.live_summaries import LiveSummaries
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import Client, joined, post
-from tests.support.service import Grok, Json, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, running
 from tests.support.summary_service import summary_of
 
 

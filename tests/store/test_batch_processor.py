@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from batch_processor import BatchProcessor
+from benchmarks.support.waiting import eventually
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from database import Database
@@ -12,9 +13,8 @@ from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
 from store.queue.clock import ProcessClock
-from tests.service.test_paid_gateway import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from worker.accounting import Accounting
 from worker.packing import BatchSize
 from worker.settlement import Quarantine

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from batch_processor import BatchProcessor
+from benchmarks.support.waiting import eventually
 from core.clock import HOUR, SECOND, now
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
@@ -18,11 +19,10 @@ from llm.hold import Hold
 from models import conversations
 from store.queue import analysis
 from store.queue.clock import DatabaseClock, ProcessClock
-from tests.service.test_paid_gateway import Scripted
 from tests.store.test_summaries_store import asked, claim, looked
 from tests.store.test_summary_dispatch import Patient
 from tests.support.rows import LEASE, NOW, POLICY, new, stored, take_in
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from worker.accounting import Accounting
 from worker.packing import BatchSize
 from worker.settlement import Quarantine

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.locks import locked
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
@@ -24,13 +26,11 @@ from store.conversations.records import delete_conversation
 from store.queue import summaries as store
 from store.queue.clock import ProcessClock
 from store.queue.summaries import SummaryJob
-from tests.service.test_paid_gateway import Scripted
 from tests.store.test_summaries_store import asked, claim, claimed, looked
 from tests.support.chat_data import talk
-from tests.support.locks import locked
 from tests.support.log_lines import captured
 from tests.support.rows import LEASE, NOW, POLICY
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from tests.support.summary_data import a_summary
 from worker.accounting import Accounting
 from worker.summaries.calls import CallFault, OverDailyBudget, SummaryCalls, UnusableAnswer

@@ -13,8 +13,8 @@ from store.insights.writing import Insight, parse_clusters
 from store.queue import analysis as queue
 from store.queue import single_flight
 from store.queue.analysis import Completed, Outcome
-from tests.store.test_rollups import assert_counted
 from tests.support.insight_data import NOON, an_analysis
+from tests.support.recount import assert_counted
 from worker.claims import Claim, Claimed
 from worker.outcomes import Policy, Provenance, Work, completed
 

@@ -27,7 +27,7 @@ from domain.topics import BUILT_IN
 from llm.offline.analyzer import SUMMARY_MODEL, OfflineAnalyzer
 from llm.offline.summaries import summarise
 from llm.summary_answers import validate_summary
-from tests.support.summary_service import LATE
+from tests.support.summary_data import LATE
 
 ROLES = st.sampled_from(["customer", "support_agent"])
 TURNS = st.lists(st.tuples(ROLES, st.text(min_size=1, max_size=200)), min_size=1, max_size=12)
