@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from domain.analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
+from llm.canary import CANARY
 from llm.completions import (
-    SchemaRefused,
     ServerAnswer,
     fault_of,
     fields_of,
@@ -25,6 +25,7 @@ from llm.completions import (
     read_completion,
     reply_of,
 )
+from llm.error_rules import SchemaRefused
 from llm.sse import assembled, is_stream
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
@@ -97,7 +98,8 @@ class GrokClient:
         time-out counts from its end. What it raises, this raises. Raises CallFailed.
         """
         read = partial(reply_of, count=len(texts), model=self.model)
-        return await self._asked(_Request(partial(self._body, texts), read, before_send))
+        body = partial(self._body, texts)
+        return await self._asked(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
 
     async def summarise(
         self,
@@ -157,7 +159,7 @@ class GrokClient:
         except _StaleConnection:
             answer = await self._send(request, body, gate)  # its turn has come: the gate lets it pass
         if answer.status != 200:
-            raise fault_of(answer, key=self._key, now=self._now())
+            raise fault_of(answer, key=self._key, now=self._now(), quotable=request.quotable)
         return request.read(answer)
 
     async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> ServerAnswer:
@@ -236,6 +238,8 @@ class _Request(Generic[Read]):
     before_send: Callable[[], Awaitable[None]]
     headers: Mapping[str, str] | None = None
     on_draft: DraftListener = _unheard
+    quotable: bool = False
+    """Whether it carries no conversation."""
 
 
 class _StaleConnection(Exception):

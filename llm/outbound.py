@@ -149,7 +149,7 @@ class Outbound:
         match fault:
             case RateLimited():
                 self._pause_calls(fault)
-            case Denied(status=400) if self.breaker.doubt(epoch, str(fault)):
+            case Denied(status=400 | 422) if self.breaker.doubt(epoch, str(fault)):
                 # The words that mean a wrong key or model may also be a conversation's, repeated by the server.
                 if await self._probe():
                     raise BatchFault(
