@@ -1,7 +1,7 @@
-"""The door to the store: the database as the process sees it, and `python -m database backup FILE | restore FILE`.
+"""The database as the process sees it, and the command `python -m database backup FILE | restore FILE`.
 
-Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends; what `fn` does is SQL
-alone and the same for both databases.
+Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends. `fn` does nothing but
+SQL and works on both databases.
 """
 
 import sys
@@ -14,24 +14,30 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from store.engine import postgresql, sqlite
 from store.engine.readers import Readers
-from store.engine.writers import Committed, Result, Transaction, Writers
+from store.engine.writers import OnCommit, Result, Transaction, Writers
 
 
 @dataclass
 class Database:
-    """Runs functions in transactions. `read` sees one snapshot; `write` is durable when it returns."""
+    """Runs functions in transactions. `read` sees one snapshot; a `write` is durable when it returns."""
 
     readers: Readers
     writers: Writers
+    background: Readers
+    """Readers for long jobs, so that requests need not wait for them."""
     write_failed: bool = False
-    """Whether a write has failed since whoever looks after it took this back."""
+    """Set when a write fails. The capacity monitor resets it."""
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
         return await self.readers.read(fn)
 
+    async def read_in_background(self, fn: Transaction[Result]) -> Result:
+        """Run `fn` like `read`, for long jobs such as an export. Raises SQLAlchemyError."""
+        return await self.background.read(fn)
+
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
-        """Run `fn` and commit, or roll back where it raises. Posts are `urgent`. Raises SQLAlchemyError."""
+        """Run `fn` and commit, or roll back if it raises. Intake is `urgent`. Raises SQLAlchemyError."""
         try:
             return await self.writers.write(fn, urgent=urgent)
         except (SQLAlchemyError, OSError):
@@ -40,11 +46,11 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(url: URL, committed: Committed = lambda _: None) -> AsyncIterator[Database]:
-    """The database at `url`, migrated to the newest schema. `committed` is told each commit's seconds.
+async def opened(url: URL, committed: OnCommit = lambda _: None) -> AsyncIterator[Database]:
+    """Open the database at `url` and migrate it. `committed` is called with the seconds each commit took.
 
-    Raises AlreadyInUse where another process serves the same SQLite file, UnknownSchema where a newer version
-    made it, SQLAlchemyError and OSError where the database cannot be opened.
+    Raises AlreadyInUse if another process serves the same SQLite file, UnknownSchema if a newer version created
+    the schema, and SQLAlchemyError or OSError if the database cannot be opened.
     """
     engine = sqlite if url.drivername.startswith("sqlite") else postgresql
     async with AsyncExitStack() as stack:

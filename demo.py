@@ -6,14 +6,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
+
+from client import Client, ClientError, calls
+from client.answers import ListedInsight, Trends
 
 HERE = Path(__file__).parent
 SECONDS_TO_START = 30
@@ -47,16 +48,17 @@ def service(folder: Path) -> Iterator[str]:
 def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     """Return when the service answers. Raises SystemExit where it ended or takes too long."""
     deadline = time.monotonic() + SECONDS_TO_START
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/healthz").is_success:
+    with Client(url) as client:
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                client.send_once(calls.alive())
                 return
-        except httpx.TransportError:
-            time.sleep(0.1)
+            except ClientError:
+                time.sleep(0.1)
     raise SystemExit("the service did not start")
 
 
-def insights_table(insights: list[dict[str, Any]]) -> Table:
+def insights_table(insights: Sequence[ListedInsight]) -> Table:
     """The newest insights, a row each."""
     table = Table(title="Insights", expand=True)
     table.add_column("when", no_wrap=True, min_width=11)
@@ -65,25 +67,33 @@ def insights_table(insights: list[dict[str, Any]]) -> Table:
     table.add_column("score", no_wrap=True, min_width=5)
     table.add_column("topics", no_wrap=True, ratio=2)
     for each in insights:
-        analysis = each["grok_analysis"]
         table.add_row(
-            each["timestamp"][5:16].replace("T", " "),
-            " ".join(each["text"].removeprefix("customer: ").split()),
-            each["sentiment"],
-            f"{analysis['sentiment_score']:+.2f}",
-            ", ".join(analysis["clusters"]),
+            f"{each.timestamp:%m-%d %H:%M}",
+            " ".join(each.text.removeprefix("customer: ").split()),
+            each.sentiment,
+            f"{each.grok_analysis.sentiment_score:+.2f}",
+            ", ".join(each.grok_analysis.clusters),
         )
     return table
 
 
-def trends_table(trends: dict[str, Any]) -> Table:
+def trends_table(trends: Trends) -> Table:
     """The days that have insights, a row each."""
     table = Table("day", "total", "positive", "neutral", "negative", "mean", title="Trends")
-    for day in trends["series"]:
-        if day["total"]:
-            counts = (str(day[name]) for name in ("total", "positive", "neutral", "negative"))
-            table.add_row(day["start"][:10], *counts, f"{day['mean_sentiment']:+.2f}")
+    for day in trends.series:
+        if day.mean_sentiment is not None:
+            counts = map(str, (day.total, day.positive, day.neutral, day.negative))
+            table.add_row(f"{day.start:%Y-%m-%d}", *counts, f"{day.mean_sentiment:+.2f}")
     return table
+
+
+def show(console: Console, client: Client) -> None:
+    """Print the insights and trends of the sample."""
+    console.print(insights_table(client.recent_insights(limit=SHOWN).insights))
+    trends = client.trends(start_time="2026-11-01", end_time="2026-12-01")
+    console.print(trends_table(trends))
+    topics = ", ".join(f"{slug} {count}" for slug, count in trends.top_topics)
+    console.print(f"{trends.total_insights} insights. Top topics: {topics}")
 
 
 def main() -> int:
@@ -96,13 +106,8 @@ def main() -> int:
         code = subprocess.run(ingest, check=False).returncode  # noqa: S603  our own
         if code:
             return code
-        found = httpx.get(f"{url}/api/v1/insights/recent", params={"limit": SHOWN}).raise_for_status().json()
-        console.print(insights_table(found["insights"]))
-        window = {"start_time": "2026-11-01", "end_time": "2026-12-01"}
-        trends = httpx.get(f"{url}/api/v1/trends", params=window).raise_for_status().json()
-        console.print(trends_table(trends))
-        topics = ", ".join(f"{slug} {count}" for slug, count in trends["top_topics"])
-        console.print(f"{trends['total_insights']} insights. Top topics: {topics}")
+        with Client(url) as client:
+            show(console, client)
     return 0
 
 

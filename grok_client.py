@@ -1,4 +1,4 @@
-"""One call to a chat-completions server: texts in, validated rows or one of a closed set of errors out."""
+"""The HTTP client for Grok: sends one chat completion and returns validated rows or raises CallFailed."""
 
 import asyncio
 import ssl
@@ -18,28 +18,29 @@ from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
 from llm.completions import (
-    ServerAnswer,
-    fault_of,
-    fields_of,
+    ServerResponse,
+    classify_error,
+    envelope_fields,
     one_line,
-    read_completion,
-    reply_of,
+    parse_completion,
+    parse_reply,
 )
 from llm.error_rules import SchemaRefused
-from llm.sse import assembled, is_stream
+from llm.sse import assemble, is_stream
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
-# Of an idle connection: servers commonly keep one for 60 s, and the pool gives one up after 5 s.
+# Servers commonly keep an idle connection for 60 s, and the pool drops one after 5 s.
 STALE_SECONDS = 15.0
 
-Read = TypeVar("Read")
+Parsed = TypeVar("Parsed")
 
 
 class GrokClient:
-    """Grok, or another server that speaks chat completions. Opened and closed with `async with`.
+    """Client of Grok or any other server that speaks chat completions. Open and close it with `async with`.
 
-    No call is ever repeated here: the queue does that. The one exception is a server that refuses `json_schema`:
-    it is asked again for any JSON object, through `before_send`, and once that works, for no schema any more.
+    The client never retries a call; the job queue does. The one exception is a server that rejects `json_schema`:
+    the client asks again for any JSON object (after awaiting `before_send` again). If that succeeds, it sends no
+    schema from then on.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class GrokClient:
         stale_after: float = STALE_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout` is of the whole call, in seconds. Raises ValueError for a key that no header can carry.
+        """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
-        `cache_id` is sent as `x-grok-conv-id`: calls that share it share a server and its prompt cache.
+        `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
         self.name = name
         self.model = model
@@ -77,7 +78,7 @@ class GrokClient:
         self._http = httpx.AsyncClient(
             headers=_headers(self._key, cache_id or f"insights-{self.prompt_version}"),
             limits=httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
-            # Connecting has a bound of its own; from the turn on one clock runs over the whole call, see _Gate.
+            # Connecting has its own time-out; after the pacer's slot one clock covers the whole call, see _SendGate.
             timeout=httpx.Timeout(None, connect=timeout, pool=timeout),
             trust_env=False,
         )
@@ -94,12 +95,12 @@ class GrokClient:
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to 256 texts in one call.
 
-        `before_send` is awaited once the connection stands and immediately before the request is written; the
-        time-out counts from its end. What it raises, this raises. Raises CallFailed.
+        `before_send` is awaited once the connection is open, immediately before the request is written. The
+        time-out starts when it returns, and its exceptions propagate. Raises CallFailed.
         """
-        read = partial(reply_of, count=len(texts), model=self.model)
+        read = partial(parse_reply, count=len(texts), model=self.model)
         body = partial(self._body, texts)
-        return await self._asked(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
+        return await self._call(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
 
     async def summarise(
         self,
@@ -107,27 +108,27 @@ class GrokClient:
         before_send: Callable[[], Awaitable[None]],
         on_draft: DraftListener | None = None,
     ) -> Summarised:
-        """Summarise messages, or merge summaries, in one call; everything else as in `analyse`.
+        """Summarise messages, or merge summaries, in one call. Otherwise like `analyse`.
 
-        With `on_draft` the answer comes as it is written.
+        With `on_draft` the answer is streamed.
         """
-        return await self._asked(
+        return await self._call(
             _Request(
                 partial(self._summary_body, material, stream=on_draft is not None),
                 partial(_summarised, material=material, model=self.model),
                 before_send,
                 {"x-grok-conv-id": f"summaries-{self.summary_version}"},
-                on_draft or _unheard,
+                on_draft or _ignore_draft,
             )
         )
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
-        """The most that a call with these texts can use up, reasoning apart."""
+        """The largest usage a call with these texts can have, without reasoning tokens."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
         return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)))
 
     def worst_summary(self, material: Material) -> Usage:
-        """The most that a call to summarise this can use up, reasoning apart."""
+        """The largest usage a call that summarises this can have, without reasoning tokens."""
         prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
         return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP)
 
@@ -141,56 +142,56 @@ class GrokClient:
             material, model=self.model, effort=self._effort, strict=strict, stream=stream
         )
 
-    async def _asked(self, request: "_Request[Read]") -> Read:
+    async def _call(self, request: "_Request[Parsed]") -> Parsed:
         if self._strict:
             try:
-                return await self._ask(request, strict=True)
+                return await self._attempt(request, strict=True)
             except SchemaRefused:
-                reply = await self._ask(request, strict=False)
-                self._strict = False  # only now is it known that the schema was to blame
+                reply = await self._attempt(request, strict=False)
+                self._strict = False  # only this success proves that the schema was the problem
                 return reply
-        return await self._ask(request, strict=False)
+        return await self._attempt(request, strict=False)
 
-    async def _ask(self, request: "_Request[Read]", *, strict: bool) -> Read:
-        gate = _Gate(request.before_send, self._timeout, self._stale_after)
+    async def _attempt(self, request: "_Request[Parsed]", *, strict: bool) -> Parsed:
+        gate = _SendGate(request.before_send, self._timeout, self._stale_after)
         body = request.body(strict=strict)
         try:
             answer = await self._send(request, body, gate)
         except _StaleConnection:
-            answer = await self._send(request, body, gate)  # its turn has come: the gate lets it pass
+            answer = await self._send(request, body, gate)  # the gate does not pace the same call twice
         if answer.status != 200:
-            raise fault_of(answer, key=self._key, now=self._now(), quotable=request.quotable)
-        return request.read(answer)
+            raise classify_error(answer, key=self._key, now=self._now(), quotable=request.quotable)
+        return request.parse(answer)
 
-    async def _send(self, request: "_Request[Read]", body: bytes, gate: "_Gate") -> ServerAnswer:
+    async def _send(self, request: "_Request[Parsed]", body: bytes, gate: "_SendGate") -> ServerResponse:
         try:
             async with asyncio.timeout(None) as gate.clock:
                 sending = self._http.stream(
                     "POST", self._url, content=body, headers=request.headers, extensions={"trace": gate}
                 )
                 async with sending as response:
-                    read = await _read(response, request.on_draft)
-                    return ServerAnswer(response.status_code, response.headers, read)
+                    content = await _read_body(response, request.on_draft)
+                    return ServerResponse(response.status_code, response.headers, content)
         except TimeoutError as error:
             if not gate.clock.expired():
-                raise  # it was before_send's
-            raise ProviderFault("timeout", f"no whole answer within {self._timeout:g} s") from error
+                raise  # raised by before_send
+            raise ProviderFault("timeout", f"no complete answer within {self._timeout:g} s") from error
         except (httpx.RequestError, ssl.SSLError, zlib.error) as error:
             detail = one_line(f"{type(error).__name__}: {error}", self._key)
             raise ProviderFault("unreachable", detail) from error
 
 
-def _summarised(answer: ServerAnswer, *, material: Material, model: str) -> Summarised:
+def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Summarised:
     def read(content: str) -> tuple[Summary | Invalid, str]:
-        return summary_answers.read(content, material.citable), storable(content[:MAX_RAW])
+        return summary_answers.parse_summary(content, material.citable), storable(content[:MAX_RAW])
 
-    (summary, raw), envelope = read_completion(answer, model, read)
-    return Summarised(summary=summary, raw=raw, **fields_of(envelope))
+    (summary, raw), envelope = parse_completion(answer, model, read)
+    return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
 
 
 def _headers(key: str, cache_id: str) -> dict[str, str]:
     if not key or not key.isascii() or not key.isprintable():
-        raise ValueError("the API key is empty or has characters that no HTTP header can carry")
+        raise ValueError("the API key is empty or has characters that are not allowed in an HTTP header")
     return {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
@@ -200,17 +201,17 @@ def _headers(key: str, cache_id: str) -> dict[str, str]:
     }
 
 
-async def _read(response: httpx.Response, on_draft: DraftListener) -> bytes:
+async def _read_body(response: httpx.Response, on_draft: DraftListener) -> bytes:
     chunks = _unpacked(response)
     if is_stream(response.headers):
-        return await assembled(chunks, on_draft)
+        return await assemble(chunks, on_draft)
     return b"".join([chunk async for chunk in chunks])
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body, cut off where it is too large. Raises ProviderFault.
+    """Yield the unpacked body. Raises ProviderFault if it exceeds MAX_ANSWER.
 
-    Not by httpx, which unpacks all that it has read before one can count: 64 KB may then become 66 MB.
+    httpx would unpack everything it has read before we can count bytes: 64 KB may become 66 MB.
     """
     packed = response.headers.get("content-encoding") == "gzip"
     unpacker = zlib.decompressobj(wbits=31)
@@ -224,34 +225,34 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
         yield unpacked
 
 
-def _unheard(_: str) -> None:
+def _ignore_draft(_: str) -> None:
     return
 
 
 @dataclass(frozen=True, slots=True)
-class _Request(Generic[Read]):
-    """What is asked, and what is made of the answer."""
+class _Request(Generic[Parsed]):
+    """A request and how to parse its response."""
 
     body: Callable[..., bytes]
     """Called with `strict`."""
-    read: Callable[[ServerAnswer], Read]
+    parse: Callable[[ServerResponse], Parsed]
     before_send: Callable[[], Awaitable[None]]
     headers: Mapping[str, str] | None = None
-    on_draft: DraftListener = _unheard
+    on_draft: DraftListener = _ignore_draft
     quotable: bool = False
     """Whether it carries no conversation."""
 
 
 class _StaleConnection(Exception):
-    """The call waited so long for its turn that the server may have closed the idle connection meanwhile."""
+    """The call waited so long for its slot that the server may have closed the idle connection."""
 
 
 @dataclass(slots=True)
-class _Gate:
-    """Stands between a connection and the request on it: a call is paced here, and its clock starts here.
+class _SendGate:
+    """Runs between opening a connection and writing the request: awaits `before_send`, then starts the time-out.
 
-    httpcore announces each of its steps to a `trace` callable and waits for it. So what is paced is what
-    arrives: neither the set-up of a connection nor the wait for a free one lies between pacer and wire.
+    httpcore reports each step to a `trace` callable and awaits it. The pacer therefore spaces the requests as they
+    are written: neither connecting nor waiting for a free connection comes after it.
     """
 
     before_send: Callable[[], Awaitable[None]]

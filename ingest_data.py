@@ -8,26 +8,27 @@ or the service went away, 2 for bad arguments or a file that cannot be read, 130
 import asyncio
 import sys
 from argparse import ArgumentParser
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import stamina
 from pydantic import Field, HttpUrl, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from ingest import chats, conversations, report, threads
-from ingest.chats import Dialogues, Record
-from ingest.delivery import Delivery, Tally
-from ingest.outcome import Outcome, wait
-from ingest.progress import Meter
-from ingest.rows import Rejected, Row, Rows, Table, Unreadable, opened
-from ingest.service import TIMEOUT, WITHOUT_PROXY, Service, ServiceError
-from ingest.summaries import Summaries, summarise
-from ingest.threads import Threads
+from client import AsyncClient, ClientError
+from client.importers import chats, conversations, threads
+from client.importers.chats import Dialogues, Record
+from client.importers.rows import Rejected, Row, Rows, Table, Unreadable, opened
+from client.importers.threads import Threads
+from client.importing import report
+from client.importing.analysis import AnalysisCounts, opening, wait
+from client.importing.delivery import Delivery, Tally
+from client.importing.summaries import SummaryCounts, summarise
+from client.progress import Meter
+from client.sending import OnPause, ignore
 
 SAMPLE = Path(__file__).with_name("sample_tweets.csv")
 PATIENCE = 60  # seconds that the service may be gone, for a restart
@@ -64,13 +65,13 @@ class Run:
     tally: Tally
     waits: bool = False
     summarizes: bool = False
-    outcome: Outcome = field(default_factory=Outcome)
-    summaries: Summaries = field(default_factory=Summaries)
+    analysed: AnalysisCounts = field(default_factory=AnalysisCounts)
+    summaries: SummaryCounts = field(default_factory=SummaryCounts)
     openings: dict[str, str] = field(default_factory=dict)
     blank: int = 0
 
     def send(self) -> None:
-        """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ServiceError."""
+        """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ClientError."""
         file = opened(self.environment.dataset_csv, self.encoding)
         with file as rows, closing(Threads()) as tweets, closing(Dialogues()) as dialogues:
             try:
@@ -88,14 +89,14 @@ class Run:
         """Prints what there is to say; nothing where nothing was begun."""
         if self.tally.sent or self.tally.rejected.count:
             report.print_tally(self.console, self.tally, self.blank)
-        if self.outcome.ended:
-            report.print_outcome(self.console, self.outcome, self.openings)
+        if self.analysed.ended:
+            report.print_analysis(self.console, self.analysed, self.openings)
         if self.summaries.ended:
             report.print_summaries(self.console, self.summaries)
 
     async def _check(self) -> None:
-        async with self._service(patience=PATIENCE_AT_START) as service:
-            await service.check()
+        async with self._client(patience=PATIENCE_AT_START) as client:
+            await client.alive()
 
     def _feed(self, rows: Rows, tweets: Threads, dialogues: Dialogues) -> Feed:
         if not isinstance(rows, Table):
@@ -124,20 +125,20 @@ class Run:
             def show() -> None:
                 meter.show(feed.done(), self.tally.sent)
 
-            async with self._service(on_pause=meter.pause) as service:
-                await Delivery(service, self.tally, show).send(feed.records, self.environment.batch_size)
+            async with self._client(on_pause=meter.pause) as client:
+                await Delivery(client, self.tally, show).send(feed.records, self.environment.batch_size)
 
     async def _wait(self, ids: Collection[str]) -> None:
         with Meter(self.console, "Waiting", "conversations", len(ids)) as meter:
 
             def show() -> None:
-                meter.show(self.outcome.ended, self.outcome.ended)
+                meter.show(self.analysed.ended, self.analysed.ended)
 
-            async with self._service(on_pause=meter.pause) as service:
-                await wait(service, ids, self.outcome, on_progress=show)
-                for example in self.outcome.examples:
-                    content = await service.content(example.conversation_id)
-                    self.openings[example.conversation_id] = content.opening
+            async with self._client(on_pause=meter.pause) as client:
+                await wait(client, ids, self.analysed, on_progress=show)
+                for example in self.analysed.examples:
+                    id_ = example.conversation_id
+                    self.openings[id_] = await opening(client, id_)
 
     async def _summarize(self, ids: Collection[str]) -> None:
         with Meter(self.console, "Summarising", "chats", len(ids)) as meter:
@@ -145,16 +146,11 @@ class Run:
             def show() -> None:
                 meter.show(self.summaries.ended, self.summaries.ended)
 
-            async with self._service(on_pause=meter.pause) as service:
-                await summarise(service, ids, self.summaries, on_progress=show)
+            async with self._client(on_pause=meter.pause) as client:
+                await summarise(client, ids, self.summaries, on_progress=show)
 
-    @asynccontextmanager
-    async def _service(
-        self, *, patience: float = PATIENCE, on_pause: Callable[[str, float], None] | None = None
-    ) -> AsyncIterator[Service]:
-        address = str(self.environment.api_url)
-        async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, mounts=WITHOUT_PROXY) as http:
-            yield Service(http, patience=patience, on_pause=on_pause or (lambda _reason, _seconds: None))
+    def _client(self, *, patience: float = PATIENCE, on_pause: OnPause = ignore) -> AsyncClient:
+        return AsyncClient(str(self.environment.api_url), patience=patience, on_pause=on_pause)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stamina.instrumentation.set_on_retry_hooks([])  # the meter tells of pauses; a log line each would tear it
     try:
         run.send()
-    except (Unreadable, ServiceError) as error:
+    except (Unreadable, ClientError) as error:
         return _ended(run, str(error), 2 if isinstance(error, Unreadable) else 1)
     except KeyboardInterrupt:
         return _ended(run, "interrupted; run it again to go on", 130)

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -23,15 +23,13 @@ import uvloop
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from ingest.progress import Meter
-from load import report
-from load.conversations import Plan, batches
-from load.posting import Posting, Tally
-from load.service import NoService, Snapshot, drained, look
-
-TIMEOUT = httpx.Timeout(60, connect=5)
-# The server closes an idle connection after 5 seconds; a request that crosses that would count as an error.
-KEEP_ALIVE = 2.0
+from client import AsyncClient
+from client.load import report
+from client.load.connections import connections
+from client.load.plan import Plan, batches
+from client.load.posting import Posting, Tally
+from client.load.snapshot import NoService, Snapshot, drained, look
+from client.progress import Meter
 
 
 class Environment(BaseSettings):
@@ -75,8 +73,11 @@ class Run:
 
     async def drive(self) -> None:
         """Post, wait for the drain where that is wanted, and look before and after. Raises NoService."""
+        url, concurrency = self.options.base_url, self.options.concurrency
         async with AsyncExitStack() as stack:
-            watcher, *clients = [await stack.enter_async_context(http) for http in self._clients()]
+            watcher, *clients = [
+                await stack.enter_async_context(each) for each in connections(url, concurrency)
+            ]
             self.before = await look(watcher)
             if self.before.health.analyzer != report.OFFLINE:
                 say(self.console, f"{self.before.health.model} will be asked, which costs money")
@@ -86,23 +87,7 @@ class Run:
                 with suppress(NoService):
                     self.after = await look(watcher)
 
-    def _clients(self) -> Iterator[httpx.AsyncClient]:
-        """One to look on, and one for each request at once.
-
-        Ten on one pool cost 2.4 ms of CPU a request, with a pool each 1.5. Who looks on shares none of theirs: a
-        post that an interruption cut off could keep its one connection, and the last look waited ten seconds in vain.
-        """
-        tls = httpx.create_ssl_context()
-        limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
-        for _ in range(1 + self.options.concurrency):
-            # No proxy of the environment: it would be measured instead.
-            yield httpx.AsyncClient(
-                base_url=self.options.base_url, timeout=TIMEOUT, limits=limits, verify=tls, trust_env=False
-            )
-
-    async def _load(
-        self, watcher: httpx.AsyncClient, clients: Sequence[httpx.AsyncClient], queued_before: int
-    ) -> None:
+    async def _load(self, watcher: AsyncClient, clients: Sequence[AsyncClient], queued_before: int) -> None:
         try:
             started_at = time.perf_counter()
             await self._post(clients)
@@ -111,7 +96,7 @@ class Run:
         except TimeoutError:
             self.notes.append(f"given up: nothing moved for {self.options.timeout:g} seconds")
 
-    async def _post(self, clients: Sequence[httpx.AsyncClient]) -> None:
+    async def _post(self, clients: Sequence[AsyncClient]) -> None:
         async with stall_limit(self.options.timeout) as moved:
             with Meter(self.console, "Posting", "conversations", self.plan.conversations) as meter:
 
@@ -122,7 +107,7 @@ class Run:
                 posting = Posting(self.tally, on_settled=show, on_pause=meter.pause)
                 await posting.send(batches(self.plan), clients)
 
-    async def _drain(self, http: httpx.AsyncClient, queued_before: int) -> float:
+    async def _drain(self, watcher: AsyncClient, queued_before: int) -> float:
         last = math.inf
         async with stall_limit(self.options.timeout) as moved:
             with Meter(self.console, "Draining", "conversations", self.tally.accepted) as meter:
@@ -135,7 +120,7 @@ class Run:
                     ended = max(0, self.tally.accepted - max(0, queued - queued_before))
                     meter.show(ended, ended)
 
-                return await drained(http, queued_before, on_depth=show, clock=time.perf_counter)
+                return await drained(watcher, queued_before, on_depth=show, clock=time.perf_counter)
 
     def results(self) -> report.Report:
         """What there is to say by now."""

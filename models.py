@@ -1,4 +1,4 @@
-"""The tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
+"""All tables. Times are UTC microseconds, scores 1/10,000, confidence percent, money 1/10,000,000,000 USD."""
 
 from typing import Any
 
@@ -31,21 +31,21 @@ metadata = MetaData(
     }
 )
 
-# INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would make a second index of it.
+# INTEGER PRIMARY KEY is SQLite's rowid; BIGINT would need a second index.
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 
 def partial_index(
     name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False
 ) -> Index:
-    """An index of only the rows `where` holds, on both databases."""
+    """A partial index over the rows that match `where`, on both databases."""
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def queue_columns() -> list[Column[object]]:
-    """What makes a table a queue. A row is due at `run_at`, or in nobody's interest where that is NULL.
+    """The columns of a job queue. A row is due at `run_at`, and never if that is NULL.
 
-    While `lease` is set, `run_at` is its end: the work of the dead falls due by itself.
+    While `lease` is set, `run_at` is the end of the lease, so the work of a dead process becomes due by itself.
     """
     return [
         Column("status", String(10), nullable=False),
@@ -57,19 +57,19 @@ def queue_columns() -> list[Column[object]]:
 
 
 def chat_columns() -> list[Column[object]]:
-    """What a conversation needs to grow. Times in UTC microseconds."""
+    """The columns of a conversation that can grow. Times in UTC microseconds."""
     return [
         Column("message_count", Integer, nullable=False, server_default=text("1")),
-        # The first so many messages can be found by their words; a row with more is still to do.
+        # The number of messages, from the first, in the full-text index; the rest is still to be indexed.
         Column("indexed", Integer, nullable=False, server_default=text("0")),
-        # When its first and its last message were said. NULL of a text, which has one time.
+        # The times of the first and the last message. NULL for a text, which has only `timestamp`.
         Column("said_from", BigInteger),
         Column("said_until", BigInteger),
-        # When messages were added last, NULL where that was the intake.
+        # When messages were last added; NULL if none were added after intake.
         Column("updated_at", BigInteger),
-        # When the first message came that is not analysed, where it is not the conversation's first.
+        # The arrival of the first message that is not analysed, unless it is the conversation's first.
         Column("waiting_since", BigInteger),
-        # When it will have been quiet for long enough. NULL from the claim on, until the next message.
+        # When the quiet period ends. NULL from the claim until the next message.
         Column("quiet_at", BigInteger),
     ]
 
@@ -78,8 +78,8 @@ STATUSES = ("queued", "processing", "completed", "failed", "skipped")
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES
 
 LONG = 86_400_000_000
-"""Microseconds from a dialogue's first message to its last that make it a long one: a day, which most do not last."""
-# Spelt out, because a partial index serves only a query that says its condition word for word.
+"""Microseconds between the first and last message from which a chat counts as long: a day. Most chats are shorter."""
+# Literal SQL, because a partial index serves only queries that repeat its condition word for word.
 NOT_COMPLETED = text("status != 'completed'")
 IS_SKIPPED = text("status = 'skipped'")
 IS_TEXT = text("NOT is_chat")
@@ -88,7 +88,7 @@ IS_LONG = text(f"said_until - said_from >= {LONG}")
 
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
-"""Two rows of `counts` and `totals` that are no topic: every insight, and what the prefilter skipped."""
+"""Pseudo topics in `counts` and `totals`: all insights, and the conversations that the prefilter skipped."""
 
 conversations = Table(
     "conversations",
@@ -116,7 +116,7 @@ conversations = Table(
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'skipped')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
-    # AUTOINCREMENT: the number of a deleted row must not come again, or a late result would find another's.
+    # AUTOINCREMENT: the number of a deleted row must not be reused, or a late result would be stored for another row.
     sqlite_autoincrement=True,
 )
 
@@ -141,13 +141,13 @@ partial_index(
 partial_index(
     "ix_conversations_waits_for", conversations.c.waits_for, where=conversations.c.waits_for.is_not(None)
 )
-# Who wrote in a chat is in `participants`; of a text this index knows it all.
+# The authors of a chat are in `participants`; for a text this index covers every query by author.
 partial_index(
     "ix_conversations_author",
     *(conversations.c[name] for name in ("author", "number", "is_chat", "timestamp")),
     where=conversations.c.author.is_not(None),
 )
-# Nearly every row ends completed, and a list of those is found by walking the numbers.
+# Nearly all rows end as completed, and a list of those is read by number.
 partial_index("ix_conversations_status", conversations.c.status, conversations.c.number, where=NOT_COMPLETED)
 partial_index("ix_conversations_skipped", conversations.c.timestamp, where=IS_SKIPPED)
 
@@ -197,7 +197,7 @@ grok_calls = Table(
 )
 partial_index("ix_grok_calls_body", grok_calls.c.started_at, where=text("body IS NOT NULL"))
 
-# One row a conversation: the newest analysis. Its key is the intake number, by which lists are ordered.
+# One row per conversation: its newest analysis. The key is the intake number, by which lists are ordered.
 insights = Table(
     "insights",
     metadata,
@@ -225,7 +225,7 @@ insights = Table(
     Column("raw", Text, nullable=False),
     Column("cache_key", LargeBinary(32)),
 )
-# Covers every count of a window's edges: neither the text nor the row is read for it.
+# Covers the counts at a window's edges, so that no row is read for them.
 Index(
     "ix_insights_window",
     insights.c.timestamp,
@@ -244,7 +244,7 @@ partial_index(
     where=insights.c.author.is_not(None),
 )
 Index("ix_insights_analysed_at", insights.c.analysed_at, insights.c.conversation)
-# The newest answer to a text is at an end, however often the text came.
+# The newest answer to a text is at the end of its entries, however often the text occurs.
 partial_index(
     "ix_insights_cache_key",
     insights.c.cache_key,
@@ -273,7 +273,7 @@ insight_topics = Table(
     sqlite_with_rowid=False,
 )
 
-# Roll-ups. What is counted stays out of every index, so that PostgreSQL can update in place.
+# Roll-ups. The counted columns are in no index, so that PostgreSQL can update in place.
 counts = Table(
     "counts",
     metadata,
@@ -303,11 +303,11 @@ def _topics_by(period: str) -> Table:
     return Table(f"topic_{period}s", metadata, *key, n, sqlite_with_rowid=False)
 
 
-# An upper bound for each topic of a window, so that only the likely winners are counted exactly. A year has 26,000
-# months of two thousand topics, which take 9 ms to add up.
+# Upper bounds for the topics of a window, so that only likely top topics are counted exactly. With two thousand topics
+# a year has 26,000 rows by month, which take 9 ms to add up.
 topic_months, topic_years = _topics_by("month"), _topics_by("year")
 
-# Who is asking about a text just now. A row expires by itself where its asker died.
+# Texts in flight: which lease is having a text analysed. A row expires by itself if its process died.
 asking = Table(
     "asking",
     metadata,
@@ -317,7 +317,7 @@ asking = Table(
     sqlite_with_rowid=False,
 )
 
-# What a UTC day's calls cost; `reserved` is what calls that have not been settled can cost at most.
+# The cost of each UTC day's calls; `reserved` is the worst-case cost of calls that are not settled yet.
 spending = Table(
     "spending",
     metadata,
@@ -342,7 +342,7 @@ spending = Table(
     CheckConstraint("reserved >= 0", name="settled_once"),
 )
 
-# What an operator switched, so that it holds over a restart and for every process.
+# An operator's switches, which survive a restart and apply to every process.
 switches = Table(
     "switches",
     metadata,
@@ -350,7 +350,7 @@ switches = Table(
     Column("is_on", Boolean, nullable=False),
 )
 
-# Who wrote in a chat, and from which message on.
+# The authors of a chat, each with the position of their first message.
 participants = Table(
     "participants",
     metadata,
@@ -379,8 +379,8 @@ partial_index(
     where=IS_LONG,
 )
 
-# The second queue, one row a conversation. `revision` is the content's that is to be summarised,
-# `made_from` the one that was.
+# The queue of summaries, one row per conversation. `revision` is the content to be summarised, `made_from` the content
+# that the stored summary was made from.
 summaries = Table(
     "summaries",
     metadata,
@@ -413,7 +413,7 @@ partial_index(
     where=summaries.c.run_at.is_not(None),
 )
 
-# What is summarised already of a chat that takes several calls: the messages `first` to `last`.
+# The parts already summarised of a chat that takes several calls: the messages `first` to `last`.
 summary_parts = Table(
     "summary_parts",
     metadata,

@@ -1,6 +1,6 @@
-"""Rates: what comes in (a token bucket, a sliding window per client) and what goes out (the pacer).
+"""Rate limits: inbound (a token bucket, a sliding window per client) and outbound (the pacer).
 
-Policy only: no I/O, and time is an argument. Clocks give monotonic seconds.
+Policy only: no I/O, and the clock is an argument. Clocks return monotonic seconds.
 """
 
 import asyncio
@@ -17,35 +17,35 @@ Clock = Callable[[], float]
 
 MAX_CLIENTS = 10_000
 MAX_REMEMBERED = 1_000_000
-"""Requests remembered over all clients; a float and its slot are 32 bytes, so 32 MB."""
+"""Requests remembered across all clients; a float and its slot take 32 bytes, so 32 MB."""
 
 JITTER_MARGIN = 0.025
-"""Seconds beyond the period: a call that travels 25 ms faster than another still arrives within the cap.
+"""Seconds added to the period, so that a call that arrives 25 ms faster than another is still within the cap.
 
-With 20 ms one run of the outage benchmark, on a machine busy elsewhere, had an eleventh call in a second.
+With 20 ms, one run of the outage benchmark on a busy machine had an eleventh call in a second.
 """
 TIMER_LAG = 0.002
-"""Seconds an event loop's timer may fire late; without it the gaps between calls grow by that much each."""
+"""Seconds by which an event loop's timer may fire late. Without this correction every gap would grow by that much."""
 
 
 class Decision(NamedTuple):
-    """Whether a request may pass, and what its client is told. Times in seconds."""
+    """Whether a request is allowed, and the values for its rate-limit headers. Times in seconds."""
 
     allowed: bool
     limit: int
-    """Requests that may come at once; 0 where there is no limit to tell of."""
+    """Requests allowed at once; 0 if there is no limit."""
     remaining: int
     reset_seconds: float
-    """Until the whole limit is there again, if nothing more is asked."""
+    """Until the whole limit is available again, if no more requests come."""
     retry_after: float
-    """Until the next request can pass; 0 where this one did."""
+    """Until the next request can pass; 0 if this one did."""
 
 
 UNLIMITED = Decision(allowed=True, limit=0, remaining=0, reset_seconds=0.0, retry_after=0.0)
 
 
 class TokenBucket:
-    """`rate` requests a second with a burst of the same (at least one). Rate 0 lets everything pass.
+    """Allows `rate` requests a second with a burst of the same size (at least one). Rate 0 means no limit.
 
     In any `t` seconds at most `burst + rate * t` requests pass.
     """
@@ -76,11 +76,11 @@ class TokenBucket:
 
 
 class SlidingWindow:
-    """At most `limit` requests of each client in any `window` seconds, exactly. Limit 0 lets everything pass.
+    """Allows exactly `limit` requests per client in any `window` seconds. Limit 0 means no limit.
 
-    A client is forgotten when its window has passed. Where more than `max_clients` are active, or more than
-    `max_remembered` requests, the client that has been quiet longest is forgotten early and starts afresh:
-    memory is bounded, and nobody is locked out by a crowd.
+    A client is forgotten when its window has passed. If there are more than `max_clients` clients or
+    `max_remembered` requests, the client that has been idle longest is forgotten early and starts afresh. So
+    memory is bounded, and many active clients cannot lock out a new one.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class SlidingWindow:
         self._clock = clock
         self._max_clients = max_clients
         self._max_remembered = max(max_remembered, limit)
-        # The times of what passed, by client; the client whose last request is oldest comes first.
+        # The times of allowed requests by client; the client whose last request is oldest comes first.
         self._passed: OrderedDict[str, deque[float]] = OrderedDict()
         self._remembered = 0
 
@@ -106,7 +106,7 @@ class SlidingWindow:
         return len(self._passed)
 
     def take(self, client: str) -> Decision:
-        """Count a request of `client` if it may pass."""
+        """Count a request of `client` if it is allowed."""
         if not self._limit:
             return UNLIMITED
         now = self._clock()
@@ -127,7 +127,7 @@ class SlidingWindow:
         )
 
     def give_back(self, client: str) -> None:
-        """Undo the client's last `take`, for a request that something else refused."""
+        """Undo the client's last `take`, because another limit refused the request."""
         if times := self._passed.get(client):
             times.pop()
             self._remembered -= 1
@@ -155,10 +155,10 @@ class SlidingWindow:
 
 
 class InboundLimiter:
-    """What this process takes in: one bucket for writes, one for reads, and a window per client over both.
+    """The limits on incoming requests: a bucket for writes, a bucket for reads, and a window per client over both.
 
-    `rate` is in requests a second and goes for each bucket; `per_client` requests in any `window` seconds.
-    0 turns either off.
+    `rate` is in requests a second and applies to each bucket; a client may send `per_client` requests in any
+    `window` seconds. 0 turns either limit off.
     """
 
     def __init__(
@@ -169,9 +169,9 @@ class InboundLimiter:
         self._clients = SlidingWindow(per_client, window, clock)
 
     def take(self, client: str, *, write: bool) -> Decision:
-        """Let a request pass if both limits do; the answer is the tighter one's.
+        """Allow a request if both limits do, and return the decision of the tighter one.
 
-        What one limit refuses is not counted by the other.
+        A request that one limit refuses is not counted by the other.
         """
         own = self._clients.take(client)
         if not own.allowed:
@@ -190,12 +190,12 @@ def _tighter(one: Decision, other: Decision) -> Decision:
 
 
 class Pacer:
-    """The outbound cap: spaces the moments at which calls leave, however many are in flight.
+    """The outbound cap: spaces the starts of calls, however many calls are in flight.
 
-    No one-second window holds more than `rate` calls, measured when `slot` returns; below 1, one call in
-    1/rate seconds. A window cannot hold part of a call, so 2.5 a second means two in any second. Each call
-    leaves a period and 25 ms after the one `rate` places before it, which yields 0.975 of the cap, and most
-    of an interval after the last one, so that they do not come in a bunch.
+    No one-second window has more than `rate` calls, measured when `slot` returns; a rate below 1 means one call
+    in 1/rate seconds. A window cannot hold part of a call, so 2.5 a second means two in any second. Each call
+    starts a period and 25 ms after the call `rate` places before it, which yields 0.975 of the cap. It also
+    starts most of an interval after the previous call, so that calls do not come in bursts.
     """
 
     def __init__(
@@ -209,17 +209,17 @@ class Pacer:
         self._sleep = sleep
         self._period = period + JITTER_MARGIN
         self._gap = max(0.0, 0.8 * period / calls - TIMER_LAG)
-        # When calls really left, not when they were due: a late one must not shorten what follows.
+        # When calls really started, not when they were due: a late start must not shorten the gaps after it.
         self._departures: deque[float] = deque(maxlen=calls)
         self._paused_until = clock()
-        # Only whose turn it is sleeps.
+        # Only the first waiter sleeps; the others wait for the semaphore.
         self._turn = PrioritySemaphore(1)
 
     async def slot(self, patience: float = math.inf, lane: Lane = Lane.BATCHES) -> bool:
-        """Wait for this caller's turn. Write the request at once: the call counts from now.
+        """Wait for a slot. The caller must write its request at once, because the call counts from now.
 
-        False, and it is no turn, where a pause has more than `patience` seconds to go. Who gives up so, or is
-        cancelled while it waits, takes nothing from the others.
+        Return False, without a slot, if the pacer is paused for more than `patience` seconds. A caller that gives
+        up or is cancelled uses up no slot.
         """
         async with self._turn.taken(lane):
             while (wait := self._next_departure() - self._clock()) > 0:
@@ -230,11 +230,11 @@ class Pacer:
             return True
 
     def pause_until(self, seconds_from_now: float) -> None:
-        """Let no call leave for so many seconds. A longer pause that was asked for before stays."""
+        """Start no call for so many seconds. A longer pause that is already set stays."""
         self._paused_until = max(self._paused_until, self._clock() + seconds_from_now)
 
     def paused_for(self) -> float:
-        """Seconds until the pause ends; 0 where there is none."""
+        """Seconds until the pause ends; 0 if the pacer is not paused."""
         return max(0.0, self._paused_until - self._clock())
 
     def _next_departure(self) -> float:

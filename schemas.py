@@ -1,7 +1,8 @@
-"""What travels over HTTP: conversations as they are sent, answers as they are given."""
+"""Everything that travels over HTTP: the bodies of requests, of answers and of errors, and socket frames."""
 
 import json
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from core import clock
+from domain.summaries import Outcome, Sentiment
 
 MAX_TEXT = 20_000
 MAX_MESSAGES = 1_000
@@ -62,13 +64,13 @@ MessageId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^#]")
 
 
 class Sent(BaseModel):
-    """Something a client sends. What is not understood is refused, never dropped."""
+    """Base of all that a client sends. An unknown field is refused, never dropped."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Turn(Sent):
-    """One message of a conversation; several names are accepted for its fields."""
+class DialogueMessage(Sent):
+    """One message of a dialogue; its fields have synonyms."""
 
     text: Text = Field(validation_alias=AliasChoices("text", "message_content"))
     author: Author | None = Field(None, validation_alias=AliasChoices("author", "author_id", "user_id"))
@@ -85,13 +87,13 @@ class Turn(Sent):
 
     @property
     def sender(self) -> Role | None:
-        """Who speaks: the role as sent, or what `inbound` says of it."""
+        """The author's role: `role` as sent, or what `inbound` implies."""
         if self.inbound is None:
             return self.role
         return "customer" if self.inbound else "support_agent"
 
 
-# For the document: exactly one of the two, and an author with the text only.
+# For the OpenAPI document: exactly one of `text` and `messages`; `author` only beside `text`.
 NOT_SENT = {"type": "null"}
 A_TEXT = {"text": {"type": "string", "pattern": r"\S"}, "messages": NOT_SENT}
 A_DIALOGUE = {"messages": {"type": "array"}, "text": NOT_SENT, "author": NOT_SENT}
@@ -104,12 +106,12 @@ TEXT_OR_MESSAGES: Any = {
 
 
 class Conversation(Sent):
-    """One conversation as `POST /api/v1/conversations` takes it: a text, or the messages of a dialogue."""
+    """The body of `POST /api/v1/conversations`: one text, or the messages of a dialogue."""
 
     model_config = ConfigDict(json_schema_extra=TEXT_OR_MESSAGES)
 
     text: Text | None = None
-    messages: Annotated[list[Turn], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    messages: Annotated[list[DialogueMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
     author: Author | None = None
     timestamp: Moment | None = None
     external_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
@@ -127,15 +129,15 @@ class Conversation(Sent):
             raise PydanticCustomError("content", "give either text or messages, not both")
         if self.messages is not None and self.author is not None:
             raise PydanticCustomError("author", "author goes with text only; each message names its own")
-        if not any(said.strip() for said in self.said()):
+        if not any(text.strip() for text in self.texts()):
             raise PydanticCustomError("blank", "{field} is only white space", {"field": self.content_field})
         return self
 
     @model_validator(mode="after")
     def _message_ids_are_unique(self) -> Self:
-        ids = [turn.message_id for turn in self.messages or () if turn.message_id is not None]
+        ids = [message.message_id for message in self.messages or () if message.message_id is not None]
         if len(set(ids)) != len(ids):
-            raise PydanticCustomError("message_id", "a message_id comes twice in messages")
+            raise PydanticCustomError("message_id", "a message_id appears twice in messages")
         return self
 
     @property
@@ -143,15 +145,15 @@ class Conversation(Sent):
         """`text` or `messages`, whichever was sent."""
         return "text" if self.messages is None else "messages"
 
-    def said(self) -> Iterator[str]:
-        """Every text, in order."""
+    def texts(self) -> Iterator[str]:
+        """The text of every message, in order."""
         if self.text is not None:
             yield self.text
-        yield from (turn.text for turn in self.messages or ())
+        yield from (message.text for message in self.messages or ())
 
 
-class Accepted(BaseModel):
-    """A conversation is on disk."""
+class AcceptedOut(BaseModel):
+    """The answer to one conversation: it is on disk."""
 
     status: Literal["accepted"] = "accepted"
     conversation_id: str
@@ -160,7 +162,7 @@ class Accepted(BaseModel):
 
 
 class ConflictOut(BaseModel):
-    """An item whose id is known with other content."""
+    """An item of a bulk whose id is known with other content."""
 
     index: int
     error: Literal["conflict"] = "conflict"
@@ -168,7 +170,7 @@ class ConflictOut(BaseModel):
 
 
 class BulkAccepted(BaseModel):
-    """Every conversation of a bulk is on disk."""
+    """The answer to a bulk: every conversation is on disk, but for `conflicts`."""
 
     ingested: int
     enqueued: int
@@ -178,7 +180,7 @@ class BulkAccepted(BaseModel):
 
 
 class Ids(Sent):
-    """The conversations asked about."""
+    """The ids of the conversations whose status is wanted."""
 
     ids: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=500)
@@ -189,7 +191,7 @@ BulkConversations = Annotated[list[Conversation], Field(min_length=1, max_length
 
 
 class GrokAnalysis(BaseModel):
-    """What an analyzer said of a conversation."""
+    """The analysis itself. `sentiment_score` is from -1 to 1, `confidence` from 0 to 1."""
 
     sentiment_score: float
     clusters: list[str]
@@ -198,7 +200,7 @@ class GrokAnalysis(BaseModel):
 
 
 class InsightOut(BaseModel):
-    """An analysis and where it comes from."""
+    """An insight: the analysis of a conversation, and what produced it."""
 
     grok_analysis: GrokAnalysis
     sentiment: Literal["positive", "neutral", "negative"]
@@ -209,8 +211,8 @@ class InsightOut(BaseModel):
     analysed_at: str
 
 
-class TurnOut(BaseModel):
-    """One message of a conversation."""
+class DialogueMessageOut(BaseModel):
+    """One message of a dialogue."""
 
     text: str
     author: str | None
@@ -219,8 +221,8 @@ class TurnOut(BaseModel):
     message_id: str | None
 
 
-class Call(BaseModel):
-    """The call that wrote an analysis; tokens and dollars are of the whole call."""
+class CallOut(BaseModel):
+    """The model call behind an insight; tokens and dollars are those of the whole batch."""
 
     id: int
     provider: str
@@ -237,10 +239,10 @@ class Call(BaseModel):
 
 
 class RawAnswer(BaseModel):
-    """What the analyzer wrote for one conversation, and in which call."""
+    """The raw row that the analyzer wrote for one conversation, and its call."""
 
     answer: Any
-    call: Call | None
+    call: CallOut | None
 
 
 class ConversationItem(BaseModel):
@@ -264,7 +266,7 @@ class ConversationOut(ConversationItem):
     """A conversation as it was sent, `text` or `messages`, with its insight once there is one."""
 
     text: str | None = None
-    messages: list[TurnOut] | None = None
+    messages: list[DialogueMessageOut] | None = None
     messages_truncated: bool | None = None
     raw_data: dict[str, Any] | None
     insight: InsightOut | None
@@ -272,14 +274,14 @@ class ConversationOut(ConversationItem):
 
 
 class ConversationPage(BaseModel):
-    """A page of a list, newest intake first."""
+    """A page of conversations, most recently received first."""
 
     conversations: list[ConversationItem]
     next_cursor: str | None
 
 
 class StatusItem(BaseModel):
-    """How far a conversation is."""
+    """The status of one conversation."""
 
     conversation_id: str
     status: str
@@ -288,7 +290,7 @@ class StatusItem(BaseModel):
 
 
 class Statuses(BaseModel):
-    """How far each conversation is that is known; the others' ids are in `unknown`."""
+    """The status of every known conversation; ids that no conversation has are in `unknown`."""
 
     conversations: list[StatusItem]
     unknown: list[str]
@@ -327,8 +329,8 @@ class ChatMessage(Sent):
 ChatMessages = Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_BULK)]
 
 
-class PlacedMessage(BaseModel):
-    """Where a message is that was sent."""
+class PlacedMessageOut(BaseModel):
+    """Where a message was stored."""
 
     conversation_id: str
     message_id: str
@@ -336,16 +338,16 @@ class PlacedMessage(BaseModel):
 
 
 class ChatsStored(BaseModel):
-    """Every message is on disk; `stored` of them were not before."""
+    """The answer to messages: all are on disk, and `stored` of them are new."""
 
     conversation_ids: list[str]
     stored: int
     duplicates: int
-    messages: list[PlacedMessage]
+    messages: list[PlacedMessageOut]
 
 
 class MessageOut(BaseModel):
-    """A message as it is read; `position` counts from 1, without gaps."""
+    """A message of a chat. `position` counts from 1, without gaps."""
 
     message_id: str
     conversation_id: str
@@ -357,7 +359,7 @@ class MessageOut(BaseModel):
 
 
 class ChatItem(BaseModel):
-    """A chat without its messages. `participants` are the first hundred who wrote in it."""
+    """A chat without its messages. `participants` are the first hundred authors."""
 
     conversation_id: str
     status: Literal["queued", "processing", "completed", "failed", "skipped"]
@@ -369,7 +371,7 @@ class ChatItem(BaseModel):
 
 
 class Paged(BaseModel):
-    """What every list says of itself."""
+    """Where a page is in its list. `total` and `limit` count entries, `pages` counts pages."""
 
     total: int
     page: int
@@ -383,8 +385,318 @@ class ChatOut(ChatItem, Paged):
     messages: list[MessageOut]
 
 
-class ChatList(Paged):
-    """A page of chats, newest intake first. There are at least `total`, if not `total_is_exact`."""
+class ChatListOut(Paged):
+    """A page of chats, most recently received first. Unless `total_is_exact`, there are at least `total`."""
 
     chats: list[ChatItem]
     total_is_exact: bool
+
+
+# --- insights and trends ------------------------------------------------------------------------------------
+
+
+class ListedInsight(InsightOut):
+    """An insight together with its conversation."""
+
+    conversation_id: str
+    external_id: str | None
+    author: str | None
+    timestamp: str
+    text: str
+    text_truncated: bool = False
+    metadata: dict[str, Any]
+
+
+class TimeWindow(BaseModel):
+    """A window of time, `end_time` excluded."""
+
+    start_time: str
+    end_time: str
+
+
+class InsightsMetadata(BaseModel):
+    """Counts and window of a list of insights. The window is null where the request named none."""
+
+    total_count: int
+    returned_count: int
+    skipped_count: int
+    start_time: str | None
+    end_time: str | None
+    time_window: TimeWindow | None
+    next_cursor: str | None
+
+
+class InsightsOut(BaseModel):
+    """A page of insights, newest first."""
+
+    insights: list[ListedInsight]
+    metadata: InsightsMetadata
+
+
+class SentimentCounts(BaseModel):
+    """How many insights have each sentiment."""
+
+    positive: int
+    neutral: int
+    negative: int
+
+
+class TrendsPoint(SentimentCounts):
+    """One hour or day. `partial`: the window, or the present, ends inside it."""
+
+    start: str
+    total: int
+    mean_sentiment: float | None
+    partial: bool
+
+
+class TrendsBefore(BaseModel):
+    """The preceding window of the same length."""
+
+    total_insights: int
+    sentiment_counts: SentimentCounts
+
+
+class TrendsOut(BaseModel):
+    """Sentiment and topics over a window."""
+
+    window_days: float
+    total_insights: int
+    skipped_count: int
+    sentiment_counts: SentimentCounts
+    top_topics: list[tuple[str, int]]
+    series: list[TrendsPoint]
+    previous: TrendsBefore
+
+
+# --- summaries ----------------------------------------------------------------------------------------------
+
+
+class ChatReference(Sent):
+    """The chat to summarise."""
+
+    conversation_id: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class ItemOut(BaseModel):
+    """An action item or a decision, with the positions and the quote that support it."""
+
+    text: str
+    positions: list[int]
+    quote: str
+    verified: bool
+
+
+class QuestionOut(ItemOut):
+    """A question that was raised in the chat."""
+
+    answered: bool
+
+
+class ChatInsights(BaseModel):
+    """The countable part of a summary: sentiment, outcome and keywords."""
+
+    status: Literal["completed"] = "completed"
+    conversation_id: str
+    sentiment: Sentiment
+    outcome: Outcome
+    keywords: list[str]
+    message_count: int
+    stale: bool
+    analyzer: str
+    model: str
+    created_at: str
+    updated_at: str
+
+
+class ChatSummary(ChatInsights):
+    """The summary of a chat."""
+
+    summary: str
+    action_items: list[ItemOut]
+    decisions: list[ItemOut]
+    questions: list[QuestionOut]
+
+
+class PendingInsights(BaseModel):
+    """The insights are being written. `previous` holds the last ones, which cover fewer messages."""
+
+    status: Literal["pending"] = "pending"
+    previous: ChatInsights | None = None
+
+
+class PendingSummary(BaseModel):
+    """The summary is being written. `previous` holds the last one, which covers fewer messages."""
+
+    status: Literal["pending"] = "pending"
+    previous: ChatSummary | None = None
+
+
+class FailedInsights(BaseModel):
+    """The insights could not be written; `error` says why. Asking again tries again."""
+
+    status: Literal["failed"] = "failed"
+    conversation_id: str
+    error: str
+    previous: ChatInsights | None = None
+
+
+class FailedSummary(BaseModel):
+    """The summary could not be written; `error` says why. Asking again tries again."""
+
+    status: Literal["failed"] = "failed"
+    conversation_id: str
+    error: str
+    previous: ChatSummary | None = None
+
+
+# --- socket frames ------------------------------------------------------------------------------------------
+
+FrameRef = Annotated[str, Field(max_length=255)] | Annotated[int, Field(strict=True)]
+"""Chosen by the client; the answer to its frame repeats it."""
+
+
+class PingFrame(Sent):
+    """A ping; the answer is a pong."""
+
+    type: Literal["ping"]
+    ref: FrameRef | None = None
+
+
+class MessageFrame(ChatMessage):
+    """A message, with the fields of `POST /chats`."""
+
+    type: Literal["message"]
+    ref: FrameRef | None = None
+
+
+SocketFrame = Annotated[PingFrame | MessageFrame, Field(discriminator="type")]
+
+
+# --- spending -----------------------------------------------------------------------------------------------
+
+
+class SavedOut(BaseModel):
+    """Dollars not spent, estimated from that day's average cost of a conversation."""
+
+    cache_usd: float
+    prefilter_usd: float
+    packing_usd: float
+
+
+class SpentOut(BaseModel):
+    """Calls, tokens and dollars of a period. They include summaries, which are also reported on their own.
+
+    `reserved_usd` is held by calls in flight and by calls whose outcome is unknown.
+    """
+
+    calls: int
+    summary_calls: int
+    analysed: int
+    cached: int
+    skipped: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    usd: float
+    reserved_usd: float
+    summary_usd: float
+    saved: SavedOut
+
+
+class SpendingDay(SpentOut):
+    """The spending of one UTC day."""
+
+    date: str
+
+
+class BudgetOut(BaseModel):
+    """The budget of a UTC day; null where there is no limit."""
+
+    daily_usd: float | None
+    left_today_usd: float | None
+
+
+class SpendingOut(BaseModel):
+    """Spending, newest day first. Days without activity are left out."""
+
+    days: list[SpendingDay]
+    total: SpentOut
+    budget: BudgetOut
+
+
+class EstimateOut(BaseModel):
+    """What the present queue will cost, and how long it will take."""
+
+    queue_size: int
+    calls: int
+    usd: float
+    seconds: float
+    usd_per_conversation: float
+    based_on: str
+
+
+class AnalysisSwitch(BaseModel):
+    """Whether analysis is paused."""
+
+    paused: bool
+
+
+# --- operations ---------------------------------------------------------------------------------------------
+
+
+class Health(BaseModel):
+    """The state of the service; `reasons` says why it is not `ok`."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    reasons: list[str]
+    queue_size: int
+    summary_queue_size: int
+    worker_running: bool
+    worker_restarts: int
+    worker_last_death: str | None
+    db_ok: bool
+    analyzer: str
+    model: str
+    circuit: Literal["closed", "open", "half_open"] | None
+    oldest_queued_seconds: float
+    drain_seconds: float | None
+    started_at: str
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+# --- errors -------------------------------------------------------------------------------------------------
+
+
+class Code(StrEnum):
+    """Every `error` code; there are no others."""
+
+    INVALID_SCHEMA = "invalid_schema"
+    INVALID_QUERY = "invalid_query"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
+    QUEUE_FULL = "queue_full"
+    STORAGE_FULL = "storage_full"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
+
+
+class ErrorOut(BaseModel):
+    """The body of every error."""
+
+    error: Code
+    details: str | list[dict[str, Any]] | None = None
+    retry_after: int | None = None

@@ -1,4 +1,4 @@
-"""Answers so long, or so many, that it counts how their JSON is made."""
+"""A faster JSON response, for long answers and for busy routes."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from fastapi import Response
 
 
 class JsonAnswer(Response):
-    """JSON of what is finite, in a third of the standard library's time: 0.2 ms for 100 insights, not 0.7."""
+    """JSON by pydantic-core, without NaN and Infinity: 0.2 ms for 100 insights where `json` takes 0.7."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """The body."""
+        """The body as bytes."""
         return pydantic_core.to_json(content)

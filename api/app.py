@@ -1,10 +1,10 @@
-"""The application: every route, every middleware, and the lifespan that owns what they use."""
+"""The application: routes, middleware, and the lifespan that owns the resources they use."""
 
 from fastapi import FastAPI
 
 from api import errors, middleware
 from api.lifespan import lifespan
-from api.openapi import Documented, method_not_allowed
+from api.openapi import InsightsApp, method_not_allowed
 from api.routes import chats, conversations, insights, intake, operations, sockets, spending, summaries
 from core import clock as clocks
 from core.clock import Clock
@@ -14,21 +14,21 @@ from rate_limiter import InboundLimiter
 
 
 def create_app(settings: Settings, clock: Clock = clocks.now) -> FastAPI:
-    """The application; `clock` gives UTC microseconds. It holds no resource before its lifespan starts."""
+    """The application; `clock` gives UTC microseconds. It opens no resource before its lifespan starts."""
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
-    app = Documented(
+    app = InsightsApp(
         title="Insights Platform",
         version="0.1.0",
-        description="Takes in support conversations, has Grok analyse them, serves what it found.",
+        description="Stores support conversations, analyses them with Grok, and serves the insights.",
         lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
     app.add_exception_handler(405, method_not_allowed)
     middleware.install(app, metrics, limiter)
-    # Those that have to be fast first, because a request tries route after route, and not by include_router, which
-    # matches each twice: together 4 % of a post's CPU, and of twenty routes 0.1 ms.
-    ours = (intake, insights, conversations, chats, summaries, spending, operations, sockets)
-    app.router.routes[:0] = [route for each in ours for route in each.router.routes]
+    # The busy routes come first, because a request tries one after the other. include_router would match each
+    # twice: 4 % of a post's CPU, and 0.1 ms for twenty routes.
+    routers = (intake, insights, conversations, chats, summaries, spending, operations, sockets)
+    app.router.routes[:0] = [route for module in routers for route in module.router.routes]
     return app

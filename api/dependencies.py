@@ -1,4 +1,4 @@
-"""What the process owns. The lifespan builds one and hands it to every request."""
+"""The resources of the process, which the lifespan builds and every request receives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from worker.summaries.processor import SummaryProcessor
 
 @dataclass(frozen=True)
 class Resources:
-    """Everything that is opened at start and closed at the end."""
+    """Everything that is opened at startup and closed at shutdown."""
 
     settings: Settings
     clock: Clock
@@ -36,8 +36,8 @@ class Resources:
     hub: Hub
     limiter: InboundLimiter
     waiters: Waiters
-    summarised: Waiters
-    """Who waits for which conversation's summary."""
+    summary_waiters: Waiters
+    """Requests that wait for a summary, by conversation."""
     capacity: Capacity
     gateway: Gateway
     processor: BatchProcessor
@@ -48,19 +48,19 @@ class Resources:
 
 
 class LifespanState(TypedDict):
-    """What the lifespan yields; requests see it as `request.state`."""
+    """What the lifespan yields; `request.state` holds it."""
 
     resources: Resources
 
 
-def of(connection: HTTPConnection) -> Resources:
-    """The process's resources, for a request or a socket."""
+def resources_of(connection: HTTPConnection) -> Resources:
+    """The resources, from a request or a socket."""
     return cast(Resources, connection.state.resources)
 
 
-async def _owned(request: Request) -> Resources:
-    # FastAPI sends every dependency that is no coroutine to a thread and back: 0.3 ms of CPU.
-    return of(request)
+async def _resources(request: Request) -> Resources:
+    # A coroutine, because FastAPI runs any other dependency in a thread: 0.3 ms of CPU.
+    return resources_of(request)
 
 
-Owned = Annotated[Resources, Depends(_owned)]
+ResourcesDep = Annotated[Resources, Depends(_resources)]

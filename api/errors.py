@@ -1,43 +1,21 @@
-"""What can go wrong for a client: a closed set of codes, one envelope, and the one mapping from errors to both."""
+"""Errors as clients see them: the one mapping from exceptions to status, code and body."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import describe
-from core.errors import ChatFull, Conflicts, NotWritable, Refusal
+from core.errors import ChatFull, Conflicts, InsightsError, NotWritable, Refusal
+from schemas import Code, ErrorOut
 from store.engine.faults import database_fault
-
-
-class Code(StrEnum):
-    """Every `error` that an answer can carry; there are no others."""
-
-    INVALID_SCHEMA = "invalid_schema"
-    INVALID_QUERY = "invalid_query"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    CONFLICT = "conflict"
-    PAYLOAD_TOO_LARGE = "payload_too_large"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    RATE_LIMIT_EXCEEDED = "rate_limit_exceeded"
-    QUEUE_FULL = "queue_full"
-    STORAGE_FULL = "storage_full"
-    DATABASE_UNAVAILABLE = "database_unavailable"
-    OVERLOADED = "overloaded"
-    INTERNAL_ERROR = "internal_error"
-
 
 STATUS: Mapping[Code, int] = {
     Code.INVALID_SCHEMA: 400,
@@ -56,22 +34,22 @@ STATUS: Mapping[Code, int] = {
     Code.OVERLOADED: 503,
     Code.INTERNAL_ERROR: 500,
 }
-# Where a status has several codes, the framework's own exceptions mean the first.
+# The framework's own exceptions have only a status; of several codes they mean the first.
 BY_STATUS: Mapping[int, Code] = {status: code for code, status in reversed([*STATUS.items()])}
-COME_AGAIN = frozenset({429, 503})
+RETRYABLE = frozenset({429, 503})
 
 Details = str | Sequence[Mapping[str, object]]
 log = structlog.get_logger()
 
 
-class ApiError(HTTPException):
-    """An answer that is no success. Raise it anywhere below a route.
+class ApiError(InsightsError, HTTPException):
+    """An error answer with this code. Raise it anywhere below a route.
 
-    `details` is a string, for bulk a list of `{"index", "error"}`; never a value that was sent.
-    `retry_after` is in whole seconds; a 429 or 503 without one says 1.
+    `details` is a string, or for arrays a list of `{"index", "error"}`; it never repeats a value that was sent.
+    `retry_after` is in whole seconds; it is 1 for a 429 or 503 without one.
     """
 
-    # An HTTPException is all that FastAPI lets pass while it reads a body; it answers 400 to any other.
+    # While FastAPI reads a body it lets only an HTTPException pass and answers 400 to any other.
     def __init__(
         self,
         code: Code,
@@ -84,41 +62,33 @@ class ApiError(HTTPException):
         super().__init__(status, detail=code.value, headers=headers)
         self.code = code
         self.details = details
-        self.retry_after = 1 if retry_after is None and status in COME_AGAIN else retry_after
+        self.retry_after = 1 if retry_after is None and status in RETRYABLE else retry_after
 
     def envelope(self) -> dict[str, object]:
-        """The answer's body: `error`, and `details` and `retry_after` where there are any."""
+        """The body: `error`, with `details` and `retry_after` if there are any."""
         body = {"error": self.code.value, "details": self.details, "retry_after": self.retry_after}
         return {name: value for name, value in body.items() if value is not None}
 
     def response(self) -> Response:
-        """The answer."""
+        """The HTTP response."""
         headers = dict(self.headers or {})
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
-        # json's ASCII output also carries the lone surrogates that a client's field name may hold.
+        # ASCII output can also carry lone surrogates, which a client's field name may contain.
         body = json.dumps(self.envelope())
         return Response(body, self.status_code, headers, media_type="application/json")
 
 
-class Envelope(BaseModel):
-    """The body of every answer that is no success."""
-
-    error: Code
-    details: str | list[dict[str, Any]] | None = None
-    retry_after: int | None = None
-
-
 def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that may answer with these codes."""
+    """The `responses=` of a route that can answer with these codes."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(STATUS[code], []).append(code.value)
-    return {status: {"model": Envelope, "description": ", ".join(by_status[status])} for status in by_status}
+    return {status: {"model": ErrorOut, "description": ", ".join(by_status[status])} for status in by_status}
 
 
 def install(app: FastAPI) -> None:
-    """Make every exception that leaves a route an envelope. Add other middlewares after this."""
+    """Turn every exception that leaves a route into an error answer. Add other middleware after this."""
     for kind in (HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
     app.add_middleware(LastResort)
@@ -129,7 +99,7 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 
 def to_api_error(error: Exception) -> ApiError:
-    """The one mapping from what was raised to what is answered."""
+    """The one mapping from exceptions to answers."""
     match error:
         case ApiError():
             return error
@@ -149,7 +119,7 @@ def to_api_error(error: Exception) -> ApiError:
 def _from_refusal(error: Refusal) -> ApiError:
     match error:
         case Conflicts():
-            return ApiError(Code.CONFLICT, clashes(error.at.items()))
+            return ApiError(Code.CONFLICT, conflict_details(error.at.items()))
         case ChatFull():
             return ApiError(Code.CONFLICT, [{"index": error.at, "error": error.reason}])
         case NotWritable():
@@ -158,9 +128,9 @@ def _from_refusal(error: Refusal) -> ApiError:
             return ApiError(Code.OVERLOADED)
 
 
-def clashes(at: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
-    """The `details` of a conflict: pairs of an item's index and the id that it clashes with."""
-    return [{"index": index, "error": "conflict", "conversation_id": id_} for index, id_ in at]
+def conflict_details(conflicts: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
+    """The `details` of a conflict, from pairs of an item's index and the id that is known already."""
+    return [{"index": index, "error": "conflict", "conversation_id": id_} for index, id_ in conflicts]
 
 
 def _from_http(error: HTTPException) -> ApiError:
@@ -180,11 +150,11 @@ def _from_validation(error: RequestValidationError) -> ApiError:
 
 
 class LastResort:
-    """Answers what no handler knew, and logs it once.
+    """Answers every exception that no handler took, and logs it once.
 
-    Starlette would answer such an exception outside every other middleware, so without request id and
-    metrics, and raise it again for the server to log. What breaks a started answer still goes that way: only
-    the server can cut the connection.
+    Starlette would answer it outside all other middleware, so without request id and metrics, and raise it
+    again for the server to log. An exception after the response has started still takes that way: only the
+    server can cut the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Insights in other forms than JSON: which one is wanted, and the lines of it."""
+"""Exports of insights: content negotiation, and the lines of CSV and NDJSON."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 FORMS = (JSON, NDJSON, CSV)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""Characters that begin a formula in a spreadsheet."""
 
 COLUMNS = (
     "conversation_id",
@@ -34,8 +34,8 @@ COLUMNS = (
 View = Mapping[str, Any]
 
 
-def wanted(accept: str) -> str:
-    """The form that an `Accept` header asks for; JSON where it asks for none of them, or for any."""
+def preferred_form(accept: str) -> str:
+    """The media type that an `Accept` header prefers; JSON if it names none of ours, or accepts any."""
     ranges = list(_ranges(accept))
     return max(FORMS, key=lambda form: (*_quality(form, ranges), form == JSON))
 
@@ -55,25 +55,25 @@ def _number(text: str) -> float:
 
 
 def _quality(form: str, ranges: Iterable[tuple[str, float]]) -> tuple[float, int]:
-    """How much it is wanted and, of what is wanted equally, how plainly it was named."""
-    by_plainness = {form: 2, form.partition("/")[0] + "/*": 1, "*/*": 0}
-    found = [(by_plainness[name], quality) for name, quality in ranges if name in by_plainness]
-    plainness, quality = max(found, default=(-1, 0.0))
-    return (quality, plainness) if quality > 0 else (0.0, -1)
+    """The quality value of a media type, and how specifically it was named, which breaks ties."""
+    by_specificity = {form: 2, form.partition("/")[0] + "/*": 1, "*/*": 0}
+    found = [(by_specificity[name], quality) for name, quality in ranges if name in by_specificity]
+    specificity, quality = max(found, default=(-1, 0.0))
+    return (quality, specificity) if quality > 0 else (0.0, -1)
 
 
 def csv_header() -> str:
-    """The first line."""
+    """The header line of a CSV."""
     return _csv([COLUMNS])
 
 
 def csv_lines(views: Iterable[View]) -> str:
-    """A line for each insight; text that a spreadsheet would run as a formula begins with `'`."""
+    """One CSV line per insight; text that a spreadsheet would run as a formula is prefixed with `'`."""
     return _csv([_cell(value) for value in _values(view)] for view in views)
 
 
 def ndjson_lines(views: Iterable[View]) -> str:
-    """A JSON object a line."""
+    """One JSON object per line."""
     return "".join(json.dumps(view, ensure_ascii=False, separators=(",", ":")) + "\n" for view in views)
 
 

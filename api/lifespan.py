@@ -1,4 +1,4 @@
-"""The one lifespan that owns every resource: opened at the start, closed in reverse at the end."""
+"""The lifespan that owns every resource: opens all at startup and closes them in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 async def lifespan(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock
 ) -> AsyncIterator[LifespanState]:
-    """Build every resource, and take them down in reverse. Raises CannotStart."""
+    """Open every resource for the block, and close them in reverse order. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
             resources = await build(settings, metrics, limiter, clock, stack)

@@ -1,6 +1,6 @@
-"""What every request passes on its way in: request id, metrics, rate limits, the size of its body.
+"""Middleware for every request: request id, metrics, rate limits, body limits.
 
-Pure ASGI; `install` puts them in order. Starlette's BaseHTTPMiddleware would cost 0.3 ms a request.
+Pure ASGI: Starlette's BaseHTTPMiddleware would cost 0.3 ms a request.
 """
 
 import math
@@ -16,9 +16,10 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from api.errors import ApiError, Code
+from api.errors import ApiError
 from core.metrics import Metrics
 from rate_limiter import Decision, InboundLimiter
+from schemas import Code
 
 MEGABYTE = 1024 * 1024
 UNMATCHED = "unmatched"
@@ -36,7 +37,7 @@ STARTS = frozenset({"http.response.start", "websocket.accept"})
 
 @dataclass(frozen=True, slots=True)
 class BodySizes:
-    """How many bytes a request's body may have, by exact path, and all that are in progress together."""
+    """Limits in bytes: for one body, by exact path, and for all bodies in progress together."""
 
     default: int = MEGABYTE
     by_path: Mapping[str, int] = field(
@@ -46,7 +47,7 @@ class BodySizes:
 
 
 def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: BodySizes | None = None) -> None:
-    """Add every middleware of this file; those of `errors.install` are to be there already, inside these."""
+    """Add every middleware of this module. Call `errors.install` first: its middleware goes inside these."""
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
     app.add_middleware(RequestMetrics, durations=metrics.http_request_duration)
@@ -54,7 +55,7 @@ def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: Body
 
 
 class RequestId:
-    """Takes the client's X-Request-ID or makes one; the answer and every line logged meanwhile carry it."""
+    """Adds a request id, the client's X-Request-ID or a new one, to the answer and to all log lines meanwhile."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -64,7 +65,7 @@ class RequestId:
             return await self.app(scope, receive, send)
         given = _header(scope, b"x-request-id")
         request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
-        # The server runs each request in a task of its own, so what is bound here ends with it.
+        # The server runs each request in a task of its own, so this binding ends with the request.
         bind_contextvars(request_id=request_id.decode("ascii"))
 
         async def send_with_id(message: Message) -> None:
@@ -76,13 +77,13 @@ class RequestId:
 
 
 class RequestMetrics:
-    """Times each request under its route's template: a path may hold an id, and would be a series each."""
+    """Times each request by the template of its route: paths hold ids, and each would be a series of its own."""
 
     def __init__(
         self, app: ASGIApp, durations: Histogram, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.app = app
-        self._series = cache(durations.labels)  # finding the series costs twice as much as observing
+        self._series = cache(durations.labels)  # looking a series up costs twice as much as observing
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,15 +105,15 @@ class RequestMetrics:
 
 
 def _template(scope: Scope) -> str:
-    # FastAPI 0.165 leaves the original route in the scope, without the prefix it was included under; only
-    # this context knows the whole. A test holds it to that.
+    # FastAPI 0.165 leaves the original route in the scope, without the prefix of its router; only this context
+    # knows the whole path. A test pins that.
     context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     template: str = getattr(context, "path_format", UNMATCHED)
     return template
 
 
 class RateLimits:
-    """Answers 429 over the inbound limit, and tells every client of a limit where it stands."""
+    """Answers 429 above the inbound limit; with a limit set, every answer says how much of it is left."""
 
     def __init__(self, app: ASGIApp, limiter: InboundLimiter, refused: Counter) -> None:
         self.app = app
@@ -152,11 +153,11 @@ def _limit_headers(decision: Decision) -> tuple[tuple[bytes, bytes], ...]:
 
 
 class BodyLimits:
-    """Answers 413 to a body that is too large, and 503 when all in progress are too much for the memory.
+    """Answers 413 to a body that is too large, and 503 when all bodies in progress exceed their limit.
 
-    What counts is what was received, so that a client that announces megabytes and sends nothing takes no
-    room from the others; what was announced is refused early where it cannot fit. FastAPI's `max_body_size`
-    answers an announced length in plain text, whatever handlers say.
+    Only received bytes count, so that a client which announces megabytes and sends nothing takes no room from
+    others; an announced length that cannot fit is refused early. FastAPI's `max_body_size` would answer an
+    announced length in plain text, bypassing our handlers.
     """
 
     def __init__(self, app: ASGIApp, sizes: BodySizes) -> None:
@@ -209,5 +210,5 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 def _add_headers(message: Message, *headers: tuple[bytes, bytes]) -> None:
-    # A new list: a response object may be sent more than once.
+    # A new list, because a response object may be sent more than once.
     message["headers"] = [*message.get("headers", ()), *headers]

@@ -1,4 +1,4 @@
-"""The OpenAPI document of what the service takes and answers, and the one answer that is read from it."""
+"""The OpenAPI document, and the 405 answer that is derived from it."""
 
 from typing import Any
 
@@ -7,14 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from api.errors import ApiError, Code, to_api_error
+from api.errors import ApiError, to_api_error
+from schemas import Code
 
 
-class Documented(FastAPI):
-    """A FastAPI whose document has no 422: what it would stand for is answered 400."""
+class InsightsApp(FastAPI):
+    """A FastAPI whose OpenAPI document lists no 422: this service answers 400 instead."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document; FastAPI makes it once."""
+        """The document; FastAPI builds it once."""
         document = super().openapi()
         for operations in document["paths"].values():
             for operation in operations.values():
@@ -25,7 +26,7 @@ class Documented(FastAPI):
 
 
 async def method_not_allowed(request: Request, error: Exception) -> Response:
-    """405 with all methods of the path: Starlette names the first route's, and every operation is a route."""
+    """A 405 that allows all methods of the path: Starlette names only those of the first matching route."""
     methods = _methods(request.app.openapi()["paths"], request.url.path)
     if not methods:
         return to_api_error(error).response()

@@ -1,4 +1,4 @@
-"""A request's body becomes what it stands for, or a 400 that names the field."""
+"""Request bodies: parse and validate JSON, or answer 400 with the name of the field."""
 
 import json
 import re
@@ -8,23 +8,24 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from api.errors import ApiError, Code, Details
+from api.errors import ApiError, Details
 from api.problems import describe
+from schemas import Code
 
 Parsed = TypeVar("Parsed")
 Complaints = str | dict[int, str]
-"""What is wrong with a body as a whole, or with items of an array by their index."""
+"""Problems of a body as a whole, or of items of an array by index."""
 SMALL_BODY = 65_536
 MAX_CONTAINERS = 150_000
-MAX_COLONS, FIELDS_EACH = 200_000, 6
+MAX_COLONS, FIELDS_PER_OBJECT = 200_000, 6
+"""Colons occur in prose, too: one in fifty characters, with ten million characters in a bulk."""
 MAX_PROBLEMS = 10_000
-"""Colons are also in prose: one in fifty characters of ten million."""
 NUL_ESCAPE = b"\\u0000"
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 async def read_json(request: Request) -> bytes:
-    """The body. Raises ApiError where it is not said to be JSON."""
+    """The body. Raises ApiError unless Content-Type is JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
@@ -33,16 +34,16 @@ async def read_json(request: Request) -> bytes:
     return await request.body()
 
 
-def parse(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
+def parse_body(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
     """The value of a JSON body.
 
-    Raises ApiError: `details` is one line, or where an array's items are bad a list of `{"index", "error"}`.
+    Raises ApiError; its `details` are one line, or for items of an array a list of `{"index", "error"}`.
     """
     _refuse_bombs(body)
     try:
         parsed = adapter.validate_json(body)
     except ValidationError as error:
-        if error.error_count() > MAX_PROBLEMS:  # putting them into words would take a kilobyte each
+        if error.error_count() > MAX_PROBLEMS:  # describing each would take a kilobyte
             raise ApiError(Code.INVALID_SCHEMA, f"The body has {error.error_count():,} problems") from None
         raise ApiError(Code.INVALID_SCHEMA, _details(_complaints(adapter, body, error))) from None
     if NUL_ESCAPE in body and (unstorable := _unstorable(_loads(body))):
@@ -51,14 +52,14 @@ def parse(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
 
 
 def _refuse_bombs(body: bytes) -> None:
-    """Refuse what is small on the wire and huge in memory: 1.4 million unknown fields took 1.7 GB and 18 s.
+    """Refuse bodies that are small on the wire and huge in memory: 1.4 million unknown fields took 1.7 GB and 18 s.
 
-    The largest honest bulk, 500 dialogues in 16 MB, has some 110,000 objects of five fields each.
+    The largest legitimate bulk, 500 dialogues in 16 MB, has some 110,000 objects of five fields each.
     """
     if len(body) < SMALL_BODY:
         return
     objects, arrays, colons = (body.count(mark) for mark in (b"{", b"[", b":"))
-    if max(objects, arrays) > MAX_CONTAINERS or colons > MAX_COLONS + FIELDS_EACH * objects:
+    if max(objects, arrays) > MAX_CONTAINERS or colons > MAX_COLONS + FIELDS_PER_OBJECT * objects:
         raise ApiError(Code.PAYLOAD_TOO_LARGE, "The body has too many values")
 
 
@@ -67,11 +68,11 @@ def _complaints(adapter: TypeAdapter[Parsed], body: bytes, error: ValidationErro
     unstorable = _unstorable(document)
     if not isinstance(unstorable, dict):
         return unstorable or _problems(error)
-    # A lone surrogate ends the reading of JSON: what is wrong with the other items shows only here.
+    # A lone surrogate stops the JSON validator, so the problems of the other items show only here.
     try:
         adapter.validate_python(document)
-    except ValidationError as again:
-        others = _problems(again)
+    except ValidationError as other_problems:
+        others = _problems(other_problems)
         return others if isinstance(others, str) else {**others, **unstorable}
     return unstorable
 
@@ -97,11 +98,11 @@ def _problems(error: ValidationError) -> Complaints:
 
 
 def _unstorable(document: object) -> Complaints | None:
-    """Where a text is that no database can hold, or None."""
+    """Problems with strings that no database can store, or None."""
     if not isinstance(document, list):
-        return _where(document)
-    found = ((index, _where(item)) for index, item in enumerate(document))
-    return {index: where for index, where in found if where} or None
+        return _unstorable_string(document)
+    found = ((index, _unstorable_string(item)) for index, item in enumerate(document))
+    return {index: problem for index, problem in found if problem} or None
 
 
 def _loads(body: bytes) -> object:
@@ -111,8 +112,8 @@ def _loads(body: bytes) -> object:
         return None
 
 
-def _where(document: object) -> str | None:
-    for path, text, is_key in _texts(document):
+def _unstorable_string(document: object) -> str | None:
+    for path, text, is_key in _strings(document):
         bad = UNSTORABLE.search(text)
         if bad:
             what = "U+0000 is" if bad.group() == "\0" else "lone surrogates are"
@@ -121,10 +122,10 @@ def _where(document: object) -> str | None:
     return None
 
 
-def _texts(document: object) -> Iterator[tuple[Sequence[int | str], str, bool]]:
-    """Every text of a document: its path, itself, and whether it is a name (its path is then its object's).
+def _strings(document: object) -> Iterator[tuple[Sequence[int | str], str, bool]]:
+    """Every string of a document: its path, the string, and whether it is a name (then the path is its object's).
 
-    Without recursion, which the depth of what a client sends could drive to its end.
+    Iterative, because a deeply nested body would exhaust the recursion limit.
     """
     path: list[int | str] = []
     if isinstance(document, str):

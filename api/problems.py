@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in words that name the field and repeat no value."""
+"""Pydantic's validation problems in plain English: each names its field, none repeats a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,17 +7,17 @@ MAX_PROBLEMS = 10
 MAX_DETAILS = 1_000
 MAX_NAME = 64
 
-# Pydantic's own words for these repeat what was sent.
+# Pydantic's own messages for these repeat what was sent.
 QUOTING = frozenset({"uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"})
 OBJECTS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 def describe(problems: Iterable[Mapping[str, Any]], noun: str = "field") -> str:
-    """Pydantic's error dicts in one line: each names its field and what is wrong, none repeats a value.
+    """Pydantic's error dicts in one line of at most ten problems and 1,000 characters.
 
-    At most ten problems and 1,000 characters; `noun` is what a name is called that is missing or unknown.
+    `noun` is the word for a missing or unknown name: `field` or `parameter`.
     """
-    # A body can hold a million problems: only those that are shown are put into words.
+    # A body can have a million problems: only those that are shown are described.
     found = list(problems)
     shown = "; ".join(_problem(problem, noun) for problem in found[:MAX_PROBLEMS])[:MAX_DETAILS]
     return f"{shown}; and {len(found) - MAX_PROBLEMS} more" if len(found) > MAX_PROBLEMS else shown
@@ -53,7 +53,7 @@ def _words(kind: str, problem: Mapping[str, Any]) -> str:
 
 
 def _tag(problem: Mapping[str, Any]) -> str:
-    """The field that tells which of several forms a value has."""
+    """The discriminator: the field that says which of several forms a value has."""
     return _path([*problem["loc"], _unquoted(problem["ctx"]["discriminator"])])
 
 
@@ -69,6 +69,6 @@ def _path(loc: Sequence[int | str]) -> str:
 
 
 def _name(part: str) -> str:
-    # An unknown field's name is the client's: cut it, and keep control characters out of logs.
+    # The client chose the name of an unknown field: cut it, and keep control characters out of logs.
     shown = "".join(c if c.isprintable() else "?" for c in part[:MAX_NAME])
     return shown + "..." if len(part) > MAX_NAME else shown

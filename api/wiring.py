@@ -1,4 +1,4 @@
-"""What depends on what: every resource of the process, built from the settings."""
+"""Builds every resource of the process from the settings, in the order of their dependencies."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from functools import partial
 
 import database
 from api.dependencies import Resources
-from api.views.live import messages_after, tell
+from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
 from core.clock import Clock
@@ -29,8 +29,8 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.indexing import Indexing
 from services.intake import Intake
-from services.live import LOOK_EVERY, Hub
-from services.live_summaries import LEAST_QUIET, LONGEST, LiveSummaries
+from services.live import POLL_SECONDS, Hub
+from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.retention import Retention
 from store.engine import disk
 from store.queue import analysis
@@ -43,42 +43,43 @@ from worker.summaries.calls import SummaryCalls
 from worker.summaries.processor import SummaryProcessor
 
 OFFLINE_BATCH = 50
-"""A commit of 250 made a post beside it wait for 153 ms at the 99th percentile, one of 50 for 43."""
+"""A commit of 250 delayed concurrent posts by 153 ms at the 99th percentile, one of 50 by 43."""
 GRACE_FOR_CALLS = 3.0
-"""Seconds at SIGTERM; a busy database may take 2 more."""
+"""Seconds that calls in flight get at SIGTERM; a busy database may take 2 more."""
 Work = Callable[[], Awaitable[None]]
 
 
 async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
 ) -> Resources:
-    """Open everything that the process owns; whoever owns `stack` closes it."""
+    """Open every resource; closing `stack` closes them."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     await _recover(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
-    waiters, summarised = Waiters(), Waiters()
+    waiters, summary_waiters = Waiters(), Waiters()
     hub, live = _live(settings, db, clock)
     accounting = Accounting(
-        metrics, ended=partial(_told, capacity, waiters), summarised=partial(_summarised, summarised, live)
+        metrics,
+        ended=partial(_conversations_ended, capacity, waiters),
+        summarised=partial(_summaries_ended, summary_waiters, live),
     )
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
-    taker = Intake(db, clock, processor.wake, capacity.ensure_writable)
     quiet = settings.chat_quiet_seconds
-    talk = Chats(db, clock, quiet, processor.wake, capacity.ensure_writable, partial(tell, hub))
-    owned = Resources(
+    chats = Chats(db, clock, quiet, processor.wake, capacity.ensure_writable, partial(publish, hub))
+    resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=taker,
-        chats=talk,
+        intake=Intake(db, clock, processor.wake, capacity.ensure_writable),
+        chats=chats,
         hub=hub,
         limiter=limiter,
         waiters=waiters,
-        summarised=summarised,
+        summary_waiters=summary_waiters,
         capacity=capacity,
         gateway=gateway,
         processor=processor,
@@ -86,21 +87,21 @@ async def build(
         workers=_workers(processor, summariser, clock),
         started_at=clock(),
     )
-    await _start(owned, live, stack)
-    return owned
+    await _start(resources, live, stack)
+    return resources
 
 
-async def _start(owned: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
-    others = [Supervised(name, run, owned.clock) for name, run in _others(owned, live)]
-    for each in (*owned.workers, *others):
-        await stack.enter_async_context(each.started())
+async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
+    background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
+    for task in (*resources.workers, *background):
+        await stack.enter_async_context(task.started())
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
-    """Put back what another life of this process held; on PostgreSQL other processes hold theirs."""
+    """Release the leases of a previous run. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for waiting in (analysis, summary_queue):
-            await db.write(partial(waiting.recover, now=clock()))
+        for queue in (analysis, summary_queue):
+            await db.write(partial(queue.recover, now=clock()))
 
 
 async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Hold, clock: Clock) -> Capacity:
@@ -111,23 +112,23 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
 
 
 def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
-    """Who listens to which chat, and what becomes of it when such a chat has been quiet."""
-    quiet = Debounce(max(settings.chat_quiet_seconds, LEAST_QUIET), LONGEST, time.monotonic)
-    poll = LOOK_EVERY[settings.url.get_backend_name()]
-    hub = Hub(partial(messages_after, db), poll=poll, grew=quiet.touch)
+    """The hub of live chats, and the summaries that are written once such a chat is quiet."""
+    quiet = Debounce(max(settings.chat_quiet_seconds, MIN_QUIET), MAX_WAIT, time.monotonic)
+    poll = POLL_SECONDS[settings.url.get_backend_name()]
+    hub = Hub(partial(live_messages_after, db), poll=poll, on_growth=quiet.touch)
     return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
 
 
-def _summarised(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:
-    told = list(ids)
-    waiters.tell(told)
-    live.ended(told)
+def _summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:
+    ended = list(ids)
+    waiters.notify(ended)
+    live.ended(ended)
 
 
-def _told(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
-    told = list(ids)
-    capacity.count_ended(len(told))
-    waiters.tell(told)
+def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
+    ended = list(ids)
+    capacity.count_ended(len(ended))
+    waiters.notify(ended)
 
 
 def _workers(
@@ -140,21 +141,24 @@ def _workers(
 
 
 async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
-    """At once: each has the whole grace."""
-    await asyncio.gather(*(each.finish(GRACE_FOR_CALLS) for each in processors))
+    """Concurrently, so that each gets the whole grace period."""
+    await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))
 
 
-def _others(owned: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
-    """What else runs beside the requests."""
-    yield "monitor", owned.capacity.run
-    yield "group_commit", owned.intake.group.run
-    yield "group_commit_of_chats", owned.chats.group.run
-    yield "indexing", Indexing(owned.database).run
-    yield "live_summaries", partial(live.run, owned.summariser.wake)
-    if isinstance(owned.gateway, Fallback):
-        yield "fallback", owned.gateway.run
-    if owned.settings.retention_days is not None:
-        yield "retention", Retention(owned.database, owned.settings.retention_days, owned.clock).run
+def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    """The background tasks apart from the workers, by name."""
+    yield "monitor", resources.capacity.run
+    yield "group_commit", resources.intake.group.run
+    yield "group_commit_of_chats", resources.chats.group.run
+    yield "indexing", Indexing(resources.database).run
+    yield "live_summaries", partial(live.run, resources.summariser.wake)
+    if isinstance(resources.gateway, Fallback):
+        yield "fallback", resources.gateway.run
+    if resources.settings.retention_days is not None:
+        yield (
+            "retention",
+            Retention(resources.database, resources.settings.retention_days, resources.clock).run,
+        )
 
 
 def _processors(
@@ -165,7 +169,7 @@ def _processors(
     live: LiveSummaries,
     clock: Clock,
 ) -> tuple[BatchProcessor, SummaryProcessor]:
-    """One for each queue. What leaves by the same gate shares its places in flight."""
+    """One processor per queue. Both use one gateway and share its limit of calls in flight."""
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
@@ -173,7 +177,7 @@ def _processors(
         call_timeout=settings.grok_timeout_seconds,
         flush_after=settings.batch_flush_seconds if gateway.budget else 0,
         backoff=backoff(settings),
-        # It saves calls, and offline there are none.
+        # The prefilter saves calls, and the offline analyzer makes none.
         prefilter=settings.prefilter == "on" and gateway.budget is not None,
     )
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
@@ -190,7 +194,7 @@ def _processors(
         clock=clock,
         token=_token,
     )
-    calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.hearing)
+    calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     return batches, SummaryProcessor(calls, quarantine, token=_token)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of `/insights` and `/trends`, and of plain SQL beside it."""
+"""The questions for `/insights` and `/trends`, and the same questions in plain SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Question = tuple[Window, Filters]
 
 @dataclass
 class Run:
-    """A service to ask, the database behind it, and how often to ask."""
+    """A service to query, the database behind it, and the number of requests per question."""
 
     client: Client
     plain: Plain
@@ -27,19 +27,19 @@ class Run:
     dice: Random = field(default_factory=lambda: Random(7))  # noqa: S311  nothing is kept secret with it
 
     def questions(self, case: Case, window: str) -> list[Question]:
-        """As many as are asked, each at another place."""
+        """`requests` questions of a case, each for a window at a random place."""
         first = self.last - round((self.last - self.first) * case.newest)
         places = (placed(self.dice, first, self.last, WINDOWS[window]) for _ in range(self.requests))
         return [(place, case.filters(self.dice)) for place in places]
 
     def pages(self, asked: Sequence[Question]) -> Times:
-        """First pages."""
+        """Request the first page of each question."""
         for place, filters in asked:
             self.client.get(INSIGHTS, place.parameters() | filters)
         return self.client.taken()
 
     def pages_in_sql(self, asked: Sequence[Question]) -> list[float]:
-        """The same in plain SQL, whose counts have to agree."""
+        """The milliseconds of the same questions in plain SQL, whose counts must agree."""
         return [self._page_in_sql(place, filters) for place, filters in asked]
 
     def _page_in_sql(self, place: Window, filters: Filters) -> float:
@@ -71,7 +71,7 @@ class Run:
         return cursor
 
     def trend_windows(self, days: int) -> list[Window]:
-        """As many windows of so many days as are asked."""
+        """`requests` windows of so many days at random places."""
         length = days * MICROSECONDS[DAY]
         return [placed(self.dice, self.first, self.last, length) for _ in range(self.requests)]
 

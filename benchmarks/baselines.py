@@ -1,7 +1,7 @@
-"""What intake is measured against: the same models without a database, and a commit for each request.
+"""Baselines for intake: an endpoint with the same models but no database, and one that commits every request.
 
     uvicorn benchmarks.baselines:bare          a typed endpoint that stores nothing
-    uvicorn benchmarks.baselines:commit_each   the usual way: a session, two inserts and a commit a request
+    uvicorn benchmarks.baselines:commit_each   the usual way: a session, two inserts and a commit per request
 
 The second stores in the file that `DB_PATH` names, as durably as the service does.
 """
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from core.clock import now
 from models import QUEUED, conversations, messages, metadata
-from schemas import Accepted, Conversation
+from schemas import AcceptedOut, Conversation
 from services.intake import conversation_id
 
 PATH = "/api/v1/conversations"
@@ -32,9 +32,9 @@ def _accepted(id_: str) -> dict[str, Any]:
 bare = FastAPI()
 
 
-@bare.post(PATH, status_code=202, response_model=Accepted)
+@bare.post(PATH, status_code=202, response_model=AcceptedOut)
 async def validate(sent: Conversation) -> dict[str, Any]:
-    """Validate, and forget."""
+    """Validate a post and store nothing."""
     return _accepted(conversation_id(now()))
 
 
@@ -63,7 +63,7 @@ async def _session(request: Request) -> AsyncIterator[AsyncSession]:
 commit_each = FastAPI(lifespan=_sessions)
 
 
-@commit_each.post(PATH, status_code=202, response_model=Accepted)
+@commit_each.post(PATH, status_code=202, response_model=AcceptedOut)
 async def store(sent: Conversation, session: Annotated[AsyncSession, Depends(_session)]) -> dict[str, Any]:
     """Store in a transaction of its own."""
     at = now()

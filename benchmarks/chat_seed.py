@@ -51,7 +51,7 @@ Rows = dict[str, list[Row]]
 
 
 def word(rank: int) -> str:
-    """The word that is the so manieth in commonness, from 1 on."""
+    """The word with this rank in frequency, counted from 1."""
     high, low = divmod(rank, len(SYLLABLES))
     return SYLLABLES[high % 100] + SYLLABLES[low] + ("" if high < 100 else SYLLABLES[high // 100])
 

@@ -27,7 +27,7 @@ from benchmarks.questions import Window, placed
 from benchmarks.results import Figure, Result, finish
 from benchmarks.timing import Client, Json, Times, percentile
 from domain.buckets import DAY, MICROSECONDS
-from domain.search_words import wanted
+from domain.search_words import phrases_in
 from store.search import index
 from tests.support.databases import KINDS, SQLITE, fresh
 from tests.support.service import Process, address
@@ -195,7 +195,7 @@ def _count(question: Question) -> Callable[[Connection], int]:
     asked = question.parameters
 
     def count(connection: Connection) -> int:
-        found = index.matches(connection, wanted(asked["keyword"]), asked.get("user_id"))
+        found = index.matching_messages(connection, phrases_in(asked["keyword"]), asked.get("user_id"))
         return connection.scalar(select(func.count()).select_from(found)) or 0
 
     return count

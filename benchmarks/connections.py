@@ -1,4 +1,4 @@
-"""Whether ten thousand connections that post at once are all answered, and what was accepted is stored.
+"""Ten thousand connections post at once: checks that all are answered and all accepted posts are stored.
 
     python -m benchmarks.connections [--full] [--databases sqlite postgresql]
 
@@ -43,7 +43,7 @@ STORED, COME_AGAIN = 202, 503
 
 @dataclass
 class Round:
-    """What became of the posts of one round."""
+    """The results of the posts of one round."""
 
     name: str
     answers: list[tuple[int, bool, Json]] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Connection:
         self._streams = await asyncio.open_connection(*self._where)
 
     async def post(self, round_: Round) -> None:
-        """Connect where that has not been done, post, and note what was answered."""
+        """Connect if necessary, post, and record the answer."""
         since = time.monotonic()
         try:
             async with asyncio.timeout(LONGEST_WAIT):
@@ -184,7 +184,7 @@ async def _sample(process: psutil.Process, megabytes: list[float]) -> None:
 
 
 def _stored(url: str, ids: Sequence[str]) -> int:
-    """How many of these conversations there are."""
+    """Count the stored ones among these conversations."""
     found = 0
     with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         for first in range(0, len(ids), AT_ONCE):

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.results import ROOT, Figure, Result, finish
+from client.importers.rows import Rejected, opened
+from client.importers.threads import Threads
 from core.settings import Settings
 from domain.analysis import Usage
-from domain.text import why_not_worth_asking
+from domain.text import prefilter_reason
 from domain.topics import BUILT_IN
-from ingest.rows import Rejected, opened
-from ingest.threads import Threads
 from ingest_data import SAMPLE
 from llm.prices import TICKS_PER_USD, cost_ticks
 from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
@@ -183,7 +183,7 @@ def _sizes(works: Sequence[Work], model: str) -> Iterator[Figure]:
 def saved(what: str, jobs: Sequence[Job], model: str) -> Iterator[Figure]:
     """What each way of saving saves, one after the other, each of what those before it left."""
     works = asked(jobs)
-    worth = [work for work in works if why_not_worth_asking([said for _, said in work.job.turns]) is None]
+    worth = [work for work in works if prefilter_reason([said for _, said in work.job.turns]) is None]
     different = list({work.key: work for work in worth}.values())
     before = whole = bill(works, 1, model)
     thousand = 1_000 / len(jobs)

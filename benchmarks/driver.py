@@ -1,4 +1,4 @@
-"""Posts conversations over many connections as fast as they are answered, and says how fast that was.
+"""Posts conversations over many connections as fast as they are answered, and reports the throughput.
 
     python -m benchmarks.driver http://127.0.0.1:8000/api/v1/conversations --connections 64 --seconds 5
 
@@ -32,7 +32,7 @@ def text_of(number: int) -> str:
 
 
 def author_of(number: int) -> str:
-    """Who says it."""
+    """The author of the conversation with this number."""
     return f"customer{number % AUTHORS}"
 
 

@@ -24,7 +24,8 @@ from benchmarks.processes import cpu_seconds, fake_grok, service
 from benchmarks.results import Figure, Result, finish
 from core.settings import Settings
 from domain.topics import BUILT_IN
-from llm.prompts import read_rows, request_body, system_message
+from llm.analysis_answers import parse_rows
+from llm.prompts import request_body, system_message
 from tests.fake_grok.server import KEY
 from tests.support.service import Process
 
@@ -171,7 +172,7 @@ def _asked(http: httpx.Client, grok: str, first: int) -> int:
     body = request_body(texts, system=system, model=model, effort="none", strict=True)
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
     answer = http.post(f"{grok}/v1/chat/completions", content=body, headers=headers).raise_for_status().json()
-    rows, _ = read_rows(answer["choices"][0]["message"]["content"], BATCH)
+    rows, _ = parse_rows(answer["choices"][0]["message"]["content"], BATCH)
     return len(rows)
 
 

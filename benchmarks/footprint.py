@@ -1,4 +1,4 @@
-"""What it needs: memory and CPU idle, with a million queued, under full load and after an hour's worth of posts.
+"""The service's memory and CPU: idle, with a million queued, under full load and after an hour's worth of posts.
 
     python -m benchmarks.footprint [--full] [--queued 1000000]
 

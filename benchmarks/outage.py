@@ -1,4 +1,4 @@
-"""A Grok that is down for a minute in every way, then comes back: what it costs, and how soon the queue drains.
+"""An outage of Grok for a minute, with every kind of fault: what it costs, and how soon the queue drains afterwards.
 
     python -m benchmarks.outage [--full]
 
@@ -79,7 +79,7 @@ class Grok:
     http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
 
     def steer(self, **order: Any) -> None:
-        """Tell it how to misbehave."""
+        """Set its faults."""
         self.http.post(f"{self.url}/__control", json=order).raise_for_status()
 
     def stats(self, **params: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Client:
     positions: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
-    """Milliseconds from saying to hearing."""
+    """Milliseconds from saying to draft_listener."""
     moments: list[float] = field(default_factory=list)
     """Seconds, on no matter which clock, at which a message was heard."""
     told: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Which CPUs threads may run on. What a system does not offer is left as it is."""
+"""CPU affinity of threads. On systems without it, these functions do nothing."""
 
 import os
 import sys
@@ -7,14 +7,14 @@ from contextlib import suppress
 
 
 def allowed() -> frozenset[int]:
-    """Those that the calling thread may run on; empty where the system does not say."""
+    """The CPUs that the calling thread may run on; empty if the system does not say."""
     return frozenset(os.sched_getaffinity(0)) if sys.platform == "linux" else frozenset()
 
 
 def spread(numbers: Iterable[int], thread: int = 0) -> None:
-    """Let a thread or process (the calling thread), and what it starts from now on, run on these."""
+    """Restrict a thread or process (0: the calling thread), and all that it starts from now on, to these CPUs."""
     wanted = frozenset(numbers)
     if wanted and sys.platform == "linux":
-        # A sandbox may forbid it, or the process be gone; the scheduler decides then, as ever.
+        # A sandbox may forbid it, or the process may have ended; then the scheduler decides as before.
         with suppress(OSError):
             os.sched_setaffinity(thread, wanted)

@@ -1,32 +1,32 @@
-"""What is to be done once things have been quiet, however often they stir before."""
+"""Debouncing: an action on a key is due once the key has been quiet for a while."""
 
 from collections.abc import Callable
 
 
 class Debounce:
-    """Keys that stirred. `clock` gives seconds, `quiet` and `longest` are seconds."""
+    """Keys with recent activity. `clock` gives seconds."""
 
     def __init__(self, quiet: float, longest: float, clock: Callable[[], float]) -> None:
-        """A key is due when it has been quiet for so long, at the latest so long after it first stirred."""
+        """A key is due after `quiet` seconds without activity, at the latest `longest` seconds after its first."""
         self._quiet = quiet
         self._longest = longest
         self._clock = clock
-        self._stirred: dict[str, tuple[float, float]] = {}
+        self._active: dict[str, tuple[float, float]] = {}
 
     def touch(self, key: str) -> None:
-        """It stirs."""
+        """Record activity of a key."""
         now = self._clock()
-        first, _ = self._stirred.get(key, (now, now))
-        self._stirred[key] = first, now
+        first, _ = self._active.get(key, (now, now))
+        self._active[key] = first, now
 
     def due(self) -> list[str]:
-        """The keys whose time has come; they are forgotten until they stir again."""
+        """The keys that are due. They are forgotten until their next activity."""
         now = self._clock()
         found = [
             key
-            for key, (first, last) in self._stirred.items()
+            for key, (first, last) in self._active.items()
             if now >= min(last + self._quiet, first + self._longest)
         ]
         for key in found:
-            del self._stirred[key]
+            del self._active[key]
         return found

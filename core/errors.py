@@ -1,41 +1,43 @@
-"""Every error of ours, in one tree; each docstring says what the caller, or the operator, is told.
+"""The tree of errors: every exception that this program raises on purpose, and what each means to a user.
 
 InsightsError
- ├─ Refusal              a request that cannot be carried out just now, or not as it stands
+ ├─ ApiError             an error answer with a code of its own (`api/errors.py`)
+ ├─ Refusal              the request cannot be carried out at present, or not as it stands
  │   ├─ Conflicts        409 `conflict`: an id is known with other content
  │   ├─ ChatFull         409 `conflict`: the chat would have too many messages
  │   ├─ Overloaded       503 `overloaded`: too many callers wait for a commit
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
- │   └─ UnknownSchema    a newer version of the program made the database
+ │   └─ UnknownSchema    a newer version of the program created the database
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
- ├─ CallFailed           a call to a provider brought nothing usable (`domain/analysis.py`)
- │   ├─ ProviderFault    nobody's fault: the conversations go back to the queue and wait
+ ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)
+ │   ├─ ProviderFault    the provider's fault: the conversations return to the queue uncharged
  │   │   └─ RateLimited  a 429: all calls pause
  │   ├─ Denied           key, credit, permission or model refused: no further calls
- │   ├─ BatchFault       the batch's fault: it is split until one conversation owns it
- │   │   └─ SchemaRefused  the server does not take `json_schema`; `json_object` is tried
- │   ├─ Blocked          the call did not leave: the circuit opened, or a pause began
- │   └─ OverBudget       the daily budget does not cover the call
- │       └─ OverDailyBudget  not even a whole day's budget covers it
- └─ SummaryFailed        an attempt at a summary ended without one (`worker/summaries/calls.py`)
-     ├─ LeaseLost        the summary is no longer held: nothing is stored
-     ├─ UnusableAnswer   the answer is not a summary
-     └─ CallFault        the call itself failed
+ │   ├─ BatchFault       the batch's fault: it is split until one conversation owns the fault
+ │   │   └─ SchemaRefused  the server does not support `json_schema`; `json_object` is tried
+ │   ├─ Blocked          the call was not sent: the circuit opened, or a pause began
+ │   └─ OverBudget       the rest of the daily budget does not cover the call
+ │       └─ OverDailyBudget  not even a whole daily budget covers it
+ ├─ SummaryFailed        an attempt at a summary ended without one (`worker/summaries/calls.py`)
+ │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
+ │   ├─ UnusableAnswer   the answer is not a valid summary
+ │   └─ CallFault        the call failed
+ └─ ConcurrentCreation another process began the same chat: the transaction is repeated
 
-Only `api/errors.py` turns them into HTTP.
+Only `api/errors.py` maps them to HTTP.
 """
 
 from collections.abc import Mapping
 
 
 class InsightsError(Exception):
-    """The root: whatever this program raises on purpose."""
+    """The root of the tree."""
 
 
 class Refusal(InsightsError):
-    """A request cannot be carried out; `reason` is one line for the client, without any value that was sent."""
+    """A request is refused. `reason` is one line for the client and repeats no value that was sent."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +47,7 @@ class Refusal(InsightsError):
 class Conflicts(Refusal):
     """Nothing was stored, because ids are known with other content.
 
-    `at` maps the index of each such item to the id that it conflicts with.
+    `at` maps the index of each such item to its id.
     """
 
     def __init__(self, at: Mapping[int, str], reason: str = "an id is known with other content") -> None:
@@ -56,23 +58,23 @@ class Conflicts(Refusal):
 class ChatFull(Refusal):
     """Nothing was stored, because a chat would have more than `most` messages.
 
-    `at` is the index of the first message that is too many.
+    `at` is the index of the first message above the limit.
     """
 
     def __init__(self, at: int, most: int) -> None:
-        super().__init__(f"A chat may have {most:,} messages, and this one would have more")
+        super().__init__(f"A chat may have at most {most:,} messages")
         self.at = at
 
 
 class Overloaded(Refusal):
-    """More callers wait for a commit than there is memory for; the client comes again in a second."""
+    """More callers wait for a commit than memory allows; the client retries in a second."""
 
     def __init__(self) -> None:
         super().__init__("too many requests wait for the database")
 
 
 class NotWritable(Refusal):
-    """Nothing can be stored just now. `code` is the API's error code, `retry_after` is in seconds."""
+    """Nothing can be stored at present. `code` is the error code of the API, `retry_after` is in seconds."""
 
     def __init__(self, code: str, reason: str, retry_after: int) -> None:
         super().__init__(reason)
@@ -81,7 +83,7 @@ class NotWritable(Refusal):
 
 
 class CannotStart(InsightsError):
-    """The process does not start; the message is one line for the operator."""
+    """The process cannot start; the message is one line for the operator."""
 
 
 class AlreadyInUse(CannotStart):
@@ -89,12 +91,16 @@ class AlreadyInUse(CannotStart):
 
 
 class UnknownSchema(CannotStart):
-    """A newer version of this program made the database."""
+    """A newer version of the program created the database."""
 
 
 class BackupRefused(InsightsError):
-    """A backup or a restore was not carried out; the message is one line for the operator."""
+    """A backup or restore was refused; the message is one line for the operator."""
 
 
 class SummaryFailed(InsightsError):
     """An attempt at a summary ended without one."""
+
+
+class ConcurrentCreation(InsightsError):
+    """Another process has just begun the same chat; the caller repeats its transaction."""

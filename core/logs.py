@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line on standard output, ours and the libraries', without texts and keys.
+"""Logging: one JSON object per line on standard output, for our events and those of libraries.
 
-Our own events are logged at LOG_LEVEL. Libraries are heard from WARNING up, the server and the migrations
-from INFO up, whatever LOG_LEVEL says: below that SQL drivers log parameters and the WebSocket library
-frames, which are people's messages. There is no access log; `http_request_duration_seconds` counts requests.
+Our own events are logged from LOG_LEVEL up. Libraries are logged from WARNING up, the server and the migrations
+from INFO up, whatever LOG_LEVEL says: below that, SQL drivers log parameters and the WebSocket library logs
+frames, both of which contain messages. There is no access log; `http_request_duration_seconds` counts requests.
 """
 
 import logging
@@ -20,13 +20,13 @@ from structlog.typing import Processor
 
 OURS = "insights"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-HEARD_FROM_INFO = (*UVICORN, "alembic")
+LOGGED_FROM_INFO = (*UVICORN, "alembic")
 MAX_VALUE = 500
 MAX_FRAMES = 8
 MAX_CAUSES = 5
 REDACTED = "[redacted]"
 
-# Numbers pass under any name: `prompt_tokens=12` tells nothing about anybody.
+# Numbers pass under any name: `prompt_tokens=12` reveals nothing private.
 PRIVATE_NAME = re.compile(
     r"text|content|messages?$|body|prompt|transcript|reasoning|summary|quote|raw|author"
     r"|key$|token|secret|password|cookie|credential",
@@ -40,9 +40,9 @@ Event = MutableMapping[str, Any]
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send everything that is logged to `stream` (standard output), as JSON lines.
+    """Log everything to `stream` (standard output) as JSON lines.
 
-    `level` is DEBUG, INFO, WARNING or ERROR. May be called again, also after uvicorn set up its own handlers.
+    `level` is DEBUG, INFO, WARNING or ERROR. May be called repeatedly, also after uvicorn has set up its own handlers.
     """
     number = logging.getLevelNamesMapping()[level]
     _set_levels(number)
@@ -51,7 +51,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     for name in UVICORN:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # uvicorn asks for handlers before it formats an access line; without one it does not even try.
+    # Without a handler uvicorn does not even format its access lines.
     logging.getLogger("uvicorn.access").propagate = False
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_common(), ProcessorFormatter.wrap_for_formatter],
@@ -63,7 +63,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
 def _set_levels(level: int) -> None:
     logging.getLogger().setLevel(max(level, logging.WARNING))
     logging.getLogger(OURS).setLevel(level)
-    for name in HEARD_FROM_INFO:
+    for name in LOGGED_FROM_INFO:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
 
 
@@ -89,10 +89,10 @@ def _common() -> list[Processor]:
 
 
 def summarise_exception(_logger: object, _method: str, event: Event) -> Event:
-    """Replace an exception by its class, its causes and where it was raised.
+    """A structlog processor that replaces an exception by its class, its causes and its stack frames.
 
-    Its text is left out: it may hold SQL parameters or what a client sent. So may the lines after the first
-    of a library's own message about it.
+    Its text is left out, because it may contain SQL parameters or client data. So may a library's own message
+    about it, of which only the first line is kept.
     """
     event.pop("stack_info", None)
     error = _exception(event.pop("exc_info", None))
@@ -139,12 +139,12 @@ def _named(error: BaseException) -> str:
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:
-    """Blank what is named like a text or a key, and what looks like a key under any name."""
+    """A structlog processor that blanks values by name, for texts and keys, and keys under any name."""
     return {name: _safe(name, value) for name, value in event.items()}
 
 
 def _safe(name: str, value: object) -> object:
-    # Names with an underscore before are structlog's own: `_record`, `_from_structlog`.
+    # Names with a leading underscore are structlog's own: `_record`, `_from_structlog`.
     if value is None or isinstance(value, bool | int | float) or name.startswith("_"):
         return value
     if PRIVATE_NAME.search(name):

@@ -1,15 +1,15 @@
-"""Every metric, named in one place. The names are part of the contract with who scrapes them."""
+"""Every metric of the service. Dashboards and alerts depend on the names."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-# A post takes under a millisecond to 50; `?wait=30` holds on for half a minute.
+# Posts take from under a millisecond to 50; `?wait=30` waits for half a minute.
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-# A model thinks for seconds; the time-out of a call is 60 unless set.
+# A model takes seconds; the default time-out of a call is 60.
 CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
-# A disk's sync is tenths of milliseconds to tens; over a second something is wrong.
+# A disk sync takes from tenths to tens of milliseconds; above a second something is wrong.
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 SENTIMENTS = ("positive", "neutral", "negative")
@@ -19,41 +19,41 @@ TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
 
 class Metrics:
-    """The process's metrics, in a registry of their own. Durations in seconds."""
+    """The metrics of one process, in a registry of their own. Durations are in seconds."""
 
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
 
-        self.calls = Counter(
-            "grok_calls", "Calls for the model, by how they ended", ["outcome"], registry=own
-        )
+        self.calls = Counter("grok_calls", "Calls to the model, by outcome", ["outcome"], registry=own)
         self.call_latency = Histogram(
             "grok_call_latency_seconds",
-            "Whole call, request to parsed answer",
+            "Duration of a call, from the request to the parsed answer",
             buckets=CALL_SECONDS,
             registry=own,
         )
         self.cache_hits = Counter(
             "analysis_cache_hits",
-            "Conversations answered from an earlier analysis of their text",
+            "Conversations answered from the cache",
             registry=own,
         )
         self.prefilter_skips = Counter(
-            "prefilter_skips", "Conversations not worth a call, by reason", ["reason"], registry=own
+            "prefilter_skips", "Conversations skipped by the prefilter, by reason", ["reason"], registry=own
         )
         self.tokens = Counter(
-            "estimated_tokens", "Tokens by kind, from the model's usage", ["kind"], registry=own
+            "estimated_tokens", "Tokens by kind, as the model reports them", ["kind"], registry=own
         )
-        self.cost_usd = Counter("estimated_cost_usd", "Dollars, from usage or the price table", registry=own)
+        self.cost_usd = Counter(
+            "estimated_cost_usd", "Dollars, as reported or by the price table", registry=own
+        )
 
         self.queue_depth = Gauge(
-            "processing_queue_depth", "Conversations that have not ended: queued or processing", registry=own
+            "processing_queue_depth", "Conversations that are queued or processing", registry=own
         )
         self.oldest_queued_age = Gauge(
-            "oldest_queued_age_seconds", "Age of the conversation that has waited longest", registry=own
+            "oldest_queued_age_seconds", "Age of the oldest conversation that has not ended", registry=own
         )
-        self.calls_in_flight = Gauge("calls_in_flight", "Calls that have not come back yet", registry=own)
-        self.batch_size = Gauge("batch_size", "Conversations a full batch takes at present", registry=own)
+        self.calls_in_flight = Gauge("calls_in_flight", "Calls in flight", registry=own)
+        self.batch_size = Gauge("batch_size", "Present size of a full batch, in conversations", registry=own)
         self.circuit_state = Gauge("circuit_state", "0 closed, 1 half-open, 2 open", registry=own)
 
         self._add_summaries(own)
@@ -61,25 +61,25 @@ class Metrics:
         self._start_at_zero()
 
     def _add_summaries(self, own: CollectorRegistry) -> None:
-        """What concerns chats."""
+        """Metrics of summaries."""
         self.summaries = Counter(
-            "summaries", "Summaries that ended: written, failed", ["outcome"], registry=own
+            "summaries", "Summaries by outcome: written, failed", ["outcome"], registry=own
         )
         self.summary_items = Counter(
             "summary_items",
-            "Items of summaries, by whether their quote was found in the message",
+            "Items of summaries, by whether their quote was found in its message",
             ["verified"],
             registry=own,
         )
         self.summary_queue_depth = Gauge(
-            "summary_queue_depth", "Summaries that are being written or wait for it", registry=own
+            "summary_queue_depth", "Summaries that are queued or being written", registry=own
         )
 
     def _add_edges(self, own: CollectorRegistry) -> None:
-        """What concerns HTTP and the database."""
+        """Metrics of HTTP and the database."""
         self.http_request_duration = Histogram(
             "http_request_duration_seconds",
-            "Requests by route template and status, until the answer's last byte",
+            "Requests by route template and status, until the last byte of the answer",
             ["route", "status"],
             buckets=REQUEST_SECONDS,
             registry=own,
@@ -89,11 +89,11 @@ class Metrics:
         )
         self.insights = Counter("insights", "Insights stored, by sentiment", ["sentiment"], registry=own)
         self.conversations_failed = Counter(
-            "conversations_failed", "Conversations that ended as failed, by reason", ["reason"], registry=own
+            "conversations_failed", "Failed conversations, by reason", ["reason"], registry=own
         )
         self.db_commit = Histogram(
             "db_commit_seconds",
-            "Commits, as the transaction's owner waits",
+            "Duration of a commit, as its caller sees it",
             buckets=COMMIT_SECONDS,
             registry=own,
         )
@@ -110,5 +110,5 @@ class Metrics:
             self.summary_items.labels(verified)
 
     def render(self) -> bytes:
-        """Prometheus' text format, to be sent as CONTENT_TYPE."""
+        """The metrics in the text format of Prometheus; its media type is CONTENT_TYPE."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Every environment variable of the service: typed, validated, read once at start."""
+"""Every environment variable of the service: typed, validated, read once at startup."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-# Of several names for one thing the first wins; `ignored_names` tells which lost.
+# The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
     "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
     "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
@@ -35,7 +35,7 @@ DRIVERS = {
 
 
 class GrokMode(StrEnum):
-    """Who analyses: Grok where there is a key (auto), Grok or nothing (real), the offline analyzer."""
+    """Which analyzer runs: Grok if there is a key (auto), Grok or nothing (real), the offline analyzer."""
 
     AUTO = "auto"
     REAL = "real"
@@ -43,7 +43,7 @@ class GrokMode(StrEnum):
 
 
 class Settings(BaseSettings):
-    """The process's configuration; durations in seconds. Raises ValidationError on a bad value."""
+    """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
 
-    host: str = "0.0.0.0"  # noqa: S104  a container is reached from outside; HOST narrows it
+    host: str = "0.0.0.0"  # noqa: S104  a container must be reachable from outside; HOST narrows it
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
     min_batch: int = Field(default=1, ge=1)
     start_batch: int = Field(default=5, ge=1)
-    # With instructions, topics and schema it stays under 200,000 tokens, where Grok's price doubles.
+    # With instructions, topics and schema a call stays below 200,000 tokens, where Grok's price doubles.
     max_batch_tokens: int = Field(default=180_000, ge=1)
     batch_flush_seconds: float = Field(default=1.0, ge=0, le=60)
 
@@ -139,11 +139,11 @@ class Settings(BaseSettings):
         try:
             url = make_url(value)
         except ArgumentError:
-            raise ValueError("not a database URL") from None
+            raise ValueError("must be a database URL") from None
         if url.drivername not in DRIVERS:
-            raise ValueError("use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
-            raise ValueError("name a file: an SQLite database in memory would lose conversations")
+            raise ValueError("must name a file: an SQLite database in memory would lose conversations")
         return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
 
     @model_validator(mode="after")
@@ -166,17 +166,17 @@ class Settings(BaseSettings):
 
     @property
     def offline(self) -> bool:
-        """Whether the offline analyzer answers in Grok's place."""
+        """Whether the offline analyzer replaces Grok."""
         return self.grok_mode is GrokMode.OFFLINE or self.grok_api_key is None
 
     @property
     def url(self) -> URL:
-        """The database's address, with an async driver."""
+        """The database URL, with an async driver."""
         return make_url(self.database_url)
 
 
 def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, str]]:
-    """Pairs (ignored, winner) of variables that were set beside a synonym which wins."""
+    """Pairs (ignored, winner) of variables that are set although a synonym wins."""
     present = os.environ if environ is None else environ
     for names in SYNONYMS.values():
         given = [name for name in names if present.get(name)]
@@ -184,7 +184,7 @@ def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, 
 
 
 def complaint(error: ValidationError) -> str:
-    """One line that names each bad variable and what is wrong with it, without its value."""
+    """One line that names each bad variable and its problem, without its value."""
     return "; ".join(_named(e["loc"], e["msg"]) for e in error.errors(include_input=False, include_url=False))
 
 
@@ -194,6 +194,6 @@ def _named(loc: tuple[int | str, ...], message: str) -> str:
 
 
 def _as_set(field: str) -> str:
-    """The variable by the name under which it was given."""
+    """The name under which the variable was set."""
     names = SYNONYMS.get(field.lower(), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])

@@ -1,4 +1,4 @@
-"""Background work that must not die in silence: uvicorn goes on answering when a task of the lifespan is dead."""
+"""Supervision: restarts background tasks that die, because uvicorn goes on serving without them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,15 +10,15 @@ import structlog
 from core.clock import SECOND, Clock
 
 log = structlog.get_logger()
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a dead task is started again; doubled with each death in a row."""
+FIRST_WAIT, MAX_WAIT = 0.5, 30.0
+"""Seconds before a dead task is restarted; doubled with each death in a row."""
 HEALTHY_AFTER = 60.0
-"""Seconds after which a death is the first again."""
+"""Seconds after which a death counts as the first again."""
 
 
 @dataclass
 class Supervised:
-    """A task that is started again whenever it dies."""
+    """A background task that is restarted with backoff whenever it ends."""
 
     name: str
     work: Callable[[], Awaitable[None]]
@@ -27,13 +27,13 @@ class Supervised:
     running: bool = False
     restarts: int = 0
     last_death: str | None = None
-    """Class of the exception that ended it last."""
+    """Class name of the exception that ended it last."""
     started_at: int = 0
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
-        """Keep the work going inside the block, cancel it at its end."""
-        task = asyncio.create_task(self._keep_going(), name=self.name)
+        """Run the task during the block, and cancel it at the end."""
+        task = asyncio.create_task(self._restart_forever(), name=self.name)
         try:
             yield
         finally:
@@ -41,7 +41,7 @@ class Supervised:
             await asyncio.wait([task])
             self.running = False
 
-    async def _keep_going(self) -> None:
+    async def _restart_forever(self) -> None:
         wait = FIRST_WAIT
         while True:
             self.running, self.started_at = True, self.clock()
@@ -56,11 +56,11 @@ class Supervised:
             if self.clock() - self.started_at > HEALTHY_AFTER * SECOND:
                 wait = FIRST_WAIT
             await self.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_WAIT)
 
 
 def _cause(error: Exception) -> Exception:
-    """What made a group of tasks fail: the group's own name says nothing."""
+    """The first error inside an exception group: the class of the group itself says nothing."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

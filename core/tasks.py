@@ -1,4 +1,4 @@
-"""Tasks as the process runs them: called once, carried to their end, given up in time."""
+"""Helpers for asyncio tasks: run once, run uncancelled, cancel after a grace period."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,14 +15,14 @@ Result = TypeVar("Result")
 
 
 class Once:
-    """Calls what it was given the first time it is called itself."""
+    """A callable that calls `action` the first time and does nothing after that."""
 
     def __init__(self, action: Callable[[], None]) -> None:
         self._action: Callable[[], None] | None = action
 
     @property
     def done(self) -> bool:
-        """Whether it was called."""
+        """Whether `action` was called."""
         return self._action is None
 
     def __call__(self) -> None:
@@ -32,7 +32,7 @@ class Once:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await the work; who is cancelled meanwhile waits for its end all the same."""
+    """Await the work to its end even if the caller is cancelled meanwhile."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
@@ -42,19 +42,19 @@ async def uninterrupted(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 class TaskSet:
-    """Work that was begun and is not waited for, until the end."""
+    """Tasks that were started and that nobody awaits before the end."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin."""
+        """Start a task."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def cancel_after(self, grace: float) -> None:
-        """Wait so many seconds, then cancel what is left, and say how much that was."""
+        """Wait `grace` seconds, then cancel the tasks that are left and log their number."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
         if self._tasks:
@@ -63,14 +63,14 @@ class TaskSet:
             task.cancel()
 
     async def ended(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until every task has ended."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
 
 @asynccontextmanager
 async def grace_period() -> AsyncIterator[None]:
-    """Give the block two seconds: a busy database must not hold up the end, and what is held falls due by itself."""
+    """Give the block two seconds: a busy database must not delay the exit, and leases expire by themselves."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS_TO_GIVE_BACK):
             yield

@@ -1,4 +1,4 @@
-"""Who waits for which conversation to end, inside this process."""
+"""Requests of this process that wait for a conversation to end."""
 
 import asyncio
 from collections import defaultdict
@@ -7,20 +7,23 @@ from contextlib import asynccontextmanager
 
 
 class Waiters:
-    """Wakes the waiters of a conversation when it has been analysed, skipped or given up."""
+    """Wakes the waiters of a conversation once it is completed, skipped or failed."""
 
     def __init__(self) -> None:
         self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def tell(self, ids: Iterable[str]) -> None:
-        """These conversations have ended."""
+    def notify(self, ids: Iterable[str]) -> None:
+        """Wake the waiters of these conversations, which have ended."""
         for id_ in ids:
             for event in self._listening.get(id_, ()):
                 event.set()
 
     @asynccontextmanager
     async def listening(self, id_: str) -> AsyncIterator[Callable[[float], Coroutine[None, None, None]]]:
-        """Gives a function that waits for the ending, or for so many seconds; an ending is heard from now on."""
+        """Gives a function that waits until the conversation ends, at most that many seconds.
+
+        It also notices an end between entering the block and calling the function.
+        """
         event = asyncio.Event()
         self._listening[id_].add(event)
         try:
@@ -32,7 +35,7 @@ class Waiters:
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, or for so many seconds."""
+    """Wait for the event, at most that many seconds."""
     try:
         async with asyncio.timeout(max(seconds, 0)):
             await event.wait()

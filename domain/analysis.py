@@ -1,4 +1,4 @@
-"""The words that processor and analyzers share: what goes in, what comes out, and what can go wrong."""
+"""Analyses: the interface of analyzers, their results and their errors, and the validation of a row."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,18 +14,18 @@ CONFIDENCE_SLACK = 0.05
 MAX_CLUSTERS = 5
 MAX_REASONING = 1_000
 MAX_RAW = 65_536
-NEUTRAL_BAND = 2_000  # scores from -0.2 to 0.2, in units of 1/10,000
+NEUTRAL_BAND = 2_000  # scores from -0.2 to 0.2 are neutral; in units of 1/10,000
 
 
 class Analysis(NamedTuple):
-    """A validated row: what an analyzer found out about one conversation."""
+    """A validated row of an answer: the analysis of one conversation."""
 
     score: int
     """Sentiment in units of 1/10,000, from -10,000 to 10,000."""
     confidence: int
     """Percent, 0 to 100."""
     clusters: tuple[str, ...]
-    """One to five slugs, the best first."""
+    """One to five topic slugs, the best match first."""
     reasoning: str
     """1 to 1,000 characters."""
     raw: str
@@ -39,7 +39,7 @@ class Analysis(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """A row that cannot be used; it is asked again."""
+    """A row that failed validation; its conversation is retried."""
 
     reason: str
     raw: str | None = None
@@ -50,7 +50,7 @@ Row = Analysis | Invalid
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call consumed. `cost_ticks` is in 1/10,000,000,000 USD, None where the server did not say."""
+    """What one call consumed. `cost_ticks` is in 1/10,000,000,000 USD, None if the server did not say."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -61,33 +61,29 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What is known of a call that came back, whatever it was about."""
+    """The metadata of a completed call, of whatever kind."""
 
     model: str
-    """The model that answered, as the server names it."""
+    """The model that answered, by the name that the server gave."""
     usage: Usage = field(default_factory=Usage)
     request_id: str | None = None
     status: int | None = None
-    """HTTP status, None where there was no HTTP."""
+    """HTTP status, None for an analyzer without HTTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(Envelope):
-    """A call about texts that came back: one row per text, in the order asked."""
+    """A completed analysis call: one row per text, in the order of the texts."""
 
     rows: Sequence[Row]
     ignored_ids: int = 0
-    """Rows for ids that were not asked for."""
+    """Number of rows for ids that were not in the call."""
 
 
 class CallFailed(InsightsError):
-    """A call without usable rows. Its three kinds are the three things the processor can do about it.
+    """A call gave nothing usable. Each of its kinds calls for another reaction of the processor.
 
-    CallFailed
-     ├─ ProviderFault    nobody's fault: give the conversations back and wait
-     │   └─ RateLimited  the whole outbound side pauses
-     ├─ Denied           key, credit, permission or model refused: stop calling
-     └─ BatchFault       this batch's fault: split it until one conversation owns it
+    `core/errors.py` draws the whole tree and names the reactions.
     """
 
     def __init__(
@@ -102,22 +98,22 @@ class CallFailed(InsightsError):
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
-        """A short word for metrics and logs: timeout, unreachable, server_error, malformed, ..."""
+        """One word for metrics and logs: timeout, unreachable, server_error, malformed, ..."""
         self.detail = detail
-        """One line for people; never the text of a conversation, never a key."""
+        """One line for operators; it never contains a key or the text of a conversation."""
         self.status = status
         self.usage = usage
         self.request_id = request_id
         self.body = body
-        """What came back, where it could not be parsed."""
+        """The body of the response if it could not be parsed."""
 
 
 class ProviderFault(CallFailed):
-    """5xx, time-out, refused connection, no chat completion, an answer too large: nobody's fault."""
+    """The provider's fault: 5xx, time-out, refused connection, no chat completion, an oversized answer."""
 
 
 class RateLimited(ProviderFault):
-    """429. `retry_after` is seconds from now, None where the server did not say."""
+    """A 429. `retry_after` is in seconds from now, None if the server did not say."""
 
     def __init__(
         self, detail: str, *, retry_after: float | None, status: int = 429, request_id: str | None = None
@@ -127,23 +123,23 @@ class RateLimited(ProviderFault):
 
 
 class Denied(CallFailed):
-    """The key, the credit, the permission or the model was refused: calling on makes no sense."""
+    """The key, the credit, the permission or the model was refused: further calls would fail as well."""
 
 
 class BatchFault(CallFailed):
-    """Malformed, truncated or refused content, or a 400, 413, 422 for these conversations."""
+    """The batch's fault: malformed, truncated or refused content, or a 400, 413 or 422."""
 
 
 class Analyzer(Protocol):
-    """Grok, or who stands in its place."""
+    """Grok, or an analyzer that replaces it."""
 
     name: str
-    """`grok` or `offline`, as insights show it."""
+    """The name that insights show, such as `grok` or `offline`."""
     model: str
     prompt_version: str
-    """What, beside text and model, decides its answers."""
+    """Version of everything but text and model that determines an answer."""
     fixed_tokens: int
-    """About how many prompt tokens every call has, whatever it carries."""
+    """Prompt tokens of a call without texts, estimated."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.
@@ -153,17 +149,17 @@ class Analyzer(Protocol):
         ...
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
-        """The most that a call with these texts can use up, reasoning apart."""
+        """The most that a call with these texts can consume, apart from reasoning."""
         ...
 
 
 def sentiment_of(score: int) -> int:
-    """1, 0 or -1 for a score in 1/10,000; the bands lie at 0.2, which is neutral."""
+    """1, 0 or -1 for a score in units of 1/10,000; scores up to 0.2 either way are neutral."""
     return (score > NEUTRAL_BAND) - (score < -NEUTRAL_BAND)
 
 
 def validate_row(row: Mapping[str, object]) -> Row:
-    """One row of a model's answer, believed or not. A row is never filled with a default."""
+    """Validate one row of a model's answer. A missing field makes it Invalid; defaults are never filled in."""
     raw = json.dumps(row, separators=(",", ":"))
     if len(raw) > MAX_RAW:
         return Invalid("the row is too long")
@@ -184,7 +180,7 @@ def _scaled(row: Mapping[str, object], name: str, *, low: float, slack: float, u
     if value is None:
         raise ValueError(f"{name} is missing")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is no number")
+        raise ValueError(f"{name} must be a number")
     if not low - slack <= value <= 1 + slack:  # false for NaN too
         raise ValueError(f"{name} is outside [{low:g}, 1]")
     return round(min(max(value, low), 1) * unit)
@@ -193,11 +189,11 @@ def _scaled(row: Mapping[str, object], name: str, *, low: float, slack: float, u
 def _clusters(row: Mapping[str, object]) -> tuple[str, ...]:
     value = row.get("clusters")
     if not isinstance(value, list):
-        raise ValueError("clusters is no list" if value is not None else "clusters is missing")
+        raise ValueError("clusters must be a list" if value is not None else "clusters is missing")
     slugs = dict.fromkeys(slug(name) for name in value if isinstance(name, str))
     slugs.pop("", None)
     if not slugs:
-        raise ValueError("clusters names no topic")
+        raise ValueError("clusters must name a topic")
     return tuple(slugs)[:MAX_CLUSTERS]
 
 
@@ -209,5 +205,5 @@ def _reasoning(row: Mapping[str, object]) -> str:
 
 
 def storable(text: str) -> str:
-    """The text with what PostgreSQL (U+0000) or UTF-8 (lone surrogates) cannot hold marked as replaced."""
+    """The text with U+0000, which PostgreSQL cannot store, and lone surrogates replaced."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

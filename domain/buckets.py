@@ -1,4 +1,4 @@
-"""Time cut into UTC hours, days and months: the bucket of a moment, and the buckets that make up a window."""
+"""Buckets: time in UTC hours, days and months, and the buckets that cover a window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from datetime import date
 from functools import lru_cache
 
 HOUR, DAY, MONTH = 0, 1, 2
-"""The levels of buckets."""
+"""Levels of buckets."""
 EDGE = -1
-"""The level of what is in no whole bucket: its buckets are single microseconds."""
+"""The level of the edges of a window, which fill no whole bucket: its buckets are single microseconds."""
 
 MICROSECONDS = {EDGE: 1, HOUR: 3_600_000_000, DAY: 86_400_000_000}
-"""How long a bucket of a level is, but for months."""
+"""The length of a bucket by level; months vary."""
 
 EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The buckets `first` to before `end` of one level."""
+    """The buckets from `first` to before `end` of one level."""
 
     level: int
     first: int
     end: int
     sign: int = 1
-    """-1 where they are to be taken away."""
+    """-1 if they are to be subtracted."""
 
 
 def bucket_of(level: int, at: int) -> int:
-    """The bucket that a moment (UTC microseconds) is in, counted from 1970."""
+    """The bucket that contains a time (UTC microseconds), counted from 1970."""
     if level != MONTH:
         return at // MICROSECONDS[level]
     return _month_of(at // MICROSECONDS[DAY])
@@ -49,20 +49,20 @@ def start_of(level: int, bucket: int) -> int:
 
 
 def parts_of(level: int, bucket: int, finer: int) -> range:
-    """The buckets of a finer level that make up one."""
+    """The buckets of a finer level that make up this one."""
     return range(bucket_of(finer, start_of(level, bucket)), bucket_of(finer, start_of(level, bucket + 1)))
 
 
 def touching(level: int, start: int, end: int) -> range:
-    """The buckets that the window `[start, end)` has a share in."""
+    """The buckets that the window `[start, end)` overlaps."""
     return range(bucket_of(level, start), bucket_of(level, end - 1) + 1) if start < end else range(0)
 
 
 def cover(start: int, end: int, levels: Sequence[int], sign: int = 1) -> list[Span]:
-    """The window `[start, end)` as a sum of pieces, some of which are taken away again.
+    """The window `[start, end)` as a sum of spans, some of which are subtracted.
 
-    `levels` are the ones to use, the coarsest first. From each end of the window it goes to the nearer border
-    of a bucket, outside or inside, so that less is left for the finer levels: with months, days and hours at
+    `levels` are the levels to use, coarsest first. Each end of the window is rounded to the nearest border of a
+    bucket, outside or inside, which leaves less for the finer levels: with months, days and hours there are at
     most five spans of whole buckets, and two edges of together at most an hour.
     """
     if start >= end:
@@ -79,11 +79,11 @@ def cover(start: int, end: int, levels: Sequence[int], sign: int = 1) -> list[Sp
 
 
 def _towards(start: int, end: int, levels: Sequence[int], sign: int) -> list[Span]:
-    """What lies between, taken away where the way is back."""
+    """The spans between two times, subtracted if the end is before the start."""
     return cover(start, end, levels, sign) if start <= end else cover(end, start, levels, -sign)
 
 
 def _nearest(level: int, at: int) -> int:
-    """The bucket whose first microsecond is nearest."""
+    """The bucket whose first microsecond is nearest to a time."""
     bucket = bucket_of(level, at)
     return bucket + (2 * at > start_of(level, bucket) + start_of(level, bucket + 1))

@@ -1,4 +1,4 @@
-"""Whether the quotes that a summary cites stand in the messages that it names."""
+"""Evidence: checks that the quotes of a summary occur in the messages that it cites."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ AnyItem = TypeVar("AnyItem", bound=Item)
 PLAIN = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"'}
 )
-# What a model puts around a quote, or in the place of what it leaves out.
+# Characters that models put around a quote, or in place of an omission.
 AROUND = " \"'.\u2026\u00ab\u00bb"
 
 
 def verified(summary: Summary, texts: Mapping[int, str]) -> Summary:
-    """The summary with each item's quote looked up in the messages of its positions; `texts` is by position."""
+    """The summary with `verified` set on each item whose quote occurs in its messages; `texts` is by position."""
 
     def checked(items: tuple[AnyItem, ...]) -> tuple[AnyItem, ...]:
         return tuple(replace(item, verified=_is_found(item, texts)) for item in items)
@@ -36,5 +36,5 @@ def _is_found(item: Item, texts: Mapping[int, str]) -> bool:
 
 
 def plain(text: str) -> str:
-    """The text without what a quote may lawfully change: white space, case, the shape of quotation marks."""
+    """The text without what a quote may change: white space, case, the shape of quotation marks."""
     return " ".join(unicodedata.normalize("NFKC", text).translate(PLAIN).casefold().split())

@@ -1,7 +1,7 @@
-"""The words by which messages are found: of a text, and of what somebody looks for.
+"""Search words: how texts and search terms are split into words.
 
-Both databases index exactly these words, so that they find the same. Whoever changes what a text's words are
-has to build the index anew: an entry is taken out of it by the words it was put in under.
+Both databases index exactly these words, so both give the same results. A change of the rules requires a new
+index, because an entry is removed by the words under which it was added.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 MAX_WORDS = 16_000
-"""Of a text: a tsvector knows no position over 16,383."""
+"""Words indexed of one text: the positions of a tsvector end at 16,383."""
 MAX_TIMES = 255
-"""That a word of a text is found at: a tsvector keeps 256 positions of one."""
+"""Positions indexed of one word of a text: a tsvector keeps 256."""
 NOTHING = "·"
-"""Stands where a word is that is not indexed; no word is the same."""
+"""Placeholder for a word that is not indexed; it equals no word."""
 
-# A lexeme may have 2,046 bytes: what is longer than 100 characters is several words.
+# A lexeme may have 2,046 bytes: a run of more than 100 characters is split into several words.
 WORD = re.compile(r"[^\W_]{1,100}")
 ASCII_WORD = re.compile(r"[a-z0-9]{1,100}")
 NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -25,7 +25,7 @@ Phrase = tuple[str, ...]
 
 
 def words(text: str) -> list[str]:
-    """The runs of letters and digits, in order, without case and accents."""
+    """The words of a text in order: runs of letters and digits, without case and accents."""
     if text.isascii():
         return ASCII_WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
@@ -33,11 +33,11 @@ def words(text: str) -> list[str]:
 
 
 def _without_marks(run: re.Match[str]) -> str:
-    return "".join(each for each in run.group() if unicodedata.category(each)[0] != "M")
+    return "".join(character for character in run.group() if unicodedata.category(character)[0] != "M")
 
 
 def indexed(text: str) -> list[str]:
-    """The words under which a text is found, each at its place; NOTHING where one is not indexed."""
+    """The words to index, each at its position, with NOTHING for a word that is not indexed."""
     found = words(text)[:MAX_WORDS]
     return found if len(found) <= MAX_TIMES else [*_not_too_often(found)]
 
@@ -50,14 +50,14 @@ def _not_too_often(found: Sequence[str]) -> Iterator[str]:
 
 
 def written_by(author: str) -> str:
-    """A word that stands for who wrote a message, and that no text contains."""
+    """An artificial word for the author of a message; no text contains it."""
     return "†" + hashlib.blake2b(author.encode(), digest_size=12).hexdigest()
 
 
-def wanted(keyword: str) -> list[Phrase]:
-    """What a message has to contain: each word outside of quotes, and each quoted phrase as it stands.
+def phrases_in(keyword: str) -> list[Phrase]:
+    """The phrases that a message must contain: each word outside of quotes, and each quoted phrase.
 
-    Empty where there is nothing to look for. A quote that is not closed ends with the text.
+    Empty if the keyword contains no word. A quote that is not closed ends with the keyword.
     """
     found: dict[Phrase, None] = {}
     for place, part in enumerate(keyword.split('"')):

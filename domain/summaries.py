@@ -1,4 +1,4 @@
-"""What a summary is, what it is made from, and how it is kept."""
+"""Summaries: their fields, the material that they are written from, and their JSON."""
 
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -7,13 +7,13 @@ from typing import Any, Literal, Protocol
 from domain.analysis import Analyzer, Envelope, Invalid, Usage
 
 DraftListener = Callable[[str], None]
-"""Is told all of the content that there is so far, whenever there is more."""
+"""Called with the whole content so far whenever it has grown."""
 
 Sentiment = Literal["positive", "neutral", "negative"]
 Outcome = Literal["yes", "no", "maybe", "curious"]
 ITEMS = ("action_items", "decisions", "questions")
 
-# So that any two answers fit into one call that merges them, whatever they are written in.
+# These limits let any two answers fit into one merging call, in any script.
 MAX_SUMMARY = 1_500
 MAX_ITEMS = 10
 MAX_ITEM = 200
@@ -33,33 +33,33 @@ class Message:
 
     @property
     def document(self) -> dict[str, object]:
-        """The message, as JSON has it."""
+        """The message as JSON, for the prompt."""
         return {"position": self.position, "role": self.role, "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that was promised, decided or asked, and where."""
+    """An action item, decision or question, with its evidence."""
 
     text: str
     positions: tuple[int, ...]
-    """Of the messages it comes from, rising; those that do not exist are left out."""
+    """Positions of the messages it comes from, ascending; those that do not exist are left out."""
     quote: str
-    """A few words of one of them, as the model gives them."""
+    """A few words of one of these messages, as the model quotes them."""
     verified: bool = False
-    """Whether the quote was found there."""
+    """Whether the quote occurs in these messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Item):
-    """Something that was asked."""
+    """A question that was raised."""
 
     answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A validated answer."""
+    """A validated summary."""
 
     summary: str
     action_items: tuple[Item, ...]
@@ -71,18 +71,18 @@ class Summary:
 
     @property
     def items(self) -> Sequence[Item]:
-        """All of them, of whatever kind."""
+        """The items of all kinds."""
         return (*self.action_items, *self.decisions, *self.questions)
 
     @property
     def cited(self) -> frozenset[int]:
-        """Every position that an item refers to."""
+        """Every position that an item cites."""
         return frozenset(position for item in self.items for position in item.positions)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The summary of the messages `first` to `last`, and who wrote it."""
+    """The summary of the messages `first` to `last`, and the analyzer that wrote it."""
 
     first: int
     last: int
@@ -94,10 +94,7 @@ class Part:
 
     @property
     def document(self) -> dict[str, object]:
-        """The part as it is shown to who merges it with others, as JSON has it.
-
-        Whether quotes are real is not their business.
-        """
+        """The part as JSON, for the prompt that merges parts; without `verified`, which is for clients."""
         shown = to_json(self.summary)
         for name in ITEMS:
             shown[name] = [{key: item[key] for key in item if key != "verified"} for item in shown[name]]
@@ -106,7 +103,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive messages, to be summarised. At least one."""
+    """Consecutive messages to summarise, at least one."""
 
     messages: Sequence[Message]
 
@@ -122,18 +119,18 @@ class Stretch:
 
     @property
     def citable(self) -> Container[int]:
-        """The positions that an answer may refer to."""
+        """The positions that an answer may cite."""
         return range(self.first, self.last + 1)
 
     @property
     def document(self) -> dict[str, object]:
-        """What is asked, as JSON has it."""
+        """The material as JSON, for the prompt."""
         return {"messages": [message.document for message in self.messages]}
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The summaries of consecutive parts, to be made into one. At least two."""
+    """Consecutive parts to merge into one summary, at least two."""
 
     parts: Sequence[Part]
 
@@ -149,12 +146,12 @@ class Merge:
 
     @property
     def citable(self) -> Container[int]:
-        """The positions that an answer may refer to: the messages themselves are not shown."""
+        """The positions that an answer may cite: those that the parts cite, since it sees no messages."""
         return frozenset[int]().union(*(part.summary.cited for part in self.parts))
 
     @property
     def document(self) -> dict[str, object]:
-        """What is asked, as JSON has it."""
+        """The material as JSON, for the prompt."""
         return {"parts": [part.document for part in self.parts]}
 
 
@@ -163,17 +160,17 @@ Material = Stretch | Merge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summarised(Envelope):
-    """A call that came back with a summary, or with what is none."""
+    """A completed summary call: a valid summary, or the reason why it is invalid."""
 
     summary: Summary | Invalid
     raw: str
 
 
 class ChatAnalyzer(Analyzer, Protocol):
-    """An analyzer that can summarise as well."""
+    """An analyzer that also summarises chats."""
 
     summary_version: str
-    """What, beside chat and model, decides its summaries."""
+    """Version of everything but chat and model that determines a summary."""
 
     async def summarise(
         self,
@@ -183,18 +180,18 @@ class ChatAnalyzer(Analyzer, Protocol):
     ) -> Summarised:
         """Summarise in one call.
 
-        `before_send` is awaited immediately before the request is written; `on_draft` may be told what there is
-        of the answer while it is written. Raises CallFailed.
+        `before_send` is awaited immediately before the request is written; `on_draft` may be called with the
+        answer so far while it is being written. Raises CallFailed.
         """
         ...
 
     def worst_summary(self, material: Material) -> Usage:
-        """The most that a call to summarise this can use up, reasoning apart."""
+        """The most that a call for this summary can consume, apart from reasoning."""
         ...
 
 
 def to_json(summary: Summary) -> dict[str, Any]:
-    """The summary as answers and the database have it."""
+    """The summary as JSON, for answers and the database."""
     return asdict(summary)
 
 

@@ -1,4 +1,4 @@
-"""A conversation's text as analyzers see it: transcript, excerpt, cache key, and what needs no analysis."""
+"""The text that analyzers see: transcript and excerpt, its cache key, and the prefilter."""
 
 import hashlib
 import re
@@ -9,10 +9,10 @@ from typing import NamedTuple
 MAX_ANALYSED = 12_000
 HEAD, TAIL = 4_000, 8_000
 MARK = "[...]"
-MIN_WORTH_ASKING = 20
+MIN_CHARACTERS = 20
 
 URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
-MENTION = re.compile(r"(?<!\w)@\w+")  # what follows a letter is an e-mail address
+MENTION = re.compile(r"(?<!\w)@\w+")  # after a letter it is an e-mail address
 NOT_A_WORD = re.compile(r"[\W_]+")
 THANKFUL = frozenset(
     {"thanks", "thank", "thankyou", "thx", "ty", "tysm", "cheers", "appreciate", "appreciated"}
@@ -23,64 +23,64 @@ AROUND_THANKS = re.compile(
 )
 
 Turn = tuple[str | None, str]
-"""A role (`customer`, `support_agent` or unknown) and what was said."""
+"""Role (`customer`, `support_agent` or None) and text of a message."""
 
 
 class Excerpt(NamedTuple):
-    """What is sent of a conversation, and whether that is not all of it."""
+    """The part of a conversation that is sent for analysis; `partial` if it is not all of it."""
 
     text: str
     partial: bool
 
 
 def line(turn: Turn) -> str:
-    """One turn of a transcript. Who is not said to be an agent counts as a customer."""
-    role, said = turn
-    return f"{'agent' if role == 'support_agent' else 'customer'}: {said}"
+    """The line of a turn in a transcript. An unknown role counts as customer."""
+    role, text = turn
+    return f"{'agent' if role == 'support_agent' else 'customer'}: {text}"
 
 
 def transcript(turns: Iterable[Turn]) -> str:
-    """One line a turn, in order."""
+    """One line per turn, in order."""
     return "\n".join(line(turn) for turn in turns)
 
 
 def excerpt(text: str) -> Excerpt:
-    """The text of a conversation of one piece, its middle left out where it is long."""
+    """The excerpt of a single text: a long one loses its middle."""
     if len(text) <= MAX_ANALYSED:
         return Excerpt(text, partial=False)
     return Excerpt(f"{text[:HEAD]}\n{MARK}\n{text[-TAIL:]}", partial=True)
 
 
 def excerpt_of_turns(turns: Sequence[Turn]) -> Excerpt:
-    """The transcript, cut at turns where it is long: its first 4,000 characters and its last 8,000.
+    """The excerpt of a transcript: if it is long, about its first 4,000 and last 8,000 characters, in whole turns.
 
-    A turn that is longer than that by itself is cut inside, or what it says would be lost altogether.
+    Only a turn that is longer than that by itself is cut inside, or nothing of it would be left.
     """
     whole = transcript(turns)
     if len(whole) <= MAX_ANALYSED:
         return Excerpt(whole, partial=False)
-    head = _fitting(turns, HEAD, lambda said, room: said[:room])
-    tail = _fitting(reversed(turns), TAIL, lambda said, room: said[-room:])
+    head = _fitting(turns, HEAD, lambda text, room: text[:room])
+    tail = _fitting(reversed(turns), TAIL, lambda text, room: text[-room:])
     return Excerpt("\n".join([*head, MARK, *reversed([*tail])]), partial=True)
 
 
 def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str]) -> Iterator[str]:
     """The lines that fit into `limit` characters with their line breaks."""
     room = limit
-    for role, said in turns:
-        whole = line((role, said))
+    for role, text in turns:
+        whole = line((role, text))
         if len(whole) >= room:
-            room -= len(whole) - len(said) + 1
+            room -= len(whole) - len(text) + 1
             if len(whole) >= limit and room > 0:
-                yield line((role, part(said, room)))
+                yield line((role, part(text, room)))
             return
         yield whole
         room -= len(whole) + 1
 
 
 def normalised(text: str) -> str:
-    """The text without what does not change its meaning: case, white space, @mentions and URLs."""
-    # Looked for first: to substitute nothing takes 5 us each of the 22 that this once took.
+    """The text without case, surplus white space, @mentions and URLs, which do not change its meaning."""
+    # Searching first saves 5 us per substitution that would find nothing, of the 22 that this once took.
     if "://" in text or "www." in text.lower():
         text = URL.sub("", text)
     if "@" in text:
@@ -89,25 +89,25 @@ def normalised(text: str) -> str:
 
 
 def cache_key(text: str, version: str) -> bytes:
-    """SHA-256 of the normalised text and of `version`, which names who is asked and how."""
+    """SHA-256 of the normalised text and of `version`, which identifies analyzer, model and prompt."""
     return hashlib.sha256(f"{version}\0{normalised(text)}".encode()).digest()
 
 
-def why_not_worth_asking(said: Sequence[str]) -> str | None:
-    """The prefilter: the reason why these texts, as sent, need no analysis, or None.
+def prefilter_reason(texts: Sequence[str]) -> str | None:
+    """The prefilter: why a conversation with these texts needs no analysis, or None if it does.
 
     The reasons are `too_short`, `only_links_and_mentions` and `thanks`; they label a metric.
     """
-    words = normalised(" ".join(said))
-    if not _says_something(words) and any(MENTION.search(text) or URL.search(text) for text in said):
+    words = normalised(" ".join(texts))
+    if not _has_content(words) and any(MENTION.search(text) or URL.search(text) for text in texts):
         return "only_links_and_mentions"
-    if sum(map(len, said)) < MIN_WORTH_ASKING:
+    if sum(map(len, texts)) < MIN_CHARACTERS:
         return "too_short"
     tokens = set(NOT_A_WORD.sub(" ", words).split())
     boilerplate = all(AROUND_THANKS.fullmatch(token) for token in tokens - THANKFUL)
     return "thanks" if tokens & THANKFUL and boilerplate and "?" not in words else None
 
 
-def _says_something(words: str) -> bool:
-    """Whether there is a letter, a digit or a pictograph: an angry face is an opinion."""
-    return any(each.isalnum() or unicodedata.category(each) == "So" for each in words)
+def _has_content(words: str) -> bool:
+    """Whether the words contain a letter, a digit or a pictograph: an angry face is an opinion."""
+    return any(character.isalnum() or unicodedata.category(character) == "So" for character in words)

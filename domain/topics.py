@@ -1,4 +1,4 @@
-"""The taxonomy: topic slugs and what they mean, built in or read from TOPICS_FILE."""
+"""Topics: the slugs and their meanings, built in or read from TOPICS_FILE."""
 
 import re
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ BUILT_IN: Mapping[str, str] = {
 
 
 def slug(text: str) -> str:
-    """Lower case, every other run an underscore, at most 64 characters; empty where nothing is left."""
+    """The slug of a name: lower case, words joined by underscores, at most 64 characters; may be empty."""
     return re.sub(r"[\W_]+", "_", text.lower()).strip("_")[:MAX_SLUG].strip("_")
 
 
 def load(path: Path | None) -> Mapping[str, str]:
-    """The built-in topics, or those of a file with one slug and its meaning a line.
+    """The built-in topics, or those of a file with one slug and its meaning per line.
 
-    Raises ValueError where the file cannot be read, names no topic, or has a line that begins with no slug.
+    Raises ValueError if the file cannot be read, contains no topic, or has a line that does not begin with a slug.
     """
     if path is None:
         return BUILT_IN
@@ -46,13 +46,13 @@ def load(path: Path | None) -> Mapping[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"TOPICS_FILE cannot be read: {type(error).__name__}") from error
-    topics = dict(_topic(number, line) for number, line in enumerate(lines, 1) if _says_something(line))
+    topics = dict(_topic(number, line) for number, line in enumerate(lines, 1) if _is_topic(line))
     if not topics:
-        raise ValueError("TOPICS_FILE names no topic")
+        raise ValueError("TOPICS_FILE must contain at least one topic")
     return topics
 
 
-def _says_something(line: str) -> bool:
+def _is_topic(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 

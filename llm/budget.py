@@ -1,4 +1,4 @@
-"""The money: the most that a call can cost is reserved before it leaves, and settled when it has ended."""
+"""The daily budget: reserves a call's worst-case cost before it is sent and records its real cost when it ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from store.money.spending import CallKind
 
 OK = 200
 GIVEN_BACK = "given_back"
-"""The outcome of a call that was given up before its answer, because the service stops."""
+"""The outcome of a call that was cancelled before its answer came, because the service stops."""
 End = Envelope | CallFailed | None
-"""How a call ended; None where it was given up before its answer."""
+"""How a call ended; None if it was cancelled before its answer came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A call in the books. `reserved` is in ticks, on the UTC day (days since 1970) on which it was made."""
+    """The worst-case cost of a call, reserved in ticks on the UTC day (days since 1970) the call was made."""
 
     call: int
     day: int
@@ -29,7 +29,7 @@ class Reservation:
 
 
 class OverBudget(CallFailed):
-    """The day's budget takes no call of this size."""
+    """The rest of the day's budget does not cover this call."""
 
     def __init__(self) -> None:
         super().__init__("over_budget", "the daily budget is spent")
@@ -37,26 +37,26 @@ class OverBudget(CallFailed):
 
 @dataclass(frozen=True)
 class Budget:
-    """The books of one provider. `limit` is in ticks a UTC day, None without one."""
+    """Reserves and records what the calls to one provider cost. `limit` is in ticks per UTC day; None is unlimited."""
 
     analyzer: Analyzer
     clock: Clock
     limit: int | None = None
     cost_per_1k: float | None = None
     reasoning_tokens: int = 0
-    """The most that a call may think, for a model that cannot be told not to."""
+    """The most reasoning tokens a call may use, for a model whose reasoning cannot be turned off."""
 
     def reserve_for(
         self, connection: Connection, texts: Sequence[str], *, conversations: int
     ) -> tuple[int, Reservation | None]:
-        """Book a call with as many of the texts as the budget takes; gives how many, and the entry.
+        """Reserve a call with as many of the texts as the budget covers; return how many, and the reservation.
 
-        `conversations` is what the log says the call carries, 0 for one that carries none.
+        `conversations` is how many the log says the call carries, 0 for a canary.
         """
         fitting = len(texts)
         while fitting:
             reservation = self.reserve(
-                connection, self.worst_case(texts[:fitting]), min(conversations, fitting)
+                connection, self.worst_case_cost(texts[:fitting]), min(conversations, fitting)
             )
             if reservation is not None:
                 return fitting, reservation
@@ -66,7 +66,7 @@ class Budget:
     def reserve(
         self, connection: Connection, worst: int, conversations: int, kind: CallKind = CallKind.ANALYSIS
     ) -> Reservation | None:
-        """Book a call that costs at most `worst` ticks, if the budget takes it."""
+        """Reserve `worst` ticks for a call and log its start; None if the budget does not cover it."""
         now = self.clock()
         day = spending.day_of(now)
         if not spending.reserve(connection, day, worst, budget=self.limit, kind=kind):
@@ -82,20 +82,20 @@ class Budget:
         return Reservation(number, day, worst, kind)
 
     def _affordable(self, connection: Connection, texts: Sequence[str]) -> int:
-        left = spending.left(connection, spending.day_of(self.clock()), self.limit or 0)
+        left = spending.remaining(connection, spending.day_of(self.clock()), self.limit or 0)
         low, high = 0, len(texts)
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self.worst_case(texts[:middle]) <= left
+            fits = self.worst_case_cost(texts[:middle]) <= left
             low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
     def record(
-        self, connection: Connection, reservation: Reservation, end: End, *, left: bool, keep: bool = False
+        self, connection: Connection, reservation: Reservation, end: End, *, sent: bool, keep: bool = False
     ) -> None:
-        """Book how a call ended; `left` says whether its request was written at all.
+        """Log how a call ended and replace its reservation by its cost.
 
-        `keep` is whether what came is kept where it could not be read.
+        `sent` says whether the request was written at all. `keep` stores an answer that could not be parsed.
         """
         usage = usage_of(end)
         calls.finish(
@@ -104,7 +104,7 @@ class Budget:
             outcome=GIVEN_BACK if end is None else getattr(end, "outcome", "ok"),
             now=self.clock(),
             usage=usage,
-            cost_ticks=(cost := self.cost(reservation, end, left=left)),
+            cost_ticks=(cost := self.cost(reservation, end, sent=sent)),
             status=end.status if end else None,
             request_id=end.request_id if end else None,
             error=end.detail if isinstance(end, CallFailed) else None,
@@ -119,10 +119,10 @@ class Budget:
             kind=reservation.kind,
         )
 
-    def cost(self, reservation: Reservation, end: End, *, left: bool) -> int:
-        """Ticks. A call whose outcome nobody knows may have been billed: it costs what was reserved."""
+    def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
+        """The call's cost in ticks. If its usage is unknown it may have been billed, so it costs its reservation."""
         usage = usage_of(end)
-        if not left:
+        if not sent:
             return 0
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
@@ -130,24 +130,24 @@ class Budget:
         return 0 if refused else reservation.reserved
 
     def overhead(self) -> int:
-        """About what the instructions of one call cost, in ticks; packing pays them once for many texts."""
+        """About what the instructions of one call cost, in ticks; a batch pays for them once."""
         return prices.price_of(self.analyzer.model).prompt * self.analyzer.fixed_tokens
 
-    def worst_case(self, texts: Sequence[str]) -> int:
-        """The most that a call with these texts can cost, in ticks."""
-        return self.most(self.analyzer.worst_case(texts))
+    def worst_case_cost(self, texts: Sequence[str]) -> int:
+        """The worst-case cost of a call with these texts, in ticks."""
+        return self.cost_of_worst(self.analyzer.worst_case(texts))
 
-    def most(self, usage: Usage) -> int:
-        """The most that a call can cost, in ticks, that uses up so much and thinks as long as it may."""
-        thinking = replace(usage, reasoning_tokens=self.reasoning_tokens)
-        return prices.cost_ticks(self.analyzer.model, thinking, self.cost_per_1k)
+    def cost_of_worst(self, usage: Usage) -> int:
+        """The cost in ticks of a worst-case usage plus all the reasoning tokens that a call may use."""
+        with_reasoning = replace(usage, reasoning_tokens=self.reasoning_tokens)
+        return prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k)
 
 
 def usage_of(end: End) -> Usage:
-    """What the server said that a call used, nothing where it did not."""
+    """The usage that the server reported for a call; zero if it reported none."""
     return (end.usage if end is not None else None) or Usage()
 
 
 def next_day(now: int) -> int:
-    """When the UTC day after `now` begins, both in UTC microseconds."""
+    """The start of the UTC day after `now`, both in UTC microseconds."""
     return (spending.day_of(now) + 1) * spending.DAY

@@ -1,4 +1,4 @@
-"""The circuit: whether calls may start at all, and what decides that they may again. Policy only."""
+"""The circuit breaker: stops calls to a provider that fails, until a probe succeeds. Policy only."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class CircuitState(StrEnum):
-    """Closed: calls start. Open: none does. Half-open: one probe is under way."""
+    """Closed: calls start. Open: no call starts. Half-open: one probe is in flight."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -14,13 +14,13 @@ class CircuitState(StrEnum):
 
 
 class CircuitBreaker:
-    """Opens after `threshold` faults in a row, or at once where calling on makes no sense.
+    """Opens after `threshold` faults in a row, or at once if the provider refuses the key, credit or model.
 
-    While it is open no call starts. When `cooldown` seconds have passed, one probe may: its success closes
-    the circuit, its failure opens it for another cooldown. A 429 is no fault and no success: report neither.
+    While the circuit is open no call starts. After `cooldown` seconds one probe may start: its success closes the
+    circuit, its failure opens it for another cooldown. A 429 is neither a fault nor a success: do not report it.
 
-    A call reports the `epoch` in which it left. What comes in from calls that left before the circuit last
-    closed is old news: the probe has been answered since.
+    Each report carries the `epoch` in which its call was sent. Reports of calls that were sent before the circuit
+    last closed are ignored, because the probe's answer is newer.
     """
 
     def __init__(
@@ -37,41 +37,41 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """Open until a probe starts, however long ago the cooldown ended."""
+        """The state. It stays open until a probe starts, even after the cooldown."""
         return self._state
 
     @property
     def reason(self) -> str | None:
-        """Why it is not closed."""
+        """Why the circuit is not closed."""
         return self._reason
 
     @property
     def epoch(self) -> int:
-        """What a call takes along when it leaves, and reports with how it ended."""
+        """How often the circuit has closed. A call notes it when it is sent and passes it to its report."""
         return self._closings
 
     def opens_for(self) -> float:
-        """Seconds until a probe may start; 0 where it may now, is under way, or none is needed."""
+        """Seconds until a probe may start; 0 if it may start now, is in flight, or is not needed."""
         return max(0.0, self._probe_at - self._clock()) if self._state is CircuitState.OPEN else 0.0
 
     def may_call(self) -> bool:
-        """Whether a call that is no probe may start."""
+        """Whether an ordinary call (not a probe) may start."""
         return self._state is CircuitState.CLOSED
 
     def may_probe(self) -> bool:
-        """Whether the caller is to send this cooldown's one probe; True obliges it to `probe_result`."""
+        """Whether the caller should send this cooldown's one probe. On True it must call `probe_result` later."""
         if self._state is not CircuitState.OPEN or self.opens_for() > 0:
             return False
         self._state = CircuitState.HALF_OPEN
         return True
 
     def probe_result(self, ok: bool, reason: str | None = None) -> None:
-        """End the probe: close the circuit, or keep it open for another cooldown (and for a new reason).
+        """End the probe: close the circuit, or keep it open for another cooldown, with a new reason if given.
 
-        Raises RuntimeError where no probe is under way.
+        Raises RuntimeError if no probe is in flight.
         """
         if self._state is not CircuitState.HALF_OPEN:
-            raise RuntimeError("no probe is under way")
+            raise RuntimeError("no probe is in flight")
         if ok:
             self._state, self._reason, self._faults = CircuitState.CLOSED, None, 0
             self._closings += 1
@@ -79,12 +79,12 @@ class CircuitBreaker:
             self._open(reason or self._reason)
 
     def success(self, epoch: int) -> None:
-        """A call came back well: the faults before it count no longer."""
+        """Report a successful call; it resets the count of faults."""
         if epoch == self.epoch:
             self._faults = 0
 
     def fault(self, epoch: int, reason: str = "calls fail") -> None:
-        """A call failed by nobody's fault (5xx, time-out, refused connection)."""
+        """Report a provider fault (5xx, time-out, refused connection)."""
         if self._state is not CircuitState.CLOSED or epoch != self.epoch:
             return
         self._faults += 1
@@ -92,7 +92,7 @@ class CircuitBreaker:
             self._open(reason)
 
     def deny(self, epoch: int, reason: str) -> None:
-        """Key, credit, permission or model was refused: calling on makes no sense."""
+        """Report that the key, credit, permission or model was refused: more calls would fail the same way."""
         if epoch != self.epoch:
             return
         if self._state is CircuitState.CLOSED:
@@ -101,10 +101,10 @@ class CircuitBreaker:
             self._reason = reason
 
     def doubt(self, epoch: int, reason: str) -> bool:
-        """Hold all calls until a probe that leaves at once has told whether one fault was everybody's.
+        """Stop all calls until an immediate probe shows whether a fault concerns every call or just one.
 
-        True obliges the caller to send it and to `probe_result`; False where the circuit is not closed, or was
-        closed by a probe since the call left.
+        On True the caller must send the probe and call `probe_result`. False if the circuit is not closed, or was
+        closed by a probe after the call was sent.
         """
         if self._state is not CircuitState.CLOSED or epoch != self.epoch:
             return False

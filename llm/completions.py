@@ -1,4 +1,4 @@
-"""How a server's answer is read: a reply with validated rows, or the error that says whose fault it is."""
+"""Parses a server's response: a reply with validated rows, or an error that says who is at fault."""
 
 import http.client
 import json
@@ -20,29 +20,29 @@ from domain.analysis import (
     Usage,
     storable,
 )
+from llm.analysis_answers import parse_rows
 from llm.error_rules import matching_rule
-from llm.prompts import read_rows
 
 LONGEST_PAUSE = 3_600.0
 MAX_DETAIL = 300
 MAX_NAME = 100
-MAX_SAID = 1_000
+MAX_MESSAGE = 1_000
 MAX_TOKENS = 2**31 - 1
 MAX_TICKS = 2**53
 COMPLETE = frozenset({"stop", "end_turn"})
 INCOMPLETE = {"length": "truncated", "content_filter": "refused"}
 
-# A key as it looks, whole or starred out in the middle: the server may repeat one.
+# What a key looks like, complete or masked with asterisks: the server may repeat it.
 SECRET = re.compile(r"\b(xai|sk|gsk)-[\w-]{6,}|\bAIza[\w-]{6,}|\S*\*{3}\S*")
-# A sentence about key, credit, model or rate cannot repeat a conversation; others could.
+# A message about key, credit, model or rate cannot repeat a conversation; others could.
 QUOTED = frozenset({401, 402, 403, 404, 429})
 
-Read = TypeVar("Read")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
-class ServerAnswer:
-    """What came over the wire; header names in lower case."""
+class ServerResponse:
+    """An HTTP response; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,36 +50,36 @@ class ServerAnswer:
 
     @property
     def request_id(self) -> str | None:
-        """The server's id of the call, for its support."""
+        """The server's id for the call, which its support asks for."""
         return _name(self.headers.get("x-request-id"))
 
 
-class Complaint(NamedTuple):
-    """An error body: a code or status word, and a sentence that may repeat what was sent."""
+class ErrorBody(NamedTuple):
+    """A parsed error body: a code or status word, and a message that may repeat parts of the request."""
 
     code: str
     message: str
 
 
-def fault_of(answer: ServerAnswer, *, key: str, now: float, quotable: bool = False) -> CallFailed:
-    """The error that an answer other than 200 stands for; `now` is in seconds since 1970.
+def classify_error(answer: ServerResponse, *, key: str, now: float, quotable: bool = False) -> CallFailed:
+    """Return the CallFailed for a response other than 200; `now` is in seconds since 1970.
 
-    `quotable` is whether the request carried no conversation, so that its sentence cannot repeat one.
+    `quotable` is whether the request carried no conversation, so that its message cannot repeat one.
     """
-    complaint = complaint_of(answer.body)
-    said = " ".join(complaint)
-    rule = matching_rule(answer.status, said)
-    shown = said if quotable or answer.status in QUOTED else complaint.code
+    error = parse_error(answer.body)
+    message = " ".join(error)
+    rule = matching_rule(answer.status, message)
+    shown = message if quotable or answer.status in QUOTED else error.code
     detail = f"{_status_line(answer.status)}: {shown}"
     if rule.kind is RateLimited:
         return _rate_limited(answer, one_line(detail, key), now)
     return rule.kind(rule.outcome, one_line(detail, key), status=answer.status, request_id=answer.request_id)
 
 
-def _rate_limited(answer: ServerAnswer, detail: str, now: float) -> RateLimited:
-    asked = answer.headers.get("retry-after")
-    shown = one_line(f"Retry-After {asked}, {detail}") if asked else detail
-    pause = retry_after(asked, now)
+def _rate_limited(answer: ServerResponse, detail: str, now: float) -> RateLimited:
+    header = answer.headers.get("retry-after")
+    shown = one_line(f"Retry-After {header}, {detail}") if header else detail
+    pause = retry_after(header, now)
     return RateLimited(shown, retry_after=pause, status=answer.status, request_id=answer.request_id)
 
 
@@ -87,19 +87,19 @@ def _status_line(status: int) -> str:
     return f"HTTP {status} {http.client.responses.get(status, '')}".strip()
 
 
-def complaint_of(body: bytes) -> Complaint:
-    """Of xAI's `{code, error}`, OpenAI's `{error: {...}}`, Gemini's `[{error: {...}}]`, or plain text."""
+def parse_error(body: bytes) -> ErrorBody:
+    """Parse xAI's `{code, error}`, OpenAI's `{error: {...}}`, Gemini's `[{error: {...}}]`, or plain text."""
     document = _parsed(body)
     if isinstance(document, list) and document:
         document = document[0]
     if not isinstance(document, dict):
-        return Complaint("", body[:MAX_SAID].decode("utf-8", "replace"))
+        return ErrorBody("", body[:MAX_MESSAGE].decode("utf-8", "replace"))
     error = document.get("error")
     if isinstance(error, dict):
         document, error = error, error.get("message")
     code = next(filter(_is_word, (document.get(name) for name in ("code", "status", "type"))), "")
     message = _first_text(error, document.get("message"), document.get("detail"))
-    return Complaint(code[:MAX_NAME], message[:MAX_SAID])
+    return ErrorBody(code[:MAX_NAME], message[:MAX_MESSAGE])
 
 
 def _is_word(code: object) -> TypeGuard[str]:
@@ -108,14 +108,14 @@ def _is_word(code: object) -> TypeGuard[str]:
 
 
 def one_line(text: str, key: str = "") -> str:
-    """At most 300 printable characters on one line, without the key or anything that looks like one."""
+    """Return at most 300 printable characters on one line, without the key or anything that looks like one."""
     hidden = SECRET.sub("[key]", text.replace(key, "[key]") if key else text)
     printable = "".join(letter if letter.isprintable() else " " for letter in hidden)
     return " ".join(printable.split())[:MAX_DETAIL].strip(" :")
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait, 0 to 3,600, from a Retry-After in seconds or as HTTP date; None for anything else."""
+    """Parse a Retry-After header (seconds or an HTTP date) to 0 to 3,600 seconds; None for anything else."""
     if value is None:
         return None
     text = value.strip()
@@ -136,35 +136,37 @@ class Choice(NamedTuple):
     message: Mapping[str, object]
 
 
-def reply_of(answer: ServerAnswer, *, count: int, model: str) -> Reply:
-    """The reply that a 200 to `count` texts carries; `model` is who was asked. Raises as `read_completion` does."""
-    (rows, ignored), envelope = read_completion(answer, model, lambda content: read_rows(content, count))
-    return Reply(rows=rows, ignored_ids=ignored, **fields_of(envelope))
+def parse_reply(answer: ServerResponse, *, count: int, model: str) -> Reply:
+    """Parse a 200 response to `count` texts; `model` is the requested one. Raises like `parse_completion`."""
+    (rows, ignored), envelope = parse_completion(answer, model, lambda content: parse_rows(content, count))
+    return Reply(rows=rows, ignored_ids=ignored, **envelope_fields(envelope))
 
 
-def fields_of(envelope: Envelope) -> dict[str, Any]:
-    """What is known of a call, to be put into what it brought."""
+def envelope_fields(envelope: Envelope) -> dict[str, Any]:
+    """The envelope's fields as keyword arguments for a subclass."""
     return {each.name: getattr(envelope, each.name) for each in fields(Envelope)}
 
 
-def read_completion(answer: ServerAnswer, model: str, read: Callable[[str], Read]) -> tuple[Read, Envelope]:
-    """What `read` makes of a completion's content, and what is known of the call.
+def parse_completion(
+    answer: ServerResponse, model: str, parse_content: Callable[[str], Parsed]
+) -> tuple[Parsed, Envelope]:
+    """Parse a chat completion with `parse_content`; return its result and the call's envelope.
 
-    Raises ProviderFault where it is no chat completion, BatchFault where its content is not what was asked:
-    incomplete, refused, or such that `read` raises ValueError.
+    Raises ProviderFault if the response is not a chat completion, and BatchFault if its content is unusable:
+    incomplete, refused, or `parse_content` raises ValueError.
     """
     completion = _object(_parsed(answer.body))
-    usage = usage_of(completion.get("usage"))
+    usage = parse_usage(completion.get("usage"))
     content = _content(_choice(answer, completion), answer, usage)
     try:
-        said = read(content)
+        parsed = parse_content(content)
     except ValueError as error:
         raise _unusable("malformed", str(error), content, answer, usage) from error
     name = _name(completion.get("model")) or model
-    return said, Envelope(model=name, usage=usage, request_id=answer.request_id, status=answer.status)
+    return parsed, Envelope(model=name, usage=usage, request_id=answer.request_id, status=answer.status)
 
 
-def _choice(answer: ServerAnswer, envelope: Mapping[str, object]) -> Choice:
+def _choice(answer: ServerResponse, envelope: Mapping[str, object]) -> Choice:
     choices = envelope.get("choices")
     first = _object(choices[0]) if isinstance(choices, list) and choices else {}
     message = first.get("message")
@@ -173,19 +175,17 @@ def _choice(answer: ServerAnswer, envelope: Mapping[str, object]) -> Choice:
     return Choice(_first_text(first.get("finish_reason")), message)
 
 
-def _no_completion(answer: ServerAnswer) -> ProviderFault:
+def _no_completion(answer: ServerResponse) -> ProviderFault:
     return ProviderFault(
         "no_completion",
-        one_line(
-            f"{_status_line(answer.status)} without a chat completion: {complaint_of(answer.body).code}"
-        ),
+        one_line(f"{_status_line(answer.status)} without a chat completion: {parse_error(answer.body).code}"),
         status=answer.status,
         request_id=answer.request_id,
         body=_kept(answer.body.decode("utf-8", "replace")),
     )
 
 
-def _content(choice: Choice, answer: ServerAnswer, usage: Usage) -> str:
+def _content(choice: Choice, answer: ServerResponse, usage: Usage) -> str:
     content = choice.message.get("content")
     refusal = choice.message.get("refusal")
     written = _first_text(content, refusal)
@@ -198,7 +198,7 @@ def _content(choice: Choice, answer: ServerAnswer, usage: Usage) -> str:
     return content
 
 
-def _unusable(outcome: str, detail: str, written: str, answer: ServerAnswer, usage: Usage) -> BatchFault:
+def _unusable(outcome: str, detail: str, written: str, answer: ServerResponse, usage: Usage) -> BatchFault:
     return BatchFault(
         outcome,
         one_line(detail),
@@ -209,8 +209,8 @@ def _unusable(outcome: str, detail: str, written: str, answer: ServerAnswer, usa
     )
 
 
-def usage_of(value: object) -> Usage:
-    """The `usage` of a completion; what is missing or no count is 0, and None for the cost."""
+def parse_usage(value: object) -> Usage:
+    """Parse the `usage` of a completion. Missing or invalid counts become 0, an invalid cost None."""
     usage = _object(value)
     prompt, completion = (_object(usage.get(f"{kind}_tokens_details")) for kind in ("prompt", "completion"))
     return Usage(

@@ -70,7 +70,7 @@ RULES = (
 
 
 def matching_rule(status: int, message: str) -> Rule:
-    """The first rule for this status whose pattern, if it has one, is found in the message."""
+    """Return the first rule for this status whose pattern, if it has one, is found in the message."""
     return next(
         rule for rule in RULES if status in rule.statuses and (not rule.says or rule.says.search(message))
     )

@@ -1,4 +1,4 @@
-"""Two providers: calls go to the second while the first's circuit is open, and back as soon as it closes."""
+"""Fallback: calls go to a second provider while the first one's circuit is open, and back once it closes."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,91 +7,91 @@ from domain.analysis import Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
-from llm.gateway import LOOK_AGAIN, Gateway, OnSent
+from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
-from llm.outbound import Outbound
+from llm.paid_gateway import PaidGateway
 
 
 class Fallback:
-    """A gate in front of two, each with a pacer, a circuit and prices of its own, and one budget.
+    """A gateway over two paid gateways, each with its own pacer, circuit and prices. They share one budget.
 
-    Neither a pause that a 429 asks for nor a spent budget is a reason to change: the first is short, and the
-    second holds for both. `run` finds out whether the first answers again while the second stands in.
+    A pause after a 429 and a spent budget are no reasons to switch: the first is short, and the second applies to
+    both. `run` probes whether the first provider answers again while the second stands in.
     """
 
-    def __init__(self, first: Outbound, second: Outbound) -> None:
+    def __init__(self, first: PaidGateway, second: PaidGateway) -> None:
         self.first = first
         self.second = second
 
     @property
     def current(self) -> Gateway:
-        """Through whom a call that starts now goes, from its entry in the books to its end."""
-        return self._standing_in
+        """The gateway that a call which starts now should use from its reservation to its end."""
+        return self._active
 
     @property
-    def _standing_in(self) -> Outbound:
-        # Where neither answers it is the first that is asked first again.
+    def _active(self) -> PaidGateway:
+        # If neither is available, the first is the first to be tried again.
         second_only = not self.first.breaker.may_call() and self.second.breaker.may_call()
         return self.second if second_only else self.first
 
     @property
     def analyzer(self) -> ChatAnalyzer:
-        """Whose model and prompt an analysis is known by in the cache: the first's, whoever stands in."""
+        """The first provider's analyzer: the cache key always has its model and prompt version."""
         return self.first.analyzer
 
     @property
     def hold(self) -> Hold:
-        """What holds both."""
+        """The hold that both gateways share."""
         return self.first.hold
 
     @property
     def circuit(self) -> CircuitState:
-        """The first's."""
+        """The state of the first provider's circuit."""
         return self.first.circuit
 
     @property
     def blocked(self) -> str | None:
-        """Why no call leaves just now, or None."""
-        return self._standing_in.blocked
+        """Why no call may start now, or None."""
+        return self._active.blocked
 
     @property
     def budget(self) -> Budget | None:
-        """Where a call that starts now is booked."""
-        return self._standing_in.budget
+        """The budget of the active gateway."""
+        return self._active.budget
 
     @property
     def faults(self) -> int:
-        """How many calls in a row failed by nobody's fault."""
-        return self._standing_in.faults
+        """Provider faults in a row on the active gateway."""
+        return self._active.faults
 
     async def until_free(self) -> None:
-        """Wait until one of the two lets calls through; `run` is what finds out."""
-        while self.blocked is not None:  # noqa: ASYNC110  brakes and pauses are ended by the clock
-            await asyncio.sleep(LOOK_AGAIN)
+        """Wait until one of the two lets calls through; `run` sends the probes for it."""
+        while self.blocked is not None:  # noqa: ASYNC110  holds and pauses are ended by the clock
+            await asyncio.sleep(POLL_SECONDS)
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Ask whoever it is now. Raises CallFailed."""
-        return await self._standing_in.call(texts, on_sent)
+        """Analyse through the active gateway. Raises CallFailed."""
+        return await self._active.call(texts, on_sent)
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
-        """Ask whoever it is now. Raises CallFailed."""
-        return await self._standing_in.summarise(material, on_sent, on_draft)
+        """Summarise through the active gateway. Raises CallFailed."""
+        return await self._active.summarise(material, on_sent, on_draft)
 
     async def canary_passes(self) -> bool:
-        """Whether a canary to whoever it is now comes back."""
-        return await self._standing_in.canary_passes()
+        """Whether a canary through the active gateway succeeds."""
+        return await self._active.canary_passes()
 
     async def run(self) -> None:
-        """Send the probes of both, the second's only while it is needed, until cancelled."""
+        """Send probes for both until cancelled; for the second only while the first is unavailable."""
         async with asyncio.TaskGroup() as probes:
             probes.create_task(_probe(self.first, lambda: True))
             probes.create_task(_probe(self.second, lambda: not self.first.breaker.may_call()))
 
 
-async def _probe(gateway: Outbound, needed: Callable[[], bool]) -> None:
+async def _probe(gateway: PaidGateway, needed: Callable[[], bool]) -> None:
     while True:
         if needed():
             await gateway.until_free()
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(POLL_SECONDS)

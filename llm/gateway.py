@@ -1,4 +1,4 @@
-"""The gate through which every call leaves, as the processor sees it, and the one to the offline analyzer."""
+"""Gateway: the interface through which the processor makes every call, and the gateway to the offline analyzer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,73 +10,73 @@ from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
 from llm.hold import Hold
 
-LOOK_AGAIN = 0.25
-"""Seconds after which somebody may have released the brake."""
+POLL_SECONDS = 0.25
+"""How often a waiting gateway checks whether its hold was released."""
 OnSent = Callable[[], None]
 
 
 class Gateway(Protocol):
-    """How the processor sees whoever analyses."""
+    """What the processor needs of the provider: calls, and whether a call may start."""
 
     @property
     def analyzer(self) -> ChatAnalyzer:
-        """Whose model and prompt an analysis is known by."""
+        """The analyzer whose model and prompt version are part of the cache key."""
         ...
 
     @property
     def hold(self) -> Hold:
-        """What an operator or a spent budget holds it by."""
+        """The hold that pauses analysis for an operator, a full disk or a spent budget."""
         ...
 
     @property
     def current(self) -> "Gateway":
-        """Through whom a call that starts now goes, from its entry in the books to its end."""
+        """The gateway that a call which starts now should use from its reservation to its end."""
         ...
 
     @property
     def circuit(self) -> CircuitState | None:
-        """Of the provider that is asked first; None where there is no circuit."""
+        """The circuit of the first provider; None if there is no circuit."""
         ...
 
     @property
     def blocked(self) -> str | None:
-        """Why no call leaves just now, or None."""
+        """Why no call may start now, or None."""
         ...
 
     @property
     def budget(self) -> Budget | None:
-        """Where calls are booked, None where they cost nothing."""
+        """The budget that calls are charged to; None if they cost nothing."""
         ...
 
     @property
     def faults(self) -> int:
-        """How many calls in a row failed by nobody's fault; what they carried waits the longer."""
+        """Provider faults in a row. The more there are, the longer the conversations of a failed call wait."""
         ...
 
     async def until_free(self) -> None:
-        """Wait until calls may leave; what it takes to find out is done here."""
+        """Wait until calls may start, and send the probes that this takes."""
         ...
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Ask about `texts`; `on_sent` is called as the request leaves. Raises CallFailed."""
+        """Analyse `texts`; `on_sent` is called when the request is written. Raises CallFailed."""
         ...
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
-        """Ask for a summary; `on_sent` is called as the request leaves, `on_draft` while it is written.
+        """Summarise; `on_sent` is called when the request is written, `on_draft` as the answer arrives.
 
         Raises CallFailed.
         """
         ...
 
     async def canary_passes(self) -> bool:
-        """Whether somebody else's call gets through just now: if so, a fault is the conversation's own."""
+        """Whether a canary gets through now. If so, a conversation that failed alone is itself at fault."""
         ...
 
 
 class OfflineGateway:
-    """To the offline analyzer: neither paced nor billed nor behind a circuit; only an operator holds it."""
+    """The gateway to the offline analyzer: no pacer, no budget, no circuit; only the hold blocks it."""
 
     budget = None
     circuit = None
@@ -88,35 +88,35 @@ class OfflineGateway:
 
     @property
     def current(self) -> Gateway:
-        """Itself."""
+        """This gateway."""
         return self
 
     @property
     def blocked(self) -> str | None:
-        """Why no call leaves just now, or None."""
+        """Why no call may start now, or None."""
         return self.hold.reason
 
     async def until_free(self) -> None:
-        """Wait until nobody holds it."""
-        while self.blocked is not None:  # noqa: ASYNC110  a brake is released by the clock as well as by hand
-            await asyncio.sleep(LOOK_AGAIN)
+        """Wait until the hold is released."""
+        while self.blocked is not None:  # noqa: ASYNC110  a hold is released by the clock as well as by hand
+            await asyncio.sleep(POLL_SECONDS)
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Ask at once."""
-        return await self.analyzer.analyse(texts, _telling(on_sent))
+        """Analyse at once."""
+        return await self.analyzer.analyse(texts, _as_before_send(on_sent))
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
-        """Ask at once."""
-        return await self.analyzer.summarise(material, _telling(on_sent), on_draft)
+        """Summarise at once."""
+        return await self.analyzer.summarise(material, _as_before_send(on_sent), on_draft)
 
     async def canary_passes(self) -> bool:
-        """Nobody else can be at fault here."""
+        """Always: there is no provider that could be down."""
         return True
 
 
-def _telling(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
+def _as_before_send(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
     async def before_send() -> None:
         on_sent()
 

@@ -1,4 +1,4 @@
-"""Why analysis stands still although calls could leave: it was paused, nothing can be stored, no money is left."""
+"""The hold: pauses analysis for an operator, a database that takes no writes, or a spent budget."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from core.clock import Clock, iso
 
 
 class Hold:
-    """Holds analysis; intake goes on."""
+    """Whether analysis is on hold, and why. Intake goes on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,43 +18,43 @@ class Hold:
         self.paused = False
         """Whether an operator paused analysis."""
         self.refusal: str | None = None
-        """Why the database takes no writes, None where it does."""
+        """Why the database takes no writes; None if it does."""
 
     @property
-    def held(self) -> str | None:
-        """Why not even a call leaves whose cost is reserved already, or None."""
+    def blocks_reserved(self) -> str | None:
+        """Why even a call whose cost is already reserved must not be sent, or None."""
         return "paused by an operator" if self.paused else self.refusal
 
     @property
     def reason(self) -> str | None:
-        """Why analysis is held, None where it is not."""
+        """Why analysis is on hold; None if it is not."""
         if self._unstored and not self.paused:
-            return "results wait to be stored"
-        if self.held is not None:
-            return self.held
+            return "results are waiting to be stored"
+        if self.blocks_reserved is not None:
+            return self.blocks_reserved
         if self._clock() < self._spent_until:
-            return f"the daily budget is spent; analysis goes on at {iso(self._spent_until)}"
+            return f"the daily budget is spent; analysis resumes at {iso(self._spent_until)}"
         return None
 
     @contextmanager
     def until_stored(self) -> Iterator[None]:
-        """Hold analysis inside the block: until what is paid for is stored, its texts must not be claimed again."""
+        """Hold analysis inside the block. Until paid results are stored, their texts must not be claimed again."""
         self._unstored += 1
         try:
             yield
         finally:
             self._unstored -= 1
 
-    def spent(self, until: int, settlements: int) -> None:
-        """The budget takes no further call before `until`, UTC microseconds.
+    def budget_spent(self, until: int, settlements: int) -> None:
+        """Hold analysis until `until` (UTC microseconds), because the budget covers no further call.
 
-        `settlements` is how many there were before the budget was asked. One that came since may have made room:
-        it would go unheard, and analysis would stand still for the rest of the day.
+        `settlements` is the counter's value before the budget was checked. A later settlement may have freed
+        budget; ignoring it would stop analysis for the rest of the day, so in that case nothing is held.
         """
         if settlements == self.settlements:
             self._spent_until = until
 
-    def settled(self) -> None:
-        """A reservation was settled: there may be room for another call."""
+    def reservation_settled(self) -> None:
+        """Note that a reservation was settled: the budget may cover another call."""
         self.settlements += 1
         self._spent_until = 0

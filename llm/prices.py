@@ -1,6 +1,6 @@
-"""What a call costs, in ticks of 1/10,000,000,000 USD, the unit of `usage.cost_in_usd_ticks`.
+"""Prices: what a call costs, in ticks of 1/10,000,000,000 USD (the unit of `usage.cost_in_usd_ticks`).
 
-Prices are those of docs.x.ai/developers/pricing and ai.google.dev/gemini-api/docs/pricing as of October 2026.
+Sources: docs.x.ai/developers/pricing and ai.google.dev/gemini-api/docs/pricing as of October 2026.
 Reasoning is billed as output. A prompt of 200,000 tokens or more doubles the price of every token of its call.
 """
 
@@ -24,7 +24,7 @@ class Price(NamedTuple):
 
 
 def _per_million(prompt: str, cached: str, completion: str) -> Price:
-    """From USD per 1,000,000 tokens, as the price list has them."""
+    """Convert list prices, which are in USD per 1,000,000 tokens."""
     return Price(*(int(Decimal(usd) * TICKS_PER_USD / 1_000_000) for usd in (prompt, cached, completion)))
 
 
@@ -38,26 +38,26 @@ PRICES: Mapping[str, Price] = {
     "grok-4.20-non-reasoning": _per_million("1.25", "0.20", "2.50"),
     "grok-4.20-0309-non-reasoning": _per_million("1.25", "0.20", "2.50"),
     "grok-build-0.1": _per_million("1.00", "0.20", "2.00"),
-    # A cached prompt is taken at its full price where no other is known.
+    # If the price of cached prompt tokens is unknown, the full price is used.
     "gemini-3.5-flash-lite": _per_million("0.30", "0.30", "2.50"),
     "gemini-3.1-flash-lite": _per_million("0.25", "0.025", "1.50"),
     "gemini-3.8-flash": _per_million("1.50", "1.50", "7.50"),
     "gemini-3.5-flash": _per_million("1.50", "1.50", "9.00"),
     "gemini-3.1-pro-preview": _per_million("2.00", "2.00", "12.00"),
 }
-# What an unknown model is taken to cost: a budget may be left unused, it must not be overrun.
+# The price assumed for an unknown model: a budget may be underused but must not be exceeded.
 DEAREST = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
 
 
 def price_of(model: str) -> Price:
-    """The model's price, with or without `-latest`; the dearest of the list where the model is not on it."""
+    """The model's price, with or without `-latest`; the highest in the list if the model is not in it."""
     return PRICES.get(model.removesuffix("-latest"), DEAREST)
 
 
 def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None) -> int:
-    """What the call cost, or at most costs where `usage` is a worst case; rounded up to a whole tick.
+    """The cost of a call with this usage, which may be a worst case, rounded up to a whole tick.
 
-    The server's own figure goes first, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the list.
+    The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the list.
     """
     if usage.cost_ticks is not None:
         return usage.cost_ticks

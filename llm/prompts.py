@@ -1,19 +1,18 @@
-"""What the model is told and how its answer is read: system message, schema, request body, rows."""
+"""The prompt of an analysis call: system message, answer schema and request body."""
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from domain.analysis import MAX_CLUSTERS, Invalid, Row, validate_row
+from domain.analysis import MAX_CLUSTERS
 from domain.topics import MAX_SLUG
 
 PROMPT_VERSION = "1"
-"""Raised by hand where answers change for a reason that the digest of `prompt_version` does not see."""
+"""Raise it by hand if answers change for a reason that the digest in `prompt_version` does not cover."""
 
-# docs.x.ai, models: 4.3 would reason at "low" unless told "none"; 4.5 to 4.7 cannot be told to stop.
+# docs.x.ai, models: 4.3 reasons at "low" unless set to "none"; the reasoning of 4.5 to 4.7 cannot be turned off.
 EFFORTS: Mapping[str, str] = {"grok-4.3": "none", "grok-4.5": "low", "grok-4.6": "low", "grok-4.7": "low"}
-# These answer 400 to a request that has the field at all, or do not think unless they are told to (Flash-Lite).
+# These answer 400 to a request that has the field at all, or do not reason by default (Flash-Lite).
 WITHOUT_EFFORT = frozenset(
     {
         "grok-4.20-non-reasoning",
@@ -23,10 +22,10 @@ WITHOUT_EFFORT = frozenset(
     }
 )
 
-# A row of the fullest kind (five clusters, 300 characters of English) is about 150 tokens, a usual one 70.
+# The longest row (five clusters, 300 characters of English) is about 150 tokens, a typical one 70.
 TOKENS_PER_ROW = 160
 TOKENS_PER_ANSWER = 256
-# Of the row's number, with its quotes and its place in the schema; up to three digits each.
+# The id of a row with its quotes, in the request and in the schema; up to three digits each.
 BYTES_PER_ID = 12
 # The server adds a system prompt of its own: 185 to 637 tokens were measured in 2026.
 HIDDEN_TOKENS = 1_024
@@ -60,23 +59,23 @@ Topics:
 
 
 def system_message(topics: Mapping[str, str]) -> str:
-    """The same bytes for every call with these topics, so that the server's prompt cache can hold them."""
+    """The system message; the same bytes for every call with these topics, so that the server can cache them."""
     return INSTRUCTIONS + "\n".join(f"- {slug}: {meaning}" for slug, meaning in topics.items())
 
 
 def prompt_version(topics: Mapping[str, str]) -> str:
-    """What an analysis depends on beside text and model; changes with instructions, topics and schema."""
-    told = system_message(topics) + json_text(schema(1))
-    return f"{PROMPT_VERSION}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    """The version of the prompt, part of the cache key; it changes with instructions, topics and schema."""
+    prompt = system_message(topics) + json_text(schema(1))
+    return f"{PROMPT_VERSION}-{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
 
 
 def schema(count: int) -> dict[str, object]:
-    """JSON schema of an answer to `count` conversations, 1 to 256.
+    """The JSON schema of an answer to `count` conversations, 1 to 256.
 
-    Only keywords that docs.x.ai (structured outputs) lists as enforced. `uniqueItems` is none of them.
+    It uses only keywords that docs.x.ai (structured outputs) lists as enforced; `uniqueItems` is not among them.
     """
     row = {
-        "conversation_id": {"type": "string", "enum": _ids(count)},
+        "conversation_id": {"type": "string", "enum": row_ids(count)},
         "sentiment_score": {"type": "number", "minimum": -1, "maximum": 1},
         "clusters": {
             "type": "array",
@@ -91,7 +90,7 @@ def schema(count: int) -> dict[str, object]:
 
 
 def closed(properties: Mapping[str, object]) -> dict[str, object]:
-    """JSON schema of an object with exactly these properties."""
+    """The JSON schema of an object with exactly these properties."""
     return {
         "type": "object",
         "properties": properties,
@@ -100,25 +99,26 @@ def closed(properties: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _ids(count: int) -> list[str]:
+def row_ids(count: int) -> list[str]:
+    """The ids of the rows of one call: "1" to `count`."""
     return [str(number) for number in range(1, count + 1)]
 
 
 def reasoning_effort(model: str, configured: str | None = None) -> str | None:
-    """The `reasoning_effort` to send: as configured, else the model's cheapest, else None for no field."""
+    """The `reasoning_effort` to send: the configured one, else the model's cheapest; None to leave out the field."""
     if model in WITHOUT_EFFORT:
         return None
     return configured or EFFORTS.get(model.removesuffix("-latest"))
 
 
-def reasons(model: str, configured: str | None = None) -> bool:
-    """Whether calls to this model think, and are billed for it without a bound; an unknown model may."""
+def model_reasons(model: str, configured: str | None = None) -> bool:
+    """Whether the model may use reasoning tokens, which no request parameter limits. An unknown model may."""
     return model not in WITHOUT_EFFORT and reasoning_effort(model, configured) != "none"
 
 
 def request_body(texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool) -> bytes:
-    """The JSON body of one call about texts, UTF-8. Not `strict` asks for any JSON object instead of the schema's."""
-    items = zip(_ids(len(texts)), texts, strict=True)
+    """The JSON body of an analysis call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested."""
+    items = zip(row_ids(len(texts)), texts, strict=True)
     question = {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
     return body(
         system,
@@ -140,11 +140,11 @@ def body(
     output_cap: int,
     stream: bool = False,
 ) -> bytes:
-    """The JSON body of any call, UTF-8; `schema` is the answer's with its name, None for any JSON object.
+    """The JSON body of any call, UTF-8. `schema` is the answer's name and schema; None requests any JSON object.
 
-    Temperature 0: the same text should be labelled the same way twice. A lone surrogate is sent as `?`.
+    Temperature 0, so that a text is labelled the same way twice. A lone surrogate is sent as `?`.
     """
-    asked: dict[str, object] = {
+    request: dict[str, object] = {
         "model": model,
         "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
         "response_format": {"type": "json_object"} if schema is None else _answer_format(*schema),
@@ -152,10 +152,10 @@ def body(
         "max_completion_tokens": output_cap,
     }
     if effort is not None:
-        asked["reasoning_effort"] = effort
+        request["reasoning_effort"] = effort
     if stream:
-        asked |= {"stream": True, "stream_options": {"include_usage": True}}
-    return json_text(asked).encode("utf-8", "replace")
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+    return json_text(request).encode("utf-8", "replace")
 
 
 def _answer_format(name: str, schema: Mapping[str, object]) -> dict[str, object]:
@@ -163,67 +163,21 @@ def _answer_format(name: str, schema: Mapping[str, object]) -> dict[str, object]
 
 
 def json_text(value: object) -> str:
-    """JSON as it is sent: compact, and every script in its own letters."""
+    """Compact JSON without escapes for non-ASCII characters."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def output_cap(count: int) -> int:
-    """Tokens that an answer to `count` conversations may have; reasoning tokens are not in it."""
+    """The most tokens an answer to `count` conversations may have, without reasoning tokens."""
     return TOKENS_PER_ANSWER + TOKENS_PER_ROW * count
 
 
 def worst_tokens(body: bytes) -> int:
-    """More prompt tokens than the body can be billed as: a token is at least one byte."""
+    """An upper bound of a body's prompt tokens: a token has at least one byte."""
     return len(body) + HIDDEN_TOKENS
 
 
 def text_tokens(text: str) -> int:
-    """More prompt tokens than a conversation with this text adds to a call: as many as bytes to the body."""
+    """An upper bound of the prompt tokens that a text adds to a call: the bytes it adds to the body."""
     row = {"conversation_id": "1", "text": text}
     return len(json_text(json_text(row)).encode("utf-8", "replace")) + BYTES_PER_ID
-
-
-def read_rows(content: str, count: int) -> tuple[list[Row], int]:
-    """One row for each of the ids "1" to `count`, in that order, and how many rows were for none of them.
-
-    Raises ValueError where the content is not the JSON document that was asked for.
-    """
-    try:
-        return _matched(_results(json.loads(content)), count)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _results(document: object) -> list[object]:
-    results = document.get("results") if isinstance(document, dict) else None
-    if not isinstance(results, list):
-        raise ValueError("no object with a list of results")
-    return results
-
-
-def _matched(results: Sequence[object], count: int) -> tuple[list[Row], int]:
-    said: defaultdict[str, list[Mapping[str, object]]] = defaultdict(list)
-    for row in results:
-        said[_id_of(row)].append(row if isinstance(row, dict) else {})
-    rows = [_row(said.pop(number, [])) for number in _ids(count)]
-    return rows, sum(len(ignored) for ignored in said.values())
-
-
-def _id_of(row: object) -> str:
-    """The row's id; an integer counts as its digits, anything else as no id."""
-    value = row.get("conversation_id") if isinstance(row, dict) else None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else ""
-
-
-def _row(said: Sequence[Mapping[str, object]]) -> Row:
-    if not said:
-        return Invalid("no row in the answer")
-    if any(_values(other) != _values(said[0]) for other in said[1:]):
-        return Invalid("its id came twice with different values")
-    return validate_row(said[0])
-
-
-def _values(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name != "conversation_id"}

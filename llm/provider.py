@@ -1,4 +1,4 @@
-"""The gate that the settings ask for: to Grok, with Gemini behind it where there is a key for it, or offline."""
+"""Builds the gateway from the settings: to Grok, with Gemini as fallback if it has a key, or offline."""
 
 import random
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from llm.fallback import Fallback
 from llm.gateway import Gateway, OfflineGateway
 from llm.hold import Hold
 from llm.offline.analyzer import OfflineAnalyzer
-from llm.outbound import Outbound
+from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
 from rate_limiter import Pacer
 
@@ -30,7 +30,7 @@ MAX_BACKOFF = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A chat-completions server, as the settings name it."""
+    """A chat-completions server, as configured in the settings."""
 
     name: str
     base_url: HttpUrl
@@ -41,7 +41,7 @@ class Provider:
 
 
 def providers(settings: Settings) -> list[Provider]:
-    """Who is to be asked, in this order; nobody where the offline analyzer answers."""
+    """The configured providers in order of preference; none if the offline analyzer is used."""
     s = settings
     if s.grok_api_key is None or s.offline:
         return []
@@ -55,7 +55,7 @@ def providers(settings: Settings) -> list[Provider]:
 
 @dataclass(frozen=True)
 class GatewayFactory:
-    """Opens gates; whoever owns the stack closes them. All that is opened shares the brake and the budget."""
+    """Opens gateways, which `stack` closes. They share the hold and the daily budget."""
 
     settings: Settings
     database: Database
@@ -65,11 +65,11 @@ class GatewayFactory:
     stack: AsyncExitStack
 
     async def open(self) -> Gateway:
-        """The one through which every call leaves.
+        """Open the gateway for every call.
 
-        Raises ValueError or ProviderFault where the settings make none.
+        Raises ValueError if the settings are inconsistent, ProviderFault if the offline analyzer does not start.
         """
-        opened = [await self._outbound(provider) for provider in providers(self.settings)]
+        opened = [await self._paid_gateway(provider) for provider in providers(self.settings)]
         match opened:
             case []:
                 analyzer = OfflineAnalyzer(topics.load(self.settings.topics_file))
@@ -78,9 +78,9 @@ class GatewayFactory:
                 return only
             case [first, second]:
                 return Fallback(first, second)
-        raise AssertionError("there are two providers")
+        raise AssertionError("there are at most two providers")
 
-    async def _outbound(self, provider: Provider) -> Outbound:
+    async def _paid_gateway(self, provider: Provider) -> PaidGateway:
         client = GrokClient(
             name=provider.name,
             base_url=str(provider.base_url),
@@ -92,7 +92,7 @@ class GatewayFactory:
             max_in_flight=self.settings.max_in_flight,
         )
         await self.stack.enter_async_context(client)
-        gateway = Outbound(
+        gateway = PaidGateway(
             client,
             Pacer(self.settings.outbound_rps),
             CircuitBreaker(self.settings.error_threshold, self.settings.cooldown_seconds),
@@ -107,8 +107,8 @@ class GatewayFactory:
 
     def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
-        thinks = prompts.reasons(provider.model, provider.reasoning_effort)
-        if budget is not None and thinks and not self.settings.max_reasoning_tokens:
+        reasons = prompts.model_reasons(provider.model, provider.reasoning_effort)
+        if budget is not None and reasons and not self.settings.max_reasoning_tokens:
             raise ValueError(
                 f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"
             )
@@ -126,8 +126,8 @@ def backoff(
 ) -> Callable[[int], float]:
     """Seconds to wait after n faults in a row: BACKOFF_SECONDS x 2^n with full jitter, at most 60.
 
-    Nor more than a cooldown, after which the canary knows: what waits longer waits though the outage is over.
+    Never longer than a cooldown: the canary then shows that the outage is over, and waiting on would be idle.
     """
     most = min(MAX_BACKOFF, settings.cooldown_seconds)
-    # 2 to the 40th is over any bound, and keeps the power of a long outage a number.
+    # 2 to the 40th exceeds any bound; without the cap a long outage would overflow a float.
     return lambda faults: uniform(0, min(most, settings.backoff_seconds * 2 ** min(faults, 40)))

@@ -1,4 +1,4 @@
-"""A completion that comes while it is written: server-sent events, put together to what it is in one piece."""
+"""Streamed completions: parses server-sent events and assembles the completion that an unstreamed call returns."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -10,38 +10,38 @@ END = b"[DONE]"
 
 
 def is_stream(headers: Mapping[str, str]) -> bool:
-    """Whether an answer with these headers (names in lower case) comes in events."""
+    """Whether a response with these headers (names in lower case) is an event stream."""
     return headers.get("content-type", "").startswith("text/event-stream")
 
 
-async def assembled(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> bytes:
-    """The body that the answer would have had in one piece."""
-    events, completion = Events(), Completion()
+async def assemble(chunks: AsyncIterator[bytes], on_draft: DraftListener) -> bytes:
+    """Return the body that the response would have without streaming. `on_draft` is called as the content grows."""
+    events, completion = EventParser(), CompletionAssembler()
     async for chunk in chunks:
-        known = len(completion.content)
+        length = len(completion.content)
         for data in events.feed(chunk):
             completion.add(data)
-        if len(completion.content) > known:
+        if len(completion.content) > length:
             on_draft(completion.content)
     return completion.body()
 
 
-class Events:
-    """Cuts bytes, however they arrive, into the data of server-sent events (WHATWG HTML 9.2)."""
+class EventParser:
+    """Splits bytes, in chunks of any size, into the data of server-sent events (WHATWG HTML 9.2)."""
 
     def __init__(self) -> None:
         self._line = bytearray()
         self._data: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """The data of the events that these bytes complete."""
+        """Yield the data of each event that these bytes complete."""
         *lines, rest = chunk.split(b"\n")
         for line in lines:
-            yield from self._ended(bytes(self._line + line).removesuffix(b"\r"))
+            yield from self._end_line(bytes(self._line + line).removesuffix(b"\r"))
             self._line.clear()
         self._line += rest
 
-    def _ended(self, line: bytes) -> Iterator[bytes]:
+    def _end_line(self, line: bytes) -> Iterator[bytes]:
         if line.startswith(b"data:"):
             self._data.append(line.removeprefix(b"data:").removeprefix(b" "))
         elif not line and self._data:
@@ -49,19 +49,19 @@ class Events:
             self._data.clear()
 
 
-class Completion:
-    """A chat completion in the making, from the chunks that OpenAI's format cuts it into."""
+class CompletionAssembler:
+    """Assembles a chat completion from streamed chunks in OpenAI's format."""
 
     def __init__(self) -> None:
         self.content = ""
         self._refusal = ""
         self._finish_reason: str | None = None
         self._envelope: dict[str, Any] = {}
-        self._foreign: bytes | None = None
+        self._not_a_chunk: bytes | None = None
 
     def add(self, data: bytes) -> None:
-        """Take in one chunk. What is none (xAI sends an error so, under status 200) becomes the whole answer."""
-        if data == END or self._foreign is not None:
+        """Add one chunk. Data that is not a chunk becomes the whole body: xAI sends errors so, with status 200."""
+        if data == END or self._not_a_chunk is not None:
             return
         try:
             chunk = json.loads(data)
@@ -72,7 +72,7 @@ class Completion:
             if choices:
                 self._grow(choices[0])
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            self._foreign = data
+            self._not_a_chunk = data
 
     def _grow(self, choice: Mapping[str, Any]) -> None:
         delta = choice.get("delta") or {}
@@ -81,9 +81,9 @@ class Completion:
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
 
     def body(self) -> bytes:
-        """The answer in one piece, JSON."""
-        if self._foreign is not None:
-            return self._foreign
+        """The assembled completion as JSON."""
+        if self._not_a_chunk is not None:
+            return self._not_a_chunk
         message = {"role": "assistant", "content": self.content, "refusal": self._refusal or None}
         choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
         return json.dumps({**self._envelope, "choices": [choice]}).encode()

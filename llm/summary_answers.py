@@ -1,4 +1,4 @@
-"""Whether an answer is a summary."""
+"""The answer of a summary call: parses and validates a summary, whole or as a draft."""
 
 import json
 from collections.abc import Container, Mapping, Sequence
@@ -25,21 +25,21 @@ from domain.summaries import (
 AnyItem = TypeVar("AnyItem", bound=Item)
 
 
-def read(content: str, citable: Container[int]) -> Summary | Invalid:
-    """The summary that a model wrote. Raises ValueError where it is no JSON object."""
+def parse_summary(content: str, citable: Container[int]) -> Summary | Invalid:
+    """Parse and validate a summary. Raises ValueError if the content is not a JSON object."""
     try:
         answer = json.loads(content)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError("the answer is nested too deeply") from error
     if not isinstance(answer, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("the answer must be a JSON object")
     if len(content) > MAX_RAW:
         return Invalid("the answer is too long")
-    return validate(answer, citable)
+    return validate_summary(answer, citable)
 
 
-def draft(content: str) -> str:
-    """The summary's text as far as it is written in an answer that is not there whole yet."""
+def draft_text(content: str) -> str:
+    """The summary's text so far, from an answer that is still being streamed."""
     try:
         answer = from_json(content, allow_partial="trailing-strings")
     except ValueError:
@@ -48,11 +48,11 @@ def draft(content: str) -> str:
     return storable(text)[:MAX_SUMMARY] if isinstance(text, str) else ""
 
 
-def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
-    """An answer, believed or not: whole or not at all, and nothing in it is filled with a default.
+def validate_summary(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
+    """Validate a summary as a whole. No field is ever filled with a default.
 
-    `citable` are the positions there are. An item keeps those of its positions that are among them, and may be
-    left without one: it is shown all the same, and its quote is found nowhere.
+    `citable` are the positions that exist. An item keeps only those of its positions. An item without any is still
+    shown; its quote then cannot be verified.
     """
     try:
         return Summary(
@@ -60,8 +60,8 @@ def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary |
             action_items=_items(answer, "action_items", citable),
             decisions=_items(answer, "decisions", citable),
             questions=_questions(answer, citable),
-            sentiment=cast(Sentiment, _word(answer, "sentiment", get_args(Sentiment))),
-            outcome=cast(Outcome, _word(answer, "outcome", get_args(Outcome))),
+            sentiment=cast(Sentiment, _one_of(answer, "sentiment", get_args(Sentiment))),
+            outcome=cast(Outcome, _one_of(answer, "outcome", get_args(Outcome))),
             keywords=_keywords(answer),
         )
     except ValueError as error:
@@ -71,50 +71,52 @@ def validate(answer: Mapping[str, object], citable: Container[int]) -> Summary |
 def _text(row: Mapping[str, object], name: str) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name} is missing" if value is None else f"{name} is no text")
+        raise ValueError(f"{name} is missing" if value is None else f"{name} must be a non-empty string")
     return value
 
 
-def _line(text: str, most: int) -> str:
-    return storable(" ".join(text.split()))[:most]
+def _line(text: str, max_length: int) -> str:
+    return storable(" ".join(text.split()))[:max_length]
 
 
-def _word(row: Mapping[str, object], name: str, words: Sequence[str]) -> str:
+def _one_of(row: Mapping[str, object], name: str, values: Sequence[str]) -> str:
     value = row.get(name)
-    if value not in words:
-        raise ValueError(f"{name} is missing" if value is None else f"{name} is none of {', '.join(words)}")
+    if value not in values:
+        raise ValueError(
+            f"{name} is missing" if value is None else f"{name} must be one of {', '.join(values)}"
+        )
     return cast(str, value)
 
 
 def _list(row: Mapping[str, object], name: str) -> list[object]:
     value = row.get(name)
     if not isinstance(value, list):
-        raise ValueError(f"{name} is missing" if value is None else f"{name} is no list")
+        raise ValueError(f"{name} is missing" if value is None else f"{name} must be a list")
     return value
 
 
 def _rows(row: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
     rows = _list(row, name)[:MAX_ITEMS]
     if not all(isinstance(each, dict) for each in rows):
-        raise ValueError(f"{name} has an item that is no object")
+        raise ValueError(f"every item of {name} must be an object")
     return cast(list[Mapping[str, object]], rows)
 
 
 def _items(row: Mapping[str, object], name: str, citable: Container[int]) -> tuple[Item, ...]:
-    return tuple(Item(**_common(each, citable)) for each in _rows(row, name))
+    return tuple(Item(**_item_fields(each, citable)) for each in _rows(row, name))
 
 
 def _questions(row: Mapping[str, object], citable: Container[int]) -> tuple[Question, ...]:
     rows = _rows(row, "questions")
     if not all(isinstance(each.get("answered"), bool) for each in rows):
-        raise ValueError("answered is neither true nor false")
-    return tuple(Question(**_common(each, citable), answered=bool(each["answered"])) for each in rows)
+        raise ValueError("answered must be true or false")
+    return tuple(Question(**_item_fields(each, citable), answered=bool(each["answered"])) for each in rows)
 
 
-def _common(row: Mapping[str, object], citable: Container[int]) -> dict[str, Any]:
+def _item_fields(row: Mapping[str, object], citable: Container[int]) -> dict[str, Any]:
     positions = _list(row, "positions")
     if not all(isinstance(each, int) and not isinstance(each, bool) for each in positions):
-        raise ValueError("positions has something else than whole numbers")
+        raise ValueError("positions must be whole numbers")
     known = sorted({each for each in cast(list[int], positions) if each in citable})
     return {
         "text": _line(_text(row, "text"), MAX_ITEM),
@@ -126,10 +128,7 @@ def _common(row: Mapping[str, object], citable: Container[int]) -> dict[str, Any
 def _keywords(row: Mapping[str, object]) -> tuple[str, ...]:
     words = _list(row, "keywords")
     if not all(isinstance(word, str) and word.strip() for word in words):
-        raise ValueError("keywords has something else than words")
+        raise ValueError("keywords must be non-empty strings")
     shown = (_line(str(word), MAX_KEYWORD) for word in words)
-    # Of doubles the first is kept.
+    # The first of equal keywords is kept.
     return tuple({word.casefold(): word for word in reversed([*shown])}.values())[::-1][:MAX_KEYWORDS]
-
-
-# --- verification -------------------------------------------------------------------------------------------

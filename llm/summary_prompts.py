@@ -1,4 +1,4 @@
-"""What the model is told when it is to summarise: system message, schema, request body."""
+"""The prompt of a summary call: system message, answer schema and request body."""
 
 import hashlib
 from typing import get_args
@@ -20,7 +20,7 @@ from llm.prompts import closed, json_text
 
 SCHEMA_NAME = "conversation_summary"
 OUTPUT_CAP = 8_192
-"""Tokens of an answer. The fullest in English has about 4,000, and scripts with a token a character more."""
+"""Tokens of an answer. The longest in English has about 4,000; scripts with a token per character need more."""
 
 INSTRUCTIONS = f"""\
 You summarise customer support conversations.
@@ -68,7 +68,7 @@ def _items(**more: object) -> dict[str, object]:
 
 
 def schema() -> dict[str, object]:
-    """JSON schema of an answer, the same for every call, so that the server's prompt cache can hold it."""
+    """The JSON schema of an answer; the same for every call, so that the server can cache it."""
     return closed(
         {
             "summary": _string(MAX_SUMMARY),
@@ -83,21 +83,21 @@ def schema() -> dict[str, object]:
 
 
 def version() -> str:
-    """What a summary depends on beside chat and model; changes with the instructions and the schema."""
+    """The version of the summary prompt; it changes with the instructions and the schema."""
     return hashlib.sha256((INSTRUCTIONS + json_text(schema())).encode()).hexdigest()[:12]
 
 
 def user_message(material: Material) -> str:
-    """The one JSON document in which everything that strangers wrote stands. The id is the call's own."""
+    """The JSON document with everything that customers wrote. The id is valid only in this call."""
     return json_text({"conversation": {"conversation_id": "1", **material.document}})
 
 
 def request_body(
     material: Material, *, model: str, effort: str | None, strict: bool, stream: bool = False
 ) -> bytes:
-    """The JSON body of one call, UTF-8. Not `strict` asks for any JSON object instead of the schema's.
+    """The JSON body of a summary call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
-    `stream` asks for the answer as it is written.
+    `stream` requests a streamed answer.
     """
     return prompts.body(
         INSTRUCTIONS,

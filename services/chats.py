@@ -1,4 +1,4 @@
-"""Messages become parts of chats: ids and order are made here, and one commit carries many posts."""
+"""Adds messages to chats: assigns ids and order; one commit carries many posts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -7,25 +7,24 @@ from functools import partial
 from typing import NamedTuple
 
 from core.clock import SECOND, Clock
-from core.errors import ChatFull, Conflicts
+from core.errors import ChatFull, ConcurrentCreation, Conflicts
 from database import Database
 from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
 from store.conversations import chats as store
-from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
-from store.conversations.growth import Raced
+from store.conversations.chats import ChatTooLong, MessageConflict, PlacedMessage, PostedMessage, PostOutcome
 from store.conversations.intake import NewMessage
 
 FEW = 20
-"""Messages of a post that shares a commit with others; more have one of their own."""
+"""Messages of a post that may share a commit; a larger post gets a commit of its own."""
 MAX_GROUP = 128
 MAX_WAITING = 8_192
 KNOWN = "message_id: is known in this chat with other content"
 
 
 class Added(NamedTuple):
-    """A message that is new in a chat, as a row of `messages` has it."""
+    """A message that was added to a chat, with the fields of its row in `messages`."""
 
     position: int
     message_id: str
@@ -40,9 +39,9 @@ class Added(NamedTuple):
 class Chats:
     """Adds messages to chats durably: what it returns is committed.
 
-    `quiet` is for how many seconds a chat has to be quiet to be analysed; where that is none, `due` is called
-    after each commit. `ensure_writable` raises where nothing can be taken in just now; `spoke` is told each chat
-    that has grown, and by what.
+    A chat is analysed once it has been quiet for `quiet` seconds; if that is 0, `due` is called after each commit.
+    `ensure_writable` raises if nothing can be stored at present; `on_added` is called with each chat that has
+    grown, and its new messages.
     """
 
     database: Database
@@ -50,78 +49,84 @@ class Chats:
     quiet: float
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
-    spoke: Callable[[str, Sequence[Added]], None] = lambda _, __: None
+    on_added: Callable[[str, Sequence[Added]], None] = lambda _, __: None
     group: GroupCommit[Sequence[PostedMessage], PostOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def post(self, sent: Sequence[ChatMessage]) -> list[tuple[str, Placed]]:
-        """Store all messages of a post or none; of each, as sent, its chat and its place.
+    async def post(self, sent: Sequence[ChatMessage]) -> list[tuple[str, PlacedMessage]]:
+        """Store all messages of a post or none; gives the chat and the place of each, in the order sent.
 
         Raises Conflicts, ChatFull, Overloaded.
         """
-        said = self._said(sent)
-        order = in_order(sent, [each.chat for each in said])
-        ordered = [said[index] for index in order]
-        answer = await self.group.submit(ordered) if len(said) <= FEW else (await self._commit([ordered]))[0]
-        if isinstance(answer, MessageConflict):
-            raise Conflicts({order[place]: ordered[place].chat for place in answer.at}, KNOWN)
-        if isinstance(answer, Full):
-            raise ChatFull(order[answer.at], store.MAX_MESSAGES)
-        placed = dict(zip(order, answer, strict=True))
-        return [(each.chat, placed[index]) for index, each in enumerate(said)]
+        posted = self._posted(sent)
+        order = storage_order(sent, [message.chat for message in posted])
+        ordered = [posted[index] for index in order]
+        outcome = (
+            await self.group.submit(ordered) if len(posted) <= FEW else (await self._commit([ordered]))[0]
+        )
+        if isinstance(outcome, MessageConflict):
+            raise Conflicts({order[place]: ordered[place].chat for place in outcome.at}, KNOWN)
+        if isinstance(outcome, ChatTooLong):
+            raise ChatFull(order[outcome.at], store.MAX_MESSAGES)
+        placed = dict(zip(order, outcome, strict=True))
+        return [(message.chat, placed[index]) for index, message in enumerate(posted)]
 
-    def _said(self, sent: Sequence[ChatMessage]) -> list[PostedMessage]:
-        begun = conversation_id(self.clock())
+    def _posted(self, sent: Sequence[ChatMessage]) -> list[PostedMessage]:
+        new_chat = conversation_id(self.clock())
         return [
             PostedMessage(
-                each.conversation_id or begun,
+                message.conversation_id or new_chat,
                 NewMessage(
-                    each.message_content, each.user_id, each.user_type, each.timestamp, each.message_id
+                    message.message_content,
+                    message.user_id,
+                    message.user_type,
+                    message.timestamp,
+                    message.message_id,
                 ),
             )
-            for each in sent
+            for message in sent
         ]
 
     async def _commit(self, posts: Sequence[Sequence[PostedMessage]]) -> Sequence[PostOutcome]:
         self.ensure_writable()
         now, quiet = self.clock(), round(self.quiet * SECOND)
-        write = partial(store.post, posts=posts, now=now, quiet=quiet)
+        write = partial(store.add_messages, posts=posts, now=now, quiet=quiet)
         try:
-            answers = await self.database.write(write, urgent=True)
-        except Raced:
+            outcomes = await self.database.write(write, urgent=True)
+        except ConcurrentCreation:
             return await self._commit(posts)
         if not quiet:
             self.due()
-        for chat, added in grown(posts, answers, now).items():
-            self.spoke(chat, added)
-        return answers
+        for chat, added in added_messages(posts, outcomes, now).items():
+            self.on_added(chat, added)
+        return outcomes
 
 
-def grown(
-    posts: Sequence[Sequence[PostedMessage]], answers: Sequence[PostOutcome], now: int
+def added_messages(
+    posts: Sequence[Sequence[PostedMessage]], outcomes: Sequence[PostOutcome], now: int
 ) -> Mapping[str, Sequence[Added]]:
-    """What was added to each chat, in order."""
+    """The messages that were added to each chat, in order."""
     found: defaultdict[str, list[Added]] = defaultdict(list)
-    for post, answer in zip(posts, answers, strict=True):
-        placed = () if isinstance(answer, MessageConflict | Full) else answer
-        for said, place in zip(post, placed, strict=bool(placed)):
+    for post, outcome in zip(posts, outcomes, strict=True):
+        placed = () if isinstance(outcome, MessageConflict | ChatTooLong) else outcome
+        for posted, place in zip(post, placed, strict=bool(placed)):
             if place.created:
-                found[said.chat].append(_added(said.message, place, now))
+                found[posted.chat].append(_added(posted.message, place, now))
     return found
 
 
-def _added(message: NewMessage, place: Placed, now: int) -> Added:
+def _added(message: NewMessage, place: PlacedMessage, now: int) -> Added:
     return Added(
         place.position, place.message_id, message.author, message.role, message.text, message.timestamp, now
     )
 
 
-def in_order(sent: Sequence[ChatMessage], chats: Sequence[str]) -> list[int]:
-    """The indexes of messages, chat by chat, in the order in which they are to be stored.
+def storage_order(sent: Sequence[ChatMessage], chats: Sequence[str]) -> list[int]:
+    """The indexes of messages in the order to store them, chat by chat.
 
-    Messages of one chat that all say when they were said are sorted by that.
+    The messages of a chat are sorted by timestamp if all of them have one.
     """
     by_chat: dict[str, list[int]] = {}
     for index, chat in enumerate(chats):

@@ -1,4 +1,4 @@
-"""A conversation goes: a long one in steps, so that nobody waits for it."""
+"""Deletes a conversation; a long one in steps, so that no other write waits for long."""
 
 from functools import partial
 
@@ -7,8 +7,8 @@ from store.conversations import records
 
 
 async def remove(database: Database, id_: str) -> bool:
-    """Delete a conversation with everything that belongs to it; whether there was one."""
-    # From the end, a hundred messages a transaction: 50,000 in one would hold up intake for seconds.
-    while await database.write(partial(records.shorten, id_=id_)):
+    """Delete a conversation and everything that belongs to it; gives whether it existed."""
+    # From the end, a hundred messages per transaction: 50,000 in one would delay intake by seconds.
+    while await database.write(partial(records.delete_last_messages, id_=id_)):
         pass
-    return await database.write(partial(records.remove, id_=id_))
+    return await database.write(partial(records.delete_conversation, id_=id_))

@@ -1,4 +1,4 @@
-"""Many callers, one commit: a sync of the disk costs milliseconds and can carry hundreds of rows."""
+"""Group commit: concurrent callers share a commit, whose disk sync costs milliseconds for any number of rows."""
 
 import asyncio
 from collections import deque
@@ -8,32 +8,33 @@ from typing import Generic, TypeVar
 from core.errors import Overloaded
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class GroupCommit(Generic[Item, Answer]):
-    """Whatever arrives while one group is being committed makes up the next.
+class GroupCommit(Generic[Item, Result]):
+    """All items that arrive while one group is being committed form the next group.
 
-    `commit` takes a group and answers each item, in the same order; what it raises, each of the group gets.
+    `commit` takes a group and gives one result per item, in the same order; an exception goes to every caller of
+    the group. `group` limits the items of a group, `waiting` those that wait for theirs.
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, group: int, waiting: int
+        self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, group: int, waiting: int
     ) -> None:
         self._commit = commit
         self._group = group
-        self._most = waiting
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._max_waiting = waiting
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._arrived = asyncio.Event()
 
-    async def submit(self, item: Item) -> Answer:
-        """Wait for the commit that carries `item`. Raises Overloaded, and what `commit` raises."""
-        if len(self._waiting) >= self._most:
+    async def submit(self, item: Item) -> Result:
+        """Wait for the commit that includes `item`. Raises Overloaded, and what `commit` raises."""
+        if len(self._waiting) >= self._max_waiting:
             raise Overloaded
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, result))
         self._arrived.set()
-        return await answer
+        return await result
 
     async def run(self) -> None:
         """Commit group after group until cancelled."""
@@ -42,18 +43,18 @@ class GroupCommit(Generic[Item, Answer]):
             group = [self._waiting.popleft() for _ in range(min(self._group, len(self._waiting)))]
             if not self._waiting:
                 self._arrived.clear()
-            await self._answer(group)
+            await self._commit_group(group)
 
-    async def _answer(self, group: Sequence[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
+    async def _commit_group(self, group: Sequence[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:
-            answers = await self._commit([item for item, _ in group])
-            for (_, future), answer in zip(group, answers, strict=True):
+            results = await self._commit([item for item, _ in group])
+            for (_, future), result in zip(group, results, strict=True):
                 if not future.done():
-                    future.set_result(answer)
+                    future.set_result(result)
         except Exception as error:  # noqa: BLE001  each caller of the group gets it
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)
         finally:
-            for _, future in group:  # of those that are done already this is not heard
+            for _, future in group:  # no effect on those that are done
                 future.cancel()

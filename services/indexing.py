@@ -1,6 +1,6 @@
-"""Makes what was taken in by `/api/v1/conversations` be found by its words, a moment later.
+"""Adds conversations to the full-text index shortly after intake.
 
-Intake only marks what is to do: tokenising and indexing would be a third on top of what it costs.
+Intake only marks them: tokenising and indexing would raise its cost by a third.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from store.search.index import IndexEntry, entry
 log = structlog.get_logger()
 
 STEP = 100
-"""Messages a transaction."""
+"""Messages per transaction."""
 MAX_CHARACTERS = 100_000
-"""Of those together, but for the first: tokenising a megabyte takes a tenth of a second."""
+"""Per transaction, unless the first message alone is longer: tokenising a megabyte takes a tenth of a second."""
 SHARE = 0.1
-"""Of the time, while there is something to do: the rest is for who is waited for."""
+"""Of the time while there is work; the rest is for requests."""
 IDLE_SECONDS = 0.5
 
 
 @dataclass
 class Indexing:
-    """Indexes what is not in the full-text index yet."""
+    """Indexes messages that are not in the full-text index yet."""
 
     database: Database
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -41,28 +41,28 @@ class Indexing:
         """Index until cancelled."""
         while True:
             started = time.perf_counter()
-            busy = await self._stepped()
+            busy = await self._try_step()
             taken = time.perf_counter() - started
             await self.sleep(taken * (1 / SHARE - 1) if busy else IDLE_SECONDS)
 
-    async def _stepped(self) -> bool:
+    async def _try_step(self) -> bool:
         try:
             return await self.step()
         except (SQLAlchemyError, OSError) as error:
-            log.warning("not_indexed_yet", exc_info=error)
+            log.warning("indexing_failed", exc_info=error)
             return False
 
     async def step(self) -> bool:
-        """Index some messages; whether there were any."""
-        rows = await self.database.read(partial(index.waiting, limit=STEP))
+        """Index some messages; gives whether there were any."""
+        rows = await self.database.read(partial(index.list_unindexed, limit=STEP))
         if rows:
-            # In a thread: a long text would hold up everybody else's requests.
+            # In a thread, because tokenising a long text would block the event loop.
             entries = await asyncio.to_thread(_entries, rows)
-            await self.database.write(partial(index.catch_up, entries=entries))
+            await self.database.write(partial(index.index_unindexed, entries=entries))
         return bool(rows)
 
 
 def _entries(rows: Sequence[Row[Any]]) -> list[IndexEntry]:
-    through = accumulate(len(row.text) for row in rows)
-    fitting = [row for row, total in zip(rows, through, strict=True) if total <= MAX_CHARACTERS] or rows[:1]
+    totals = accumulate(len(row.text) for row in rows)
+    fitting = [row for row, total in zip(rows, totals, strict=True) if total <= MAX_CHARACTERS] or rows[:1]
     return [entry(row.conversation, row.position, row.text, row.author) for row in fitting]

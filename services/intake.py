@@ -1,4 +1,4 @@
-"""A post becomes rows: ids, times and hashes are made here, and one commit carries many posts."""
+"""Intake: turns posts into rows with ids, times and hashes; one commit carries many posts."""
 
 import hashlib
 import secrets
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from core.clock import Clock
 from core.errors import Conflicts
 from database import Database
-from schemas import Conversation, Turn, compact
+from schemas import Conversation, DialogueMessage, compact
 from services.group_commit import GroupCommit
 from store.conversations.intake import (
     Conflict,
@@ -23,26 +23,27 @@ from store.conversations.intake import (
 
 MAX_GROUP = 512
 MAX_WAITING = 8_192
-"""Posts that wait for their commit: about 2 KB each, so 16 MB."""
+"""Posts that may wait for their commit; at about 2 KB each, 16 MB."""
 
 
 def conversation_id(now: int) -> str:
-    """`conv_`, the millisecond in hexadecimal, 80 random bits: ids of later intake sort later."""
+    """A new id: `conv_`, the millisecond in hexadecimal, 80 random bits. Later ids sort later."""
     return f"conv_{now // 1000:012x}{secrets.token_hex(10)}"
 
 
 def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) -> NewConversation:
-    """The rows of a conversation that was taken in at `now` (UTC microseconds)."""
-    turns = sent.messages or ()
+    """The rows of a conversation received at `now` (UTC microseconds)."""
+    messages = sent.messages or ()
     has_id = sent.external_id or sent.conversation_id or idempotency_key
-    first = turns[0].timestamp if turns else None
+    first = messages[0].timestamp if messages else None
     return NewConversation(
         id=sent.conversation_id or conversation_id(now),
-        messages=[_message(turn) for turn in turns] or [NewMessage(sent.text or "", sent.author, "customer")],
+        messages=[_message(message) for message in messages]
+        or [NewMessage(sent.text or "", sent.author, "customer")],
         is_chat=sent.messages is not None,
-        timestamp=next(moment for moment in (sent.timestamp, first, now) if moment is not None),
+        timestamp=next(time for time in (sent.timestamp, first, now) if time is not None),
         received_at=now,
-        author=sent.author if sent.text is not None else _first_customer(turns),
+        author=sent.author if sent.text is not None else _first_customer(messages),
         external_id=sent.external_id,
         idempotency_key=idempotency_key,
         content_hash=content_hash(sent) if has_id else None,
@@ -52,30 +53,30 @@ def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) ->
 
 
 def content_hash(sent: Conversation) -> bytes:
-    """SHA-256 of the fields as sent: accepted names resolved, defaults left out."""
+    """SHA-256 of the fields as sent, with synonyms resolved and defaults left out."""
     fields = sent.model_dump(exclude_none=True, exclude={"messages"})
     if sent.messages is not None:
         fields["messages"] = [
-            {**turn.model_dump(exclude_none=True, exclude={"inbound", "role"}), "role": turn.sender}
-            for turn in sent.messages
+            {**message.model_dump(exclude_none=True, exclude={"inbound", "role"}), "role": message.sender}
+            for message in sent.messages
         ]
     return hashlib.sha256(compact(fields).encode()).digest()
 
 
-def _message(turn: Turn) -> NewMessage:
-    return NewMessage(turn.text, turn.author, turn.sender, turn.timestamp, turn.message_id)
+def _message(sent: DialogueMessage) -> NewMessage:
+    return NewMessage(sent.text, sent.author, sent.sender, sent.timestamp, sent.message_id)
 
 
-def _first_customer(turns: Sequence[Turn]) -> str | None:
-    customers = (turn.author for turn in turns if turn.sender != "support_agent")
+def _first_customer(messages: Sequence[DialogueMessage]) -> str | None:
+    customers = (message.author for message in messages if message.sender != "support_agent")
     return next((author for author in customers if author is not None), None)
 
 
 @dataclass
 class Intake:
-    """Stores conversations durably. What it returns is committed; `stored` is called after each commit.
+    """Stores conversations durably: what it returns is committed.
 
-    `ensure_writable` raises where nothing can be taken in just now.
+    `stored` is called after each commit; `ensure_writable` raises if nothing can be stored at present.
     """
 
     database: Database
@@ -88,34 +89,34 @@ class Intake:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
     async def accept(self, sent: Conversation, idempotency_key: str | None) -> IntakeOutcome:
-        """Store one conversation together with whatever else is waiting. Raises Overloaded."""
+        """Store one conversation in a group commit. Raises Overloaded and NotWritable."""
         return await self.group.submit(prepare(sent, self.clock(), idempotency_key))
 
     async def accept_all(
         self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
     ) -> list[IntakeOutcome]:
-        """Store all or none in one transaction. Raises Conflicts unless they are to be skipped."""
+        """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
         self.ensure_writable()
         now = self.clock()
-        # No header holds a line break, so no other key is the same as an item's.
+        # No header can contain a line break, so an item's key equals no other.
         keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
-        rows = [prepare(each, now, key) for each, key in zip(sent, keys, strict=True)]
-        answers = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
+        rows = [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
+        outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self.stored()
-        return answers
+        return outcomes
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()
-        answers = await self.database.write(lambda connection: accept(connection, group), urgent=True)
+        outcomes = await self.database.write(lambda connection: accept(connection, group), urgent=True)
         self.stored()
-        return answers
+        return outcomes
 
 
 def _all_or_none(
     rows: Sequence[NewConversation], skip_conflicts: bool, connection: Connection
 ) -> list[IntakeOutcome]:
-    answers = accept(connection, rows)
-    clashes = {index: answer.id for index, answer in enumerate(answers) if isinstance(answer, Conflict)}
-    if clashes and not skip_conflicts:
-        raise Conflicts(clashes)
-    return answers
+    outcomes = accept(connection, rows)
+    conflicts = {index: outcome.id for index, outcome in enumerate(outcomes) if isinstance(outcome, Conflict)}
+    if conflicts and not skip_conflicts:
+        raise Conflicts(conflicts)
+    return outcomes

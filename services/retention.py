@@ -1,4 +1,4 @@
-"""Deletes what is older than RETENTION_DAYS: in small steps, so that intake never waits for it."""
+"""Retention: deletes conversations older than RETENTION_DAYS in small steps, so that intake never waits."""
 
 import asyncio
 import time
@@ -16,9 +16,9 @@ from store.conversations import records, storage
 log = structlog.get_logger()
 
 STEP = 50
-"""Conversations a transaction: 34 ms, where 100 take 51 and 25 take 22; removed one by one, 50 took 480."""
+"""Conversations per transaction: 50 take 34 ms, 100 take 51, 25 take 22; removed one by one, 50 took 480."""
 FEW = 5
-"""Messages of a conversation that shares a transaction with others."""
+"""Messages of a conversation that may share a transaction with others."""
 IDLE_SECONDS = 60.0
 SHARE = 0.1
 """Of the writer's time."""
@@ -27,7 +27,7 @@ DAY = 86_400 * SECOND
 
 @dataclass
 class Retention:
-    """Keeps conversations for so many days from their intake; what has not ended is spared."""
+    """Keeps conversations for `days` after their intake, and those that have not ended for longer."""
 
     database: Database
     days: float
@@ -35,7 +35,7 @@ class Retention:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> None:
-        """Delete what is too old, again and again, until cancelled."""
+        """Sweep once a minute until cancelled."""
         while True:
             deleted = await self.sweep()
             if deleted:
@@ -43,17 +43,19 @@ class Retention:
             await self.sleep(IDLE_SECONDS)
 
     async def sweep(self) -> int:
-        """Delete all that is too old now; gives how many conversations."""
+        """Delete all conversations that are too old now; gives their number."""
         before = self.clock() - round(self.days * DAY)
         after, deleted = 0, 0
         while True:
             started = time.perf_counter()
             found = await self.database.read(partial(storage.expired, before=before, after=after, limit=STEP))
-            short = [each.id for each in found if each.has_ended and each.messages <= FEW]
-            deleted += await self.database.write(partial(records.remove_all, ids=short)) if short else 0
-            for each in found:
-                if each.has_ended and each.messages > FEW:
-                    deleted += await deletion.remove(self.database, each.id)
+            short = [row.id for row in found if row.has_ended and row.messages <= FEW]
+            deleted += (
+                await self.database.write(partial(records.delete_conversations, ids=short)) if short else 0
+            )
+            for row in found:
+                if row.has_ended and row.messages > FEW:
+                    deleted += await deletion.remove(self.database, row.id)
             if not found:
                 return deleted
             after = found[-1].number

@@ -53,7 +53,7 @@ class Claim:
         keys = {work.key for work in works}
         others = in_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
         # Looked up after the lock: who released it a moment ago has left the answer.
-        known = writing.cached(connection, keys)
+        known = writing.cached_answers(connection, keys)
         answered = {key for key in keys if key in known}
         hold: dict[bytes, Work] = {}
         ended: list[Outcome] = []
@@ -68,7 +68,7 @@ class Claim:
         in_flight.release(connection, idle, leases={self.token}, now=self.now)
         return list(hold.values()), ended
 
-    def _copy(self, work: Work, source: writing.Known) -> Completed:
+    def _copy(self, work: Work, source: writing.CachedAnswer) -> Completed:
         by = Provenance(source.analyzer, source.model, None, self.now)
         return completed(work, source.analysis, by, cached=True)
 

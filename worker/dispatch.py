@@ -48,14 +48,14 @@ class Ended:
     def close(self, connection: Connection, *, keep: bool) -> None:
         """Book how it ended; `keep` is whether what came may be kept where it could not be read."""
         if self.budget is not None and self.started.reservation is not None:
-            self.budget.record(connection, self.started.reservation, self.end, left=self.left, keep=keep)
+            self.budget.record(connection, self.started.reservation, self.end, sent=self.left, keep=keep)
 
     @property
     def cost(self) -> int | None:
         """Ticks, None where it is not booked."""
         if self.budget is None or self.started.reservation is None:
             return None
-        return self.budget.cost(self.started.reservation, self.end, left=self.left)
+        return self.budget.cost(self.started.reservation, self.end, sent=self.left)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Dispatch:
             await self.give_back(batch)
             return Started((), None)
         if started.spent_until is not None:
-            self.gateway.hold.spent(started.spent_until, settlements)
+            self.gateway.hold.budget_spent(started.spent_until, settlements)
         return started
 
     def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
@@ -174,7 +174,7 @@ class Dispatch:
         for call in calls:
             if (cost := call.cost) is not None:
                 self.accounting.call_ended(usage_of(call.end), cost)
-                self.gateway.hold.settled()
+                self.gateway.hold.reservation_settled()
 
     async def give_back(self, works: Sequence[Work]) -> None:
         """Let conversations that are held, and those of calls that were given up, be due again."""

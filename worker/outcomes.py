@@ -15,7 +15,7 @@ from domain.analysis import (
     Reply,
     Row,
 )
-from domain.text import Excerpt, cache_key, excerpt, excerpt_of_turns, why_not_worth_asking
+from domain.text import Excerpt, cache_key, excerpt, excerpt_of_turns, prefilter_reason
 from llm.prompts import text_tokens
 from store.insights.writing import Insight
 from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued
@@ -76,7 +76,7 @@ def skip_reason(job: Job, policy: Policy) -> str | None:
     """The prefilter's reason not to ask, or None."""
     if not policy.prefilter or job.pass_prefilter:
         return None
-    return why_not_worth_asking([said for _, said in job.turns])
+    return prefilter_reason([said for _, said in job.turns])
 
 
 def completed(work: Work, analysis: Analysis, by: Provenance, *, cached: bool = False) -> Completed:

@@ -1,4 +1,4 @@
-"""What can be asked of chats: pages, and filters by user, time and words."""
+"""The query parameters of chats: pages, and filters by user, time and words."""
 
 from datetime import date
 from typing import Annotated, Any, Self
@@ -6,16 +6,16 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.parameters.common import Parameters, Word, moment, storable
+from api.parameters.common import Parameters, Word, moment, without_nul
 from domain.buckets import DAY, MICROSECONDS
-from domain.search_words import wanted
-from store.conversations.chat_lists import Asked
+from domain.search_words import phrases_in
+from store.conversations.chat_lists import ChatFilter
 
 A_DATE_OR_TIME: Any = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 
 
 def _end(value: object) -> int:
-    """Where a window ends: after a date's whole day, at a time itself."""
+    """The end of a window in UTC microseconds: a date includes its whole day, a time is exclusive."""
     try:
         date.fromisoformat(str(value))
     except ValueError:
@@ -25,45 +25,45 @@ def _end(value: object) -> int:
 
 Start = Annotated[int, BeforeValidator(moment), WithJsonSchema(A_DATE_OR_TIME)]
 End = Annotated[int, BeforeValidator(_end), WithJsonSchema(A_DATE_OR_TIME)]
-Keyword = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
+Keyword = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(without_nul)]
 
 
 class PageParameters(Parameters):
-    """Of a list of chats."""
+    """Of any list: which page."""
 
     page: Annotated[int, Field(ge=1)] = 1
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 
     @property
     def offset(self) -> int:
-        """How many entries stand before the page."""
+        """How many entries precede the page."""
         return (self.page - 1) * self.limit
 
 
 class MessagesParameters(PageParameters):
-    """Of a chat: a page of its messages."""
+    """Of one chat: which page of its messages."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
 class ChatsParameters(PageParameters):
-    """Of chats with a message that meets every filter."""
+    """Of the list of chats that have a message which meets every filter."""
 
-    user_id: Word | None = Field(None, description="Who wrote it.")
-    start_date: Start | None = Field(None, description="It was said then or later.")
-    end_date: End | None = Field(None, description="A date is in the window to its end, a time is not.")
+    user_id: Word | None = Field(None, description="The author of the message.")
+    start_date: Start | None = Field(None, description="The message was written then or later.")
+    end_date: End | None = Field(None, description="A date includes its whole day; a time is excluded.")
     keyword: Keyword | None = Field(
-        None, description='Words that it contains, all of them; "in quotes" as they stand.'
+        None, description='Words that the message contains, all of them; "in quotes": as a phrase.'
     )
 
     @model_validator(mode="after")
     def _window(self) -> Self:
         if self.start_date is not None and self.end_date is not None and self.start_date >= self.end_date:
-            raise PydanticCustomError("window", "start_date: is not before the end of the window")
+            raise PydanticCustomError("window", "start_date: must be before the end of the window")
         return self
 
     @property
-    def asked(self) -> Asked:
-        """Which chats are asked for."""
-        phrases = None if self.keyword is None else wanted(self.keyword)
-        return Asked(self.user_id, self.start_date, self.end_date, phrases)
+    def filter(self) -> ChatFilter:
+        """The chats to list."""
+        phrases = None if self.keyword is None else phrases_in(self.keyword)
+        return ChatFilter(self.user_id, self.start_date, self.end_date, phrases)

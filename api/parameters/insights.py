@@ -1,4 +1,4 @@
-"""What can be asked of insights and trends, and the cursor that carries a question on."""
+"""The query parameters of insights and trends, and the cursor that leads to the next page."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ Microseconds = Annotated[int, Field(ge=0, le=(END - EPOCH) // MICROSECOND)]
 
 
 class Cursor(BaseModel):
-    """A selection and the position that its last page ended with, in one opaque word."""
+    """A selection and the position at which its last page ended. Clients see it as one opaque word."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -40,26 +40,26 @@ class Cursor(BaseModel):
     number: Annotated[int, Field(ge=0, lt=2**63)]
 
     @property
-    def chosen(self) -> Selection:
-        """What is being listed."""
+    def selection(self) -> Selection:
+        """The insights being listed."""
         return Selection(**self.model_dump(exclude={"version", "timestamp", "number"}))
 
     @property
     def before(self) -> Position:
-        """Where the next page begins."""
+        """The position before which the next page begins."""
         return self.timestamp, self.number
 
 
-def seal(chosen: Selection, position: Position) -> str:
-    """The cursor as clients see it."""
+def seal(selection: Selection, position: Position) -> str:
+    """The cursor as clients see it: base64 of a checksum and JSON."""
     timestamp, number = position
-    cursor = Cursor.model_validate({**asdict(chosen), "timestamp": timestamp, "number": number})
+    cursor = Cursor.model_validate({**asdict(selection), "timestamp": timestamp, "number": number})
     content = cursor.model_dump_json().encode()
     return base64.urlsafe_b64encode(_check(content) + content).rstrip(b"=").decode()
 
 
 def unseal(word: object) -> Cursor:
-    """The cursor that was given out. Raises ValueError where it is none, or not whole."""
+    """The inverse of `seal`. Raises ValueError for anything that `seal` did not make."""
     try:
         sealed = base64.b64decode(str(word) + "=" * (-len(str(word)) % 4), altchars=b"-_", validate=True)
         content = sealed[CHECK_BYTES:]
@@ -67,19 +67,19 @@ def unseal(word: object) -> Cursor:
             raise ValueError
         return Cursor.model_validate_json(content)
     except ValueError:
-        raise ValueError("is not one that metadata.next_cursor gave") from None
+        raise ValueError("must be a value of metadata.next_cursor") from None
 
 
 def _check(content: bytes) -> bytes:
-    # Against a cursor that was cut or mangled; whoever forges one only asks another question.
+    # Detects a cursor that was cut or mangled. Forging one gains nothing: it only selects other insights.
     return hashlib.blake2b(content, digest_size=CHECK_BYTES).digest()
 
 
 class InsightsParameters(Parameters):
-    """Of a window of insights."""
+    """Of the list of insights."""
 
-    start_time: Moment | None = Field(None, description="Required, but for a cursor.")
-    end_time: Moment | None = Field(None, description="Required, but for a cursor; itself not in the window.")
+    start_time: Moment | None = Field(None, description="Required without a cursor.")
+    end_time: Moment | None = Field(None, description="Required without a cursor; excluded.")
     limit: Limit = 100
     min_confidence: Annotated[
         Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
@@ -88,7 +88,7 @@ class InsightsParameters(Parameters):
     cluster: Slug | None = Field(None, description="A topic.")
     author: Word | None = None
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
-        None, description="From metadata.next_cursor. It carries its window and filters."
+        None, description="From metadata.next_cursor. It contains the window and the filters."
     )
 
     @model_validator(mode="after")
@@ -96,14 +96,16 @@ class InsightsParameters(Parameters):
         if self.cursor is None:
             _check_window(self.start_time, self.end_time, "the newest are at /api/v1/insights/recent")
         elif beside := self.model_fields_set - {"cursor", "limit"}:
-            raise PydanticCustomError("cursor", "cursor: carries its own {names}", {"names": _listed(beside)})
+            raise PydanticCustomError(
+                "cursor", "cursor: already contains {names}", {"names": _listed(beside)}
+            )
         return self
 
     @property
-    def chosen(self) -> Selection:
-        """Which insights are asked for."""
+    def selection(self) -> Selection:
+        """The insights to list."""
         if self.cursor is not None:
-            return self.cursor.chosen
+            return self.cursor.selection
         return Selection(
             start=self.start_time or 0,
             end=self.end_time or 0,
@@ -115,20 +117,20 @@ class InsightsParameters(Parameters):
 
     @property
     def before(self) -> Position | None:
-        """Where the last page ended."""
+        """The position at which the previous page ended."""
         return None if self.cursor is None else self.cursor.before
 
 
 class RecentParameters(Parameters):
-    """Of the newest insights."""
+    """Of the list of the newest insights."""
 
     limit: Limit = 100
 
 
 class TrendsParameters(Parameters):
-    """Of the trends: a number of days, or a window."""
+    """Of trends: a number of days, or a window."""
 
-    days: Annotated[int, Field(ge=1, le=365, description="Back from now.")] = 7
+    days: Annotated[int, Field(ge=1, le=365, description="Days before now.")] = 7
     start_time: Moment | None = None
     end_time: Moment | None = None
     cluster: Slug | None = Field(None, description="A topic.")
@@ -144,7 +146,7 @@ class TrendsParameters(Parameters):
             )
         start, end = _check_window(self.start_time, self.end_time, "or give days instead")
         if end - start > LONGEST_TRENDS * MICROSECONDS[DAY]:
-            raise PydanticCustomError("window", "end_time: is over ten years after start_time")
+            raise PydanticCustomError("window", "end_time: must be within ten years of start_time")
         return self
 
     def window(self, now: int) -> tuple[int, int]:
@@ -160,12 +162,12 @@ def _check_window(start: int | None, end: int | None, instead: str) -> tuple[int
         context = {"names": ", ".join(missing), "instead": instead}
         raise PydanticCustomError("window", "Missing required parameter: {names}; {instead}", context)
     if start > end:
-        raise PydanticCustomError("window", "start_time: is after end_time")
+        raise PydanticCustomError("window", "start_time: must not be after end_time")
     return start, end
 
 
 def _percent(confidence: Decimal) -> int:
-    """Rounded up, so that nothing below what was asked for is found; `ceil(0.07 * 100)` would be 8."""
+    """Percent, rounded up so that nothing below the requested confidence matches; `ceil(0.07 * 100)` would be 8."""
     return int(confidence.quantize(Decimal("0.01"), ROUND_CEILING) * 100)
 
 

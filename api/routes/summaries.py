@@ -1,211 +1,135 @@
-"""`/chats`: summaries and what follows from them, asked for and looked at. One call to Grok fills both."""
+"""`/chats`: request and read summaries, and the insights that the same model call produces."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from api.dependencies import Owned, Resources
-from api.errors import ApiError, Code, documented
-from api.parameters.common import Parameters, once_each
-from api.parsing import parse, read_json
+from api.dependencies import Resources, ResourcesDep
+from api.errors import ApiError, documented
+from api.parameters.common import once_each
+from api.parameters.summaries import ReadSummaryParameters, RequestSummaryParameters
+from api.parsing import parse_body, read_json
 from api.routes.conversations import Id
 from api.views.summaries import INSIGHTS, SUMMARY, written_view
 from core.clock import SECOND
-from domain.summaries import Outcome, Sentiment
 from models import FAILED
-from schemas import Sent
+from schemas import (
+    ChatInsights,
+    ChatReference,
+    ChatSummary,
+    Code,
+    FailedInsights,
+    FailedSummary,
+    PendingInsights,
+    PendingSummary,
+)
 from store.queue import summaries as store
 from store.queue.summaries import Stored
 
 router = APIRouter(prefix="/chats", tags=["chats"], dependencies=[Depends(once_each)])
 NO_CONVERSATION = "No conversation has this id"
-READY_WITHIN = 30.0
-"""Seconds that a summary is waited for."""
-LONGEST_WAIT = 60
 POLL_SECONDS = 1.0
-"""How often a summary that another process may be writing is looked at."""
+"""How often to poll a summary that another process may be writing."""
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
 
-class Wanted(Sent):
-    """The chat that is meant."""
-
-    conversation_id: Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class AskParameters(Parameters):
-    """Of asking for a summary."""
-
-    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = READY_WITHIN
-
-
-class LookParameters(Parameters):
-    """Of looking at one."""
-
-    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 0
-
-
-class ItemOut(BaseModel):
-    """Something that was promised or decided, and where."""
-
-    text: str
-    positions: list[int]
-    quote: str
-    verified: bool
-
-
-class QuestionOut(ItemOut):
-    """Something that was asked."""
-
-    answered: bool
-
-
-class ChatInsights(BaseModel):
-    """What can be said of a chat in words that can be counted."""
-
-    status: Literal["completed"] = "completed"
-    conversation_id: str
-    sentiment: Sentiment
-    outcome: Outcome
-    keywords: list[str]
-    message_count: int
-    stale: bool
-    analyzer: str
-    model: str
-    created_at: str
-    updated_at: str
-
-
-class ChatSummary(ChatInsights):
-    """A chat's summary."""
-
-    summary: str
-    action_items: list[ItemOut]
-    decisions: list[ItemOut]
-    questions: list[QuestionOut]
-
-
-class InsightsPending(BaseModel):
-    """They are being written. `previous` is what was written before, of fewer messages."""
-
-    status: Literal["pending"] = "pending"
-    previous: ChatInsights | None = None
-
-
-class SummaryPending(BaseModel):
-    """It is being written. `previous` is what was written before, of fewer messages."""
-
-    status: Literal["pending"] = "pending"
-    previous: ChatSummary | None = None
-
-
-class InsightsFailed(BaseModel):
-    """They could not be written, and `error` says why. Asking again tries again."""
-
-    status: Literal["failed"] = "failed"
-    conversation_id: str
-    error: str
-    previous: ChatInsights | None = None
-
-
-class SummaryFailed(BaseModel):
-    """It could not be written, and `error` says why. Asking again tries again."""
-
-    status: Literal["failed"] = "failed"
-    conversation_id: str
-    error: str
-    previous: ChatSummary | None = None
-
-
-WANTED = TypeAdapter(Wanted)
-BODY = {"required": True, "content": {"application/json": {"schema": Wanted.model_json_schema()}}}
+REFERENCE = TypeAdapter(ChatReference)
+BODY = {"required": True, "content": {"application/json": {"schema": ChatReference.model_json_schema()}}}
 SHARED = (Code.INVALID_QUERY, Code.NOT_FOUND, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-ASKED = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED)
-LATER = {"description": "It is being written: look at `Location`"}
-SUMMARY_LATER: Responses = {202: {"model": SummaryPending, **LATER}}
-INSIGHTS_LATER: Responses = {202: {"model": InsightsPending, **LATER}}
+REQUESTED = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED)
+LATER = {"description": "It is being written; poll `Location`"}
+SUMMARY_LATER: Responses = {202: {"model": PendingSummary, **LATER}}
+INSIGHTS_LATER: Responses = {202: {"model": PendingInsights, **LATER}}
 
 
 @router.post(
     "/summarize",
-    response_model=ChatSummary | SummaryFailed,
-    responses={**SUMMARY_LATER, **documented(*ASKED)},
+    response_model=ChatSummary | FailedSummary,
+    responses={**SUMMARY_LATER, **documented(*REQUESTED)},
     openapi_extra={"requestBody": BODY},
 )
-async def summarize(owned: Owned, request: Request, asked: Annotated[AskParameters, Query()]) -> Response:
-    """Have a chat summarised: 200 when it is ready within half a minute, else 202 with its `Location`."""
-    return _answer(await _asked(owned, request, asked.wait), "summary", SUMMARY)
+async def summarize(
+    resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
+) -> Response:
+    """Request a summary: 200 if it is ready within half a minute, else 202 with its `Location`."""
+    return _answer(await _requested(resources, request, query.wait), "summary", SUMMARY)
 
 
 @router.post(
     "/insights",
-    response_model=ChatInsights | InsightsFailed,
-    responses={**INSIGHTS_LATER, **documented(*ASKED)},
+    response_model=ChatInsights | FailedInsights,
+    responses={**INSIGHTS_LATER, **documented(*REQUESTED)},
     openapi_extra={"requestBody": BODY},
 )
-async def analyse(owned: Owned, request: Request, asked: Annotated[AskParameters, Query()]) -> Response:
-    """Sentiment, outcome and keywords: they come with the summary, by the same call."""
-    return _answer(await _asked(owned, request, asked.wait), "insights", INSIGHTS)
+async def analyse(
+    resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
+) -> Response:
+    """Request sentiment, outcome and keywords; the call that writes the summary produces them."""
+    return _answer(await _requested(resources, request, query.wait), "insights", INSIGHTS)
 
 
 @router.get(
     "/{conversation_id}/summary",
-    response_model=ChatSummary | SummaryFailed,
+    response_model=ChatSummary | FailedSummary,
     responses={**SUMMARY_LATER, **documented(*SHARED)},
 )
-async def summary(owned: Owned, conversation_id: Id, asked: Annotated[LookParameters, Query()]) -> Response:
-    """The stored summary, `stale` where messages came since; 202 while it is being written."""
-    return _answer(await _looked(owned, conversation_id, asked.wait), "summary", SUMMARY)
+async def summary(
+    resources: ResourcesDep, conversation_id: Id, query: Annotated[ReadSummaryParameters, Query()]
+) -> Response:
+    """The stored summary, `stale` if the chat has newer messages; 202 while it is being written."""
+    return _answer(await _current(resources, conversation_id, query.wait), "summary", SUMMARY)
 
 
 @router.get(
     "/{conversation_id}/insights",
-    response_model=ChatInsights | InsightsFailed,
+    response_model=ChatInsights | FailedInsights,
     responses={**INSIGHTS_LATER, **documented(*SHARED)},
 )
-async def insights(owned: Owned, conversation_id: Id, asked: Annotated[LookParameters, Query()]) -> Response:
-    """Sentiment, outcome and keywords as they are stored; 202 while they are being written."""
-    return _answer(await _looked(owned, conversation_id, asked.wait), "insights", INSIGHTS)
+async def insights(
+    resources: ResourcesDep, conversation_id: Id, query: Annotated[ReadSummaryParameters, Query()]
+) -> Response:
+    """The stored sentiment, outcome and keywords; 202 while they are being written."""
+    return _answer(await _current(resources, conversation_id, query.wait), "insights", INSIGHTS)
 
 
-async def _asked(owned: Resources, request: Request, wait: float) -> Stored:
-    id_ = parse(WANTED, await read_json(request)).conversation_id
-    stored = await _stored(owned, id_)
+async def _requested(resources: Resources, request: Request, wait: float) -> Stored:
+    id_ = parse_body(REFERENCE, await read_json(request)).conversation_id
+    stored = await _stored(resources, id_)
     if stored.is_current:
         return stored
-    if not await owned.database.write(partial(store.ask, id_=id_, now=owned.clock())):
+    if not await resources.database.write(partial(store.ask, id_=id_, now=resources.clock())):
         raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
-    owned.summariser.wake()
-    return await _ended(owned, id_, wait)
+    resources.summariser.wake()
+    return await _when_written(resources, id_, wait)
 
 
-async def _looked(owned: Resources, id_: str, wait: float) -> Stored:
-    stored = await _ended(owned, id_, wait)
+async def _current(resources: Resources, id_: str, wait: float) -> Stored:
+    stored = await _when_written(resources, id_, wait)
     if stored.row is None:
-        raise ApiError(Code.NOT_FOUND, "No summary of this chat was asked for")
+        raise ApiError(Code.NOT_FOUND, "No summary of this chat was requested")
     return stored
 
 
-async def _ended(owned: Resources, id_: str, seconds: float) -> Stored:
-    """What is stored, as soon as nothing is being written, or after so many seconds."""
-    until = owned.clock() + round(seconds * SECOND)
+async def _when_written(resources: Resources, id_: str, seconds: float) -> Stored:
+    """The stored summary once none is being written, at the latest after that many seconds."""
+    until = resources.clock() + round(seconds * SECOND)
     while True:
-        # Listening begins before looking, or an ending between the two would be missed.
-        async with owned.summarised.listening(id_) as ended:
-            stored = await _stored(owned, id_)
-            left = (until - owned.clock()) / SECOND
+        # Subscribe before reading, or an outcome between the two would be missed.
+        async with resources.summary_waiters.listening(id_) as ended:
+            stored = await _stored(resources, id_)
+            left = (until - resources.clock()) / SECOND
             if not stored.is_pending or left <= 0:
                 return stored
             await ended(min(left, POLL_SECONDS))
 
 
-async def _stored(owned: Resources, id_: str) -> Stored:
-    stored = await owned.database.read(partial(store.get, id_=id_))
+async def _stored(resources: Resources, id_: str) -> Stored:
+    stored = await resources.database.read(partial(store.get, id_=id_))
     if stored is None:
         raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
     return stored
@@ -213,7 +137,7 @@ async def _stored(owned: Resources, id_: str) -> Stored:
 
 def _answer(stored: Stored, name: str, fields: Sequence[str]) -> Response:
     id_, row = stored.conversation_id, stored.row
-    assert row is not None  # noqa: S101  for the type checker: it was asked for
+    assert row is not None  # noqa: S101  for the type checker: both callers made sure of it
     written = written_view(stored, fields)
     previous = {} if written is None else {"previous": written}
     if stored.is_pending:

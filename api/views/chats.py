@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from api.views.conversations import Json, due_at
+from api.views.conversations import Json, analysis_due_at
 from core.clock import iso
 from services.chats import Added
 from store.conversations.chat_lists import Chat, ChatList, ChatPage
-from store.conversations.chats import made_id
+from store.conversations.chats import generated_id
 
 
 def chat_view(chat: Chat) -> Json:
@@ -17,7 +17,7 @@ def chat_view(chat: Chat) -> Json:
     return {
         "conversation_id": row.id,
         "status": row.status,
-        "due_at": due_at(row),
+        "due_at": analysis_due_at(row),
         "participants": list(chat.participants),
         "message_count": row.message_count,
         "created_at": iso(row.received_at),
@@ -28,9 +28,9 @@ def chat_view(chat: Chat) -> Json:
 def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
     """A chat with a page of its messages."""
     chat = found.chat.row
-    said = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
-    total = found.chat.row.message_count
-    return {**chat_view(found.chat), "messages": said, **paging_view(total, page=page, limit=limit)}
+    messages = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
+    total = chat.message_count
+    return {**chat_view(found.chat), "messages": messages, **paging_view(total, page=page, limit=limit)}
 
 
 def chat_list_view(found: ChatList, *, page: int, limit: int) -> Json:
@@ -41,19 +41,19 @@ def chat_list_view(found: ChatList, *, page: int, limit: int) -> Json:
 
 
 def message_view(message: Row[Any] | Added, chat: str, begun_at: int) -> Json:
-    """One message of a chat that began then. What its sender left out is what it is taken for."""
-    said_at = (message.timestamp, message.received_at, begun_at)
+    """One message. Defaults replace what its sender left out; `begun_at` is when the chat began."""
+    times = (message.timestamp, message.received_at, begun_at)
     return {
-        "message_id": message.message_id or made_id(message.position),
+        "message_id": message.message_id or generated_id(message.position),
         "conversation_id": chat,
         "user_id": message.author,
         "user_type": message.role or "customer",
         "message_content": message.text,
-        "timestamp": iso(next(moment for moment in said_at if moment is not None)),
+        "timestamp": iso(next(time for time in times if time is not None)),
         "position": message.position,
     }
 
 
 def paging_view(total: int, *, page: int, limit: int) -> Json:
-    """Where in a list of `total` entries a page is."""
+    """The position of a page in a list of `total` entries."""
     return {"total": total, "page": page, "limit": limit, "pages": -(-total // limit)}

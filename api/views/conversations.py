@@ -1,4 +1,4 @@
-"""Rows as clients see them."""
+"""Conversations and their insights as clients see them."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from core.clock import iso, iso_or_none
 from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
-from store.conversations.records import Stored
+from store.conversations.records import StoredConversation
 from store.insights.listing import ListedRow
 
 SENTIMENTS: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative"}
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def insight_view(row: Row[Any] | ListedRow) -> Json:
-    """An analysis and where it comes from; `row` is of `insights`."""
+    """An insight; `row` is one of `insights`."""
     return {
         "grok_analysis": {
             "sentiment_score": row.score / SCORE_UNIT,
@@ -37,7 +37,7 @@ def insight_view(row: Row[Any] | ListedRow) -> Json:
 
 
 def item_view(row: Row[Any]) -> Json:
-    """A conversation without its text; `row` is of `conversations`."""
+    """A conversation without its text; `row` is one of `conversations`."""
     return {
         "conversation_id": row.id,
         "status": row.status,
@@ -48,19 +48,19 @@ def item_view(row: Row[Any]) -> Json:
         "error": row.error if row.status == FAILED else None,
         "skip_reason": row.error if row.status == SKIPPED else None,
         "attempts": row.attempts,
-        "due_at": due_at(row),
+        "due_at": analysis_due_at(row),
         "received_at": iso(row.received_at),
         "finished_at": iso_or_none(row.finished_at),
     }
 
 
-def due_at(row: Row[Any]) -> str | None:
-    """When a conversation that grows will be analysed, where it waits to be quiet."""
+def analysis_due_at(row: Row[Any]) -> str | None:
+    """When a chat that has to be quiet first will be analysed; None for others."""
     return iso(row.run_at) if row.status == QUEUED and row.quiet_at is not None else None
 
 
-def conversation_view(stored: Stored, *, raw: bool) -> Json:
-    """A conversation as it was sent, with its insight once there is one."""
+def conversation_view(stored: StoredConversation, *, raw: bool) -> Json:
+    """A conversation as it was sent, with its insight if there is one; `raw` adds the analyzer's own row."""
     row, insight = stored.conversation, stored.insight
     view = {
         **item_view(row),
@@ -72,7 +72,7 @@ def conversation_view(stored: Stored, *, raw: bool) -> Json:
 
 
 def status_view(row: Row[Any], insight: Row[Any] | None) -> Json:
-    """How far a conversation is."""
+    """The status of a conversation, with its insight if there is one."""
     return {
         "conversation_id": row.id,
         "status": row.status,
@@ -81,7 +81,7 @@ def status_view(row: Row[Any], insight: Row[Any] | None) -> Json:
     }
 
 
-def _content(stored: Stored) -> Json:
+def _content(stored: StoredConversation) -> Json:
     if not stored.conversation.is_chat:
         return {"text": stored.messages[0].text}
     return {
@@ -99,10 +99,10 @@ def _content(stored: Stored) -> Json:
     }
 
 
-def _raw_view(stored: Stored) -> Json | None:
+def _raw_view(stored: StoredConversation) -> Json | None:
     if stored.insight is None:
         return None
-    # A model may write NaN beside the fields that are validated; JSON has no such word.
+    # A model may write NaN in fields that are not validated; JSON has no NaN.
     answer = json.loads(stored.insight.raw, parse_constant=str)
     return {"answer": answer, "call": stored.call and _call_view(stored.call)}
 

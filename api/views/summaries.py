@@ -14,7 +14,7 @@ SUMMARY = ("summary", *ITEMS, *INSIGHTS)
 
 
 def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None:
-    """What was written last of a chat's summary, those fields of it; None where nothing was yet."""
+    """These fields of the last summary that was written; None if there is none yet."""
     row = stored.row
     if row is None or row.content is None:
         return None
@@ -33,7 +33,7 @@ def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None
 
 
 def ended_view(stored: Stored) -> Json | None:
-    """A summary that is not being written, or why it could not be."""
+    """A summary that is no longer being written: the summary, or why it could not be written."""
     row = stored.row
     if row is not None and row.status == FAILED:
         return {"status": "failed", "conversation_id": stored.conversation_id, "error": row.error}

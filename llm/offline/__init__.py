@@ -1,1 +1,1 @@
-"""What the offline analyzer knows: words, rules and sentences; `child` is the process that applies them."""
+"""The offline analyzer: lexicon and rules; `analyzer` is its interface, `child` the process that does the work."""

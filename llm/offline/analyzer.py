@@ -1,8 +1,8 @@
-"""The offline analyzer: who answers in Grok's place where there is no key.
+"""The offline analyzer, which replaces Grok if there is no API key.
 
-Analysing is arithmetic, and arithmetic on the event loop or in a thread of it costs intake a third of its
-throughput. So it is done in one child process, `python -m llm.offline.child`, which reads requests and writes
-answers as lines of JSON. The end of its input ends it: it cannot outlive its parent, however that one dies.
+Its work is CPU-bound, and on the event loop or in a thread it would cost intake a third of its throughput. So it
+runs in one child process, `python -m llm.offline.child`, which reads requests and writes answers as lines of JSON.
+The child exits at the end of its input, so it cannot outlive its parent, however that dies.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from domain.analysis import ProviderFault, Reply, Usage, validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
 
-MODEL = "vader-1"  # part of the cache's key: count up when the rules change
+MODEL = "vader-1"  # part of the cache key: raise the number when the rules change
 SUMMARY_MODEL = "luhn-1"  # the same for summaries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +37,9 @@ class _Child:
 
 
 class OfflineAnalyzer:
-    """`analysis.Analyzer` without a network: `async with OfflineAnalyzer(topics) as analyzer`.
+    """An Analyzer without a network: `async with OfflineAnalyzer(topics) as analyzer`.
 
-    Entering starts the child process and raises ProviderFault where it does not come up; leaving ends it.
+    Entering starts the child process and raises ProviderFault if that fails; leaving ends it.
     """
 
     name = "offline"
@@ -54,11 +54,11 @@ class OfflineAnalyzer:
         self._topics = topics
         self._command = command
         self._timeout = timeout_seconds
-        # Where this process may run before its event loop has a CPU for itself and the writer.
+        # The CPUs allowed now: later the event loop and the writer are bound to a single one.
         self._cpus = cpus.allowed()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._child: _Child | None = None
-        self._asked = 0
+        self._last_id = 0
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -75,17 +75,17 @@ class OfflineAnalyzer:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, None while there is none alive."""
+        """The child's process id; None if it does not run."""
         child = self._child
         return child.process.pid if child and child.process.returncode is None else None
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
-        """One row per text, in the order asked. Calls may overlap; they are answered one after another.
+        """Return one row per text, in the same order. Concurrent calls are answered one after another.
 
-        Raises ProviderFault where the child is gone (the next call starts another), does not answer in time,
-        or this analyzer is closed.
+        Raises ProviderFault if the child has died (the next call starts a new one), does not answer in time, or
+        this analyzer is closed.
         """
-        rows = await self._answered({"texts": list(texts)}, before_send)
+        rows = await self._call({"texts": list(texts)}, before_send)
         return Reply(rows=[validate_row(row) for row in rows], model=self.model)
 
     async def summarise(
@@ -94,20 +94,20 @@ class OfflineAnalyzer:
         before_send: Callable[[], Awaitable[None]],
         on_draft: DraftListener | None = None,
     ) -> Summarised:
-        """A summary by extracts, there all at once. Everything else as in `analyse`."""
-        (answer,) = await self._answered({"summarise": material.document}, before_send)
-        summary = summary_answers.validate(answer, material.citable)
+        """Summarise by extracting sentences; `on_draft` is never called. Otherwise like `analyse`."""
+        (answer,) = await self._call({"summarise": material.document}, before_send)
+        summary = summary_answers.validate_summary(answer, material.citable)
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
 
     def worst_summary(self, material: Material) -> Usage:
-        """Nothing: there are no tokens and no bill."""
+        """No usage: the offline analyzer costs nothing."""
         return Usage()
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
-        """Nothing: there are no tokens and no bill."""
+        """No usage: the offline analyzer costs nothing."""
         return Usage()
 
-    async def _running(self) -> _Child:
+    async def _ensure_child(self) -> _Child:
         if self._child and self.pid:
             return self._child
         if self._closed:
@@ -116,38 +116,41 @@ class OfflineAnalyzer:
         try:
             self._child = await _spawn(self._command)
         except OSError as error:
-            raise ProviderFault("unreachable", f"no child process: {type(error).__name__}") from error
+            reason = f"the child process cannot start: {type(error).__name__}"
+            raise ProviderFault("unreachable", reason) from error
         cpus.spread(self._cpus, self._child.process.pid)
         self._child.requests.write(_line(dict(self._topics)))
         return self._child
 
-    async def _answered(
+    async def _call(
         self, request: Mapping[str, object], before_send: Callable[[], Awaitable[None]]
     ) -> list[dict[str, object]]:
-        async with self._turn:
-            child = await self._running()
+        async with self._lock:
+            child = await self._ensure_child()
             await before_send()
-            return await self._in_time(child, request)
+            return await self._request_in_time(child, request)
 
-    async def _in_time(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
+    async def _request_in_time(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._ask(child, request)
+                return await self._request(child, request)
         except TimeoutError:
             await self._end()
-            raise ProviderFault("timeout", f"no answer from the child in {self._timeout:g} s") from None
+            raise ProviderFault("timeout", f"the child did not answer within {self._timeout:g} s") from None
         except OSError as error:
             await self._end()
-            raise ProviderFault("unreachable", f"the child is gone: {type(error).__name__}") from error
+            raise ProviderFault(
+                "unreachable", f"the child process has died: {type(error).__name__}"
+            ) from error
 
-    async def _ask(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
-        """A call that was cancelled leaves its answer behind, hence the numbers: who comes next skips it."""
-        self._asked += 1
-        child.requests.write(_line({"id": self._asked, **request}))
+    async def _request(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
+        """Send a request and read its answer. Ids let it skip the answers of earlier, cancelled calls."""
+        self._last_id += 1
+        child.requests.write(_line({"id": self._last_id, **request}))
         await child.requests.drain()
         while line := await child.answers.readline():
             answer: dict[str, Any] = json.loads(line)
-            if answer["id"] == self._asked:
+            if answer["id"] == self._last_id:
                 return list(answer["rows"])
         raise ConnectionResetError("end of answers")
 
@@ -177,7 +180,7 @@ async def _spawn(command: Sequence[str]) -> _Child:
 
 
 async def _no_pace() -> None:
-    """Entering is no call: there is nothing to pace."""
+    """The empty request that starts the child is not paced."""
 
 
 def _line(value: object) -> bytes:

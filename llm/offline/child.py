@@ -1,7 +1,7 @@
-"""The offline analyzer's child process, `python -m llm.offline.child`: what it finds in a text, and how it answers.
+"""The offline analyzer's child process, `python -m llm.offline.child`: analyses texts and answers in lines of JSON.
 
-A line of JSON for each request, as `analyzer` sends them. It imports nothing of the server, and has 18 MB;
-with asyncio and pydantic they were 28.
+`analyzer` sends the requests, one line of JSON each. The child imports nothing of the server and needs 18 MB;
+with asyncio and pydantic it was 28.
 """
 
 import json
@@ -26,17 +26,17 @@ ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def analyse_text(text: str, topics: Mapping[str, str]) -> Analysis:
-    """The analysis of a text or a transcript, by the customer's words; the same for the same text, always.
+    """Analyse the customer's words in a text or transcript. Deterministic.
 
-    `topics` are slugs and their meanings (topics.BUILT_IN, or the operator's own): no other slug comes out.
+    `topics` are slugs and their meanings (topics.BUILT_IN, or the operator's own). The result has no other slugs.
     """
     cleaned = clean(customer_words(text))
-    spoken = ngrams(cleaned)
-    felt = sentiment(cleaned, spoken)
-    score = round(felt.score * SCORE_UNIT)
-    clusters = find_topics(spoken, band(score), topics)
-    confidence = round(_confidence(felt) * CONFIDENCE_UNIT)
-    reasoning = _reasoning(felt, clusters)
+    phrases = ngrams(cleaned)
+    found = sentiment(cleaned, phrases)
+    score = round(found.score * SCORE_UNIT)
+    clusters = find_topics(phrases, band(score), topics)
+    confidence = round(_confidence(found) * CONFIDENCE_UNIT)
+    reasoning = _reasoning(found, clusters)
     row = {
         "sentiment_score": score / SCORE_UNIT,
         "clusters": clusters,
@@ -47,22 +47,22 @@ def analyse_text(text: str, topics: Mapping[str, str]) -> Analysis:
     return Analysis(score=score, confidence=confidence, clusters=clusters, reasoning=reasoning, raw=raw)
 
 
-def _confidence(felt: Sentiment) -> float:
-    """From 0.3 to 0.9: less near the edge of a band, less where praise and complaint are mixed.
+def _confidence(found: Sentiment) -> float:
+    """From 0.3 to 0.9: lower near the edge of a band, lower if praise and complaint are mixed.
 
-    In either public set the share that is right is within 0.13 of it from 0.4 upwards, in steps of 0.1.
+    On both public sets the accuracy of each step of 0.1 from 0.4 upwards is within 0.13 of the confidence.
     """
-    praise, complaint = fsum(felt.praise.values()), -fsum(felt.complaint.values())
+    praise, complaint = fsum(found.praise.values()), -fsum(found.complaint.values())
     mixed = min(praise, complaint) / max(praise, complaint, 1)
-    edge = abs(abs(felt.score) - NEUTRAL_BAND / SCORE_UNIT)
+    edge = abs(abs(found.score) - NEUTRAL_BAND / SCORE_UNIT)
     return 0.5 + 0.4 * min(1, edge / 0.6) - 0.2 * mixed
 
 
-def _reasoning(felt: Sentiment, clusters: Sequence[str]) -> str:
-    """What was found: entries of the rules, never the text's own sentences."""
-    found = (("Complaint", felt.complaint), ("Praise", felt.praise))
-    said = "; ".join(f"{kind}: {_strongest(words)}" for kind, words in found if words)
-    return f"{said or 'No word of praise or complaint'}. Keywords of: {', '.join(clusters)}."
+def _reasoning(found: Sentiment, clusters: Sequence[str]) -> str:
+    """Name the rules that matched, never the text's own sentences."""
+    kinds = (("Complaint", found.complaint), ("Praise", found.praise))
+    matches = "; ".join(f"{kind}: {_strongest(words)}" for kind, words in kinds if words)
+    return f"{matches or 'No word of praise or complaint'}. Keywords of: {', '.join(clusters)}."
 
 
 def _strongest(words: Mapping[str, float]) -> str:
@@ -70,7 +70,7 @@ def _strongest(words: Mapping[str, float]) -> str:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """The child's work: a line of topics, then a line of answers for every line of requests, until the end."""
+    """Read a line of topics, then answer every line of requests with one line, until the end of the input."""
     topics: dict[str, str] = json.loads(requests.readline())
     analyse_text("", topics)  # loads the lexicon
     for line in requests:
@@ -94,18 +94,18 @@ def _row(text: str, topics: Mapping[str, str]) -> str:
 def _guarded(work: Callable[[], str]) -> str:
     try:
         return work()
-    except Exception as error:  # noqa: BLE001  one text that no rule foresaw must not take its batch with it
+    except Exception as error:  # noqa: BLE001  one text that breaks a rule must not fail its whole batch
         return json.dumps({"error": type(error).__name__})
 
 
 def main() -> None:
-    """Serve whoever started this process. Ctrl-C reaches the whole group, and only the parent decides."""
+    """Serve the parent process. Ctrl-C reaches the whole process group, but only the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     try:
         serve(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
-        os._exit(1)  # nobody is left to tell, and a flush at exit would complain of it
+        os._exit(1)  # the parent has gone, and the flush at a normal exit would print an error
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The words and phrases of `sentiment`: where customers mean something else than VADER's lexicon."""
+"""The lexicon of `sentiment`: words and phrases that customers use differently from VADER's lexicon."""
 
-# Names, courtesy in requests, and what customers say of themselves while complaining: loyal, respect.
+# Names, courtesy in requests, and words customers use about themselves in complaints: loyal, respect.
 NO_SENTIMENT = """
     admirals advantage amazon apology battle battles benefit benefits care certain certainly comedian
     comedians courtesy create created credit credits definitely dignity ez ff fire gain gains god grand
@@ -8,7 +8,7 @@ NO_SENTIMENT = """
     please pls plz profit profitable profits progress respect share shared super sure swift tears
     united urgent want war wars well xd xp yeah yep yes"""
 
-# Words that VADER weighs fully, and that in everyday messages mostly state a fact.
+# Words that VADER gives full weight but that mostly state a fact in everyday messages.
 HARDLY_SENTIMENT = """
     accept accepted accepting active admit admits agree alert allow appease asset assets award awards
     bastard block bold capable championship chance chances clean clear clearly comfort crash cut dear
@@ -21,7 +21,7 @@ HARDLY_SENTIMENT = """
     solution solutions special stop stops straight strong support supported supports surprise surprised
     top treat true trust trusted truth value values warm wise worth"""
 
-# Words that VADER does not know, or weighs otherwise than a customer does.
+# Words that VADER does not know or gives a different weight than customers do.
 VALENCES = """
     -3.0 atrocious
     -2.8 disgrace inexcusable appalling
@@ -46,11 +46,11 @@ VALENCES = """
     2.2 stoked gorgeous fave rad legendary unforgettable
     2.6 luv luved phenomenal"""
 
-# Thanks of every kind: praise where nothing is complained of, else manners.
+# Thanks of every kind: praise if the text has no complaint, otherwise mere politeness.
 COURTESY = """
     thank thanks thx thanx ty tnx thankyou thanking thankful appreciate appreciated grateful cheers"""
 
-# A valence and whose it is (text.phrases): complaints without a bad word, irony, praise.
+# A valence and the phrases that have it (notation: text.phrases): complaints without a bad word, irony, praise.
 PHRASES = """
     -3.6 thanks|thx|thank for|you|u nothing|not
     -3.6 thanks|thx for ruining|wasting|losing|making

@@ -1,7 +1,8 @@
 """Sentiment without a model: VADER's valences, and rules for how people write to companies.
 
-VADER is Hutto and Gilbert (2014), `vaderSentiment`. Valences are on its scale, from -4 to 4 a word.
-The rules were written from reading half of two public sets; nothing is fitted, and the other half agrees.
+VADER is Hutto and Gilbert (2014), `vaderSentiment`. Valences are on its scale, from -4 to 4 per word.
+The rules were written by hand after reading half of two public sets. Nothing is fitted; the results on the other
+half are the same.
 """
 
 import re
@@ -25,34 +26,34 @@ from vaderSentiment.vaderSentiment import (
 from llm.offline.lexicon import COURTESY, HARDLY_SENTIMENT, NO_SENTIMENT, PHRASES, VALENCES
 from llm.offline.text import phrases
 
-# Where a sentence ends without a full stop and a blank: a line, dots, a mark between words, a dash.
+# Sentence ends other than a full stop with a space: a line break, dots, a mark between words, a dash.
 GAP = re.compile(r"[\n;]|\.\.+|(?<=\w)[!?]+(?=\w)|\s-+\s")
 
-# A compound of 0.25 is one word of +1: less is politeness more often than praise. Below 0 VADER is kept.
+# A compound of 0.25 is one word of +1; less is more often politeness than praise. Below 0 VADER is unchanged.
 PRAISE_STARTS = 0.25
 NEUTRAL = 0.2
 EXCLAMATION, MOST_EXCLAMATIONS = 0.292, 4  # VADER's own figures
-COMPLAINT = -0.75  # a phrase, or several, that say something went wrong
+COMPLAINT = -0.75  # phrases that together say that something went wrong
 ANNOYED = -1.0
 BESIDE_COMPLAINT, ASKED_FOR, WEAKENED = 0.3, 0.25, 0.4
 WISHES = frozenset({"would", "i'd", "we'd", "it'd", "that'd"})
 LONGEST_SENTENCE = 60  # words
-TITLED = 0.6  # so many capitals make a headline, not names
+TITLED = 0.6  # with this share of capitalised words a sentence is a headline, and capitals mark no names
 
 
 @dataclass(frozen=True, slots=True)
 class Sentiment:
-    """How a text sounds: a score from -1 to 1 on the service's bands, and what it rests on."""
+    """The sentiment of a text: a score from -1 to 1 on the service's bands, and the words behind it."""
 
     score: float
     praise: Mapping[str, float]
-    """Words and phrases with the valence they had here, above 0."""
+    """Words and phrases with their valence in this text, above 0."""
     complaint: Mapping[str, float]
     """The same below 0."""
 
 
 def sentiment(cleaned: str, ngrams: set[str]) -> Sentiment:
-    """The sentiment of a text (text.clean) and its words and phrases (text.ngrams)."""
+    """Compute the sentiment of a cleaned text (text.clean) and its words and phrases (text.ngrams)."""
     found = dict(_words(cleaned))
     valences = _phrases()
     found |= {phrase: valences[phrase] for phrase in valences.keys() & ngrams}
@@ -66,8 +67,8 @@ def sentiment(cleaned: str, ngrams: set[str]) -> Sentiment:
 def _total(
     praise: Mapping[str, float], complaint: Mapping[str, float], courteous: Mapping[str, float], *, asks: bool
 ) -> float:
-    """Thanks are praise where nothing is complained of; praise beside a complaint is irony or manners."""
-    # fsum, because sets have another order in each process, and a sum of floats another last digit.
+    """Add up valences. Thanks count as praise only without a complaint; praise beside one is irony or politeness."""
+    # fsum, because the order of sets differs between processes, and with it the last digit of a plain sum.
     against = fsum(complaint.values())
     wrong = fsum(valence for phrase, valence in complaint.items() if phrase in _phrases())
     total = against + fsum(praise.values()) * (BESIDE_COMPLAINT if wrong < COMPLAINT else 1)
@@ -84,7 +85,7 @@ def _emphasised(total: float, cleaned: str) -> float:
 
 
 def banded(compound: float) -> float:
-    """VADER's compound on the service's bands: straight lines through 0, (0.25, 0.2) and (1, 1)."""
+    """Map VADER's compound to the service's bands: straight lines through 0, (0.25, 0.2) and (1, 1)."""
     if compound <= 0:
         return compound
     if compound <= PRAISE_STARTS:
@@ -93,9 +94,9 @@ def banded(compound: float) -> float:
 
 
 def _words(cleaned: str) -> Iterator[tuple[str, float]]:
-    """The words that VADER's lexicon knows, each with its valence in its sentence."""
+    """Yield the words in VADER's lexicon, each with its valence in its sentence."""
     known = _vader().lexicon.keys()
-    tokens = GAP.sub(" . ", cleaned if cleaned.isascii() else _emoji_told(cleaned)).split()
+    tokens = GAP.sub(" . ", cleaned if cleaned.isascii() else _with_emoji_words(cleaned)).split()
     words = [bare if len(bare := token.strip(punctuation)) > 2 else token for token in tokens]
     lowers = [word.lower() for word in words]
     capitals_stand_out = allcap_differential(words)
@@ -103,16 +104,16 @@ def _words(cleaned: str) -> Iterator[tuple[str, float]]:
     for end, token in enumerate(tokens, 1):
         if token[-1] in ".!?" or end - start == LONGEST_SENTENCE or end == len(tokens):
             if not known.isdisjoint(lowers[start:end]):
-                said = words[start:end], lowers[start:end], token[-1] == "?"
-                yield from _valences(_Sentence(*said, capitals_stand_out))
+                sentence = words[start:end], lowers[start:end], token[-1] == "?"
+                yield from _valences(_Sentence(*sentence, capitals_stand_out))
             start = end
 
 
-def _emoji_told(cleaned: str) -> str:
-    """The text with VADER's words for each of its emoji after it, once: six of them say no more than one."""
+def _with_emoji_words(cleaned: str) -> str:
+    """Replace emoji by VADER's words for them, appended once each: six equal emoji mean no more than one."""
     emoji = _emoji()
-    told = [emoji[sign] for sign in dict.fromkeys(map(ord, cleaned)) if sign in emoji]
-    return " . ".join((cleaned.translate(_blanks()), *told)) if told else cleaned
+    descriptions = [emoji[sign] for sign in dict.fromkeys(map(ord, cleaned)) if sign in emoji]
+    return " . ".join((cleaned.translate(_blanks()), *descriptions)) if descriptions else cleaned
 
 
 class _Sentence(NamedTuple):
@@ -129,18 +130,18 @@ def _valences(sentence: _Sentence) -> Iterator[tuple[str, float]]:
     words, lowers, asks, _ = sentence
     lexicon = _vader().lexicon
     for index, lower in enumerate(lowers):
-        if lower not in lexicon or _only_grades(lowers, index) or _is_name(words, index):
+        if lower not in lexicon or _is_booster(lowers, index) or _is_name(words, index):
             continue
         plain = not words[index].isupper() and _context().isdisjoint(lowers[max(0, index - 3) : index + 3])
         valence = lexicon[lower] if plain else _valence(sentence, index)
         if valence > 0 and (asks or not WISHES.isdisjoint(lowers[max(0, index - 4) : index])):
             valence *= ASKED_FOR
-        if not _is_void(lower, valence, lexicon[lower]):
+        if not _is_neutralised(lower, valence, lexicon[lower]):
             yield (lower if valence * lexicon[lower] > 0 else f"not {lower}"), valence
 
 
 def _valence(sentence: _Sentence, index: int) -> float:
-    """What VADER makes of a word among others. It looks no further than this, and copies what it is given."""
+    """The valence that VADER gives a word in its context. VADER looks at no more words than this window."""
     start = max(0, index - 3)
     window = SimpleNamespace(
         words_and_emoticons=sentence.words[start : index + 3], is_cap_diff=sentence.capitals_stand_out
@@ -149,21 +150,21 @@ def _valence(sentence: _Sentence, index: int) -> float:
     return float(valence)
 
 
-def _only_grades(lowers: list[str], index: int) -> bool:
-    """Whether a word only makes others stronger or weaker: "really", "kind of"."""
+def _is_booster(lowers: list[str], index: int) -> bool:
+    """Whether a word only strengthens or weakens others: "really", "kind of"."""
     return lowers[index] in BOOSTER_DICT or " ".join(lowers[index : index + 2]) in BOOSTER_DICT
 
 
-def _is_void(word: str, valence: float, unnegated: float) -> bool:
-    """Whether negation leaves nothing of a word.
+def _is_neutralised(word: str, valence: float, unnegated: float) -> bool:
+    """Whether negation cancels a word's sentiment.
 
-    What is not bad is seldom good (VADER turns "never seen worse" into praise), "no thanks" blames nobody.
+    "Not bad" is seldom praise (VADER turns "never seen worse" into praise), and "no thanks" is no complaint.
     """
     return valence > 0 > unnegated or (valence < 0 and word in _courtesy())
 
 
 def _is_name(words: list[str], index: int) -> bool:
-    """Whether a word is part of a name: a capital beside another one, in a sentence that has few."""
+    """Whether a word is part of a name: capitalised next to another capitalised word, in a sentence with few."""
     if index == 0 or not _capitalised(words[index]):
         return False
     beside = _capitalised(words[index - 1]) or (index + 1 < len(words) and _capitalised(words[index + 1]))
@@ -189,9 +190,9 @@ def _vader() -> Any:
 
 @cache
 def _context() -> frozenset[str]:
-    """The words that change what VADER makes of a neighbour: without one, the lexicon has the answer.
+    """The words that change the valence of their neighbours; without one nearby, the lexicon's valence applies.
 
-    Four are left out for speed, each of them in most texts and in no idiom alone.
+    Four are left out for speed: each is in most texts, and no idiom consists of it alone.
     """
     idioms = " ".join((*BOOSTER_DICT, *SPECIAL_CASES)).split()
     return frozenset((*NEGATE, *idioms, "no", "least")).difference(("the", "of", "to", "for"))

@@ -1,4 +1,4 @@
-"""How the offline analyzer reads: whose words count, what is noise in them, and how its rules are written."""
+"""Text preparation for the offline analyzer: the customer's words, cleaning, n-grams, and the notation of rules."""
 
 import html
 import re
@@ -22,40 +22,40 @@ PLAIN_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "`": "'", "\u201c": 
 
 
 def customer_words(text: str) -> str:
-    """What the customer says in a transcript; all of it where no line is the customer's."""
+    """The customer's turns of a transcript; the whole text if it has none."""
     turns = TURN.split(text)[1:]
-    said = [words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "customer"]
-    return "\n".join(said) or text
+    of_customer = [words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "customer"]
+    return "\n".join(of_customer) or text
 
 
 def clean(text: str) -> str:
-    r"""The text without links, @mentions and greetings, its entities, \u escapes and #tags spelt out.
+    r"""Remove links, @mentions and greetings, and expand entities, \u escapes and #tags.
 
-    A handle is a name and "good morning" is courtesy: no sentiment in either.
+    A handle is a name and "good morning" is politeness: neither carries sentiment.
     """
     if "\\u" in text:
         text = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
     if "&" in text:
         text = html.unescape(text)
     text = LINK_MENTION_OR_GREETING.sub(" ", text.translate(PLAIN_QUOTES))
-    return HASHTAG.sub(_spelt_out, text) if "#" in text else text
+    return HASHTAG.sub(_expand_tag, text) if "#" in text else text
 
 
-def _spelt_out(tag: re.Match[str]) -> str:
+def _expand_tag(tag: re.Match[str]) -> str:
     words = CAMEL.sub(" ", tag[1]).lower()
     return words if " " in words else RUN_TOGETHER.sub(r" \g<0> ", words)
 
 
 def ngrams(cleaned: str) -> set[str]:
-    """Every word, pair and triple of words in lower case, joined by one space."""
+    """All words, pairs and triples of words in lower case, joined by one space."""
     words = WORD.findall(cleaned.lower())
     triples = zip(words, words[1:], words[2:], strict=False)
     return {*words, *map(" ".join, pairwise(words)), *map(" ".join, triples)}
 
 
 def phrases(rule: str) -> Iterator[str]:
-    """The phrases that a rule stands for, slots parted by blanks and the choices in a slot by bars.
+    """Expand a rule to its phrases. Spaces separate its slots, bars the choices in a slot.
 
-    `no|zero reply|help` stands for "no reply", "no help", "zero reply" and "zero help".
+    `no|zero reply|help` expands to "no reply", "no help", "zero reply" and "zero help".
     """
     return map(" ".join, product(*(slot.split("|") for slot in rule.split())))

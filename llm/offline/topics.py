@@ -1,4 +1,4 @@
-"""Topics without a model: which words and phrases speak of which of the built-in topics."""
+"""Topics without a model: the words and phrases that indicate each of the built-in topics."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from functools import cache
 from llm.offline.text import phrases
 
 MOST_TOPICS = 4
-CLEARLY = 0.4  # of the first one's phrases; a topic with fewer is mentioned in passing
+CLEARLY = 0.4  # share of the best topic's phrases; a topic with fewer is only mentioned in passing
 
-# What a text is about where nothing else is found. Thanks in a complaint are manners, not praise.
+# The topics used if no other is found. Thanks in a complaint are politeness, not praise.
 PRAISE, COMPLAINT, QUESTION = "praise", "complaint_other", "information_request"
 
-# One topic a paragraph, its rules in the notation of text.phrases.
+# One topic per paragraph; its rules are in the notation of text.phrases.
 RULES = """
 delivery_problems
     parcel|parcels|package|packages|shipment|shipping|shipped|courier|dispatched|doorstep|postman|undelivered
@@ -204,10 +204,10 @@ praise
 
 
 def find_topics(ngrams: set[str], sentiment: int, topics: Mapping[str, str]) -> tuple[str, ...]:
-    """One to MOST_TOPICS slugs of `topics`, best first: the more of a topic's phrases, the better.
+    """Return one to MOST_TOPICS slugs of `topics`, those with the most matching phrases first.
 
-    `sentiment` is 1, 0 or -1. Where nothing is found: the topic for praise, for a question or for any other
-    complaint, else the last one. An operator's own topic, without rules here, is found by its slug's words.
+    `sentiment` is 1, 0 or -1. If nothing matches: the topic for praise, for a question or for any other complaint,
+    or else the last topic. An operator's own topic has no rules here; the words of its slug are matched instead.
     """
     rules, ruled = _rules(), _slugs()
     found = Counter(topic for phrase in rules.keys() & ngrams for topic in rules[phrase] if topic in topics)

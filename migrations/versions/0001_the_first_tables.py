@@ -12,11 +12,11 @@ branch_labels = None
 depends_on = None
 
 STORAGE = (
-    # Fresh rows are counted at the windows' edges: vacuum keeps their index entries readable without the heap.
+    # New rows are counted at the windows' edges: after a vacuum their index entries are read without the heap.
     "ALTER TABLE insights SET (autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0)",
     "ALTER TABLE insight_topics"
     " SET (autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0)",
-    # Room in each page, so that raising a count is an update in place.
+    # Free space in each page, so that a count is updated in place.
     "ALTER TABLE counts SET (fillfactor = 70)",
     "ALTER TABLE totals SET (fillfactor = 70)",
     "ALTER TABLE topic_months SET (fillfactor = 70)",

@@ -40,20 +40,20 @@ COUNT_WHAT_IS_THERE = (
     GROUP BY messages.conversation, messages.author
     """,
 )
-# The words come ready made, apart by spaces: `ascii` takes every other character that is no ASCII letter or
-# digit for a part of a word, and folds nothing but ASCII case. The texts are in `messages`, and only there.
+# The words are already extracted and separated by spaces. The tokenizer `ascii` treats all non-ASCII characters as
+# parts of words and folds only ASCII case. The texts are stored only in `messages`.
 SEARCH_ON_SQLITE = ("CREATE VIRTUAL TABLE search USING fts5(words, content = '', tokenize = 'ascii')",)
 SEARCH_ON_POSTGRESQL = (
     "CREATE TABLE search (conversation bigint, position integer, words tsvector NOT NULL,"
     " CONSTRAINT pk_search PRIMARY KEY (conversation, position))"
     " WITH (autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0)",
-    # Without a list of what is still to be sorted in: every search would read it from end to end.
+    # Without the pending list of GIN, because every search would read all of it.
     "CREATE INDEX ix_search_words ON search USING gin (words) WITH (fastupdate = off)",
 )
 
 
 def _columns() -> list[sa.Column[int]]:
-    """What `conversations` gets; anew each time, because a column belongs to one table."""
+    """The new columns of `conversations`; created for each use, because a Column object belongs to one table."""
     return [
         sa.Column("message_count", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("indexed", sa.Integer(), server_default=sa.text("0"), nullable=False),

@@ -19,7 +19,7 @@ EPOCH = date(1970, 1, 1).toordinal()
 
 
 def upgrade() -> None:
-    # By way of a copy, so that the table and its key keep their names. Two seconds where there are ten million insights.
+    # Through a copy, so that table and key keep their names. It takes two seconds with ten million insights.
     op.execute("CREATE TEMPORARY TABLE totals_before AS SELECT * FROM totals")
     op.drop_table("totals")
     create("n", "negative", "positive", "score_sum", key=("topic", "level", "bucket"))
@@ -35,7 +35,7 @@ def downgrade() -> None:
     op.drop_table("totals")
     create("n", "score_sum", key=("topic", "level", "bucket", "sentiment"))
     op.execute("INSERT INTO totals SELECT topic, level, bucket, 0, n, 0 FROM totals_after WHERE topic = -1")
-    # What each sentiment's scores add up to, only the insights know.
+    # The sums of scores per sentiment can only be computed from the insights.
     recount("0", HOUR, "insights")
     recount("0", DAY, "insights")
     recount("topic", DAY, "insight_topics")

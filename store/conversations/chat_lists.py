@@ -1,4 +1,4 @@
-"""Chats as they are read: one with a page of its messages, and lists of those that hold what is looked for."""
+"""Reading chats: one chat with a page of its messages, and filtered lists of chats."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,27 +22,27 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
-from store.conversations.chat_windows import ChatWindow, touched
+from store.conversations.chat_windows import ChatWindow, find_in_window
 from store.conversations.records import WITHOUT_RAW_DATA
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
 
 SHOWN_PARTICIPANTS = 100
-"""Of a chat: those who wrote in it first."""
+"""Participants shown of a chat: those who wrote first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation, seen as a chat."""
+    """A conversation with its participants."""
 
     row: Row[Any]
-    """Of `conversations`, without its raw data."""
+    """A row of `conversations`, without its raw data."""
     participants: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatPage:
-    """A chat with a page of its messages; rows of `messages`."""
+    """A chat with a page of its messages (rows of `messages`)."""
 
     chat: Chat
     messages: Sequence[Row[Any]]
@@ -55,32 +55,32 @@ class ChatList:
     chats: Sequence[Chat]
     total: int
     total_is_exact: bool
-    """Where not, there may be more."""
+    """If False, `total` is a lower bound."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which chats: those with a message that is by that author, in that window and contains all phrases."""
+class ChatFilter:
+    """Selects chats that have a message by the author, within the window, that contains all the phrases."""
 
     author: str | None = None
     start: int | None = None
     end: int | None = None
     phrases: Sequence[Phrase] | None = None
-    """None where no words are looked for; where there are none in what is looked for, nothing is found."""
+    """None for any text. An empty sequence, from a query without words, finds nothing."""
 
     @property
     def has_window(self) -> bool:
-        """Whether the time is asked about."""
+        """Whether the filter has a start or an end."""
         return self.start is not None or self.end is not None
 
     @property
     def window(self) -> ChatWindow:
-        """When it was said."""
+        """The window in which the message must have been written."""
         return ChatWindow(self.start, self.end)
 
 
-# Made once: to put them together takes longer than a page of ten.
-THOSE = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
+# Built once: building them takes longer than reading a page of ten.
+BY_NUMBERS = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
 
 
 def _first_participants() -> Select[Any]:
@@ -95,58 +95,60 @@ def _first_participants() -> Select[Any]:
 FIRST_PARTICIPANTS = _first_participants()
 
 
-def get(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
-    """A chat with up to `limit` of its messages after the first `offset`, in order; None where there is none."""
+def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
+    """Return a chat with up to `limit` messages after the first `offset`, in order; None if it does not exist."""
     c, m = conversations.c, messages.c
     row = connection.execute(select(*WITHOUT_RAW_DATA).where(c.id == id_)).one_or_none()
     if row is None:
         return None
     [chat] = _with_participants(connection, [row])
-    # Positions have no gaps, so that the last page is as near as the first.
-    some = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
-    there = offset < row.message_count
-    said = connection.execute(select(messages).where(*some).order_by(m.position)).all() if there else []
-    return ChatPage(chat, said)
+    # Positions have no gaps, so the last page is found as fast as the first.
+    of_page = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
+    if offset >= row.message_count:
+        return ChatPage(chat, [])
+    return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
 
 
-def said_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` messages of a chat behind a position, in order: rows of `messages` with the chat's `begun_at`."""
+def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
+    """Up to `limit` messages of a chat after a position, in order: rows of `messages` with the chat's `begun_at`."""
     c, m = conversations.c, messages.c
-    behind = (c.id == id_, m.conversation == c.number, m.position > position)
-    said = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    return connection.execute(said.where(*behind).order_by(m.position).limit(limit)).all()
+    later = (c.id == id_, m.conversation == c.number, m.position > position)
+    found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
+    return connection.execute(found.where(*later).order_by(m.position).limit(limit)).all()
 
 
 def last_position(connection: Connection, id_: str) -> int:
-    """The position of a chat's last message; 0 where there is no such chat."""
+    """The position of a chat's last message; 0 if the chat does not exist."""
     c = conversations.c
     return connection.scalar(select(c.message_count).where(c.id == id_)) or 0
 
 
-def page(
-    connection: Connection, asked: Asked, *, offset: int, limit: int, counted: int = COUNTED
+def list_chats(
+    connection: Connection, filters: ChatFilter, *, offset: int, limit: int, counted: int = COUNTED
 ) -> ChatList:
-    """Up to `limit` of the chats that are asked for after the first `offset`, newest intake first.
+    """Return up to `limit` matching chats after the first `offset`, newest intake first.
 
-    Their number is exact unless more than `counted` messages contain the words, or a few less.
+    The total is exact unless about `counted` messages or more contain the words.
     """
-    if asked.phrases is not None:
-        found = _with_words(connection, asked, asked.phrases, offset=offset, limit=limit, counted=counted)
+    if filters.phrases is not None:
+        found = _search_words(
+            connection, filters, filters.phrases, offset=offset, limit=limit, counted=counted
+        )
     else:
-        found = _part(connection, _without_words(asked), offset=offset, limit=limit)
-    rows = sorted(connection.execute(THOSE, {"numbers": found.numbers}), key=lambda row: -row.number)
+        found = _page_of(connection, _without_words(filters), offset=offset, limit=limit)
+    rows = sorted(connection.execute(BY_NUMBERS, {"numbers": found.numbers}), key=lambda row: -row.number)
     return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
 
-def _part(
+def _page_of(
     connection: Connection, chosen: Select[Any] | CompoundSelect[Any], *, offset: int, limit: int
 ) -> SearchPage:
     found = chosen.subquery("found")
     total = connection.scalar(select(func.count()).select_from(found)) or 0
     if offset >= total:
         return SearchPage((), total, total_is_exact=True)
-    some = select(found.c.number).order_by(found.c.number.desc()).limit(limit).offset(offset)
-    return SearchPage(connection.scalars(some).all(), total, total_is_exact=True)
+    of_page = select(found.c.number).order_by(found.c.number.desc()).limit(limit).offset(offset)
+    return SearchPage(connection.scalars(of_page).all(), total, total_is_exact=True)
 
 
 def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
@@ -159,26 +161,32 @@ def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list
     ]
 
 
-# --- which ones ---------------------------------------------------------------------------------------------
+# --- filters ------------------------------------------------------------------------------------------------
 
 
-def _without_words(asked: Asked) -> Select[Any] | CompoundSelect[Any]:
-    """The numbers of the chats that are asked for, each once."""
-    if asked.author is None and not asked.has_window:
+def _without_words(filters: ChatFilter) -> Select[Any] | CompoundSelect[Any]:
+    """Select the numbers of the matching chats, each once."""
+    if filters.author is None and not filters.has_window:
         return select(conversations.c.number)
-    return union_all(_texts(asked), *_dialogues(asked))
+    return union_all(_texts(filters), *_dialogues(filters))
 
 
-def _with_words(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase], *, offset: int, limit: int, counted: int
+def _search_words(
+    connection: Connection,
+    filters: ChatFilter,
+    phrases: Sequence[Phrase],
+    *,
+    offset: int,
+    limit: int,
+    counted: int,
 ) -> SearchPage:
     if not phrases:
         return SearchPage((), 0, total_is_exact=True)
-    among, besides = _in_window(connection, asked, phrases) if asked.has_window else (None, ())
-    return pages.page(
+    among, besides = _in_window(connection, filters, phrases) if filters.has_window else (None, ())
+    return pages.search_chats(
         connection,
         phrases,
-        asked.author,
+        filters.author,
         among=among,
         besides=besides,
         offset=offset,
@@ -188,27 +196,27 @@ def _with_words(
 
 
 def _in_window(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase]
+    connection: Connection, filters: ChatFilter, phrases: Sequence[Phrase]
 ) -> tuple[Sequence[int], Sequence[int]]:
-    """The numbers of the chats that lie in the window, rising; of those that do in part, the ones asked for."""
-    whole, partly = touched(connection, asked.start, asked.end)
-    return sorted(whole), _said_in_window(connection, asked, phrases, partly) if partly else ()
+    """Return the chats that lie wholly in the window, ascending, and those partly in it that match, by number."""
+    whole, partly = find_in_window(connection, filters.start, filters.end)
+    return sorted(whole), _matching_in_window(connection, filters, phrases, partly) if partly else ()
 
 
-def _said_in_window(
-    connection: Connection, asked: Asked, phrases: Sequence[Phrase], among: Sequence[int]
+def _matching_in_window(
+    connection: Connection, filters: ChatFilter, phrases: Sequence[Phrase], among: Sequence[int]
 ) -> Sequence[int]:
-    """Those of the conversations whose matching messages, not just any, are in the window."""
-    found = index.matches(connection, phrases, asked.author, among=among).c
-    numbers = select(found.conversation).where(*asked.window.holds(_moment_of(found)))
+    """The conversations of `among` that have a matching message inside the window."""
+    found = index.matching_messages(connection, phrases, filters.author, among=among).c
+    numbers = select(found.conversation).where(*filters.window.contains(_time_of(found)))
     return connection.scalars(numbers.distinct()).all()
 
 
-def _moment_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
-    """When a message that was found was said.
+def _time_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
+    """The time of a found message.
 
-    By its whole key, whatever the planner thinks: joined, PostgreSQL read all of a chat's messages for each that
-    matched, 4.1 s for 1,800 of 10,000 that take 49 ms so.
+    It is looked up by the whole primary key. With a join PostgreSQL read all messages of a chat for every match: 4.1 s
+    for 1,800 of 10,000 messages, which take 49 ms this way.
     """
     c, m = conversations.c, messages.c
     of_chat = select(c.timestamp).where(c.number == found.conversation).scalar_subquery()
@@ -217,29 +225,31 @@ def _moment_of(found: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int]:
     return func.coalesce(of_message.where(this).scalar_subquery(), of_chat)
 
 
-def _texts(asked: Asked) -> Select[Any]:
-    """Conversations of one text: all about them is in one index by author, and in one by time."""
+def _texts(filters: ChatFilter) -> Select[Any]:
+    """Select conversations of one text; an index by author and one by time cover them."""
     c = conversations.c
-    by_author = [] if asked.author is None else [c.author == asked.author]
-    return select(c.number).where(IS_TEXT, *by_author, *asked.window.holds(c.timestamp))
+    by_author = [] if filters.author is None else [c.author == filters.author]
+    return select(c.number).where(IS_TEXT, *by_author, *filters.window.contains(c.timestamp))
 
 
-def _dialogues(asked: Asked) -> list[Select[Any]]:
-    """Chats that were dialogues from the start, or have become one; in parts that exclude each other."""
-    c, p, window = conversations.c, participants.c, asked.window
-    if asked.author is None:
-        return [select(c.number).where(*part, _said_within(asked)) for part in window.touching()]
-    theirs = select(p.conversation.label("number")).where(p.author == asked.author)
-    if not asked.has_window:
+def _dialogues(filters: ChatFilter) -> list[Select[Any]]:
+    """Select chats with several messages, in disjoint parts."""
+    c, p, window = conversations.c, participants.c, filters.window
+    if filters.author is None:
+        return [
+            select(c.number).where(*part, _has_message_in_window(filters)) for part in window.overlap_parts()
+        ]
+    theirs = select(p.conversation.label("number")).where(p.author == filters.author)
+    if not filters.has_window:
         return [theirs]
     by_number = theirs.join(conversations, c.number == p.conversation)
-    return [by_number.where(*window.touches(), _said_within(asked))]
+    return [by_number.where(*window.overlaps(), _has_message_in_window(filters))]
 
 
-def _said_within(asked: Asked) -> ColumnElement[bool]:
-    """Whether a chat has a message in the window: plain where the chat is inside it, else looked up."""
-    c, m, window = conversations.c, messages.c, asked.window
-    by_author = [] if asked.author is None else [m.author == asked.author]
+def _has_message_in_window(filters: ChatFilter) -> ColumnElement[bool]:
+    """Whether a chat has a message in the window; messages are read only if the chat is not wholly inside it."""
+    c, m, window = conversations.c, messages.c, filters.window
+    by_author = [] if filters.author is None else [m.author == filters.author]
     moment = func.coalesce(m.timestamp, m.received_at, c.timestamp)
-    one = exists().where(m.conversation == c.number, *by_author, *window.holds(moment))
-    return or_(window.holds_whole(), one)
+    one = exists().where(m.conversation == c.number, *by_author, *window.contains(moment))
+    return or_(window.contains_chat(), one)

@@ -1,4 +1,4 @@
-"""Messages are added to chats: many posts in one transaction, each as a whole and with its own answer."""
+"""Adds messages to chats: many posts in one transaction, each stored wholly or not at all, with its own outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,26 +7,25 @@ from sqlalchemy import Connection, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
-from store.conversations.growth import Growing
-from store.conversations.growth import Raced as Raced
+from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
 
 MAX_MESSAGES = 50_000
-# They have up to 80 KB, which an append need not read.
+# Raw data and metadata are up to 80 KB, which adding messages need not read.
 WITHOUT_EXTRAS = tuple(column for column in conversations.c if column.name not in ("raw_data", "metadata"))
 
 
 @dataclass(frozen=True, slots=True)
 class PostedMessage:
-    """One message and the chat that it is for."""
+    """A message and the id of its chat."""
 
     chat: str
     message: NewMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a message is, by now or already."""
+class PlacedMessage:
+    """A stored message; `created` is False if it was already known."""
 
     position: int
     message_id: str
@@ -35,61 +34,63 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class MessageConflict:
-    """Nothing of the post was stored, because of messages that are known with other content."""
+    """Nothing of the post was stored, because some message ids are known with other content."""
 
     at: Sequence[int]
-    """Their places in the post."""
+    """The indices of those messages in the post."""
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
-    """Nothing of the post was stored, because a chat would be too long."""
+class ChatTooLong:
+    """Nothing of the post was stored, because a chat would exceed MAX_MESSAGES."""
 
     at: int
-    """The place in the post of the first message that is too many."""
+    """The index in the post of the first message beyond the limit."""
 
 
-PostOutcome = Sequence[Placed] | MessageConflict | Full
+PostOutcome = Sequence[PlacedMessage] | MessageConflict | ChatTooLong
 
 
-def made_id(position: int) -> str:
-    """What a message is called whose sender gave it no id. No sender's id may look like it."""
+def generated_id(position: int) -> str:
+    """The id of a message that was sent without one. Senders' ids must not look like it."""
     return f"#{position}"
 
 
-def post(
+def add_messages(
     connection: Connection, posts: Sequence[Sequence[PostedMessage]], *, now: int, quiet: int
 ) -> list[PostOutcome]:
-    """Add what is new of each post, in the order given, and say where every message is.
+    """Store the new messages of each post, in order, and return one outcome per post.
 
-    `quiet` is for how long (microseconds) a chat has to be quiet to be due. Raises growth.Raced.
+    A chat is due after it has been quiet for `quiet` microseconds. Raises ConcurrentCreation.
     """
-    chats = _open(connection, [each for some in posts for each in some])
-    answers = [_place(some, chats) for some in posts]
+    chats = _lock_chats(connection, [each for post in posts for each in post])
+    outcomes = [_place(post, chats) for post in posts]
     growth.write(connection, [chat for chat in chats.values() if chat.new], now=now, quiet=quiet)
-    return answers
+    return outcomes
 
 
-def _open(connection: Connection, said: Sequence[PostedMessage]) -> dict[str, Growing]:
+def _lock_chats(connection: Connection, posted: Sequence[PostedMessage]) -> dict[str, GrowingChat]:
     c = conversations.c
-    ids = list(dict.fromkeys(each.chat for each in said))
-    # By number, as everybody locks conversations.
+    ids = list(dict.fromkeys(each.chat for each in posted))
+    # Every transaction locks conversations in the order of their numbers.
     found = select(*WITHOUT_EXTRAS).where(c.id.in_(ids)).order_by(c.number).with_for_update()
     rows = {row.id: row for row in connection.execute(found)}
-    chats = {id_: Growing(id_, rows.get(id_)) for id_ in ids}
+    chats = {id_: GrowingChat(id_, rows.get(id_)) for id_ in ids}
     numbered = {row.number: chats[id_] for id_, row in rows.items()}
-    asked = [
+    sent_ids = [
         (rows[each.chat].number, each.message.message_id)
-        for each in said
+        for each in posted
         if each.chat in rows and each.message.message_id is not None
     ]
-    for number, position, message in _known(connection, asked):
+    for number, position, message in _known_messages(connection, sent_ids):
         numbered[number].known[message.message_id or ""] = position, message
     return chats
 
 
-def _known(connection: Connection, ids: Sequence[tuple[int, str]]) -> list[tuple[int, int, NewMessage]]:
-    """The messages with these ids: number of the chat, position, content."""
+def _known_messages(
+    connection: Connection, ids: Sequence[tuple[int, str]]
+) -> list[tuple[int, int, NewMessage]]:
+    """The stored messages with these ids: number of the chat, position, content."""
     if not ids:
         return []
     m = messages.c
@@ -105,35 +106,37 @@ def _known(connection: Connection, ids: Sequence[tuple[int, str]]) -> list[tuple
     ]
 
 
-# --- what becomes of it -------------------------------------------------------------------------------------
+# --- outcomes -----------------------------------------------------------------------------------------------
 
 
-def _place(said: Sequence[PostedMessage], chats: Mapping[str, Growing]) -> PostOutcome:
-    """Where a post's messages will be; a post that cannot be stored as a whole changes no chat."""
-    drafts: dict[str, Growing] = {}
-    placed: list[Placed] = []
-    clashes: list[int] = []
-    for index, each in enumerate(said):
+def _place(posted: Sequence[PostedMessage], chats: Mapping[str, GrowingChat]) -> PostOutcome:
+    """Assign positions to a post's messages. A post that cannot be stored wholly changes no chat."""
+    drafts: dict[str, GrowingChat] = {}
+    placed: list[PlacedMessage] = []
+    conflicts: list[int] = []
+    for index, each in enumerate(posted):
         draft = drafts.setdefault(each.chat, chats[each.chat].draft())
         known = draft.known.get(each.message.message_id or "")
         if known is not None:
             position, before = known
-            clashes += [] if _same(before, each.message) else [index]
-            placed.append(Placed(position, each.message.message_id or "", created=False))
+            conflicts += [] if _same_content(before, each.message) else [index]
+            placed.append(PlacedMessage(position, each.message.message_id or "", created=False))
         elif draft.count == MAX_MESSAGES:
-            return Full(index)
+            return ChatTooLong(index)
         else:
             position = draft.append(each.message)
-            placed.append(Placed(position, each.message.message_id or made_id(position), created=True))
-    if clashes:
-        return MessageConflict(clashes)
+            placed.append(
+                PlacedMessage(position, each.message.message_id or generated_id(position), created=True)
+            )
+    if conflicts:
+        return MessageConflict(conflicts)
     for id_, draft in drafts.items():
-        chats[id_].take(draft)
+        chats[id_].adopt(draft)
     return placed
 
 
-def _same(known: NewMessage, sent: NewMessage) -> bool:
-    """Whether they have the same content. A role that nobody gave is taken for a customer's."""
+def _same_content(known: NewMessage, sent: NewMessage) -> bool:
+    """Whether two messages have the same content. The default role is customer."""
     return (known.text, known.author, known.role or "customer", known.timestamp) == (
         sent.text,
         sent.author,

@@ -1,4 +1,4 @@
-"""Chats begin and grow: their rows, their messages, who takes part, and the words by which they are found."""
+"""Stores new messages of new and existing chats: the chats' rows, messages, participants and index entries."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,46 +6,43 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
+from core.errors import ConcurrentCreation
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
-from store.conversations.intake import NewMessage, first_messages
+from store.conversations.intake import NewMessage, first_positions
 from store.conversations.revisions import due_at, waiting_since
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 from store.insights import writing
 from store.search import index
 
 INDEXED_AT_ONCE = 200_000
-"""Characters that a post's own transaction indexes; more is left to who indexes in the background."""
+"""Characters that a post's own transaction indexes; longer posts are left to background indexing."""
 Values = dict[str, Any]
 
 
-class Raced(Exception):
-    """Somebody else has just begun the same chat: the transaction has to be begun again."""
-
-
 @dataclass
-class Growing:
-    """A chat that is being added to."""
+class GrowingChat:
+    """A chat and the messages that are being added to it."""
 
     id: str
     row: Row[Any] | None
-    """Of `conversations`, locked; None where the chat is new."""
+    """The locked row of `conversations`; None if the chat is new."""
     known: dict[str, tuple[int, NewMessage]] = field(default_factory=dict)
-    """Messages by the ids that are in question, with their positions."""
+    """Stored and new messages with their positions, by message id; only ids that occur in the posts."""
     new: list[NewMessage] = field(default_factory=list)
 
     @property
     def before(self) -> int:
-        """How many messages it had."""
+        """The number of messages before."""
         return 0 if self.row is None else int(self.row.message_count)
 
     @property
     def count(self) -> int:
-        """How many messages it has with the new ones."""
+        """The number of messages including the new ones."""
         return self.before + len(self.new)
 
     @property
     def indexed(self) -> int:
-        """How many of its messages are in the index."""
+        """The number of messages in the full-text index."""
         return 0 if self.row is None else int(self.row.indexed)
 
     def placed(self) -> Iterator[tuple[int, NewMessage]]:
@@ -53,56 +50,64 @@ class Growing:
         return enumerate(self.new, self.before + 1)
 
     def moments(self, now: int) -> list[int]:
-        """When the new messages were said; not said when is now."""
+        """The times of the new messages; `now` for those without one."""
         return [now if new.timestamp is None else new.timestamp for new in self.new]
 
-    def draft(self) -> "Growing":
-        """A copy that may be thrown away."""
-        return Growing(self.id, self.row, dict(self.known), list(self.new))
+    def draft(self) -> "GrowingChat":
+        """A copy to work on, which `adopt` takes over."""
+        return GrowingChat(self.id, self.row, dict(self.known), list(self.new))
 
-    def take(self, draft: "Growing") -> None:
-        """Become what the draft is."""
+    def adopt(self, draft: "GrowingChat") -> None:
+        """Take over the messages of a draft."""
         self.known, self.new = draft.known, draft.new
 
     def append(self, message: NewMessage) -> int:
-        """Add a message; its position."""
+        """Add a message and return its position."""
         self.new.append(message)
         if message.message_id is not None:
             self.known[message.message_id] = self.count, message
         return self.count
 
 
-def write(connection: Connection, chats: Sequence[Growing], *, now: int, quiet: int) -> None:
-    """Store what is new of chats, of which each has something. Raises Raced."""
+def write(connection: Connection, chats: Sequence[GrowingChat], *, now: int, quiet: int) -> None:
+    """Store the new messages of chats that each have some. Raises ConcurrentCreation."""
     if not chats:
         return
     at_once = sum(len(message.text) for chat in chats for message in chat.new) <= INDEXED_AT_ONCE
-    found = [chat for chat in chats if at_once and chat.indexed == chat.before]
-    contents = {chat.id: {**_content(chat, now), "indexed": _indexed(chat, chat in found)} for chat in chats}
-    numbers = _begin(connection, chats, contents, now=now, quiet=quiet)
-    _grow(connection, chats, contents, now=now, quiet=quiet)
-    connection.execute(insert(messages), [*_messages(chats, numbers, now)])
-    _join(connection, chats, numbers)
+    indexable = [chat for chat in chats if at_once and chat.indexed == chat.before]
+    contents = {
+        chat.id: {**_content(chat, now), "indexed": chat.count if chat in indexable else chat.indexed}
+        for chat in chats
+    }
+    numbers = _insert_chats(connection, chats, contents, now=now, quiet=quiet)
+    _update_chats(connection, chats, contents, now=now, quiet=quiet)
+    connection.execute(insert(messages), [*_message_rows(chats, numbers, now)])
+    _insert_participants(connection, chats, numbers)
     index.add(
         connection,
         (
             index.entry(numbers[chat.id], at, new.text, new.author)
-            for chat in found
+            for chat in indexable
             for at, new in chat.placed()
         ),
     )
     skipped = [chat.row.timestamp for chat in chats if chat.row is not None and chat.row.status == SKIPPED]
-    writing.count_skipped(connection, skipped, -1)
+    writing.adjust_skipped(connection, skipped, -1)
 
 
-def _begin(
-    connection: Connection, chats: Sequence[Growing], contents: Mapping[str, Values], *, now: int, quiet: int
+def _insert_chats(
+    connection: Connection,
+    chats: Sequence[GrowingChat],
+    contents: Mapping[str, Values],
+    *,
+    now: int,
+    quiet: int,
 ) -> dict[str, int]:
-    """The numbers of all chats, after the new ones have got theirs."""
+    """Insert the new chats and return the numbers of all chats."""
     numbers = {chat.id: int(chat.row.number) for chat in chats if chat.row is not None}
     new = [chat for chat in chats if chat.row is None]
     if connection.dialect.name == "postgresql":
-        # Two processes that begin the same chats wait for each other in one direction.
+        # Sorted, so that two processes that create the same chats cannot deadlock.
         new.sort(key=lambda chat: chat.id)
     due = due_at(now + quiet, now)
     queued = {"status": QUEUED, "run_at": due, "waiting_since": now, "quiet_at": due, "received_at": now}
@@ -110,18 +115,23 @@ def _begin(
     if rows:
         c = conversations.c
         statement = (
-            insert_or(connection.dialect.name, conversations)
+            insert_on_conflict(connection.dialect.name, conversations)
             .on_conflict_do_nothing()
             .returning(c.id, c.number)
         )
         numbers |= {row.id: row.number for row in connection.execute(statement, rows)}
     if len(numbers) < len(chats):
-        raise Raced
+        raise ConcurrentCreation
     return numbers
 
 
-def _grow(
-    connection: Connection, chats: Sequence[Growing], contents: Mapping[str, Values], *, now: int, quiet: int
+def _update_chats(
+    connection: Connection,
+    chats: Sequence[GrowingChat],
+    contents: Mapping[str, Values],
+    *,
+    now: int,
+    quiet: int,
 ) -> None:
     rows = [
         {"number": chat.row.number, **contents[chat.id], **_state(chat.row, now=now, quiet=quiet)}
@@ -133,12 +143,12 @@ def _grow(
     c = conversations.c
     changed: Values = {name: bindparam(f"new_{name}") for name in rows[0] if name != "number"}
     connection.execute(
-        update(conversations).where(c.number == bindparam("new_number")).values(changed | MOVES_ON),
+        update(conversations).where(c.number == bindparam("new_number")).values(changed | NEXT_REVISION),
         [{f"new_{name}": value for name, value in row.items()} for row in rows],
     )
 
 
-MOVES_ON: Values = {"revision": conversations.c.revision + 1}
+NEXT_REVISION: Values = {"revision": conversations.c.revision + 1}
 STATE = (
     "status",
     "run_at",
@@ -150,8 +160,8 @@ STATE = (
 )
 
 
-def _content(chat: Growing, now: int) -> Values:
-    """What the row of a chat says of its messages."""
+def _content(chat: GrowingChat, now: int) -> Values:
+    """The columns of a chat's row that depend on its messages."""
     row, moments = chat.row, chat.moments(now)
     if row is not None:
         moments += [row.timestamp] if row.said_from is None else [row.said_from, row.said_until]
@@ -167,15 +177,11 @@ def _content(chat: Growing, now: int) -> Values:
     }
 
 
-def _indexed(chat: Growing, found: bool) -> int:
-    return chat.count if found else chat.indexed
-
-
 def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
-    """How a conversation stands when messages have come to it."""
+    """The queue state of a conversation after messages were added."""
     own = {name: getattr(row, name) for name in STATE}
     if row.status == PROCESSING:
-        # Who holds it keeps it, and queues it again for what has come.
+        # The worker that holds the lease keeps it, and requeues the conversation for the new messages.
         return {**own, "waiting_since": waiting_since(row), "quiet_at": now + quiet}
     since = waiting_since(row) if row.status == QUEUED else now
     due = due_at(now + quiet, since)
@@ -190,7 +196,7 @@ def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
     }
 
 
-def _messages(chats: Sequence[Growing], numbers: Mapping[str, int], now: int) -> Iterator[Values]:
+def _message_rows(chats: Sequence[GrowingChat], numbers: Mapping[str, int], now: int) -> Iterator[Values]:
     for chat in chats:
         for position, new in chat.placed():
             yield {
@@ -205,18 +211,22 @@ def _messages(chats: Sequence[Growing], numbers: Mapping[str, int], now: int) ->
             }
 
 
-def _join(connection: Connection, chats: Sequence[Growing], numbers: Mapping[str, int]) -> None:
+def _insert_participants(
+    connection: Connection, chats: Sequence[GrowingChat], numbers: Mapping[str, int]
+) -> None:
     rows = [
         {"conversation": numbers[chat.id], "author": author, "position": position}
         for chat in chats
         for author, position in _participants(chat).items()
     ]
     if rows:
-        connection.execute(insert_or(connection.dialect.name, participants).on_conflict_do_nothing(), rows)
+        connection.execute(
+            insert_on_conflict(connection.dialect.name, participants).on_conflict_do_nothing(), rows
+        )
 
 
-def _participants(chat: Growing) -> dict[str, int]:
-    """Who may have to be noted, and since which message; of a text that becomes a chat its author as well."""
+def _participants(chat: GrowingChat) -> dict[str, int]:
+    """The authors of the new messages with their first positions. A text that becomes a chat adds its author."""
     wrote_the_text = chat.row is not None and not chat.row.is_chat and chat.row.author is not None
     first = {chat.row.author: 1} if wrote_the_text and chat.row is not None else {}
-    return first_messages(chat.new, chat.before) | first
+    return first_positions(chat.new, chat.before) | first

@@ -1,4 +1,4 @@
-"""Accepting conversations: a whole group in one transaction, and to each its own answer."""
+"""Stores posted conversations: a whole group in one transaction, with an outcome for each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 
 from models import QUEUED, conversations, messages, participants
-from store.engine.dialect import in_order, insert_or, insert_rows
+from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
 
-SAID = insert(messages)
+INSERT_MESSAGES = insert(messages)
 Key = tuple[str, str | None, str | None]
-Found = Row[Any, Any, Any, Any]
-Known = Mapping[tuple[str, str], Found]
+KnownRow = Row[Any, Any, Any, Any]
+KnownByKey = Mapping[tuple[str, str], KnownRow]
 
 
 class NewMessage(NamedTuple):
-    """One turn, as it will be stored."""
+    """A message to be stored."""
 
     text: str
     author: str | None = None
@@ -27,7 +27,7 @@ class NewMessage(NamedTuple):
 
 
 class NewConversation(NamedTuple):
-    """A conversation as it will be stored. Times in UTC microseconds."""
+    """A conversation to be stored. Times in UTC microseconds."""
 
     id: str
     messages: Sequence[NewMessage]
@@ -39,19 +39,19 @@ class NewConversation(NamedTuple):
     external_id: str | None = None
     idempotency_key: str | None = None
     content_hash: bytes | None = None
-    """SHA-256 of what was sent, where the sender gave an id."""
+    """SHA-256 of the posted content if the sender gave an id."""
     raw_data: str | None = None
     metadata: str | None = None
 
     @property
     def key(self) -> Key:
-        """Everything by which a second posting of it is known."""
+        """The ids that identify a repeated post."""
         return self.id, self.external_id, self.idempotency_key
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It is stored, now (`created`) or already with the same content."""
+    """The conversation is stored; `created` is False if it was stored before with the same content."""
 
     id: str
     created: bool
@@ -59,7 +59,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Its id is known with other content, or its ids belong to two conversations."""
+    """The id is known with other content, or the ids belong to two conversations."""
 
     id: str
 
@@ -68,7 +68,7 @@ IntakeOutcome = Accepted | Conflict
 
 
 def accept(connection: Connection, group: Sequence[NewConversation]) -> list[IntakeOutcome]:
-    """Store what is new of a group, in the order given; nobody fails for a neighbour."""
+    """Store the new conversations of a group, in order. No conversation fails because of another."""
     numbers = _insert(connection, _in_lock_order(connection, group))
     created = {id(each) for each in _first_of_each(group) if each.key in numbers}
     stored = [(numbers[each.key], each) for each in group if id(each) in created]
@@ -76,10 +76,10 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
     _insert_participants(connection, stored)
     known = _known(connection, [each for each in group if id(each) not in created])
     return [
-        # A known row that was deleted between the two statements is no longer in the way.
+        # If the known row was deleted between the two statements, the conversation can be stored after all.
         Accepted(each.id, True)
         if id(each) in created
-        else _answer(each, known) or accept(connection, [each])[0]
+        else _known_outcome(each, known) or accept(connection, [each])[0]
         for each in group
     ]
 
@@ -87,8 +87,8 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
 def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> Sequence[NewConversation]:
     if connection.dialect.name != "postgresql":
         return group
-    # Two processes take the locks of the same ids in the same order: 0 deadlocks, unsorted 6 in 80 groups.
-    # sorted is stable, so what has no id of the sender's keeps the order in which it was sent.
+    # Two processes then lock the same ids in the same order: no deadlocks; unsorted there were 6 in 80 groups.
+    # `sorted` is stable, so conversations without a sender's id keep the order in which they were sent.
     return sorted(group, key=_lock_key)
 
 
@@ -98,19 +98,22 @@ def _lock_key(new: NewConversation) -> str:
 
 
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
-    """Store what is new; gives the numbers of that."""
+    """Insert the new conversations and return their numbers."""
     if connection.dialect.name == "postgresql":
-        rows = [dict(zip(GIVEN, _row(each), strict=True)) for each in group]
-        return {(key[0], key[1], key[2]): number for number, *key in connection.execute(NEW_NUMBERED, rows)}
-    # Nobody else writes, so the next numbers are ours to give.
+        rows = [dict(zip(COLUMNS, _row(each), strict=True)) for each in group]
+        inserted = connection.execute(INSERT_RETURNING, rows)
+        return {(key[0], key[1], key[2]): number for number, *key in inserted}
+    # There is only one writer, so the next numbers can be assigned here.
     last: int = connection.scalar(LAST_NUMBER) or 0
     numbered = [*enumerate(group, last + 1)]
-    insert_rows(connection, NEW, [(number, *_row(each)) for number, each in numbered], ("number", *GIVEN))
+    insert_rows(
+        connection, INSERT, [(number, *_row(each)) for number, each in numbered], ("number", *COLUMNS)
+    )
     stored = {number for (number,) in NUMBERS_AFTER.rows(connection, {"last": last})}
     return {each.key: number for number, each in numbered if number in stored}
 
 
-GIVEN = (
+COLUMNS = (
     "id",
     "external_id",
     "idempotency_key",
@@ -127,11 +130,11 @@ GIVEN = (
     "said_from",
     "said_until",
 )
-"""What a new conversation's row is given."""
+"""The columns that are set for a new conversation."""
 _c = conversations.c
-NEW = insert_or("sqlite", conversations).on_conflict_do_nothing()
-NEW_NUMBERED = (
-    insert_or("postgresql", conversations)
+INSERT = insert_on_conflict("sqlite", conversations).on_conflict_do_nothing()
+INSERT_RETURNING = (
+    insert_on_conflict("postgresql", conversations)
     .on_conflict_do_nothing()
     .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key)
 )
@@ -140,8 +143,8 @@ NUMBERS_AFTER = Prepared(select(_c.number).where(_c.number > bindparam("last")))
 
 
 def _row(new: NewConversation) -> tuple[object, ...]:
-    """Its values for GIVEN."""
-    moments = [*_moments(new)]
+    """The values for COLUMNS."""
+    moments = [*_message_times(new)]
     return (
         new.id,
         new.external_id,
@@ -161,15 +164,15 @@ def _row(new: NewConversation) -> tuple[object, ...]:
     )
 
 
-def _moments(new: NewConversation) -> Iterator[int]:
-    """When the messages of a dialogue were said; a text has one time, and that is its own."""
+def _message_times(new: NewConversation) -> Iterator[int]:
+    """The times of a chat's messages; nothing for a text, which has only the conversation's time."""
     if new.is_chat:
         for message in new.messages:
             yield new.timestamp if message.timestamp is None else message.timestamp
 
 
 def _first_of_each(group: Iterable[NewConversation]) -> Iterable[NewConversation]:
-    """Of twins inside the group the first was stored."""
+    """The first conversation for each key: it is the one that was stored."""
     first: dict[Key, NewConversation] = {}
     for each in group:
         first.setdefault(each.key, each)
@@ -191,7 +194,7 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         for number, new in stored
         for position, message in enumerate(new.messages, 1)
     )
-    insert_rows(connection, SAID, in_order(messages, rows))
+    insert_rows(connection, INSERT_MESSAGES, as_tuples(messages, rows))
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
@@ -199,23 +202,23 @@ def _insert_participants(connection: Connection, stored: Iterable[tuple[int, New
         {"conversation": number, "author": author, "position": position}
         for number, new in stored
         if new.is_chat
-        for author, position in first_messages(new.messages).items()
+        for author, position in first_positions(new.messages).items()
     ]
     if rows:
         connection.execute(insert(participants), rows)
 
 
-def first_messages(said: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
-    """Who wrote these messages, which come after so many others, and at which position first."""
+def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
+    """The first position of each author in these messages, which follow `before` others."""
     first: dict[str, int] = {}
-    for position, message in enumerate(said, before + 1):
+    for position, message in enumerate(messages, before + 1):
         if message.author is not None:
             first.setdefault(message.author, position)
     return first
 
 
-def _known(connection: Connection, group: Sequence[NewConversation]) -> Known:
-    """The stored conversations that share an id with one of the group, by each of their ids."""
+def _known(connection: Connection, group: Sequence[NewConversation]) -> KnownByKey:
+    """The stored conversations that share an id with the group, by each of their ids."""
     if not group:
         return {}
     c = conversations.c
@@ -228,14 +231,14 @@ def _known(connection: Connection, group: Sequence[NewConversation]) -> Known:
     return {id_: row for row in rows for id_ in _ids(row)}
 
 
-def _ids(each: NewConversation | Found) -> Iterator[tuple[str, str]]:
+def _ids(each: NewConversation | KnownRow) -> Iterator[tuple[str, str]]:
     for name in ("id", "external_id", "idempotency_key"):
         value = getattr(each, name)
         if value is not None:
             yield name, value
 
 
-def _answer(new: NewConversation, known: Known) -> IntakeOutcome | None:
+def _known_outcome(new: NewConversation, known: KnownByKey) -> IntakeOutcome | None:
     same = {known[id_].id: known[id_] for id_ in _ids(new) if id_ in known}
     if not same:
         return None

@@ -1,4 +1,4 @@
-"""Conversations one by one and in lists: status, content, retry, delete."""
+"""Conversations: read, list, retry and delete them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ from store.money import calls
 from store.search import index
 
 RETRIED_AT_ONCE = 100
-"""Rows in one transaction of a mass retry, so that intake is not held up."""
+"""Rows in one transaction of a mass retry, so that it does not delay intake."""
 
 
 MESSAGES_AT_ONCE = 100
-"""That a transaction deletes of a long chat, for the same reason."""
+"""Messages of a long chat that one transaction deletes, for the same reason."""
 SHOWN_MESSAGES = 1_000
-"""Of a conversation in one piece, which is as many as it may be posted with; more come in pages."""
+"""Messages of a conversation that are returned at once: as many as one post may have. A chat's rest is paged."""
 
-# Up to 64 KB a row, of which a page has 1,000.
+# Raw data is up to 64 KB a row, and a page has up to 1,000 rows.
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
-OF_REMOVAL = tuple(
+DELETION_COLUMNS = tuple(
     conversations.c[name]
     for name in ("number", "timestamp", "received_at", "status", "message_count", "indexed")
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A conversation with all that belongs to it; rows of the tables of those names."""
+class StoredConversation:
+    """A conversation with its messages, its insight and the call it came from; rows of those tables."""
 
     conversation: Row[Any]
     messages: Sequence[Row[Any]]
@@ -50,39 +50,39 @@ class Stored:
     call: Row[Any] | None
 
 
-class Retry(Enum):
-    """What became of the wish to analyse a conversation again."""
+class RetryResult(Enum):
+    """The result of a request to analyse a conversation again."""
 
     QUEUED = "queued"
     UNKNOWN = "unknown"
     NOT_ENDED_BADLY = "not_ended_badly"
 
 
-def get(connection: Connection, id_: str) -> Stored | None:
-    """A conversation by its id, its first messages in order."""
+def get_conversation(connection: Connection, id_: str) -> StoredConversation | None:
+    """Return a conversation with its first messages in order; None if it does not exist."""
     row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
     if row is None:
         return None
     m, i, g = messages.c, insights.c, grok_calls.c
-    its_first = (m.conversation == row.number, m.position <= SHOWN_MESSAGES)
-    said = connection.execute(select(messages).where(*its_first).order_by(m.position)).all()
+    first = (m.conversation == row.number, m.position <= SHOWN_MESSAGES)
+    first_messages = connection.execute(select(messages).where(*first).order_by(m.position)).all()
     insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
     number = None if insight is None else insight.call
     called = select(grok_calls).where(g.number == number)
-    # SQLite reads the whole table for a number that IS NULL.
+    # SQLite would read the whole table for a number that IS NULL.
     call = None if number is None else connection.execute(called).one_or_none()
-    return Stored(row, said, insight, call)
+    return StoredConversation(row, first_messages, insight, call)
 
 
 def status_of(connection: Connection, id_: str) -> str | None:
-    """The status of a conversation, None where there is none."""
+    """The status of a conversation; None if it does not exist."""
     return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
 
 
-def with_insights(
+def list_with_insights(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
-    """Conversation, without its raw data, and insight of each id that is known."""
+    """The known conversations of these ids, without their raw data, each with its insight."""
     rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
     numbers = [row.number for row in rows]
     found = connection.execute(select(insights).where(insights.c.conversation.in_(numbers)))
@@ -90,7 +90,7 @@ def with_insights(
     return {row.id: (row, by_number.get(row.number)) for row in rows}
 
 
-def page(
+def list_conversations(
     connection: Connection,
     *,
     limit: int,
@@ -99,9 +99,9 @@ def page(
     external_id: str | None = None,
     author: str | None = None,
 ) -> Sequence[Row[Any]]:
-    """Conversations by intake, the newest first, without their raw data.
+    """List conversations, newest intake first, without their raw data.
 
-    `before` is the intake number the last page ended with.
+    `before` is the intake number at which the previous page ended.
     """
     c = conversations.c
     statement: Select[Any] = select(*WITHOUT_RAW_DATA).order_by(c.number.desc()).limit(limit)
@@ -121,10 +121,10 @@ def _of_status(statement: Select[Any], status: str) -> Select[Any]:
     return chosen if status == COMPLETED else chosen.where(NOT_COMPLETED)
 
 
-def shorten(connection: Connection, id_: str) -> bool:
-    """Delete some messages from the end of a conversation that is too long to be removed in one step.
+def delete_last_messages(connection: Connection, id_: str) -> bool:
+    """Delete the last messages of a conversation that is too long to be deleted in one transaction.
 
-    Gives whether it was.
+    Returns whether it was too long.
     """
     rows = _locked(connection, [id_])
     if not rows or rows[0].message_count <= MESSAGES_AT_ONCE:
@@ -137,17 +137,17 @@ def shorten(connection: Connection, id_: str) -> bool:
     return True
 
 
-def remove(connection: Connection, id_: str) -> bool:
-    """Delete a conversation with everything that belongs to it; whether there was one."""
-    return bool(remove_all(connection, [id_]))
+def delete_conversation(connection: Connection, id_: str) -> bool:
+    """Delete a conversation and everything that belongs to it; return whether it existed."""
+    return bool(delete_conversations(connection, [id_]))
 
 
-def remove_all(connection: Connection, ids: Collection[str]) -> int:
-    """Delete conversations with everything that belongs to them and their share of every count; how many."""
+def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
+    """Delete conversations, everything that belongs to them and their share of all counts; return how many."""
     rows = _locked(connection, ids)
     numbers = [row.number for row in rows]
-    results.remove(connection, numbers)
-    results.count_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
+    results.delete_insights(connection, numbers)
+    results.adjust_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
     _remove_messages(connection, numbers, after=0)
     connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
     connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
@@ -158,7 +158,7 @@ def remove_all(connection: Connection, ids: Collection[str]) -> int:
 
 def _locked(connection: Connection, ids: Collection[str]) -> Sequence[Row[Any]]:
     c = conversations.c
-    found: Select[Any] = select(*OF_REMOVAL).where(c.id.in_(ids)).order_by(c.number)
+    found: Select[Any] = select(*DELETION_COLUMNS).where(c.id.in_(ids)).order_by(c.number)
     return connection.execute(found.with_for_update()).all()
 
 
@@ -168,23 +168,23 @@ def _remove_messages(connection: Connection, numbers: Collection[int], *, after:
     connection.execute(delete(messages).where(m.conversation.in_(numbers), m.position > after))
 
 
-def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> Retry:
-    """Queue a conversation that failed or was skipped; `fresh` asks even where the answer is known."""
+def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> RetryResult:
+    """Queue a conversation that failed or was skipped; `fresh` bypasses the cache."""
     c = conversations.c
     row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
     if row is None:
-        return Retry.UNKNOWN
+        return RetryResult.UNKNOWN
     if row.status not in (FAILED, SKIPPED):
-        return Retry.NOT_ENDED_BADLY
+        return RetryResult.NOT_ENDED_BADLY
     _queue_again(connection, [row], fresh=fresh, now=now)
-    return Retry.QUEUED
+    return RetryResult.QUEUED
 
 
-def retry_some(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
-    """Queue up to 100 of that status with an intake number under `before`; gives their numbers, falling."""
+def retry_by_status(connection: Connection, status: str, *, before: int | None, now: int) -> Sequence[int]:
+    """Queue up to 100 conversations with this status and a number below `before`; return the numbers, descending."""
     c = conversations.c
-    some = select(c.number, c.status, c.timestamp).order_by(c.number.desc()).limit(RETRIED_AT_ONCE)
-    chosen = _of_status(some, status)
+    newest = select(c.number, c.status, c.timestamp).order_by(c.number.desc()).limit(RETRIED_AT_ONCE)
+    chosen = _of_status(newest, status)
     if before is not None:
         chosen = chosen.where(c.number < before)
     rows = connection.execute(chosen.with_for_update()).all()
@@ -194,10 +194,10 @@ def retry_some(connection: Connection, status: str, *, before: int | None, now: 
 
 def _queue_again(connection: Connection, rows: Sequence[Row[Any]], *, fresh: bool, now: int) -> None:
     skipped = [row for row in rows if row.status == SKIPPED]
-    # Who was skipped and is asked for by hand is wanted; the prefilter must not skip it again.
+    # An operator asked for the skipped conversations, so the prefilter must not skip them again.
     _queue(connection, skipped, now, pass_prefilter=True, pass_cache=fresh)
     _queue(connection, [row for row in rows if row.status != SKIPPED], now, pass_cache=fresh)
-    results.count_skipped(connection, [row.timestamp for row in skipped], -1)
+    results.adjust_skipped(connection, [row.timestamp for row in skipped], -1)
 
 
 def _queue(connection: Connection, rows: Sequence[Row[Any]], now: int, **flags: bool) -> None:

@@ -1,7 +1,7 @@
-"""Conversations that grow: when one is due, and what becomes of an answer to what it was before.
+"""The quiet period: when a growing conversation is due, and how it is requeued if it grew while being analysed.
 
-A message makes a conversation due when it has been quiet for a while, and at the latest LONGEST_WAIT after the
-first message that is not analysed. Who holds it keeps it: what came meanwhile is analysed after that.
+A conversation with new messages is due when it has been quiet for a while, at the latest LONGEST_WAIT after its
+first message that is not analysed. A worker keeps its lease when messages arrive; they are analysed afterwards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ LONGEST_WAIT = 600 * SECOND
 
 
 def due_at(quiet_at: int, since: int) -> int:
-    """When a conversation is due that will be quiet at `quiet_at` and has waited since `since`."""
+    """The time a conversation is due: at `quiet_at`, at the latest LONGEST_WAIT after `since`."""
     return min(quiet_at, since + LONGEST_WAIT)
 
 
-class Holding(NamedTuple):
-    """A conversation that is held, as its row was before it ended."""
+class LeasedConversation(NamedTuple):
+    """The row of a leased conversation, read before its outcome is stored."""
 
     number: int
     lease: str | None
@@ -32,55 +32,55 @@ class Holding(NamedTuple):
     quiet_at: int | None
 
 
-def waiting_since(row: Row[Any] | Holding) -> int:
-    """When the first message came that is not analysed; `row` is of a conversation that has not ended."""
+def waiting_since(row: Row[Any] | LeasedConversation) -> int:
+    """The arrival of the first message that is not analysed, of a conversation that is queued or processing."""
     return int(row.received_at if row.waiting_since is None else row.waiting_since)
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
-    """A conversation that got messages while it was analysed, and has just been ended or given back."""
+class GrownSinceClaim:
+    """A conversation that got messages after it was claimed, and whose analysis has just ended or been given back."""
 
-    row: Holding
+    row: LeasedConversation
     read: int
-    """How many messages were analysed."""
+    """The number of messages that were read for the analysis."""
     answered: bool
-    """Whether nothing more is to be found out about those."""
+    """Whether the analysis of those messages is finished."""
     not_before: int = 0
     failures: int = 0
     pack_limit: int | None = None
 
 
-def queue_again(connection: Connection, overtaken: Sequence[Overtaken]) -> None:
-    """Queue conversations, whose rows are locked, for what came since they were read."""
-    if not overtaken:
+def requeue_grown(connection: Connection, grown: Sequence[GrownSinceClaim]) -> None:
+    """Queue conversations, whose rows are locked, for the messages that arrived after they were claimed."""
+    if not grown:
         return
-    arrived = _arrived(connection, {each.row.number: each.read + 1 for each in overtaken})
+    arrivals = _arrivals(connection, {each.row.number: each.read + 1 for each in grown})
     names = ("run_at", "waiting_since", "quiet_at", "failures", "pack_limit")
     anew: dict[str, object] = {name: bindparam(f"new_{name}") for name in names}
     free = {"status": QUEUED, "lease": None, "error": None, "finished_at": None}
     connection.execute(
         update(conversations).where(conversations.c.number == bindparam("at")).values({**free, **anew}),
-        [_waiting(each, arrived.get(each.row.number)) for each in overtaken],
+        [_queue_state(each, arrivals.get(each.row.number)) for each in grown],
     )
 
 
-def _waiting(overtaken: Overtaken, arrived: int | None) -> dict[str, object]:
-    # There is no such message where the chat is just being deleted, from its end.
-    since = arrived if overtaken.answered and arrived is not None else waiting_since(overtaken.row)
-    due = due_at(overtaken.row.quiet_at or since, since)
+def _queue_state(grown: GrownSinceClaim, arrival: int | None) -> dict[str, object]:
+    # The message is missing if the chat is being deleted, which starts at its end.
+    since = arrival if grown.answered and arrival is not None else waiting_since(grown.row)
+    due = due_at(grown.row.quiet_at or since, since)
     return {
-        "at": overtaken.row.number,
-        "new_run_at": max(due, overtaken.not_before),
+        "at": grown.row.number,
+        "new_run_at": max(due, grown.not_before),
         "new_waiting_since": since,
         "new_quiet_at": due,
-        "new_failures": overtaken.failures,
-        "new_pack_limit": overtaken.pack_limit,
+        "new_failures": grown.failures,
+        "new_pack_limit": grown.pack_limit,
     }
 
 
-def _arrived(connection: Connection, positions: Mapping[int, int]) -> dict[int, int]:
-    """When one message of each conversation came: by number, the message by its position."""
+def _arrivals(connection: Connection, positions: Mapping[int, int]) -> dict[int, int]:
+    """The arrival of the message at a position of each conversation, by the conversation's number."""
     m = messages.c
     one_each = tuple_(m.conversation, m.position).in_(list(positions.items()))
     rows = connection.execute(select(m.conversation, m.received_at).where(one_each))

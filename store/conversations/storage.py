@@ -1,4 +1,4 @@
-"""How much room the data takes, whether more can be stored, and what is old enough to go."""
+"""Storage: how much space the data takes, whether more can be stored, and which conversations have expired."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,39 +8,39 @@ from sqlalchemy import Connection, select, text
 
 from models import conversations
 from store.conversations.intake import NewConversation, NewMessage, accept
-from store.conversations.records import remove
+from store.conversations.records import delete_conversation
 
 TRIAL_BYTES = 65_536
 
 
 def used_bytes(connection: Connection) -> int:
-    """Bytes of pages in use: SQLite does not shrink, so free pages of its file are room, not use."""
+    """Bytes of pages in use. SQLite's file does not shrink, so its free pages count as free space."""
     if connection.dialect.name == "postgresql":
         return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
     return _pages(connection, "page_count") - reusable_bytes(connection)
 
 
 def reusable_bytes(connection: Connection) -> int:
-    """Bytes of free pages: what SQLite takes before its file grows."""
+    """Bytes of free pages, which SQLite uses before its file grows."""
     return 0 if connection.dialect.name == "postgresql" else _pages(connection, "freelist_count")
 
 
-def _pages(connection: Connection, counted: str) -> int:
+def _pages(connection: Connection, count: str) -> int:
     number, size = (
-        int(connection.execute(text(f"PRAGMA {name}")).scalar_one()) for name in (counted, "page_size")
+        int(connection.execute(text(f"PRAGMA {name}")).scalar_one()) for name in (count, "page_size")
     )
     return number * size
 
 
 def empty_log(connection: Connection) -> None:
-    """Move SQLite's write-ahead log into the file and cut it to nothing, where nobody reads an older state.
+    """Move SQLite's write-ahead log into the file and truncate it, if no reader needs an older state.
 
-    It would be done by the next commits; where storage is full there may be none. For a transaction that has
-    read nothing yet.
+    Later commits would do it too, but if storage is full there may be none. Call it in a transaction that has read
+    nothing yet.
     """
     if connection.dialect.name == "postgresql":
         return
-    # The first holds up nobody and leaves nothing to do for the second, which holds up the writer: neither waits.
+    # The first checkpoint blocks nobody and leaves little to do for the second, which blocks the writer.
     connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
     patience = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
     connection.execute(text("PRAGMA busy_timeout=0"))
@@ -49,20 +49,20 @@ def empty_log(connection: Connection) -> None:
 
 
 def try_storing(connection: Connection) -> None:
-    """Store a conversation and delete it again, so that nobody sees it; what is raised a post would meet too.
+    """Store a conversation and delete it in the same transaction. Raises whatever a post would raise now.
 
-    Its text is random, because PostgreSQL would compress another, and long, because a page or two may always be
-    found in a full file.
+    Its text is random, because PostgreSQL would compress any other, and long, because even a full file may have a
+    free page or two.
     """
     id_ = f"trial_{secrets.token_hex(10)}"
-    said = NewMessage(secrets.token_hex(TRIAL_BYTES // 2))
-    accept(connection, [NewConversation(id_, [said], is_chat=False, timestamp=0, received_at=0)])
-    remove(connection, id_)
+    message = NewMessage(secrets.token_hex(TRIAL_BYTES // 2))
+    accept(connection, [NewConversation(id_, [message], is_chat=False, timestamp=0, received_at=0)])
+    delete_conversation(connection, id_)
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A conversation that is old enough to go."""
+    """A conversation that retention may delete."""
 
     number: int
     id: str
@@ -71,9 +71,9 @@ class Expired:
 
 
 def expired(connection: Connection, before: int, *, after: int, limit: int) -> Sequence[Expired]:
-    """Conversations taken in before `before`, by number from `after` on.
+    """Conversations received before `before`, among the first `limit` with numbers above `after`.
 
-    Intake numbers rise with the time of intake, so that nothing younger has to be looked at.
+    Numbers rise with the time of intake, so newer conversations need not be read.
     """
     c = conversations.c
     first = (

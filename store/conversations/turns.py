@@ -1,4 +1,4 @@
-"""What was said in conversations, as much of it as an analysis can use: a chat may have 50,000 messages."""
+"""Loads the turns of conversations for analysis: all of a short one, the beginning and the end of a long one."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ from models import messages
 from store.engine.prepared import Prepared, among
 
 FEW = 20
-"""Messages of a conversation that is read from end to end, together with its neighbours: a claim takes a hundred of
-them, and of 20,000 characters each that is 40 MB, as text of the database's and once more as ours."""
+"""Up to this many messages a conversation is read whole, together with others. A claim has a hundred conversations;
+with 20,000 characters per message that is 40 MB, twice: as the driver's text and as ours."""
 SHORTEST_LINE = len("agent: x\n")
 FIRST, LAST = HEAD // SHORTEST_LINE + 1, TAIL // SHORTEST_LINE + 1
-"""Turns that surely fill the beginning and the end of an excerpt."""
+"""The turns that always suffice to fill the beginning and the end of an excerpt."""
 
 
 def _within(limit: int, *, backwards: bool) -> Select[Any]:
-    """The turns between two positions, from one end on until their texts are longer than `limit`."""
+    """Select turns between two positions, from one end, until their texts exceed `limit` characters."""
     m = messages.c
     order = m.position.desc() if backwards else m.position
     through = func.sum(func.length(m.text)).over(order_by=order)
@@ -43,11 +43,11 @@ WHOLE = Prepared(_all())
 BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
 
 
-def of(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
-    """The turns of conversations by number, in order; `counts` says how many messages each has.
+def load_turns(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
+    """Return the turns of conversations by number, in order; `counts` has the number of messages of each.
 
-    Of a long one at least its first 4,000 and its last 8,000 characters: what lies between is left out of every
-    excerpt, and what is given is long enough to be cut there.
+    A long conversation is returned with at least its first 4,000 and last 8,000 characters. The middle is part of no
+    excerpt, and the returned turns are long enough for the excerpt to be cut there.
     """
     found = _whole(connection, [number for number, count in counts.items() if count <= FEW])
     long = {number: count for number, count in counts.items() if count > FEW}
@@ -56,13 +56,13 @@ def of(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[
 
 def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
     turns: dict[int, list[Turn]] = defaultdict(list)
-    for number, role, said in WHOLE.rows(connection, {"numbers": numbers}):
-        turns[number].append((role, said))
+    for number, role, text in WHOLE.rows(connection, {"numbers": numbers}):
+        turns[number].append((role, text))
     return dict(turns)
 
 
 def _ends(connection: Connection, number: int, count: int) -> list[Turn]:
     beginning = connection.execute(BEGINNING, {"number": number, "first": 1, "last": FIRST}).all()
     end = connection.execute(END, {"number": number, "first": count - LAST + 1, "last": count}).all()
-    by_position: dict[int, Turn] = {position: (role, said) for position, role, said in (*beginning, *end)}
+    by_position: dict[int, Turn] = {position: (role, text) for position, role, text in (*beginning, *end)}
     return [by_position[position] for position in sorted(by_position)]

@@ -1,25 +1,27 @@
 """`python -m database backup FILE` while the service runs, and `restore FILE` while it does not."""
 
-import fcntl
+import asyncio
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import aiosqlite
 from pydantic import ValidationError
 from sqlalchemy.engine import URL
 
-from core.errors import BackupRefused
+from core.errors import AlreadyInUse, BackupRefused
 from core.settings import Settings, complaint
+from store.engine.lock import FileLock, create_private
 
 USAGE = "usage: python -m database backup FILE | restore FILE"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 where it was done, 1 where it could not be, 2 for bad arguments."""
+    """Run the command; return 0 on success, 1 on failure, 2 for bad arguments."""
     if len(arguments) != 2 or arguments[0] not in ("backup", "restore"):
         sys.stderr.write(USAGE + "\n")
         return 2
@@ -39,75 +41,99 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def backup(url: URL, file: Path) -> None:
-    """Copy an SQLite database as of one moment; the service may go on writing.
+    """Copy a consistent snapshot of an SQLite database; the service may go on writing.
 
-    Raises BackupRefused where there is no database or the file is there already.
+    Raises BackupRefused if there is no database, the file exists already, or the copy fails.
     """
     source = Path(url.database or "")
     if not source.exists():
         raise BackupRefused(f"there is no database at {source}")
     if file.exists():
         raise BackupRefused(f"{file} exists already")
-    part = file.with_name(file.name + ".part")
-    with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
-        closing(sqlite3.connect(part)) as new,
-    ):
-        # In one step: in several, each commit of the service would make it begin again.
-        old.backup(new)
-        _check(new)
-    part.replace(file)
+    with _unfinished(file) as part:
+        asyncio.run(_copy(source, part))
+        part.replace(file)
+
+
+async def _copy(source: Path, part: Path) -> None:
+    async with aiosqlite.connect(_uri(source, "mode=ro"), uri=True) as old, aiosqlite.connect(part) as new:
+        # In one step: with several, each commit of the service would restart the copy.
+        await old.backup(new)
+    _check(part)
 
 
 def restore(url: URL, file: Path) -> None:
-    """Put a backup in the database's place; what was there is kept beside it as `.before-restore`.
+    """Replace the database by a backup; the old file is kept beside it as `.before-restore`.
 
-    Raises BackupRefused where the service runs, or the file is no intact backup.
+    Raises BackupRefused if the service runs, or the file is not an intact backup.
     """
     if not file.exists():
         raise BackupRefused(f"there is no {file}")
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as candidate:
-        _check(candidate)
+    _check(file)
     target = Path(url.database or "")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(target.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupRefused("the service runs; stop it first") from None
-        _replace(target, file)
+    try:
+        with FileLock(target), _unfinished(target) as part:
+            shutil.copyfile(file, part)
+            _keep(target)
+            part.replace(target)
+    except AlreadyInUse:
+        raise BackupRefused("the service is running; stop it first") from None
 
 
-def _replace(target: Path, file: Path) -> None:
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(file, part)
-    if target.exists():
-        # With its journal folded in, so that what is kept is whole.
-        with closing(sqlite3.connect(target)) as old:
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        target.replace(target.with_name(target.name + ".before-restore"))
+def _keep(target: Path) -> None:
+    """Keep the current database as `.before-restore`; it also stays in place until the restored one replaces it."""
+    if not target.exists():
+        return
+    # Checkpointed first, so that the kept file is complete without its WAL.
+    with closing(sqlite3.connect(target)) as old:
+        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kept = target.with_name(target.name + ".before-restore")
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(target)
     for suffix in ("-wal", "-shm"):
         target.with_name(target.name + suffix).unlink(missing_ok=True)
-    part.replace(target)
 
 
-def _check(database: sqlite3.Connection) -> None:
-    found = database.execute("PRAGMA quick_check(1)").fetchone()
-    if found != ("ok",):
-        raise BackupRefused("the copy is not intact")
-    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'conversations'").fetchone():
-        raise BackupRefused("the file is no database of this service")
+@contextmanager
+def _unfinished(file: Path) -> Iterator[Path]:
+    """A temporary file beside `file`, readable only by its owner; it is always deleted afterwards."""
+    part = file.with_name(file.name + ".part")
+    create_private(part)
+    try:
+        yield part
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+
+
+def _check(file: Path) -> None:
+    """Raise BackupRefused if the file is not an intact database of this service."""
+    # `immutable`: in a read-only folder SQLite could not create the WAL that it would otherwise open.
+    with closing(sqlite3.connect(_uri(file, "immutable=1"), uri=True)) as database:
+        found = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise BackupRefused("the copy is not intact")
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'conversations'").fetchone():
+            raise BackupRefused("the file is not a database of this service")
+
+
+def _uri(file: Path, how: str) -> str:
+    # A file name may contain characters with a meaning in URIs, such as a question mark.
+    return f"{file.absolute().as_uri()}?{how}"
 
 
 def dump(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_dump write the database. Raises BackupRefused where there is none."""
+    """Back up the database with pg_dump. Raises BackupRefused if it is not installed or fails."""
     if file.exists():
         raise BackupRefused(f"{file} exists already")
-    _run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={_libpq(url)}")
+    with _unfinished(file) as part:
+        _run("pg_dump", "--format=custom", f"--file={part}", f"--dbname={_libpq(url)}")
+        part.replace(file)
 
 
 def load(url: URL, file: Path) -> None:
-    """Have PostgreSQL's own pg_restore read it back. Raises BackupRefused where there is none."""
+    """Restore the database with pg_restore. Raises BackupRefused if it is not installed or fails."""
     _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={_libpq(url)}", str(file))
 
 

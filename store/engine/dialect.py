@@ -1,4 +1,4 @@
-"""The one thing that the two databases spell alike and SQLAlchemy does not: INSERT ... ON CONFLICT."""
+"""INSERT for both databases: ON CONFLICT, and many rows at once without SQLAlchemy's overhead per value."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""A statement's, on SQLite; it takes 32,766 values, and our widest row has 17."""
+"""Rows of one statement on SQLite, which takes 32,766 values; our widest row has 17."""
 
 
-def insert_or(dialect: str, table: Table) -> Any:
-    """An INSERT into `table` that takes `on_conflict_do_nothing` or `on_conflict_do_update`.
+def insert_on_conflict(dialect: str, table: Table) -> Any:
+    """Return an INSERT into `table` that has `on_conflict_do_nothing` and `on_conflict_do_update`.
 
-    `dialect` is the name of the connection's: `postgresql` or `sqlite`.
+    `dialect` is the name of the connection's dialect, `postgresql` or `sqlite`.
     """
     return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
@@ -28,29 +28,29 @@ def insert_rows(
     columns: tuple[str, ...] = (),
     more: tuple[object, ...] = (),
 ) -> None:
-    """Execute an INSERT of `columns`, or all of its table's, for many rows, each a tuple in that order.
+    """Execute an INSERT of many rows, each a tuple of `columns`, or of all columns of the table.
 
-    `more` is what the rest of the statement takes, in its order.
+    `more` are the parameters of the rest of the statement, in order.
 
-    The driver takes them as they are: SQLAlchemy would copy each and look up how to turn every value, which was
-    15 % of the engine's CPU. So no column may need turning, as a time or JSON would.
+    The rows go to the driver as they are. SQLAlchemy would copy each and look up a converter for every value, which
+    was 15 % of the engine's CPU. So no column may need conversion, as a datetime or JSON would.
     """
     if connection.dialect.name == "postgresql":
         if rows:
             sql = _compiled(statement, connection.dialect, columns)
             connection.exec_driver_sql(sql, [(*row, *more) for row in rows] if more else [*rows])
         return
-    for some in _in_steps(rows):
-        sql = _compiled(statement, connection.dialect, columns, len(some))
-        connection.exec_driver_sql(sql, (*chain.from_iterable(some), *more))
+    for chunk in _chunks(rows):
+        sql = _compiled(statement, connection.dialect, columns, len(chunk))
+        connection.exec_driver_sql(sql, (*chain.from_iterable(chunk), *more))
 
 
-def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
-    """The rows, as many at a time as one statement takes.
+def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:
+    """Split rows into chunks that fit into one statement.
 
-    SQLite's driver lets go of the interpreter for every row that it is given, and waits up to 5 ms to have it back
-    while requests are answered: beside a busy thread 400 rows took 700 to 2,400 ms and 18 to 44 of CPU, in steps
-    18 to 120 and 5 to 8. Few sizes, so that the driver keeps them all prepared.
+    SQLite's driver releases the GIL for every row of an executemany, and waits up to 5 ms to get it back from a busy
+    thread: 400 rows took 700 to 2,400 ms and 18 to 44 ms of CPU; in chunks they take 18 to 120 ms and 5 to 8. There are
+    few sizes, so that the driver keeps all statements prepared.
     """
     first = 0
     for size in ROWS_AT_ONCE:
@@ -59,8 +59,8 @@ def _in_steps(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[obj
             first += size
 
 
-def in_order(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:
-    """Rows by column name as tuples in the columns' order."""
+def as_tuples(table: Table, rows: Iterable[Mapping[str, object]]) -> list[tuple[object, ...]]:
+    """Convert mappings by column name to tuples in the order of the table's columns."""
     return [*map(itemgetter(*table.columns.keys()), rows)]
 
 

@@ -1,4 +1,4 @@
-"""The disk under an SQLite file. A PostgreSQL server looks after its own."""
+"""The disk under an SQLite file: free space and the size of the WAL. PostgreSQL's disk is not monitored."""
 
 import os
 import shutil
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from sqlalchemy.engine import URL
 
 RESERVE_BYTES = 64 * 2**20
-"""Kept free for analysis and deletion: SQLite needs room in its log even to make room..."""
+"""Kept free for analysis and deletion: SQLite needs space in its log even to free space."""
 RESERVE_SHARE = 0.05
-"""...but on a small disk no more than this share of it."""
+"""The reserve is at most this share of a small disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What is told about the disk that `file` is on; without a file there is nothing to tell."""
+    """The disk that holds `file`. Without a file it is never short and has no WAL."""
 
     file: str | None = None
 
     @property
     def wal_bytes(self) -> int:
-        """Bytes of the write-ahead log beside the file."""
+        """The size of the write-ahead log in bytes."""
         try:
             return 0 if self.file is None else os.stat(f"{self.file}-wal").st_size
         except FileNotFoundError:
             return 0
 
     def is_short(self, reusable: int = 0) -> bool:
-        """Whether no more is left than what is kept in reserve, `reusable` bytes inside the file included.
+        """Whether only the reserve is left, counting `reusable` bytes inside the file as free.
 
-        The log is still to be moved into the file, which may have to grow by as much. Asked before each commit:
-        it takes 10 us.
+        The log will still be moved into the file, which may then grow by as much. Checked before each commit; it takes
+        10 us.
         """
         if self.file is None:
             return False

@@ -1,4 +1,4 @@
-"""What a failed statement says of the database: whether it cannot serve just now, and why."""
+"""Classifies database errors: whether the database cannot serve at the moment, and why."""
 
 import errno
 import socket
@@ -9,14 +9,14 @@ from sqlalchemy import exc as sqlalchemy_errors
 
 
 class Fault(StrEnum):
-    """Why the database cannot serve just now. The values are the error codes that clients see."""
+    """Why the database cannot serve at the moment. The values are the error codes that clients see."""
 
     STORAGE_FULL = "storage_full"
     UNAVAILABLE = "database_unavailable"
 
 
 DISK_FULL = "53100"
-# Connection, resources, operator, system; the database or the login is gone; a clash, a lock.
+# Connection, resources, operator, system; database or login missing; serialisation failure, lock time-out.
 PASSING = ("08", "53", "57", "58", "3D", "28", "40", "55P03")
 SQLITE_PASSING = frozenset(
     getattr(sqlite3, f"SQLITE_{name}")
@@ -27,9 +27,9 @@ NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
 def database_fault(error: BaseException) -> Fault | None:
-    """What keeps the database from serving just now; None for anything else.
+    """The fault behind an error; None if the database itself can serve.
 
-    A wrong statement or a broken constraint is a defect of ours and None, although SQLite calls the first an
+    A wrong statement or a violated constraint is a bug of ours, so it is None, although SQLite reports the first as an
     operational error too.
     """
     match error:

@@ -1,6 +1,6 @@
-"""How long the database may keep a caller waiting, whichever database it is."""
+"""Time-outs that apply to both databases."""
 
 LOCK_TIMEOUT_SECONDS = 2.0
-"""How long another program's lock, on the SQLite file or on a PostgreSQL row, is waited for before it is an error."""
+"""How long to wait for another program's lock, on the SQLite file or a PostgreSQL row, before it is an error."""
 POOL_TIMEOUT_SECONDS = 5.0
-"""How long a free connection is waited for."""
+"""How long to wait for a free connection."""

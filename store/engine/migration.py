@@ -1,4 +1,4 @@
-"""The schema, brought to the newest revision by Alembic."""
+"""Migrates the schema to the newest revision with Alembic."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the schema to the newest revision, inside the connection's transaction. Raises UnknownSchema."""
+    """Migrate the schema to the newest revision, inside the connection's transaction. Raises UnknownSchema."""
     found = _revision(connection)
     if found == NEWEST:
         return
-    # Only now: most starts find nothing to do, and alembic takes 9 MB and a tenth of the time to start.
+    # Imported only here: most starts have nothing to migrate, and Alembic takes 9 MB and a tenth of the start-up time.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -36,7 +36,7 @@ def migrate(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    """The schema's, None where there is none yet."""
+    """The revision of the schema; None if there is no schema yet."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -1,4 +1,4 @@
-"""PostgreSQL as the process uses it: a pool that reads, a pool that writes, one migration at a time."""
+"""Opens a PostgreSQL database: a pool of readers, a pool of writers, and one migration at a time."""
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -8,18 +8,18 @@ from sqlalchemy.engine import URL
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.migration import migrate
-from store.engine.readers import Connections, Readers
-from store.engine.writers import Committed, Pool, Writers
+from store.engine.readers import PooledReaders, Readers
+from store.engine.writers import OnCommit, PooledWriters, Writers
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECTIONS = 8
-MIGRATION_LOCK = 7_201_711  # any number will do, as long as every process takes the same
+MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
 
 
-async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
-    """Two pools on the database at `url`, migrated; `stack` closes them.
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+    """Open two pools on the database at `url` and migrate it; `stack` closes them.
 
     Raises UnknownSchema, SQLAlchemyError, OSError.
     """
@@ -28,15 +28,16 @@ async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple
         stack, url, isolation_level="REPEATABLE READ", **_options(default_transaction_read_only="on")
     )
     async with writers.begin() as connection:
-        # Another process may be migrating for as long as it takes.
+        # Wait without a time-out, because another process may be migrating.
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    return Connections(readers), Pool(writers, committed)
+    reading = PooledReaders(readers)
+    return reading, PooledWriters(writers, committed), reading
 
 
 def _options(**server_settings: str) -> dict[str, Any]:
-    # Every statement here is short: compiling one to machine code (jit) costs more than it saves.
+    # All our statements are short, so JIT compilation costs more than it saves.
     named = {
         "application_name": "insights-platform",
         "jit": "off",

@@ -1,4 +1,4 @@
-"""Statements that are put into words once, and lists of numbers that do not change these words."""
+"""Statements that are compiled once, and list parameters that do not change their SQL."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,87 +27,87 @@ Values = Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
 class Prepared:
-    """A SELECT that goes to the driver as it is.
+    """A SELECT that is compiled once and then goes straight to the driver.
 
-    SQLAlchemy looks at every parameter and column again each time: of a page's 2.4 ms that was 1.1. What comes back
-    is what the driver makes of it, so SQLite's Booleans are 0 and 1.
+    SQLAlchemy would process every parameter and column each time, which was 1.1 of a page's 2.4 ms. Values come back
+    as the driver returns them, so Booleans are 0 and 1 on SQLite.
 
-    From SQLite all rows come as one text of JSON, so that no column may be bytes: its driver lets go of the interpreter
-    for each row and waits for it, beside a busy thread for longer than the row took.
+    SQLite returns all rows as one JSON text, so no column may be bytes. Its driver releases the GIL for each row, and
+    next to a busy thread getting it back takes longer than the row itself.
     """
 
     def __init__(self, chosen: SelectBase) -> None:
-        """Every parameter of `chosen` is to be a `bindparam`; a list of numbers is one of `among`."""
+        """Every parameter of `chosen` must be a `bindparam`, every list of numbers an `among` or `listed`."""
         self._select = chosen
-        self._worded: dict[str, tuple[str, Values]] = {}
+        self._compiled: dict[str, tuple[str, Values]] = {}
 
-    def rows(self, connection: Connection, given: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """All rows; of `given` it takes what it needs. Raises SQLAlchemyError."""
-        words, values = self._worded.get(connection.dialect.name) or self._word(connection.dialect)
-        found = connection.exec_driver_sql(words, values(given))
+    def rows(self, connection: Connection, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """All rows. `parameters` may have more names than the statement uses. Raises SQLAlchemyError."""
+        sql, values = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+        found = connection.exec_driver_sql(sql, values(parameters))
         if connection.dialect.name == "postgresql":
             return found.all()
         rows: list[list[Any]] = from_json(found.scalar_one())
         return rows
 
-    def scalar(self, connection: Connection, given: dict[str, Any]) -> Any:
-        """The first column of its one row. Raises SQLAlchemyError."""
-        ((value,),) = self.rows(connection, given)
+    def scalar(self, connection: Connection, parameters: dict[str, Any]) -> Any:
+        """The only value of a result with one row and one column. Raises SQLAlchemyError."""
+        ((value,),) = self.rows(connection, parameters)
         return value
 
-    def _word(self, dialect: Dialect) -> tuple[str, Values]:
-        chosen = self._select if dialect.name == "postgresql" else _as_one(self._select)
+    def _compile(self, dialect: Dialect) -> tuple[str, Values]:
+        chosen = self._select if dialect.name == "postgresql" else _as_json(self._select)
         compiled: Any = chosen.compile(dialect=dialect)
-        worded = self._worded[dialect.name] = str(compiled), _values(compiled)
-        return worded
+        sql_and_values = self._compiled[dialect.name] = str(compiled), _values(compiled)
+        return sql_and_values
 
 
-def _as_one(chosen: SelectBase) -> Select[Any]:
-    """All rows as one text of JSON."""
+def _as_json(chosen: SelectBase) -> Select[Any]:
+    """Wrap a SELECT so that it returns all rows as one JSON text."""
     return select(func.json_group_array(func.json_array(*chosen.subquery().c)))
 
 
 def _values(compiled: SQLCompiler) -> Values:
-    """What picks the parameters in the order in which the words have them."""
+    """Return a function that puts named parameters into the order of the SQL's placeholders."""
     names = compiled.positiontup or []
     fixed = {name: value for name, value in compiled.params.items() if value is not None}
     lists = [name for name in set(names) if isinstance(compiled.binds[name].type, ARRAY)]
     as_text = lists if compiled.dialect.name == "sqlite" else []
 
-    def values(given: dict[str, Any]) -> tuple[Any, ...]:
-        known = fixed | given | {name: json.dumps([*given[name]]) for name in as_text}
+    def values(parameters: dict[str, Any]) -> tuple[Any, ...]:
+        known = fixed | parameters | {name: json.dumps([*parameters[name]]) for name in as_text}
         return tuple([known[name] for name in names])
 
     return values
 
 
 class _Numbers(FunctionElement[int]):
-    """A list's numbers, as rows."""
+    """A table function that returns the numbers of a list as rows."""
 
     type = BigInteger()
     inherit_cache = True
 
 
 def listed(name: str) -> ColumnElement[int]:
-    """The numbers of the list that is the parameter `name`: a table to select from, and its one column."""
+    """The numbers of the list parameter `name` as a column that one can select from."""
     numbers = _Numbers(bindparam(name, type_=ARRAY(BigInteger)))
     return numbers.table_valued(column("value", BigInteger), name="value").c.value
 
 
 @compiles(_Numbers, "postgresql")
-def _unnest(element: _Numbers, compiler: SQLCompiler, **given: Any) -> str:
-    return f"unnest({compiler.process(element.clauses, **given)})"
+def _unnest(element: _Numbers, compiler: SQLCompiler, **options: Any) -> str:
+    return f"unnest({compiler.process(element.clauses, **options)})"
 
 
 @compiles(_Numbers, "sqlite")
-def _json_each(element: _Numbers, compiler: SQLCompiler, **given: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **given)})"
+def _json_each(element: _Numbers, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
 
 
 class among(FunctionElement[Any]):
-    """That a column's number is in a list, the parameter `name`, however long it is."""
+    """The condition that a column is in the list parameter `name`, which may be of any length."""
 
-    type = NullType()  # of a Boolean SQLite would be asked whether it equals 1
+    type = NullType()  # for a Boolean, SQLAlchemy would add `= 1` on SQLite
     inherit_cache = True
 
     def __init__(self, column: ColumnElement[int], name: str) -> None:
@@ -115,12 +115,12 @@ class among(FunctionElement[Any]):
 
 
 @compiles(among, "postgresql")
-def _any(element: among, compiler: SQLCompiler, **given: Any) -> str:
-    column, numbers = (compiler.process(each, **given) for each in element.clauses)
+def _any(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, numbers = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} = ANY ({numbers})"
 
 
 @compiles(among, "sqlite")
-def _in(element: among, compiler: SQLCompiler, **given: Any) -> str:
-    column, numbers = (compiler.process(each, **given) for each in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  both are the compiler's
+def _in(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, numbers = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  both come from the compiler

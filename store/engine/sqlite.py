@@ -1,26 +1,29 @@
-"""SQLite as the process uses it: one process, one writer, a few readers in threads."""
+"""Opens an SQLite database: one process, one writer, a few readers in threads."""
 
 import asyncio
-import fcntl
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
-from core.errors import AlreadyInUse
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.lock import FileLock, create_private
 from store.engine.migration import migrate
-from store.engine.readers import Readers, Threads
-from store.engine.writers import Committed, OneWriter, Writers
+from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
+from store.engine.writers import OnCommit, SingleWriter, Writers
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 READERS = 4
+BACKGROUND_READERS = 2
 PREPARED = 512
-"""Statements that a connection to SQLite keeps: we have some hundred, and a few sizes of those that insert."""
+"""Prepared statements that a connection caches: we have about a hundred, and some INSERTs in several sizes."""
 PRAGMAS = (f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000:.0f}", "foreign_keys=ON")
-# auto_vacuum counts only before the first table; the WAL is cut back to 64 MB after a long reader.
+# auto_vacuum takes effect only before the first table exists; the WAL is truncated to 64 MB after a long read.
 WRITER_PRAGMAS = (
     *PRAGMAS,
     "auto_vacuum=INCREMENTAL",
@@ -31,26 +34,30 @@ WRITER_PRAGMAS = (
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 
 
-async def opened(url: URL, committed: Committed, stack: AsyncExitStack) -> tuple[Readers, Writers]:
-    """Readers and the one writer of the file at `url`, migrated; `stack` closes them.
+async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+    """Open readers, the single writer and background readers of a file and migrate it; `stack` closes them.
 
     Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
     """
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
-    stack.enter_context(_only_process(path))
+    stack.enter_context(FileLock(path))
+    # Before SQLite creates the file, because its journal files inherit the mode.
+    create_private(path)
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
-    one = OneWriter(writer, committed)
-    stack.callback(one.close)
+    single_writer = SingleWriter(writer, committed)
+    stack.callback(single_writer.close)
     readers = _sqlite(url, connections=READERS)
     _on_connect(readers, "BEGIN", READER_PRAGMAS)
-    threads = Threads(readers, READERS, POOL_TIMEOUT_SECONDS)
+    threads = ThreadReaders(readers, READERS, POOL_TIMEOUT_SECONDS)
     stack.callback(threads.close)
-    await stack.enter_async_context(_running(one.run()))
-    stack.callback(one.abandon)
-    await one.write(migrate, urgent=False)
-    return threads, one
+    await stack.enter_async_context(_running(single_writer.run()))
+    stack.callback(single_writer.abandon)
+    await single_writer.write(migrate, urgent=False)
+    background = OnDemandReaders(lambda: _background(url))
+    stack.push_async_callback(background.close)
+    return threads, single_writer, background
 
 
 def _sqlite(url: URL, connections: int) -> Engine:
@@ -63,10 +70,21 @@ def _sqlite(url: URL, connections: int) -> Engine:
     )
 
 
+def _background(url: URL) -> "AsyncEngine":
+    # Imported at the first use: most processes never stream, and it takes 3 MB.
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(
+        url, pool_size=BACKGROUND_READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
+    )
+    _on_connect(engine.sync_engine, "BEGIN", READER_PRAGMAS)
+    return engine
+
+
 def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # The driver must not open transactions of its own: ours begin as `begin` says.
+        # The driver must not begin transactions itself: they begin with the statement `begin`.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
@@ -86,21 +104,3 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-class _only_process:
-    """Holds a lock beside the SQLite file for as long as the process lives, however it ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise AlreadyInUse(f"another process serves {self._path.with_suffix('')}") from None
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()

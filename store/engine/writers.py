@@ -1,6 +1,6 @@
-"""Who commits: one writer with a thread of its own on SQLite, a pool on PostgreSQL.
+"""Writers: a single one in its own thread on SQLite, a pool on PostgreSQL.
 
-Both run `fn(connection)` in one transaction that this file opens and ends.
+Both run `fn(connection)` in one transaction, which this module opens and ends.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
-Committed = Callable[[float], None]
-"""Is told how many seconds a commit took."""
+OnCommit = Callable[[float], None]
+"""Called with the seconds that a commit took."""
 
 DEADLOCK = "40P01"
 CLOSING = "the database is being closed"
 
 
 class Writers(Protocol):
-    """Who commits."""
+    """Runs functions, each in a transaction, and commits."""
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
         """Run `fn` in one transaction."""
@@ -38,18 +38,18 @@ class Writers(Protocol):
 
 
 @dataclass
-class Pool:
-    """PostgreSQL: as many writers as the pool has connections."""
+class PooledWriters:
+    """Writers on PostgreSQL, as many as the pool has connections."""
 
     engine: "AsyncEngine"
-    committed: Committed
+    committed: OnCommit
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
-        """Run `fn` in one transaction, again where it met a deadlock."""
+        """Run `fn` in one transaction; retry once after a deadlock."""
         try:
             return await self._commit(fn)
         except DBAPIError as error:
-            # Two unique keys have no single lock order, so intake may meet a deadlock; it is gone by now.
+            # Two unique keys have no common lock order, so intake may deadlock; the retry succeeds.
             if getattr(error.orig, "sqlstate", None) != DEADLOCK:
                 raise
             return await self._commit(fn)
@@ -64,15 +64,15 @@ class Pool:
 
 
 @dataclass
-class OneWriter:
-    """SQLite: one connection, posts first, then one unit of other work, each in its own transaction.
+class SingleWriter:
+    """The single writer on SQLite. Intake and other work alternate, each job in its own transaction.
 
-    `fn` runs in one piece in a thread. Over aiosqlite, where every statement and every fetch is a visit to a
-    thread, an analysed conversation cost 1.3 to 1.6 times the CPU.
+    A thread runs `fn` as a whole. With aiosqlite, where every statement and fetch is a round trip to a thread, an
+    analysed conversation cost 1.3 to 1.6 times the CPU.
     """
 
     engine: Engine
-    committed: Committed
+    committed: OnCommit
     _posts: deque["_Job"] = field(default_factory=deque)
     _others: deque["_Job"] = field(default_factory=deque)
     _work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,7 +80,7 @@ class OneWriter:
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="writer")
     )
     _connection: Connection | None = None
-    """Kept, and used in the thread alone: to take it out of the pool was a twentieth of the engine's CPU."""
+    """Kept open and used only in the thread: checking it out of the pool took 5 % of the engine's CPU."""
 
     async def write(self, fn: Transaction[Result], *, urgent: bool) -> Result:
         """Run `fn` when its turn comes."""
@@ -109,10 +109,10 @@ class OneWriter:
                 self._thread, self._commit, job.fn
             )
         except asyncio.CancelledError:
-            # What has begun is still finished by the thread; whether it was committed nobody can tell any more.
+            # The thread finishes the transaction, but whether it was committed cannot be known here.
             _resolve(job.done, error=ConnectionError(CLOSING))
             raise
-        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the job
+        except Exception as error:  # noqa: BLE001  passed on to the caller that waits for the job
             _resolve(job.done, error=error)
             if _is_locked(error):
                 self._refuse(waiting, error)
@@ -121,31 +121,31 @@ class OneWriter:
             _resolve(job.done, result)
 
     def _refuse(self, waiting: tuple[int, int], error: Exception) -> None:
-        """Those who waited as long as the one that met a lock have waited long enough.
+        """Fail the jobs that were already waiting when a job met another program's lock.
 
-        One after the other, sixty-four callers would wait for the lock's time-out sixty-four times.
+        Otherwise sixty-four callers would wait for the lock's time-out one after another.
         """
         for lane, length in zip((self._posts, self._others), waiting, strict=True):
             for _ in range(length):
                 _resolve(lane.popleft().done, error=error)
 
-    async def share(self, cpu: int) -> None:
-        """Keep the calling thread, which is to be the event loop's, and the writer's on one CPU.
+    async def share_cpu(self, cpu: int) -> None:
+        """Bind the calling thread, which must be the event loop's, and the writer's thread to one CPU.
 
-        They hand the interpreter to each other thousands of times a second, and from one CPU to another each time wakes
-        one that has just gone to sleep. Posts beside the engine took 400 us of CPU on one and 600 on two, and came in
-        at 0.69 to 0.74 of the bare endpoint's pace instead of 0.55 to 0.58.
+        They hand the GIL to each other thousands of times a second, and on two CPUs each handover wakes one that has
+        just gone to sleep. While the engine ran, a post took 400 us of CPU on one CPU and 600 on two, and throughput
+        was 0.69 to 0.74 of the bare endpoint's instead of 0.55 to 0.58.
         """
         cpus.spread({cpu})
         await asyncio.get_running_loop().run_in_executor(self._thread, cpus.spread, {cpu})
 
     def abandon(self) -> None:
-        """Tell whoever still waits that nobody will commit any more."""
+        """Fail all waiting jobs, because the database is being closed."""
         for job in (*self._posts, *self._others):
             _resolve(job.done, error=ConnectionError(CLOSING))
 
     def _commit(self, fn: Transaction[Result]) -> tuple[Result, float]:
-        """What `fn` gives, and the seconds that its commit took."""
+        """Run `fn` and commit; return its result and the seconds that the commit took."""
         connection = self._connection or self.engine.connect()
         self._connection = None
         try:
@@ -155,14 +155,14 @@ class OneWriter:
                 transaction.commit()
                 seconds = time.perf_counter() - started
         except BaseException:
-            # The pool puts right what a commit that failed has left: on a full disk SQLite rolls back by itself.
+            # The pool resets the connection after a failed commit: on a full disk SQLite rolls back by itself.
             connection.close()
             raise
         self._connection = connection
         return result, seconds
 
     def close(self) -> None:
-        """Wait for what is being committed, and close the connection."""
+        """Wait for the running transaction and close the connection."""
         self._thread.shutdown()
         if self._connection is not None:
             self._connection.close()

@@ -1,4 +1,4 @@
-"""Insights as lists show them: with the conversation that each is of, and the beginning of what was said."""
+"""Lists of insights, each with its conversation and the beginning of its text."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from store.insights.windows import Position, Selection
 SHOWN = 2_000
 """Characters of a text or transcript that a list shows."""
 TURNS = 223
-"""Turns that surely fill them: the shortest is `agent: x` and a line break."""
+"""The turns that always suffice for SHOWN characters: the shortest is `agent: x` and a line break."""
 
 
 class ListedRow(NamedTuple):
-    """An insight and its conversation. A tuple, because a page reads 1,300 fields: of a Row each takes 0.5 us.
+    """An insight and its conversation. A tuple, because a page reads 1,300 fields, and a field of a Row takes 0.5 us.
 
-    What is said to be a bool is one on PostgreSQL, and 0 or 1 on SQLite.
+    Booleans are `bool` on PostgreSQL, but 0 or 1 on SQLite.
     """
 
     conversation: int
@@ -43,11 +43,11 @@ class ListedRow(NamedTuple):
     metadata: str | None
     is_chat: bool
     text: str | None
-    """The beginning of what was said, where it is one text."""
+    """The beginning of the text; None for a chat."""
 
 
 def _with_conversation() -> Select[Any]:
-    """Insights by intake number, in no order, as ListedRow has them."""
+    """Select the ListedRows of the intake numbers `numbers`, unordered."""
     c, m = conversations.c, messages.c
     found: dict[str, ColumnElement[Any]] = {
         **insights.c,
@@ -63,40 +63,40 @@ def _with_conversation() -> Select[Any]:
 
 
 def _beginning() -> Select[Any]:
-    """Of each dialogue the turns in order, as many and as much of each as can be shown."""
+    """Select the first turns of each chat in order, cut to what a list shows."""
     m = messages.c
-    # A thousand long dialogues are half a gigabyte, of which four megabytes can be shown.
+    # A thousand long chats are half a gigabyte, of which four megabytes are shown.
     through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
-    beginning = func.substr(m.text, 1, SHOWN + 1).label("said")
+    beginning = func.substr(m.text, 1, SHOWN + 1).label("text")
     turn = (
         select(m.conversation, m.position, m.role, beginning, (through - func.length(m.text)).label("before"))
         .where(among(m.conversation, "numbers"), m.position <= TURNS)
         .subquery()
         .c
     )
-    shown = select(turn.conversation, turn.role, turn.said).where(turn.before <= SHOWN)
+    shown = select(turn.conversation, turn.role, turn.text).where(turn.before <= SHOWN)
     return shown.order_by(turn.conversation, turn.position)
 
 
-# Built once: of a page's 15 ms a third was spent on putting these together.
+# Built once: building them took a third of a page's 15 ms.
 WITH_CONVERSATION = Prepared(_with_conversation())
 BEGINNING = Prepared(_beginning())
 
 
-class Listed(NamedTuple):
-    """One insight of a list."""
+class InsightEntry(NamedTuple):
+    """One entry of a list of insights."""
 
     row: ListedRow
     text: str
-    """What was said, at most 2,000 characters of it."""
+    """The text or transcript, at most 2,000 characters."""
     truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class InsightPage:
-    """A part of a list, and where the next part begins, if there is one."""
+    """A page of insights; `next` is where the next page begins, if there is one."""
 
-    insights: Sequence[Listed]
+    insights: Sequence[InsightEntry]
     next: Position | None
 
 
@@ -105,62 +105,62 @@ NOTHING = InsightPage((), None)
 
 @dataclass(frozen=True, slots=True)
 class InsightWindow:
-    """A page, how many insights there are in all, and how many conversations were skipped beside them."""
+    """A page with the totals of its window: insights, and conversations that were skipped."""
 
     page: InsightPage
     total: int
     skipped: int
 
 
-def window(
+def list_with_totals(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
 ) -> InsightWindow:
-    """A page of the chosen insights with the exact numbers of its window."""
-    topic = windows.topic_of(connection, chosen.cluster)
-    total = 0 if topic is None else windows.total_of(connection, topic, chosen)
+    """Return a page of the chosen insights with the exact totals of its window."""
+    topic = windows.topic_number(connection, chosen.cluster)
+    total = 0 if topic is None else windows.count_insights(connection, topic, chosen)
     found = NOTHING if topic is None or not total else _page(connection, chosen, topic, limit, before)
-    return InsightWindow(found, total, windows.skipped(connection, chosen.start, chosen.end))
+    return InsightWindow(found, total, windows.count_skipped(connection, chosen.start, chosen.end))
 
 
-def page(
+def list_insights(
     connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
 ) -> InsightPage:
-    """Up to `limit` of the chosen insights that stand after `before`: by timestamp, the newest first."""
-    topic = windows.topic_of(connection, chosen.cluster)
+    """Return up to `limit` of the chosen insights after the position `before`, newest timestamp first."""
+    topic = windows.topic_number(connection, chosen.cluster)
     return NOTHING if topic is None else _page(connection, chosen, topic, limit, before)
 
 
 def _page(
     connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None
 ) -> InsightPage:
-    found = pages.positions(connection, chosen, topic, limit=limit + 1, before=before)
-    listed = _listed(connection, [number for _, number in found[:limit]])
-    return InsightPage(listed, found[limit - 1] if len(found) > limit else None)
+    found = pages.find_positions(connection, chosen, topic, limit=limit + 1, before=before)
+    loaded = _load(connection, [number for _, number in found[:limit]])
+    return InsightPage(loaded, found[limit - 1] if len(found) > limit else None)
 
 
-def recent(connection: Connection, *, limit: int) -> InsightWindow:
-    """The insights that were made last, the newest first, with the numbers of all time."""
+def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
+    """Return the insights that were analysed last, newest first, with the totals of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(InsightPage(_listed(connection, numbers), None), *windows.totals_ever(connection))
+    return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
 
 
-def _listed(connection: Connection, numbers: Sequence[int]) -> list[Listed]:
+def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     rows = [ListedRow._make(row) for row in WITH_CONVERSATION.rows(connection, {"numbers": numbers})]
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
-    found = {row.conversation: _one(row, turns) for row in rows}
+    found = {row.conversation: _entry(row, turns) for row in rows}
     return [found[number] for number in numbers]
 
 
 def _turns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Sequence[Turn]]:
-    said: dict[int, list[Turn]] = defaultdict(list)
+    turns: dict[int, list[Turn]] = defaultdict(list)
     if numbers:
         for number, role, text in BEGINNING.rows(connection, {"numbers": numbers}):
-            said[number].append((role, text))
-    return said
+            turns[number].append((role, text))
+    return turns
 
 
-def _one(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> Listed:
+def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> InsightEntry:
     text = transcript(turns[row.conversation]) if row.is_chat else row.text or ""
-    return Listed(row, text[:SHOWN], truncated=len(text) > SHOWN)
+    return InsightEntry(row, text[:SHOWN], truncated=len(text) > SHOWN)

@@ -1,4 +1,4 @@
-"""Where the insights of a page stand: found along an index, or where the roll-ups say that there are some.
+"""Finds the positions of a page of insights: along an index, or only in buckets where the roll-ups count matches.
 
 The statements are built once, as in `windows`.
 """
@@ -27,23 +27,23 @@ from models import ALL_TOPICS, counts, insights, totals
 from store.engine.prepared import Prepared, among, listed
 from store.insights import rollups
 from store.insights.rollups import Kind, kind_of
-from store.insights.windows import Position, Selection, by_author, matches, matching, total_of
+from store.insights.windows import Position, Selection, by_author, count_insights, matches, matching
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What one way of finding a page may cost before another is tried, in entries of an index."""
+    """When to switch from walking an index to asking the roll-ups, in entries of the index."""
 
     walked_per_row: int = 20
-    """Looked through for each row of the page before the roll-ups are asked where matches are."""
+    """Entries that may be walked per row of the page before the roll-ups are asked where matches are."""
     worth_a_bucket: int = 10
-    """Passed in the time that it takes to ask the roll-ups about one more bucket."""
+    """Entries that are walked in the time it takes to read one more bucket of the roll-ups."""
 
 
 USUAL = Effort()
 
 
-def positions(
+def find_positions(
     connection: Connection,
     chosen: Selection,
     topic: int,
@@ -52,14 +52,14 @@ def positions(
     before: Position | None = None,
     effort: Effort = USUAL,
 ) -> list[Position]:
-    """Where the chosen insights stand, the newest first, at most `limit`, all of them after `before`.
+    """Return the positions of up to `limit` chosen insights after `before`, newest first.
 
     `topic` is the number of their cluster.
     """
     search = _Search(connection, chosen, topic, before or (chosen.end, 0), limit, effort)
     if chosen.author is not None:
         return search.walk(WALK_AUTHOR[topic != ALL_TOPICS])
-    return search.visit() if chosen.selective else search.walk(WALK[search.kind])
+    return search.walk_buckets() if chosen.selective else search.walk(WALK[search.kind])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,58 +75,58 @@ class _Search:
     def kind(self) -> Kind:
         return kind_of(self.topic)
 
-    def walk(self, along: Prepared, **given: Any) -> list[Position]:
+    def walk(self, statement: Prepared, **parameters: Any) -> list[Position]:
         """The matches that a statement finds in the window."""
         at, number = self.top
         window = {"start": self.chosen.start, "at": at, "number": number, "limit": self.limit}
-        rows = along.rows(self.connection, self.chosen.parameters(self.topic) | window | given)
+        rows = statement.rows(self.connection, self.chosen.parameters(self.topic) | window | parameters)
         return [(timestamp, conversation) for timestamp, conversation in rows]
 
-    def visit(self) -> list[Position]:
-        """The matches, looked for only where the roll-ups say that there are some.
+    def walk_buckets(self) -> list[Position]:
+        """The matches, searched only in buckets that have some according to the roll-ups.
 
-        Walking ten million entries past everything that does not match took 1.9 s.
+        Walking past ten million entries that do not match took 1.9 s.
         """
-        entries = total_of(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
+        entries = count_insights(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
         if entries <= self.effort.walked_per_row * self.limit:
             return self.walk(WALK[self.kind])
-        level, held = self._held(entries)
-        if not held:
+        level, buckets = self._choose_buckets(entries)
+        if not buckets:
             return []
-        newest, oldest = held[0], held[-1]
-        if newest - oldest < 2 * len(held):  # In one go, which ends where the page is full.
+        newest, oldest = buckets[0], buckets[-1]
+        if newest - oldest < 2 * len(buckets):  # One walk over all of them, which ends when the page is full.
             at, number = min(self.top, (start_of(level, newest + 1), 0))
             start = max(self.chosen.start, start_of(level, oldest))
             return self.walk(WALK[self.kind], start=start, at=at, number=number)
-        return self.walk(VISIT[self.kind], buckets=held, length=MICROSECONDS[level])
+        return self.walk(WALK_BUCKETS[self.kind], buckets=buckets, length=MICROSECONDS[level])
 
-    def _held(self, entries: int) -> tuple[int, list[int]]:
-        """The buckets to look in, of the level that it pays to ask about; the window has so many entries."""
+    def _choose_buckets(self, entries: int) -> tuple[int, list[int]]:
+        """Choose a level for a window with so many entries; return it with its buckets that have matches."""
         window = self.chosen.start, self.top[0] + 1
         level, *finer = rollups.levels(self.topic, self.chosen.rolled)
         each = entries / len(touching(level, self.chosen.start, self.chosen.end))
-        held = self._holding(level, touching(level, *window))
+        buckets = self._buckets_with_matches(level, touching(level, *window))
         while level == MONTH or (finer and each > self.effort.worth_a_bucket * PARTS[level]):
             each /= PARTS[level]
-            held = self._holding(finer[0], _within(window, level, held, finer[0]))
+            buckets = self._buckets_with_matches(finer[0], _split(window, level, buckets, finer[0]))
             level = finer.pop(0)
-        return level, held
+        return level, buckets
 
-    def _holding(self, level: int, among: Sequence[int]) -> list[int]:
-        """The newest of these buckets that hold a page together, or all that hold anything; falling."""
-        given = {"level": level, "among": among}
-        parameters = self.chosen.parameters(self.topic) | given | {"limit": self.limit + 1}
+    def _buckets_with_matches(self, level: int, among: Sequence[int]) -> list[int]:
+        """The newest of these buckets that together fill a page, or all that have matches; descending."""
+        of_level = {"level": level, "among": among}
+        parameters = self.chosen.parameters(self.topic) | of_level | {"limit": self.limit + 1}
         rows = FIND[self.chosen.rolled].rows(self.connection, parameters)
-        # The window may leave out what the newest bucket holds, so that is not relied on.
-        relied = accumulate((row[1] for row in rows[1:]), initial=0)
-        enough = sum(1 for _ in takewhile(lambda held: held < self.limit, relied))
+        # The window may cut off the matches of the newest bucket, so they are not counted.
+        certain = accumulate((row[1] for row in rows[1:]), initial=0)
+        enough = sum(1 for _ in takewhile(lambda n: n < self.limit, certain))
         return [row[0] for row in rows[: enough + 1]]
 
 
-def _within(window: tuple[int, int], level: int, held: Iterable[int], finer: int) -> list[int]:
-    """The finer buckets of those that are held, as far as the window touches them."""
+def _split(window: tuple[int, int], level: int, buckets: Iterable[int], finer: int) -> list[int]:
+    """Split buckets into those of a finer level that overlap the window."""
     inside = touching(finer, *window)
-    return [part for bucket in held for part in parts_of(level, bucket, finer) if part in inside]
+    return [part for bucket in buckets for part in parts_of(level, bucket, finer) if part in inside]
 
 
 # --- statements ---------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ TOPIC = bindparam("topic", type_=BigInteger)
 
 
 def _downwards(found: Select[Any], table: FromClause) -> Select[Any]:
-    """The first rows after the position `(at, number)`, down to `start`: a walk along the index."""
+    """Select the first rows after the position `(at, number)`, down to `start`, along the index."""
     c = table.c
     return _newest(found.where(*_between(c.timestamp, c.conversation)), table)
 
@@ -154,18 +154,18 @@ def _between(
 
 
 def _walking(kind: Kind) -> Select[Any]:
-    """What matches of a topic, or of all."""
+    """Select the matches of one topic, or of all insights."""
     table = rollups.EDGES[kind]
     topic = (table.c.topic == TOPIC,) if kind is Kind.TOPIC else ()
     found = select(table.c.timestamp, table.c.conversation).where(*topic, *matching(table))
     return _downwards(found, table)
 
 
-def _visiting(kind: Kind) -> Select[Any]:
-    """What matches in any of the `buckets`, each `length` microseconds long.
+def _walking_buckets(kind: Kind) -> Select[Any]:
+    """Select the matches in any of the `buckets`, each `length` microseconds long.
 
-    Along the index for each bucket, which SQLite does only if all that it could seek instead depends on the bucket
-    (the topic) or is hidden in a sum (the window's bounds): it tried a year's entries on every bucket, in 254 ms.
+    SQLite walks the index bucket by bucket only if every other condition it could seek by depends on the bucket (the
+    topic) or is hidden in a sum (the window's bounds). Otherwise it checked a year's entries for every bucket: 254 ms.
     """
     table, nothing = rollups.EDGES[kind], literal_column("0", BigInteger)
     c, bucket, length = table.c, listed("buckets"), bindparam("length", type_=BigInteger)
@@ -177,19 +177,19 @@ def _visiting(kind: Kind) -> Select[Any]:
 
 
 def _finding(rolled: Table) -> Select[Any]:
-    """Which of some buckets hold matches, the newest first, and how many."""
+    """Select those of the buckets `among` that have matches, newest first, and how many."""
     c = rolled.c
-    # Naming the sentiments lets the rows be sought by key: of a bucket's 303 only what matches is read.
-    named = (among(c.sentiment, "any"),) if rolled is counts else ()
-    key = c.topic == TOPIC, c.level == bindparam("level"), among(c.bucket, "among"), *named
+    # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
+    listed_sentiments = (among(c.sentiment, "any"),) if rolled is counts else ()
+    key = c.topic == TOPIC, c.level == bindparam("level"), among(c.bucket, "among"), *listed_sentiments
     n = func.sum(matches(rolled))
-    held = select(c.bucket, n).where(*key, *matching(rolled)).group_by(c.bucket).having(n > 0)
-    return held.order_by(c.bucket.desc()).limit(bindparam("limit"))
+    found = select(c.bucket, n).where(*key, *matching(rolled)).group_by(c.bucket).having(n > 0)
+    return found.order_by(c.bucket.desc()).limit(bindparam("limit"))
 
 
 PARTS = {MONTH: 30, DAY: 24}
-"""How many finer buckets one of a level has, about."""
+"""About how many buckets of the next finer level a bucket has."""
 WALK_AUTHOR = {filed: Prepared(_downwards(by_author(filed), insights)) for filed in (False, True)}
 WALK = {kind: Prepared(_walking(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
-VISIT = {kind: Prepared(_visiting(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
+WALK_BUCKETS = {kind: Prepared(_walking_buckets(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
 FIND = {rolled: Prepared(_finding(rolled)) for rolled in (totals, counts)}

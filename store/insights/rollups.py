@@ -1,7 +1,7 @@
-"""Roll-ups: what was analysed, already counted by hour, day and month.
+"""Roll-ups: insights and skipped conversations, counted by hour, day and month.
 
-Counting ten million rows takes a second, adding up the buckets of a window a few milliseconds. Who stores or
-deletes what is counted here calls `add` in the same transaction.
+Counting ten million rows takes a second, adding up the buckets of a window a few milliseconds. Code that stores or
+deletes something counted here must call `update_counts` in the same transaction.
 """
 
 from collections import defaultdict
@@ -36,18 +36,18 @@ from models import (
     topic_years,
     totals,
 )
-from store.engine.dialect import insert_or, insert_rows
+from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import among
 
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
 SENTIMENTS = (-1, 0, 1)
 MONTHS = 12
-"""Of a year."""
+"""Months per year."""
 
 
 class Fact(NamedTuple):
-    """One thing to count: an insight under one of its topics, under ALL_TOPICS, or a skipped conversation."""
+    """One unit to count: an insight under one of its topics or under ALL_TOPICS, or a skipped conversation."""
 
     topic: int
     timestamp: int
@@ -57,18 +57,18 @@ class Fact(NamedTuple):
 
 
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
-    """The levels at which a topic or kind of topic is rolled up in `counts` or `totals`, the coarsest first.
+    """The levels at which a topic or kind of topic is rolled up in `counts` or `totals`, coarsest first.
 
-    Of a single topic, sentiment and confidence most hours hold one insight or none, so that they would save nothing.
+    `counts` has no hours for single topics: by sentiment and confidence most hours would count one insight or none.
     """
     return (MONTH, DAY) if rolled is counts and topic > 0 else LEVELS
 
 
-def add(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
-    """Count what is new and stop counting what is old, in one go.
+def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
+    """Add the facts `new` to the roll-ups and subtract the facts `old`.
 
-    Call it once a transaction, or always for the same kinds of topic in the same order: it takes row locks by
-    table and key, and four unsorted writers on PostgreSQL made a deadlock a second.
+    Call it once per transaction, or always for the same kinds of topic in the same order. It takes row locks by table
+    and key; four unsorted writers on PostgreSQL caused a deadlock a second.
     """
     changes = _Changes()
     for sign, facts in ((1, new), (-1, old)):
@@ -90,16 +90,16 @@ def _no_sums() -> defaultdict[Key, list[int]]:
 
 @dataclass(slots=True)
 class _Changes:
-    """What the rows of each roll-up gain or lose, by their keys."""
+    """The differences to apply to the rows of each roll-up, by key."""
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
     totals: defaultdict[Key, list[int]] = field(default_factory=_no_sums)
-    """How many, how many negative and positive ones, and the sum of the scores."""
+    """The number of insights, of negative and of positive ones, and the sum of scores."""
     months: defaultdict[Key, int] = field(default_factory=_none_yet)
     years: defaultdict[Key, int] = field(default_factory=_none_yet)
 
     def count(self, fact: Fact, sign: int) -> None:
-        """Add a fact, or with sign -1 take it away."""
+        """Add a fact, or subtract it with sign -1."""
         topic, at, sentiment, confidence, score = fact
         for level in levels(topic, counts):
             self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
@@ -116,21 +116,21 @@ class _Changes:
 
 
 def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:
-    """Add to the rows of a roll-up: each its key, by how many there are more, and what else is summed."""
+    """Add differences to the rows of a roll-up: each has the key, the change of `n` and those of the other sums."""
     rows.sort()
-    insert_rows(connection, _raised(connection.dialect.name, table), rows)
+    insert_rows(connection, _upsert(connection.dialect.name, table), rows)
     keys = list(table.primary_key)
-    fallen = [row[: len(keys)] for row in rows if row[len(keys)] <= 0]
-    if fallen:
-        this = [column == bindparam(f"the_{column.name}") for column in keys]
-        at = [{f"the_{c.name}": part for c, part in zip(keys, key, strict=True)} for key in fallen]
-        connection.execute(delete(table).where(*this, table.c.n == 0), at)
+    decreased = [row[: len(keys)] for row in rows if row[len(keys)] <= 0]
+    if decreased:
+        same_key = [column == bindparam(f"the_{column.name}") for column in keys]
+        parameters = [{f"the_{c.name}": part for c, part in zip(keys, key, strict=True)} for key in decreased]
+        connection.execute(delete(table).where(*same_key, table.c.n == 0), parameters)
 
 
 @cache
-def _raised(dialect: str, table: Table) -> Any:
-    """Adds to a row's amounts, or makes the row."""
-    new = insert_or(dialect, table)
+def _upsert(dialect: str, table: Table) -> Any:
+    """An INSERT that adds to the sums of a row that exists."""
+    new = insert_on_conflict(dialect, table)
     sums = {c.name: c + new.excluded[c.name] for c in table.c if not c.primary_key}
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 
@@ -139,38 +139,38 @@ def _raised(dialect: str, table: Table) -> Any:
 
 
 class Kind(IntEnum):
-    """What is counted: conversations that were skipped, all insights, or those of single topics."""
+    """What is counted: skipped conversations, all insights, or the insights of a single topic."""
 
     SKIPPED, ALL, TOPIC = -1, 0, 1
 
 
 EDGES = {Kind.SKIPPED: conversations, Kind.ALL: insights, Kind.TOPIC: insight_topics}
-"""The tables whose rows are counted where a window cuts a bucket, each by a covering index."""
+"""The tables whose rows are counted at the edges, where a window cuts a bucket; each has a covering index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a window: whole buckets, counted in a roll-up, or an edge, counted by its index."""
+class WindowPart:
+    """A part of a window: whole buckets, counted in a roll-up, or an edge, counted along an index."""
 
     level: int
     table: Table
     within: tuple[ColumnExpressionArgument[bool], ...]
-    """The piece and the topic, as parameters that `where` gives; other conditions may be added."""
+    """Conditions for the part and the topic, with the parameters of `window_parameters`; others may be added."""
     sign: ColumnElement[int]
-    """-1 where the piece is to be taken away, a parameter that `where` gives too."""
+    """-1 if the part is subtracted; also a parameter of `window_parameters`."""
 
     @property
     def n(self) -> ColumnElement[int]:
-        """How many; an aggregate, NULL where there is no row."""
+        """The number of units; an aggregate, NULL if there is no row."""
         return self.sign * func.count() if self.level == EDGE else self.sum(self.table.c.n)
 
     def sum(self, amount: ColumnElement[int]) -> ColumnElement[int]:
-        """Of what each row has; an aggregate, NULL where there is no row."""
+        """The sum of a column; an aggregate, NULL if there is no row."""
         return self.sign * cast(func.sum(amount), BigInteger)  # PostgreSQL's sum of bigints is a numeric
 
     @property
     def amounts(self) -> list[ColumnElement[int]]:
-        """What a row has of each sentiment, as SENTIMENTS are ordered, and its score. Not of `counts`."""
+        """A row's number per sentiment, in the order of SENTIMENTS, and its score. Not for `counts`."""
         score = self.table.c.score if self.level == EDGE else self.table.c.score_sum
         return [*(n_of(sentiment, self.table) for sentiment in SENTIMENTS), score]
 
@@ -179,12 +179,12 @@ class Part:
         if level == self.level:
             return self.table.c.bucket
         own = self.table.c.timestamp if self.level == EDGE else self.table.c.bucket
-        # A literal: with a parameter PostgreSQL would not know the same expression again in GROUP BY.
+        # A literal: with a parameter PostgreSQL would not recognise the same expression in GROUP BY.
         return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)
 
 
 def n_of(sentiment: int, table: Table) -> ColumnElement[int]:
-    """How many of a sentiment a row of `totals` stands for; or of `insights` or `insight_topics`, 1 or 0."""
+    """The number of a sentiment in a row of `totals`; 1 or 0 for a row of `insights` or `insight_topics`."""
     c = table.c
     if table is totals:
         return {-1: c.negative, 0: c.n - c.negative - c.positive, 1: c.positive}[sentiment]
@@ -194,35 +194,37 @@ def n_of(sentiment: int, table: Table) -> ColumnElement[int]:
 
 
 def kind_of(topic: int) -> Kind:
-    """The kind of a topic or pseudo topic."""
+    """The kind of a topic's number, which may be ALL_TOPICS or SKIPPED_CONVERSATIONS."""
     return Kind(min(topic, Kind.TOPIC))
 
 
-def parts(
+def window_parts(
     kind: Kind, rolled: Table, *, coarsest: int = MONTH, topic: ColumnElement[int] | None = None
-) -> list[Part]:
-    """All the pieces that a window can have, to build a statement of. Some windows leave some empty.
+) -> list[WindowPart]:
+    """All parts that a window can have, to build a statement from. For some windows some parts are empty.
 
-    `rolled` is `totals` or, with a row for each sentiment and confidence and so up to 303 times as many, `counts`.
-    `coarsest` is the longest bucket of use. The topic is `topic` or, without one, the parameter of this name.
+    `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 303 times as many.
+    `coarsest` is the longest bucket to use. The topic is `topic` or, by default, the parameter of this name.
     """
     places = enumerate(_places(_usable(kind, rolled, coarsest)))
-    meant = bindparam("topic") if topic is None else topic
-    return [_part(kind, rolled, level, place, meant) for place, level in places]
+    topic_column = bindparam("topic") if topic is None else topic
+    return [_part(kind, rolled, level, place, topic_column) for place, level in places]
 
 
-def where(kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH) -> dict[str, Any]:
-    """The parameters of a statement of such `parts` for the window `[start, end)`, but for the topic."""
+def window_parameters(
+    kind: Kind, rolled: Table, start: int, end: int, *, coarsest: int = MONTH
+) -> dict[str, Any]:
+    """The parameters, except the topic, of a statement of `window_parts` for the window `[start, end)`."""
     usable = _usable(kind, rolled, coarsest)
     spans = cover(start, end, usable)
     of_level = {level: iter([span for span in spans if span.level == level]) for level in (EDGE, *LEVELS)}
-    given: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for place, level in enumerate(_places(usable)):
         span = next(of_level[level], Span(level, 0, 0))
-        given |= {f"first_{place}": span.first, f"end_{place}": span.end, f"sign_{place}": span.sign}
+        parameters |= {f"first_{place}": span.first, f"end_{place}": span.end, f"sign_{place}": span.sign}
         if level != EDGE:
-            given[f"buckets_{place}"] = range(span.first, span.end)
-    return given
+            parameters[f"buckets_{place}"] = range(span.first, span.end)
+    return parameters
 
 
 def _usable(kind: Kind, rolled: Table, coarsest: int) -> list[int]:
@@ -230,25 +232,25 @@ def _usable(kind: Kind, rolled: Table, coarsest: int) -> list[int]:
 
 
 def _places(usable: Sequence[int]) -> list[int]:
-    """The level of each piece: two edges, then two of every level but the coarsest."""
+    """The level of each part: two edges, then two parts of every level but one of the coarsest."""
     return sorted([EDGE, *usable] * 2)[: 2 * len(usable) + 1]
 
 
-def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> Part:
+def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> WindowPart:
     table = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
     if table is counts:
-        # Sought by key, so that of a bucket's 303 rows only what matches is read.
+        # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
-    of = _of(kind, table, level, topic)
-    return Part(level, table, (*within, *of), bindparam(f"sign_{place}", type_=BigInteger))
+    of_kind = _of_kind(kind, table, level, topic)
+    return WindowPart(level, table, (*within, *of_kind), bindparam(f"sign_{place}", type_=BigInteger))
 
 
-def _of(
+def _of_kind(
     kind: Kind, table: Table, level: int, topic: ColumnElement[int]
 ) -> tuple[ColumnExpressionArgument[bool], ...]:
-    """That a row is of the kind and the level."""
+    """The conditions that a row is of the kind and the level."""
     if level == EDGE and kind is not Kind.TOPIC:
         return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
     same = table.c.topic == topic

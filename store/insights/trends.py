@@ -1,4 +1,4 @@
-"""Trends: how sentiment and topics went over a window, hour by hour or day by day."""
+"""Trends: sentiment and top topics of a window, with a series by hour or by day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, touching
 from models import topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared
 from store.insights import rollups, windows
-from store.insights.rollups import MONTHS, SENTIMENTS, Kind, Part, kind_of
+from store.insights.rollups import MONTHS, SENTIMENTS, Kind, WindowPart, kind_of
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
-"""Longer windows are shown in days."""
+"""Windows longer than this have a series by day."""
 TOP = 10
 ONE_IN = 500
 CANDIDATES = 40
-"""Topics that are counted exactly at first; the ten best were among them in every window that was tried."""
+"""Topics counted exactly in the first step; in every window that was tried they included the top ten."""
 MOST_CANDIDATES = 2_000
 
 Counts = Mapping[int, int]
-"""How many insights of each sentiment: 1, 0 and -1."""
+"""The number of insights of each sentiment: 1, 0 and -1."""
 
 
 class Point(NamedTuple):
@@ -46,12 +46,12 @@ class Point(NamedTuple):
     positive: int
     score_sum: int
     partial: bool
-    """The window or the present cuts it: there may be more than was counted."""
+    """Whether the window or the present cuts the bucket, so that it may have more insights than counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """What `[start, end)` holds, and the sentiments of the window of the same length before it."""
+    """The trends of `[start, end)`, and the sentiments of the window of the same length before it."""
 
     counts: Counts
     skipped: int
@@ -63,26 +63,26 @@ class Trends:
 def trends(
     connection: Connection, start: int, end: int, *, cluster: str | None, now: int, one_in: int = ONE_IN
 ) -> Trends:
-    """The trends of a window, of one topic where `cluster` names it; times in UTC microseconds.
+    """Compute the trends of a window, of one topic if `cluster` names it; times in UTC microseconds.
 
-    A topic with less than one of `one_in` of the window's insights in any month is looked at only if it can matter.
+    A topic that never has one in `one_in` of the window's insights in a month is counted only if it can be in the top.
     """
-    topic = windows.topic_of(connection, cluster)
+    topic = windows.topic_number(connection, cluster)
     series = _series(connection, topic, start, end, now)
     counts = _sums(series)
     total = sum(counts.values())
     return Trends(
         counts=counts,
-        skipped=windows.skipped(connection, start, end),
-        top_topics=_top(connection, start, end, max(1, total // one_in))
+        skipped=windows.count_skipped(connection, start, end),
+        top_topics=_top_topics(connection, start, end, max(1, total // one_in))
         if cluster is None
-        else _alone(cluster, total),
+        else _only_topic(cluster, total),
         series=series,
         previous=_by_sentiment(connection, topic, start - (end - start), start),
     )
 
 
-def _alone(cluster: str, total: int) -> Sequence[tuple[str, int]]:
+def _only_topic(cluster: str, total: int) -> Sequence[tuple[str, int]]:
     return [(cluster, total)] if total else []
 
 
@@ -102,14 +102,14 @@ def _series(connection: Connection, topic: int | None, start: int, end: int, now
 def _by_bucket(
     connection: Connection, topic: int, start: int, end: int, level: int
 ) -> Mapping[int, Sequence[int]]:
-    """For each bucket itself, what it holds, as SENTIMENTS are ordered, and last the sum of its scores."""
+    """For each bucket: its number, its insights per sentiment in the order of SENTIMENTS, and its sum of scores."""
     kind = kind_of(topic)
-    given = {"topic": topic} | rollups.where(kind, totals, start, end, coarsest=level)
+    parameters = {"topic": topic} | rollups.window_parameters(kind, totals, start, end, coarsest=level)
     found: dict[int, Sequence[int]] = {}
-    for row in SUMS[kind, level].rows(connection, given):
+    for row in SUMS[kind, level].rows(connection, parameters):
         bucket = row[0]
-        had = found.get(bucket)
-        found[bucket] = row if had is None else [bucket, *map(add, had[1:], row[1:])]
+        earlier = found.get(bucket)
+        found[bucket] = row if earlier is None else [bucket, *map(add, earlier[1:], row[1:])]
     return found
 
 
@@ -125,26 +125,33 @@ def _by_sentiment(connection: Connection, topic: int | None, start: int, end: in
     rows: Sequence[Any] = []
     if topic is not None:
         kind = kind_of(topic)
-        rows = BY_SENTIMENT[kind].rows(connection, {"topic": topic} | rollups.where(kind, totals, start, end))
+        rows = BY_SENTIMENT[kind].rows(
+            connection, {"topic": topic} | rollups.window_parameters(kind, totals, start, end)
+        )
     return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
 
 
 def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
-    """What each bucket holds; one that is cut comes in pieces."""
-    return union_all(*(_of_buckets(part, level) for part in rollups.parts(kind, totals, coarsest=level)))
+    """Select the sums of each bucket; a bucket that is cut comes in several rows."""
+    return union_all(
+        *(_of_buckets(part, level) for part in rollups.window_parts(kind, totals, coarsest=level))
+    )
 
 
-def _of_buckets(part: Part, level: int) -> Select[Any]:
+def _of_buckets(part: WindowPart, level: int) -> Select[Any]:
     bucket: ColumnElement[int] = part.bucket(level).label("bucket")
     if part.level == level:
-        # As they are: of a year's 1.4 ms it took 1.2 to add up what had a row for each sentiment.
+        # Without GROUP BY: with a row per sentiment, adding them up took 1.2 of a year's 1.4 ms.
         return select(bucket).add_columns(*part.amounts).where(*part.within)
     return select(bucket).add_columns(*map(part.sum, part.amounts)).where(*part.within).group_by(bucket)
 
 
 def _counting(kind: Kind) -> CompoundSelect[Any]:
-    """What the window holds, in pieces."""
-    each = (select(*map(part.sum, part.amounts)).where(*part.within) for part in rollups.parts(kind, totals))
+    """Select the sums of each part of the window."""
+    each = (
+        select(*map(part.sum, part.amounts)).where(*part.within)
+        for part in rollups.window_parts(kind, totals)
+    )
     return union_all(*each)
 
 
@@ -154,14 +161,14 @@ SUMS = {(kind, level): Prepared(_summing(kind, level)) for kind in KINDS for lev
 BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in KINDS}
 
 
-# --- the best topics ----------------------------------------------------------------------------------------
+# --- top topics ---------------------------------------------------------------------------------------------
 
 
-def _top(connection: Connection, start: int, end: int, common: int) -> Sequence[tuple[str, int]]:
-    """The ten topics with the most insights, exactly; equal ones by slug.
+def _top_topics(connection: Connection, start: int, end: int, common: int) -> Sequence[tuple[str, int]]:
+    """The ten topics with the most insights, counted exactly; equal ones are ordered by slug.
 
-    At first among those with `common` insights or more in a month or year of the window: the others can be left out
-    unseen where what they may have in all of them is less than the tenth best has.
+    Topics with `common` insights or more in a month or year of the window are counted first. The others are left out
+    if the most they can have in all periods together is less than the tenth topic has.
     """
     periods = _Periods.of(start, end)
     if periods is None:
@@ -174,7 +181,7 @@ def _top(connection: Connection, start: int, end: int, common: int) -> Sequence[
 
 @dataclass(frozen=True, slots=True)
 class _Periods:
-    """The months that a window touches or, where it is long, the years."""
+    """The months that a window overlaps; the years if it is long."""
 
     first: int
     last: int
@@ -190,75 +197,81 @@ class _Periods:
         return cls(months[0] // unit, months[-1] // unit, by_year)
 
     def left_out(self, common: int) -> int:
-        """The most that a topic can have in periods in which it is not common."""
+        """The most insights that a topic can have in periods in which it is not common."""
         return (self.last - self.first + 1) * (common - 1)
 
 
 def _best(
     connection: Connection, start: int, end: int, periods: _Periods, common: int
 ) -> list[tuple[str, int]]:
-    """The best of the topics that have `common` insights or more in a period.
+    """The top topics among those that have `common` insights or more in a period.
 
-    They are counted from the one with the highest bound down, until no bound reaches the tenth best: with 2,000
-    topics that took 5 to 9 ms, and counting all of them 425.
+    Topics are counted from the highest upper bound down, until no bound reaches the tenth best. With 2,000 topics that
+    took 5 to 9 ms; counting all of them took 425.
     """
     best: list[tuple[str, int]] = []
     counted, size = 0, CANDIDATES
     while True:
         found = _candidates(connection, start, end, periods, common, offset=counted, limit=size)
-        exactly = [(each.slug, each.n) for each in found if each.n]
-        best = sorted((*best, *exactly), key=lambda each: (-each[1], each[0]))[:TOP]
-        settled = len(best) == TOP and found and min(each.bound for each in found) < best[-1][1]
-        if settled or len(found) < size:
+        exact = [(each.slug, each.n) for each in found if each.n]
+        best = sorted((*best, *exact), key=lambda each: (-each[1], each[0]))[:TOP]
+        decided = len(best) == TOP and found and min(each.bound for each in found) < best[-1][1]
+        if decided or len(found) < size:
             return best
         counted, size = counted + size, min(2 * size, MOST_CANDIDATES)
 
 
 class _Candidate(NamedTuple):
-    """A topic that may be among the best."""
+    """A topic that may be among the top."""
 
     slug: str
     bound: int
-    """How many insights it has at most in the periods."""
+    """The upper bound of its insights in the periods."""
     n: int
-    """How many it has in the window, exactly."""
+    """Its exact number of insights in the window."""
 
 
 def _candidates(
     connection: Connection, start: int, end: int, periods: _Periods, common: int, *, offset: int, limit: int
 ) -> list[_Candidate]:
-    """Common topics, those with the highest bounds, so many after as many others."""
-    given = {"first": periods.first, "last": periods.last, "common": common, "offset": offset, "limit": limit}
+    """A page of the common topics, highest bound first."""
+    parameters = {
+        "first": periods.first,
+        "last": periods.last,
+        "common": common,
+        "offset": offset,
+        "limit": limit,
+    }
     rows = CANDIDATES_OF[periods.by_year].rows(
-        connection, given | rollups.where(Kind.TOPIC, totals, start, end)
+        connection, parameters | rollups.window_parameters(Kind.TOPIC, totals, start, end)
     )
     left_out = periods.left_out(common)
     return [_Candidate(slug, int(bound) + left_out, n) for slug, bound, n in rows]
 
 
 def _counted(bounds: Subquery) -> Select[Any]:
-    """These topics, and how many insights of the window each has.
+    """Select these topics with the number of insights that each has in the window.
 
-    Piece by piece for each, because grouping all of a piece's rows by their topic took three times as long.
+    One subquery per part and topic, because grouping the rows of a part by topic took three times as long.
     """
-    pieces = rollups.parts(Kind.TOPIC, totals, topic=bounds.c.topic)
+    pieces = rollups.window_parts(Kind.TOPIC, totals, topic=bounds.c.topic)
     counts = (select(part.n).where(*part.within).scalar_subquery() for part in pieces)
     n = reduce(add, (func.coalesce(count, 0) for count in counts))
     return select(topics.c.slug, bounds.c.n, n).join_from(bounds, topics, topics.c.number == bounds.c.topic)
 
 
 def _bounding(rolled: Table, period: ColumnElement[int]) -> Subquery:
-    """The common topics with the highest bounds."""
+    """Select a page of the common topics, highest bound first."""
     n = func.sum(rolled.c.n)
     of_window = period.between(bindparam("first"), bindparam("last"))
-    # What is left out here need not be grouped and sorted: of 4,040 rows in 1.0 ms 40 remain, in 0.2.
+    # Rare topics are dropped before grouping and sorting: 40 of 4,040 rows remain, and 1.0 ms becomes 0.2.
     bounds = select(rolled.c.topic, n.label("n")).where(of_window, rolled.c.n >= bindparam("common"))
     highest = bounds.group_by(rolled.c.topic).order_by(n.desc(), rolled.c.topic)
     return highest.offset(bindparam("offset")).limit(bindparam("limit")).subquery()
 
 
 MOST_MONTHS = 6
-"""Of a window whose topics are bounded by the month; for a longer one years bound as well and are fewer."""
+"""Up to this many months a window's topics are bounded by month; for longer ones years suffice and are fewer."""
 CANDIDATES_OF = {
     False: Prepared(_counted(_bounding(topic_months, topic_months.c.month))),
     True: Prepared(_counted(_bounding(topic_years, topic_years.c.year))),

@@ -1,6 +1,6 @@
-"""Windows over insights: which ones are meant, and how many there are, exactly.
+"""Windows over insights: the selection of insights, and their exact number.
 
-The statements are built once: putting a count of seven parts together takes longer than running it.
+The statements are built once: building a count of seven parts takes longer than running it.
 """
 
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ from store.insights import rollups
 from store.insights.rollups import SENTIMENTS, Kind, kind_of, n_of
 
 Position = tuple[int, int]
-"""Timestamp and intake number: where an insight stands in a window."""
+"""Timestamp and intake number, by which lists of insights are ordered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which insights: timestamp in `[start, end)` (UTC microseconds), and what each must be."""
+    """Selects insights by timestamp in `[start, end)` (UTC microseconds) and further conditions."""
 
     start: int
     end: int
@@ -63,16 +63,16 @@ class Selection:
 
     @property
     def rolled(self) -> Table:
-        """The roll-up that tells apart what has to be told apart."""
+        """The roll-up to count in: only `counts` distinguishes levels of confidence."""
         return counts if self.min_confidence > 0 else totals
 
     @property
     def sentiments(self) -> Sequence[int]:
-        """The sentiments that match, rising."""
+        """The sentiments that match, ascending."""
         return SENTIMENTS if self.sentiment is None else (self.sentiment,)
 
     def parameters(self, topic: int) -> dict[str, Any]:
-        """What statements call these conditions."""
+        """The conditions as parameters of the statements."""
         return {
             "topic": topic,
             "author": self.author,
@@ -83,31 +83,31 @@ class Selection:
         }
 
 
-def total_of(connection: Connection, topic: int, chosen: Selection) -> int:
-    """How many insights of a topic or pseudo topic, by its number, were chosen, exactly, whatever their cluster."""
-    given = chosen.parameters(topic) | {"start": chosen.start, "end": chosen.end}
+def count_insights(connection: Connection, topic: int, chosen: Selection) -> int:
+    """Count the chosen insights of a topic exactly. `topic` is its number; `chosen.cluster` is ignored."""
+    parameters = chosen.parameters(topic) | {"start": chosen.start, "end": chosen.end}
     if chosen.author is not None:
-        return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, given) or 0
+        return COUNT_AUTHOR[topic != ALL_TOPICS].scalar(connection, parameters) or 0
     kind = kind_of(topic)
-    pieces = rollups.where(kind, chosen.rolled, chosen.start, chosen.end)
-    return COUNT[kind, chosen.rolled].scalar(connection, given | pieces) or 0
+    of_window = rollups.window_parameters(kind, chosen.rolled, chosen.start, chosen.end)
+    return COUNT[kind, chosen.rolled].scalar(connection, parameters | of_window) or 0
 
 
-def skipped(connection: Connection, start: int, end: int) -> int:
-    """How many conversations of the window were skipped, exactly."""
-    return total_of(connection, SKIPPED_CONVERSATIONS, Selection(start, end))
+def count_skipped(connection: Connection, start: int, end: int) -> int:
+    """Count the skipped conversations of a window exactly."""
+    return count_insights(connection, SKIPPED_CONVERSATIONS, Selection(start, end))
 
 
-def totals_ever(connection: Connection) -> tuple[int, int]:
-    """How many insights there are, and how many skipped conversations."""
+def count_all_time(connection: Connection) -> tuple[int, int]:
+    """Count all insights and all skipped conversations."""
     c = totals.c
     sums = select(c.topic, func.sum(c.n)).where(c.topic <= ALL_TOPICS, c.level == MONTH).group_by(c.topic)
     found = {topic: int(n) for topic, n in connection.execute(sums)}
     return found.get(ALL_TOPICS, 0), found.get(SKIPPED_CONVERSATIONS, 0)
 
 
-def topic_of(connection: Connection, cluster: str | None) -> int | None:
-    """The topic's number, ALL_TOPICS where none is asked for, None where nothing was ever filed under it."""
+def topic_number(connection: Connection, cluster: str | None) -> int | None:
+    """The number of a topic; ALL_TOPICS without a cluster, None if no insight ever had this topic."""
     if cluster is None:
         return ALL_TOPICS
     found = NUMBER.rows(connection, {"slug": cluster})
@@ -118,7 +118,7 @@ def topic_of(connection: Connection, cluster: str | None) -> int | None:
 
 
 def matching(table: FromClause) -> tuple[ColumnElement[bool], ...]:
-    """That rows of insights or of a roll-up may match; of `totals` all may, `matches` says how many."""
+    """The conditions for rows of insights or of a roll-up. Of `totals` every row may have matches; see `matches`."""
     if table is totals:
         return ()
     sentiment = table.c.sentiment.between(bindparam("lowest"), bindparam("highest"))
@@ -126,22 +126,22 @@ def matching(table: FromClause) -> tuple[ColumnElement[bool], ...]:
 
 
 def matches(rolled: Table) -> ColumnElement[int]:
-    """How many matches a row of a roll-up that may match stands for."""
+    """The number of matches in a row of a roll-up."""
     if rolled is counts:
         return rolled.c.n
-    return reduce(add, (_if_asked_for(sentiment, n_of(sentiment, rolled)) for sentiment in SENTIMENTS))
+    return reduce(add, (_if_selected(sentiment, n_of(sentiment, rolled)) for sentiment in SENTIMENTS))
 
 
-def _if_asked_for(sentiment: int, n: ColumnElement[int]) -> ColumnElement[int]:
-    asked_for = literal_column(str(sentiment)).between(bindparam("lowest"), bindparam("highest"))
-    return case((asked_for, n), else_=literal_column("0"))
+def _if_selected(sentiment: int, n: ColumnElement[int]) -> ColumnElement[int]:
+    selected = literal_column(str(sentiment)).between(bindparam("lowest"), bindparam("highest"))
+    return case((selected, n), else_=literal_column("0"))
 
 
-def by_author(filed: bool) -> Select[Any]:
-    """The positions of an author's insights; where they have to be `filed`, of those under the topic."""
+def by_author(with_topic: bool) -> Select[Any]:
+    """Select the positions of an author's insights, `with_topic` only of those under the topic."""
     c, f = insights.c, insight_topics.c
     found = select(c.timestamp, c.conversation).where(c.author == bindparam("author"), *matching(insights))
-    if not filed:
+    if not with_topic:
         return found
     same = (f.topic == bindparam("topic")) & (f.timestamp == c.timestamp) & (f.conversation == c.conversation)
     return found.where(select(f.topic).where(same).exists())
@@ -149,7 +149,7 @@ def by_author(filed: bool) -> Select[Any]:
 
 def _counting(kind: Kind, rolled: Table) -> Select[Any]:
     each = []
-    for part in rollups.parts(kind, rolled):
+    for part in rollups.window_parts(kind, rolled):
         whole = part.level == EDGE or kind is Kind.SKIPPED
         n = part.n if whole else part.sum(matches(part.table))
         conditions = () if kind is Kind.SKIPPED else matching(part.table)
@@ -157,9 +157,9 @@ def _counting(kind: Kind, rolled: Table) -> Select[Any]:
     return select(cast(func.sum(union_all(*each).subquery().c.n), BigInteger))
 
 
-def _counting_author(filed: bool) -> Select[Any]:
+def _counting_author(with_topic: bool) -> Select[Any]:
     of_window = insights.c.timestamp >= bindparam("start"), insights.c.timestamp < bindparam("end")
-    return select(func.count()).select_from(by_author(filed).where(*of_window).subquery())
+    return select(func.count()).select_from(by_author(with_topic).where(*of_window).subquery())
 
 
 NUMBER = Prepared(select(topics.c.number).where(topics.c.slug == bindparam("slug")))

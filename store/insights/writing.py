@@ -1,7 +1,7 @@
-"""Insights as they are written: one a conversation, filed under its topics and counted in the roll-ups.
+"""Stores and deletes insights: one per conversation, filed under its topics and counted in the roll-ups.
 
-Whoever calls `put` or `remove` holds the row locks of the conversations, so that nobody else files the same
-insight meanwhile. After them come the topics by slug and the roll-ups by key.
+Callers of `store_insights` and `delete_insights` must hold the row locks of the conversations, so that no other
+transaction changes the same insight. The locks taken here follow: topics by slug, then roll-ups by key.
 """
 
 import json
@@ -27,20 +27,20 @@ from sqlalchemy import (
 import models
 from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
-from store.engine.dialect import in_order, insert_or, insert_rows
+from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.insights import rollups
 from store.insights.rollups import Fact
 
 
 class Insight(NamedTuple):
-    """What was found out about a conversation, and how. Times in UTC microseconds."""
+    """The analysis of a conversation and how it was made. Times in UTC microseconds."""
 
     conversation: int
     """Intake number."""
     revision: int
-    """Of the content that was analysed."""
+    """The conversation's revision that was analysed."""
     timestamp: int
-    """The conversation's; it never changes."""
+    """The conversation's timestamp, which never changes."""
     author: str | None
     analysis: Analysis
     analyzer: str
@@ -53,8 +53,8 @@ class Insight(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An answer that was given before to the same text."""
+class CachedAnswer:
+    """An earlier analysis of the same text."""
 
     analysis: Analysis
     analyzer: str
@@ -63,7 +63,7 @@ class Known:
 
 
 class _Filed(NamedTuple):
-    """What of an insight is counted."""
+    """The parts of an insight that the roll-ups count."""
 
     conversation: int
     timestamp: int
@@ -73,83 +73,84 @@ class _Filed(NamedTuple):
     slugs: tuple[str, ...]
 
 
-def put(connection: Connection, insights: Sequence[Insight]) -> None:
-    """Store insights; a conversation that has one already gets the new one in its place, in every count."""
+def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
+    """Store insights and count them. A conversation's earlier insight is replaced, also in every count."""
     newest = {each.conversation: each for each in insights}
     if not newest:
         return
     old = _filed(connection, newest)
-    new = [_filing(newest[number]) for number in sorted(newest)]
-    numbers = _interned(connection, (slug for each in (*old, *new) for slug in each.slugs))
+    new = [_to_file(newest[number]) for number in sorted(newest)]
+    numbers = _intern_topics(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
     rows = (_row(newest[number]) for number in sorted(newest))
-    insert_rows(connection, _put(connection.dialect.name), in_order(models.insights, rows))
+    insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, rows))
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
-    insert_rows(connection, FILE, in_order(insight_topics, topic_rows))
-    rollups.add(connection, _facts(new, numbers), _facts(old, numbers))
+    insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    rollups.update_counts(connection, _facts(new, numbers), _facts(old, numbers))
 
 
 @cache
-def _put(dialect: str) -> Any:
-    new = insert_or(dialect, models.insights)
-    renewed = {c.name: new.excluded[c.name] for c in models.insights.c if not c.primary_key}
-    return new.on_conflict_do_update(index_elements=list(models.insights.primary_key), set_=renewed)
+def _upsert(dialect: str) -> Any:
+    new = insert_on_conflict(dialect, models.insights)
+    values = {c.name: new.excluded[c.name] for c in models.insights.c if not c.primary_key}
+    return new.on_conflict_do_update(index_elements=list(models.insights.primary_key), set_=values)
 
 
-def remove(connection: Connection, conversations: Collection[int]) -> None:
-    """Delete the insights of these conversations (intake numbers) with their share of every count."""
+def delete_insights(connection: Connection, conversations: Collection[int]) -> None:
+    """Delete the insights of these conversations (intake numbers) and their share of every count."""
     old = _filed(connection, conversations)
-    numbers = _interned(connection, (slug for each in old for slug in each.slugs))
+    numbers = _intern_topics(connection, (slug for each in old for slug in each.slugs))
     _unfile(connection, old, numbers)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
-    rollups.add(connection, (), _facts(old, numbers))
+    rollups.update_counts(connection, (), _facts(old, numbers))
 
 
-def count_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
-    """Count conversations with these timestamps as skipped (1), or no longer so (-1).
+def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
+    """Count conversations with these timestamps as skipped (`sign` 1), or no longer (-1).
 
-    In a transaction with `put` or `remove` it comes after them.
+    In a transaction that also stores or deletes insights, call it afterwards.
     """
     facts = [Fact(SKIPPED_CONVERSATIONS, timestamp) for timestamp in timestamps]
-    rollups.add(connection, facts if sign > 0 else (), facts if sign < 0 else ())
+    rollups.update_counts(connection, facts if sign > 0 else (), facts if sign < 0 else ())
 
 
-def cached(connection: Connection, keys: Collection[bytes]) -> dict[bytes, Known]:
-    """The newest answer to each text that was analysed before, by its cache key."""
-    asked = sorted(keys)
-    known: dict[bytes, Known] = {}
-    for first in range(0, len(asked), LOOKED_UP):
-        some = asked[first : first + LOOKED_UP]
-        given = {f"key_{place}": key for place, key in enumerate(some + some[:1] * (LOOKED_UP - len(some)))}
-        known |= {row.cache_key: _known(row) for row in connection.execute(NEWEST, given).all()}
-    return known
+def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
+    """Look up the newest answer for each cache key that has one."""
+    wanted = sorted(keys)
+    found: dict[bytes, CachedAnswer] = {}
+    for first in range(0, len(wanted), LOOKED_UP):
+        chunk = wanted[first : first + LOOKED_UP]
+        padded = chunk + chunk[:1] * (LOOKED_UP - len(chunk))
+        parameters = {f"key_{place}": key for place, key in enumerate(padded)}
+        found |= {row.cache_key: _cached_answer(row) for row in connection.execute(NEWEST, parameters).all()}
+    return found
 
 
 def _newest() -> Select[Any]:
-    """The newest insight of each of LOOKED_UP keys, each found by itself: some texts come a million times."""
+    """Select the newest insight of each of LOOKED_UP keys, key by key, because some texts occur a million times."""
     keys = ", ".join(f"(:key_{place})" for place in range(LOOKED_UP))
     typed = [bindparam(f"key_{place}", type_=LargeBinary) for place in range(LOOKED_UP)]
-    # As text, because what SQLAlchemy makes of VALUES is compiled anew for every claim: 8 % of the engine's CPU.
-    asked = text(f"VALUES {keys}").bindparams(*typed).columns(column("column1", LargeBinary)).cte("asked")
+    # As text, because SQLAlchemy compiles its own VALUES again for every claim: 8 % of the engine's CPU.
+    wanted = text(f"VALUES {keys}").bindparams(*typed).columns(column("column1", LargeBinary)).cte("wanted")
     i = models.insights.alias("one")
-    of_key = select(i.c.conversation).where(i.c.cache_key == asked.c.column1)
-    newest = of_key.order_by(i.c.analysed_at.desc()).limit(literal_column("1")).correlate(asked)
-    numbers = select(newest.scalar_subquery()).select_from(asked)
+    of_key = select(i.c.conversation).where(i.c.cache_key == wanted.c.column1)
+    newest = of_key.order_by(i.c.analysed_at.desc()).limit(literal_column("1")).correlate(wanted)
+    numbers = select(newest.scalar_subquery()).select_from(wanted)
     return select(models.insights).where(models.insights.c.conversation.in_(numbers))
 
 
 LOOKED_UP = 64
-"""Keys in one statement, which is always the same one; fewer are filled up with the first."""
+"""Keys in one statement, whose SQL is always the same; a shorter list is padded with its first key."""
 NEWEST = _newest()
 
 
-def _known(row: Row[Any]) -> Known:
-    analysis = Analysis(row.score, row.confidence, clusters(row.clusters), row.reasoning, row.raw)
-    return Known(analysis, row.analyzer, row.model, row.partial)
+def _cached_answer(row: Row[Any]) -> CachedAnswer:
+    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
+    return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
 
 
-def clusters(stored: str) -> tuple[str, ...]:
-    """The slugs of the column `clusters`, the best first."""
+def parse_clusters(stored: str) -> tuple[str, ...]:
+    """Parse the column `clusters`: slugs, best first."""
     return tuple(json.loads(stored))
 
 
@@ -179,7 +180,7 @@ def _row(insight: Insight) -> dict[str, object]:
 # --- topics -------------------------------------------------------------------------------------------------
 
 
-def _filing(insight: Insight) -> _Filed:
+def _to_file(insight: Insight) -> _Filed:
     a = insight.analysis
     return _Filed(insight.conversation, insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters)
 
@@ -195,7 +196,9 @@ NUMBERS = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(bindpar
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
     rows = connection.execute(FILED, {"of": list(conversations)})
-    return [_Filed(n, at, sentiment, sure, score, clusters(s)) for n, at, sentiment, sure, score, s in rows]
+    return [
+        _Filed(n, at, sentiment, sure, score, parse_clusters(s)) for n, at, sentiment, sure, score, s in rows
+    ]
 
 
 def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
@@ -228,19 +231,19 @@ def _unfile(connection: Connection, filed: Iterable[_Filed], numbers: dict[str, 
         connection.execute(delete(insight_topics).where(*this), rows)
 
 
-def _interned(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
-    """The number of each slug, given to it here where it is new."""
+def _intern_topics(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
+    """Return the number of each slug; new slugs are stored and get one."""
     wanted = set(slugs)
     known = topic_numbers(connection, wanted)
-    # Sorted, so that two processes that meet the same new topics wait for each other in one direction.
+    # Sorted, so that two processes that store the same new topics cannot deadlock.
     missing = sorted(wanted - known.keys())
     if missing:
-        statement = insert_or(connection.dialect.name, topics).on_conflict_do_nothing()
+        statement = insert_on_conflict(connection.dialect.name, topics).on_conflict_do_nothing()
         connection.execute(statement, [{"slug": slug} for slug in missing])
         known |= topic_numbers(connection, missing)
     return known
 
 
 def topic_numbers(connection: Connection, slugs: Collection[str]) -> dict[str, int]:
-    """The numbers of those topics that have one."""
+    """The numbers of the topics that are known."""
     return {row.slug: row.number for row in connection.execute(NUMBERS, {"named": list(slugs)})}

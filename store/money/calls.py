@@ -1,4 +1,4 @@
-"""The log of calls: an envelope each, without any conversation's text."""
+"""The log of calls: one row per call with usage, cost and outcome, without any conversation's text."""
 
 from sqlalchemy import Connection, bindparam, insert, update
 
@@ -29,7 +29,7 @@ FINISH = (
 def start(
     connection: Connection, *, provider: str, model: str, conversations: int, reserved: int, now: int
 ) -> int:
-    """Note a call before it leaves; gives its number."""
+    """Log a call before it is sent and return its number."""
     row = {
         "provider": provider,
         "model": model,
@@ -54,7 +54,7 @@ def finish(
     error: str | None = None,
     body: str | None = None,
 ) -> None:
-    """Note how a call ended. `body` only where it could not be parsed."""
+    """Log how a call ended. `body` is set only if it could not be parsed."""
     used = usage or Usage()
     values = {
         "finished_at": now,
@@ -73,7 +73,7 @@ def finish(
 
 
 def forget_bodies(connection: Connection, since: int) -> None:
-    """Forget what could not be read of every call from that moment on: any conversation since then may be in it."""
+    """Delete the unparsed bodies of all calls since then: they may contain any conversation received since."""
     c = grok_calls.c
     kept = update(grok_calls).where(c.body.is_not(None), c.started_at >= since)
     connection.execute(kept.values(body=None))

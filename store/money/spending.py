@@ -1,6 +1,6 @@
-"""What analysis costs: reserved before a call leaves, settled when it is known, never over the day's budget.
+"""The spending of each UTC day: costs are reserved before a call and recorded after it, within the budget.
 
-One row a UTC day. It is the last lock of every transaction that takes it.
+There is one row per day. A transaction locks it last.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 from core.clock import SECOND
 from domain.analysis import Usage
 from models import spending
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 
 DAY = 86_400 * SECOND
 _s = spending.c
@@ -39,7 +39,7 @@ SETTLE = (
 
 
 class CallKind(Enum):
-    """What a call is for: what summaries cost is counted once more by itself."""
+    """What a call is for. The cost of summaries is also counted separately."""
 
     ANALYSIS = "analysis"
     SUMMARY = "summary"
@@ -53,21 +53,21 @@ def day_of(moment: int) -> int:
 def reserve(
     connection: Connection, day: int, ticks: int, *, budget: int | None, kind: CallKind = CallKind.ANALYSIS
 ) -> bool:
-    """Set aside the most that a call can cost; False, and nothing is set aside, where the day's budget forbids."""
-    connection.execute(_begin(connection.dialect.name), {"day": day})
-    given: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is CallKind.SUMMARY)}
+    """Reserve the worst-case cost of a call. Return False, reserving nothing, if the day's budget does not cover it."""
+    connection.execute(_insert_day(connection.dialect.name), {"day": day})
+    parameters: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is CallKind.SUMMARY)}
     if budget is None:
-        return connection.execute(RESERVE, given).rowcount == 1
-    return connection.execute(RESERVE_WITHIN, {**given, "budget": budget}).rowcount == 1
+        return connection.execute(RESERVE, parameters).rowcount == 1
+    return connection.execute(RESERVE_WITHIN, {**parameters, "budget": budget}).rowcount == 1
 
 
 @cache
-def _begin(dialect: str) -> Any:
-    return insert_or(dialect, spending).on_conflict_do_nothing()
+def _insert_day(dialect: str) -> Any:
+    return insert_on_conflict(dialect, spending).on_conflict_do_nothing()
 
 
-def left(connection: Connection, day: int, budget: int) -> int:
-    """What of the day's budget is neither spent nor reserved, in ticks."""
+def remaining(connection: Connection, day: int, budget: int) -> int:
+    """The part of the day's budget that is neither spent nor reserved, in ticks."""
     s = spending.c
     used = connection.scalar(select(s.spent + s.reserved).where(s.day == day))
     return max(0, budget - (used or 0))
@@ -82,15 +82,17 @@ def record(
     usage: Usage,
     kind: CallKind = CallKind.ANALYSIS,
 ) -> None:
-    """Replace a reservation by what the call cost, on the day it was made."""
+    """Replace a reservation by the call's cost, on the day of the reservation."""
     used = {f"used_{name}": getattr(usage, name) for name in USED}
     of_summary = cost if kind is CallKind.SUMMARY else 0
-    given = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
-    connection.execute(SETTLE, given)
+    parameters = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
+    connection.execute(SETTLE, parameters)
 
 
-def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 0, skipped: int = 0) -> None:
-    """Count conversations that were asked about, answered from the cache, and spared by the prefilter."""
+def count_conversations(
+    connection: Connection, day: int, *, analysed: int = 0, cached: int = 0, skipped: int = 0
+) -> None:
+    """Add to the day's numbers of conversations: analysed by a call, answered from the cache, skipped."""
     if not (analysed or cached or skipped):
         return
     row = {"day": day, "analysed": analysed, "cached": cached, "skipped": skipped}
@@ -99,13 +101,13 @@ def count(connection: Connection, day: int, *, analysed: int = 0, cached: int = 
 
 @cache
 def _counted(dialect: str) -> Any:
-    new = insert_or(dialect, spending)
+    new = insert_on_conflict(dialect, spending)
     added = {name: _s[name] + new.excluded[name] for name in ("analysed", "cached", "skipped")}
     return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
-def days(connection: Connection, since: int) -> Sequence[Row[Any]]:
-    """The days from `since` on that have anything to tell, the newest first."""
+def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:
+    """List the days from `since` on that have a row, newest first."""
     return connection.execute(
         select(spending).where(spending.c.day >= since).order_by(spending.c.day.desc())
     ).all()

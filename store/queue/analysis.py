@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 from domain.text import Turn
 from models import FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
 from store.conversations import revisions, turns
-from store.conversations.revisions import Holding, Overtaken
+from store.conversations.revisions import GrownSinceClaim, LeasedConversation
 from store.insights import writing
 from store.insights.writing import Insight
 from store.money import spending
@@ -86,7 +86,7 @@ class Requeued:
 
 
 Outcome = Completed | Skipped | Failed | Requeued
-Held = Mapping[int, Holding]
+Held = Mapping[int, LeasedConversation]
 """Conversations that are held, by number."""
 
 
@@ -96,7 +96,7 @@ def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
     New ones, those to be asked again, and those whose holder died are all due alike.
     """
     rows = [Due(*row) for row in statements.DUE.rows(connection, {"now": now, "most": limit})]
-    said = turns.of(connection, {row.number: row.message_count for row in rows})
+    said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
     return [
         Job(
             number=row.number,
@@ -152,7 +152,7 @@ def settle(
     _skip(connection, [each for each in counted if isinstance(each, Skipped)], now)
     _fail(connection, [each for each in counted if isinstance(each, Failed)], now)
     _requeue(connection, [each for each in counted if isinstance(each, Requeued)])
-    revisions.queue_again(connection, [_overtaken(each, held[each.job.number]) for each in old])
+    revisions.requeue_grown(connection, [_overtaken(each, held[each.job.number]) for each in old])
     _count(connection, counted, now)
     return counted
 
@@ -160,7 +160,9 @@ def settle(
 def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
     """The rows of those conversations that are still held as they were when read, locked."""
     by_number = {job.number: job for job in jobs}
-    rows = (Holding(*row) for row in statements.HELD.rows(connection, {"numbers": sorted(by_number)}))
+    rows = (
+        LeasedConversation(*row) for row in statements.HELD.rows(connection, {"numbers": sorted(by_number)})
+    )
     return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
 
 
@@ -175,23 +177,23 @@ def _still_true(outcome: Outcome, held: Held, now: int) -> Outcome:
     return outcome
 
 
-def _overtaken(outcome: Outcome, row: Holding) -> Overtaken:
+def _overtaken(outcome: Outcome, row: LeasedConversation) -> GrownSinceClaim:
     read = outcome.job.message_count
     if not isinstance(outcome, Requeued):
-        return Overtaken(row, read, answered=True)
-    return Overtaken(row, read, False, outcome.run_at, outcome.failures, outcome.pack_limit)
+        return GrownSinceClaim(row, read, answered=True)
+    return GrownSinceClaim(row, read, False, outcome.run_at, outcome.failures, outcome.pack_limit)
 
 
 def _complete(connection: Connection, done: Sequence[Completed], now: int) -> None:
     if not done:
         return
     connection.execute(statements.COMPLETE, {"numbers": [each.job.number for each in done], "now": now})
-    writing.put(connection, [each.insight for each in done])
+    writing.store_insights(connection, [each.insight for each in done])
 
 
 def _skip(connection: Connection, skipped: Sequence[Skipped], now: int) -> None:
     _end(connection, SKIPPED, [(each.job, each.reason, each.job.failures) for each in skipped], now)
-    writing.count_skipped(connection, [each.job.timestamp for each in skipped], 1)
+    writing.adjust_skipped(connection, [each.job.timestamp for each in skipped], 1)
 
 
 def _fail(connection: Connection, failed: Sequence[Failed], now: int) -> None:
@@ -223,7 +225,9 @@ def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None
     done = [each.insight.cached for each in counted if isinstance(each, Completed)]
     skipped = sum(isinstance(each, Skipped) for each in counted)
     day = spending.day_of(now)
-    spending.count(connection, day, analysed=len(done) - sum(done), cached=sum(done), skipped=skipped)
+    spending.count_conversations(
+        connection, day, analysed=len(done) - sum(done), cached=sum(done), skipped=skipped
+    )
 
 
 def recover(connection: Connection, *, now: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from models import asking, conversations
-from store.engine.dialect import insert_or, insert_rows
+from store.engine.dialect import insert_on_conflict, insert_rows
 
 
 def _mine() -> ColumnElement[bool]:
@@ -51,7 +51,7 @@ def lead(
 
 @cache
 def _lead(dialect: str) -> Any:
-    new = insert_or(dialect, asking)
+    new = insert_on_conflict(dialect, asking)
     return new.on_conflict_do_update(
         index_elements=[asking.c.cache_key],
         set_={"lease": new.excluded.lease, "until": new.excluded.until},

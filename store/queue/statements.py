@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import Integer, bindparam, select, update
 
 from models import COMPLETED, PROCESSING, QUEUED, conversations
-from store.conversations.revisions import Holding
+from store.conversations.revisions import LeasedConversation
 from store.engine.prepared import Prepared, among
 
 
@@ -28,7 +28,7 @@ class Due(NamedTuple):
 
 
 JOB_COLUMNS = tuple(conversations.c[name] for name in Due._fields)
-HELD_COLUMNS = tuple(conversations.c[name] for name in Holding._fields)
+HELD_COLUMNS = tuple(conversations.c[name] for name in LeasedConversation._fields)
 # Of every ending: an ended row is nobody's, and a text's answer must not make it due again.
 ENDED = {"run_at": None, "lease": None, "waits_for": None, "waiting_since": None, "quiet_at": None}
 ANEW = ("run_at", "failures", "pack_limit", "error", "waits_for")

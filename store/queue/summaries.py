@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, or_, 
 
 from domain.summaries import Message, Part, Summary, from_json, to_json
 from models import COMPLETED, FAILED, PROCESSING, QUEUED, conversations, messages, summaries, summary_parts
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ def ask(connection: Connection, id_: str, *, now: int) -> bool:
     if conversation is None:
         return False
     new = {"conversation": conversation.number, "revision": conversation.revision}
-    statement = insert_or(connection.dialect.name, summaries).values(status=QUEUED, run_at=now, **new)
+    statement = insert_on_conflict(connection.dialect.name, summaries).values(
+        status=QUEUED, run_at=now, **new
+    )
     connection.execute(statement.on_conflict_do_nothing())
     mine = update(summaries).where(s.conversation == conversation.number)
     connection.execute(mine.where(s.run_at.is_not(None)).values(revision=conversation.revision))
@@ -158,7 +160,7 @@ def keep(connection: Connection, job: Job, part: Part, *, version: str, until: i
     """Keep what a call brought, and hold the summary until later; False, and nothing is kept, where it is lost."""
     if not renew(connection, job, until=until):
         return False
-    statement = insert_or(connection.dialect.name, summary_parts).values(
+    statement = insert_on_conflict(connection.dialect.name, summary_parts).values(
         conversation=job.conversation,
         first=part.first,
         last=part.last,

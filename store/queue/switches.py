@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select
 
 from models import switches
-from store.engine.dialect import insert_or
+from store.engine.dialect import insert_on_conflict
 
 ANALYSIS_PAUSED = "analysis_paused"
 
@@ -15,6 +15,6 @@ def is_on(connection: Connection, name: str) -> bool:
 
 def turn(connection: Connection, name: str, *, on: bool) -> None:
     """Turn the switch."""
-    statement = insert_or(connection.dialect.name, switches).values(name=name, is_on=on)
+    statement = insert_on_conflict(connection.dialect.name, switches).values(name=name, is_on=on)
     key = [switches.c.name]
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"is_on": on}))

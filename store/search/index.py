@@ -1,6 +1,6 @@
-"""The full-text index of messages: FTS5 on SQLite, `tsvector` with GIN on PostgreSQL, the same words in both.
+"""The full-text index of messages: FTS5 on SQLite, `tsvector` with GIN on PostgreSQL, with the same words.
 
-FTS5 knows a message by one number: its conversation's number * 65,536 + its position.
+In FTS5 the rowid of a message is its conversation's number * 65,536 + its position.
 """
 
 import json
@@ -32,7 +32,7 @@ ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A message and the words under which it is found."""
+    """A message's entry in the index: the words under which it is found."""
 
     conversation: int
     """Intake number."""
@@ -40,34 +40,34 @@ class IndexEntry:
     words: Sequence[str]
 
 
-def entry(conversation: int, position: int, said: str, author: str | None) -> IndexEntry:
-    """What the index holds of a message."""
+def entry(conversation: int, position: int, text: str, author: str | None) -> IndexEntry:
+    """Build the index entry of a message."""
     return IndexEntry(
-        conversation, position, [*indexed(said), *([] if author is None else [written_by(author)])]
+        conversation, position, [*indexed(text), *([] if author is None else [written_by(author)])]
     )
 
 
 def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
-    """Make messages be found that are not in the index yet."""
+    """Add messages that are not in the index yet."""
     of_postgresql = connection.dialect.name == "postgresql"
     rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in entries]
     if rows:
         connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
 
 
-def waiting(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` messages that are not in the index, the oldest conversation's first and in order.
+def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
+    """List up to `limit` messages that are not in the index, oldest conversation first and in order.
 
-    Rows of `conversation`, `position`, `text` and `author`.
+    Rows have `conversation`, `position`, `text` and `author`.
     """
     c, m = conversations.c, messages.c
-    rest = (m.conversation == c.number) & (m.position > c.indexed)
-    some = select(*ENTRY_COLUMNS).join_from(conversations, messages, rest)
-    return connection.execute(some.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
+    unindexed = (m.conversation == c.number) & (m.position > c.indexed)
+    found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
+    return connection.execute(found.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
 
 
-def catch_up(connection: Connection, entries: Sequence[IndexEntry]) -> None:
-    """Index messages that were waiting, unless somebody has meanwhile, or has deleted them."""
+def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> None:
+    """Index messages of `list_unindexed`, except those that were indexed or deleted in the meantime."""
     c = conversations.c
     first = {each.conversation: each.position for each in reversed(entries)}
     last = {each.conversation: each.position for each in entries}
@@ -84,46 +84,46 @@ def catch_up(connection: Connection, entries: Sequence[IndexEntry]) -> None:
 
 
 def remove(connection: Connection, numbers: Collection[int], *, after: int) -> None:
-    """Take the messages with positions over `after` of these conversations out of the index."""
+    """Remove the messages of these conversations with positions above `after` from the index."""
     if connection.dialect.name == "postgresql":
         connection.execute(REMOVE_VECTORS, {"numbers": list(numbers), "after": after})
         return
     c, m = conversations.c, messages.c
-    there = (m.conversation == c.number) & (m.position <= c.indexed)
-    some = select(*ENTRY_COLUMNS).join_from(conversations, messages, there)
-    rows = connection.execute(some.where(c.number.in_(numbers), m.position > after)).all()
+    in_index = (m.conversation == c.number) & (m.position <= c.indexed)
+    found = select(*ENTRY_COLUMNS).join_from(conversations, messages, in_index)
+    rows = connection.execute(found.where(c.number.in_(numbers), m.position > after)).all()
     if rows:
-        # FTS5 has kept no text: it has to be told under which words the message is.
+        # The FTS5 table is contentless, so a deletion must name the words of the message.
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
 
 
-def matches(
+def matching_messages(
     connection: Connection,
     phrases: Sequence[Phrase],
     author: str | None = None,
     *,
     among: Sequence[int] | None = None,
 ) -> Subquery:
-    """The messages, of these conversations where they are given, that contain every phrase, by that author.
+    """Select the messages by the author that contain all phrases, optionally only in the conversations `among`.
 
-    Rows of `conversation` and `position`. There has to be a phrase.
+    Rows have `conversation` and `position`. There must be at least one phrase.
     """
     statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
     found = _found(connection, statements, phrases, author, among)
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
-def chats(
+def matching_chats(
     connection: Connection,
     phrases: Sequence[Phrase],
     author: str | None = None,
     *,
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
-    """The numbers of the conversations, of these where they are given, with such a message, rising."""
+    """The numbers of the conversations with a matching message, ascending, optionally only of those `among`."""
     if connection.dialect.name == "postgresql":
         return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
-    # As one text: 50,000 rows would be as many objects twice over.
+    # As one text: 50,000 rows would create twice as many objects.
     numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
 
@@ -135,8 +135,8 @@ def _found(
     author: str | None,
     among: Sequence[int] | None,
 ) -> TextClause:
-    """The first of the statements, or the second, for those `among` some."""
-    words = {"query": query(connection, phrases, author)}
+    """Bind the first of the statements, or the second if the search is limited to the conversations `among`."""
+    words = {"query": match_expression(connection, phrases, author)}
     if among is None:
         return text(statements[0]).bindparams(**words)
     if connection.dialect.name == "postgresql":
@@ -145,19 +145,19 @@ def _found(
     return text(statements[1]).bindparams(**words, among=json.dumps([*among]))
 
 
-def query(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
-    """What is looked for, in the database's own language."""
+def match_expression(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
+    """The phrases and the author as a match expression in the database's own syntax."""
     wanted = phrases if author is None else [*phrases, (written_by(author),)]
     if connection.dialect.name == "postgresql":
         return " & ".join(f"({' <-> '.join(map(_quoted, phrase))})" for phrase in wanted)
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in wanted)
 
 
-# --- each database's own ------------------------------------------------------------------------------------
+# --- SQL of each database -----------------------------------------------------------------------------------
 
 ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
 REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
-# With bounds as well: FTS5 leaps to the first and ends at the last.
+# With bounds as well, because FTS5 then seeks to the first and stops at the last.
 AMONG_DOCUMENTS = (
     " AND rowid >= (SELECT min(value) << 16 FROM json_each(:among))"
     " AND rowid < (SELECT (max(value) + 1) << 16 FROM json_each(:among))"
@@ -172,13 +172,13 @@ ADD_VECTOR = text(
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
 )
 REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
-# What is best depends on how common the words and how many the conversations are: a plan for all of them took 1 s for
-# twenty conversations that take 15 ms. To plan everything anew costs pages of insights 4 to 6 ms, so only this does.
+# The best plan depends on how common the words are and on the number of conversations: a generic plan took 1 s for
+# twenty conversations that take 15 ms. Custom plans everywhere would cost pages of insights 4 to 6 ms.
 PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
 FIND_VECTORS = (
     "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)",
-    # `OFFSET 0` has PostgreSQL read the messages of each conversation. Left to itself it looked up all that a word
-    # is in, 40 ms for one of a hundredth of all messages.
+    # `OFFSET 0` makes PostgreSQL read the messages of each conversation. Otherwise it looked up all messages with a
+    # word: 40 ms for a word in a hundredth of all messages.
     "SELECT conversation, position FROM unnest(CAST(:among AS bigint[])) AS among (number) CROSS JOIN LATERAL"
     " (SELECT conversation, position, words FROM search WHERE conversation = number OFFSET 0) AS theirs"
     " WHERE words @@ CAST(:query AS tsquery)",
@@ -186,8 +186,8 @@ FIND_VECTORS = (
 CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
     " WHERE words @@ CAST(:query AS tsquery)",
-    # `conversation = ANY(:among)` made it read the whole index of a common word, and look for each number in the
-    # other as well: 228 ms for 7,500 conversations that take 55 so, and 52 for 300 that take 2.
+    # `conversation = ANY(:among)` made PostgreSQL read all entries of a common word and also look up each number:
+    # 228 ms for 7,500 conversations that take 55 this way, and 52 ms for 300 that take 2.
     "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
     " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
 )
@@ -207,5 +207,5 @@ def _as_vector(entry: IndexEntry) -> dict[str, Any]:
 
 
 def _quoted(word: str) -> str:
-    # A word is letters and digits, so that there is nothing in it to escape.
+    # Words consist of letters and digits, so nothing needs escaping.
     return f"'{word}'"

@@ -30,7 +30,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ingest.progress import Meter
+from client.progress import Meter
 from llm.canary import CANARY
 from llm.prices import TICKS_PER_USD
 from tests.fake_grok.server import KEY

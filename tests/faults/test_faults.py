@@ -331,12 +331,12 @@ async def test_a_server_that_takes_no_schema_is_asked_without_one(database_url: 
 LOW, SCORE, CONFIDENCE = "is outside [-1, 1]", "sentiment_score", "confidence"
 ROWS: tuple[tuple[str | None, dict[str, Any]], ...] = (
     (None, {"kind": "twice"}),
-    ("its id came twice with different values", {"kind": "twice_differently"}),
+    ("two different rows for the same id", {"kind": "twice_differently"}),
     ("no row in the answer", {"kind": "missing"}),
     ("no row in the answer", {"kind": "fields", "fields": {"conversation_id": None}}),
     ("no row in the answer", {"kind": "fields", "fields": {"conversation_id": "conv_1"}}),
     (f"{SCORE} is missing", {"kind": "fields", "fields": {SCORE: None}}),
-    (f"{SCORE} is no number", {"kind": "fields", "fields": {SCORE: True}}),
+    (f"{SCORE} must be a number", {"kind": "fields", "fields": {SCORE: True}}),
     (f"{SCORE} {LOW}", {"kind": "fields", "fields": {SCORE: math.nan}}),
     (f"{SCORE} {LOW}", {"kind": "fields", "fields": {SCORE: -math.inf}}),
     (f"{SCORE} {LOW}", {"kind": "fields", "fields": {SCORE: 10**400}}),
@@ -344,8 +344,8 @@ ROWS: tuple[tuple[str | None, dict[str, Any]], ...] = (
     (f"{CONFIDENCE} is outside [0, 1]", {"kind": "fields", "fields": {CONFIDENCE: math.nan}}),
     (f"{CONFIDENCE} is outside [0, 1]", {"kind": "fields", "fields": {CONFIDENCE: 95}}),
     ("clusters is missing", {"kind": "fields", "fields": {"clusters": None}}),
-    ("clusters is no list", {"kind": "fields", "fields": {"clusters": "delay"}}),
-    ("clusters names no topic", {"kind": "fields", "fields": {"clusters": [None, 3, ""]}}),
+    ("clusters must be a list", {"kind": "fields", "fields": {"clusters": "delay"}}),
+    ("clusters must name a topic", {"kind": "fields", "fields": {"clusters": [None, 3, ""]}}),
     ("reasoning is missing", {"kind": "fields", "fields": {"reasoning": " "}}),
     ("the row is too long", {"kind": "fields", "fields": {"reasoning": "x" * 70_000}}),
 )

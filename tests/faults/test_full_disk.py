@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import database
-from api.errors import Code, to_api_error
+from api.errors import to_api_error
+from schemas import Code
 from store.conversations import storage
 from store.engine.disk import under
 from tests.fake_grok.server import KEY
@@ -31,7 +32,7 @@ from tests.support.serving import eventually
 from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"
-FULL = "storage is full: intake stands still"
+FULL = "storage is full: intake has stopped"
 WAITS = "results wait to be stored"
 
 
@@ -112,7 +113,7 @@ async def reasons(service: Service) -> list[str]:
 
 
 async def waits(service: Service, *others: str) -> Json | None:
-    """How the service is, once results wait to be stored, for these reasons too."""
+    """How the service is, once results are waiting to be stored, for these reasons too."""
     health = await service.get("/health")
     return health if {WAITS, *others} <= {*health["reasons"]} else None
 

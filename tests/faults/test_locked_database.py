@@ -38,7 +38,7 @@ async def callers(service: Service) -> list[httpx.Response]:
     return await asyncio.gather(*posts, *bulks, *deletions)
 
 
-async def in_trouble(service: Service, why: str = "the database takes no writes") -> Json | None:
+async def in_trouble(service: Service, why: str = "the database accepts no writes") -> Json | None:
     health: Json = (await service.http.get("/health")).json()
     return health if why in health["reasons"] else None
 
@@ -84,7 +84,7 @@ async def test_a_summary_that_cannot_be_stored_is_stored_when_the_lock_is_gone(
         assert (await summarize(service, "chat-1", wait=0)).status_code == 202
         await eventually(lambda: any(call.kind == "summary" for call in grok.calls))
         async with locked(database_url, "summaries"):
-            held = await eventually(lambda: in_trouble(service, "results wait to be stored"))
+            held = await eventually(lambda: in_trouble(service, "results are waiting to be stored"))
         found = await service.get("/chats/chat-1/summary", wait=30)
 
     assert held["status"] != "ok"

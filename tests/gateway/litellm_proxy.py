@@ -70,7 +70,8 @@ def litellm_proxy(folder: Path, upstream: str, *, custom_auth: bool) -> Iterator
 
 
 def _config(upstream: str, *, custom_auth: bool) -> dict[str, Any]:
-    one_call = {"max_budget": 1e-9, "budget_duration": "1d"}
+    # Less than a call costs. Smaller, and JSON writes 1e-05, which YAML reads as a text: no budget at all.
+    one_call = {"max_budget": 0.0001, "budget_duration": "1d"}
     models = [_model(MODEL, upstream), _model("limited", upstream, rpm=1)]
     models.append(_model("budgeted", upstream, **one_call))
     auth = {"custom_auth": "custom_auth.user_api_key_auth"} if custom_auth else {}

@@ -145,7 +145,7 @@ async def test_many_posts_at_once_are_all_stored_in_the_order_of_each(service: S
         (said(user_id=""), "user_id: must have at least 1 character"),
         (said(conversation_id="a/b"), "conversation_id: "),
         (said(message_id="#7"), "message_id: "),
-        (said(timestamp="yesterday"), "timestamp: not an ISO 8601 time"),
+        (said(timestamp="yesterday"), "timestamp: must be an ISO 8601 time"),
         (said("a\0b"), "message_content: U+0000 is not allowed"),
         ("text", "must be a JSON object"),
         (7, "must be a JSON object"),
@@ -190,7 +190,7 @@ async def test_a_chat_does_not_grow_for_ever(service: Service) -> None:
     await send(service, said(conversation_id="c"))
     full = await send(service, said(conversation_id="c"), 409)
 
-    text = "A chat may have 50,000 messages, and this one would have more"
+    text = "A chat may have at most 50,000 messages"
     assert alone == {"error": "conflict", "details": [{"index": 1, "error": text}]}
     assert full == {"error": "conflict", "details": text}
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from core import cpus
 from domain.topics import BUILT_IN
 from llm.offline.analyzer import OfflineAnalyzer
-from store.engine.readers import Threads
+from store.engine.readers import ThreadReaders
 from tests.support.service import POSTS, Process, address
 from tests.support.serving import eventually
 
@@ -53,7 +53,7 @@ def on_one_cpu() -> Iterator[None]:
 
 
 async def test_a_reader_runs_wherever_it_might_have_run_at_first() -> None:
-    readers = Threads(create_engine("sqlite://"), 1, patience=5)
+    readers = ThreadReaders(create_engine("sqlite://"), 1, patience=5)
     with closing(readers), on_one_cpu():
         assert await readers.read(lambda _: os.sched_getaffinity(0)) == EVERYWHERE
 

@@ -22,8 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from starlette.requests import ClientDisconnect
 
-from api.errors import COME_AGAIN, STATUS, ApiError, Code, documented, install, to_api_error
+from api.errors import RETRYABLE, STATUS, ApiError, documented, install, to_api_error
 from api.problems import MAX_DETAILS, describe
+from schemas import Code
 from store.engine.faults import database_fault
 from tests.support.log_lines import Lines, captured
 from tests.support.serving import served
@@ -99,7 +100,7 @@ def lines() -> Iterator[Lines]:
 def test_each_code_has_its_status_and_the_envelope(client: httpx.Client, code: Code) -> None:
     answer = client.get(f"/errors/{code}")
 
-    wait = {"retry_after": 1} if STATUS[code] in COME_AGAIN else {}
+    wait = {"retry_after": 1} if STATUS[code] in RETRYABLE else {}
     assert answer.status_code == STATUS[code]
     assert answer.json() == {"error": code.value, "details": "because"} | wait
     assert answer.headers["content-type"] == "application/json"

@@ -309,13 +309,13 @@ async def test_no_fault_repeats_a_conversation_or_the_key(client: GrokClient, fa
     ("kind", "how", "reason"),
     [
         ("missing", {}, "no row in the answer"),
-        ("twice_differently", {}, "its id came twice with different values"),
+        ("twice_differently", {}, "two different rows for the same id"),
         ("fields", {"fields": {"sentiment_score": None}}, "sentiment_score is missing"),
         ("fields", {"fields": {"sentiment_score": float("nan")}}, "sentiment_score is outside [-1, 1]"),
         ("fields", {"fields": {"sentiment_score": 5}}, "sentiment_score is outside [-1, 1]"),
-        ("fields", {"fields": {"confidence": "high"}}, "confidence is no number"),
+        ("fields", {"fields": {"confidence": "high"}}, "confidence must be a number"),
         ("fields", {"fields": {"confidence": float("inf")}}, "confidence is outside [0, 1]"),
-        ("fields", {"fields": {"clusters": []}}, "clusters names no topic"),
+        ("fields", {"fields": {"clusters": []}}, "clusters must name a topic"),
         ("fields", {"fields": {"reasoning": " "}}, "reasoning is missing"),
     ],
 )

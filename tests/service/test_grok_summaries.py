@@ -15,7 +15,7 @@ from domain.analysis import BatchFault, Invalid, ProviderFault, storable
 from domain.summaries import Material, Merge, Message, Part, Stretch, Summary
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
-from llm.summary_answers import draft
+from llm.summary_answers import draft_text
 from llm.summary_prompts import request_body
 from tests.fake_grok.faults import SUMMARY_FAULTS
 from tests.fake_grok.server import KEY, FakeGrok
@@ -236,7 +236,7 @@ async def test_a_summary_is_heard_while_it_is_written_and_is_the_same(
     assert streamed.usage.cost_ticks
     assert len(on_draft) > 1
     assert on_draft[-1] == whole.raw
-    drafts = list(dict.fromkeys(draft(each) for each in on_draft))
+    drafts = list(dict.fromkeys(draft_text(each) for each in on_draft))
     assert drafts[0] == ""
     assert drafts[-1] == "Messages 1 to 5."
     assert all(later.startswith(earlier) for earlier, later in pairwise(drafts))
@@ -266,6 +266,6 @@ async def test_what_goes_wrong_with_a_stream_goes_wrong_as_with_any_answer(
 def test_a_draft_is_the_beginning_of_the_text(text: str, length: int) -> None:
     content = json.dumps({"summary": text, "keywords": ["parcel"]}, ensure_ascii=False)
 
-    assert storable(text).startswith(draft(content[:length]))
-    assert draft(content) == storable(text)
-    assert draft("[" + content) == draft("3") == draft('{"summary": 3}') == ""
+    assert storable(text).startswith(draft_text(content[:length]))
+    assert draft_text(content) == storable(text)
+    assert draft_text("[" + content) == draft_text("3") == draft_text('{"summary": 3}') == ""

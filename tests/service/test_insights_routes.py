@@ -67,7 +67,7 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
         )
         store_skipped(connection, [at])
         given = an_insight(7, at, an_analysis(-6_500, 90), author="customer123", analysed_at=NOON + 500_000)
-        writing.put(connection, [given])
+        writing.store_insights(connection, [given])
 
     await api.fill(fill)
 
@@ -136,7 +136,7 @@ async def test_a_cursor_leaves_out_nothing_when_rows_come_and_are_analysed_again
     first = await api.get("insights", **WINDOW, limit=5)
     await api.fill(lambda connection: store(connection, [an_insight(99, NOON - 1)]))
     again = an_insight(8, NOON - 8 * (A_DAY // 11), an_analysis(9_000), revision=2, analysed_at=NOON + 9)
-    await api.fill(lambda connection: writing.put(connection, [again]))
+    await api.fill(lambda connection: writing.store_insights(connection, [again]))
 
     rest = await api.get("insights", cursor=first["metadata"]["next_cursor"])
 
@@ -202,7 +202,7 @@ async def test_a_dialogue_is_shown_as_its_transcript(api: Api) -> None:
         for position, role, said in roles:
             row = {"conversation": 3, "position": position, "role": role, "text": said}
             connection.execute(insert(messages).values(row))
-        writing.put(connection, [an_insight(3)])
+        writing.store_insights(connection, [an_insight(3)])
 
     await api.fill(fill)
     answer = await api.get("insights/recent", limit=1)
@@ -224,7 +224,7 @@ async def test_of_a_long_text_the_first_2000_characters_are_shown(api: Api) -> N
         ]
         connection.execute(insert(messages), turns)
         store_conversation(connection, 4, NOON - 4, "c" * 20_000, is_chat=True)
-        writing.put(connection, [an_insight(number, NOON - number) for number in range(1, 5)])
+        writing.store_insights(connection, [an_insight(number, NOON - number) for number in range(1, 5)])
 
     await api.fill(fill)
     one, two, three, four = (await api.get("insights", **WINDOW))["insights"]

@@ -24,7 +24,7 @@ import uvicorn
 from sqlalchemy.engine import URL, make_url
 
 import database
-from api.server import GARBAGE, OPEN_FILES, Server, server_config
+from api.server import GC_THRESHOLDS, OPEN_FILES, Server, server_config
 from core.settings import Settings
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
@@ -423,7 +423,7 @@ async def test_what_lives_as_long_as_the_process_is_not_looked_through_for_garba
         await server.startup()
         assert gc.isenabled()
         assert gc.get_freeze_count() > len(sys.modules)
-        assert gc.get_threshold() == GARBAGE
+        assert gc.get_threshold() == GC_THRESHOLDS
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)

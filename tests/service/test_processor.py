@@ -119,9 +119,9 @@ async def test_a_missing_row_is_asked_again_and_then_given_up(database_url: URL,
 
 INVALID = {
     "sentiment_score is outside [-1, 1]": {"sentiment_score": 1.5},
-    "sentiment_score is no number": {"sentiment_score": "bad"},
+    "sentiment_score must be a number": {"sentiment_score": "bad"},
     "confidence is outside [0, 1]": {"confidence": 1.2},
-    "clusters names no topic": {"clusters": ["!!"]},
+    "clusters must name a topic": {"clusters": ["!!"]},
     "reasoning is missing": {"reasoning": None},
 }
 
@@ -139,7 +139,7 @@ async def test_an_invalid_row_fails_with_the_reason_and_spares_its_neighbours(
         failed = (await service.metrics())['conversations_failed_total{reason="invalid_row"}']
 
     errors = [view["error"] for view in views[: len(wrong) + 1]]
-    assert errors == [*INVALID, "its id came twice with different values"]
+    assert errors == [*INVALID, "two different rows for the same id"]
     assert {view["status"] for view in views[len(wrong) + 1 :]} == {"completed"}
     assert {grok.sent[each] for each in wrong} == {2}
     assert failed == len(wrong) + 1

@@ -191,7 +191,7 @@ async def test_who_is_not_there_is_not_found(database_url: URL, grok: Grok) -> N
 
     assert {answer.status_code for answer in answers} == {404}
     assert {answer.json()["error"] for answer in answers} == {"not_found"}
-    assert answers[3].json()["details"] == "No summary of this chat was asked for"
+    assert answers[3].json()["details"] == "No summary of this chat was requested"
 
 
 BAD: list[tuple[Json, str]] = [

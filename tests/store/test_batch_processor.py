@@ -11,7 +11,7 @@ from database import Database
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
-from tests.service.test_outbound import Scripted
+from tests.service.test_paid_gateway import Scripted
 from tests.support.rows import NOW, POLICY, new, stored, take_in
 from tests.support.serving import eventually
 from worker.accounting import Accounting
@@ -57,7 +57,7 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
     writers = Hesitant(db.writers)
     gateway = Watched(Hold(lambda: NOW))
     processor = BatchProcessor(
-        Database(db.readers, writers),
+        Database(db.readers, writers, db.background),
         gateway,
         BatchSize.fixed(5),
         POLICY,

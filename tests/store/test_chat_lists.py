@@ -11,8 +11,8 @@ from sqlalchemy.engine import URL
 
 from api.views.chats import chat_list_view
 from database import Database
-from domain.search_words import wanted
-from store.conversations.chat_lists import SHOWN_PARTICIPANTS, Asked, ChatList, page
+from domain.search_words import phrases_in
+from store.conversations.chat_lists import SHOWN_PARTICIPANTS, ChatFilter, ChatList, list_chats
 from store.conversations.intake import NewMessage
 from tests.store.test_search import index_all
 from tests.support.chat_data import added, said
@@ -160,7 +160,7 @@ async def test_participants_are_shown_up_to_a_hundred(db: Database) -> None:
         added(connection, *[said("c", author=f"u{at}") for at in range(150)], said("d", author="v"))
         take_in(connection, new("nobody"))
 
-        found = page(connection, Asked(), offset=0, limit=9)
+        found = list_chats(connection, ChatFilter(), offset=0, limit=9)
 
         assert (found.total, found.total_is_exact) == (3, True)
         assert [(chat.row.id, len(chat.participants)) for chat in found.chats] == [
@@ -231,9 +231,9 @@ async def test_a_list_is_what_looking_at_every_message_would_give(
         index_all(connection)
         for chat, who, text, number in some:
             added(connection, said(chat, text, author=who, timestamp=None if number is None else day(number)))
-        asked = Asked(author, start, end, None if keyword is None else wanted(keyword))
+        asked = ChatFilter(author, start, end, None if keyword is None else phrases_in(keyword))
 
-        found = page(connection, asked, offset=0, limit=100)
+        found = list_chats(connection, asked, offset=0, limit=100)
 
         by_chat = {f"t{at}": [each] for at, each in enumerate(taken_in)} | {
             chat: [each for each in some if each[0] == chat]
@@ -242,7 +242,7 @@ async def test_a_list_is_what_looking_at_every_message_would_give(
         expected = [chat for chat, said in by_chat.items() if any(meets(each) for each in said)]
         assert [chat.row.id for chat in found.chats] == expected[::-1]
         assert (found.total, found.total_is_exact) == (len(expected), True)
-        second = page(connection, asked, offset=1, limit=1, counted=counted)
+        second = list_chats(connection, asked, offset=1, limit=1, counted=counted)
         assert [chat.row.id for chat in second.chats] == expected[::-1][1:2]
         assert second.total_is_exact or 2 < second.total <= len(expected)
         assert second.total == len(expected) or not second.total_is_exact

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from core.errors import ConcurrentCreation
 from database import Database
 from models import conversations, messages, participants
 from store.conversations import chats
-from store.conversations.chats import Full, MessageConflict, Placed, PostedMessage, PostOutcome
+from store.conversations.chats import ChatTooLong, MessageConflict, PlacedMessage, PostedMessage, PostOutcome
 from store.conversations.intake import Conflict, NewMessage, accept
-from store.conversations.records import get, remove, shorten
+from store.conversations.records import delete_conversation, delete_last_messages, get_conversation
 from tests.support.chat_data import QUIET, added, post, said, talk, turns
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import LATE, NOW, new, statuses, stored, take_in
@@ -89,7 +90,7 @@ async def test_the_same_message_again_is_a_duplicate_and_changes_nothing(db: Dat
 
         again = added(connection, said("c", message_id="m", timestamp=NOW - 1), now=NOW + 99)
 
-        assert again == [Placed(1, "m", created=False)]
+        assert again == [PlacedMessage(1, "m", created=False)]
         assert stored(connection, "c") == before
 
     await tried(db, play)
@@ -128,11 +129,11 @@ async def test_a_clash_is_its_posts_own(db: Database) -> None:
             [said("c", "two"), said("c", "one", message_id="m")],
         ]
 
-        first, second, third = chats.post(connection, posts, now=NOW, quiet=QUIET)
+        first, second, third = chats.add_messages(connection, posts, now=NOW, quiet=QUIET)
 
-        assert first == [Placed(1, "m", created=True)]
+        assert first == [PlacedMessage(1, "m", created=True)]
         assert second == MessageConflict([0])
-        assert third == [Placed(2, "#2", created=True), Placed(1, "m", created=False)]
+        assert third == [PlacedMessage(2, "#2", created=True), PlacedMessage(1, "m", created=False)]
         assert [each.text for each in turns(connection, "c")] == ["one", "two"]
         assert stored(connection, "c").revision == 1
 
@@ -142,8 +143,8 @@ async def test_a_clash_is_its_posts_own(db: Database) -> None:
 async def test_an_id_is_known_in_its_own_chat_only(db: Database) -> None:
     def play(connection: Connection) -> None:
         assert added(connection, said("c", "one", message_id="m"), said("d", "other", message_id="m")) == [
-            Placed(1, "m", created=True),
-            Placed(1, "m", created=True),
+            PlacedMessage(1, "m", created=True),
+            PlacedMessage(1, "m", created=True),
         ]
 
     await tried(db, play)
@@ -158,7 +159,7 @@ async def test_a_text_that_is_answered_becomes_a_chat(db: Database) -> None:
 
         [placed] = added(connection, said("c", "Sorry!", author="agent", role="support_agent"), now=NOW + 5)
 
-        assert placed == Placed(2, "#2", created=True)
+        assert placed == PlacedMessage(2, "#2", created=True)
         row = stored(connection, "c")
         assert (row.is_chat, row.message_count, row.revision, row.author) == (True, 2, 2, "someone")
         assert (row.timestamp, row.said_from, row.said_until) == (NOW - 3, NOW - 3, NOW + 5)
@@ -185,7 +186,7 @@ async def test_a_dialogue_goes_on_where_it_ended(db: Database) -> None:
             connection, said("c", "Hi", author="x", message_id="m1"), said("c", "Late", author="x")
         )
 
-        assert answer == [Placed(1, "m1", created=False), Placed(3, "#3", created=True)]
+        assert answer == [PlacedMessage(1, "m1", created=False), PlacedMessage(3, "#3", created=True)]
         assert stored(connection, "c").indexed == 0, "its older messages come first"
         rows = connection.execute(select(participants))
         assert [(each.author, each.position) for each in rows] == [("x", 1)]
@@ -211,11 +212,11 @@ async def test_a_full_chat_takes_no_more_and_still_knows_what_it_has(db: Databas
         row = conversations.c.id == "c"
         connection.execute(conversations.update().where(row).values(message_count=49_999, indexed=49_999))
 
-        assert post(connection, said("c"), said("d"), said("c")) == Full(2)
+        assert post(connection, said("c"), said("d"), said("c")) == ChatTooLong(2)
         assert [*statuses(connection)] == ["c"]
-        assert added(connection, said("c")) == [Placed(50_000, "#50000", created=True)]
-        assert post(connection, said("c")) == Full(0)
-        assert added(connection, said("c", message_id="m")) == [Placed(1, "m", created=False)]
+        assert added(connection, said("c")) == [PlacedMessage(50_000, "#50000", created=True)]
+        assert post(connection, said("c")) == ChatTooLong(0)
+        assert added(connection, said("c", message_id="m")) == [PlacedMessage(1, "m", created=False)]
 
     await tried(db, play)
 
@@ -225,14 +226,14 @@ async def test_a_long_chat_goes_in_steps_from_its_end(db: Database) -> None:
         talk(connection, "c", 250)
         before = stored(connection, "c")
 
-        assert shorten(connection, "c")
+        assert delete_last_messages(connection, "c")
         assert stored(connection, "c").message_count == len(turns(connection, "c")) == 150
-        assert shorten(connection, "c")
-        assert not shorten(connection, "c")
+        assert delete_last_messages(connection, "c")
+        assert not delete_last_messages(connection, "c")
         assert stored(connection, "c").message_count == len(turns(connection, "c")) == 50
         assert stored(connection, "c").number == before.number
-        assert remove(connection, "c")
-        assert not remove(connection, "c")
+        assert delete_conversation(connection, "c")
+        assert not delete_conversation(connection, "c")
         for table in (conversations, messages, participants):
             assert connection.scalar(select(func.count()).select_from(table)) == 0
 
@@ -243,8 +244,8 @@ async def test_nobody_shortens_what_is_short_or_is_not_there(db: Database) -> No
     def play(connection: Connection) -> None:
         talk(connection, "c", 100)
 
-        assert not shorten(connection, "c")
-        assert not shorten(connection, "d")
+        assert not delete_last_messages(connection, "c")
+        assert not delete_last_messages(connection, "d")
         assert len(turns(connection, "c")) == 100
 
     await tried(db, play)
@@ -254,7 +255,7 @@ async def test_a_chat_in_one_piece_is_its_first_thousand_messages(db: Database) 
     def play(connection: Connection) -> None:
         talk(connection, "c", 1_001)
 
-        found = get(connection, "c")
+        found = get_conversation(connection, "c")
 
         assert found is not None
         assert [each.position for each in found.messages] == [*range(1, 1_001)]
@@ -273,7 +274,7 @@ class Model:
 
     def post(self, some: list[PostedMessage]) -> PostOutcome:
         drafts = {chat: list(held) for chat, held in self.chats.items()}
-        placed: list[Placed] = []
+        placed: list[PlacedMessage] = []
         clashes: list[int] = []
         for index, each in enumerate(some):
             held = drafts.setdefault(each.chat, [])
@@ -285,7 +286,9 @@ class Model:
             if not known:
                 held.append(each.message)
             position = known[0] if known else len(held)
-            placed.append(Placed(position, each.message.message_id or f"#{position}", created=not known))
+            placed.append(
+                PlacedMessage(position, each.message.message_id or f"#{position}", created=not known)
+            )
         if clashes:
             return MessageConflict(clashes)
         self.chats.update(drafts)
@@ -312,7 +315,9 @@ async def test_whatever_is_posted_positions_have_no_gaps_and_no_id_is_there_twic
     def play(connection: Connection) -> None:
         model = Model()
         for group in groups:
-            assert chats.post(connection, group, now=NOW, quiet=QUIET) == [model.post(some) for some in group]
+            assert chats.add_messages(connection, group, now=NOW, quiet=QUIET) == [
+                model.post(some) for some in group
+            ]
             held = {chat: some for chat, some in model.chats.items() if some}
             assert {*statuses(connection)} == {*held}
             for chat, some in held.items():
@@ -351,8 +356,8 @@ async def test_racing_writers_leave_no_gap(database_url: URL) -> None:
         for raced in range(100):
             try:
                 async with engine.begin() as connection:
-                    await connection.run_sync(chats.post, [some], now=NOW, quiet=QUIET)
-            except chats.Raced:
+                    await connection.run_sync(chats.add_messages, [some], now=NOW, quiet=QUIET)
+            except ConcurrentCreation:
                 continue
             return raced
         raise AssertionError("it never came to an end")
@@ -375,9 +380,9 @@ async def test_who_is_deleted_may_come_again(db: Database) -> None:
     def play(connection: Connection) -> None:
         added(connection, said("c", LATE, message_id="m"))
         number = stored(connection, "c").number
-        remove(connection, "c")
+        delete_conversation(connection, "c")
 
-        assert added(connection, said("c", "Anew", message_id="m")) == [Placed(1, "m", created=True)]
+        assert added(connection, said("c", "Anew", message_id="m")) == [PlacedMessage(1, "m", created=True)]
         assert stored(connection, "c").number > number
 
     await tried(db, play)

@@ -18,7 +18,7 @@ from core.clock import SECOND
 from database import Database
 from domain.analysis import BatchFault, CallFailed, ProviderFault
 from models import conversations, insights
-from store.conversations.records import remove, retry
+from store.conversations.records import delete_conversation, retry
 from store.queue.analysis import Completed, Outcome
 from tests.support.insight_data import an_analysis, thorough, tried
 from tests.support.rows import (
@@ -73,7 +73,7 @@ class Tally:
         take_in(connection, new(id_, text, received_at=now))
 
     def delete(self, connection: Connection, id_: str) -> None:
-        if remove(connection, id_):
+        if delete_conversation(connection, id_):
             self.deleted.add(id_)
             self.excused[self.text_of[id_]] += 1  # an answer may have gone with it
 

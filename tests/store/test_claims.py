@@ -9,7 +9,7 @@ from database import Database
 from domain.analysis import ProviderFault
 from models import asking, conversations
 from store.conversations.intake import NewMessage
-from store.conversations.records import remove, retry
+from store.conversations.records import delete_conversation, retry
 from store.queue import analysis
 from store.queue.analysis import Completed, Failed, Requeued, Skipped
 from tests.support.insight_data import an_analysis, tried
@@ -317,7 +317,7 @@ async def test_when_the_first_is_deleted_its_answer_is_dropped_and_a_twin_is_ask
     def play(connection: Connection) -> None:
         take_in(connection, *texts(LATE, LATE))
         claimed = claim(connection)
-        remove(connection, "c0")
+        delete_conversation(connection, "c0")
 
         assert complete(connection, claimed.work) == []
 

@@ -9,7 +9,7 @@ from database import Database
 from models import insight_topics, topics
 from store.insights import writing
 from store.insights.windows import Selection
-from store.insights.writing import Insight, Known
+from store.insights.writing import CachedAnswer, Insight
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
@@ -35,7 +35,7 @@ def put(connection: Connection, *new: Insight) -> None:
     known = set(connection.scalars(select(models.conversations.c.number)))
     for number in sorted({each.conversation for each in new} - known):
         store_conversation(connection, number)
-    writing.put(connection, new)
+    writing.store_insights(connection, new)
 
 
 async def test_an_insight_is_stored_as_it_was_given(db: Database) -> None:
@@ -59,7 +59,7 @@ async def test_an_insight_is_stored_as_it_was_given(db: Database) -> None:
 
         assert row is not None
         assert (row.score, row.sentiment, row.confidence) == (2_001, 1, 7)
-        assert writing.clusters(row.clusters) == ("delay", "über_uns")
+        assert writing.parse_clusters(row.clusters) == ("delay", "über_uns")
         for name in ("timestamp", "author", "revision", "analyzer", "model", "cached", "partial"):
             assert getattr(row, name) == getattr(given, name)
         assert (row.analysed_at, row.call, row.cache_key) == (NOON + 5, 9, KEY)
@@ -102,12 +102,12 @@ async def test_of_two_insights_in_one_batch_the_last_counts(db: Database) -> Non
 
 async def test_nothing_to_store_or_delete_is_no_statement(db: Database) -> None:
     def check(connection: Connection) -> None:
-        writing.put(connection, [])
-        writing.remove(connection, [])
-        writing.remove(connection, [404])
-        writing.count_skipped(connection, [], 1)
+        writing.store_insights(connection, [])
+        writing.delete_insights(connection, [])
+        writing.delete_insights(connection, [404])
+        writing.adjust_skipped(connection, [], 1)
 
-        assert writing.cached(connection, []) == {}
+        assert writing.cached_answers(connection, []) == {}
         assert total_of(connection, EVER) == 0
 
     await tried(db, check)
@@ -116,7 +116,7 @@ async def test_nothing_to_store_or_delete_is_no_statement(db: Database) -> None:
 async def test_a_deleted_insight_leaves_its_neighbours(db: Database) -> None:
     def check(connection: Connection) -> None:
         put(connection, an_insight(1), an_insight(2), an_insight(3, NOON + AN_HOUR))
-        writing.remove(connection, [1, 3])
+        writing.delete_insights(connection, [1, 3])
 
         assert the_row(connection, 1) is None
         assert the_row(connection, 2) is not None
@@ -148,11 +148,11 @@ async def test_a_text_that_was_analysed_is_known_by_its_key(db: Database) -> Non
             an_insight(3, analysis=first, cache_key=OTHER, analyzer="offline", model="vader"),
             an_insight(4, analysis=first),
         )
-        known = writing.cached(connection, {KEY, OTHER, b"?" * 32})
+        known = writing.cached_answers(connection, {KEY, OTHER, b"?" * 32})
 
         assert known == {
-            KEY: Known(second, "grok", "grok-4.3", partial=True),
-            OTHER: Known(first, "offline", "vader", partial=False),
+            KEY: CachedAnswer(second, "grok", "grok-4.3", partial=True),
+            OTHER: CachedAnswer(first, "offline", "vader", partial=False),
         }
 
     await tried(db, check)
@@ -161,10 +161,10 @@ async def test_a_text_that_was_analysed_is_known_by_its_key(db: Database) -> Non
 async def test_a_text_is_forgotten_with_the_last_insight_of_it(db: Database) -> None:
     def check(connection: Connection) -> None:
         put(connection, an_insight(1, cache_key=KEY), an_insight(2, cache_key=KEY, cached=True))
-        writing.remove(connection, [1])
-        assert KEY in writing.cached(connection, [KEY])
-        writing.remove(connection, [2])
-        assert writing.cached(connection, [KEY]) == {}
+        writing.delete_insights(connection, [1])
+        assert KEY in writing.cached_answers(connection, [KEY])
+        writing.delete_insights(connection, [2])
+        assert writing.cached_answers(connection, [KEY]) == {}
 
     await tried(db, check)
 
@@ -173,7 +173,7 @@ async def test_any_number_of_texts_can_be_looked_up(db: Database) -> None:
     def check(connection: Connection) -> None:
         keys = [number.to_bytes(32) for number in range(1, 151)]
         put(connection, *(an_insight(number, cache_key=key) for number, key in enumerate(keys, 1)))
-        assert writing.cached(connection, keys).keys() == set(keys)
+        assert writing.cached_answers(connection, keys).keys() == set(keys)
 
     await tried(db, check)
 
@@ -184,7 +184,7 @@ def test_a_common_text_is_looked_up_without_reading_every_insight_of_it() -> Non
 
     with in_memory() as connection:
         put(connection, *common)
-        known, taken = steps(connection, lambda: writing.cached(connection, [KEY]))
+        known, taken = steps(connection, lambda: writing.cached_answers(connection, [KEY]))
 
     assert known.keys() == {KEY}
     assert taken < 4_000

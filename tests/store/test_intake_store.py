@@ -21,7 +21,7 @@ from store.conversations.intake import (
     NewMessage,
     accept,
 )
-from store.conversations.records import get
+from store.conversations.records import get_conversation
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import NOW, new, statuses, stored, take_in
 
@@ -57,7 +57,7 @@ async def test_a_conversation_is_stored_as_it_was_handed_over(db: Database) -> N
     )
     await db.write(lambda connection: take_in(connection, row))
 
-    found = await db.read(lambda connection: get(connection, "mine"))
+    found = await db.read(lambda connection: get_conversation(connection, "mine"))
     assert found is not None
     kept = found.conversation
     assert (kept.author, kept.external_id, kept.idempotency_key) == ("someone", "e", "k")

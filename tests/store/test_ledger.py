@@ -142,7 +142,7 @@ class World:
         return reservation
 
     def _close(self, reservation: Reservation, end: End, left: bool, connection: Connection) -> None:
-        self.budget.record(connection, reservation, end, left=left)
+        self.budget.record(connection, reservation, end, sent=left)
         self._look(connection)
 
     def _look(self, connection: Connection) -> None:

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from database import Database
 from domain.buckets import DAY, MONTH, bucket_of
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, conversations, participants, topics
-from store.conversations.chat_lists import Asked, page
-from store.conversations.records import remove
+from store.conversations.chat_lists import ChatFilter, list_chats
+from store.conversations.records import delete_conversation
 from store.engine import migration
 from store.insights.rollups import LEVELS
 from store.insights.writing import Insight
@@ -131,13 +131,13 @@ async def test_what_was_taken_in_before_there_were_chats_is_one(db: Database) ->
             (2, "x", 1),
             (2, "agent", 2),
         ]
-        assert [chat.row.id for chat in page(connection, Asked("x"), offset=0, limit=9).chats] == [
+        assert [chat.row.id for chat in list_chats(connection, ChatFilter("x"), offset=0, limit=9).chats] == [
             "chat",
             "text",
         ]
-        assert len(index.waiting(connection, limit=9)) == 5
+        assert len(index.list_unindexed(connection, limit=9)) == 5
         added(connection, said("text"), said("chat"))
-        assert remove(connection, "chat")
+        assert delete_conversation(connection, "chat")
 
     await db.write(play)
 

@@ -17,9 +17,9 @@ from database import Database
 from llm.hold import Hold
 from models import messages
 from services.capacity import RATE_OVER, Capacity
-from store.conversations.records import remove
+from store.conversations.records import delete_conversation
 from store.engine.faults import Fault
-from store.engine.readers import Connections
+from store.engine.readers import PooledReaders
 from tests.support.locks import locked
 from tests.support.rows import LATE, NOW, claim, complete, distinct, new, take_in
 from tests.support.serving import eventually
@@ -75,7 +75,7 @@ async def test_the_age_is_that_of_the_oldest_that_has_not_ended(db: Database) ->
     assert watching.oldest_seconds == 60
     assert gauge(watching, "oldest_queued_age_seconds") == 60
 
-    await db.write(lambda connection: remove(connection, "old"))
+    await db.write(lambda connection: delete_conversation(connection, "old"))
     clock.now += 5 * SECOND
     await watching.count()
     assert watching.oldest_seconds == 5
@@ -116,7 +116,7 @@ async def test_it_counts_until_it_is_cancelled(db: Database) -> None:
     run = asyncio.create_task(watching.run())
     await db.write(lambda connection: take_in(connection, *distinct(2)))
     await eventually(lambda: watching.depth == 2)
-    await db.write(lambda connection: remove(connection, "c0"))
+    await db.write(lambda connection: delete_conversation(connection, "c0"))
     await eventually(lambda: watching.depth == 1)
 
     run.cancel()
@@ -127,7 +127,7 @@ async def test_it_counts_until_it_is_cancelled(db: Database) -> None:
 async def elsewhere(db: Database, url: URL) -> AsyncIterator[Database]:
     """A database whose readers look for it at another address."""
     engine = create_async_engine(url)
-    yield Database(Connections(engine), db.writers)
+    yield Database(PooledReaders(engine), db.writers, db.background)
     await engine.dispose()
 
 
@@ -170,7 +170,7 @@ async def test_after_a_write_that_failed_analysis_is_held_until_one_succeeds(
         await watching.count()
 
         assert watching.refusal is Fault.UNAVAILABLE
-        assert watching.hold.reason == "the database takes no writes"
+        assert watching.hold.reason == "the database accepts no writes"
         with pytest.raises(NotWritable):
             watching.ensure_writable()
 

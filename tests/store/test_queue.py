@@ -16,7 +16,7 @@ from core.clock import SECOND
 from database import Database
 from models import SKIPPED_CONVERSATIONS, conversations, totals
 from store.conversations.intake import NewMessage
-from store.conversations.records import remove
+from store.conversations.records import delete_conversation
 from store.queue import analysis
 from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued, Skipped
 from store.queue.depth import depth
@@ -254,7 +254,7 @@ async def test_outcomes_of_all_kinds_are_carried_out_together_but_for_what_is_go
         others = [outcome.job.number for at, outcome in enumerate(outcomes) if at in stolen]
         analysis.lease(connection, others, token="b", until=NOW + LEASE)
         for at in deleted & {*range(len(chosen))}:
-            remove(connection, f"c{at}")
+            delete_conversation(connection, f"c{at}")
 
         counted = analysis.settle(connection, outcomes, now=NOW)
 
@@ -290,7 +290,7 @@ async def test_a_result_for_a_deleted_conversation_does_not_find_its_successor(d
     def play(connection: Connection) -> None:
         take_in(connection, new("c"))
         [job] = held(connection)
-        remove(connection, "c")
+        delete_conversation(connection, "c")
         take_in(connection, new("c"))
 
         assert analysis.settle(connection, [done(job)], now=NOW) == []

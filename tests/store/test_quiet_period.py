@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from core.clock import SECOND
 from database import Database
 from models import SKIPPED_CONVERSATIONS, insights, totals
-from store.conversations.records import remove, retry
+from store.conversations.records import delete_conversation, retry
 from store.queue import analysis
 from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued, Skipped
 from store.queue.depth import depth
@@ -251,7 +251,7 @@ async def test_what_is_deleted_while_it_is_analysed_leaves_nothing(db: Database)
         added(connection, said("c"))
         [job] = claimed(connection, NOW + QUIET)
         added(connection, said("c"), now=NOW + QUIET + 1)
-        remove(connection, "c")
+        delete_conversation(connection, "c")
 
         assert analysis.settle(connection, [done(job)], now=NOW + QUIET + 2) == []
 
@@ -406,7 +406,7 @@ class Play:
         talk.settled(talk.holder.read, again if how == FAULT else 0, answered=how != FAULT)
 
     def delete(self, chat: str, _: int) -> None:
-        assert remove(self.connection, chat) == (self.talks.pop(chat, None) is not None)
+        assert delete_conversation(self.connection, chat) == (self.talks.pop(chat, None) is not None)
 
     def check(self) -> None:
         for chat, talk in self.talks.items():

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, func, insert, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import database
 from database import Database
 from models import topics
-from store.engine.readers import Threads
+from store.engine.readers import ThreadReaders
 from store.engine.sqlite import READERS
 
 PATIENT = 30
@@ -27,9 +28,9 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def one() -> Iterator[Threads]:
+def one() -> Iterator[ThreadReaders]:
     """A single reader, for whom nobody waits long."""
-    threads = Threads(create_engine("sqlite://"), 1, patience=0.05)
+    threads = ThreadReaders(create_engine("sqlite://"), 1, patience=0.05)
     yield threads
     threads.close()
 
@@ -64,7 +65,7 @@ async def test_what_is_written_meanwhile_is_not_seen(db: Database) -> None:
     assert await db.read(how_many) == 1
 
 
-async def test_nobody_waits_for_ever_for_a_reader(one: Threads) -> None:
+async def test_nobody_waits_for_ever_for_a_reader(one: ThreadReaders) -> None:
     began, done = threading.Event(), threading.Event()
 
     def busy(_: Connection) -> bool:
@@ -82,7 +83,7 @@ async def test_nobody_waits_for_ever_for_a_reader(one: Threads) -> None:
     assert await one.read(lambda _: "free again") == "free again"
 
 
-async def test_who_fails_or_leaves_makes_room_for_the_next(one: Threads) -> None:
+async def test_who_fails_or_leaves_makes_room_for_the_next(one: ThreadReaders) -> None:
     began, done = threading.Event(), threading.Event()
 
     def fail(_: Connection) -> None:
@@ -101,3 +102,23 @@ async def test_who_fails_or_leaves_makes_room_for_the_next(one: Threads) -> None
     done.set()
 
     assert await one.read(lambda _: "the next") == "the next"
+
+
+async def test_what_reads_in_the_background_waits_for_no_request(db: Database) -> None:
+    free = threading.Event()
+    busy = [asyncio.create_task(db.read(lambda _: free.wait(PATIENT))) for _ in range(READERS)]
+
+    assert await db.read_in_background(how_many) == 0
+    assert not any(each.done() for each in busy)
+    free.set()
+    await asyncio.gather(*busy)
+
+
+async def test_a_background_read_sees_one_snapshot_and_cannot_write(db: Database) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        await db.read_in_background(
+            lambda connection: connection.execute(insert(topics).values(slug="delay"))
+        )
+
+    await db.write(lambda connection: connection.execute(insert(topics).values(slug="delay")))
+    assert await db.read_in_background(how_many) == 1

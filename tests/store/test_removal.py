@@ -40,8 +40,8 @@ def some(connection: Connection, name: str) -> list[str]:
 
 def index(connection: Connection) -> None:
     """Index all that is not in the full-text index yet."""
-    rows = search.waiting(connection, limit=100)
-    search.catch_up(connection, [search.entry(*columns) for columns in map(tuple, rows)])
+    rows = search.list_unindexed(connection, limit=100)
+    search.index_unindexed(connection, [search.entry(*columns) for columns in map(tuple, rows)])
 
 
 def kept(connection: Connection) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def kept(connection: Connection) -> dict[str, Any]:
 def everything(connection: Connection) -> dict[str, Any]:
     """All rows that a conversation may have, and who is found by a word."""
     rows = {each.name: sorted(map(repr, connection.execute(select(each)))) for each in OF_CONVERSATIONS}
-    return {**rows, "found": list(search.chats(connection, [("parcel",)]))}
+    return {**rows, "found": list(search.matching_chats(connection, [("parcel",)]))}
 
 
 async def test_many_go_at_once_as_if_they_had_never_been_there(db: Database) -> None:
@@ -67,9 +67,9 @@ async def test_many_go_at_once_as_if_they_had_never_been_there(db: Database) -> 
         assert all(len(between[name]) > len(before[name]) for name in ("messages", "participants", "found"))
         assert between["counts"] != before["counts"]
         assert {statuses(connection)[id_] for id_ in gone} == {"completed", "skipped", "queued"}
-        assert records.remove_all(connection, [*gone, "unknown"]) == len(gone)
+        assert records.delete_conversations(connection, [*gone, "unknown"]) == len(gone)
         assert everything(connection) == before
-        assert records.remove_all(connection, gone) == 0
+        assert records.delete_conversations(connection, gone) == 0
 
     await tried(db, scenario)
 
@@ -79,10 +79,10 @@ async def test_one_goes_alone(db: Database) -> None:
         before = kept(connection)
         first, *rest = some(connection, "gone")
 
-        assert [records.remove(connection, first) for _ in range(2)] == [True, False]
+        assert [records.delete_conversation(connection, first) for _ in range(2)] == [True, False]
         assert first not in statuses(connection)
         assert {*rest} <= {*statuses(connection)}
-        assert all(records.remove(connection, id_) for id_ in rest)
+        assert all(records.delete_conversation(connection, id_) for id_ in rest)
         assert everything(connection) == before
 
     await tried(db, scenario)

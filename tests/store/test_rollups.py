@@ -118,16 +118,16 @@ async def test_counts_equal_a_recount_whatever_was_put_again_and_removed(
             match what:
                 case "put":
                     new = [an_insight(number, said_at[number - 1], analysis) for number, analysis in these]
-                    writing.put(connection, new)
+                    writing.store_insights(connection, new)
                     filed |= {each.conversation: each for each in new}
                 case "remove":
-                    writing.remove(connection, these)
+                    writing.delete_insights(connection, these)
                     filed = {number: each for number, each in filed.items() if number not in these}
                 case "skip":
-                    writing.count_skipped(connection, these, 1)
+                    writing.adjust_skipped(connection, these, 1)
                     skipped += these
                 case _:
-                    writing.count_skipped(connection, skipped[:these], -1)
+                    writing.adjust_skipped(connection, skipped[:these], -1)
                     skipped = skipped[these:]
         assert_counted(connection, filed.values(), skipped)
 
@@ -161,7 +161,7 @@ async def test_racing_writers_neither_deadlock_nor_miscount(database_url: URL) -
         for each in mine:
             async with engine.begin() as connection:
                 await together.wait()
-                await connection.run_sync(writing.put, each)
+                await connection.run_sync(writing.store_insights, each)
 
     try:
         async with engine.begin() as connection:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Row, func, select, text
 
 from database import Database
-from domain.search_words import Phrase, indexed, wanted, words
+from domain.search_words import Phrase, indexed, phrases_in, words
 from models import conversations
 from store.conversations.intake import NewMessage
-from store.conversations.records import remove, shorten
+from store.conversations.records import delete_conversation, delete_last_messages
 from store.search import index, pages
 from store.search.index import IndexEntry
 from tests.support.chat_data import added, post, said, turns
@@ -22,11 +22,11 @@ from tests.support.rows import new, stored, take_in
 
 def found(connection: Connection, keyword: str, author: str | None = None) -> list[str]:
     """The ids of the chats that are found, in order of intake."""
-    phrases = wanted(keyword)
-    numbers = list(index.chats(connection, phrases, author)) if phrases else []
+    phrases = phrases_in(keyword)
+    numbers = list(index.matching_chats(connection, phrases, author)) if phrases else []
     assert numbers == sorted({*numbers})
     if phrases:
-        page = pages.page(connection, phrases, author, offset=0, limit=100, counted=3)
+        page = pages.search_chats(connection, phrases, author, offset=0, limit=100, counted=3)
         assert list(page.numbers) == numbers[::-1]
     c = conversations.c
     ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
@@ -40,8 +40,8 @@ def entries_of(rows: Sequence[Row[Any]]) -> list[IndexEntry]:
 
 def index_all(connection: Connection) -> None:
     """What the background does, at once."""
-    while rows := index.waiting(connection, limit=100):
-        index.catch_up(connection, entries_of(rows))
+    while rows := index.list_unindexed(connection, limit=100):
+        index.index_unindexed(connection, entries_of(rows))
 
 
 def entries(connection: Connection) -> int:
@@ -149,7 +149,7 @@ def contains(text: str, phrase: Phrase) -> bool:
 
 def looked_through(connection: Connection, keyword: str, author: str | None) -> list[str]:
     """The same, by reading everything."""
-    phrases = wanted(keyword)
+    phrases = phrases_in(keyword)
     rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
     return [
         row.id
@@ -171,7 +171,7 @@ async def test_the_index_finds_what_looking_through_everything_finds(
         added(connection, *[said(chat, text, author=author) for chat, text, author in some])
         for keyword, author in asked:
             assert found(connection, keyword, author) == looked_through(connection, keyword, author)
-        remove(connection, some[0][0])
+        delete_conversation(connection, some[0][0])
         for keyword, author in asked:
             assert found(connection, keyword, author) == looked_through(connection, keyword, author)
 
@@ -186,11 +186,11 @@ async def test_what_is_deleted_is_in_the_index_no_more(db: Database) -> None:
         added(connection, *[said("c", f"late {at}") for at in range(250)], said("d", "late"))
         assert entries(connection) == 251
 
-        assert shorten(connection, "c")
+        assert delete_last_messages(connection, "c")
         assert entries(connection) == 151
         assert (found(connection, '"late 149"'), found(connection, '"late 150"')) == (["c"], [])
-        shorten(connection, "c")
-        remove(connection, "c")
+        delete_last_messages(connection, "c")
+        delete_conversation(connection, "c")
 
         assert entries(connection) == 1
         assert found(connection, "late") == ["d"]
@@ -209,7 +209,7 @@ async def test_what_came_by_intake_is_found_once_it_was_indexed(db: Database) ->
         assert found(connection, "late") == ["c", "d"]
         assert found(connection, "late", "x") == ["d"]
         assert [stored(connection, id_).indexed for id_ in "cd"] == [1, 2]
-        assert index.waiting(connection, limit=5) == []
+        assert index.list_unindexed(connection, limit=5) == []
         assert entries(connection) == 3
 
     await tried(db, play)
@@ -218,7 +218,7 @@ async def test_what_came_by_intake_is_found_once_it_was_indexed(db: Database) ->
 async def test_what_is_not_indexed_yet_is_deleted_all_the_same(db: Database) -> None:
     def play(connection: Connection) -> None:
         take_in(connection, new("c", "late"), new("d", "late"))
-        remove(connection, "c")
+        delete_conversation(connection, "c")
         index_all(connection)
 
         assert found(connection, "late") == ["d"]
@@ -231,8 +231,8 @@ async def test_a_dialogue_is_indexed_in_steps_and_goes_on_where_it_was(db: Datab
     def play(connection: Connection) -> None:
         dialogue = [NewMessage(f"late {at}") for at in range(10)]
         take_in(connection, new("c", messages=dialogue, is_chat=True))
-        rows = index.waiting(connection, limit=4)
-        index.catch_up(connection, entries_of(rows))
+        rows = index.list_unindexed(connection, limit=4)
+        index.index_unindexed(connection, entries_of(rows))
         assert stored(connection, "c").indexed == 4
 
         added(connection, said("c", "appended meanwhile"))
@@ -250,13 +250,13 @@ async def test_a_dialogue_is_indexed_in_steps_and_goes_on_where_it_was(db: Datab
 async def test_who_indexes_too_late_changes_nothing(db: Database) -> None:
     def play(connection: Connection) -> None:
         take_in(connection, new("c", "late"), new("d", "late"), new("e", "late"))
-        read = entries_of(index.waiting(connection, limit=5))
-        remove(connection, "c")
-        index.catch_up(
+        read = entries_of(index.list_unindexed(connection, limit=5))
+        delete_conversation(connection, "c")
+        index.index_unindexed(
             connection, [each for each in read if each.conversation == stored(connection, "d").number]
         )
 
-        index.catch_up(connection, read)
+        index.index_unindexed(connection, read)
 
         assert entries(connection) == 2
         assert found(connection, "late") == ["d", "e"]
@@ -282,7 +282,7 @@ async def test_the_position_and_the_conversation_of_a_match_are_known(db: Databa
         added(connection, said("c", "no"), said("c", "late"), said("d", "late"))
         numbers = {id_: stored(connection, id_).number for id_ in "cd"}
 
-        found = index.matches(connection, [("late",)], among=[*numbers.values()])
+        found = index.matching_messages(connection, [("late",)], among=[*numbers.values()])
         rows = connection.execute(select(found))
 
         assert sorted(map(tuple, rows)) == [(numbers["c"], 2), (numbers["d"], 1)]
@@ -295,9 +295,9 @@ async def test_only_those_among_some_are_found(db: Database) -> None:
         added(connection, *[said(chat, "late") for chat in "abcde"], said("d", "order"))
         a, b, c, d, e = (stored(connection, chat).number for chat in "abcde")
 
-        assert list(index.chats(connection, [("late",)], among=[d, b])) == [b, d]
-        assert list(index.chats(connection, [("order",)], among=[b, c, e])) == []
-        rows = connection.execute(select(index.matches(connection, [("late",)], among=[a, c, e])))
+        assert list(index.matching_chats(connection, [("late",)], among=[d, b])) == [b, d]
+        assert list(index.matching_chats(connection, [("order",)], among=[b, c, e])) == []
+        rows = connection.execute(select(index.matching_messages(connection, [("late",)], among=[a, c, e])))
         assert sorted(map(tuple, rows)) == [(a, 1), (c, 1), (e, 1)]
 
     await tried(db, play)
@@ -308,8 +308,8 @@ async def test_the_last_position_and_a_great_number_are_told_apart(db: Database)
         great = 2**40
         index.add(connection, [IndexEntry(great, 50_000, ["late"]), IndexEntry(great + 1, 1, ["late"])])
 
-        assert list(index.chats(connection, [("late",)])) == [great, great + 1]
-        those = index.matches(connection, [("late",)], among=[great])
+        assert list(index.matching_chats(connection, [("late",)])) == [great, great + 1]
+        those = index.matching_messages(connection, [("late",)], among=[great])
         rows = connection.execute(select(func.max(those.c.position)))
         assert rows.scalar() == 50_000
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, text
 
 from database import Database
-from domain.search_words import Phrase, wanted
+from domain.search_words import Phrase, phrases_in
 from store.search import index
 from store.search.index import IndexEntry
-from store.search.pages import NARROW, SPARSE, SearchPage, page
+from store.search.pages import NARROW, SPARSE, SearchPage, search_chats
 from tests.support.insight_data import thorough, tried
 
 LATE: Sequence[Phrase] = [("late",)]
@@ -44,7 +44,9 @@ def pages(
     found: list[SearchPage] = []
     while not found or found[-1].numbers:
         offset = len(found) * limit
-        found.append(page(connection, phrases, among=among, offset=offset, limit=limit, counted=counted))
+        found.append(
+            search_chats(connection, phrases, among=among, offset=offset, limit=limit, counted=counted)
+        )
     return found
 
 
@@ -77,8 +79,8 @@ async def test_every_page_is_exact_and_so_is_the_total_that_says_so(
 ) -> None:
     def play(connection: Connection) -> None:
         fill(connection, said)
-        phrases = wanted(keyword)
-        all_ = index.chats(connection, phrases)
+        phrases = phrases_in(keyword)
+        all_ = index.matching_chats(connection, phrases)
         expected = [number for number in all_ if among is None or number in among][::-1]
 
         assert are_pages_of(pages(connection, phrases, limit, counted, among), expected, limit)
@@ -92,9 +94,9 @@ async def test_up_to_the_limit_the_total_is_exact_and_beyond_it_is_not(db: Datab
         fill(connection, [(1 + at // 2, "late" if at % 2 else "order") for at in range(200)])
 
         for counted in (100, 101, 1_000):
-            found = page(connection, LATE, offset=0, limit=10, counted=counted)
+            found = search_chats(connection, LATE, offset=0, limit=10, counted=counted)
             assert (found.total, found.total_is_exact) == (100, True)
-        found = page(connection, LATE, offset=0, limit=10, counted=60)
+        found = search_chats(connection, LATE, offset=0, limit=10, counted=60)
         assert not found.total_is_exact
         assert 10 < found.total < 100
         assert list(found.numbers) == list(range(100, 90, -1))
@@ -115,7 +117,7 @@ async def test_one_chat_that_has_every_message_counted_hides_no_other(db: Databa
 async def test_a_phrase_of_common_words_is_not_counted_as_its_words_are(db: Database) -> None:
     def play(connection: Connection) -> None:
         fill(connection, [(1 + at, "late order" if at % 10 == 0 else "order late") for at in range(60)])
-        phrase = wanted('"late order"')
+        phrase = phrases_in('"late order"')
 
         assert are_pages_of(pages(connection, phrase, 3, counted=8), range(51, 0, -10), 3)
         assert are_pages_of(pages(connection, phrase, 1, counted=50), range(51, 0, -10), 1)
@@ -127,7 +129,7 @@ async def test_words_that_were_common_long_ago_are_found(db: Database) -> None:
     def play(connection: Connection) -> None:
         fill(connection, [(1 + at, "late" if at < 50 else "order") for at in range(150)])
 
-        found = page(connection, LATE, offset=0, limit=10, counted=20)
+        found = search_chats(connection, LATE, offset=0, limit=10, counted=20)
 
         assert list(found.numbers) == list(range(50, 40, -1))
         assert are_pages_of(pages(connection, LATE, 10, counted=20), range(50, 0, -1), 10)
@@ -158,9 +160,9 @@ async def test_those_among_some_are_found_however_far_apart_their_numbers_are(
         analyse(connection)
         expected = [number for number in numbers if number % 5][::-1]
 
-        first = page(connection, LATE, among=numbers, offset=0, limit=10, counted=counted)
+        first = search_chats(connection, LATE, among=numbers, offset=0, limit=10, counted=counted)
         assert list(first.numbers) == expected[:10]
-        later = page(connection, LATE, among=numbers, offset=30, limit=10, counted=counted)
+        later = search_chats(connection, LATE, among=numbers, offset=30, limit=10, counted=counted)
         assert list(later.numbers) == expected[30:40]
         assert first.total == len(expected) or not first.total_is_exact
         assert first.total_is_exact or min(11, len(expected)) <= first.total <= len(expected)
@@ -173,7 +175,7 @@ async def test_what_is_rare_in_a_narrow_range_of_long_chats_is_counted_exactly(d
     def play(connection: Connection) -> None:
         fill(connection, [(1 + at // 11, "order" if at % 11 else "late") for at in range(550)])
 
-        found = page(connection, LATE, among=range(1, 51), offset=0, limit=2, counted=100)
+        found = search_chats(connection, LATE, among=range(1, 51), offset=0, limit=2, counted=100)
 
         assert (list(found.numbers), found.total, found.total_is_exact) == ([50, 49], 50, True)
 
@@ -191,7 +193,7 @@ def reading(connection: Connection, **asked_for: Any) -> tuple[SearchPage, list[
         asked.append(str(args[2]))
 
     event.listen(connection, "before_cursor_execute", note)
-    found = page(connection, LATE, offset=0, limit=10, **asked_for)
+    found = search_chats(connection, LATE, offset=0, limit=10, **asked_for)
     event.remove(connection, "before_cursor_execute", note)
     return found, [each for each in asked if "FROM search" in each and "EXPLAIN" not in each]
 

@@ -71,7 +71,7 @@ async def test_used_bytes_fall_when_conversations_go(db: Database, database_url:
     big = [NewConversation(f"big-{n}", [NewMessage("x" * 20_000)], False, 0, NOW) for n in range(200)]
     await db.write(lambda c: intake.accept(c, big))
     full = await db.read(storage.used_bytes)
-    await db.write(lambda c: records.remove_all(c, [each.id for each in big]))
+    await db.write(lambda c: records.delete_conversations(c, [each.id for each in big]))
     after = await db.read(storage.used_bytes)
 
     assert full > before
@@ -115,7 +115,7 @@ async def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> 
     assert (made.returncode, made.stderr) == (0, "")
     assert (running_still.returncode, running_still.stderr) == (
         1,
-        "cannot restore: the service runs; stop it first\n",
+        "cannot restore: the service is running; stop it first\n",
     )
     assert (restored.returncode, restored.stderr) == (0, "")
     assert [each["conversation_id"] for each in listed] == ["first"]

@@ -15,7 +15,7 @@ from database import Database
 from domain.summaries import Message
 from models import summaries, summary_parts
 from store.conversations.intake import NewMessage
-from store.conversations.records import remove
+from store.conversations.records import delete_conversation
 from store.queue import summaries as store
 from store.queue.summaries import Failed, Job, Requeued, Stored, Written
 from tests.support.chat_data import added, said
@@ -228,7 +228,7 @@ async def test_deleting_a_chat_leaves_nothing_of_a_summary_that_is_being_written
         job, other = claim(connection), claim(connection, now=NOW + 1)
         assert kept(connection, job, 1, 2)
         assert kept(connection, other, 1, 2)
-        assert remove(connection, "c")
+        assert delete_conversation(connection, "c")
 
         assert not kept(connection, job, 3, 3)
         assert not store.settle(connection, written(job), now=NOW)

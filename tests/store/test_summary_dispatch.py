@@ -18,11 +18,11 @@ from domain.summaries import DraftListener, Material, Summarised
 from llm.budget import OverBudget
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
-from llm.outbound import Blocked
-from store.conversations.records import remove
+from llm.paid_gateway import Blocked
+from store.conversations.records import delete_conversation
 from store.queue import summaries as store
 from store.queue.summaries import Failed, Job, Requeued
-from tests.service.test_outbound import Scripted
+from tests.service.test_paid_gateway import Scripted
 from tests.store.test_summaries_store import asked, claim, claimed, looked
 from tests.support.chat_data import talk
 from tests.support.locks import locked
@@ -156,7 +156,7 @@ async def test_a_chats_parts_are_asked_for_several_at_a_time_and_a_suspects_one_
 async def test_a_chat_that_is_deleted_before_it_is_read_leaves_nothing(db: Database) -> None:
     await db.write(lambda connection: asked(connection, "c"))
     job = await db.write(claim)
-    await db.write(lambda connection: remove(connection, "c"))
+    await db.write(lambda connection: delete_conversation(connection, "c"))
     analyzer = Patient()
 
     assert await written(db, analyzer, job) == 1
@@ -192,7 +192,7 @@ async def test_a_summary_that_cannot_begin_for_a_lock_goes_back(db: Database, da
     with captured("ERROR"):  # on a terminal the traceback takes seconds to be laid out
         async with locked(database_url, "summaries"):
             writing = asyncio.create_task(writer.write(job, Once(lambda: None)))
-            await eventually(lambda: writer.calls.gateway.hold.reason == "results wait to be stored")
+            await eventually(lambda: writer.calls.gateway.hold.reason == "results are waiting to be stored")
         await writing
 
     stored = await db.read(looked)

@@ -67,8 +67,8 @@ def expected(stored: Sequence[Insight], chosen: Selection) -> list[Position]:
 
 def page(connection: Connection, chosen: Selection, **how: Any) -> list[Position]:
     """The positions of one page."""
-    topic = windows.topic_of(connection, chosen.cluster)
-    return [] if topic is None else pages.positions(connection, chosen, topic, **how)
+    topic = windows.topic_number(connection, chosen.cluster)
+    return [] if topic is None else pages.find_positions(connection, chosen, topic, **how)
 
 
 def listed(connection: Connection, chosen: Selection, limit: int, effort: Effort) -> list[Position]:
@@ -187,7 +187,7 @@ def test_where_nothing_matches_no_page_is_looked_for() -> None:
 
     with in_memory() as connection:
         store(connection, stored)
-        found, taken = steps(connection, lambda: listing.window(connection, chosen, limit=10))
+        found, taken = steps(connection, lambda: listing.list_with_totals(connection, chosen, limit=10))
 
     assert (found.total, len(found.page.insights)) == (0, 0)
     assert taken < 350
@@ -237,7 +237,7 @@ async def test_skipped_conversations_are_counted_apart(
         store(connection, stored)
         store_skipped(connection, skips)
 
-        assert windows.skipped(connection, start, end) == sum(start <= at < end for at in skips)
-        assert windows.totals_ever(connection) == (len(stored), len(skips))
+        assert windows.count_skipped(connection, start, end) == sum(start <= at < end for at in skips)
+        assert windows.count_all_time(connection) == (len(stored), len(skips))
 
     await tried(db, check)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, create_engine, event, select
 from core.clock import SECOND
 from models import messages
 from store.conversations import chats
-from store.conversations.chats import Placed, PostedMessage, PostOutcome
+from store.conversations.chats import PlacedMessage, PostedMessage, PostOutcome
 from store.conversations.intake import NewMessage
 from store.engine import migration
 from tests.support.rows import LATE, NOW, stored
@@ -24,11 +24,11 @@ def said(chat: str, text: str = LATE, **fields: Any) -> PostedMessage:
 
 def post(connection: Connection, *some: PostedMessage, now: int = NOW) -> PostOutcome:
     """Add messages to chats, as one post."""
-    [answer] = chats.post(connection, [some], now=now, quiet=QUIET)
+    [answer] = chats.add_messages(connection, [some], now=now, quiet=QUIET)
     return answer
 
 
-def added(connection: Connection, *some: PostedMessage, now: int = NOW) -> Sequence[Placed]:
+def added(connection: Connection, *some: PostedMessage, now: int = NOW) -> Sequence[PlacedMessage]:
     """Add messages that are all taken; where they are."""
     answer = post(connection, *some, now=now)
     assert isinstance(answer, list), answer

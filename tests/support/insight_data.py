@@ -70,7 +70,7 @@ def store_conversation(
 def store(connection: Connection, given: Sequence[Insight]) -> None:
     """Insights and the conversations they are of."""
     store_conversations(connection, given)
-    writing.put(connection, given)
+    writing.store_insights(connection, given)
 
 
 def store_conversations(connection: Connection, given: Sequence[Insight]) -> None:
@@ -84,7 +84,7 @@ def store_skipped(connection: Connection, timestamps: Sequence[int], first: int 
     """Conversations that the prefilter skipped, numbered from `first`, and their share of the counts."""
     skipped = {"status": SKIPPED}
     _store(connection, [(number, at, "ok", skipped) for number, at in enumerate(timestamps, first)])
-    writing.count_skipped(connection, timestamps, 1)
+    writing.adjust_skipped(connection, timestamps, 1)
 
 
 def _store(connection: Connection, given: Sequence[tuple[int, int, str, dict[str, Any]]]) -> None:
@@ -169,5 +169,5 @@ analyses = st.builds(
 
 def total_of(connection: Connection, chosen: Selection) -> int:
     """How many insights were chosen."""
-    topic = windows.topic_of(connection, chosen.cluster)
-    return 0 if topic is None else windows.total_of(connection, topic, chosen)
+    topic = windows.topic_number(connection, chosen.cluster)
+    return 0 if topic is None else windows.count_insights(connection, topic, chosen)

@@ -32,10 +32,17 @@ class Watched:
     reads: int = 0
 
     async def read(self, fn: Callable[[Connection], Result]) -> Result:
+        self._count()
+        return await self.database.read(fn)
+
+    async def read_in_background(self, fn: Callable[[Connection], Result]) -> Result:
+        self._count()
+        return await self.database.read_in_background(fn)
+
+    def _count(self) -> None:
         self.reads += 1
         if self.reads == self.broken_at:
             raise ConnectionError
-        return await self.database.read(fn)
 
 
 @dataclass

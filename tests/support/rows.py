@@ -9,7 +9,7 @@ from core.clock import SECOND
 from domain.analysis import Analysis
 from models import SKIPPED, conversations, insights
 from store.conversations.intake import Accepted, NewConversation, NewMessage, accept
-from store.insights.writing import Insight, clusters
+from store.insights.writing import Insight, parse_clusters
 from store.queue import analysis as queue
 from store.queue import in_flight
 from store.queue.analysis import Completed, Outcome
@@ -120,7 +120,7 @@ def filed(connection: Connection) -> list[Insight]:
 
 
 def _insight(row: Row[Any]) -> Insight:
-    analysis = Analysis(row.score, row.confidence, clusters(row.clusters), row.reasoning, row.raw)
+    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
     columns = ("revision", "timestamp", "author", "analyzer", "model", "cached", "partial")
     more = ("analysed_at", "call", "cache_key")
     given = {name: getattr(row, name) for name in (*columns, *more)}

@@ -19,13 +19,13 @@ from domain.analysis import (
     Usage,
 )
 from llm.completions import (
-    ServerAnswer,
-    complaint_of,
-    fault_of,
+    ServerResponse,
+    classify_error,
     one_line,
-    reply_of,
+    parse_error,
+    parse_reply,
+    parse_usage,
     retry_after,
-    usage_of,
 )
 
 NOW = 1_795_000_000.0
@@ -56,17 +56,17 @@ COMPLETIONS = st.fixed_dictionaries(
 
 def fault(status: int, body: str | bytes = b"", headers: dict[str, str] | None = None) -> CallFailed:
     written = body.encode() if isinstance(body, str) else body
-    return fault_of(ServerAnswer(status, headers or {}, written), key=KEY, now=NOW)
+    return classify_error(ServerResponse(status, headers or {}, written), key=KEY, now=NOW)
 
 
-def completion(message: dict[str, Any], **more: Any) -> ServerAnswer:
+def completion(message: dict[str, Any], **more: Any) -> ServerResponse:
     document = {"choices": [{"message": message, "finish_reason": "stop"}]} | more
-    return ServerAnswer(200, {"x-request-id": "r-1"}, json.dumps(document).encode())
+    return ServerResponse(200, {"x-request-id": "r-1"}, json.dumps(document).encode())
 
 
-def read(answer: ServerAnswer, count: int) -> Reply | CallFailed:
+def read(answer: ServerResponse, count: int) -> Reply | CallFailed:
     try:
-        return reply_of(answer, count=count, model="grok-4.3")
+        return parse_reply(answer, count=count, model="grok-4.3")
     except CallFailed as error:
         return error
 
@@ -135,7 +135,7 @@ def test_the_same_status_means_what_its_text_says(
     ],
 )
 def test_every_shape_of_an_error_body_is_understood(body: str, code: str, message: str) -> None:
-    assert complaint_of(body.encode()) == (code, message)
+    assert parse_error(body.encode()) == (code, message)
 
 
 DEPLOYMENT_BUDGET = (
@@ -207,11 +207,11 @@ def test_a_rate_limit_that_mentions_a_budget_stays_one(said: str) -> None:
 
 @pytest.mark.parametrize(("status", "type_", "message"), [each[:3] for each in LITELLM])
 def test_only_what_cannot_repeat_a_conversation_is_quoted(status: int, type_: str, message: str) -> None:
-    answer = ServerAnswer(status, {}, of_litellm(status, type_, message).encode())
+    answer = ServerResponse(status, {}, of_litellm(status, type_, message).encode())
     shown = " ".join(message.split())
 
-    of_canary = fault_of(answer, key=KEY, now=NOW, quotable=True)
-    of_batch = fault_of(answer, key=KEY, now=NOW)
+    of_canary = classify_error(answer, key=KEY, now=NOW, quotable=True)
+    of_batch = classify_error(answer, key=KEY, now=NOW)
 
     assert shown in of_canary.detail
     assert (shown in of_batch.detail) == (status in (401, 429))
@@ -277,7 +277,7 @@ def test_a_pause_taken_as_an_hour_is_shown_as_it_was_asked() -> None:
 def test_any_200_is_a_reply_with_a_row_for_each_text_or_a_known_fault(
     document: dict[str, Any], count: int
 ) -> None:
-    answer = ServerAnswer(200, {}, json.dumps(document).encode())
+    answer = ServerResponse(200, {}, json.dumps(document).encode())
 
     reply = read(answer, count)
 
@@ -304,9 +304,11 @@ def test_any_content_is_rows_or_malformed(content: object) -> None:
 def test_a_reply_names_the_model_that_answered_else_the_one_that_was_asked() -> None:
     message = {"content": '{"results": []}'}
 
-    assert reply_of(completion(message, model="grok-4.3-x"), count=1, model="grok-4.3").model == "grok-4.3-x"
+    assert (
+        parse_reply(completion(message, model="grok-4.3-x"), count=1, model="grok-4.3").model == "grok-4.3-x"
+    )
     for nameless in ({}, {"model": None}, {"model": " "}, {"model": 4.3}):
-        assert reply_of(completion(message, **nameless), count=1, model="grok-4.3").model == "grok-4.3"
+        assert parse_reply(completion(message, **nameless), count=1, model="grok-4.3").model == "grok-4.3"
 
 
 def test_usage_is_read_with_everything_optional() -> None:
@@ -318,9 +320,9 @@ def test_usage_is_read_with_everything_optional() -> None:
         "cost_in_usd_ticks": 37_756_000,
     }
 
-    assert usage_of(document) == Usage(32, 8, 9, 94, 37_756_000)
-    assert usage_of({**document, "cost_in_usd_ticks": 0}).cost_ticks == 0
-    assert usage_of({}) == usage_of(None) == Usage()
+    assert parse_usage(document) == Usage(32, 8, 9, 94, 37_756_000)
+    assert parse_usage({**document, "cost_in_usd_ticks": 0}).cost_ticks == 0
+    assert parse_usage({}) == parse_usage(None) == Usage()
 
 
 @given(
@@ -333,7 +335,7 @@ def test_usage_is_read_with_everything_optional() -> None:
     )
 )
 def test_usage_that_makes_no_sense_counts_as_none(document: object) -> None:
-    usage = usage_of(document)
+    usage = parse_usage(document)
 
     counts = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
     assert all(type(count) is int and 0 <= count < 2**31 for count in counts)
@@ -342,7 +344,7 @@ def test_usage_that_makes_no_sense_counts_as_none(document: object) -> None:
 
 def test_what_is_kept_of_an_answer_can_be_stored() -> None:
     with pytest.raises(ProviderFault) as caught:
-        reply_of(ServerAnswer(200, {}, b"\0\xff" + b"x" * 100_000), count=1, model="grok-4.3")
+        parse_reply(ServerResponse(200, {}, b"\0\xff" + b"x" * 100_000), count=1, model="grok-4.3")
 
     assert caught.value.body is not None
     assert caught.value.body.startswith("\ufffd\ufffdx")

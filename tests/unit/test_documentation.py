@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices
 
-from api.errors import Code
 from core.metrics import Metrics
 from core.settings import Settings
 from main import create_app
+from schemas import Code
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

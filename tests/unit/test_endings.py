@@ -13,7 +13,7 @@ async def test_who_listens_is_woken_when_it_ends() -> None:
     async with waiters.listening("a") as ended:
         waiting = asyncio.create_task(ended(LONG))
         await asyncio.sleep(0)
-        waiters.tell(["b", "a"])
+        waiters.notify(["b", "a"])
 
         await asyncio.wait_for(waiting, 5)
 
@@ -21,7 +21,7 @@ async def test_who_listens_is_woken_when_it_ends() -> None:
 async def test_an_ending_between_listening_and_waiting_is_heard() -> None:
     waiters = Waiters()
     async with waiters.listening("a") as ended:
-        waiters.tell(["a"])
+        waiters.notify(["a"])
 
         await asyncio.wait_for(ended(LONG), 5)
         await asyncio.wait_for(ended(LONG), 5)
@@ -36,7 +36,7 @@ async def test_several_listeners_are_woken_and_no_other() -> None:
     ):
         woken = [asyncio.create_task(wait(LONG)) for wait in (one, two)]
         sleeping = asyncio.create_task(other(LONG))
-        waiters.tell(iter(["a"]))
+        waiters.notify(iter(["a"]))
         await asyncio.wait_for(asyncio.gather(*woken), 5)
 
         assert not sleeping.done()
@@ -58,14 +58,14 @@ async def test_one_listener_who_leaves_does_not_take_the_others_along() -> None:
     async with waiters.listening("a") as stays:
         async with waiters.listening("a"):
             pass
-        waiters.tell(["a"])
+        waiters.notify(["a"])
 
         await asyncio.wait_for(stays(LONG), 5)
 
 
 async def test_an_ending_of_long_ago_is_not_heard_by_a_new_listener() -> None:
     waiters = Waiters()
-    waiters.tell(["a"])
+    waiters.notify(["a"])
     async with waiters.listening("a") as ended:
         waiting = asyncio.create_task(ended(LONG))
         await asyncio.sleep(0)

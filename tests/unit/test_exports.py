@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjson_lines, wanted
+from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjson_lines, preferred_form
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjso
     ],
 )
 def test_the_accept_header_chooses_the_form(accept: str, form: str) -> None:
-    assert wanted(accept) == form
+    assert preferred_form(accept) == form
 
 
 def a_view(**fields: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Chat:
         """Say so many more; the hub is given them, or has to read them."""
         new = [LiveMessage(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
         self.count += count
-        hub.spoke("c", new if at_hand else ())
+        hub.messages_added("c", new if at_hand else ())
 
 
 async def heard_by(listener: Listener, last: int) -> list[int]:
@@ -110,7 +110,7 @@ def test_everybody_hears_every_message_once_and_in_order(
         assert [each.result() for each in on_draft] == [list(range(at + 1, last + 1)) for at in after]
         for room in rooms:
             room.__exit__(None, None, None)
-        assert not hub.is_heard("c")
+        assert not hub.has_listeners("c")
 
     asyncio.run(run())
 
@@ -119,12 +119,12 @@ async def test_a_summary_is_heard_as_it_is_written_and_again_when_it_is_done() -
     chat = Chat()
     hub = Hub(chat.read, poll=60)
     with hub.listening("c", 0) as quick, hub.listening("c", 0) as slow:
-        hub.drafted("c", "The parcel")
+        hub.draft_changed("c", "The parcel")
         first = (await quick.news()).draft
-        hub.drafted("c", "The parcel was late")
+        hub.draft_changed("c", "The parcel was late")
         second = (await quick.news()).draft
         whole = (await slow.news()).draft
-        hub.summarised("c", {"summary": "The parcel was late."})
+        hub.summary_written("c", {"summary": "The parcel was late."})
         last = await quick.news()
 
     assert (first, second) == (Draft("The parcel", True), Draft(" was late", False))
@@ -135,9 +135,9 @@ async def test_a_summary_is_heard_as_it_is_written_and_again_when_it_is_done() -
 async def test_a_draft_that_is_begun_anew_is_heard_from_its_start() -> None:
     hub = Hub(Chat().read, poll=60)
     with hub.listening("c", 0) as listener:
-        hub.drafted("c", "The parcel was")
+        hub.draft_changed("c", "The parcel was")
         await listener.news()
-        hub.drafted("c", "A torn box")
+        hub.draft_changed("c", "A torn box")
 
         assert (await listener.news()).draft == Draft("A torn box", True)
 
@@ -151,7 +151,7 @@ async def test_who_listens_to_what_is_deleted_is_told_and_the_room_is_gone() -> 
         hub.deleted("c")
 
         assert (await waiting).deleted
-        assert not hub.is_heard("c")
+        assert not hub.has_listeners("c")
 
 
 async def test_a_chat_without_news_is_looked_at_once_for_all_who_listen() -> None:

@@ -26,7 +26,7 @@ from domain.summaries import (
 from domain.topics import BUILT_IN
 from llm.offline.analyzer import SUMMARY_MODEL, OfflineAnalyzer
 from llm.offline.summaries import summarise
-from llm.summary_answers import validate
+from llm.summary_answers import validate_summary
 from tests.support.summary_service import LATE
 
 ROLES = st.sampled_from(["customer", "support_agent"])
@@ -40,7 +40,7 @@ def stretch(turns: Sequence[tuple[str, str]], first: int = 1) -> Stretch:
 def summed_up(material: Material) -> Summary:
     """The summary, by way of JSON as between the processes, its quotes looked up."""
     document = json.loads(json.dumps(material.document))
-    found = validate(json.loads(json.dumps(summarise(document))), material.citable)
+    found = validate_summary(json.loads(json.dumps(summarise(document))), material.citable)
     assert isinstance(found, Summary), found
     if isinstance(material, Stretch):
         found = verified(found, {message.position: message.text for message in material.messages})
@@ -262,7 +262,7 @@ async def test_it_is_made_in_the_child_and_says_who_made_it() -> None:
         came = await analyzer.summarise(material, at_once)
         reply = await analyzer.analyse(["My parcel is late"], at_once)
 
-    assert came.summary == validate(json.loads(json.dumps(summarise(material.document))), range(1, 6))
+    assert came.summary == validate_summary(json.loads(json.dumps(summarise(material.document))), range(1, 6))
     assert (came.model, analyzer.summary_version) == ("luhn-1", "luhn-1")
     assert len(reply.rows) == 1
     assert json.loads(came.raw)["outcome"] == "yes"

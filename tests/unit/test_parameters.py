@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel
 
 from api import errors
-from api.parameters.common import asked_by, once_each, parameters_of
+from api.parameters.common import once_each, parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
 
 MODELS = (InsightsParameters, RecentParameters, TrendsParameters)
@@ -34,7 +34,7 @@ def an_app(model: type[BaseModel]) -> FastAPI:
     errors.install(app)
 
     @app.get("/ours", openapi_extra=parameters_of(model))
-    async def ours(asked: Annotated[BaseModel, Depends(asked_by(model))]) -> Any:
+    async def ours(asked: Annotated[BaseModel, Depends(query_parameters(model))]) -> Any:
         return {"asked": repr(asked)}
 
     async def theirs(asked: Any) -> Any:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from starlette.requests import Request
 
-from api.errors import ApiError, Code
-from api.parsing import parse, read_json
-from schemas import BulkConversations, Conversation
+from api.errors import ApiError
+from api.parsing import parse_body, read_json
+from schemas import BulkConversations, Code, Conversation
 from tests.support.rows import LATE
 
 ONE: TypeAdapter[Conversation] = TypeAdapter(Conversation)
@@ -25,14 +25,14 @@ def refusal(body: Any, adapter: TypeAdapter[Any] = ONE) -> Any:
     """The details of the 400 that the body gets."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     with pytest.raises(ApiError) as refused:
-        parse(adapter, sent)
+        parse_body(adapter, sent)
     assert refused.value.code is Code.INVALID_SCHEMA
     assert refused.value.status_code == 400
     return refused.value.details
 
 
 def test_a_text_alone_is_a_conversation() -> None:
-    assert parse(ONE, b'{"text": "Where is it?"}').text == "Where is it?"
+    assert parse_body(ONE, b'{"text": "Where is it?"}').text == "Where is it?"
 
 
 def test_a_missing_text_is_called_that() -> None:
@@ -73,7 +73,7 @@ def test_a_missing_text_is_called_that() -> None:
         ({"text": LATE, "raw": {}, "raw_data": {}}, "Unknown field: raw"),
         (
             {"messages": [{**TURN, "message_id": "1"}, {**TURN, "message_id": "1"}]},
-            "a message_id comes twice in messages",
+            "a message_id appears twice in messages",
         ),
         ({"text": LATE, "author": "x" * 256}, "author: must have at most 255 characters"),
         ({"text": LATE, "external_id": ""}, "external_id: must have at least 1 character"),
@@ -84,8 +84,11 @@ def test_a_missing_text_is_called_that() -> None:
         ({"text": LATE, "raw_data": {"a": "x" * 65_536}}, "raw_data: is over 64 KB"),
         ({"text": LATE, "raw": {"a": "ü" * 32_768}}, "raw: is over 64 KB"),
         ({"text": LATE, "metadata": {"a": "x" * 16_384}}, "metadata: is over 16 KB"),
-        ({"text": LATE, "timestamp": SECRET}, "timestamp: not an ISO 8601 time such as 2025-01-20T10:00:00Z"),
-        ({"text": LATE, "timestamp": "1969-12-31"}, "timestamp: outside the years 1970 to 2100"),
+        (
+            {"text": LATE, "timestamp": SECRET},
+            "timestamp: must be an ISO 8601 time such as 2025-01-20T10:00:00Z",
+        ),
+        ({"text": LATE, "timestamp": "1969-12-31"}, "timestamp: must be in the years 1970 to 2100"),
         ({"text": LATE, "colour": 1, "author": 2}, "author: must be a valid string; Unknown field: colour"),
         (None, "must be a JSON object"),
         (7, "must be a JSON object"),
@@ -124,7 +127,7 @@ def test_a_number_of_5000_digits_is_refused_and_one_of_400_kept() -> None:
     body = '{"text": "Where is it?", "raw_data": {"a": %s}}'
 
     assert refusal((body % ("9" * 5_000)).encode()).startswith(NOT_JSON)
-    assert parse(ONE, (body % ("9" * 400)).encode()).raw_data == {"a": int("9" * 400)}
+    assert parse_body(ONE, (body % ("9" * 400)).encode()).raw_data == {"a": int("9" * 400)}
 
 
 NO_JSON = {
@@ -197,7 +200,7 @@ def test_a_surrogate_in_raw_bytes_is_refused_like_one_in_an_escape() -> None:
 
 
 def test_pairs_of_surrogates_and_spelt_out_escapes_are_fine() -> None:
-    sent = parse(ONE, b'{"text": "\\ud83d\\ude00 is no \\\\u0000 and no \\\\ud800"}')
+    sent = parse_body(ONE, b'{"text": "\\ud83d\\ude00 is no \\\\u0000 and no \\\\ud800"}')
 
     assert sent.text == "😀 is no \\u0000 and no \\ud800"
 
@@ -240,7 +243,7 @@ def test_nul_alone_in_a_bulk_is_listed() -> None:
 
 
 def test_a_bulk_has_1_to_500_items() -> None:
-    assert len(parse(MANY, json.dumps([TURN] * 500).encode())) == 500
+    assert len(parse_body(MANY, json.dumps([TURN] * 500).encode())) == 500
     assert refusal([], MANY).startswith("must have at least 1 item")
     assert refusal([TURN] * 501, MANY).startswith("must have at most 500 items")
     assert refusal({"text": LATE}, MANY) == "must be a valid array"
@@ -268,7 +271,7 @@ likely = st.dictionaries(
 
 def refused(adapter: TypeAdapter[Any], body: bytes) -> ApiError | None:
     try:
-        parse(adapter, body)
+        parse_body(adapter, body)
     except ApiError as error:
         return error
     return None

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from core.settings import Settings
 from domain.analysis import Analysis, Invalid, validate_row
 from domain.topics import BUILT_IN
+from llm.analysis_answers import parse_rows
 from llm.prices import LONG_PROMPT
 from llm.prompts import (
     output_cap,
     prompt_version,
-    read_rows,
     reasoning_effort,
     request_body,
     schema,
@@ -226,7 +226,7 @@ def test_whatever_rows_come_every_id_gets_one_row_and_the_rest_is_counted(data: 
     ]
     written = data.draw(st.permutations(written + data.draw(strays)))
 
-    rows, ignored = read_rows(answer(written), count)
+    rows, ignored = parse_rows(answer(written), count)
 
     known = {str(number) for number in range(1, count + 1)}
     by_id: dict[str, set[float]] = {}
@@ -243,24 +243,24 @@ def test_whatever_rows_come_every_id_gets_one_row_and_the_rest_is_counted(data: 
 
 @given(st.permutations(range(1, 9)))
 def test_the_order_of_the_rows_does_not_matter(order: list[int]) -> None:
-    rows, ignored = read_rows(answer([row(number, number / 10) for number in order]), 8)
+    rows, ignored = parse_rows(answer([row(number, number / 10) for number in order]), 8)
 
     assert [found.score for found in rows if isinstance(found, Analysis)] == [1_000 * n for n in range(1, 9)]
     assert ignored == 0
 
 
 def test_a_row_is_kept_as_the_model_wrote_it() -> None:
-    (found,), _ = read_rows(answer([row(1) | {"mood": "bad"}]), 1)
+    (found,), _ = parse_rows(answer([row(1) | {"mood": "bad"}]), 1)
 
     assert found.raw is not None
     assert json.loads(found.raw) == row(1) | {"mood": "bad"}
 
 
 def test_a_row_that_came_twice_alike_counts_once_and_differently_not_at_all() -> None:
-    (alike, different), ignored = read_rows(answer([row(1), row(1), row(2), row(2, 0.5)]), 2)
+    (alike, different), ignored = parse_rows(answer([row(1), row(1), row(2), row(2, 0.5)]), 2)
 
     assert alike == validate_row(row(1))
-    assert different == Invalid("its id came twice with different values")
+    assert different == Invalid("two different rows for the same id")
     assert ignored == 0
 
 
@@ -280,12 +280,12 @@ def test_a_row_that_came_twice_alike_counts_once_and_differently_not_at_all() ->
 )
 def test_what_is_not_the_document_asked_for_is_a_value_error(content: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        read_rows(content, 1)
+        parse_rows(content, 1)
 
 
 def test_a_row_nested_ever_deeper_is_a_row_or_a_value_error_and_nothing_else() -> None:
     for depth in range(800, 1_000):  # somewhere here Python's own limit lies
         deep = json.dumps(row(1))[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
         with suppress(ValueError):
-            rows, _ = read_rows('{"results": [' + deep + ", " + json.dumps(row(2)) + "]}", 2)
+            rows, _ = parse_rows('{"results": [' + deep + ", " + json.dumps(row(2)) + "]}", 2)
             assert isinstance(rows[1], Analysis)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from core.clock import parse
-from schemas import BulkConversations, Conversation, Ids, Turn, compact
+from schemas import BulkConversations, Conversation, DialogueMessage, Ids, compact
 from tests.support.rows import LATE
 
 TURN = {"text": LATE}
@@ -20,7 +20,7 @@ def conversation(**fields: Any) -> Conversation:
     return Conversation.model_validate_json(json.dumps(fields))
 
 
-def turn(**fields: Any) -> Turn:
+def turn(**fields: Any) -> DialogueMessage:
     [only] = conversation(messages=[{**TURN, **fields}]).messages or []
     return only
 
@@ -36,7 +36,7 @@ def test_a_role_has_two_names(name: str) -> None:
 
 
 def test_a_message_may_call_its_text_message_content() -> None:
-    [said] = conversation(messages=[{"message_content": "Where is it?"}]).said()
+    [said] = conversation(messages=[{"message_content": "Where is it?"}]).texts()
 
     assert said == "Where is it?"
 
@@ -98,7 +98,7 @@ def test_a_chosen_id_is_plain(id_: str) -> None:
 
 
 def test_messages_may_be_blank_as_long_as_one_is_not() -> None:
-    assert [*conversation(messages=[{"text": " "}, TURN]).said()] == [" ", LATE]
+    assert [*conversation(messages=[{"text": " "}, TURN]).texts()] == [" ", LATE]
 
 
 def test_times_are_microseconds_from_then_on() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.search_words import MAX_TIMES, MAX_WORDS, NOTHING, indexed, wanted, words, written_by
+from domain.search_words import MAX_TIMES, MAX_WORDS, NOTHING, indexed, phrases_in, words, written_by
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_no_text_contains_a_writer(author: str) -> None:
     ],
 )
 def test_quotes_hold_words_together(keyword: str, phrases: list[tuple[str, ...]]) -> None:
-    assert wanted(keyword) == phrases
+    assert phrases_in(keyword) == phrases

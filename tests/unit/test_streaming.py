@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.completions import ServerAnswer, read_completion
-from llm.sse import Events, assembled, is_stream
+from llm.completions import ServerResponse, parse_completion
+from llm.sse import EventParser, assemble, is_stream
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "cost_in_usd_ticks": 99}
 
@@ -37,7 +37,7 @@ async def put_together(pieces: Iterable[bytes]) -> tuple[dict[str, Any], Sequenc
             yield piece
 
     on_draft: list[str] = []
-    body = json.loads(await assembled(arriving(), on_draft.append))
+    body = json.loads(await assemble(arriving(), on_draft.append))
     return body, on_draft
 
 
@@ -72,7 +72,7 @@ async def test_what_it_is_put_together_to_reads_as_a_completion() -> None:
     chunks = chunk({"content": '{"a":'}), chunk({"content": "1}"}, "stop", usage=USAGE)
     body, _ = await put_together([sent(*chunks)])
 
-    read, envelope = read_completion(ServerAnswer(200, {}, encoded(body)), "asked", json.loads)
+    read, envelope = parse_completion(ServerResponse(200, {}, encoded(body)), "asked", json.loads)
 
     assert read == {"a": 1}
     assert (envelope.model, envelope.usage.cost_ticks) == ("grok-4.3", 99)
@@ -93,11 +93,11 @@ async def test_what_is_no_chunk_is_the_whole_answer(foreign: object) -> None:
     async def arriving() -> AsyncIterator[bytes]:
         yield sent(chunk({"content": "The"}), foreign, chunk({"content": " end"}))
 
-    assert await assembled(arriving(), lambda _: None) == encoded(foreign)
+    assert await assemble(arriving(), lambda _: None) == encoded(foreign)
 
 
 def test_data_of_several_lines_is_one_event() -> None:
-    events = Events()
+    events = EventParser()
 
     assert [*events.feed(b"event: x\ndata: a\ndata:b\n\nid: 3\n\ndata: c")] == [b"a\nb"]
     assert [*events.feed(b"\n\n")] == [b"c"]

@@ -24,7 +24,7 @@ from domain.summaries import (
     from_json,
     to_json,
 )
-from llm.summary_answers import read, validate
+from llm.summary_answers import parse_summary, validate_summary
 from tests.support.summary_data import ANSWER, a_summary
 
 POSITIONS = range(1, 6)
@@ -45,7 +45,7 @@ def item(**fields: Any) -> dict[str, Any]:
 
 
 def believed(answer: dict[str, Any]) -> Summary:
-    summary = validate(answer, POSITIONS)
+    summary = validate_summary(answer, POSITIONS)
     assert isinstance(summary, Summary), summary
     return summary
 
@@ -72,7 +72,7 @@ def test_nothing_that_is_missing_is_filled_in(name: str) -> None:
     without = {field: value for field, value in ANSWER.items() if field != name}
 
     for answer in (without, changed(**{name: None})):
-        invalid = validate(answer, POSITIONS)
+        invalid = validate_summary(answer, POSITIONS)
         assert isinstance(invalid, Invalid)
         assert invalid.reason.startswith(name)
 
@@ -106,12 +106,12 @@ def test_nothing_that_is_missing_is_filled_in(name: str) -> None:
     ],
 )
 def test_one_bad_field_makes_the_answer_invalid(answer: dict[str, Any]) -> None:
-    assert isinstance(validate(answer, POSITIONS), Invalid)
+    assert isinstance(validate_summary(answer, POSITIONS), Invalid)
 
 
 @given(st.sampled_from([*ANSWER]), JSON)
 def test_whatever_stands_in_a_field_it_is_a_summary_or_invalid(name: str, value: object) -> None:
-    assert isinstance(validate(changed(**{name: value}), POSITIONS), Summary | Invalid)
+    assert isinstance(validate_summary(changed(**{name: value}), POSITIONS), Summary | Invalid)
 
 
 @given(st.sampled_from(["text", "positions", "quote", "answered"]), JSON)
@@ -119,7 +119,7 @@ def test_whatever_stands_in_an_item_it_is_a_summary_or_invalid(name: str, value:
     answer = deepcopy(ANSWER)
     answer["questions"][0][name] = value
 
-    assert isinstance(validate(answer, POSITIONS), Summary | Invalid)
+    assert isinstance(validate_summary(answer, POSITIONS), Summary | Invalid)
 
 
 def test_what_is_too_long_is_cut() -> None:
@@ -138,7 +138,7 @@ def test_what_is_too_long_is_cut() -> None:
     assert (len(first.text), len(first.quote), first.positions) == (MAX_ITEM, MAX_QUOTE, (1, 3, 4, 5))
     assert len(kept.keywords) == MAX_KEYWORDS
     assert all(len(word) <= MAX_KEYWORD for word in kept.keywords)
-    many = validate(item(positions=[*range(1, 100)]), range(1, 100))
+    many = validate_summary(item(positions=[*range(1, 100)]), range(1, 100))
     assert isinstance(many, Summary)
     assert many.action_items[0].positions == tuple(range(1, MAX_POSITIONS + 1))
 
@@ -163,12 +163,12 @@ def test_positions_that_do_not_exist_are_left_out_and_the_item_stays() -> None:
 @pytest.mark.parametrize("content", ["no JSON", "[]", '"a"', "null", "", "[" * 100_000])
 def test_what_is_no_json_object_is_malformed(content: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        read(content, POSITIONS)
+        parse_summary(content, POSITIONS)
 
 
 def test_an_answer_with_a_tail_of_its_own_is_invalid() -> None:
-    assert isinstance(read(json.dumps(ANSWER), POSITIONS), Summary)
-    assert isinstance(read(json.dumps(ANSWER | {"more": "x" * MAX_RAW}), POSITIONS), Invalid)
+    assert isinstance(parse_summary(json.dumps(ANSWER), POSITIONS), Summary)
+    assert isinstance(parse_summary(json.dumps(ANSWER | {"more": "x" * MAX_RAW}), POSITIONS), Invalid)
 
 
 def test_a_summary_survives_being_stored() -> None:

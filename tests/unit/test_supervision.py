@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from core.clock import SECOND
-from core.supervision import FIRST_WAIT, HEALTHY_AFTER, LONGEST_WAIT, Supervised
+from core.supervision import FIRST_WAIT, HEALTHY_AFTER, MAX_WAIT, Supervised
 from tests.support.fake_time import FakeTime
 from tests.support.serving import eventually
 
@@ -101,9 +101,9 @@ async def test_the_wait_doubles_with_each_death_in_a_row() -> None:
         4,
         8,
         16,
-        LONGEST_WAIT,
-        LONGEST_WAIT,
-        LONGEST_WAIT,
+        MAX_WAIT,
+        MAX_WAIT,
+        MAX_WAIT,
     ]
     assert task.restarts == len(work.born)
 

@@ -21,8 +21,8 @@ from domain.text import (
     excerpt_of_turns,
     line,
     normalised,
+    prefilter_reason,
     transcript,
-    why_not_worth_asking,
 )
 
 # --- transcript and excerpt ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_words_make_a_text_whatever_is_between_them(parts: list[str], between: l
     ],
 )
 def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> None:
-    assert why_not_worth_asking([text]) == reason
+    assert prefilter_reason([text]) == reason
 
 
 @pytest.mark.parametrize(
@@ -249,17 +249,17 @@ def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> 
     ],
 )
 def test_what_says_something_is_worth_asking_about(text: str) -> None:
-    assert why_not_worth_asking([text]) is None
+    assert prefilter_reason([text]) is None
 
 
 def test_a_dialogue_is_judged_as_a_whole() -> None:
-    assert why_not_worth_asking(["Hi", "Hello, how can we help?"]) is None
-    assert why_not_worth_asking(["Thanks a lot!", "You're welcome"]) is None
-    assert why_not_worth_asking(["ok", "ok", "bye"]) == "too_short"
-    assert why_not_worth_asking(["Thank you very much", "thanks", "thanks again"]) == "thanks"
-    assert why_not_worth_asking(["@one", "@two https://example.org"]) == "only_links_and_mentions"
+    assert prefilter_reason(["Hi", "Hello, how can we help?"]) is None
+    assert prefilter_reason(["Thanks a lot!", "You're welcome"]) is None
+    assert prefilter_reason(["ok", "ok", "bye"]) == "too_short"
+    assert prefilter_reason(["Thank you very much", "thanks", "thanks again"]) == "thanks"
+    assert prefilter_reason(["@one", "@two https://example.org"]) == "only_links_and_mentions"
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=4))
 def test_any_text_gets_a_reason_or_none(texts: list[str]) -> None:
-    assert why_not_worth_asking(texts) in (None, "too_short", "only_links_and_mentions", "thanks")
+    assert prefilter_reason(texts) in (None, "too_short", "only_links_and_mentions", "thanks")

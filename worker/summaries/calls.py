@@ -109,7 +109,7 @@ class SummaryCalls:
 
     async def _start(self, via: Gateway, job: Job, material: Material) -> Reservation | None:
         budget = via.budget
-        worst = 0 if budget is None else budget.most(via.analyzer.worst_summary(material))
+        worst = 0 if budget is None else budget.cost_of_worst(via.analyzer.worst_summary(material))
         if budget is not None and budget.limit is not None and worst > budget.limit:
             raise OverDailyBudget
 
@@ -147,13 +147,13 @@ class SummaryCalls:
         def store(connection: Connection) -> bool:
             kept = keep is not None and keep(connection)
             if budget is not None and reservation is not None:
-                budget.record(connection, reservation, end, left=left)
+                budget.record(connection, reservation, end, sent=left)
             return kept
 
         kept = await persist(self.database, via.hold, store)
         if budget is not None and reservation is not None:
-            self.accounting.call_ended(usage_of(end), budget.cost(reservation, end, left=left))
-            via.hold.settled()
+            self.accounting.call_ended(usage_of(end), budget.cost(reservation, end, sent=left))
+            via.hold.reservation_settled()
         return kept
 
 

@@ -1,0 +1,85 @@
+"""Insights and trends as clients see them."""
+
+from typing import Any
+
+from pydantic_core import from_json
+
+from api.parameters.insights import seal
+from api.views.conversations import SENTIMENTS, insight_view
+from core.clock import iso, iso_hour
+from domain.analysis import SCORE_UNIT
+from domain.buckets import DAY, MICROSECONDS
+from store.insights.listing import InsightEntry, InsightWindow
+from store.insights.trends import Counts, Point, Trends
+from store.insights.windows import Selection
+
+Json = dict[str, Any]
+
+
+def insights_view(found: InsightWindow, selection: Selection | None) -> Json:
+    """A page of insights; `selection` is None where the request named no window."""
+    window = selection and {"start_time": iso(selection.start), "end_time": iso(selection.end)}
+    page = found.page
+    return {
+        "insights": [listed_insight_view(listed) for listed in page.insights],
+        "metadata": {
+            "total_count": found.total,
+            "returned_count": len(page.insights),
+            "skipped_count": found.skipped,
+            **(window or {"start_time": None, "end_time": None}),
+            "time_window": window,
+            "next_cursor": seal(selection, page.next) if selection and page.next else None,
+        },
+    }
+
+
+def listed_insight_view(listed: InsightEntry) -> Json:
+    """An insight together with its conversation."""
+    row, text, truncated = listed
+    view: Json = {
+        "conversation_id": row.id,
+        "external_id": row.external_id,
+        "author": row.author,
+        "timestamp": iso(row.timestamp),
+        "text": text,
+    }
+    if truncated:
+        view["text_truncated"] = True
+    view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
+    return view | insight_view(row)
+
+
+def trends_view(found: Trends, start: int, end: int) -> Json:
+    """The trends of the window `[start, end)`, UTC microseconds."""
+    days = (end - start) / MICROSECONDS[DAY]
+    return {
+        "window_days": int(days) if days.is_integer() else round(days, 4),
+        "total_insights": sum(found.counts.values()),
+        "skipped_count": found.skipped,
+        "sentiment_counts": _counts_view(found.counts),
+        "top_topics": found.top_topics,
+        "series": [_point_view(point) for point in found.series],
+        "previous": {
+            "total_insights": sum(found.previous.values()),
+            "sentiment_counts": _counts_view(found.previous),
+        },
+    }
+
+
+def _counts_view(counts: Counts) -> Json:
+    return {name: counts[sentiment] for sentiment, name in SENTIMENTS.items()}
+
+
+def _point_view(point: Point) -> Json:
+    # Spelt out, because a year has 365 points and a week 168.
+    start, negative, neutral, positive, score_sum, partial = point
+    total = positive + neutral + negative
+    return {
+        "start": iso_hour(start),
+        "total": total,
+        "positive": positive,
+        "neutral": neutral,
+        "negative": negative,
+        "mean_sentiment": round(score_sum / total) / SCORE_UNIT if total else None,
+        "partial": partial,
+    }

@@ -1,0 +1,131 @@
+"""What the service answers about conversations."""
+
+from typing import Any
+
+from pydantic import AwareDatetime
+
+from client.answers.base import Answer
+
+
+class Accepted(Answer):
+    """A conversation is on disk; `enqueued` is false where it was already known."""
+
+    conversation_id: str
+    message: str
+    enqueued: bool
+
+
+class Clash(Answer):
+    """An item whose id is known with other content; what was sent is not stored."""
+
+    index: int
+    conversation_id: str
+
+
+class BulkAccepted(Answer):
+    """Every item is on disk, but for the conflicts. The ids are in the order sent, None for a conflict."""
+
+    ingested: int
+    enqueued: int
+    duplicates: int
+    conversation_ids: list[str | None]
+    conflicts: list[Clash] | None = None
+
+
+class Analysis(Answer):
+    """What an analyzer found: the score in [-1, 1], the confidence in [0, 1], topics."""
+
+    sentiment_score: float
+    confidence: float
+    clusters: list[str]
+    reasoning: str
+
+
+class Insight(Answer):
+    """An analysis and where it comes from."""
+
+    grok_analysis: Analysis
+    sentiment: str
+    analyzer: str
+    model: str
+    cached: bool
+    partial: bool
+    analysed_at: AwareDatetime
+
+
+class Status(Answer):
+    """How far a conversation is: `queued`, `processing`, `completed`, `failed`, `skipped`.
+
+    `wait_for_analysis` also says `deleted`.
+    """
+
+    conversation_id: str
+    status: str
+    error: str | None = None
+    insight: Insight | None = None
+
+
+class Statuses(Answer):
+    """How far each conversation is that is known; the others' ids are in `unknown`."""
+
+    conversations: list[Status]
+    unknown: list[str]
+
+
+class Turn(Answer):
+    """One message of a conversation."""
+
+    text: str
+    author: str | None
+    role: str | None
+    timestamp: AwareDatetime | None
+    message_id: str | None
+
+
+class ConversationItem(Answer):
+    """A conversation without its text."""
+
+    conversation_id: str
+    status: str
+    external_id: str | None
+    author: str | None
+    timestamp: AwareDatetime
+    metadata: dict[str, Any] | None
+    error: str | None
+    skip_reason: str | None
+    attempts: int
+    due_at: AwareDatetime | None
+    received_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class Conversation(ConversationItem):
+    """A conversation as it was sent, `text` or `messages`, with its insight once there is one.
+
+    `raw` is what the analyzer wrote, where it was asked for.
+    """
+
+    text: str | None = None
+    messages: list[Turn] | None = None
+    messages_truncated: bool | None = None
+    raw_data: dict[str, Any] | None
+    insight: Insight | None
+    raw: dict[str, Any] | None = None
+
+    @property
+    def opening(self) -> str:
+        """The text, or the first message."""
+        return self.text or next((turn.text for turn in self.messages or ()), "")
+
+
+class ConversationsPage(Answer):
+    """A page of conversations, newest intake first."""
+
+    conversations: list[ConversationItem]
+    next_cursor: str | None
+
+
+class Queued(Answer):
+    """How many conversations were queued again."""
+
+    queued: int

@@ -1,0 +1,94 @@
+"""What the service says of itself, and of what it spends."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from client.answers.base import Answer
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Health(Answer):
+    """How the service is: `ok`, `degraded` with reasons, or `unavailable` without its database."""
+
+    status: str
+    reasons: list[str]
+    queue_size: int
+    summary_queue_size: int
+    worker_running: bool
+    db_ok: bool
+    analyzer: str
+    model: str
+    circuit: str | None
+    oldest_queued_seconds: float
+    drain_seconds: float | None
+    started_at: AwareDatetime
+
+
+class Saved(Answer):
+    """Dollars that were not spent, estimated."""
+
+    cache_usd: float
+    prefilter_usd: float
+    packing_usd: float
+
+
+class Spent(Answer):
+    """Calls, tokens and dollars of some time; `reserved_usd` is what calls without an answer hold."""
+
+    calls: int
+    summary_calls: int
+    analysed: int
+    cached: int
+    skipped: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    usd: float
+    reserved_usd: float
+    summary_usd: float
+    saved: Saved
+
+
+class SpendingDay(Spent):
+    """A UTC day, `YYYY-MM-DD`."""
+
+    date: str
+
+
+class Budget(Answer):
+    """What may be spent in a UTC day, None without a limit."""
+
+    daily_usd: float | None
+    left_today_usd: float | None
+
+
+class Spending(Answer):
+    """The newest day first; days on which nothing happened are left out."""
+
+    days: list[SpendingDay]
+    total: Spent
+    budget: Budget
+
+
+class Estimate(Answer):
+    """What the present queue will cost and how long it will take."""
+
+    queue_size: int
+    calls: int
+    usd: float
+    seconds: float
+    usd_per_conversation: float
+    based_on: str
+
+
+class Switch(Answer):
+    """Whether analysis is paused."""
+
+    paused: bool

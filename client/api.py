@@ -1,0 +1,115 @@
+"""Every call of the HTTP API as a method, written once for both clients."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from client import calls, streams
+from client.sending import Asynchronous, Blocking
+from client.streams import Stream
+from client.wire import Call
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
+
+
+class Method(Generic[P, Answer]):
+    """A method with one answer; awaited on the asynchronous client."""
+
+    def __init__(self, build: Callable[P, Call[Answer] | Stream[Answer]]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, client: Blocking, owner: type) -> Callable[P, Answer]: ...
+    @overload
+    def __get__(self, client: Asynchronous, owner: type) -> Callable[P, Coroutine[Any, Any, Answer]]: ...
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[P, Call[Answer] | Stream[Answer]]: ...
+    def __get__(self, client: Blocking | Asynchronous | None, owner: type) -> Callable[P, Any]:
+        if client is None:
+            return self._build
+
+        @wraps(self._build)
+        def send(*args: P.args, **kwargs: P.kwargs) -> Any:
+            todo = self._build(*args, **kwargs)
+            return client.send(todo) if isinstance(todo, Call) else client.first(todo)
+
+        return send
+
+
+class Listing(Generic[P, Answer]):
+    """A method that gives an iterator; an asynchronous one on the asynchronous client."""
+
+    def __init__(self, build: Callable[P, Stream[Answer]]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, client: Blocking, owner: type) -> Callable[P, Iterator[Answer]]: ...
+    @overload
+    def __get__(self, client: Asynchronous, owner: type) -> Callable[P, AsyncIterator[Answer]]: ...
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[P, Stream[Answer]]: ...
+    def __get__(self, client: Blocking | Asynchronous | None, owner: type) -> Callable[P, Any]:
+        if client is None:
+            return self._build
+
+        @wraps(self._build)
+        def each(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return client.each(self._build(*args, **kwargs))
+
+        return each
+
+
+class Api:
+    """The methods. `help(client.METHOD)` says what each takes; all of them raise ClientError."""
+
+    post = Method(calls.post)
+    post_bulk = Method(calls.post_bulk)
+    conversation = Method(calls.conversation)
+    conversations = Listing(streams.conversation_items)
+    conversations_page = Method(calls.conversations_page)
+    statuses = Method(calls.statuses)
+    wait_for_analysis = Listing(streams.wait_for_analysis)
+    retry = Method(calls.retry)
+    retry_all = Method(calls.retry_all)
+    delete = Method(calls.delete)
+
+    insights = Listing(streams.insights_of_window)
+    insights_page = Method(calls.insights_page)
+    recent_insights = Method(calls.recent_insights)
+    trends = Method(calls.trends)
+
+    post_messages = Method(calls.post_messages)
+    chat = Method(calls.chat)
+    messages = Listing(streams.messages)
+    chats = Listing(streams.chat_items)
+    chats_page = Method(calls.chats_page)
+    user_chats = Listing(streams.chats_of_user)
+    user_chats_page = Method(calls.user_chats_page)
+    summarize = Method(calls.summarize)
+    summary = Method(calls.summary)
+    wait_for_summary = Method(streams.wait_for_summary)
+    analyse_chat = Method(calls.analyse_chat)
+    chat_insights = Method(calls.chat_insights)
+
+    alive = Method(calls.alive)
+    health = Method(calls.health)
+    metrics = Method(calls.metrics)
+    spending = Method(calls.spending)
+    estimate = Method(calls.estimate)
+    pause_analysis = Method(calls.pause_analysis)
+    resume_analysis = Method(calls.resume_analysis)
+
+
+class Client(Blocking, Api):
+    """The service at `url`; a context manager that closes its connections.
+
+    `token` is an API key or a JWT. `patience` is for how many seconds the service may be away, before a call
+    raises Unreachable; `busy_patience` is the same for a busy one (429, or 503 with Retry-After), which raises
+    Busy, None for as long as it likes. `on_pause` is called with the reason and the seconds of each pause that
+    the service asks for. The other arguments are httpx's. What is not safe to send twice is sent once.
+    """
+
+
+class AsyncClient(Asynchronous, Api):
+    """The same as `Client`, awaited; to be used in one event loop."""

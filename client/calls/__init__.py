@@ -1,0 +1,61 @@
+"""The calls of the HTTP API: what is sent, what comes back, and whether it is safe to send it twice."""
+
+from client.calls.chats import (
+    NewMessage,
+    analyse_chat,
+    chat,
+    chat_insights,
+    chats_page,
+    post_messages,
+    summarize,
+    summary,
+    user_chats_page,
+)
+from client.calls.conversations import (
+    NewConversation,
+    NewTurn,
+    conversation,
+    conversations_page,
+    delete,
+    fresh_key,
+    post,
+    post_bulk,
+    retry,
+    retry_all,
+    statuses,
+)
+from client.calls.insights import insights_page, recent_insights, trends
+from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+
+__all__ = [
+    "NewConversation",
+    "NewMessage",
+    "NewTurn",
+    "alive",
+    "analyse_chat",
+    "chat",
+    "chat_insights",
+    "chats_page",
+    "conversation",
+    "conversations_page",
+    "delete",
+    "estimate",
+    "fresh_key",
+    "health",
+    "insights_page",
+    "metrics",
+    "pause_analysis",
+    "post",
+    "post_bulk",
+    "post_messages",
+    "recent_insights",
+    "resume_analysis",
+    "retry",
+    "retry_all",
+    "spending",
+    "statuses",
+    "summarize",
+    "summary",
+    "trends",
+    "user_chats_page",
+]

@@ -1,0 +1,49 @@
+"""Calls about insights and trends."""
+
+from datetime import datetime
+
+from client.answers import InsightsPage, Trends
+from client.calls.building import getting, reader
+from client.wire import Call
+
+Time = datetime | str
+"""A `datetime`, or a text in ISO 8601; without an offset it is UTC."""
+
+
+def insights_page(
+    *,
+    start_time: Time | None = None,
+    end_time: Time | None = None,
+    sentiment: str | None = None,
+    min_confidence: float | None = None,
+    cluster: str | None = None,
+    author: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Call[InsightsPage]:
+    """A page of 1 to 1,000 insights of the window `[start_time, end_time)`, newest first.
+
+    A cursor carries its own window and filters: give nothing but `limit` beside it.
+    """
+    window = {"start_time": start_time, "end_time": end_time}
+    filters = {"sentiment": sentiment, "min_confidence": min_confidence, "cluster": cluster, "author": author}
+    return getting(
+        "/api/v1/insights", reader(InsightsPage), {**window, **filters, "limit": limit, "cursor": cursor}
+    )
+
+
+def recent_insights(*, limit: int = 100) -> Call[InsightsPage]:
+    """The insights that were made last, whatever the time of the conversation."""
+    return getting("/api/v1/insights/recent", reader(InsightsPage), {"limit": limit})
+
+
+def trends(
+    *,
+    days: int | None = None,
+    start_time: Time | None = None,
+    end_time: Time | None = None,
+    cluster: str | None = None,
+) -> Call[Trends]:
+    """Sentiment and topics over the last days (7, 1 to 365) or over a window."""
+    window = {"days": days, "start_time": start_time, "end_time": end_time}
+    return getting("/api/v1/trends", reader(Trends), {**window, "cluster": cluster})

@@ -1,0 +1,40 @@
+"""Calls about the service itself, and about what it spends."""
+
+from client.answers import Alive, Estimate, Health, Spending, Switch
+from client.calls.building import getting, reader
+from client.wire import Call
+
+
+def alive() -> Call[Alive]:
+    """Whether the process answers."""
+    return getting("/healthz", reader(Alive))
+
+
+def health() -> Call[Health]:
+    """How the service is; `unavailable` is an answer too."""
+    return Call("GET", "/health", reader(Health), accepts=frozenset({503}))
+
+
+def metrics() -> Call[str]:
+    """All metrics in Prometheus' text format."""
+    return getting("/metrics", bytes.decode)
+
+
+def spending(*, days: int = 7) -> Call[Spending]:
+    """Calls, tokens and dollars of the last 1 to 365 UTC days, and what was saved."""
+    return getting("/api/v1/spending", reader(Spending), {"days": days})
+
+
+def estimate() -> Call[Estimate]:
+    """What the present queue will cost and how long it will take."""
+    return getting("/api/v1/spending/estimate", reader(Estimate))
+
+
+def pause_analysis() -> Call[Switch]:
+    """Hold analysis, over a restart too; intake goes on."""
+    return Call("POST", "/api/v1/analysis/pause", reader(Switch))
+
+
+def resume_analysis() -> Call[Switch]:
+    """Go on with analysis."""
+    return Call("POST", "/api/v1/analysis/resume", reader(Switch))

@@ -1,0 +1,180 @@
+"""Conversations on their way: in batches, a few at a time, every one of them accounted for."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from client import AsyncClient, ClientError, Conflict, Encoded, Fault, Invalid, Refused
+from client.answers import BulkAccepted
+from client.importers.chats import Chat, Record
+from client.importers.conversations import Conversation
+from client.importers.rows import Rejected
+
+IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
+MAX_BYTES = 8_000_000  # half of what the service takes
+MAX_KEPT = 1_000
+MAX_MESSAGES, MAX_POST = 500, 900_000
+"""Messages and bytes of a post to a chat: the service takes so many, and a megabyte."""
+
+Batch = Sequence[Conversation]
+
+
+@dataclass(slots=True)
+class Listing:
+    """How many of something there were, and the first of them: all of them could fill the memory."""
+
+    count: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+    """Line and what happened there."""
+
+    def add(self, line: int, what: str) -> None:
+        self.count += 1
+        if len(self.first) < MAX_KEPT:
+            self.first.append((line, what))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of it all."""
+
+    sent: int = 0
+    """Conversations that were answered: accepted, duplicates and conflicts."""
+    accepted: int = 0
+    duplicates: int = 0
+    conflicts: Listing = field(default_factory=Listing)
+    rejected: Listing = field(default_factory=Listing)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Fields for which the service has no place, and in how many objects and messages they were."""
+    ids: dict[str, None] | None = None
+    """The conversations that are in the service now, in the order sent; None where nobody will ask for them."""
+
+
+class Delivery:
+    """Sends what it is given; `tally` is true at any moment. `on_progress` is called after each answer."""
+
+    def __init__(self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None]) -> None:
+        self._client = client
+        self._tally = tally
+        self._on_progress = on_progress
+
+    async def send(self, records: Iterator[Record], batch_size: int) -> None:
+        """Sends all of it, several batches at once. Raises ClientError."""
+        batches = self._batches(records, batch_size)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(IN_FLIGHT):
+                    group.create_task(self._send_all(batches))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def _send_all(self, batches: Iterator[Batch | Chat]) -> None:
+        for batch in batches:
+            await (self._say(batch) if isinstance(batch, Chat) else self._send(batch))
+            self._on_progress()
+
+    def _batches(self, records: Iterator[Record], batch_size: int) -> Iterator[Batch | Chat]:
+        batch: list[Conversation] = []
+        size = 0
+        for record in records:
+            if isinstance(record, Rejected):
+                self._tally.rejected.add(record.line, record.reason)
+                continue
+            if isinstance(record, Chat):
+                yield record
+                continue
+            weight = len(record.body) + len(",")
+            if batch and (len(batch) == batch_size or size + weight > MAX_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(record)
+            size += weight
+        if batch:
+            yield batch
+
+    async def _send(self, batch: Batch) -> None:
+        try:
+            stored = await self._client.post_bulk(_array(item.body for item in batch), on_conflict="skip")
+        except Invalid as error:
+            await self._send_what_is_valid(batch, error)
+        else:
+            self._count(batch, stored)
+
+    async def _send_what_is_valid(self, batch: Batch, error: Invalid) -> None:
+        """Sends the items that are not to blame; where the service names none, each half by itself."""
+        if error.faults:
+            if kept := self._without_faults(batch, error.faults):
+                await self._send(kept)
+        elif len(batch) == 1:
+            self._tally.rejected.add(batch[0].line, error.complaint)
+        else:
+            await self._send(batch[: len(batch) // 2])
+            await self._send(batch[len(batch) // 2 :])
+
+    async def _say(self, chat: Chat) -> None:
+        try:
+            await self._say_all(chat)
+        except Conflict as error:
+            self._tally.sent += 1
+            self._tally.conflicts.add(chat.line, _reason(error))
+        except Invalid as error:
+            self._tally.rejected.add(chat.line, _reason(error))
+
+    async def _say_all(self, chat: Chat) -> None:
+        """One post after the other: a chat's messages stand in the order in which they come."""
+        stored, ids = 0, dict[str, None]()
+        for post in posts(chat.messages):
+            answer = await self._client.post_messages(_array(post))
+            stored += answer.stored
+            ids |= dict.fromkeys(answer.conversation_ids)
+        self._tally.sent += 1
+        self._tally.accepted += stored > 0
+        self._tally.duplicates += stored == 0
+        if self._tally.ids is not None:
+            self._tally.ids.update(ids)
+
+    def _count(self, batch: Batch, stored: BulkAccepted) -> None:
+        conflicts = stored.conflicts or ()
+        self._tally.sent += len(batch)
+        self._tally.accepted += stored.ingested
+        self._tally.duplicates += stored.duplicates
+        for clash in conflicts:
+            self._tally.conflicts.add(batch[clash.index].line, f"known as {clash.conversation_id}")
+        if self._tally.ids is not None:
+            self._tally.ids.update((name, None) for name in stored.conversation_ids if name is not None)
+
+    def _without_faults(self, batch: Batch, faults: Sequence[Fault]) -> Batch:
+        reasons = {fault.index: fault.error for fault in faults}
+        kept = [item for index, item in enumerate(batch) if index not in reasons]
+        if len(kept) == len(batch):
+            raise ClientError(f"the service refuses items that were not sent: {faults}")
+        for index in reasons.keys() & range(len(batch)):
+            self._tally.rejected.add(batch[index].line, reasons[index])
+        return kept
+
+
+def _array(items: Iterable[bytes]) -> Encoded:
+    # The importers give every conversation and every message an id.
+    return Encoded(b"[" + b",".join(items) + b"]", identified=True)
+
+
+def _reason(error: Refused) -> str:
+    """What is wrong with the first of several messages, or with all of them."""
+    if not error.faults:
+        return error.complaint
+    first, *_ = error.faults
+    return f"message {first.index + 1}: {first.error}"
+
+
+def posts(messages: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The messages of a chat in runs that the service takes at once."""
+    some: list[bytes] = []
+    size = 0
+    for message in messages:
+        weight = len(message) + len(",")
+        if some and (len(some) == MAX_MESSAGES or size + weight > MAX_POST):
+            yield some
+            some, size = [], 0
+        some.append(message)
+        size += weight
+    yield some

@@ -1,0 +1,100 @@
+"""What a run prints at its end."""
+
+from collections import Counter
+from collections.abc import Mapping
+from textwrap import shorten
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.answers import Insight, Status
+from client.importing.analysis import AnalysisCounts
+from client.importing.delivery import Listing, Tally
+from client.importing.summaries import SummaryCounts
+
+SHOWN_ROWS = 50
+SHOWN_TOPICS = 10
+SHOWN_CHARACTERS = 80
+
+
+def print_tally(console: Console, tally: Tally, blank: int) -> None:
+    """What was sent, and each row that was not, with its line and the reason."""
+    table = Table("sent", "accepted", "duplicates", "conflicts", "rejected rows", "blank rows")
+    counts = (
+        tally.sent,
+        tally.accepted,
+        tally.duplicates,
+        tally.conflicts.count,
+        tally.rejected.count,
+        blank,
+    )
+    table.add_row(*(f"{count:,}" for count in counts))
+    console.print(table)
+    _print_listing(console, "conflicts (not stored: the id is known with other content)", tally.conflicts)
+    _print_listing(console, "rejected", tally.rejected)
+    if tally.left_out:
+        console.print("left out (a chat has no place for it):")
+        for name, count in tally.left_out.most_common(SHOWN_ROWS):
+            console.print(f"  {name}: {count:,} times", markup=False)
+
+
+def print_analysis(console: Console, analysed: AnalysisCounts, openings: Mapping[str, str]) -> None:
+    """What the analysis made of it. `openings` has the text of the examples by conversation id."""
+    numbers = Table(title="Analysis")
+    for heading in ("status", "sentiment", "topics"):
+        numbers.add_column(heading)
+    numbers.add_row(*map(_counts, (analysed.statuses, analysed.sentiments, analysed.topics)))
+    console.print(numbers)
+    for error, count in analysed.errors.most_common(SHOWN_TOPICS):
+        console.print(f"{count:,} {error}", markup=False)
+    insights = Table("it begins", "sentiment", "score", "sure", "topics", title="Some insights")
+    for status in analysed.examples:
+        if status.insight is not None:
+            insights.add_row(*_example(status, status.insight, openings))
+    if insights.row_count:
+        console.print(insights)
+
+
+def print_summaries(console: Console, summaries: SummaryCounts) -> None:
+    """What became of the summaries, and a few of them."""
+    numbers = Table(title="Summaries")
+    for heading in ("status", "sentiment", "outcome"):
+        numbers.add_column(heading)
+    numbers.add_row(*map(_counts, (summaries.statuses, summaries.sentiments, summaries.outcomes)))
+    console.print(numbers)
+    for error, count in summaries.errors.most_common(SHOWN_TOPICS):
+        console.print(f"{count:,} {error}", markup=False)
+    shown = Table("chat", "summary", "sentiment", "outcome", title="Some summaries")
+    for each in summaries.examples:
+        said = shorten(each.summary, SHOWN_CHARACTERS, placeholder="…")
+        shown.add_row(*map(Text, (each.conversation_id, said, each.sentiment, each.outcome)))
+    if shown.row_count:
+        console.print(shown)
+
+
+def _print_listing(console: Console, title: str, listing: Listing) -> None:
+    if not listing.count:
+        return
+    console.print(f"{title}:")
+    for line, what in sorted(listing.first)[:SHOWN_ROWS]:
+        console.print(f"  line {line}: {what}", markup=False)
+    if listing.count > SHOWN_ROWS:
+        console.print(f"  and {listing.count - SHOWN_ROWS:,} more")
+
+
+def _counts(counter: Counter[str]) -> Text:
+    return Text("\n".join(f"{count:,} {name}" for name, count in (+counter).most_common(SHOWN_TOPICS)))
+
+
+def _example(status: Status, insight: Insight, openings: Mapping[str, str]) -> tuple[Text, ...]:
+    said = openings.get(status.conversation_id) or status.conversation_id
+    analysis = insight.grok_analysis
+    cells = (
+        shorten(said, SHOWN_CHARACTERS, placeholder="…"),
+        insight.sentiment,
+        f"{analysis.sentiment_score:+.2f}",
+        f"{analysis.confidence:.0%}",
+        ", ".join(analysis.clusters),
+    )
+    return tuple(map(Text, cells))

@@ -1,0 +1,1 @@
+"""A load test: what is sent, how it is sent and timed, and what is printed at its end."""

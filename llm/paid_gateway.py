@@ -1,0 +1,248 @@
+"""The gateway to a paid provider: paces calls, obeys the circuit breaker and reacts to faults such as a 429."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from core.clock import SECOND, iso
+from core.metrics import Metrics
+from core.priority import Lane
+from database import Database
+from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
+from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
+from llm.budget import GIVEN_BACK, Budget, OverBudget
+from llm.canary import Canary
+from llm.circuit_breaker import CircuitBreaker, CircuitState
+from llm.gateway import POLL_SECONDS, Gateway, OnSent
+from llm.hold import Hold
+from rate_limiter import Pacer
+
+LONG_PAUSE = 1.0
+"""A pause longer than this many seconds is not waited out: the conversations go back to `queued`."""
+UNREACHABLE = "unreachable"
+"""The outcome of a call that found no connection and so was never sent."""
+
+BeforeSend = Callable[[], Awaitable[None]]
+Result = TypeVar("Result")
+Send = Callable[[BeforeSend], Awaitable[Result]]
+"""Makes a call; awaits BeforeSend immediately before the request is written."""
+
+
+class Blocked(CallFailed):
+    """The call was not sent: the circuit opened, or a pause began, while it waited for its slot."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("blocked", reason)
+
+
+class PaidGateway:
+    """The gateway to one paid provider: sends calls at the pacer's rate while circuit, hold and budget allow it."""
+
+    def __init__(
+        self,
+        analyzer: ChatAnalyzer,
+        pacer: Pacer,
+        breaker: CircuitBreaker,
+        hold: Hold,
+        budget: Budget,
+        database: Database,
+        metrics: Metrics,
+        backoff: Callable[[int], float],
+    ) -> None:
+        """`backoff` returns the seconds to wait after so many faults in a row."""
+        self.analyzer = analyzer
+        self.pacer = pacer
+        self.breaker = breaker
+        self.hold = hold
+        self.budget = budget
+        self.faults = 0
+        self._metrics = metrics
+        self._backoff = backoff
+        self._pause_reason = ""
+        self._canary = Canary(self._send_canary, budget, hold, database)
+        self._canary_task: asyncio.Task[bool] | None = None
+        self._canary_sent = False
+
+    @property
+    def current(self) -> Gateway:
+        """This gateway."""
+        return self
+
+    @property
+    def circuit(self) -> CircuitState:
+        """The state of the circuit."""
+        return self.breaker.state
+
+    @property
+    def blocked(self) -> str | None:
+        """Why no call may start now, or None."""
+        return self.hold.reason or self._blocks_reserved
+
+    @property
+    def _blocks_reserved(self) -> str | None:
+        """Why even a call whose cost is already reserved must not be sent, or None.
+
+        The budget is no such reason: two calls that do not fit into it together would block each other for ever.
+        """
+        if self.hold.blocks_reserved is not None:
+            return self.hold.blocks_reserved
+        if not self.breaker.may_call():
+            return self.breaker.reason or "circuit open"
+        return self._pause_reason if self.pacer.paused_for() > LONG_PAUSE else None
+
+    async def until_free(self) -> None:
+        """Wait until hold, pause and cooldown have ended, and send the probe that follows a cooldown."""
+        while self.blocked is not None:
+            if self.hold.reason is None and not self.pacer.paused_for() and self.breaker.may_probe():
+                await self._probe()
+            else:
+                longest = max(self.breaker.opens_for(), self.pacer.paused_for())
+                await asyncio.sleep(min(longest or POLL_SECONDS, POLL_SECONDS))
+
+    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
+        """Analyse `texts` in the next free slot. Raises CallFailed."""
+        return await self._call(partial(self.analyzer.analyse, texts), on_sent, Lane.BATCHES)
+
+    async def summarise(
+        self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
+    ) -> Summarised:
+        """Summarise in the next free slot; summaries go before batches. Raises CallFailed."""
+        return await self._call(
+            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, Lane.SUMMARIES
+        )
+
+    async def _call(self, send: Send[Result], on_sent: OnSent, lane: Lane) -> Result:
+        epoch = self.breaker.epoch
+
+        async def before_send() -> None:
+            nonlocal epoch
+            epoch = await self._wait_to_send(lane)
+            on_sent()
+
+        try:
+            reply = await self._measured(send, before_send)
+        except CallFailed as fault:
+            await self._handle_fault(fault, epoch)
+            raise
+        self._succeeded(epoch)
+        return reply
+
+    async def _wait_to_send(self, lane: Lane = Lane.BATCHES) -> int:
+        """Wait for a slot; return the circuit's epoch in which the call is sent. Raises Blocked."""
+        await self._wait_for_slot(lane)
+        if (reason := self._blocks_reserved) is not None:
+            raise Blocked(reason)
+        return self.breaker.epoch
+
+    async def _wait_for_slot(self, lane: Lane = Lane.BATCHES) -> None:
+        if not await self.pacer.slot(LONG_PAUSE, lane):
+            raise Blocked(self._pause_reason)
+
+    def _succeeded(self, epoch: int) -> None:
+        self.faults = 0
+        self.breaker.success(epoch)
+
+    async def _handle_fault(self, fault: CallFailed, epoch: int) -> None:
+        """Apply what a fault means for all calls. Raises BatchFault if a probe shows that the batch is at fault."""
+        match fault:
+            case RateLimited():
+                self._pause_after_429(fault)
+            case Denied(status=400 | 422) if self.breaker.doubt(epoch, str(fault)):
+                # The words that mean a wrong key or model may be from a conversation that the server repeats.
+                if await self._probe():
+                    raise BatchFault(
+                        "rejected", fault.detail, status=fault.status, request_id=fault.request_id
+                    )
+            case Denied():
+                self.breaker.deny(epoch, str(fault))
+            case ProviderFault():
+                self.faults += 1
+                self.breaker.fault(epoch, str(fault))
+
+    def _pause_after_429(self, fault: RateLimited) -> None:
+        """Pause all calls for the server's Retry-After, or for a backoff if it sent none."""
+        self.faults += 1
+        self.pacer.pause_until(self._backoff(self.faults) if fault.retry_after is None else fault.retry_after)
+        until = self.budget.clock() // SECOND + round(self.pacer.paused_for())
+        self._pause_reason = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
+
+    async def canary_passes(self) -> bool:
+        """Send a canary and return whether it succeeded. If it failed, the circuit is open.
+
+        Callers that come while a canary waits for its slot share it.
+        """
+        if self.blocked is not None:
+            return False
+        if self._canary_task is None or self._canary_task.done() or self._canary_sent:
+            self._canary_task = asyncio.create_task(self._check_with_canary())
+        return await asyncio.shield(self._canary_task)
+
+    async def close(self) -> None:
+        """Cancel the canary in flight, because nobody else waits for its task."""
+        if self._canary_task is not None:
+            self._canary_task.cancel()
+            await asyncio.wait([self._canary_task])
+
+    async def _check_with_canary(self) -> bool:
+        self._canary_sent = False
+        epoch = self.breaker.epoch
+
+        async def wait_to_send() -> None:
+            nonlocal epoch
+            epoch = await self._wait_to_send()
+            self._canary_sent = True
+
+        match fault := await self._canary.send(wait_to_send):
+            case None:
+                self._succeeded(epoch)
+            case RateLimited():
+                self._pause_after_429(fault)
+            case OverBudget() | Blocked():
+                pass
+            case _:
+                self.breaker.deny(epoch, str(fault))
+        return fault is None
+
+    async def _probe(self) -> bool:
+        """Send the canary that decides whether the circuit closes."""
+        fault: CallFailed | None = ProviderFault("unfinished", "the probe was cancelled")
+        try:
+            fault = await self._canary.send(self._wait_for_slot)
+        finally:
+            if isinstance(fault, RateLimited):
+                self._pause_after_429(fault)
+            self.breaker.probe_result(fault is None, None if fault is None else str(fault))
+        if fault is None:
+            self.faults = 0
+        return fault is None
+
+    async def _send_canary(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
+        return await self._measured(partial(self.analyzer.analyse, texts), before_send)
+
+    async def _measured(self, send: Send[Result], before_send: BeforeSend) -> Result:
+        """Make a call and record its outcome, its latency and that it is in flight."""
+        sent_at: float | None = None
+
+        async def before_send_measured() -> None:
+            nonlocal sent_at
+            await before_send()
+            if sent_at is None:  # one call sends two requests if the server rejects json_schema
+                sent_at = time.perf_counter()
+                self._metrics.calls_in_flight.inc()
+
+        outcome = GIVEN_BACK
+        try:
+            reply = await send(before_send_measured)
+            outcome = "ok"
+            return reply
+        except CallFailed as fault:
+            outcome = fault.outcome
+            raise
+        finally:
+            if sent_at is not None:
+                self._metrics.calls_in_flight.dec()
+                self._metrics.call_latency.observe(time.perf_counter() - sent_at)
+            if sent_at is not None or outcome == UNREACHABLE:
+                self._metrics.calls.labels(outcome).inc()
