@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+GATEWAY := .venv-gateway
 KILLS ?= 15
 # More than there are CPUs: half of what a test does is wait for a service that works, or rests.
 WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +33,14 @@ demo: $(VENV)/runtime     ## start the service without a key, ingest the sample,
 # The tests end last: their count is what a reader, or a machine, sees of the run.
 test: lint types fuzz     ## everything that CI runs
 	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) crash-test pytest
+
+$(GATEWAY)/installed: tests/gateway/requirements.txt
+	@test -d $(GATEWAY) || $(PYTHON) -m venv $(GATEWAY)
+	@$(GATEWAY)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-gateway: $(VENV)/dev $(GATEWAY)/installed ## against LiteLLM's proxy, in a venv of its own; five minutes
+	@$(BIN)/python -m pytest tests/gateway/check_litellm.py
 
 check: lint types         ## lint and types only
 
@@ -58,4 +67,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -149,7 +149,7 @@ class PaidGateway:
         match fault:
             case RateLimited():
                 self._pause_after_429(fault)
-            case Denied(status=400) if self.breaker.doubt(epoch, str(fault)):
+            case Denied(status=400 | 422) if self.breaker.doubt(epoch, str(fault)):
                 # The words that mean a wrong key or model may be from a conversation that the server repeats.
                 if await self._probe():
                     raise BatchFault(

@@ -110,6 +110,21 @@ async def test_a_summary_that_somebody_asks_for_is_heard_too(database_url: URL, 
         assert (await client.next("summary"))["summary"] == asked
 
 
+async def test_a_summary_whose_stream_is_cut_is_asked_for_in_one_piece(database_url: URL, grok: Grok) -> None:
+    grok.misbehave("cut_stream")
+    async with (
+        running(database_url, grok, chat_quiet_seconds=0.2) as service,
+        joined(service.url, "c1") as client,
+    ):
+        await client.say("My parcel is late")
+        told = (await client.next("summary"))["summary"]
+
+    assert told["summary"] == "Messages 1 to 1."
+    assert summaries(grok) == 2
+    streamed = [call.body for call in grok.recent if b'"stream":true' in call.body]
+    assert len(streamed) == 1
+
+
 async def test_a_summary_that_cannot_be_written_is_told(database_url: URL, grok: Grok) -> None:
     grok.misbehave("content", text="{", marker="My parcel is late")
     given = {"chat_quiet_seconds": 1, "max_retries": 0}

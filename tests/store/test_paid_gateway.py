@@ -309,9 +309,15 @@ async def test_while_a_canary_finds_out_whose_400_it_was_no_call_leaves(bench: B
     assert "API key" in str(bench.gateway.blocked)
 
 
-async def test_a_400_about_keys_is_the_batchs_own_where_the_canary_comes_back(bench: Bench) -> None:
+SPENT_BUDGET = Denied("credits", "HTTP 422 Unprocessable Entity: budget_exceeded", status=422)
+
+
+@pytest.mark.parametrize("refused", [WRONG_KEY, SPENT_BUDGET])
+async def test_a_400_about_keys_or_a_422_about_budgets_is_the_batchs_own_where_the_canary_comes_back(
+    bench: Bench, refused: Denied
+) -> None:
     call = bench.call()
-    (await bench.grok.left(0)).set_exception(WRONG_KEY)
+    (await bench.grok.left(0)).set_exception(refused)
     (await bench.grok.left(1)).set_result(WELL)
 
     with pytest.raises(BatchFault):

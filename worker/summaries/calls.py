@@ -102,9 +102,13 @@ class SummaryCalls:
             return await uninterrupted(self._keep(via, job, Came(material, came, reservation)))
 
     def _hearing(self, job: SummaryJob, material: Material) -> DraftListener | None:
-        """Only of the last call: the answers of the others are parts."""
+        """Only of the last call: the others' answers are parts.
+
+        After a fault the answer comes in one piece: a gateway may end a stream that was cut upstream as if it
+        were complete, and then only the stream is at fault.
+        """
         is_whole = (material.first, material.last) == (1, job.last)
-        return self.hearing(job.id) if is_whole else None
+        return self.hearing(job.id) if is_whole and job.error is None else None
 
     async def _start(self, via: Gateway, job: SummaryJob, material: Material) -> Reservation | None:
         budget = via.budget
