@@ -1,11 +1,14 @@
 """Every environment variable of the service: typed, validated, read once at startup."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
+from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     Field,
@@ -18,6 +21,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
@@ -34,6 +39,14 @@ DRIVERS = {
 }
 
 
+ENV_FILE = ".env"
+IN_WORDS = {HttpUrl: "an address that begins with http:// or https://", Path: "the path of a file"}
+HINTS = {
+    "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"
+}
+"""What else a complaint about a variable says."""
+
+
 class GrokMode(StrEnum):
     """Which analyzer runs: Grok if there is a key (auto), Grok or nothing (real), the offline analyzer."""
 
@@ -46,7 +59,7 @@ class Settings(BaseSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -71,7 +84,8 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
 
-    host: str = "0.0.0.0"  # noqa: S104  a container must be reachable from outside; HOST narrows it
+    # Open to whoever reaches it, so only this machine does; the image listens everywhere.
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -164,6 +178,12 @@ class Settings(BaseSettings):
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
         return self
 
+    @model_validator(mode="after")
+    def _gemini_stands_in_for_grok(self) -> Self:
+        if self.gemini_api_key and not self.grok_api_key and self.grok_mode is not GrokMode.OFFLINE:
+            raise ValueError("GEMINI_API_KEY has no effect without GROK_API_KEY: Gemini stands in for Grok")
+        return self
+
     @property
     def offline(self) -> bool:
         """Whether the offline analyzer replaces Grok."""
@@ -183,17 +203,68 @@ def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, 
         yield from ((name, given[0]) for name in given[1:])
 
 
+def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
+    """A complaint for each variable, of the environment or of `.env`, that asks for what is not built yet."""
+    present = os.environ if environ is None else environ
+    return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
+
+
 def complaint(error: ValidationError) -> str:
-    """One line that names each bad variable and its problem, without its value."""
-    return "; ".join(_named(e["loc"], e["msg"]) for e in error.errors(include_input=False, include_url=False))
+    """One line that names each bad variable and what it must be, without its value."""
+    return "; ".join(_named(each) for each in error.errors(include_input=False, include_url=False))
 
 
-def _named(loc: tuple[int | str, ...], message: str) -> str:
-    reason = message.removeprefix("Value error, ")
-    return f"{_as_set(str(loc[0]))}: {reason}" if loc else reason
+def _named(error: Any) -> str:
+    reason = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return reason
+    field = str(error["loc"][0])
+    if error["type"] != "value_error":
+        reason = f"must be {_requirement(_field_of(field))}"
+    return f"{_as_set(field)}: {reason}{HINTS.get(_as_set(field), '')}"
+
+
+def _field_of(name: str) -> str:
+    """The field that a variable sets, or the field itself."""
+    return next((field for field, names in SYNONYMS.items() if name.upper() in names), name.lower())
+
+
+def _requirement(field: str) -> str:
+    """What a value must be, in words."""
+    info = Settings.model_fields[field]
+    kind = _kind(info.annotation)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return f"one of {', '.join(kind)}"
+    if kind in (int, float):
+        number = "a whole number" if kind is int else "a number"
+        return " ".join([number, *_bounds(info.metadata)])
+    return IN_WORDS.get(kind, "a text that is not empty")
+
+
+def _kind(annotation: Any) -> Any:
+    """The type itself, without `| None`."""
+    if get_origin(annotation) in (UnionType, Union):
+        return next(kind for kind in get_args(annotation) if kind is not type(None))
+    return annotation
+
+
+def _bounds(metadata: list[Any]) -> Iterator[str]:
+    """The bounds of a number, such as "from 0", "to 65535"."""
+    low = next((bound for bound in metadata if isinstance(bound, Ge | Gt)), None)
+    high = next((bound for bound in metadata if isinstance(bound, Le | Lt)), None)
+    match low:
+        case Ge(ge=least):
+            yield f"from {least}" if high else f"of at least {least}"
+        case Gt(gt=least):
+            yield f"above {least}"
+    match high:
+        case Le(le=most):
+            yield f"{'to' if isinstance(low, Ge) else 'and up to'} {most}"
 
 
 def _as_set(field: str) -> str:
     """The name under which the variable was set."""
-    names = SYNONYMS.get(field.lower(), (field.upper(),))
+    names = SYNONYMS.get(_field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])

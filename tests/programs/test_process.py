@@ -198,6 +198,7 @@ SECRET = "swordfish"
     ("environ", "named"),
     [
         ({"OUTBOUND_RPS": SECRET}, "OUTBOUND_RPS"),
+        ({"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}, "AUTH_SECRET: is not built yet"),
         ({"TOPICS_FILE": "/nowhere/topics.txt"}, "TOPICS_FILE"),
         ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
     ],
@@ -207,6 +208,14 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
 
     assert named in line
     assert SECRET not in line
+
+
+def test_an_unbuilt_setting_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"DATA_ENCRYPTION_KEY={SECRET}\n")
+
+    line = refused(tmp_path)
+
+    assert line == "cannot start: DATA_ENCRYPTION_KEY: is not built yet; unset it"
 
 
 async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:
