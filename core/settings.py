@@ -215,7 +215,7 @@ def complaint(error: ValidationError) -> str:
 
 
 def _named(error: Any) -> str:
-    reason = error["msg"].removeprefix("Value error, ")
+    reason = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return reason
     field = str(error["loc"][0])
