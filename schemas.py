@@ -632,7 +632,8 @@ class EstimateOut(BaseModel):
     queue_size: int
     calls: int
     usd: float
-    seconds: float
+    seconds: float | None
+    resumes_at: str | None
     usd_per_conversation: float
     based_on: str
 
@@ -662,6 +663,7 @@ class Health(BaseModel):
     circuit: Literal["closed", "open", "half_open"] | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    resumes_at: str | None
     started_at: str
     version: str
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from fastapi import FastAPI
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
@@ -27,6 +27,7 @@ UNMATCHED = "unmatched"
 FREE = frozenset(
     {"/health", "/healthz", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 )
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 READING = frozenset({"GET", "HEAD"})
 READS_BY_POST = frozenset({"/api/v1/conversations/status"})
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -50,7 +51,7 @@ def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: Body
     """Add every middleware of this module. Call `errors.install` first: its middleware goes inside these."""
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
-    app.add_middleware(RequestMetrics, durations=metrics.http_request_duration)
+    app.add_middleware(RequestMetrics, durations=metrics.http_request_duration, sockets=metrics.open_sockets)
     app.add_middleware(RequestId)
 
 
@@ -80,13 +81,21 @@ class RequestMetrics:
     """Times each request by the template of its route: paths hold ids, and each would be a series of its own."""
 
     def __init__(
-        self, app: ASGIApp, durations: Histogram, clock: Callable[[], float] = time.perf_counter
+        self,
+        app: ASGIApp,
+        durations: Histogram,
+        sockets: Gauge,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.app = app
+        self._sockets = sockets
         self._series = cache(durations.labels)  # looking a series up costs twice as much as observing
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            with self._sockets.track_inprogress():
+                return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         status = 500
@@ -101,7 +110,12 @@ class RequestMetrics:
         try:
             return await self.app(scope, receive, watched)
         finally:
-            self._series(_template(scope), status).observe(self._clock() - started_at)
+            self._series(_method(scope), _template(scope), status).observe(self._clock() - started_at)
+
+
+def _method(scope: Scope) -> str:
+    # Anybody may send any word as a method, and each would be a series.
+    return scope["method"] if scope["method"] in METHODS else "other"
 
 
 def _template(scope: Scope) -> str:

@@ -121,8 +121,14 @@ def _summary(error: BaseException) -> dict[str, object]:
         f"{'/'.join(PurePath(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_name}"
         for frame, line in walk_tb(error.__traceback__)
     ]
-    summary: dict[str, object] = {"error": _named(first), "where": frames[-MAX_FRAMES:]}
-    return summary | ({"causes": [_named(cause) for cause in causes]} if causes else {})
+    summary: dict[str, object] = {"error": named(first), "where": frames[-MAX_FRAMES:]}
+    return summary | ({"causes": [named(cause) for cause in causes]} if causes else {})
+
+
+def root(error: BaseException) -> BaseException:
+    """The first cause of an error."""
+    *_, first = _chain(error)
+    return first
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,7 +137,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _named(error: BaseException) -> str:
+def named(error: BaseException) -> str:
+    """The class of an error and its code. Its text may contain SQL parameters or client data."""
     kind = type(error)
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

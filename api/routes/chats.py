@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, TypeAdapter
@@ -23,6 +24,7 @@ from store.conversations import chat_lists as store
 from store.conversations.chat_lists import ChatFilter
 from store.conversations.chats import PlacedMessage
 
+log = structlog.get_logger()
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
 # Pydantic's `$ref`s point to `$defs` at the root of the document; nested here, they would lead nowhere.
@@ -118,5 +120,6 @@ async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a chat and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
         raise not_found()
+    log.info("conversation_deleted", conversation=conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

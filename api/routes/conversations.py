@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
@@ -26,6 +27,7 @@ from services import deletion
 from store.conversations import records as store
 from store.conversations.records import RetryResult
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
 IDS = TypeAdapter(Ids)
 IDS_BODY = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
@@ -115,6 +117,7 @@ async def retry_all(resources: ResourcesDep, query: Annotated[RetryAllParameters
             break
         queued, before = queued + len(numbers), numbers[-1]
         resources.processor.wake()
+    await resources.capacity.count()
     return JSONResponse({"queued": queued}, 202)
 
 
@@ -135,6 +138,7 @@ async def retry(
     if result is RetryResult.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
     resources.processor.wake()
+    resources.capacity.count_accepted([conversation_id])
     return JSONResponse({"queued": 1}, 202)
 
 
@@ -143,5 +147,6 @@ async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a conversation and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
         raise not_found()
+    log.info("conversation_deleted", conversation=conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

@@ -41,6 +41,7 @@ async def estimate(resources: ResourcesDep) -> Response:
         queue_size=resources.capacity.depth,
         batch_size=resources.processor.batch_size,
         calls_per_second=resources.settings.outbound_rps,
+        hold=resources.gateway.hold,
     )
     return JSONResponse(view)
 
@@ -59,6 +60,7 @@ async def resume(resources: ResourcesDep) -> Response:
 
 async def _set_paused(resources: Resources, *, paused: bool) -> Response:
     await resources.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=paused))
-    resources.gateway.hold.paused = paused
+    resources.gateway.hold.switch(paused=paused)
+    resources.conditions.look(asked_for=True)
     resources.processor.wake()
     return JSONResponse({"paused": paused})
