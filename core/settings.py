@@ -20,8 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
+from core.database_url import checked
 from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -29,13 +29,6 @@ SYNONYMS = {
     "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
     "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
     "database_url": ("DATABASE_URL", "DB_PATH"),
-}
-DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
 }
 
 
@@ -150,15 +143,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _async_driver(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except ArgumentError:
-            raise ValueError("must be a database URL") from None
-        if url.drivername not in DRIVERS:
-            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
-        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
-            raise ValueError("must name a file: an SQLite database in memory would lose conversations")
-        return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
+        return checked(value)
 
     @model_validator(mode="after")
     def _batch_sizes_are_ordered(self) -> Self:
