@@ -9,7 +9,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-pooler check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -41,6 +41,9 @@ $(GATEWAY)/installed: tests/gateway/requirements.txt
 
 test-gateway: $(VENV)/dev $(GATEWAY)/installed ## against LiteLLM's proxy, in a venv of its own; five minutes
 	@$(BIN)/python -m pytest tests/gateway/check_litellm.py
+
+test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer
+	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
 
 check: lint types         ## lint and types only
 

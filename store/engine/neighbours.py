@@ -22,6 +22,8 @@ POOLED = (
     "DATABASE_URL: a pooler in transaction mode stands before PostgreSQL, which this version does not support;"
     " use its session mode or connect to PostgreSQL itself"
 )
+LOST = frozenset({"26000", "42P05"})
+"""SQLSTATE of a prepared statement that another session has, or that another client has made."""
 NEIGHBOURS = "OUTBOUND_RPS, the inbound limits, the circuit and the metrics are each process's own"
 
 
@@ -31,6 +33,16 @@ class PooledByTransaction(CannotStart):
 
 async def refuse_transaction_pooling(connect: Connect) -> None:
     """Raises PooledByTransaction where two transactions of one connection may run in different sessions."""
+    try:
+        await _probe(connect)
+    except Exception as error:
+        # PgBouncer before 1.21 knows no prepared statements across sessions.
+        if getattr(error, "sqlstate", None) in LOST:
+            raise PooledByTransaction(POOLED) from None
+        raise
+
+
+async def _probe(connect: Connect) -> None:
     first = await connect()
     try:
         # A pooler makes up the number that a client is given to cancel with.
