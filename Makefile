@@ -9,7 +9,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway check lint types unit pytest slow-tests crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -31,8 +31,10 @@ demo: $(VENV)/runtime     ## start the service without a key, ingest the sample,
 	@$(BIN)/python demo.py
 
 # The tests end last: their count is what a reader, or a machine, sees of the run.
-test: lint types fuzz     ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) crash-test pytest
+test: lint types          ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) slow-tests pytest
+
+slow-tests: fuzz crash-test
 
 $(GATEWAY)/installed: tests/gateway/requirements.txt
 	@test -d $(GATEWAY) || $(PYTHON) -m venv $(GATEWAY)
