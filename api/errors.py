@@ -89,7 +89,7 @@ def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Turn every exception that leaves a route into an error answer. Add other middleware after this."""
-    for kind in (HTTPException, RequestValidationError, Exception):
+    for kind in (HTTPException, RequestValidationError, Refusal, Exception):
         app.add_exception_handler(kind, _answer)
     app.add_middleware(LastResort)
 
