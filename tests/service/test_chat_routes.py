@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from schemas import ROLES
 from tests.support.service import POSTS, Grok, Json, Service, running
 from tests.support.serving import eventually
 
@@ -139,7 +140,7 @@ async def test_many_posts_at_once_are_all_stored_in_the_order_of_each(service: S
     [
         ({"user_id": "u", "user_type": "customer"}, "Missing required field: message_content"),
         (said(colour="red"), "Unknown field: colour"),
-        (said(user_type="bot"), "user_type: must be customer or support_agent"),
+        (said(user_type="system"), f"user_type: {ROLES}"),
         (said("  \n "), "message_content: is only white space"),
         (said("x" * 20_001), "message_content: must have at most 20000 characters"),
         (said(user_id=""), "user_id: must have at least 1 character"),

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from schemas import ROLES
 from tests.support.rapid import post_rapidly
 from tests.support.service import POSTS, Grok, Service, running
 from tests.support.serving import eventually
@@ -237,10 +238,10 @@ BAD_BODIES: dict[str, Any] = {
     "Unknown field: colour": {"text": LATE, "colour": SECRET},
     "messages: must": {"messages": []},
     "messages[1].text": {"messages": [TURN, {"text": ""}]},
-    "messages[0]: role and inbound disagree": {
+    "messages[0].role: disagrees with inbound": {
         "messages": [{**TURN, "inbound": True, "role": "support_agent"}]
     },
-    "messages[0].role: must be customer or support_agent": {"messages": [{**TURN, "role": SECRET}]},
+    f"messages[0].role: {ROLES}": {"messages": [{**TURN, "role": SECRET}]},
     "a message_id appears twice": {"messages": [{**TURN, "message_id": "m"}] * 2},
     "author goes with text only": {"messages": [TURN], "author": "x"},
     "author: must": {"text": LATE, "author": "x" * 256},
