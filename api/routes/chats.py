@@ -12,7 +12,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
 from api.parameters.common import once_each, without_nul
-from api.parsing import parse_body, read_json
+from api.parsing import first_character, parse_body, read_json
 from api.routes.conversations import Id, not_found
 from api.routes.intake import REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
@@ -47,7 +47,7 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(witho
 async def post(resources: ResourcesDep, request: Request) -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""
     body = await read_json(request)
-    many = body.lstrip()[:1] == b"["
+    many = first_character(body) == b"["
     sent = parse_body(MANY, body) if many else [parse_body(ONE, body)]
     return JSONResponse(_stored_view(await add_messages(resources, sent, many=many)), 201)
 
@@ -109,7 +109,7 @@ async def get(
     read = partial(store.get_chat, id_=conversation_id, offset=query.offset, limit=query.limit)
     found = await resources.database.read(read)
     if found is None:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     return JSONResponse(chat_page_view(found, page=query.page, limit=query.limit))
 
 
@@ -117,6 +117,6 @@ async def get(
 async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a chat and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

@@ -30,24 +30,36 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], depen
 IDS = TypeAdapter(Ids)
 IDS_BODY = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
+NOT_FOUND = "No conversation has this id"
 POLL_SECONDS = 1.0
 """How often to poll a conversation that another process may be analysing."""
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
 async def valid_id(conversation_id: str) -> str:
-    """The id from the path. Raises ApiError 404 if it is not a valid id."""
+    """The id itself. Raises ApiError 404 if it is not a valid id."""
     if not re.fullmatch(ID_PATTERN, conversation_id):
-        raise not_found()
+        raise ApiError(Code.NOT_FOUND, NOT_FOUND)
     return conversation_id
 
 
-Id = Annotated[str, Depends(valid_id)]
+async def _id_from_path(conversation_id: str, resources: ResourcesDep) -> str:
+    if not re.fullmatch(ID_PATTERN, conversation_id):
+        raise await not_found(resources, conversation_id)
+    return conversation_id
 
 
-def not_found() -> ApiError:
-    """The 404 for an id that no conversation has."""
-    return ApiError(Code.NOT_FOUND, "No conversation has this id")
+Id = Annotated[str, Depends(_id_from_path)]
+
+
+async def not_found(resources: Resources, id_: str) -> ApiError:
+    """The 404 for an id that no conversation has. It says so if the id is a conversation's external id."""
+    # No stored id contains U+0000, and PostgreSQL refuses to be asked for one.
+    find = partial(store.id_by_external_id, external_id=id_)
+    known = None if "\0" in id_ else await resources.database.read(find)
+    if known is None:
+        return ApiError(Code.NOT_FOUND, NOT_FOUND)
+    return ApiError(Code.NOT_FOUND, f"{NOT_FOUND}; it is the external_id of {known}")
 
 
 @router.get("", response_model=ConversationPage, responses=documented(*SHARED))
@@ -73,7 +85,7 @@ async def get(
     await _wait(resources, conversation_id, query.wait)
     stored = await resources.database.read(partial(store.get_conversation, id_=conversation_id))
     if stored is None:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     return JSONResponse(conversation_view(stored, raw=query.include == "raw"))
 
 
@@ -131,7 +143,7 @@ async def retry(
     again = partial(store.retry, id_=conversation_id, fresh=query.fresh, now=resources.clock())
     result = await resources.database.write(again)
     if result is RetryResult.UNKNOWN:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     if result is RetryResult.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
     resources.processor.wake()
@@ -142,6 +154,6 @@ async def retry(
 async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a conversation and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

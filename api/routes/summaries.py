@@ -13,7 +13,7 @@ from api.errors import ApiError, documented
 from api.parameters.common import once_each
 from api.parameters.summaries import ReadSummaryParameters, RequestSummaryParameters
 from api.parsing import parse_body, read_json
-from api.routes.conversations import Id
+from api.routes.conversations import Id, not_found
 from api.views.summaries import INSIGHTS, SUMMARY, written_view
 from core.clock import SECOND
 from models import FAILED
@@ -31,7 +31,6 @@ from store.queue import summaries as store
 from store.queue.summaries import Stored
 
 router = APIRouter(prefix="/chats", tags=["chats"], dependencies=[Depends(once_each)])
-NO_CONVERSATION = "No conversation has this id"
 POLL_SECONDS = 1.0
 """How often to poll a summary that another process may be writing."""
 Json = dict[str, Any]
@@ -103,7 +102,7 @@ async def _requested(resources: Resources, request: Request, wait: float) -> Sto
     if stored.is_current:
         return stored
     if not await resources.database.write(partial(store.ask, id_=id_, now=resources.clock())):
-        raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
+        raise await not_found(resources, id_)
     resources.summariser.wake()
     return await _when_written(resources, id_, wait)
 
@@ -131,7 +130,7 @@ async def _when_written(resources: Resources, id_: str, seconds: float) -> Store
 async def _stored(resources: Resources, id_: str) -> Stored:
     stored = await resources.database.read(partial(store.get, id_=id_))
     if stored is None:
-        raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
+        raise await not_found(resources, id_)
     return stored
 
 
