@@ -95,7 +95,7 @@ async def _wait(resources: Resources, id_: str, seconds: float) -> None:
         # Subscribe before reading the status, or an outcome between the two would be missed.
         async with resources.waiters.listening(id_) as ended:
             status = await resources.database.read(partial(store.status_of, id_=id_))
-            if status is None or status in ENDED:
+            if status is None or status in ENDED or resources.waiters.released:
                 return
             await ended(min(left, POLL_SECONDS))
 

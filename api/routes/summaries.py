@@ -122,7 +122,7 @@ async def _when_written(resources: Resources, id_: str, seconds: float) -> Store
         async with resources.summary_waiters.listening(id_) as ended:
             stored = await _stored(resources, id_)
             left = (until - resources.clock()) / SECOND
-            if not stored.is_pending or left <= 0:
+            if not stored.is_pending or left <= 0 or resources.summary_waiters.released:
                 return stored
             await ended(min(left, POLL_SECONDS))
 
