@@ -25,9 +25,7 @@ from schemas import Code
 MEGABYTE = 1024 * 1024
 UNMATCHED = "unmatched"
 
-FREE = frozenset(
-    {"/health", "/healthz", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
-)
+FREE = frozenset({"/", "/health", "/healthz", "/metrics", "/docs", "/openapi.json"})
 READING = frozenset({"GET", "HEAD"})
 READS_BY_POST = frozenset({"/api/v1/conversations/status"})
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -26,14 +26,18 @@ class InsightsApp(FastAPI):
 
 
 async def method_not_allowed(request: Request, error: Exception) -> Response:
-    """A 405 that allows all methods of the path: Starlette names only those of the first matching route."""
+    """A 405 that names and allows all methods of the path: Starlette knows those of the first matching route."""
     methods = _methods(request.app.openapi()["paths"], request.url.path)
     if not methods:
         return to_api_error(error).response()
-    return ApiError(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)}).response()
+    allowed = ", ".join(methods)
+    return ApiError(
+        Code.METHOD_NOT_ALLOWED, f"This path takes {allowed}", headers={"Allow": allowed}
+    ).response()
 
 
 def _methods(paths: dict[str, dict[str, Any]], path: str) -> list[str]:
     templates = (template for template in paths if compile_path(template)[0].match(path))
     found = path if path in paths else next(templates, None)
-    return [] if found is None else sorted(method.upper() for method in paths[found])
+    methods = {method.upper() for method in paths.get(found or "", ())}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
