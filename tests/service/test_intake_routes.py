@@ -72,7 +72,7 @@ async def test_a_text_is_read_back_as_it_was_sent(service: Service) -> None:
     await service.http.post(POSTS, json=sent)
 
     view = await service.one("chosen-1")
-    assert {name: view[name] for name in sent} == {**sent, "timestamp": "2025-01-20T10:00:00Z"}
+    assert {name: view[name] for name in sent} == {**sent, "timestamp": "2025-01-20T10:00:00.000000Z"}
     assert view["received_at"] > view["timestamp"]
 
 
@@ -87,7 +87,7 @@ async def test_a_dialogue_is_read_back_under_its_own_names(service: Service) -> 
 
     view = await service.one(id_)
     first, second, third = view["messages"]
-    assert view["timestamp"] == first["timestamp"] == "2025-01-20T00:00:00Z"
+    assert view["timestamp"] == first["timestamp"] == "2025-01-20T00:00:00.000000Z"
     assert view["author"] == "c1"
     assert "text" not in view
     assert (first["author"], first["role"]) == ("c1", "customer")
