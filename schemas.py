@@ -74,6 +74,7 @@ ROLE_OF: Mapping[str, Role] = {
     "admin": "support_agent",
 }
 """What other programs call the two roles, in lower case and with `_` between words."""
+ROLE_NAMES = ["customer", "user", "end-user", "support_agent", "agent", "assistant", "bot", "admin"]
 
 ROLES = "must be customer or support_agent (or user, end-user; agent, assistant, bot, admin)"
 
@@ -90,7 +91,7 @@ def role_of(inbound: object) -> Role:
     return "customer" if inbound else "support_agent"
 
 
-SentRole = Annotated[Role, BeforeValidator(_role), WithJsonSchema({"type": "string", "enum": [*ROLE_OF]})]
+SentRole = Annotated[Role, BeforeValidator(_role), WithJsonSchema({"type": "string", "enum": ROLE_NAMES})]
 MessageId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^#]")]
 
 
@@ -132,22 +133,9 @@ SECOND_NAMES = frozenset(
 )
 """Every name of the fields of a message that have several."""
 
-# For the OpenAPI document: exactly one of `text` and `messages`; `author` only beside `text`.
-NOT_SENT = {"type": "null"}
-A_TEXT = {"text": {"type": "string", "pattern": r"\S"}, "messages": NOT_SENT}
-A_DIALOGUE = {"messages": {"type": "array"}, "text": NOT_SENT, "author": NOT_SENT}
-TEXT_OR_MESSAGES: Any = {
-    "oneOf": [
-        {"required": ["text"], "properties": A_TEXT},
-        {"required": ["messages"], "properties": A_DIALOGUE},
-    ]
-}
-
 
 class Conversation(Sent):
     """The body of `POST /api/v1/conversations`: one text, or the messages of a dialogue."""
-
-    model_config = ConfigDict(json_schema_extra=TEXT_OR_MESSAGES)
 
     text: Text | None = None
     messages: Annotated[list[DialogueMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None

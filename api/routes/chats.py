@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body_or_array
 from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
 from api.parameters.common import once_each, without_nul
 from api.parsing import first_character, parse_body, read_json
@@ -17,7 +18,7 @@ from api.routes.conversations import Id, not_found
 from api.routes.intake import REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
 from core.errors import ChatFull, Conflicts
-from schemas import ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
+from schemas import MAX_BULK, ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
 from services import deletion
 from store.conversations import chat_lists as store
 from store.conversations.chat_lists import ChatFilter
@@ -25,14 +26,6 @@ from store.conversations.chats import PlacedMessage
 
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
-# Pydantic's `$ref`s point to `$defs` at the root of the document; nested here, they would lead nowhere.
-MESSAGES = {key: value for key, value in MANY.json_schema().items() if key != "$defs"} | {
-    "items": ONE.json_schema()
-}
-MESSAGES_BODY: Any = {
-    "required": True,
-    "content": {"application/json": {"schema": {"anyOf": [ONE.json_schema(), MESSAGES]}}},
-}
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(without_nul)]
 
@@ -42,7 +35,7 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(witho
     status_code=201,
     response_model=ChatsStored,
     responses=REFUSALS,
-    openapi_extra={"requestBody": MESSAGES_BODY},
+    openapi_extra=json_body_or_array(ChatMessage, MAX_BULK),
 )
 async def post(resources: ResourcesDep, request: Request) -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""

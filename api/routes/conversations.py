@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.conversations import (
     ConversationParameters,
@@ -28,7 +29,6 @@ from store.conversations.records import RetryResult
 
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
 IDS = TypeAdapter(Ids)
-IDS_BODY = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
 NOT_FOUND = "No conversation has this id"
 POLL_SECONDS = 1.0
@@ -104,7 +104,7 @@ async def _wait(resources: Resources, id_: str, seconds: float) -> None:
     "/status",
     response_model=Statuses,
     responses=documented(Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED),
-    openapi_extra={"requestBody": IDS_BODY},
+    openapi_extra=json_body(Ids),
 )
 async def statuses(resources: ResourcesDep, request: Request) -> Response:
     """The status of up to 500 conversations."""

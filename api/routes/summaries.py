@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.summaries import ReadSummaryParameters, RequestSummaryParameters
 from api.parsing import parse_body, read_json
@@ -38,7 +39,7 @@ Responses = dict[int | str, Json]
 
 
 REFERENCE = TypeAdapter(ChatReference)
-BODY = {"required": True, "content": {"application/json": {"schema": ChatReference.model_json_schema()}}}
+BODY = json_body(ChatReference)
 SHARED = (Code.INVALID_QUERY, Code.NOT_FOUND, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 REQUESTED = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED)
 LATER = {"description": "It is being written; poll `Location`"}
@@ -50,7 +51,7 @@ INSIGHTS_LATER: Responses = {202: {"model": PendingInsights, **LATER}}
     "/summarize",
     response_model=ChatSummary | FailedSummary,
     responses={**SUMMARY_LATER, **documented(*REQUESTED)},
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=BODY,
 )
 async def summarize(
     resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
@@ -63,7 +64,7 @@ async def summarize(
     "/insights",
     response_model=ChatInsights | FailedInsights,
     responses={**INSIGHTS_LATER, **documented(*REQUESTED)},
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=BODY,
 )
 async def analyse(
     resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
