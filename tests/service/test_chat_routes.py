@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
 from schemas import ROLES
-from tests.support.service import POSTS, Grok, Json, Service, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 

@@ -19,11 +19,12 @@ from sqlalchemy.engine import URL
 from websockets.asyncio.client import connect
 
 from api import errors
+from benchmarks.support.process import POSTS, Process
+from benchmarks.support.serving import served
 from core.settings import Settings
 from tests.fake_grok.server import KEY
 from tests.support.log_lines import captured
-from tests.support.service import POSTS, Grok, Process, Service, running
-from tests.support.serving import served
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 MESSAGE = {"user_id": "u", "user_type": "customer", "message_content": LATE}

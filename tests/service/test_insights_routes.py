@@ -100,7 +100,10 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
             "skipped_count": 1,
             "start_time": "2025-03-30T12:00:00.000000Z",
             "end_time": "2025-03-31T12:00:00.000000Z",
-            "time_window": {"start_time": "2025-03-30T12:00:00.000000Z", "end_time": "2025-03-31T12:00:00.000000Z"},
+            "time_window": {
+                "start_time": "2025-03-30T12:00:00.000000Z",
+                "end_time": "2025-03-31T12:00:00.000000Z",
+            },
             "next_cursor": None,
         },
     }

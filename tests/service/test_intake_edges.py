@@ -10,7 +10,8 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.support.service import POSTS, Grok, Service, running
+from benchmarks.support.process import POSTS
+from tests.support.service import Grok, Service, running
 
 BULK = f"{POSTS}/bulk"
 LATE = "My parcel is three days late and nobody answers"
