@@ -13,7 +13,7 @@ from store.conversations.chat_lists import ChatFilter
 
 LAST_PAGE = 1_000_000_000
 """No list is that long; its offset fits the 64 bits of a database's integers."""
-A_DATE_OR_TIME: Any = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+A_DATE_OR_TIME: Any = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 
 
 def _end(value: object) -> int:
