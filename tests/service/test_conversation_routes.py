@@ -323,7 +323,7 @@ UNKNOWN = [
     ("GET", f"{POSTS}/nul%00"),
     ("POST", f"{POSTS}/unknown/retry"),
     ("DELETE", f"{POSTS}/unknown"),
-    ("GET", "/"),
+    ("GET", "/api/v2"),
     ("POST", "/api/v2/conversations"),
 ]
 BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
