@@ -30,10 +30,14 @@ SYNONYMS = {
     "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
     "database_url": ("DATABASE_URL", "DB_PATH"),
 }
-
-
+# A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
+OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
 ENV_FILE = ".env"
-IN_WORDS = {HttpUrl: "an address that begins with http:// or https://", Path: "the path of a file"}
+IN_WORDS: dict[object, str] = {
+    HttpUrl: "an address that begins with http:// or https://",
+    Path: "the path of a file",
+    "root_path": "a path such as /insights",
+}
 HINTS = {
     "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"
 }
@@ -80,6 +84,7 @@ class Settings(BaseSettings):
     # Open to whoever reaches it, so only this machine does; the image listens everywhere.
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     inbound_rps: float = Field(default=100, ge=0)
@@ -121,6 +126,18 @@ class Settings(BaseSettings):
     def _mock_is_offline(cls, value: object) -> object:
         text = str(value).strip().lower()
         return "offline" if text == "mock" else text
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _without_last_slash(cls, value: object) -> object:
+        return str(value).strip().rstrip("/")
+
+    @field_validator("root_path")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value and any(f"{path}/".startswith(f"{value}/") for path in OWN_PATHS):
+            raise ValueError("must not be the beginning of a path of the service's own, such as /api")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -225,7 +242,7 @@ def _requirement(field: str) -> str:
     if kind in (int, float):
         number = "a whole number" if kind is int else "a number"
         return " ".join([number, *_bounds(info.metadata)])
-    return IN_WORDS.get(kind, "a text that is not empty")
+    return IN_WORDS.get(field) or IN_WORDS.get(kind, "a text that is not empty")
 
 
 def _kind(annotation: Any) -> Any:
