@@ -47,6 +47,7 @@ FIELDS: Mapping[str, str] = {
     "db_ok": "Whether the database answers.",
     "decisions": "What was decided, at most ten.",
     "details": "What is wrong, with the name of the field; for arrays a list of `{index, error}`.",
+    "resumes_at": "When analysis goes on after a spent budget: the next midnight UTC; null where it is not spent.",
     "drain_seconds": "Seconds until the present queue is analysed; null where nobody can say.",
     "due_at": "When a chat that has to be quiet first will be analysed; null for others.",
     "duplicates": "How many were stored before with the same content.",
