@@ -1,15 +1,16 @@
 """Tweets of the Kaggle set put back together: a conversation is a connected component of replies.
 
-The ids that a tweet names are trusted only as far as they are in the file. Excel turns a list such as
-`119,120` into what may as well be one grouped number: it counts where only one of the two readings names
-tweets that are there. (In the set itself every list repeats what the replies say of themselves.)
+The ids that a tweet names are trusted only as far as they are in the file, and what a tweet says of itself goes
+over what others say of it: a tweet in another's list of replies counts only if it does not say that it replies
+to a third. (In the set itself every list repeats what the replies say of themselves.) Excel takes a list such
+as `119,120` for one number and groups it as its country does, so that `1,55,157` may be three tweets, two or
+one: what counts is what all readings that name tweets of the file have in common.
 
-Tweets may belong together across the whole file. Ids and links are kept in arrays (12 bytes a tweet, 16 a
-link), texts in a temporary SQLite file of the input's size (SQLITE_TMPDIR says where): 2.8 million tweets take
+Tweets may belong together across the whole file. Ids and links are kept in arrays (20 bytes a tweet, 16 a listed
+reply), texts in a temporary SQLite file of the input's size (SQLITE_TMPDIR says where): 2.8 million tweets take
 350 MB of memory.
 """
 
-import re
 import sqlite3
 from array import array
 from bisect import bisect_left
@@ -18,6 +19,7 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from client.importers import numbers
 from client.importers.conversations import Record, moment, packed, sayable
 from client.importers.rows import Rejected, Row
 from client.wire import encoded
@@ -26,11 +28,10 @@ MAX_TURNS = 1_000
 MAX_BYTES = 1_000_000
 ENVELOPE = 100  # bytes around the turns: ids, metadata, brackets
 MAX_AUTHOR = 255
-LARGEST_ID = 2**63 - 1
+NOBODY = -1
 REPLIES = ("in_response_to_tweet_id", "response_tweet_id")
 ROLES = {"true": "customer", "1": "customer", "false": "support_agent", "0": "support_agent", "": None}
-GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
-WHOLE = re.compile(r"(\d+|\d{1,3}(?:,\d{3})+)(?:\.0*)?")  # pandas writes 3.0 where others are missing
+DIGITS_OF_A_GROUP = 3
 
 
 def are_in(columns: Collection[str]) -> bool:
@@ -113,19 +114,21 @@ class ReplyGraph:
 
     def __init__(self) -> None:
         self._ids = array("q")
-        self._links = array("q")  # pairs, one after the other
-        self._grouped: list[tuple[int, str]] = []
+        self._parents = array("q")  # the tweet that each replies to
+        self._listed = array("q")  # a tweet and one that it lists, pair after pair
+        self._unclear: list[tuple[int, str]] = []
 
     def add(self, tweet: int, replied_to: str, replies: str) -> None:
         """A tweet, with the id it replies to and the list of ids that reply to it, as they are written."""
         self._ids.append(tweet)
-        if GROUPED.fullmatch(replies):
-            self._grouped.append((tweet, replies))
-            replies = ""
-        for written in (replied_to, *replies.split(",")):
-            other = _number(written)
-            if other is not None:
-                self._links.extend((tweet, other))
+        parent = numbers.number(replied_to)
+        self._parents.append(NOBODY if parent is None else parent)
+        if len(_readings(replies)) > 1:
+            self._unclear.append((tweet, replies))
+            return
+        for listed in _readings(replies):
+            for other in listed:
+                self._listed.extend((tweet, other))
 
     def threads(self) -> Iterator[tuple[int, int]]:
         """Pairs of the smallest id of a thread and an id in it, each id once."""
@@ -137,30 +140,65 @@ class ReplyGraph:
                 first[index] = index = first[first[index]]
             return index
 
-        for pair in self._trusted_links(ids):
+        for pair in self._links(ids):
             one, other = map(root, pair)
             first[max(one, other)] = min(one, other)
         for index, tweet in enumerate(ids):
             yield ids[root(index)], tweet
 
-    def _trusted_links(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def _links(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Links between tweets that are there, as indexes into the sorted ids."""
-        ends = iter(self._links)
-        grouped = ((tweet, other) for tweet, written in self._grouped for other in _reading(written, ids))
-        for one, other in chain(zip(ends, ends, strict=True), grouped):
-            here, there = _index(ids, one), _index(ids, other)
-            if here is not None and there is not None:
+        parents = self._parents_of(ids)
+        for at, parent in enumerate(parents):
+            if (found := _index(ids, parent)) is not None:
+                yield at, found
+        for tweet, other in self._lists(ids):
+            here, there = _index(ids, tweet), _index(ids, other)
+            if here is not None and there is not None and parents[there] in (NOBODY, tweet):
                 yield here, there
 
+    def _parents_of(self, ids: Sequence[int]) -> Sequence[int]:
+        """What each of the sorted tweets replies to; of an id that comes again, the first that says so."""
+        parents = array("q", [NOBODY]) * len(ids)
+        for tweet, parent in zip(self._ids, self._parents, strict=True):
+            at = bisect_left(ids, tweet)
+            if parents[at] == NOBODY:
+                parents[at] = parent
+        return parents
 
-def _reading(written: str, ids: Sequence[int]) -> list[int]:
-    """A list of ids or one grouped number: whichever names tweets that are there, neither where both do."""
-    number = [int(written.replace(",", ""))]
-    several = [int(each) for each in written.split(",")]
-    there = [
-        reading for reading in (number, several) if any(_index(ids, each) is not None for each in reading)
-    ]
-    return there[0] if len(there) == 1 else []
+    def _lists(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Tweets and those that they list."""
+        ends = iter(self._listed)
+        yield from zip(ends, ends, strict=True)
+        for tweet, written in self._unclear:
+            present = [set(_present(listed, ids)) for listed in _readings(written)]
+            for other in set.intersection(*filter(None, present)) if any(present) else ():
+                yield tweet, other
+
+
+def _readings(written: str) -> set[tuple[int, ...]]:
+    """Every list of ids that this may stand for: as it is written, as one number, and as that number's groups."""
+    if not written:
+        return set()
+    first, *more = written.split(",")
+    several = tuple(each for each in map(numbers.number, (first, *more)) if each is not None)
+    if more and all(len(each) > DIGITS_OF_A_GROUP for each in more):  # Excel takes no such list for a number
+        return {several} - {()}
+    found = {several, *((each,) for each in numbers.readings(written))}
+    if numbers.is_grouped(written):
+        found.add(_by_thousands("".join(filter(str.isdigit, written))))
+    return found - {()}
+
+
+def _by_thousands(digits: str) -> tuple[int, ...]:
+    """The list that was taken for a number: 155157 was `155,157`."""
+    start = len(digits) % DIGITS_OF_A_GROUP
+    groups = [digits[at : at + DIGITS_OF_A_GROUP] for at in range(start, len(digits), DIGITS_OF_A_GROUP)]
+    return tuple(map(int, filter(None, [digits[:start], *groups])))
+
+
+def _present(tweets: Iterable[int], ids: Sequence[int]) -> Iterator[int]:
+    return (each for each in tweets if _index(ids, each) is not None)
 
 
 def _index(ids: Sequence[int], tweet: int) -> int | None:
@@ -169,16 +207,10 @@ def _index(ids: Sequence[int], tweet: int) -> int | None:
 
 
 def _own_id(written: str) -> int:
-    number = _number(written)
-    if number is None:
-        raise ValueError("tweet_id is no whole number")
-    return number
-
-
-def _number(written: str) -> int | None:
-    match = WHOLE.fullmatch(written.strip())
-    number = int(match[1].replace(",", "")) if match else LARGEST_ID + 1
-    return number if number <= LARGEST_ID else None
+    found = numbers.number(written)
+    if found is None:
+        raise ValueError("tweet_id is not a whole number")
+    return found
 
 
 def _tweet(tweet_id: int, row: Row) -> Tweet:
