@@ -19,18 +19,18 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from client.importers import numbers
-from client.importers.conversations import Record, moment, packed, sayable
+from client.importers import numbers, roles
+from client.importers.chats import whole_of
+from client.importers.conversations import Record, packed
+from client.importers.fields import Reader
 from client.importers.rows import Rejected, Row
 from client.wire import encoded
 
 MAX_TURNS = 1_000
 MAX_BYTES = 1_000_000
 ENVELOPE = 100  # bytes around the turns: ids, metadata, brackets
-MAX_AUTHOR = 255
 NOBODY = -1
 REPLIES = ("in_response_to_tweet_id", "response_tweet_id")
-ROLES = {"true": "customer", "1": "customer", "false": "support_agent", "0": "support_agent", "": None}
 DIGITS_OF_A_GROUP = 3
 
 
@@ -53,18 +53,21 @@ class Tweet(NamedTuple):
 class Threads:
     """The tweets of a file, taken in row by row, given out as conversations."""
 
-    def __init__(self, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, reader: Reader | None = None, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES
+    ) -> None:
         self.taken = 0
-        """Tweets that are to be sent."""
+        """Tweets that were taken in."""
         self.given = 0
-        """How many of them the conversations given out so far hold."""
+        """How many of them the conversations given out so far hold, and the rejected ones."""
+        self._reader = reader or Reader()
         self._limits = (max_turns, max_bytes - ENVELOPE)
         self._replies = ReplyGraph()
         self._spool = sqlite3.connect("", isolation_level=None)  # a file without a name cannot be left behind
         self._spool.executescript("""
             PRAGMA journal_mode = OFF;
             PRAGMA cache_size = -65536;
-            CREATE TABLE tweets (id INTEGER PRIMARY KEY, line INTEGER, author, role, said_at, text);
+            CREATE TABLE tweets (id INTEGER PRIMARY KEY, line INTEGER, author, role, said_at, text, wrong);
             CREATE TABLE threads (thread INTEGER, id INTEGER, PRIMARY KEY (thread, id)) WITHOUT ROWID;
             BEGIN;
         """)
@@ -73,40 +76,63 @@ class Threads:
         """Gives the disk back."""
         self._spool.close()
 
-    def take(self, row: Row) -> Rejected | None:
-        """Takes a row in. One that cannot be sent is rejected, but still connects those that can."""
+    def take(self, row: Row | Rejected) -> Rejected | None:
+        """Takes a tweet in, also one that cannot be read: its conversation is then rejected. None if it was taken."""
+        fields = row.fields or {}
         try:
-            tweet_id = _own_id(row.fields.get("tweet_id", ""))
-            self._replies.add(tweet_id, *(row.fields.get(name, "") for name in REPLIES))
-            tweet = _tweet(tweet_id, row)
+            tweet_id = _own_id(fields.get("tweet_id", ""))
         except ValueError as error:
-            return Rejected(row.line, str(error))
-        insert = "INSERT OR IGNORE INTO tweets VALUES (?, ?, ?, ?, ?, ?)"
+            return row if isinstance(row, Rejected) else Rejected(row.line, str(error))
+        self._replies.add(tweet_id, *(fields.get(name, "") for name in REPLIES))
+        tweet = self._tweet(tweet_id, row)
+        insert = "INSERT OR IGNORE INTO tweets VALUES (?, ?, ?, ?, ?, ?, ?)"
         if not self._spool.execute(insert, tweet).rowcount:
             return Rejected(row.line, "a row before it has the same tweet_id")
         self.taken += 1
         return None
 
+    def _tweet(self, tweet_id: int, row: Row | Rejected) -> tuple[object, ...]:
+        """The row as it is spooled, and what is wrong with it."""
+        try:
+            if isinstance(row, Rejected):
+                raise ValueError(row.reason)
+            return (*_tweet(tweet_id, row, self._reader), None)
+        except ValueError as error:
+            return (tweet_id, row.line, None, None, None, None, str(error))
+
     def conversations(self) -> Iterator[Record]:
         """Every tweet once: threads by their smallest id, turns by time, then id. Nothing is taken in after.
 
         `external_id` is the smallest tweet id. A thread that is too large for one conversation comes in
-        parts, which say so in their metadata and carry `:2`, `:3` and so on behind the id.
+        parts, which say so in their metadata and carry `:2`, `:3` and so on behind the id. One with a tweet
+        that cannot be read is rejected whole.
         """
         self._spool.executemany("INSERT INTO threads VALUES (?, ?)", self._replies.threads())
         turns = self._spool.execute("""
-            SELECT thread, id, line, author, role, said_at, text FROM threads CROSS JOIN tweets USING (id)
-            ORDER BY thread, said_at, id
+            SELECT thread, wrong, id, line, author, role, said_at, text FROM threads CROSS JOIN tweets USING (id)
+            ORDER BY thread, wrong IS NULL, said_at, id
         """)
         return self._assembled(turns)
 
     def _assembled(self, turns: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
         for thread, together in groupby(turns, itemgetter(0)):
-            parts = _split((Tweet(*turn[1:]) for turn in together), *self._limits)
-            first_two = list(islice(parts, 2))
-            for number, part in enumerate(chain(first_two, parts), 1):
-                self.given += len(part)
-                yield _conversation(thread, number if len(first_two) > 1 else None, part)
+            first = next(together)
+            if first[1] is not None:  # what cannot be read comes first
+                yield self._rejected(first[1], Tweet(*first[2:]), 1 + sum(1 for _ in together))
+                continue
+            tweets = (Tweet(*turn[2:]) for turn in chain([first], together))
+            yield from self._parts(thread, _split(tweets, *self._limits))
+
+    def _rejected(self, wrong: str, tweet: Tweet, turns: int) -> Rejected:
+        self.given += turns
+        return Rejected(tweet.line, wrong + whole_of(turns))
+
+    def _parts(self, thread: int, parts: Iterator[list["Turn"]]) -> Iterator[Record]:
+        first_two = list(islice(parts, 2))
+        for number, part in enumerate(chain(first_two, parts), 1):
+            self.given += len(part)
+            name = self._reader.named(str(thread))
+            yield _conversation(name, number if len(first_two) > 1 else None, part)
 
 
 class ReplyGraph:
@@ -213,18 +239,11 @@ def _own_id(written: str) -> int:
     return found
 
 
-def _tweet(tweet_id: int, row: Row) -> Tweet:
-    author = row.fields.get("author_id", "")
-    if len(author) > MAX_AUTHOR:
-        raise ValueError(f"author_id has {len(author)} characters, {MAX_AUTHOR} are allowed")
-    inbound = row.fields.get("inbound", "").strip().lower()
-    if inbound not in ROLES:
-        raise ValueError("inbound is neither True nor False")
-    written = row.fields.get("created_at", "")
-    said_at = moment(written) if written.strip() else None
-    text = row.fields["text"]
-    sayable(text)
-    return Tweet(tweet_id, row.line, author or None, ROLES[inbound], said_at, text)
+def _tweet(tweet_id: int, row: Row, reader: Reader) -> Tweet:
+    author, said_at = reader.author(row.fields), reader.said_at(row.fields)
+    text = reader.said(row.fields).text
+    role = roles.role_of({"inbound": row.fields.get("inbound")})
+    return Tweet(tweet_id, row.line, author and author.text, role, said_at and said_at.text, text)
 
 
 Turn = tuple[int, Mapping[str, str]]
@@ -257,9 +276,9 @@ def _message(tweet: Tweet) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _conversation(thread: int, part: int | None, turns: Sequence[Turn]) -> Record:
+def _conversation(thread: str, part: int | None, turns: Sequence[Turn]) -> Record:
     (line, _), *_ = turns
-    name = str(thread) if part in (None, 1) else f"{thread}:{part}"
+    name = thread if part in (None, 1) else f"{thread}:{part}"
     body: dict[str, object] = {"external_id": name, "messages": [message for _, message in turns]}
     if part is not None:
         body["metadata"] = {"part": part}

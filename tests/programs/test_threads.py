@@ -28,9 +28,11 @@ def tweet(tweet_id: int | str, **fields: str) -> Row:
     return Row(line, {"tweet_id": str(tweet_id), "text": f"tweet {tweet_id}", **fields})
 
 
-def rejections(rows: Sequence[Row]) -> list[Rejected | None]:
+def rejections(rows: Sequence[Row]) -> list[Rejected]:
     with closing(Threads()) as threads:
-        return [threads.take(row) for row in rows]
+        at_once = [threads.take(row) for row in rows]
+        found = [*at_once, *threads.conversations()]
+        return [each for each in found if isinstance(each, Rejected)]
 
 
 def assembled(rows: Sequence[Row], *, max_turns: int = 1_000, max_bytes: int = 1_000_000) -> list[Body]:
@@ -295,10 +297,10 @@ def test_every_number_in_groups_of_three_is_the_number(value: int, separator: st
         ({"text": "x" * 20_001}, "text has 20,001 characters, 20,000 are allowed"),
         ({"text": "a\0b"}, "text holds U+0000"),
         ({"author_id": "x" * 256}, "author_id has 256 characters, 255 are allowed"),
-        ({"inbound": "maybe"}, "inbound is neither True nor False"),
+        ({"inbound": "maybe"}, "inbound is neither true nor false"),
         (
             {"created_at": "10/11/2017"},
-            "the time is neither ISO 8601 nor like Tue Oct 31 22:10:47 +0000 2017",
+            "the time may be day and month or month and day: --date-order DMY or MDY says which",
         ),
         ({"created_at": "1969-12-31"}, "the time is outside the years 1970 to 2100"),
     ],
@@ -312,20 +314,42 @@ def test_a_row_that_cannot_be_sent_is_rejected_with_its_line_and_reason(
 
 
 def test_a_text_of_20000_characters_is_taken() -> None:
-    assert rejections([tweet(1, text="x" * 20_000)]) == [None]
+    assert rejections([tweet(1, text="x" * 20_000)]) == []
 
 
 def test_a_tweet_id_that_comes_again_is_rejected() -> None:
     rows = [tweet(1, text="first"), tweet(1, text="second")]
 
-    assert rejections(rows) == [None, Rejected(1, "a row before it has the same tweet_id")]
+    assert rejections(rows) == [Rejected(1, "a row before it has the same tweet_id")]
     assert [message["text"] for message in assembled(rows)[0]["messages"]] == ["first"]
 
 
-def test_a_rejected_tweet_still_connects_its_neighbours() -> None:
-    rows = [tweet(2, in_response_to_tweet_id="1"), tweet(1, text=""), tweet(3, in_response_to_tweet_id="1")]
+@pytest.mark.parametrize("wrong", [{"text": ""}, {"inbound": "maybe"}, {"created_at": "yesterday"}])
+def test_a_tweet_that_cannot_be_read_rejects_its_conversation_and_no_other(wrong: dict[str, str]) -> None:
+    """Half a conversation is another one: it would be judged without what was answered."""
+    rows = [
+        tweet(2, in_response_to_tweet_id="1"),
+        tweet(1, **wrong),
+        tweet(3, in_response_to_tweet_id="1"),
+        tweet(4),
+    ]
+    with closing(Threads()) as threads:
+        assert [threads.take(row) for row in rows] == [None] * 4
+        rejected, alone = threads.conversations()
 
-    assert [ids(body) for body in assembled(rows)] == [[2, 3]]
+    assert isinstance(rejected, Rejected)
+    assert rejected.line == 1
+    assert rejected.reason.endswith("(none of the conversation's 3 turns is sent)")
+    assert isinstance(alone, Conversation)
+
+
+def test_a_row_that_is_not_of_the_encoding_rejects_its_conversation_too() -> None:
+    with closing(Threads()) as threads:
+        threads.take(tweet(1))
+        broken = Rejected(9, "not valid utf-8", {"tweet_id": "2", "in_response_to_tweet_id": "1"})
+        assert threads.take(broken) is None
+        assert [type(each) for each in threads.conversations()] == [Rejected]
+        assert threads.take(Rejected(7, "lost")) == Rejected(7, "lost")
 
 
 def test_given_counts_the_tweets_of_what_was_given_out() -> None:
