@@ -54,7 +54,7 @@ DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 ZONE = r"(?: ?(?P<zone>(?:gmt|utc)?[+-]\d{1,2}(?::?\d\d)?(?::\d\d)?|[a-z]{1,5}))?(?: \([^()]*\))?"
 CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
-    r"(?: ?(?P<half>[ap])\.? ?m\.?)?"
+    r"(?: ?(?P<half>[ap])\.? ?m\b\.?)?"
 )
 BASIC = r"(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
 AFTER = rf"(?:(?:t|,? | at ){CLOCK}{ZONE})?"
@@ -173,7 +173,7 @@ def form_of(written: str) -> str:
 
 
 def _form_of_one(character: str) -> str:
-    if character.isdigit():
+    if character.isnumeric():
         return "9"
     return ("A" if character.isupper() else "a") if character.isalpha() else character
 

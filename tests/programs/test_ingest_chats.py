@@ -166,14 +166,14 @@ def test_every_word_for_an_agent_is_read_in_any_case(word: str) -> None:
 
 
 def test_system_turns_and_notes_are_left_out_and_counted_and_the_others_keep_their_positions() -> None:
-    turns = [
+    turns: list[Json] = [
         {"role": "system", "text": "You are helpful."},
         {"role": "user", "text": "hi"},
         {"role": "agent", "text": "angry customer", "private": True},
         {"role": "assistant", "text": "hello"},
         {"role": "note", "text": "call back"},
     ]
-    as_rows = [{"conversation_id": "rows", **turn} for turn in turns]
+    as_rows: list[Json] = [{"conversation_id": "rows", **turn} for turn in turns]
     found, dialogues = records(
         lines({"conversation_id": "a", "messages": turns}, {"messages": turns, "external_id": "b"}, *as_rows)
     )
