@@ -13,7 +13,7 @@ from client.importers.tables import Table
 
 LOOK = 1_000
 SMALL = re.compile(r"\d{1,9}")  # a tweet's id has 15 digits and more
-LIKE_A_TIME = re.compile(r"time|date|when|created|sent|_at$|stamp", re.IGNORECASE)
+LIKE_A_TIME = re.compile(r"time|date|when|created|sent|stamp|(\b|_)at$", re.IGNORECASE)
 
 
 def notes_on(rows: Rows, reader: Reader) -> list[str]:

@@ -118,10 +118,8 @@ def thread_that_comes_again(rows: Sequence[Mapping[str, Any]], reader: Reader) -
     for name in THREADS:
         if name in reader.identity:
             continue
-        values = [
-            str(row[name]) for row in rows if row.get(name) not in (None, "") and _is_message(row, reader)
-        ]
-        if len(set(values)) < len(values):
+        messages = {repr(row): str(row[name]) for row in rows if row.get(name) and _is_message(row, reader)}
+        if len(set(messages.values())) < len(messages):  # the same row twice is one message
             return name
     return None
 

@@ -80,7 +80,7 @@ def _objects(line: int, value: object, written: str) -> Iterator[Row | Rejected]
     else:
         lines = _lines_of(written, wrapper)
         for number, item in enumerate(value[wrapper]):
-            at = line + (lines[number] if len(lines) == len(value[wrapper]) else 0)
+            at = line + (lines[number] if len(lines) >= len(value[wrapper]) else 0)
             yield Row(at, item) if isinstance(item, dict) else Rejected(at, "not a JSON object")
 
 
