@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from client.importers import chats, formats, threads
@@ -10,10 +11,12 @@ from client.importers.conversations import is_exported, name_text_column
 from client.importers.fields import Reader, first
 from client.importers.files import Unreadable
 from client.importers.tables import Table
+from client.importers.times import Order, Times
 
 LOOK = 1_000
 SMALL = re.compile(r"\d{1,9}")  # a tweet's id has 15 digits and more
-LIKE_A_TIME = re.compile(r"time|date|when|created|sent|stamp|(\b|_)at$", re.IGNORECASE)
+FEW = 20
+EITHER: tuple[Order, ...] = ("DMY", "MDY")
 
 
 def notes_on(rows: Rows, reader: Reader) -> list[str]:
@@ -85,12 +88,24 @@ def _ids(row: Mapping[str, Any], reader: Reader) -> Iterator[str]:
 def _on_times(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], reader: Reader) -> Iterator[str]:
     if not rows or any(_is_dated(row, reader) for row in rows):
         return
-    maybe = [name for name in columns if LIKE_A_TIME.search(name) and name not in reader.timestamp]
+    maybe = [name for name in columns if _holds_times(name, rows)]
     hint = f" (is it {', '.join(maybe)[:200]}?)" if maybe else ""
     yield (
         f"no time column; looked for {', '.join(reader.timestamp)}: what is sent will be dated at intake, for good. "
         f"--time-column NAME names it{hint}"
     )
+
+
+def _holds_times(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    values = [row[name] for row in rows[:FEW] if row.get(name) not in (None, "")]
+    return bool(values) and all(map(_is_time, values))
+
+
+def _is_time(value: object) -> bool:
+    for order in EITHER:
+        with suppress(ValueError):
+            return isinstance(value, str | int) and bool(Times(order).read(str(value)))
+    return False
 
 
 def _is_dated(row: Mapping[str, Any], reader: Reader) -> bool:

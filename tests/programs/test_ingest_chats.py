@@ -322,6 +322,26 @@ def test_a_service_that_knows_no_chats_is_told_of_in_one_line(program: Program) 
     assert "/chats answers 404" in run.err
 
 
+async def test_what_the_service_exported_is_a_duplicate_whatever_the_file_is_called(
+    database_url: URL, program: Program
+) -> None:
+    texts = [LAMP[0], BILL[0], "=SUM(A1) is what your page shows instead of my bill"]
+    rows = program.file("date,text\n" + "".join(f'2026-11-03,"{text}"\n' for text in texts), "texts.csv")
+    window = {"start_time": "2026-11-01", "end_time": "2026-12-01"}
+    async with running(database_url) as service:
+        await ingested(program, service, rows, "--wait")
+        runs = []
+        for form, name in (("text/csv", "export.csv"), ("application/x-ndjson", "other.ndjson")):
+            answer = await service.http.get("/api/v1/insights", params=window, headers={"accept": form})
+            file = program.file(answer.text, name)
+            runs.append(await ingested(program, service, file, "--wait"))
+        runs.append(await ingested(program, service, program.file(rows.read_text(), "renamed.csv")))
+        total = (await service.get("/api/v1/insights", **window))["metadata"]["total_count"]
+
+    assert [(run.code, run.counts) for run in runs] == [(0, [3, 0, 3, 0, 0, 0])] * 3
+    assert total == 3
+
+
 @pytest.mark.skipif(not DIALOGS.exists(), reason=f"there is no {DIALOGS}")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_three_hundred_real_dialogues_are_read_back_searched_and_summarised_once(

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -157,6 +158,41 @@ def test_wait_prints_what_came_out(program: Program, platform: FakePlatform, url
     assert "alone" in run.out
 
 
+KEY = "GROK_API_KEY was refused: HTTP 401 unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "refusal", [KEY, "HTTP 403: your team has used all credits", "the spending limit is reached"]
+)
+def test_waiting_stops_with_the_reason_when_calls_are_refused(
+    program: Program, platform: FakePlatform, url: str, refusal: str
+) -> None:
+    platform.stages = ("queued",)
+    platform.reasons.appendleft([refusal])
+    platform.reasons.pop()
+
+    run = program.run("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
+
+    assert run.code == 1
+    assert f"Analysis stands still: {refusal}" in run.out
+    assert f"analysis has stopped: {refusal}. What was sent is stored and waits" in run.err
+
+
+async def test_waiting_says_why_it_stands_still_and_goes_on_when_that_is_over(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    platform.stages = ("queued",)
+    platform.reasons = deque([["the provider does not answer: connection refused"]] * 3 + [[]])
+    process = program.start("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
+    await eventually(lambda: platform.reasons == deque([[]]), 30)
+    platform.stages = ("completed",)
+
+    run = ended(process)
+
+    assert (run.code, run.err) == (0, "")
+    assert run.out.count("Analysis stands still: the provider does not answer: connection refused") == 1
+
+
 def test_conversations_that_fail_are_told_of_and_are_no_failure_of_the_program(
     program: Program, platform: FakePlatform, url: str
 ) -> None:
@@ -220,6 +256,38 @@ def test_a_bad_argument_is_named_and_ends_with_2(
     assert (run.code, run.out) == (2, "")
     assert complaint in run.err.splitlines()[-1]
     assert "Traceback" not in run.err
+
+
+def test_the_batch_size_of_the_service_is_not_the_importers(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    texts = program.file("text\n" + "hello\n" * 5, "texts.csv")
+
+    run = program.run("--file", texts, "--api-url", url, BATCH_SIZE=50_000, INGEST_BATCH_SIZE=3)
+
+    assert run.code == 0
+    assert sorted(items for items, _ in platform.bulks) == [2, 3]
+
+
+def test_duplicates_alone_end_with_0_and_a_conflict_with_1(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    arguments = ("--file", program.file(GOOD_TWEETS), "--api-url", url)
+    program.run(*arguments)
+    again = program.run(*arguments)
+    name, item = next(iter(platform.stored.items()))
+    platform.stored[name] = {**item, "messages": []}
+    clash = program.run(*arguments)
+
+    assert (again.code, again.counts) == (0, [2, 0, 2, 0, 0, 0])
+    assert (clash.code, clash.counts) == (1, [2, 0, 1, 1, 0, 0])
+
+
+def test_a_dry_run_needs_no_service_and_says_the_same(program: Program) -> None:
+    run = program.run("--file", program.file(TWEETS), "--dry-run", "--wait")
+
+    assert (run.code, run.counts) == (1, [2, 1, 1])
+    assert "line 4: text is empty" in run.out
 
 
 def test_a_table_without_a_text_ends_with_2_and_names_its_columns(

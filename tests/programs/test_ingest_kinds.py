@@ -83,6 +83,12 @@ def test_a_file_without_a_time_column_is_told_of_before_and_after(
     assert "intake" not in named.out
 
 
+def test_a_column_that_holds_no_times_is_not_taken_for_one(dry_run: Callable[..., Seen]) -> None:
+    run = dry_run("sentiment,day,due date,text\n0.7,10/11/2026,soon,hello\n")
+
+    assert "(is it day?)" in run.out
+
+
 def test_the_time_column_that_was_named_is_the_one(tmp_path: Path) -> None:
     content = "date,When,text\n2026-01-01,2026-11-01,hello\n"
 
