@@ -74,7 +74,8 @@ def from_objects(objects: Rows, dialogues: "Dialogues") -> Iterator[Record]:
         elif is_dialogue(row.fields):
             yield dialogues.whole(row)
         elif not are_in(row.fields, dialogues.reader):
-            yield from_object(row, dialogues.reader, identities)
+            if record := from_object(row, dialogues.reader, identities):
+                yield record
         elif (rejected := dialogues.take(row)) is not None:
             yield rejected
     yield from dialogues.chats()

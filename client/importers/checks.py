@@ -33,7 +33,7 @@ def notes_on(rows: Rows, reader: Reader) -> list[str]:
         else list(dict.fromkeys(name for row in found for name in row))
     )
     _refuse_columns_that_are_not_there(columns, reader)
-    if isinstance(rows, Table) and not threads.are_in(columns) and not chats.are_in(columns, reader):
+    if isinstance(rows, Table):
         name_text_column(rows, reader)
     _refuse_what_is_recognised(found, reader)
     if not _ids_are_told_apart(found, columns, reader):

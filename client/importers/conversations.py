@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from client.importers.fields import Fields, Reader, Value, first, sayable
-from client.importers.roles import left_out, role_of
+from client.importers.roles import AGENT, left_out, role_of, speaks_as_agent
 from client.importers.rows import Rejected, Row, Table, Unreadable
 from client.wire import encoded
 
@@ -65,7 +65,8 @@ class Identities:
 
     def of(self, fields: Fields) -> str:
         """64 hexadecimal digits; from the second time on with `:2`, `:3` and so on behind them."""
-        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+        # The empty text in front was the name of a table's file; it keeps the ids of objects as they always were.
+        digest = hashlib.sha256(json.dumps(["", fields], sort_keys=True).encode()).hexdigest()
         key = int(digest[:16], 16)
         self._seen[key] += 1
         return digest if self._seen[key] == 1 else f"{digest}:{self._seen[key]}"
@@ -90,15 +91,24 @@ def name_text_column(table: Table, reader: Reader) -> None:
 def _from_rows(table: Table, reader: Reader) -> Iterator[Record]:
     identities = Identities()
     for row in table:
-        yield row if isinstance(row, Rejected) else _record(row, TABLE_FIELDS, reader, identities)
+        if isinstance(row, Rejected):
+            yield row
+        elif record := _record(row, TABLE_FIELDS, reader, identities):
+            yield record
 
 
-def from_object(row: Row, reader: Reader, identities: Identities) -> Record:
-    """The conversation of an object: in the API's own shape, or with a text under a name that tables use."""
+def from_object(row: Row, reader: Reader, identities: Identities) -> Record | None:
+    """The conversation of an object, in the API's own shape or with a text under a name that tables use.
+
+    None where it is a note or a notice, which is left out and counted.
+    """
     return _record(row, API_FIELDS, reader, identities)
 
 
-def _record(row: Row, passed: Collection[str], reader: Reader, identities: Identities) -> Record:
+def _record(row: Row, passed: Collection[str], reader: Reader, identities: Identities) -> Record | None:
+    if "messages" not in row.fields and (kind := left_out(row.fields)):
+        reader.left_out[kind] += 1
+        return None
     try:
         if is_exported(row.fields):
             return _exported(row, reader)
@@ -120,7 +130,15 @@ def _body(fields: Fields, passed: Collection[str], reader: Reader, identities: I
     _identify(body, rest, reader)
     if not body.get("external_id") and not body.get("conversation_id"):
         body["external_id"] = reader.named(identities.of(fields))
-    return _with_metadata(body, rest)
+    return _with_metadata(_in_the_right_voice(body, fields), rest)
+
+
+def _in_the_right_voice(body: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    """A text alone is a customer's, so what an agent said is sent as a turn."""
+    if "messages" in body or not speaks_as_agent(fields):
+        return body
+    turn = {name: body.pop(name) for name in ("text", "author") if name in body}
+    return {**body, "messages": [{**turn, "role": AGENT}]}
 
 
 def _put(body: dict[str, Any], rest: dict[str, Any], field: str, found: Value | None) -> None:

@@ -36,6 +36,13 @@ def role_of(fields: Mapping[str, Any]) -> str | None:
     return found.pop() if found else None
 
 
+def speaks_as_agent(fields: Mapping[str, Any]) -> bool:
+    """Whether a row that stands alone is an agent's. A column that only has such a name (`role: engineer`) is none."""
+    words = {name: _word(fields[name]) for name in NAMES if fields.get(name) not in (None, "")}
+    known = all(word in (INBOUND if name == "inbound" else ROLES) for name, word in words.items())
+    return known and role_of(fields) == AGENT
+
+
 def left_out(fields: Mapping[str, Any]) -> str | None:
     """What kind of turn this is, if it is none that customer or agent said to the other; else None."""
     for name, word in INTERNAL.items():

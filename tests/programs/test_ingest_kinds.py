@@ -331,6 +331,35 @@ def test_what_only_resembles_an_export_is_read(fields: Json) -> None:
     assert formats.recognised(fields) is None
 
 
+@pytest.mark.parametrize("who", [{"role": "Agent"}, {"inbound": False}, {"user_type": "bot"}])
+def test_what_an_agent_said_alone_is_not_the_customers(tmp_path: Path, who: Json) -> None:
+    (agent,) = bodies(lines({"text": "We are sorry", "author": "desk", **who}), tmp_path)
+
+    assert agent["messages"] == [{"text": "We are sorry", "author": "desk", "role": "support_agent"}]
+    for other in ({"role": "customer"}, {"role": "engineer"}, {"inbound": True}):
+        (customer,) = bodies(lines({"text": "My bag was lost", **other}), tmp_path)
+        assert customer["text"] == "My bag was lost"
+
+
+def test_notes_and_notices_that_stand_alone_are_left_out(dry_run: Callable[..., Seen]) -> None:
+    objects: list[Json] = [
+        {"text": "call back", "private": True},
+        {"text": "hi"},
+        {"role": "system", "text": "closed"},
+    ]
+
+    run = dry_run(objects)
+
+    assert (run.code, "left out: 1 internal note, 1 system turn" in run.out) == (0, True)
+    assert "left out: 1 system turn" in dry_run("role,text\nsystem,closed\ncustomer,hi\n").out
+
+
+def test_a_blank_text_is_not_replaced_by_another_column(dry_run: Callable[..., Seen]) -> None:
+    run = dry_run("conversation_id,role,text,description\na,customer,,not said by anybody\n")
+
+    assert "line 2: text is empty" in run.out
+
+
 # --- values that are no text --------------------------------------------------------------------------------
 
 
