@@ -90,8 +90,9 @@ WHAT_READS = (
 
 def recognised(fields: Mapping[str, Any]) -> str | None:
     """The name of the foreign format that an object or row is in; None where it is none of them."""
+    known = {name.lower(): value for name, value in fields.items()}
     for name, signs in SIGNATURES.items():
-        if any(_holds(fields, sign) for sign in signs):
+        if any(_holds(known, sign) for sign in signs):
             return name
     turns = fields.get("messages")
     return (
@@ -105,12 +106,14 @@ def _is_object(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
-def _holds(fields: Mapping[str, Any], sign: Collection[str]) -> bool:
-    known = {name.lower(): value for name, value in fields.items()}
-    return all(
-        isinstance(known.get(each.rstrip("*")), list | dict) if each.endswith("*") else each in known
-        for each in sign
-    )
+def _holds(known: Mapping[str, Any], sign: Collection[str]) -> bool:
+    return all(_has(known, each) for each in sign)
+
+
+def _has(known: Mapping[str, Any], name: str) -> bool:
+    if name.endswith("*"):
+        return isinstance(known.get(name[:-1]), list | dict)
+    return name in known
 
 
 def thread_that_comes_again(rows: Sequence[Mapping[str, Any]], reader: Reader) -> str | None:

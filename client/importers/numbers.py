@@ -22,6 +22,8 @@ LARGEST_EXPONENT = 10**11
 
 def number(written: str) -> int | None:
     """The whole number from 0 to 2**63 - 1 that was written; None where it is none, or may be two (`3.000`)."""
+    if written.isdecimal() and len(written) < len(str(LARGEST)):
+        return int(written)
     found = readings(written)
     return found.pop() if len(found) == 1 else None
 

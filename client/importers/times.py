@@ -5,17 +5,17 @@ names the form of what was written (`99/99/9999`), never the value.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, get_args
 
 Order = Literal["DMY", "MDY", "YMD"]
 Match = dict[str, str | None]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
-MONTHS = [
+MONTHS = (
     "january",
     "february",
     "march",
@@ -28,8 +28,8 @@ MONTHS = [
     "october",
     "november",
     "december",
-]
-DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+)
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Abbreviations that stand for one offset, in hours. RFC 2822 defines the American ones.
 ZONES = {
     **dict.fromkeys(("z", "utc", "gmt", "ut", "wet"), 0.0),
@@ -192,7 +192,8 @@ def _month(parts: Match) -> int:
     return int(parts["month"] or 0)
 
 
-def _position(name: str, names: Sequence[str]) -> int:
+@lru_cache
+def _position(name: str, names: tuple[str, ...]) -> int:
     """Which of the names this is, written out or cut to three letters or more. Raises ValueError."""
     found = [at for at, each in enumerate(names) if each.startswith(name)]
     if len(found) != 1:
@@ -225,6 +226,7 @@ def _micros(fraction: str | None) -> int:
     return int((fraction or "0").ljust(6, "0")[:6])
 
 
+@lru_cache
 def _offset(zone: str) -> timedelta:
     if zone in AMBIGUOUS:
         raise ValueError(f"the time zone {zone.upper()} is ambiguous ({AMBIGUOUS[zone]}): write an offset")

@@ -14,6 +14,7 @@ from client.importers.rows import Rejected
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
 MAX_KEPT = 1_000
+RECORDS_BETWEEN_LOOKS = 1_000
 MAX_MESSAGES, MAX_POST = 500, 900_000
 """Messages and bytes of a post to a chat: the service takes so many, and a megabyte."""
 
@@ -65,7 +66,8 @@ def rehearse(records: Iterator[Record], tally: Tally, on_progress: Callable[[], 
             continue
         tally.sent += 1
         tally.undated += not record.dated
-        on_progress()
+        if not tally.sent % RECORDS_BETWEEN_LOOKS:
+            on_progress()
 
 
 class Delivery:
