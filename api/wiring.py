@@ -157,7 +157,12 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     if resources.settings.retention_days is not None:
         yield (
             "retention",
-            Retention(resources.database, resources.settings.retention_days, resources.clock).run,
+            Retention(
+                resources.database,
+                resources.settings.retention_days,
+                resources.clock,
+                deleted=resources.hub.deleted,
+            ).run,
         )
 
 
