@@ -32,20 +32,21 @@ def _pages(connection: Connection, count: str) -> int:
     return number * size
 
 
-def empty_log(connection: Connection) -> None:
-    """Move SQLite's write-ahead log into the file and truncate it, if no reader needs an older state.
+def empty_log(connection: Connection) -> bool:
+    """Move SQLite's write-ahead log into the file and truncate it; return False if a reader needs an older state.
 
     Later commits would do it too, but if storage is full there may be none. Call it in a transaction that has read
     nothing yet.
     """
     if connection.dialect.name == "postgresql":
-        return
+        return True
     # The first checkpoint blocks nobody and leaves little to do for the second, which blocks the writer.
     connection.execute(text("PRAGMA wal_checkpoint(PASSIVE)"))
     patience = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
     connection.execute(text("PRAGMA busy_timeout=0"))
-    connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    is_busy, _, _ = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
     connection.execute(text(f"PRAGMA busy_timeout={patience}"))
+    return not is_busy
 
 
 def try_storing(connection: Connection) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
+from store.search import erasure
 
 POSITIONS = 65_536
 ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
@@ -106,6 +107,7 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     if rows:
         # The FTS5 table is contentless, so a deletion must name the words of the message.
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+    erasure.mark(connection)
 
 
 def matching_messages(
