@@ -9,16 +9,16 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 import database
+from benchmarks.support import databases
+from benchmarks.support.waiting import eventually
 from database import Database
 from services.deletion import remove
 from services.erasure import Erasure
 from store.search import erasure
-from tests.store.test_search import entries, found
-from tests.support import databases
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import post
+from tests.support.search_data import entries, found
 from tests.support.service import running
-from tests.support.serving import eventually
 
 SECRET = "zzconfidential"
 MOST_SECONDS = 60

@@ -14,10 +14,10 @@ from store.conversations.records import delete_conversation
 from store.engine import migration
 from store.search import index
 from tests.store.test_migrations import go_back
-from tests.store.test_search import entries, found, index_all, looked_through
 from tests.support.chat_data import added, said
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import new, stored, take_in
+from tests.support.search_data import entries, found, index_all, looked_through
 
 BEFORE = "0008"
 TEXTS = {

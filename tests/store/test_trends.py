@@ -12,6 +12,7 @@ from domain.buckets import DAY, HOUR, bucket_of, start_of, touching
 from store.insights.rollups import SENTIMENTS
 from store.insights.trends import Trends, trends
 from store.insights.writing import Insight
+from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
@@ -20,8 +21,6 @@ from tests.support.insight_data import (
     an_analysis,
     an_insight,
     analyses,
-    in_memory,
-    steps,
     store,
     store_skipped,
     thorough,

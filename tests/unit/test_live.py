@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.waiting import eventually
 from services.live import RECENT, Draft, Hub, Listener, LiveChat, LiveMessage
-from tests.support.serving import eventually
 
 PAGE = 100
 
