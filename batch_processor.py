@@ -1,47 +1,52 @@
-"""The worker's loop: claims what is due, packs what has to be asked, sends it, settles what came back.
+"""The loop of the analysis queue: claims conversations that are due, packs them into batches and has those sent.
 
-Policy only: SQL is in `store`, HTTP behind `outbound`, the rules in `decisions`.
+Policy only: SQL is in `store`, HTTP behind the gateway, the rules in `worker/outcomes.py`.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
-from core.clock import SECOND, Clock
-from core.priority import Lane, PrioritySemaphore
+from sqlalchemy import Connection
+
+from core.clock import SECOND
+from core.priority import PrioritySemaphore
 from core.tasks import Once, TaskSet, grace_period
 from core.waiters import wait_at_most
 from database import Database
 from llm.gateway import Gateway
+from store.queue import analysis
+from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
-from worker.claims import Claim
+from worker.claims import Claim, Claimed
 from worker.dispatch import Dispatch
 from worker.outcomes import Policy, Work
 from worker.packing import BatchSize, pack
 from worker.settlement import Quarantine
 
 DEPARTING = 2
-"""Batches between claim and wire: one waits for its slot, one stands ready behind it, so that none is lost."""
+"""Batches between claim and call: one waits for its slot, and one stands ready behind it, so that no slot is lost."""
 POLL_SECONDS = 1.0
-"""How long a row that fell due without a wake-up may wait: one given back, or another process's."""
+"""How long a row may wait that fell due without a wake-up: one given back, or stored by another process."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """The next batch as it would be now."""
+    """The next batch, packed from what waits now."""
 
     batch: list[Work]
     left: list[Work]
     ready: bool
-    """Whether it may leave: it is full, or its oldest has waited long enough."""
+    """Whether it may be sent: it is full, or its oldest conversation has waited long enough."""
     flushes_in: float
 
 
 class BatchProcessor:
     """Turns queued conversations into insights until it is cancelled.
 
-    `token` makes a lease's name; `clock` gives UTC microseconds.
+    `token` makes the token of a lease.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class BatchProcessor:
         in_flight: PrioritySemaphore,
         quarantine: Quarantine,
         *,
-        clock: Clock,
+        clock: ProcessClock,
         token: Callable[[], str],
     ) -> None:
         self._database = database
@@ -78,7 +83,7 @@ class BatchProcessor:
 
     @property
     def batch_size(self) -> int:
-        """Conversations that a full batch takes at present."""
+        """The conversations in a full batch at present."""
         return self._size.now
 
     def wake(self) -> None:
@@ -92,7 +97,7 @@ class BatchProcessor:
             loops.create_task(self._send_forever())
 
     async def finish(self, grace: float) -> None:
-        """Give calls in flight so many seconds; give back what is not answered by then."""
+        """Wait `grace` seconds for calls in flight; give back what is not answered by then."""
         await self._calls.cancel_after(grace)
         async with grace_period():
             await self._calls.ended()
@@ -103,7 +108,7 @@ class BatchProcessor:
             await self._gateway.until_free()
             self._due.clear()
             self._packed.clear()
-            # A batch to send and one behind it; more would only hold rows that another process could take.
+            # A batch to send and one behind it: more would keep rows from other processes.
             room = 2 * self._size.now - len(self._waiting)
             if room <= 0:
                 await self._packed.wait()
@@ -111,28 +116,31 @@ class BatchProcessor:
                 await wait_at_most(self._due, POLL_SECONDS)
 
     async def _claim(self, room: int) -> int:
-        now = self._clock()
-        claim = Claim(now, self._token(), self._policy.lease_end(now), self._version, self._policy)
-        claimed = await self._database.write(lambda connection: claim.take(connection, room))
+        claimed = await self._database.write(partial(self._take, room))
         self._waiting.extend(claimed.work)
         self._more_due = claimed.due >= room
         self._accounting.settled(claimed.ended)
         self._claimed.set()
-        if self._gateway.blocked is not None:  # since a moment ago: nobody is there to give them back
+        if self._gateway.blocked is not None:  # since the claim began: nobody else would give them back
             await self._return_waiting()
         return claimed.due
+
+    def _take(self, room: int, connection: Connection) -> Claimed:
+        now = self._clock.now(connection)
+        until = self._policy.lease_end(now)
+        return Claim(now, self._token(), until, self._version, self._policy).take(connection, room)
 
     async def _send_forever(self) -> None:
         while True:
             await self._until_ready()
             async with AsyncExitStack() as permits:
                 await permits.enter_async_context(self._departing)
-                # Not before there is a batch: a place in flight that is kept idle is a summary's.
-                await self._in_flight.take(Lane.BATCHES)
+                # Not before there is a batch: a summary could use a place in flight that stands idle.
+                await self._in_flight.take(analysis.QUEUE.kind.lane)
                 permits.callback(self._in_flight.give_back)
                 if not (batch := self._next_batch()):
                     continue
-                # From here on they are the call's; until here a loop that is started again must find them.
+                # From here on the permits are the call's; until here a restarted loop must find them free.
                 permits.pop_all()
             self._quarantine.begin(_is_suspect(batch[0]))
             self._calls.start(self._send(batch))
@@ -150,7 +158,7 @@ class BatchProcessor:
             await wait_at_most(self._claimed, packed.flushes_in)
 
     def _next_batch(self) -> list[Work]:
-        """The batch that is ready, if it still is: the size may have grown, or calls be barred by now."""
+        """The batch that was ready, if it still is: the size may have grown, or calls may be blocked by now."""
         packed = self._pack()
         if not packed.ready or self._gateway.blocked is not None:
             return []
@@ -158,17 +166,17 @@ class BatchProcessor:
         self._packed.set()
         return packed.batch
 
-    def _pack(self) -> "_Packed":
-        ready, barred = self._ready()
+    def _pack(self) -> _Packed:
+        ready, barred = self._sendable()
         token_budget = self._policy.batch_tokens
         batch, rest = pack(ready, self._size.now, weight=_weight, limit=_limit, token_budget=token_budget)
-        # Where more is due the batch can be filled: the next claim is under way.
+        # Where more is due the next claim, which is under way, can fill the batch.
         wait = POLL_SECONDS if self._more_due and not barred else self._flushes_in(ready)
         full = bool(rest) or len(batch) >= self._size.now
         return _Packed(batch, [*barred, *rest], bool(batch) and (full or wait <= 0), wait)
 
-    def _ready(self) -> tuple[list[Work], list[Work]]:
-        """What may be sent, and what has to wait because enough suspects are being tried already."""
+    def _sendable(self) -> tuple[list[Work], list[Work]]:
+        """What may be sent, and the suspects that have to wait because enough of them are being tried already."""
         if not self._quarantine.are_full:
             return self._waiting, []
         barred = [work for work in self._waiting if _is_suspect(work)]

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from domain.analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
+from llm.canary import CANARY
 from llm.completions import (
-    SchemaRefused,
     ServerResponse,
     classify_error,
     envelope_fields,
@@ -25,6 +25,7 @@ from llm.completions import (
     parse_completion,
     parse_reply,
 )
+from llm.error_rules import SchemaRefused
 from llm.sse import assemble, is_stream
 
 MAX_ANSWER = 10_000_000  # bytes, unpacked
@@ -98,7 +99,8 @@ class GrokClient:
         time-out starts when it returns, and its exceptions propagate. Raises CallFailed.
         """
         read = partial(parse_reply, count=len(texts), model=self.model)
-        return await self._call(_Request(partial(self._body, texts), read, before_send))
+        body = partial(self._body, texts)
+        return await self._call(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
 
     async def summarise(
         self,
@@ -158,7 +160,7 @@ class GrokClient:
         except _StaleConnection:
             answer = await self._send(request, body, gate)  # the gate does not pace the same call twice
         if answer.status != 200:
-            raise classify_error(answer, key=self._key, now=self._now())
+            raise classify_error(answer, key=self._key, now=self._now(), quotable=request.quotable)
         return request.parse(answer)
 
     async def _send(self, request: "_Request[Parsed]", body: bytes, gate: "_SendGate") -> ServerResponse:
@@ -237,6 +239,8 @@ class _Request(Generic[Parsed]):
     before_send: Callable[[], Awaitable[None]]
     headers: Mapping[str, str] | None = None
     on_draft: DraftListener = _ignore_draft
+    quotable: bool = False
+    """Whether it carries no conversation."""
 
 
 class _StaleConnection(Exception):

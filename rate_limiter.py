@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from core.priority import Lane, PrioritySemaphore
+from core.priority import BATCHES, Lane, PrioritySemaphore
 
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""
@@ -215,7 +215,7 @@ class Pacer:
         # Only the first waiter sleeps; the others wait for the semaphore.
         self._turn = PrioritySemaphore(1)
 
-    async def slot(self, patience: float = math.inf, lane: Lane = Lane.BATCHES) -> bool:
+    async def slot(self, patience: float = math.inf, lane: Lane = BATCHES) -> bool:
         """Wait for a slot. The caller must write its request at once, because the call counts from now.
 
         Return False, without a slot, if the pacer is paused for more than `patience` seconds. A caller that gives

@@ -6,7 +6,6 @@ from api import errors, middleware
 from api.lifespan import lifespan
 from api.openapi import InsightsApp, method_not_allowed
 from api.routes import chats, conversations, insights, intake, operations, sockets, spending, summaries
-from core import clock as clocks
 from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
@@ -14,8 +13,11 @@ from core.version import VERSION
 from rate_limiter import InboundLimiter
 
 
-def create_app(settings: Settings, clock: Clock = clocks.now) -> FastAPI:
-    """The application; `clock` gives UTC microseconds. It opens no resource before its lifespan starts."""
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """The application; it holds no resource before its lifespan starts.
+
+    `clock` gives UTC microseconds. By default it is the process's, or the PostgreSQL server's where there is one.
+    """
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
     app = InsightsApp(

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def lifespan(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock | None
 ) -> AsyncIterator[LifespanState]:
     """Open every resource for the block, and close them in reverse order. Raises CannotStart."""
     async with AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from api.dependencies import Resources
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
-from core.clock import Clock
+from core.clock import Clock, now
 from core.debounce import Debounce
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
@@ -35,6 +35,7 @@ from services.retention import Retention
 from store.engine import disk
 from store.queue import analysis
 from store.queue import summaries as summary_queue
+from store.queue.clock import DatabaseClock, ProcessClock
 from worker.accounting import Accounting
 from worker.outcomes import Policy
 from worker.packing import BatchSize
@@ -50,21 +51,19 @@ Work = Callable[[], Awaitable[None]]
 
 
 async def build(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock, stack: AsyncExitStack
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
     waiters, summary_waiters = Waiters(), Waiters()
     hub, live = _live(settings, db, clock)
-    accounting = Accounting(
-        metrics,
-        ended=partial(_conversations_ended, capacity, waiters),
-        summarised=partial(_summaries_ended, summary_waiters, live),
-    )
+    ended = partial(_conversations_ended, capacity, waiters)
+    accounting = Accounting(metrics, ended=ended, summarised=partial(_summaries_ended, summary_waiters, live))
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
     quiet = settings.chat_quiet_seconds
@@ -95,6 +94,15 @@ async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStac
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
+
+
+async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
+    """The clock that all processes on the database go by; `given` takes its place."""
+    if given is not None or settings.url.drivername.startswith("sqlite"):
+        return ProcessClock(given or now)
+    clock = DatabaseClock()
+    await db.read(clock.now)
+    return clock
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
@@ -167,7 +175,7 @@ def _processors(
     gateway: Gateway,
     accounting: Accounting,
     live: LiveSummaries,
-    clock: Clock,
+    clock: ProcessClock,
 ) -> tuple[BatchProcessor, SummaryProcessor]:
     """One processor per queue. Both use one gateway and share its limit of calls in flight."""
     policy = Policy(

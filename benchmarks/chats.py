@@ -25,12 +25,12 @@ from benchmarks.chat_seed import AGENTS, LONG, PER_CHAT, USERS, VOCABULARY, agen
 from benchmarks.plain_sql import Plain
 from benchmarks.questions import Window, placed
 from benchmarks.results import Figure, Result, finish
+from benchmarks.support.databases import KINDS, SQLITE, fresh
+from benchmarks.support.process import Process, address
 from benchmarks.timing import Client, Json, Times, percentile
 from domain.buckets import DAY, MICROSECONDS
 from domain.search_words import phrases_in
 from store.search import index
-from tests.support.databases import KINDS, SQLITE, fresh
-from tests.support.service import Process, address
 
 MOST_MS, MOST_TIMES_AS_MUCH = 30.0, 1.25
 AS_COMPOSED = "shared_buffers = '512MB'"

@@ -25,8 +25,8 @@ import uvloop
 
 from benchmarks.processes import fake_grok, service
 from benchmarks.results import Figure, Result, finish
-from tests.support.databases import KINDS, fresh
-from tests.support.service import POSTS, Json, Process, address
+from benchmarks.support.databases import KINDS, fresh
+from benchmarks.support.process import POSTS, Json, Process, address
 
 MEGABYTE = 1_000_000
 MOST_MEMORY = 600

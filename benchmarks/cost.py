@@ -25,7 +25,7 @@ from domain.topics import BUILT_IN
 from ingest_data import SAMPLE
 from llm.prices import TICKS_PER_USD, cost_ticks
 from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
-from store.queue.analysis import Job
+from store.queue.analysis import AnalysisJob
 from tests.fake_grok.server import HIDDEN_TOKENS, judged, tokens
 from worker.outcomes import Work, work_of
 from worker.packing import pack
@@ -98,7 +98,7 @@ def main() -> int:
 # --- what there is to ask about -----------------------------------------------------------------------------
 
 
-def conversations(path: Path) -> Iterator[Job]:
+def conversations(path: Path) -> Iterator[AnalysisJob]:
     """The conversations of a table of tweets, as the service has them when `ingest_data.py` sent the table."""
     with opened(path, "utf-8-sig") as rows, closing(Threads()) as threads:
         for row in rows:
@@ -107,17 +107,17 @@ def conversations(path: Path) -> Iterator[Job]:
         for number, record in enumerate(threads.conversations(), 1):
             if not isinstance(record, Rejected):
                 said = [(each.get("role"), each["text"]) for each in json.loads(record.body)["messages"]]
-                yield Job(number, str(number), 0, 0, None, is_chat=True, turns=said, due_at=0)
+                yield AnalysisJob(number, str(number), 0, 0, None, is_chat=True, turns=said, due_at=0)
 
 
-def posts(jobs: Sequence[Job]) -> Iterator[Job]:
+def posts(jobs: Sequence[AnalysisJob]) -> Iterator[AnalysisJob]:
     """What customers said in them, each post as a conversation of its own: where texts are short or the same."""
     said = (turn for job in jobs for turn in job.turns if turn[0] == "customer")
     for number, turn in enumerate(said, 1):
-        yield Job(number, str(number), 0, 0, None, is_chat=False, turns=[turn], due_at=0)
+        yield AnalysisJob(number, str(number), 0, 0, None, is_chat=False, turns=[turn], due_at=0)
 
 
-def asked(jobs: Sequence[Job]) -> list[Work]:
+def asked(jobs: Sequence[AnalysisJob]) -> list[Work]:
     """Each with what is sent of it."""
     version = prompt_version(BUILT_IN)
     return [work_of(job, version) for job in jobs]
@@ -180,7 +180,7 @@ def _sizes(works: Sequence[Work], model: str) -> Iterator[Figure]:
         )
 
 
-def saved(what: str, jobs: Sequence[Job], model: str) -> Iterator[Figure]:
+def saved(what: str, jobs: Sequence[AnalysisJob], model: str) -> Iterator[Figure]:
     """What each way of saving saves, one after the other, each of what those before it left."""
     works = asked(jobs)
     worth = [work for work in works if prefilter_reason([said for _, said in work.job.turns]) is None]

@@ -30,8 +30,8 @@ from benchmarks.plain_sql import Plain
 from benchmarks.processes import drive, service
 from benchmarks.questions import CASES, PROMISED_MS, PROMISED_TRENDS_MS
 from benchmarks.results import ROOT, Figure, Result, finish
+from benchmarks.support.process import Process
 from benchmarks.timing import Client, Times, percentile
-from tests.support.service import Process
 
 FEW_SIZES = (10_000, 100_000, 1_000_000)
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000)

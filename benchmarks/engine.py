@@ -22,12 +22,12 @@ from benchmarks.baselines import PATH
 from benchmarks.driver import text_of
 from benchmarks.processes import cpu_seconds, fake_grok, service
 from benchmarks.results import Figure, Result, finish
+from benchmarks.support.process import Process
 from core.settings import Settings
 from domain.topics import BUILT_IN
 from llm.analysis_answers import parse_rows
 from llm.prompts import request_body, system_message
 from tests.fake_grok.server import KEY
-from tests.support.service import Process
 
 LATENCIES = (0.2, 2.0, 8.0)
 RATE, BATCH, IN_FLIGHT = 10, 50, 64

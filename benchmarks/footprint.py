@@ -22,7 +22,7 @@ from benchmarks.baselines import PATH
 from benchmarks.bulk import fill
 from benchmarks.processes import cpu_seconds, drive, fake_grok, resident_mb, service
 from benchmarks.results import Figure, Result, finish
-from tests.support.service import Process
+from benchmarks.support.process import Process
 
 IDLE_SECONDS = 10
 HOURLY_POSTS = 360_000

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.baselines import PATH
 from benchmarks.processes import baseline, drive, fake_grok, service
 from benchmarks.results import Figure, Result, finish
-from tests.support.service import Process
+from benchmarks.support.process import Process
 
 VARIANTS = ("bare", "service", "commit_each")
 Rounds = dict[str, list[dict[str, Any]]]

@@ -25,11 +25,11 @@ from sqlalchemy.engine import URL
 
 from benchmarks.processes import fake_grok, service
 from benchmarks.results import Figure, Result, finish
-from tests.support.databases import KINDS, fresh
-from tests.support.locks import locked
-from tests.support.rapid import ACCEPTED, Answer, post_rapidly
-from tests.support.service import Json, Process, address, client
-from tests.support.serving import eventually
+from benchmarks.support.databases import KINDS, fresh
+from benchmarks.support.locks import locked
+from benchmarks.support.process import Json, Process, address, client
+from benchmarks.support.rapid import ACCEPTED, Answer, post_rapidly
+from benchmarks.support.waiting import eventually
 
 MEGABYTE = 1_000_000
 CONVERSATIONS, SHORT_CONVERSATIONS = 100_000, 10_000

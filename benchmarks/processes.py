@@ -12,8 +12,8 @@ import httpx
 import psutil
 
 from benchmarks.results import ROOT
+from benchmarks.support.process import Process, free_port
 from tests.fake_grok.server import KEY
-from tests.support.service import Process, free_port
 
 LEAN = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 LONGEST_DRIVE = 600

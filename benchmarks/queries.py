@@ -36,9 +36,9 @@ from benchmarks.questions import (
     Case,
 )
 from benchmarks.results import Figure, Result, finish
+from benchmarks.support.process import Process
 from benchmarks.timing import PACE_ALONE, Client, Json, Times, pace, percentile
 from tests.fake_grok.server import KEY
-from tests.support.service import Process
 
 MOST_TIMES_AS_LONG = 3.0
 IN_SQL = 3

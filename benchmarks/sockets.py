@@ -25,9 +25,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.processes import cpu_seconds, fake_grok, resident_mb, service
 from benchmarks.results import Figure, Result, finish
+from benchmarks.support.process import Process
+from benchmarks.support.waiting import eventually
 from benchmarks.timing import percentile
-from tests.support.service import Process
-from tests.support.serving import eventually
 
 CHATS, LISTENERS, PER_SECOND = 20, 10, 10
 SAID = "Message {number} of a chat in which somebody waits for a parcel that is late"

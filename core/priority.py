@@ -1,55 +1,63 @@
-"""Who goes next where two kinds of calls wait: a summary somebody waits for, or a batch. Policy, and a queue for it."""
+"""Which of several kinds of calls goes next, and a semaphore that serves them in that order."""
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from enum import Enum
+from dataclasses import dataclass, field
 
 
-class Lane(Enum):
-    """The kinds of calls."""
+@dataclass(frozen=True, order=True)
+class Lane:
+    """A kind of call. A lower rank goes ahead; two lanes of one rank are the same lane."""
 
-    SUMMARIES = "summaries"
-    BATCHES = "batches"
+    rank: int
+    name: str = field(compare=False)
+
+
+SUMMARIES = Lane(10, "summaries")
+"""Somebody waits for each of them."""
+BATCHES = Lane(20, "batches")
 
 
 class Alternation:
-    """Summaries go ahead of batches, but never two in a row while a batch waits.
+    """A lane goes ahead of the lanes behind it, but never twice in a row while one of those waits.
 
-    So of any two turns that follow each other while both wait one is a batch's: neither starves.
+    So each lane takes at most every second of the turns that it shares with the lanes behind it, and none starves:
+    between two turns of a lane that waits, with `n` lanes ahead of it, there are at most `2 ** (n + 1) - 1` turns of
+    others, and `2 ** n - 1` where no lane is behind it.
     """
 
     def __init__(self) -> None:
-        self._last = Lane.BATCHES
+        # The lanes that were served more recently than any lane behind them.
+        self._yielding: set[Lane] = set()
 
     def next(self, waiting: Collection[Lane]) -> Lane:
-        """Whose turn it is, of the lanes in which somebody waits; at least one."""
-        turn = Lane.BATCHES if self._last is Lane.SUMMARIES else Lane.SUMMARIES
-        if turn not in waiting:
-            (turn,) = set(waiting)
-        self._last = turn
+        """Whose turn it is, of the lanes in which somebody waits; there must be at least one."""
+        lanes = sorted(waiting)
+        turn = next((lane for lane in lanes[:-1] if lane not in self._yielding), lanes[-1])
+        self._yielding = {lane for lane in self._yielding if lane > turn} | {turn}
         return turn
 
 
 class PrioritySemaphore:
-    """A semaphore with lanes: who waits is served in order of arrival within a lane, lanes by `Alternation`."""
+    """A semaphore with lanes: first come, first served within a lane, and between lanes by `Alternation`."""
 
     def __init__(self, turns: int) -> None:
         """`turns` is how many may be held at once."""
         self._free = turns
         self._policy = Alternation()
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._waiting: defaultdict[Lane, deque[asyncio.Future[None]]] = defaultdict(deque)
 
     async def take(self, lane: Lane) -> None:
-        """Wait for a turn and keep it until `give_back`. Who is cancelled while it waits has taken none."""
+        """Wait for a turn and keep it until `give_back`. A caller cancelled while waiting has taken no turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(turn)
         self._serve()
         try:
             await turn
         except asyncio.CancelledError:
-            # It may have been served in the moment in which it gave up.
+            # The caller may have been served just before it was cancelled.
             if turn.done() and not turn.cancelled():
                 self.give_back()
             raise
@@ -69,11 +77,11 @@ class PrioritySemaphore:
             self.give_back()
 
     def _serve(self) -> None:
-        while self._free and (lanes := [lane for lane in Lane if self._somebody_waits(lane)]):
+        while self._free and (lanes := [lane for lane in self._waiting if self._has_waiter(lane)]):
             self._free -= 1
             self._waiting[self._policy.next(lanes)].popleft().set_result(None)
 
-    def _somebody_waits(self, lane: Lane) -> bool:
+    def _has_waiter(self, lane: Lane) -> bool:
         waiting = self._waiting[lane]
         while waiting and waiting[0].done():  # cancelled
             waiting.popleft()

@@ -3,17 +3,16 @@
 import http.client
 import json
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from domain.analysis import (
     MAX_RAW,
     BatchFault,
     CallFailed,
-    Denied,
     Envelope,
     ProviderFault,
     RateLimited,
@@ -22,6 +21,7 @@ from domain.analysis import (
     storable,
 )
 from llm.analysis_answers import parse_rows
+from llm.error_rules import matching_rule
 
 LONGEST_PAUSE = 3_600.0
 MAX_DETAIL = 300
@@ -32,64 +32,12 @@ MAX_TICKS = 2**53
 COMPLETE = frozenset({"stop", "end_turn"})
 INCOMPLETE = {"length": "truncated", "content_filter": "refused"}
 
-CREDITS = re.compile(
-    r"\b(used|spent|out of|no|any|insufficient|exhausted|enough)\b[^.]{0,40}\bcredits?\b"
-    r"|\bcredits?\b[^.]{0,40}\b(exhausted|used up|depleted|insufficient|too low)\b"
-    r"|\bspend(ing)?[ _-](limit|cap)\b|\binsufficient[ _]quota\b",
-    re.IGNORECASE,
-)
-KEY = re.compile(
-    r"\b(incorrect|invalid|wrong|missing|expired|unknown|no)\b.{0,20}\bapi[ _-]?key\b"
-    r"|\bapi[ _-]?key\b.{0,40}\b(not|invalid|incorrect|expired|missing|disabled|blocked)\b",
-    re.IGNORECASE,
-)
-MODEL = re.compile(
-    r"\b(unknown|invalid|no such) model\b"
-    r"|\bmodel\b.{0,100}\b(does not exist|doesn't exist|not found|not available|no longer|retired)\b",
-    re.IGNORECASE,
-)
-GUIDELINES = re.compile(r"usage guidelines|safety_check", re.IGNORECASE)
-SCHEMA = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
 # What a key looks like, complete or masked with asterisks: the server may repeat it.
 SECRET = re.compile(r"\b(xai|sk|gsk)-[\w-]{6,}|\bAIza[\w-]{6,}|\S*\*{3}\S*")
 # A message about key, credit, model or rate cannot repeat a conversation; others could.
 QUOTED = frozenset({401, 402, 403, 404, 429})
 
 Parsed = TypeVar("Parsed")
-
-
-class SchemaRefused(BatchFault):
-    """The server does not support `response_format: json_schema`, or rejects our schema."""
-
-
-class Rule(NamedTuple):
-    """Maps an error response, by its status and message, to a kind of CallFailed and its outcome."""
-
-    statuses: Container[int]
-    says: re.Pattern[str] | None
-    kind: type[CallFailed]
-    outcome: str
-
-
-# The first matching rule applies. Statuses are those of docs.x.ai (debugging); public reports add 400 for a wrong
-# key and an unknown model, 403 for missing credits and for content against the guidelines.
-RULES = (
-    Rule({403}, GUIDELINES, BatchFault, "refused"),
-    Rule({402, 403, 429}, CREDITS, Denied, "credits"),
-    Rule({402}, None, Denied, "credits"),
-    Rule({429}, None, RateLimited, "rate_limited"),
-    Rule({400}, KEY, Denied, "credentials"),
-    Rule({401, 403}, None, Denied, "credentials"),
-    Rule({400}, MODEL, Denied, "model"),
-    Rule({404}, None, Denied, "model"),
-    Rule({400, 422}, SCHEMA, SchemaRefused, "rejected"),
-    Rule({400, 413, 422}, None, BatchFault, "rejected"),
-    Rule({408, 425}, None, ProviderFault, "server_error"),
-    Rule(range(500, 1000), None, ProviderFault, "server_error"),
-    Rule(range(200, 300), None, ProviderFault, "no_completion"),
-    # 3xx, 405, 410, 415 and the rest: the next call would get the same answer, until a probe succeeds.
-    Rule(range(1000), None, Denied, "rejected"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +61,16 @@ class ErrorBody(NamedTuple):
     message: str
 
 
-def classify_error(answer: ServerResponse, *, key: str, now: float) -> CallFailed:
-    """Return the CallFailed for a response other than 200; `now` is in seconds since 1970."""
+def classify_error(answer: ServerResponse, *, key: str, now: float, quotable: bool = False) -> CallFailed:
+    """Return the CallFailed for a response other than 200; `now` is in seconds since 1970.
+
+    `quotable` is whether the request carried no conversation, so that its message cannot repeat one.
+    """
     error = parse_error(answer.body)
     message = " ".join(error)
-    rule = _matching_rule(answer.status, message)
-    detail = f"{_status_line(answer.status)}: {message if answer.status in QUOTED else error.code}"
+    rule = matching_rule(answer.status, message)
+    shown = message if quotable or answer.status in QUOTED else error.code
+    detail = f"{_status_line(answer.status)}: {shown}"
     if rule.kind is RateLimited:
         return _rate_limited(answer, one_line(detail, key), now)
     return rule.kind(rule.outcome, one_line(detail, key), status=answer.status, request_id=answer.request_id)
@@ -129,12 +81,6 @@ def _rate_limited(answer: ServerResponse, detail: str, now: float) -> RateLimite
     shown = one_line(f"Retry-After {header}, {detail}") if header else detail
     pause = retry_after(header, now)
     return RateLimited(shown, retry_after=pause, status=answer.status, request_id=answer.request_id)
-
-
-def _matching_rule(status: int, message: str) -> Rule:
-    return next(
-        rule for rule in RULES if status in rule.statuses and (not rule.says or rule.says.search(message))
-    )
 
 
 def _status_line(status: int) -> str:
@@ -151,9 +97,14 @@ def parse_error(body: bytes) -> ErrorBody:
     error = document.get("error")
     if isinstance(error, dict):
         document, error = error, error.get("message")
-    code = _first_text(*(document.get(name) for name in ("code", "status", "type")))
+    code = next(filter(_is_word, (document.get(name) for name in ("code", "status", "type"))), "")
     message = _first_text(error, document.get("message"), document.get("detail"))
     return ErrorBody(code[:MAX_NAME], message[:MAX_MESSAGE])
+
+
+def _is_word(code: object) -> TypeGuard[str]:
+    """Whether it says more than the status, which LiteLLM's `code` only repeats ("400")."""
+    return isinstance(code, str) and not code.isdecimal()
 
 
 def one_line(text: str, key: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from core.clock import SECOND, iso
 from core.metrics import Metrics
-from core.priority import Lane
+from core.priority import BATCHES, SUMMARIES, Lane
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
@@ -103,14 +103,14 @@ class PaidGateway:
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Analyse `texts` in the next free slot. Raises CallFailed."""
-        return await self._call(partial(self.analyzer.analyse, texts), on_sent, Lane.BATCHES)
+        return await self._call(partial(self.analyzer.analyse, texts), on_sent, BATCHES)
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Summarise in the next free slot; summaries go before batches. Raises CallFailed."""
         return await self._call(
-            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, Lane.SUMMARIES
+            partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, SUMMARIES
         )
 
     async def _call(self, send: Send[Result], on_sent: OnSent, lane: Lane) -> Result:
@@ -129,14 +129,14 @@ class PaidGateway:
         self._succeeded(epoch)
         return reply
 
-    async def _wait_to_send(self, lane: Lane = Lane.BATCHES) -> int:
+    async def _wait_to_send(self, lane: Lane = BATCHES) -> int:
         """Wait for a slot; return the circuit's epoch in which the call is sent. Raises Blocked."""
         await self._wait_for_slot(lane)
         if (reason := self._blocks_reserved) is not None:
             raise Blocked(reason)
         return self.breaker.epoch
 
-    async def _wait_for_slot(self, lane: Lane = Lane.BATCHES) -> None:
+    async def _wait_for_slot(self, lane: Lane = BATCHES) -> None:
         if not await self.pacer.slot(LONG_PAUSE, lane):
             raise Blocked(self._pause_reason)
 
@@ -149,7 +149,7 @@ class PaidGateway:
         match fault:
             case RateLimited():
                 self._pause_after_429(fault)
-            case Denied(status=400) if self.breaker.doubt(epoch, str(fault)):
+            case Denied(status=400 | 422) if self.breaker.doubt(epoch, str(fault)):
                 # The words that mean a wrong key or model may be from a conversation that the server repeats.
                 if await self._probe():
                     raise BatchFault(

@@ -1,20 +1,22 @@
-"""What became of conversations, counted: metrics, the day's savings, and who waits for an ending is told."""
+"""Counts what became of conversations and summaries, and tells those who wait for them."""
 
 from collections.abc import Callable, Iterable
 
 from core.metrics import Metrics
 from domain.analysis import Usage
+from domain.jobs import Failed, Requeued
 from llm.prices import TICKS_PER_USD
 from store.queue import summaries
-from store.queue.analysis import Completed, Failed, Outcome, Skipped
+from store.queue.analysis import Completed, Outcome, Skipped
 
 SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
 
 
 class Accounting:
-    """Counts what the processors do. `ended` is told the ids of conversations that need nothing more.
+    """Metrics of what the processors do.
 
-    `summarised` is told those whose summary was written or given up.
+    `ended` is told the ids of conversations that have ended, `summarised` the ids of those whose summary was
+    written or given up.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Accounting:
         self._metrics.cost_usd.inc(cost / TICKS_PER_USD)
 
     def settled(self, outcomes: Iterable[Outcome]) -> None:
-        """Count what ended, and wake who waits for it."""
+        """Count what ended, and tell whoever waits for it."""
         ended = [outcome for outcome in outcomes if isinstance(outcome, Completed | Skipped | Failed)]
         for outcome in ended:
             match outcome:
@@ -49,14 +51,14 @@ class Accounting:
         self._ended(outcome.job.id for outcome in ended)
 
     def summary_settled(self, outcome: summaries.Outcome) -> None:
-        """Count a summary that ended, and wake who waits for it."""
+        """Count a summary that ended, and tell whoever waits for it."""
         match outcome:
             case summaries.Written(part=part):
                 self._metrics.summaries.labels("written").inc()
                 for item in part.summary.items:
                     self._metrics.summary_items.labels(str(item.verified).lower()).inc()
-            case summaries.Failed():
+            case Failed():
                 self._metrics.summaries.labels("failed").inc()
-            case summaries.Requeued():
+            case Requeued():
                 return
         self._summarised([outcome.job.id])

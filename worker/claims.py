@@ -1,4 +1,4 @@
-"""One claim, in one transaction: what is due is skipped, answered from the cache, parked, or held to be asked."""
+"""One claim, in one transaction: each due conversation is skipped, answered from the cache, parked, or leased."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from store.insights import writing
-from store.queue import analysis, in_flight
-from store.queue.analysis import Completed, Job, Outcome, Requeued, Skipped
+from store.queue import analysis, single_flight
+from store.queue.analysis import Completed, Outcome, Parked, Skipped
 from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, work_of
 
 
@@ -18,20 +18,20 @@ class Claimed:
     due: int
     """How many conversations were due."""
     work: Sequence[Work]
-    """Those that have to be asked about; they are held."""
+    """Those that have to be asked about; the claim holds them."""
     ended: Sequence[Outcome]
     """What became of the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who claims, when, for how long, and by which rules. Times in UTC microseconds."""
+    """Who claims, when, until when, and by which rules. Times are UTC microseconds."""
 
     now: int
     token: str
     until: int
     version: str
-    """What, beside the text, an analysis depends on."""
+    """Model and prompt: what an analysis depends on beside the text."""
     policy: Policy
 
     def take(self, connection: Connection, limit: int) -> Claimed:
@@ -49,10 +49,10 @@ class Claim:
         return Claimed(len(jobs), held, settled)
 
     def _share(self, connection: Connection, works: Sequence[Work]) -> tuple[list[Work], list[Outcome]]:
-        """Of each text one is held; its twins and those whose answer is known are not."""
+        """Hold one conversation of each text, but not its twins, nor those whose answer is known."""
         keys = {work.key for work in works}
-        others = in_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
-        # Looked up after the lock: who released it a moment ago has left the answer.
+        others = single_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
+        # Looked up after the lock is taken: whoever released it a moment ago has left the answer.
         known = writing.cached_answers(connection, keys)
         answered = {key for key in keys if key in known}
         hold: dict[bytes, Work] = {}
@@ -65,13 +65,12 @@ class Claim:
             else:
                 hold[work.key] = work
         idle = keys - hold.keys() - others.keys()
-        in_flight.release(connection, idle, leases={self.token}, now=self.now)
+        single_flight.release(connection, idle, leases={self.token}, now=self.now)
         return list(hold.values()), ended
 
     def _copy(self, work: Work, source: writing.CachedAnswer) -> Completed:
         by = Provenance(source.analyzer, source.model, None, self.now)
         return completed(work, source.analysis, by, cached=True)
 
-    def _parked(self, work: Work, until: int) -> Requeued:
-        job: Job = work.job
-        return Requeued(job, until, job.failures, job.pack_limit, waits_for=work.key)
+    def _parked(self, work: Work, until: int) -> Parked:
+        return Parked(work.job, until, work.job.failures, waits_for=work.key)

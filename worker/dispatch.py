@@ -1,4 +1,4 @@
-"""One batch's way: held and booked, asked, and each conversation settled by what came back."""
+"""One batch: its leases renewed, its cost reserved, the call made, and each conversation settled by the answer."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,15 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.clock import Clock
 from core.tasks import Once, uninterrupted
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Reply
 from llm.budget import Budget, End, Reservation, next_day, usage_of
 from llm.gateway import Gateway
 from store.engine.faults import database_fault
-from store.queue import analysis, in_flight
+from store.queue import analysis, single_flight
 from store.queue.analysis import Completed, Outcome
+from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.outcomes import Policy, Provenance, Work, given_back, is_suspect, outcomes_after, outcomes_of
 from worker.packing import BatchSize
@@ -28,17 +28,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is still held of a batch and fits the budget, and the call's entry where calls are booked."""
+    """The part of a batch that is still held and fits the budget, with its reservation where there is a budget."""
 
     held: Sequence[Work]
     reservation: Reservation | None
     spent_until: int | None = None
-    """Where the day's budget does not take even one of them: when the next day's begins, UTC microseconds."""
+    """Where not even one of them fits the day's budget: when the next day begins, UTC microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that is over: what it carried, how it ended, whether its request was written, and in whose books."""
+    """A call that is over: what it carried, how it ended, whether its request was sent, and on which budget."""
 
     started: Started
     end: End
@@ -46,13 +46,13 @@ class Ended:
     budget: Budget | None
 
     def close(self, connection: Connection, *, keep: bool) -> None:
-        """Book how it ended; `keep` is whether what came may be kept where it could not be read."""
+        """Record how it ended; `keep` is whether an unreadable answer may be kept."""
         if self.budget is not None and self.started.reservation is not None:
             self.budget.record(connection, self.started.reservation, self.end, sent=self.left, keep=keep)
 
     @property
     def cost(self) -> int | None:
-        """Ticks, None where it is not booked."""
+        """In ticks; None where there is no budget."""
         if self.budget is None or self.started.reservation is None:
             return None
         return self.budget.cost(self.started.reservation, self.end, sent=self.left)
@@ -60,27 +60,27 @@ class Ended:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Sends batches through the gate and settles them. `clock` gives UTC microseconds."""
+    """Sends batches through the gateway and settles them."""
 
     database: Database
     gateway: Gateway
     size: BatchSize
     policy: Policy
     accounting: Accounting
-    clock: Clock
+    clock: ProcessClock
     given_up: list[Ended] = field(default_factory=list)
-    """Calls that were cancelled; what they carried is given back with the rest, in one transaction."""
+    """Calls that were cancelled; `give_back` gives back what they carried."""
 
     async def send(self, batch: Sequence[Work], on_sent: Once) -> None:
-        """Send a batch; `on_sent` is called as its request leaves, or when there is none to leave."""
-        # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
+        """Send a batch; `on_sent` is called as its request is sent, or when none will be."""
+        # Of two providers, the one in use now gets the whole call: reservation, canary and settlement.
         via = replace(self, gateway=self.gateway.current)
         try:
             started = await via._started(batch)
             if started.held:
                 await via._ask(started, on_sent)
         except (SQLAlchemyError, OSError) as error:
-            # A defect of ours. Nothing is lost: the leases run out, and the rows are due again.
+            # A defect of ours. Nothing is lost: the leases end, and the rows are due again.
             log.error("call_not_settled", exc_info=error)
         finally:
             on_sent()
@@ -100,19 +100,19 @@ class Dispatch:
         return started
 
     def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
-        # Who is alone may have to wait for a canary's call as well.
-        until = self.policy.lease_end(self.clock(), calls=2 if len(batch) == 1 else 1)
+        # A conversation that is alone may have to wait for a canary's call as well.
+        until = self.policy.lease_end(self.clock.now(connection), calls=2 if len(batch) == 1 else 1)
         still = {job.number for job in analysis.renew(connection, [work.job for work in batch], until=until)}
         held = [work for work in batch if work.job.number in still]
-        in_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
+        single_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
         if not held or self.gateway.budget is None:
             return Started(held, None)
         return self._book(connection, held)
 
     def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
-        assert self.gateway.budget is not None  # noqa: S101  for the type checker: `_start` has looked
+        assert self.gateway.budget is not None  # noqa: S101  for the type checker: `_start` has checked
         texts = [work.excerpt.text for work in held]
-        tomorrow = next_day(self.clock())  # now: the books may be opened a moment after midnight
+        tomorrow = next_day(self.clock())  # now: the reservation may be made a moment after midnight
         fitting, reservation = self.gateway.budget.reserve_for(connection, texts, conversations=len(texts))
         left_out = held[fitting:]
         back = given_back([work.job for work in left_out], at=self.clock())
@@ -125,7 +125,7 @@ class Dispatch:
             end = await self._ended(started, on_sent)
             outcomes = await self._outcomes(started, end)
         except asyncio.CancelledError:
-            # The service stops, in the middle of the call or of the canary after it.
+            # The service is stopping in the middle of the call, or of the canary after it.
             self.given_up.append(Ended(started, end, on_sent.done, self.gateway.budget))
             raise
         ended = Ended(started, end, on_sent.done, self.gateway.budget)
@@ -159,12 +159,12 @@ class Dispatch:
         )
 
     async def _settle(self, calls: Sequence[Ended], outcomes: Sequence[Outcome]) -> None:
-        """Store what calls brought. It is paid for, so it is tried until it is stored."""
+        """Store what calls brought. It is paid for, so the write is repeated until it succeeds."""
 
         def settle(connection: Connection) -> list[Outcome]:
             keys = {work.key for call in calls for work in call.started.held}
             counted = analysis.settle(connection, outcomes, now=self.clock(), asked=keys)
-            # One that was deleted meanwhile may be in what came, and nobody would delete that.
+            # The answer may quote a conversation that was deleted meanwhile, and nobody would delete that.
             all_there = len(counted) == len(outcomes)
             for call in calls:
                 call.close(connection, keep=all_there)
@@ -177,7 +177,7 @@ class Dispatch:
                 self.gateway.hold.reservation_settled()
 
     async def give_back(self, works: Sequence[Work]) -> None:
-        """Let conversations that are held, and those of calls that were given up, be due again."""
+        """Make held conversations due again, and those of calls that were given up, in one transaction."""
         calls = [Ended(Started(works, None), None, False, None), *self.given_up]
         self.given_up.clear()
         if held := [work for call in calls for work in call.started.held]:
@@ -185,5 +185,5 @@ class Dispatch:
 
 
 def leases(works: Iterable[Work]) -> set[str]:
-    """The leases under which these are held."""
+    """The leases under which conversations are held."""
     return {work.job.lease for work in works if work.job.lease is not None}

@@ -1,4 +1,4 @@
-"""What becomes of a conversation: pure rules, from what was claimed and what came back to an outcome."""
+"""Pure rules that turn what was claimed and what came back into an outcome."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ from domain.analysis import (
     Reply,
     Row,
 )
+from domain.jobs import Failed, Job, Requeued
 from domain.text import Excerpt, cache_key, excerpt, excerpt_of_turns, prefilter_reason
 from llm.prompts import text_tokens
 from store.insights.writing import Insight
-from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued
+from store.queue.analysis import AnalysisJob, Completed, Outcome
 from worker.settlement import LEASE_MARGIN
 
 
@@ -27,10 +28,10 @@ class Policy:
     """How often, how long, how many. Durations in seconds."""
 
     max_retries: int
-    """Askings after the first, for a row that comes back wrong or a conversation that fails alone."""
+    """Attempts after the first, for a row that comes back invalid or a conversation that fails alone."""
     max_in_flight: int
     batch_tokens: int
-    """What the conversations of a call may add to its prompt, each counted at its most."""
+    """The most tokens that the conversations of a call may add to its prompt."""
     call_timeout: float
     flush_after: float
     backoff: Callable[[int], float]
@@ -38,27 +39,27 @@ class Policy:
     prefilter: bool
 
     def lease_end(self, at: int, calls: int = 1) -> int:
-        """When a lease that is taken at `at` ends: after so many calls that take as long as they may."""
+        """When a lease taken at `at` ends: after `calls` calls that each take their full time-out, and a margin."""
         return at + round((calls * self.call_timeout + LEASE_MARGIN) * SECOND)
 
     def gives_up(self, failures: int) -> bool:
-        """Whether what failed so often by itself is not asked about again."""
+        """Whether a job that failed so often by itself gets no further attempt."""
         return failures > self.max_retries
 
 
 class Work(NamedTuple):
-    """A conversation that is held and has to be asked about."""
+    """A conversation that is held and has to be asked about, with what is sent of it."""
 
-    job: Job
+    job: AnalysisJob
     excerpt: Excerpt
     key: bytes
     tokens: int
-    """The most that it adds to a call's prompt."""
+    """The most tokens that it adds to a call's prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who wrote an answer, when, and in which call."""
+    """Who gave an answer, when, and in which call."""
 
     analyzer: str
     model: str
@@ -66,13 +67,13 @@ class Provenance:
     at: int
 
 
-def work_of(job: Job, version: str) -> Work:
-    """The job with what is sent of it, and under which key its answer is kept."""
+def work_of(job: AnalysisJob, version: str) -> Work:
+    """The job with what is sent of it and the key of its answer in the cache."""
     whole = excerpt_of_turns(job.turns) if job.is_chat else excerpt(job.turns[0][1])
     return Work(job, whole, cache_key(whole.text, version), text_tokens(whole.text))
 
 
-def skip_reason(job: Job, policy: Policy) -> str | None:
+def skip_reason(job: AnalysisJob, policy: Policy) -> str | None:
     """The prefilter's reason not to ask, or None."""
     if not policy.prefilter or job.pass_prefilter:
         return None
@@ -100,7 +101,7 @@ def completed(work: Work, analysis: Analysis, by: Provenance, *, cached: bool = 
 
 
 def outcomes_of(reply: Reply, asked: Sequence[Work], by: Provenance, policy: Policy) -> list[Outcome]:
-    """Each row on its own: a valid one counts though its neighbour does not."""
+    """The outcome of each row by itself: a valid row counts even where its neighbour does not."""
     return [_judged(row, work, by, policy) for row, work in zip(reply.rows, asked, strict=True)]
 
 
@@ -110,12 +111,12 @@ def _judged(row: Row, work: Work, by: Provenance, policy: Policy) -> Outcome:
     return completed(work, row, by)
 
 
-def charged(job: Job, reason: str, error: str, *, at: int, policy: Policy) -> Outcome:
-    """One more failure of this conversation's own: asked again, or given up; `reason` labels a metric."""
+def charged(job: Job, reason: str, error: str, *, at: int, policy: Policy) -> Failed[Job] | Requeued[Job]:
+    """One more failure of the job's own: due again at `at`, or given up. `reason` labels a metric."""
     failures = job.failures + 1
     if policy.gives_up(failures):
         return Failed(job, reason, error, failures)
-    return Requeued(job, at, failures, job.pack_limit, error)
+    return Requeued(job, at, failures, error)
 
 
 def is_suspect(fault: CallFailed) -> bool:
@@ -126,7 +127,7 @@ def is_suspect(fault: CallFailed) -> bool:
 
 
 def due_again(fault: CallFailed, *, at: int, wait: float) -> int:
-    """When what a failed call carried may be asked about again; `wait` is the seconds after a provider's fault."""
+    """When the jobs of a failed call are due again; `wait` is the seconds to wait after a provider's fault."""
     if isinstance(fault, BatchFault):
         return at
     asked_for = fault.retry_after if isinstance(fault, RateLimited) else None
@@ -142,10 +143,10 @@ def outcomes_after(
     wait: float,
     canary_passed: bool = True,
 ) -> list[Outcome]:
-    """What a call that failed as a whole means for what it carried.
+    """The outcomes of a call that failed as a whole.
 
-    Suspects are halved until one is alone; alone it is charged, if a canary sent after the fault came back
-    (`canary_passed`). Everything else goes back uncharged. `wait` is the seconds to wait after a provider's fault.
+    Suspects are asked about in halves until one is alone. It is charged if a canary sent after the fault came back
+    (`canary_passed`). All others go back uncharged. `wait` is the seconds to wait after a provider's fault.
     """
     jobs = [work.job for work in asked]
     again = due_again(fault, at=at, wait=wait)
@@ -154,9 +155,9 @@ def outcomes_after(
     if len(jobs) == 1 and canary_passed:
         return [charged(jobs[0], fault.outcome, str(fault), at=again, policy=policy)]
     half = max(1, len(jobs) // 2)
-    return [Requeued(job, again, job.failures, half, str(fault)) for job in jobs]
+    return [Requeued(job._replace(pack_limit=half), again, job.failures, str(fault)) for job in jobs]
 
 
-def given_back(jobs: Sequence[Job], *, at: int) -> list[Outcome]:
-    """Nobody's fault: the conversations are due again at `at`, uncharged."""
-    return [Requeued(job, at, job.failures, job.pack_limit) for job in jobs]
+def given_back(jobs: Sequence[AnalysisJob], *, at: int) -> list[Outcome]:
+    """The conversations are due again at `at`, uncharged: it was not their fault."""
+    return [Requeued(job, at, job.failures) for job in jobs]

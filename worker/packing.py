@@ -1,4 +1,4 @@
-"""How many conversations go into one call, and which. Pure policy."""
+"""How many conversations go into one call, and which ones. Pure policy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Each = TypeVar("Each")
 
 @dataclass
 class BatchSize:
-    """The size of the next batch: grows by five with each full success, is halved by a batch's fault."""
+    """The size of the next batch: it grows by five with each full success and is halved by a batch fault."""
 
     smallest: int
     largest: int
@@ -20,12 +20,12 @@ class BatchSize:
 
     @classmethod
     def fixed(cls, size: int) -> "BatchSize":
-        """A size that does not move."""
+        """A size that never changes."""
         return cls(size, size, size)
 
     @property
     def epoch(self) -> int:
-        """What a call takes along when it leaves, so that its fault halves only the size it left with."""
+        """Taken along by a call when it leaves, so that its fault halves only the size it left with."""
         return self._halvings
 
     def succeeded(self) -> None:
@@ -33,7 +33,7 @@ class BatchSize:
         self.now = min(self.now + GROWTH, self.largest)
 
     def failed(self, epoch: int) -> None:
-        """A call that left in `epoch` failed as a batch: at most one halving a round trip."""
+        """A call that left in `epoch` failed as a batch. Calls of one epoch halve the size once."""
         if epoch == self._halvings:
             self.now = max(self.now // 2, self.smallest)
             self._halvings += 1
@@ -47,10 +47,10 @@ def pack(
     limit: Callable[[Each], int | None],
     token_budget: int,
 ) -> tuple[list[Each], list[Each]]:
-    """The next batch and what is left, both in order: at most `size`, and `token_budget` of weight in all.
+    """The next batch and the rest, both in order: at most `size` items, weighing at most `token_budget` together.
 
-    An item whose `limit` is under the batch's length waits for a smaller batch. At least one item is taken,
-    however heavy.
+    An item whose `limit` is below the batch's length waits for a smaller batch. At least one item is taken,
+    however heavy it is.
     """
     batch: list[Each] = []
     rest: list[Each] = []

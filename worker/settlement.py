@@ -1,4 +1,4 @@
-"""What all calls have in common: few suspects at a time, and a result that is stored though the database is busy."""
+"""What all calls share: a limit on suspects, and results that are stored even while the database is busy."""
 
 import asyncio
 from typing import TypeVar
@@ -14,17 +14,17 @@ from store.engine.writers import Transaction
 log = structlog.get_logger()
 
 LEASE_MARGIN = 30.0
-"""Seconds a lease outlives the longest call: waiting for a slot, and two transactions."""
+"""Seconds by which a lease outlives the longest call: time to wait for a slot, and for two transactions."""
 AGAIN_AFTER = 0.5
-"""Seconds after which a result that could not be stored is tried again."""
+"""Seconds between two attempts to store a result."""
 
 Result = TypeVar("Result")
 
 
 class Quarantine:
-    """How many suspects are asked about just now, of either queue.
+    """Limits how many suspects are asked about at a time, over all queues.
 
-    More of them at once than faults in a row open the circuit could open it by themselves, again and again.
+    As many at once as the circuit takes faults could open it by themselves, again and again.
     """
 
     def __init__(self, most: int) -> None:
@@ -37,18 +37,18 @@ class Quarantine:
         return self._under_way >= self._most
 
     def begin(self, is_suspect: bool) -> None:
-        """Somebody is asked about, a suspect or not. Before its task is started, or two could pass at once."""
+        """A call begins, for a suspect or not. Call this before its task starts, or two could pass at once."""
         self._under_way += is_suspect
 
     def end(self, is_suspect: bool) -> None:
-        """The asking is over."""
+        """The call is over."""
         self._under_way -= is_suspect
 
 
 async def persist(database: Database, hold: Hold, write: Transaction[Result]) -> Result:
-    """Store what is paid for: tried until it is stored, and until then analysis is held.
+    """Store what is paid for. The write is repeated until it succeeds; until then no further call starts.
 
-    Raises what is no fault of the database's.
+    Raises any error that is not the database's fault.
     """
     if (stored := await _stored(database, write)) is None:
         log.warning("result_not_stored_yet")

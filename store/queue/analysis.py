@@ -1,27 +1,66 @@
-"""The queue: what is due, who holds it, and how it ends. The only place that writes across aggregates.
+"""The queue of conversations to be analysed. The only place that writes across aggregates.
 
 Lock order, for every transaction that takes several: conversations by number, `asking` by key, insights and
 roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a second without one.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
+from core.priority import BATCHES
+from domain.jobs import Failed, Requeued
 from domain.text import Turn
-from models import FAILED, NOT_COMPLETED, PROCESSING, QUEUED, SKIPPED, conversations
+from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations
 from store.conversations import revisions, turns
 from store.conversations.revisions import GrownSinceClaim, LeasedConversation
 from store.insights import writing
 from store.insights.writing import Insight
 from store.money import spending
-from store.queue import in_flight, statements
-from store.queue.statements import Due
+from store.queue import single_flight
+from store.queue.jobs import JobKind, JobQueue, Leases
 
 
-class Job(NamedTuple):
+class Due(NamedTuple):
+    """What is read of a conversation that is due."""
+
+    number: int
+    id: str
+    revision: int
+    timestamp: int
+    author: str | None
+    is_chat: int
+    run_at: int
+    failures: int
+    pack_limit: int | None
+    pass_prefilter: int
+    pass_cache: int
+    message_count: int
+    lease: str | None
+
+
+QUEUE = JobQueue(
+    JobKind(
+        table=conversations,
+        key=conversations.c.number,
+        lane=BATCHES,
+        reads=tuple(conversations.c[name] for name in Due._fields),
+        holds=tuple(conversations.c[name] for name in LeasedConversation._fields[2:]),
+        unfinished=NOT_COMPLETED,
+        on_lease={"waits_for": None, "quiet_at": None},
+        on_renew={"attempts": conversations.c.attempts + 1},
+        # The answer to a text must not make a conversation due again that has ended.
+        on_end={"waits_for": None, "waiting_since": None, "quiet_at": None},
+        on_requeue={"quiet_at": None},
+        end_columns=("error", "finished_at"),
+        requeue_columns=("error", "pack_limit", "waits_for"),
+    )
+)
+
+
+class AnalysisJob(NamedTuple):
     """One due conversation, as it was read.
 
     A tuple, like what else is made for every conversation: 1.8 us, and 6.5 as a frozen dataclass of as many fields.
@@ -38,132 +77,109 @@ class Job(NamedTuple):
     """When it fell due, UTC microseconds."""
     failures: int = 0
     pack_limit: int | None = None
-    """The most conversations a call with it may carry, after calls that failed as a whole."""
+    """The most conversations that a call with it may carry, after calls that failed as a whole."""
     pass_prefilter: bool = False
     pass_cache: bool = False
     message_count: int = 1
     """How many messages it had."""
     lease: str | None = None
-    """Who held it when it was read. Its end counts only while that is still so."""
+    """Who held it when it was read. Its outcome counts only while that is still so."""
 
 
 class Completed(NamedTuple):
-    """It has an insight."""
+    """The conversation has an insight."""
 
-    job: Job
+    job: AnalysisJob
     insight: Insight
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """It needs no analysis."""
+    """The conversation needs no analysis."""
 
-    job: Job
+    job: AnalysisJob
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """It was asked often enough."""
+class Parked(Requeued[AnalysisJob]):
+    """Somebody else is asking about the same text; due again when that is answered, at the latest at `run_at`."""
 
-    job: Job
-    reason: str
-    """One word, of a small set."""
-    error: str
-    failures: int
+    waits_for: bytes = field(kw_only=True)
+    """The key of the text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requeued:
-    """It goes back, to be asked again at `run_at` or when the text it waits for is answered."""
-
-    job: Job
-    run_at: int
-    failures: int
-    pack_limit: int | None = None
-    error: str | None = None
-    waits_for: bytes | None = None
-
-
-Outcome = Completed | Skipped | Failed | Requeued
+Outcome = Completed | Skipped | Failed[AnalysisJob] | Requeued[AnalysisJob]
 Held = Mapping[int, LeasedConversation]
-"""Conversations that are held, by number."""
+"""Conversations that are still held, by number."""
 
 
-def due(connection: Connection, *, limit: int, now: int) -> list[Job]:
-    """Up to `limit` conversations that are due, the longest first, locked until the transaction ends.
-
-    New ones, those to be asked again, and those whose holder died are all due alike.
-    """
-    rows = [Due(*row) for row in statements.DUE.rows(connection, {"now": now, "most": limit})]
+def due(connection: Connection, *, limit: int, now: int) -> list[AnalysisJob]:
+    """Up to `limit` conversations that are due, the longest first, locked until the transaction ends."""
+    rows = [Due(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
     said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
-    return [
-        Job(
-            number=row.number,
-            id=row.id,
-            revision=row.revision,
-            timestamp=row.timestamp,
-            author=row.author,
-            is_chat=bool(row.is_chat),
-            turns=said[row.number],
-            due_at=row.run_at,
-            failures=row.failures,
-            pack_limit=row.pack_limit,
-            pass_prefilter=bool(row.pass_prefilter),
-            pass_cache=bool(row.pass_cache),
-            message_count=row.message_count,
-            lease=row.lease,
-        )
-        for row in rows
-    ]
+    return [_job(row, said[row.number]) for row in rows]
+
+
+def _job(row: Due, said: Sequence[Turn]) -> AnalysisJob:
+    return AnalysisJob(
+        number=row.number,
+        id=row.id,
+        revision=row.revision,
+        timestamp=row.timestamp,
+        author=row.author,
+        is_chat=bool(row.is_chat),
+        turns=said,
+        due_at=row.run_at,
+        failures=row.failures,
+        pack_limit=row.pack_limit,
+        pass_prefilter=bool(row.pass_prefilter),
+        pass_cache=bool(row.pass_cache),
+        message_count=row.message_count,
+        lease=row.lease,
+    )
 
 
 def lease(connection: Connection, numbers: Sequence[int], *, token: str, until: int) -> None:
     """Hold conversations that `due` gave in this transaction until `until`."""
-    if numbers:
-        connection.execute(statements.LEASE, {"numbers": numbers, "token": token, "until": until})
+    QUEUE.lease(connection, numbers, token=token, until=until)
 
 
-def renew(connection: Connection, jobs: Sequence[Job], *, until: int) -> list[Job]:
+def renew(connection: Connection, jobs: Sequence[AnalysisJob], *, until: int) -> list[AnalysisJob]:
     """Hold conversations for one more call, counting the attempt; gives those that are still held."""
-    held = _held(connection, jobs)
-    connection.execute(statements.RENEW, {"numbers": list(held), "until": until})
+    held = {*QUEUE.renew(connection, _leases(jobs), until=until)}
     return [job for job in jobs if job.number in held]
 
 
 def settle(
     connection: Connection, outcomes: Sequence[Outcome], *, now: int, asked: Collection[bytes] = ()
 ) -> list[Outcome]:
-    """Carry out what became of conversations; gives the outcomes that still counted.
+    """Store what became of conversations; gives the outcomes that still counted.
 
     A conversation that was deleted, or that somebody else holds by now, is left as it is. One that got messages
-    meanwhile keeps an insight, and is queued again whatever the outcome. `asked` are the keys of texts that
-    were asked about under these leases and are so no more.
+    meanwhile keeps an insight, and is queued again whatever the outcome. `asked` are the keys of the texts that
+    these leases were asking about, and no longer are.
     """
     if not outcomes:
         return []
     held = _held(connection, [outcome.job for outcome in outcomes])
     leases = {outcome.job.lease for outcome in outcomes if outcome.job.lease is not None}
     # Here, for the lock order: roll-ups come after it.
-    in_flight.release(connection, asked, leases=leases, now=now)
+    single_flight.release(connection, asked, leases=leases, now=now)
     old = [each for each in outcomes if each.job.number in held and _is_old(each, held)]
     counted = [_still_true(each, held, now) for each in outcomes if each.job.number in held]
-    _complete(connection, [each for each in counted if isinstance(each, Completed)], now)
-    _skip(connection, [each for each in counted if isinstance(each, Skipped)], now)
-    _fail(connection, [each for each in counted if isinstance(each, Failed)], now)
-    _requeue(connection, [each for each in counted if isinstance(each, Requeued)])
+    _store(connection, counted, now)
     revisions.requeue_grown(connection, [_overtaken(each, held[each.job.number]) for each in old])
     _count(connection, counted, now)
     return counted
 
 
-def _held(connection: Connection, jobs: Iterable[Job]) -> Held:
-    """The rows of those conversations that are still held as they were when read, locked."""
-    by_number = {job.number: job for job in jobs}
-    rows = (
-        LeasedConversation(*row) for row in statements.HELD.rows(connection, {"numbers": sorted(by_number)})
-    )
-    return {row.number: row for row in rows if row.lease == by_number[row.number].lease}
+def _leases(jobs: Sequence[AnalysisJob]) -> Leases:
+    return {job.number: job.lease for job in jobs}
+
+
+def _held(connection: Connection, jobs: Sequence[AnalysisJob]) -> Held:
+    return {number: LeasedConversation(*row) for number, row in QUEUE.held(connection, _leases(jobs)).items()}
 
 
 def _is_old(outcome: Outcome, held: Held) -> bool:
@@ -171,9 +187,9 @@ def _is_old(outcome: Outcome, held: Held) -> bool:
 
 
 def _still_true(outcome: Outcome, held: Held, now: int) -> Outcome:
-    """An insight is one of an older revision too; that there is none says nothing about the newer."""
+    """An insight of an older revision is one all the same; that there was none says nothing about the newer."""
     if isinstance(outcome, Skipped | Failed) and _is_old(outcome, held):
-        return Requeued(outcome.job, now, failures=0)
+        return Requeued(outcome.job._replace(pack_limit=None), now, failures=0)
     return outcome
 
 
@@ -181,44 +197,39 @@ def _overtaken(outcome: Outcome, row: LeasedConversation) -> GrownSinceClaim:
     read = outcome.job.message_count
     if not isinstance(outcome, Requeued):
         return GrownSinceClaim(row, read, answered=True)
-    return GrownSinceClaim(row, read, False, outcome.run_at, outcome.failures, outcome.pack_limit)
+    return GrownSinceClaim(row, read, False, outcome.run_at, outcome.failures, outcome.job.pack_limit)
 
 
-def _complete(connection: Connection, done: Sequence[Completed], now: int) -> None:
-    if not done:
-        return
-    connection.execute(statements.COMPLETE, {"numbers": [each.job.number for each in done], "now": now})
-    writing.store_insights(connection, [each.insight for each in done])
+def _store(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
+    """End the conversations or give them back, with what belongs to each ending."""
+    back = [each for each in counted if isinstance(each, Requeued)]
+    ended = [each for each in counted if not isinstance(each, Requeued)]
+    QUEUE.end(connection, [(each.job.number, {**_ending(each), "finished_at": now}) for each in ended])
+    QUEUE.requeue(connection, [(each.job.number, _return(each)) for each in back])
+    if insights := [each.insight for each in ended if isinstance(each, Completed)]:
+        writing.store_insights(connection, insights)
+    skipped = [each.job.timestamp for each in ended if isinstance(each, Skipped)]
+    writing.adjust_skipped(connection, skipped, 1)
 
 
-def _skip(connection: Connection, skipped: Sequence[Skipped], now: int) -> None:
-    _end(connection, SKIPPED, [(each.job, each.reason, each.job.failures) for each in skipped], now)
-    writing.adjust_skipped(connection, [each.job.timestamp for each in skipped], 1)
+def _ending(outcome: Completed | Skipped | Failed[AnalysisJob]) -> dict[str, object]:
+    match outcome:
+        case Completed(job):
+            return {"status": COMPLETED, "failures": job.failures, "error": None}
+        case Skipped(job, reason):
+            return {"status": SKIPPED, "failures": job.failures, "error": reason}
+        case Failed():
+            return {"status": FAILED, "failures": outcome.failures, "error": outcome.error}
 
 
-def _fail(connection: Connection, failed: Sequence[Failed], now: int) -> None:
-    _end(connection, FAILED, [(each.job, each.error, each.failures) for each in failed], now)
-
-
-def _end(connection: Connection, status: str, jobs: Sequence[tuple[Job, str, int]], now: int) -> None:
-    if not jobs:
-        return
-    connection.execute(
-        statements.END,
-        [
-            {"at": job.number, "new_status": status, "why": why, "count": failures, "now": now}
-            for job, why, failures in jobs
-        ],
-    )
-
-
-def _requeue(connection: Connection, back: Sequence[Requeued]) -> None:
-    if not back:
-        return
-    rows = [
-        {"at": b.job.number, **{f"new_{name}": getattr(b, name) for name in statements.ANEW}} for b in back
-    ]
-    connection.execute(statements.REQUEUE, rows)
+def _return(back: Requeued[AnalysisJob]) -> dict[str, object]:
+    return {
+        "run_at": back.run_at,
+        "failures": back.failures,
+        "error": back.error,
+        "pack_limit": back.job.pack_limit,
+        "waits_for": back.waits_for if isinstance(back, Parked) else None,
+    }
 
 
 def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
@@ -231,9 +242,7 @@ def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None
 
 
 def recover(connection: Connection, *, now: int) -> int:
-    """Put back what another life of this process held: nobody else can. Gives how many."""
-    c = conversations.c
-    left = update(conversations).where(NOT_COMPLETED, c.status == PROCESSING)
-    found = connection.execute(left.values(status=QUEUED, lease=None, run_at=now, quiet_at=None)).rowcount
-    in_flight.forget_all(connection, now=now)
+    """Give back what this process held before it was started again; gives how many. Only without other processes."""
+    found = QUEUE.recover(connection, now=now)
+    single_flight.forget_all(connection, now=now)
     return found

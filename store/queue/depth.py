@@ -1,4 +1,4 @@
-"""How much there is to do: conversations that have not ended and are not waiting to be quiet."""
+"""How long the queue is: conversations that have not ended and are not waiting for a chat to fall quiet."""
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -6,7 +6,7 @@ from models import NOT_COMPLETED, PROCESSING, QUEUED, conversations
 
 
 def depth(connection: Connection, *, now: int) -> tuple[int, int | None]:
-    """How many there are, and since when the one waits that has waited longest (UTC microseconds)."""
+    """How many conversations wait, and since when the longest waiting one does (UTC microseconds)."""
     c = conversations.c
     count = select(func.count()).select_from(conversations)
     not_ended = connection.scalar(count.where(c.run_at.is_not(None))) or 0

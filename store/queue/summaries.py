@@ -1,22 +1,48 @@
-"""Summaries as a queue: asked for, held while they are written, stored with the version they were made from.
+"""The queue of summaries: asked for, held while they are written, stored with the revision they were made from.
 
 Lock order: conversations, summaries, their parts, calls, spending.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, or_, select, update
+from sqlalchemy import Boolean, Connection, Row, bindparam, delete, func, or_, select, update
 
+from core.priority import SUMMARIES
+from domain.jobs import Failed, Requeued
 from domain.summaries import Message, Part, Summary, from_json, to_json
-from models import COMPLETED, FAILED, PROCESSING, QUEUED, conversations, messages, summaries, summary_parts
+from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
+from store.queue.jobs import JobKind, JobQueue
+
+_s, _m = summaries.c, messages.c
+QUEUE = JobQueue(
+    JobKind(
+        table=summaries,
+        key=_s.conversation,
+        lane=SUMMARIES,
+        reads=(
+            _s.conversation,
+            conversations.c.id,
+            conversations.c.revision,
+            select(func.max(_m.position)).where(_m.conversation == _s.conversation).scalar_subquery(),
+            _s.failures,
+            _s.error,
+        ),
+        source=summaries.join(conversations, conversations.c.number == _s.conversation),
+        only=or_(bindparam("suspects", type_=Boolean), _s.error.is_(None)),
+        holds=(_s.revision,),
+        on_lease={"revision": bindparam("new_revision")},
+        end_columns=("error",),
+        requeue_columns=("error",),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SummaryJob:
     """One summary that is to be written, as it was claimed."""
 
     conversation: int
@@ -25,53 +51,32 @@ class Job:
     last: int
     """Position of the last message of that revision: whatever comes later is not in this summary."""
     failures: int
-    lease: str
     error: str | None
-    """What went wrong with the last asking, where it may be to blame for that: it is a suspect."""
+    """What went wrong with the last call, where the chat may be to blame for it: it is a suspect."""
+    lease: str
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """It is written. `part` is of all its messages, `used` are the ranges of the parts it was made of."""
+    """The summary is written. `part` is of all its messages, `used` are the ranges of the parts it was made of."""
 
-    job: Job
+    job: SummaryJob
     part: Part
     used: Collection[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It was asked for often enough."""
-
-    job: Job
-    reason: str
-    """One word, of a small set."""
-    error: str
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class Requeued:
-    """It goes back, to be asked for again at `run_at`."""
-
-    job: Job
-    run_at: int
-    failures: int
-    error: str | None = None
-
-
-Outcome = Written | Failed | Requeued
+Outcome = Written | Failed[SummaryJob] | Requeued[SummaryJob]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What there is of a conversation's summary."""
+    """What is stored of a conversation's summary."""
 
     conversation_id: str
     revision: int
     """The conversation's, now."""
     row: Row[Any] | None
-    """Of `summaries`; None where none was ever asked for."""
+    """Of `summaries`; None where no summary was ever asked for."""
 
     @property
     def is_pending(self) -> bool:
@@ -80,7 +85,7 @@ class Stored:
 
     @property
     def is_current(self) -> bool:
-        """Whether what is stored was made from all there is."""
+        """Whether what is stored was made from the conversation's newest revision."""
         return self.row is not None and self.row.status == COMPLETED and self.row.made_from == self.revision
 
 
@@ -96,9 +101,9 @@ def get(connection: Connection, id_: str) -> Stored | None:
 
 
 def ask(connection: Connection, id_: str, *, now: int) -> bool:
-    """Have a conversation summarised, unless what is stored is current; False where there is none of that id.
+    """Queue a conversation to be summarised, unless what is stored is current; False where there is no such id.
 
-    One that is being written from an older version is written again once it is done.
+    A summary that is being written from an older revision is written again afterwards.
     """
     c, s = conversations.c, summaries.c
     found = select(c.number, c.revision).where(c.id == id_).with_for_update(read=True, key_share=True)
@@ -118,46 +123,24 @@ def ask(connection: Connection, id_: str, *, now: int) -> bool:
     return True
 
 
-def claim(connection: Connection, *, now: int, token: str, until: int, suspects: bool) -> Job | None:
-    """Hold the summary that has been due longest; without `suspects` only of those under no suspicion."""
-    c, s, m = conversations.c, summaries.c, messages.c
-    last = select(func.max(m.position)).where(m.conversation == s.conversation).scalar_subquery()
-    due = (
-        select(s.conversation, c.id, c.revision, s.failures, s.error, last.label("last"))
-        .join(conversations, c.number == s.conversation)
-        .where(s.run_at <= now)
-        .order_by(s.run_at, s.conversation)
-        .limit(1)
-        .with_for_update(of=summaries, skip_locked=True)
-    )
-    row = connection.execute(due if suspects else due.where(s.error.is_(None))).one_or_none()
-    if row is None:
+def claim(connection: Connection, *, now: int, token: str, until: int, suspects: bool) -> SummaryJob | None:
+    """Hold the summary that has been due longest; without `suspects`, of those under no suspicion."""
+    found = QUEUE.due(connection, limit=1, now=now, suspects=suspects)
+    if not found:
         return None
-    held = {"status": PROCESSING, "lease": token, "run_at": until, "revision": row.revision}
-    connection.execute(update(summaries).where(s.conversation == row.conversation).values(held))
-    return Job(
-        conversation=row.conversation,
-        id=row.id,
-        revision=row.revision,
-        last=row.last,
-        failures=row.failures,
-        lease=token,
-        error=row.error,
-    )
+    [(conversation, id_, revision, last, failures, error)] = found
+    job = SummaryJob(conversation, id_, revision, last, failures, error, token)
+    QUEUE.lease(connection, [job.conversation], token=token, until=until, new_revision=job.revision)
+    return job
 
 
-def renew(connection: Connection, job: Job, *, until: int) -> bool:
+def renew(connection: Connection, job: SummaryJob, *, until: int) -> bool:
     """Hold a summary until later; False where it is not held any more."""
-    held = update(summaries).where(_is_held(job)).values(run_at=until)
-    return connection.execute(held).rowcount == 1
+    return bool(QUEUE.renew(connection, {job.conversation: job.lease}, until=until))
 
 
-def _is_held(job: Job) -> ColumnElement[bool]:
-    return (summaries.c.conversation == job.conversation) & (summaries.c.lease == job.lease)
-
-
-def keep(connection: Connection, job: Job, part: Part, *, version: str, until: int) -> bool:
-    """Keep what a call brought, and hold the summary until later; False, and nothing is kept, where it is lost."""
+def keep(connection: Connection, job: SummaryJob, part: Part, *, version: str, until: int) -> bool:
+    """Keep what a call brought, and hold the summary until later; False, and nothing kept, where the lease is lost."""
     if not renew(connection, job, until=until):
         return False
     statement = insert_on_conflict(connection.dialect.name, summary_parts).values(
@@ -176,8 +159,8 @@ def keep(connection: Connection, job: Job, part: Part, *, version: str, until: i
     return True
 
 
-def parts(connection: Connection, job: Job, *, version: str) -> list[Part]:
-    """What is summarised already, by whoever is asked now and as they are told now."""
+def parts(connection: Connection, job: SummaryJob, *, version: str) -> list[Part]:
+    """What is summarised already, by the model and the prompt of this `version`."""
     p = summary_parts.c
     mine = select(summary_parts).where(p.conversation == job.conversation, p.version == version)
     return [
@@ -190,8 +173,10 @@ def _summary(content: str) -> Summary:
     return from_json(json.loads(content))
 
 
-def conversation_messages(connection: Connection, job: Job, *, after: int, limit: int) -> list[Message]:
-    """The next messages of the version that is summarised, in order. Who is no agent counts as a customer."""
+def conversation_messages(
+    connection: Connection, job: SummaryJob, *, after: int, limit: int
+) -> list[Message]:
+    """The next messages of the revision that is summarised, in order. Whoever is not an agent counts as a customer."""
     m = messages.c
     page = (
         select(m.position, m.role, m.text)
@@ -202,7 +187,7 @@ def conversation_messages(connection: Connection, job: Job, *, after: int, limit
     return [Message(row.position, row.role or "customer", row.text) for row in connection.execute(page)]
 
 
-def texts(connection: Connection, job: Job, positions: Collection[int]) -> Mapping[int, str]:
+def texts(connection: Connection, job: SummaryJob, positions: Collection[int]) -> Mapping[int, str]:
     """Messages by their positions."""
     m = messages.c
     wanted = select(m.position, m.text).where(m.conversation == job.conversation, m.position.in_(positions))
@@ -210,44 +195,51 @@ def texts(connection: Connection, job: Job, positions: Collection[int]) -> Mappi
 
 
 def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
-    """Carry out what became of a summary; False where it was deleted, or somebody else holds it by now."""
+    """Store what became of a summary; False where it was deleted, or somebody else holds it by now."""
+    job = outcome.job
+    held = QUEUE.held(connection, {job.conversation: job.lease})
+    if not held:
+        return False
     match outcome:
         case Written():
-            values = _written(outcome, now)
+            _write(connection, outcome, now)
+            _end_written(connection, job, held[job.conversation], now)
         case Failed():
-            values = _ended(FAILED, outcome.error, outcome.failures)
+            ending = {"status": FAILED, "failures": outcome.failures, "error": outcome.error}
+            QUEUE.end(connection, [(job.conversation, ending)])
         case Requeued():
-            values = {**_ended(QUEUED, outcome.error, outcome.failures), "run_at": outcome.run_at}
-    counted = connection.execute(update(summaries).where(_is_held(outcome.job)).values(values)).rowcount == 1
-    if counted and isinstance(outcome, Written):
-        _prune(connection, outcome)
-    return counted
+            back = {"run_at": outcome.run_at, "failures": outcome.failures, "error": outcome.error}
+            QUEUE.requeue(connection, [(job.conversation, back)])
+    return True
 
 
-def _ended(status: str, error: str | None, failures: int) -> dict[str, object]:
-    return {"status": status, "lease": None, "run_at": None, "error": error, "failures": failures}
-
-
-def _written(written: Written, now: int) -> dict[str, object]:
-    s = summaries.c
-    is_wanted_anew = s.revision > written.job.revision
-    return {
-        **_ended(COMPLETED, None, 0),
-        "status": case((is_wanted_anew, QUEUED), else_=COMPLETED),
-        "run_at": case((is_wanted_anew, now), else_=None),
+def _write(connection: Connection, written: Written, now: int) -> None:
+    content = {
         "made_from": written.job.revision,
         "message_count": written.job.last,
         "content": json.dumps(to_json(written.part.summary)),
         "analyzer": written.part.analyzer,
         "model": written.part.model,
         "raw": written.part.raw,
-        "created_at": func.coalesce(s.created_at, now),
+        "created_at": func.coalesce(_s.created_at, now),
         "updated_at": now,
     }
+    connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(content))
+    _prune(connection, written)
+
+
+def _end_written(connection: Connection, job: SummaryJob, row: Sequence[Any], now: int) -> None:
+    """Or give it back at once, where it was asked for with messages that this one lacks."""
+    _, _, revision = row
+    if revision > job.revision:
+        again = {"run_at": now, "failures": 0, "error": None}
+        QUEUE.requeue(connection, [(job.conversation, again)])
+    else:
+        QUEUE.end(connection, [(job.conversation, {"status": COMPLETED, "failures": 0, "error": None})])
 
 
 def _prune(connection: Connection, written: Written) -> None:
-    """Forget what no later version can use: whatever reaches to the end of this one, or was not used in it."""
+    """Delete the parts that no later revision can use: those that reach the end of this one, or were not used in it."""
     p = summary_parts.c
     mine = p.conversation == written.job.conversation
     stored = connection.execute(select(p.first, p.last).where(mine)).all()
@@ -257,9 +249,8 @@ def _prune(connection: Connection, written: Written) -> None:
 
 
 def recover(connection: Connection, *, now: int) -> None:
-    """Put back what another life of this process held: nobody else can."""
-    left = update(summaries).where(summaries.c.run_at.is_not(None), summaries.c.status == PROCESSING)
-    connection.execute(left.values(status=QUEUED, lease=None, run_at=now))
+    """Give back what this process held before it was started again. Only without other processes."""
+    QUEUE.recover(connection, now=now)
 
 
 def depth(connection: Connection) -> int:

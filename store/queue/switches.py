@@ -1,4 +1,4 @@
-"""What an operator switched: it holds over a restart and for every process on the database."""
+"""What an operator switched on or off, for every process on the database and across restarts."""
 
 from sqlalchemy import Connection, select
 

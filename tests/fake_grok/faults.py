@@ -162,6 +162,13 @@ def _cut_off(draft: Draft, fault: Fault) -> None:
     draft.message["content"] = draft.content[: len(draft.content) // 2]
 
 
+def _cut_stream(draft: Draft, fault: Fault) -> None:
+    """As an upstream does that goes away in the middle: no finish_reason, no usage. A whole answer stays whole."""
+    if draft.stream:
+        _cut_off(draft, fault)
+        draft.finish_reason = draft.usage = None
+
+
 def _finish(draft: Draft, fault: Fault) -> None:
     draft.finish_reason = fault.text
 
@@ -226,6 +233,7 @@ CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
     "plain_text": _plain_text,
     "content": _content,
     "cut_off": _cut_off,
+    "cut_stream": _cut_stream,
     "finish": _finish,
     "refusal": _refusal,
     "no_usage": _no_usage,

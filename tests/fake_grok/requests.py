@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import Scope
 
 INVALID = "Client specified an invalid argument"
@@ -57,7 +57,10 @@ class ChatRequest(Strict):
     model: str
     messages: list[ChatMessage] = Field(min_length=2, max_length=2)
     response_format: ResponseFormat
-    max_completion_tokens: int = Field(ge=1)
+    # xAI still takes the deprecated name, and LiteLLM's xai/ route sends nothing else.
+    max_completion_tokens: int = Field(
+        ge=1, validation_alias=AliasChoices("max_completion_tokens", "max_tokens")
+    )
     temperature: float = Field(1, ge=0, le=2)
     top_p: float = Field(1, gt=0, le=1)
     reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None

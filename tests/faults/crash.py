@@ -20,9 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -30,16 +28,18 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from benchmarks.support.databases import KINDS, SQLITE, fresh
+from benchmarks.support.process import Json, Process, address, client
+from benchmarks.support.waiting import eventually
 from client.progress import Meter
 from llm.canary import CANARY
 from llm.prices import TICKS_PER_USD
 from tests.fake_grok.server import KEY
 from tests.faults.crash_clients import Clients
 from tests.faults.crash_judge import Asked, Books, Evidence, Stored
-from tests.support.databases import KINDS, SQLITE, fresh
+from tests.faults.crash_moments import Moment, dice, moments
 from tests.support.rows import assert_rolled_up
-from tests.support.service import Grok, Json, Process, address, client, faked, let_leases_end, rows
-from tests.support.serving import eventually
+from tests.support.service import Grok, faked, let_leases_end, rows
 
 MOST_COMPLAINTS = 20
 SECONDS_TO_START = 60
@@ -60,32 +60,6 @@ ENVIRON: Json = {
     # on PostgreSQL what a killed process held falls due while later ones work.
     "GROK_TIMEOUT_SECONDS": 20,
 }
-
-
-class Moment(NamedTuple):
-    """When to kill: at a part of what a start takes, or so many seconds after it is up or Grok was called."""
-
-    of: Literal["start", "up", "call"]
-    after: float
-
-
-def dice(seed: int, what: str) -> Random:
-    """Of each thing its own, so that one does not change the other's."""
-    return Random(f"{seed} {what}")  # noqa: S311  nothing is kept secret with it
-
-
-def moments(seed: int, kills: int) -> Iterator[Moment]:
-    """One of eight while it starts, one of eight when it has just started, the rest at work."""
-    random = dice(seed, "kills")
-    for _ in range(kills):
-        match random.randrange(8):
-            case 0:
-                # Most of them late: after the imports come migration, recovery and the first claim.
-                yield Moment("start", random.triangular(0, 1.1, 1))
-            case 1:
-                yield Moment("up", random.uniform(0, 0.1))
-            case _:
-                yield Moment("call", random.uniform(0, 1))
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks.support.process import POSTS, Json, client
 from tests.faults.crash_judge import Accepted
-from tests.support.service import POSTS, Json, client
 
 CLIENTS = 4
 LONGEST_THOUGHT = 0.15

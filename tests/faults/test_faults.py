@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import free_port
+from benchmarks.support.serving import served
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND, now, parse
 from llm.canary import CANARY
-from tests.support.service import Grok, Service, free_port, running
-from tests.support.serving import eventually, served
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 
@@ -158,6 +161,7 @@ async def test_the_time_of_a_429_may_be_a_date(database_url: URL, grok: Grok) ->
     async with running(database_url, grok, max_retries=0, max_batch=1, max_in_flight=IN_FLIGHT) as service:
         ids = await service.post_all(several(20))
         date = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+        until = time.monotonic() + (date - datetime.now(UTC)).total_seconds()
         header = format_datetime(date, usegmt=True)
         grok.misbehave("status", status=429, headers={"retry-after": header}, calls=1)
         views = await service.all_ended(ids)
@@ -165,7 +169,7 @@ async def test_the_time_of_a_429_may_be_a_date(database_url: URL, grok: Grok) ->
 
     assert {view["status"] for view in views} == {"completed"}
     assert left < timedelta(0)
-    assert stayed_away(grok, 1.9) == 1
+    assert early(grok, until) == [0]
 
 
 def stayed_away(grok: Grok, seconds: float) -> int:
@@ -176,6 +180,16 @@ def stayed_away(grok: Grok, seconds: float) -> int:
         early = [each for each in grok.calls if call.arrived < each.arrived < answered + seconds - 0.05]
         assert len(early) < IN_FLIGHT, [each.arrived - answered for each in early]
     return len(refused)
+
+
+def early(grok: Grok, until: float) -> list[int]:
+    """For each call that got a 429 how many arrived between it and that moment, beyond those then in flight.
+
+    Nothing where the call itself arrived later: a busy machine may be that late.
+    """
+    refused = [call.arrived for call in grok.calls if call.status == 429]
+    after = [sum(at < each.arrived < until - 0.05 for each in grok.calls) for at in refused]
+    return [max(0, count - IN_FLIGHT + 1) for count in after]
 
 
 async def test_a_429_for_longer_than_an_hour_is_taken_as_an_hour_and_shown(

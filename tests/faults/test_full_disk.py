@@ -21,14 +21,15 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api.errors import to_api_error
+from benchmarks.support.process import POSTS, Json, Process, client
+from benchmarks.support.waiting import eventually
 from schemas import Code
 from store.conversations import storage
 from store.engine.disk import under
 from tests.fake_grok.server import KEY
 from tests.support.log_lines import Lines
 from tests.support.rows import new, take_in
-from tests.support.service import POSTS, Grok, Json, Process, Service, client, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"
@@ -159,6 +160,8 @@ async def test_what_was_paid_for_while_the_disk_was_full_is_stored_when_there_is
         views = await service.all_ended(ids)
         await eventually(lambda: is_well(service))
         again = await attempt(service, 200)
+        # Its call is reserved in the books until it has ended.
+        await service.ended(again.json()["conversation_id"])
 
         assert waiting["status"] == "degraded"
         assert all(is_refused(answer) for answer in refused)

@@ -6,10 +6,11 @@ import time
 import httpx
 from sqlalchemy.engine import URL
 
+from benchmarks.support.locks import locked
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
 from store.engine.limits import LOCK_TIMEOUT_SECONDS
-from tests.support.locks import locked
-from tests.support.service import POSTS, Grok, Json, Service, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 from tests.support.summary_service import a_chat, summarize
 
 LATE = "My parcel is three days late and nobody answers"

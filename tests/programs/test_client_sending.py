@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from benchmarks.support.process import free_port
+from benchmarks.support.serving import Served, served
 from client import (
     Busy,
     ClientError,
@@ -31,9 +33,7 @@ from client import (
 )
 from client.wire import LONGEST_PAUSE, retry_after
 from tests.support.fake_platform import problem
-from tests.support.scripted import KINDS, Caller, Calling, Scripted
-from tests.support.service import free_port
-from tests.support.serving import Served, served
+from tests.support.scripted_server import KINDS, Caller, Calling, Scripted
 
 BROKEN = Response(b"", 202, {"content-length": "100"})
 """The connection is gone before the answer is whole."""

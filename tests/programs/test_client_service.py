@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 from pydantic import BaseModel
 
+from benchmarks.support import databases
+from benchmarks.support.serving import served
 from client import AsyncClient, Client, Conflict, NotFound, fresh_key
 from client.answers import ChatSummary, Status
 from client.api import Api
-from tests.support import databases
 from tests.support.fake_platform import FakePlatform
-from tests.support.scripted import KINDS, Caller, Calling
+from tests.support.scripted_server import KINDS, Caller, Calling
 from tests.support.service import serving
-from tests.support.serving import served
 
 MANY = 1_100
 """More than a page of the longest."""

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.serving import served
 from client.importers.chats import Chat, Dialogues, Record, are_in, from_objects
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected, Row, opened
 from client.importing.delivery import MAX_MESSAGES, MAX_POST, posts
 from tests.programs.test_ingest_data import Ended, Program
 from tests.support.fake_platform import FakePlatform
-from tests.support.service import Grok, Json, Service, running
-from tests.support.serving import served
+from tests.support.service import Grok, Service, running
 
 DIALOGS = Path(__file__).parents[3] / "shared" / "data" / "support_dialogs_300.jsonl"
 LAMP = ["My lamp flickers. What can I do?", "Please send us a photo of the plug.", "Done, thanks!"]

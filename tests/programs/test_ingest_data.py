@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from benchmarks.support.serving import served
+from benchmarks.support.waiting import eventually
 from tests.support.fake_platform import FakePlatform, problem
-from tests.support.serving import eventually, served
 
 PROGRAM = Path(__file__).parents[2] / "ingest_data.py"
 OWN_VARIABLES = {"API_URL", "DATASET_CSV", "BATCH_SIZE"}

@@ -12,6 +12,7 @@ from rich.console import Console
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from benchmarks.support.serving import served
 from client import AsyncClient, ClientError, Encoded, Unreachable
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected
@@ -21,7 +22,6 @@ from client.progress import Meter
 from client.wire import encoded
 from tests.support.fake_platform import DROPPED, FakePlatform, Item, problem
 from tests.support.fake_time import FakeTime
-from tests.support.serving import served
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -26,6 +26,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import load_test
+from benchmarks.support.serving import served
+from benchmarks.support.waiting import eventually
 from client.answers import Health
 from client.errors import Busy, Failed
 from client.load import report
@@ -37,7 +39,6 @@ from llm.prices import TICKS_PER_USD
 from main import create_app
 from tests.fake_grok.server import KEY, FakeGrok
 from tests.support.log_lines import captured
-from tests.support.serving import eventually, served
 
 PROGRAM = Path(load_test.__file__)
 POSTS = "/api/v1/conversations"

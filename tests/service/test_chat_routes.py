@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.support.service import POSTS, Grok, Json, Service, running
-from tests.support.serving import eventually
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import POSTS
+from benchmarks.support.waiting import eventually
 from llm.prices import TICKS_PER_USD
-from tests.support.service import POSTS, Grok, Service, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 SHORT = "ok then"

@@ -2,24 +2,18 @@
 
 import asyncio
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from benchmarks.support.serving import Served, served
 from domain.topics import BUILT_IN
 from llm.prompts import request_body, system_message
-from tests.fake_grok.faults import Fault
-from tests.fake_grok.server import KEY, Call, FakeGrok, judged
-from tests.support.serving import Served, eventually, served
+from tests.fake_grok.server import KEY, FakeGrok, judged
 
 HERE = Path(__file__).parents[2]
 TEXTS = ["the parcel is late", "great support, thanks", "where is my seat?"]
@@ -198,16 +192,6 @@ async def test_a_marked_text_spoils_every_call_that_it_is_in(http: httpx.AsyncCl
     ]
 
 
-def test_chance_is_the_same_for_the_same_seed() -> None:
-    def spoilt(seed: int) -> list[bool]:
-        fake = FakeGrok(seed=seed)
-        fault = fake.misbehave("status", probability=0.5)
-        return [fault.meets(TEXTS, fake.random) for _ in range(100)]
-
-    assert spoilt(1) == spoilt(1) != spoilt(2)
-    assert 25 < sum(spoilt(1)) < 75
-
-
 async def test_faults_add_up(http: httpx.AsyncClient, fake: FakeGrok) -> None:
     fake.misbehave("missing", marker="late")
     fake.misbehave("fields", marker="great", fields={"confidence": None})
@@ -231,11 +215,6 @@ async def test_a_share_of_the_texts_comes_back_wrong_only_the_first_time(
 
     assert 10 <= sum(row["sentiment_score"] == 7 for row in first) <= 30
     assert all(row["sentiment_score"] != 7 for row in second)
-
-
-def test_a_fault_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no fault is called 'typo'"):
-        Fault("typo")
 
 
 async def test_what_was_sent_and_billed_is_counted(http: httpx.AsyncClient, fake: FakeGrok) -> None:
@@ -279,25 +258,15 @@ async def test_a_call_tells_which_texts_were_answered_and_what_it_cost(
     assert sum(call.billed_ticks for call in fake.calls) == fake.billed_ticks
 
 
-@given(st.lists(st.integers(0, 5_000), max_size=40), st.sampled_from([0, 256]))
-def test_the_busiest_second_is_the_fullest_window_without_its_end(arrivals: list[int], jitter: int) -> None:
-    fake = FakeGrok()
-    fake.calls = [Call(at / 1_024, [], 200) for at in arrivals]  # exact in binary
-
-    windows = [sum(start <= at < start + 1_024 - jitter for at in arrivals) for start in range(5_001)]
-
-    assert fake.busiest_second(jitter / 1_024) == max(windows)
-
-
 async def test_calls_take_as_long_as_they_are_told_to(http: httpx.AsyncClient, fake: FakeGrok) -> None:
     loop = asyncio.get_running_loop()
-    await http.post("/__control", json={"latency": 0.3})
+    await http.post("/__control", json={"latency": 1})
     since = loop.time()
     await asyncio.gather(*(ask(http) for _ in range(5)))
     took = loop.time() - since
     await http.post("/__control", json={"latency": 0})
 
-    assert 0.3 <= took < 1.4  # at once, not one after another
+    assert 1 <= took < 4.5  # at once, not one after another
 
 
 async def test_some_calls_may_take_longer_than_others(http: httpx.AsyncClient, fake: FakeGrok) -> None:
@@ -324,42 +293,3 @@ async def test_it_is_steered_over_http(http: httpx.AsyncClient, fake: FakeGrok) 
     assert whole[0] == {"conversation_id": "1"} | judged(TEXTS[0])
     assert denied.status_code == 400
     assert not fake.calls
-
-
-@contextmanager
-def program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    command = [sys.executable, "-W", "error", "-m", "tests.fake_grok", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE) as process:
-        try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())["url"]
-        finally:
-            process.kill()
-
-
-async def test_as_a_program_it_tells_its_address_and_stops_on_sigterm() -> None:
-    with program("--key", "k") as (process, url):
-        async with httpx.AsyncClient(headers={"authorization": "Bearer k"}, trust_env=False) as http:
-            response = await http.post(f"{url}/chat/completions", json=body(TEXTS))
-        process.send_signal(signal.SIGTERM)
-
-        assert process.wait(10) == 0
-        assert response.status_code == 200
-
-
-async def test_as_a_program_it_can_be_gone_for_a_while() -> None:
-    async def there(http: httpx.AsyncClient) -> bool:
-        try:
-            return (await http.get("/__stats")).is_success
-        except httpx.TransportError:
-            return False
-
-    async def gone(http: httpx.AsyncClient) -> bool:
-        return not await there(http)
-
-    with program() as (_, url):
-        async with httpx.AsyncClient(base_url=url.removesuffix("/v1"), trust_env=False) as http:
-            assert await there(http)
-            await http.post("/__control", json={"refuse_seconds": 0.5})
-            await eventually(lambda: gone(http))
-            await eventually(lambda: there(http))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.waiting import eventually
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
 from tests.support.service import Grok, Service, faked, running
-from tests.support.serving import eventually
 from tests.support.summary_service import a_chat, summary_of
 
 LATE = "My parcel is three days late and nobody answers"
@@ -96,7 +96,7 @@ async def test_where_neither_answers_nothing_fails_and_whoever_is_back_first_goe
         each.misbehave("status", status=503)
     async with with_both(database_url, grok, gemini, error_threshold=2) as service:
         ids = await service.post_all(several(20))
-        await eventually(lambda: sum(list(call.texts) == [CANARY] for call in gemini.calls) >= 2, 15)
+        await eventually(lambda: sum(list(call.texts) == [CANARY] for call in gemini.calls) >= 2)
         assert (await service.get("/health"))["status"] == "degraded"
         gemini.faults.clear()
         assert await models_of(service, ids) == {("gemini", FLASH)}
@@ -108,13 +108,13 @@ async def test_both_spend_of_one_budget(database_url: URL, grok: Grok, gemini: G
         grok.misbehave("status", status=401)
         await service.post_all(several(10, "It broke on the first day"))
         await until_answered_by(service, "gemini")
-        await eventually(lambda: gemini.billed_ticks > 0, 15)
+        await eventually(lambda: gemini.billed_ticks > 0)
 
         async def settled() -> bool:
             (day,) = await service.rows("SELECT spent, reserved FROM spending")
             return bool(day.reserved == 0 and day.spent == grok.billed_ticks + gemini.billed_ticks)
 
-        await eventually(settled, 15)
+        await eventually(settled)
 
 
 async def test_in_an_outage_gemini_summarises_within_the_cooldown_and_grok_takes_over_again(

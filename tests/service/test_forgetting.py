@@ -2,9 +2,11 @@
 
 from sqlalchemy.engine import URL
 
-from tests.support.service import POSTS, Grok, Service, running
-from tests.support.serving import eventually
-from tests.support.summary_service import LATE, a_chat, summarize, summary_of
+from benchmarks.support.process import POSTS
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, running
+from tests.support.summary_data import LATE
+from tests.support.summary_service import a_chat, summarize, summary_of
 
 ROWS = (
     *("conversations", "messages", "participants", "insights", "insight_topics", "asking"),

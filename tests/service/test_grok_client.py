@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.support.serving import Served, served
+from benchmarks.support.waiting import eventually
 from domain.analysis import (
     Analysis,
     BatchFault,
@@ -23,8 +25,8 @@ from domain.analysis import (
 )
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
+from llm.canary import CANARY
 from tests.fake_grok.server import KEY, FakeGrok, judged
-from tests.support.serving import Served, eventually, served
 
 TEXTS = (
     "the parcel is late and the box is broken",
@@ -66,6 +68,18 @@ async def failure(client: GrokClient, texts: Sequence[str] = TEXTS) -> CallFaile
     with pytest.raises(CallFailed) as caught:
         await client.analyse(texts, at_once)
     return caught.value
+
+
+async def test_what_is_answered_to_the_canary_is_quoted_and_what_is_answered_to_texts_is_not(
+    client: GrokClient, fake: FakeGrok
+) -> None:
+    said = {"error": {"message": "We store nothing.", "type": "policy", "code": "400"}}
+    fake.misbehave("status", status=400, text=json.dumps(said))
+
+    of_canary, of_texts = await failure(client, [CANARY]), await failure(client)
+
+    assert of_canary.detail == "HTTP 400 Bad Request: policy We store nothing."
+    assert of_texts.detail == "HTTP 400 Bad Request: policy"
 
 
 async def test_each_text_gets_its_own_row_in_the_order_asked(client: GrokClient, fake: FakeGrok) -> None:

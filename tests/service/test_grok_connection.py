@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from benchmarks.support.serving import served
+from benchmarks.support.waiting import eventually
 from domain.analysis import CallFailed, ProviderFault
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
 from tests.fake_grok.faults import Draft
 from tests.fake_grok.server import KEY, FakeGrok, judged
-from tests.support.serving import eventually, served
 
 TEXT = "the parcel is late"
 ROW = {"conversation_id": "1"} | judged(TEXT)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchmarks.support.serving import Served, served
 from domain.analysis import BatchFault, Invalid, ProviderFault, storable
 from domain.summaries import Material, Merge, Message, Part, Stretch, Summary
 from domain.topics import BUILT_IN
@@ -20,9 +21,7 @@ from llm.summary_prompts import request_body
 from tests.fake_grok.faults import SUMMARY_FAULTS
 from tests.fake_grok.server import KEY, FakeGrok
 from tests.fake_grok.summaries import BYTES_PER_CALL
-from tests.support.serving import Served, served
-from tests.support.summary_data import a_part, a_stretch
-from tests.support.summary_service import LATE
+from tests.support.summary_data import LATE, a_part, a_stretch
 
 CHAT = Stretch([Message(at, role, text) for at, (role, text) in enumerate(LATE, 1)])
 

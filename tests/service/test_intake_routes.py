@@ -13,9 +13,10 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from tests.support.rapid import post_rapidly
-from tests.support.service import POSTS, Grok, Service, running
-from tests.support.serving import eventually
+from benchmarks.support.process import POSTS
+from benchmarks.support.rapid import post_rapidly
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, running
 
 BULK = f"{POSTS}/bulk"
 LATE = "My parcel is three days late and nobody answers"

@@ -9,6 +9,8 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from core.clock import now
 from core.debounce import Debounce
 from database import Database
@@ -17,8 +19,7 @@ from services.live_summaries import LiveSummaries
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import Client, joined, post
-from tests.support.service import Grok, Json, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, running
 from tests.support.summary_service import summary_of
 
 
@@ -107,6 +108,21 @@ async def test_a_summary_that_somebody_asks_for_is_heard_too(database_url: URL, 
         asked = await summary_of(service, "c1")
 
         assert (await client.next("summary"))["summary"] == asked
+
+
+async def test_a_summary_whose_stream_is_cut_is_asked_for_in_one_piece(database_url: URL, grok: Grok) -> None:
+    grok.misbehave("cut_stream")
+    async with (
+        running(database_url, grok, chat_quiet_seconds=0.2) as service,
+        joined(service.url, "c1") as client,
+    ):
+        await client.say("My parcel is late")
+        told = (await client.next("summary"))["summary"]
+
+    assert told["summary"] == "Messages 1 to 1."
+    assert summaries(grok) == 2
+    streamed = [call.body for call in grok.recent if b'"stream":true' in call.body]
+    assert len(streamed) == 1
 
 
 async def test_a_summary_that_cannot_be_written_is_told(database_url: URL, grok: Grok) -> None:

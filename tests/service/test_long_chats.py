@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import POSTS, Json, Process, address, client
+from benchmarks.support.waiting import eventually
 from tests.fake_grok.server import KEY
-from tests.support.service import (
-    POSTS,
-    Grok,
-    Json,
-    Process,
-    Service,
-    address,
-    client,
-    rows,
-    running,
-)
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, rows, running
 from tests.support.summary_service import a_chat, grow, summarize, summary_of
 
 Said = list[tuple[str, str]]

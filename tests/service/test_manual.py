@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.service import ROOT, Process
+from benchmarks.support.process import ROOT, Process
 
 README, API = ROOT / "README.md", ROOT / "docs" / "API.md"
 HOST = "http://localhost:8000"

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import POSTS
+from benchmarks.support.waiting import eventually
 from core.version import VERSION
-from tests.support.service import POSTS, Grok, Service, rows, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
 

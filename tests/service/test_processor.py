@@ -6,9 +6,10 @@ from collections import Counter
 
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from llm.prompts import text_tokens
-from tests.support.service import Grok, Json, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, running
 
 LATE = "My parcel is three days late and nobody answers"
 SECONDS_OF_CAP = 2.0
@@ -257,16 +258,15 @@ async def test_the_cap_is_kept_and_used_however_slow_the_calls_are(database_url:
         await service.all_ended(ids)
 
     arrivals = sorted(call.arrived for call in grok.calls)
-    # Up to the last full batch the queue was deep: what the cap allows from there on was not to be had.
+    # Up to the last full batch the queue was deep.
     deep = arrivals[: max(number for number, size in enumerate(sizes(grok)) if size == 10) + 1]
-    allowed = 10 * (deep[-1] - deep[0])
     # The service, the fake and the database share two cores here: a call that waits for its turn on them arrives
     # closer to the next one. When calls leave is held to the microsecond in test_pacer.py.
     assert grok.busiest_second(jitter=0.1) <= 10
     assert len(deep) >= 35
-    # Ten calls at a time would make half of it. All of this shares one interpreter, on whatever else the machine
-    # does; benchmarks/engine.py gives each its own process and asks for 0.97.
-    assert len(deep) >= 0.6 * allowed
+    # Ten calls at a time would make half of what the cap allows. How much of it is used is asked by
+    # benchmarks/engine.py, 0.97: here all shares one interpreter, on whatever else the machine does.
+    assert most_at_once(grok) > 10
     assert set(grok.sent.values()) == {1}
     assert len(grok.sent) == 400
 

@@ -11,11 +11,12 @@ from sqlalchemy.engine import URL
 from websockets.exceptions import ConnectionClosed
 
 from api.server import MAX_FRAME
+from benchmarks.support import databases
+from benchmarks.support.process import ROOT, Json
+from benchmarks.support.waiting import eventually
 from services.live import RECENT
-from tests.support import databases
 from tests.support.chat_sockets import Client, joined, post
-from tests.support.service import ROOT, Json, Service, running, serving
-from tests.support.serving import eventually
+from tests.support.service import Service, running, serving
 
 LATE = "My parcel is three days late and nobody answers"
 SECONDS = 15

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from domain.analysis import Usage
 from domain.topics import BUILT_IN
 from llm.prices import cost_ticks
 from llm.prompts import output_cap, request_body, system_message, worst_tokens
 from tests.support.fake_time import Calendar
-from tests.support.service import Grok, Json, Service, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 TICKS = 10**10

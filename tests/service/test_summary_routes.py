@@ -5,8 +5,9 @@ import json
 
 from sqlalchemy.engine import URL
 
-from tests.support.service import POSTS, Grok, Json, Service, running
-from tests.support.serving import eventually
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, running
 from tests.support.summary_service import SUMMARIZE, a_chat, grow, summarize, summary_of
 
 SUMMARY_FIELDS = {

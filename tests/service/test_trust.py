@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import Json
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from llm.canary import CANARY
 from tests.fake_grok.faults import Fault
 from tests.fake_grok.server import Call
-from tests.support.service import Grok, Json, Service, running
-from tests.support.serving import eventually
+from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
 COOLDOWN = 0.25

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from database import Database
 from models import asking as table
 from models import conversations
-from store.queue import in_flight
+from store.queue import single_flight
 from tests.support.insight_data import tried
 from tests.support.rows import LEASE, NOW, distinct, stored, take_in
 
@@ -18,11 +18,11 @@ K, L, M = (letter * 32 for letter in (b"k", b"l", b"m"))
 
 
 def lead(connection: Connection, *keys: bytes, token: str = "a", now: int = NOW) -> dict[bytes, int]:
-    return {**in_flight.lead(connection, {*keys}, lease=token, until=now + LEASE, now=now)}
+    return {**single_flight.lead(connection, {*keys}, lease=token, until=now + LEASE, now=now)}
 
 
 def release(connection: Connection, *keys: bytes, token: str = "a", now: int = NOW) -> None:
-    in_flight.release(connection, {*keys}, leases={token}, now=now)
+    single_flight.release(connection, {*keys}, leases={token}, now=now)
 
 
 def locks(connection: Connection) -> dict[bytes, tuple[str, int]]:
@@ -66,7 +66,7 @@ async def test_no_text_needs_no_statement(db: Database) -> None:
         wait_for(connection, "c0", K, NOW + LEASE)
 
         assert lead(connection) == {}
-        in_flight.extend(connection, set(), leases={"a"}, until=NOW + 9 * LEASE)
+        single_flight.extend(connection, set(), leases={"a"}, until=NOW + 9 * LEASE)
         release(connection)
 
         assert locks(connection) == {K: ("a", NOW + LEASE)}
@@ -80,7 +80,7 @@ async def test_who_goes_on_asking_keeps_his_texts_and_no_others(db: Database) ->
         lead(connection, K, L)
         lead(connection, M, token="b")
 
-        in_flight.extend(connection, {K, M}, leases={"a"}, until=NOW + 5 * LEASE)
+        single_flight.extend(connection, {K, M}, leases={"a"}, until=NOW + 5 * LEASE)
 
         assert {key: until for key, (_, until) in locks(connection).items()} == {
             K: NOW + 5 * LEASE,
@@ -130,7 +130,7 @@ async def test_after_a_restart_nobody_asks_and_nobody_waits(db: Database) -> Non
         take_in(connection, *distinct(2))
         wait_for(connection, "c0", K, NOW + LEASE)
 
-        in_flight.forget_all(connection, now=NOW + 3)
+        single_flight.forget_all(connection, now=NOW + 3)
 
         assert locks(connection) == {}
         assert (stored(connection, "c0").run_at, stored(connection, "c0").waits_for) == (NOW + 3, None)
@@ -166,7 +166,7 @@ async def test_racing_askers_lead_each_text_one_at_a_time_and_never_lock_each_ot
             led += len(mine)
             async with engine.begin() as connection:
                 await connection.run_sync(
-                    in_flight.extend, {*KEYS}, leases={token, "nobody"}, until=NOW + 2 * LEASE
+                    single_flight.extend, {*KEYS}, leases={token, "nobody"}, until=NOW + 2 * LEASE
                 )
             for key in mine:
                 del leading[key]

@@ -5,15 +5,16 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from batch_processor import BatchProcessor
+from benchmarks.support.waiting import eventually
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from database import Database
 from llm.gateway import OfflineGateway
 from llm.hold import Hold
 from store.engine.writers import Transaction, Writers
-from tests.service.test_paid_gateway import Scripted
+from store.queue.clock import ProcessClock
 from tests.support.rows import NOW, POLICY, new, stored, take_in
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from worker.accounting import Accounting
 from worker.packing import BatchSize
 from worker.settlement import Quarantine
@@ -64,7 +65,7 @@ async def test_what_is_claimed_while_calls_are_being_stopped_goes_back(db: Datab
         Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None),
         PrioritySemaphore(8),
         Quarantine(4),
-        clock=lambda: NOW,
+        clock=ProcessClock(lambda: NOW),
         token=lambda: "a",
     )
     async with AsyncExitStack() as stack:

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
-from api.views.chats import chat_list_view
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
 from database import Database
 from domain.search_words import phrases_in
-from store.conversations.chat_lists import SHOWN_PARTICIPANTS, ChatFilter, ChatList, list_chats
+from store.conversations.chat_lists import SHOWN_PARTICIPANTS, ChatFilter, list_chats
 from store.conversations.intake import NewMessage
-from tests.store.test_search import index_all
 from tests.support.chat_data import added, said
 from tests.support.insight_data import A_DAY, thorough, tried
 from tests.support.rows import NOW, new, take_in
-from tests.support.service import POSTS, Json, Service, running
-from tests.support.serving import eventually
+from tests.support.search_data import index_all
+from tests.support.service import Service, running
 
 
 @pytest.fixture
@@ -136,12 +136,6 @@ async def test_a_chat_that_began_long_before_the_window_is_found_by_what_was_sai
     assert (await service.get("/chats", keyword="late", **window))["total"] == 2
     assert await ids(service, keyword="late", limit=1, page=2, **window) == ["long"]
     assert await ids(service, keyword="late", start_date="2025-01-05") == ["inside", "over", "long"]
-
-
-def test_an_answer_says_where_there_are_more_than_were_counted() -> None:
-    answer = chat_list_view(ChatList([], 7, total_is_exact=False), page=1, limit=3)
-
-    assert answer == {"chats": [], "total": 7, "page": 1, "limit": 3, "pages": 3, "total_is_exact": False}
 
 
 async def test_what_is_posted_by_the_other_door_is_found_a_moment_later(service: Service) -> None:

@@ -7,11 +7,12 @@ from sqlalchemy import Connection, select, update
 
 from database import Database
 from domain.analysis import ProviderFault
+from domain.jobs import Failed, Requeued
 from models import asking, conversations
 from store.conversations.intake import NewMessage
 from store.conversations.records import delete_conversation, retry
 from store.queue import analysis
-from store.queue.analysis import Completed, Failed, Requeued, Skipped
+from store.queue.analysis import Completed, Skipped
 from tests.support.insight_data import an_analysis, tried
 from tests.support.rows import (
     LATE,

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.engine import URL
 
 import database
+from benchmarks.support.process import ROOT
 from core.errors import AlreadyInUse
 from database import Database
 from models import metadata, topic_years, topics
 from tests.support.insight_data import A_DAY, NOON, an_insight, store
-from tests.support.service import ROOT
 
 
 def add(slug: str):  # type: ignore[no-untyped-def]

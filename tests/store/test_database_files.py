@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from benchmarks.support.process import ROOT
 from database import opened
 from tests.support.rows import new, take_in
-from tests.support.service import ROOT
 
 
 def run(database: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -10,13 +10,12 @@ from models import insight_topics, topics
 from store.insights import writing
 from store.insights.windows import Selection
 from store.insights.writing import CachedAnswer, Insight
+from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
     an_analysis,
     an_insight,
-    in_memory,
-    steps,
     store_conversation,
     total_of,
     tried,

@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.clock import SECOND
 from database import Database
+from domain.jobs import Failed, Requeued
 from models import SKIPPED_CONVERSATIONS, conversations, totals
 from store.conversations.intake import NewMessage
 from store.conversations.records import delete_conversation
 from store.queue import analysis
-from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued, Skipped
+from store.queue.analysis import AnalysisJob, Completed, Outcome, Parked, Skipped
 from store.queue.depth import depth
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import (
@@ -39,14 +40,14 @@ from worker.outcomes import work_of
 Play = Callable[[Connection], None]
 
 
-def held(connection: Connection, token: str = "a", *, now: int = NOW, limit: int = 50) -> list[Job]:
+def held(connection: Connection, token: str = "a", *, now: int = NOW, limit: int = 50) -> list[AnalysisJob]:
     """Claim what is due and hold it, without looking at it."""
     jobs = analysis.due(connection, limit=limit, now=now)
     analysis.lease(connection, [job.number for job in jobs], token=token, until=now + LEASE)
     return [job._replace(lease=token) for job in jobs]
 
 
-def done(job: Job) -> Completed:
+def done(job: AnalysisJob) -> Completed:
     return answered(work_of(job, "v"))
 
 
@@ -156,7 +157,7 @@ async def test_a_completed_conversation_has_its_insight_and_is_nobodys(db: Datab
     def play(connection: Connection) -> None:
         take_in(connection, *distinct(1))
         [job] = held(connection)
-        analysis.settle(connection, [Requeued(job, NOW, 1, 1, "malformed")], now=NOW)
+        analysis.settle(connection, [Requeued(job._replace(pack_limit=1), NOW, 1, "malformed")], now=NOW)
         [job] = held(connection)
         outcome = done(job)
 
@@ -216,7 +217,10 @@ async def test_a_requeued_conversation_is_due_when_it_was_said(db: Database) -> 
 
         analysis.settle(
             connection,
-            [Requeued(one, NOW + 5, 2, 10, "malformed"), Requeued(two, NOW + 9, 0, waits_for=b"k" * 32)],
+            [
+                Requeued(one._replace(pack_limit=10), NOW + 5, 2, "malformed"),
+                Parked(two, NOW + 9, 0, waits_for=b"k" * 32),
+            ],
             now=NOW,
         )
 
@@ -230,7 +234,7 @@ async def test_a_requeued_conversation_is_due_when_it_was_said(db: Database) -> 
     await tried(db, play)
 
 
-KINDS: Sequence[Callable[[Job], Outcome]] = (
+KINDS: Sequence[Callable[[AnalysisJob], Outcome]] = (
     done,
     lambda job: Skipped(job, "thanks"),
     lambda job: Failed(job, "refused", "why", 4),
@@ -334,7 +338,7 @@ async def test_after_a_restart_what_was_held_or_waited_is_due_at_once(db: Databa
         one, two, three, _ = held(connection, "dead")
         outcomes: list[Outcome] = [
             done(one),
-            Requeued(two, NOW + LEASE, 0, waits_for=b"k" * 32),
+            Parked(two, NOW + LEASE, 0, waits_for=b"k" * 32),
             Requeued(three, NOW + 7, 1),
         ]
         analysis.settle(connection, outcomes, now=NOW)

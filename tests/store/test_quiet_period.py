@@ -11,10 +11,11 @@ from sqlalchemy import Connection, select
 
 from core.clock import SECOND
 from database import Database
+from domain.jobs import Failed, Requeued
 from models import SKIPPED_CONVERSATIONS, insights, totals
 from store.conversations.records import delete_conversation, retry
 from store.queue import analysis
-from store.queue.analysis import Completed, Failed, Job, Outcome, Requeued, Skipped
+from store.queue.analysis import AnalysisJob, Completed, Outcome, Parked, Skipped
 from store.queue.depth import depth
 from tests.support.chat_data import QUIET, added, said, tries_in_memory
 from tests.support.insight_data import an_analysis, thorough, tried
@@ -24,14 +25,14 @@ from worker.outcomes import work_of
 TEN_MINUTES = 600 * SECOND
 
 
-def claimed(connection: Connection, now: int, token: str = "a") -> list[Job]:
+def claimed(connection: Connection, now: int, token: str = "a") -> list[AnalysisJob]:
     """What is due, held from now on."""
     jobs = analysis.due(connection, limit=50, now=now)
     analysis.lease(connection, [job.number for job in jobs], token=token, until=now + LEASE)
     return [job._replace(lease=token) for job in jobs]
 
 
-def done(job: Job, score: int = -6_500) -> Completed:
+def done(job: AnalysisJob, score: int = -6_500) -> Completed:
     return answered(work_of(job, "v"), an_analysis(score))
 
 
@@ -183,7 +184,7 @@ async def test_a_completed_chat_shows_its_insight_until_there_is_a_newer_one(db:
     await tried(db, play)
 
 
-Ending = Callable[[Job], Outcome]
+Ending = Callable[[AnalysisJob], Outcome]
 ENDINGS: dict[str, Ending] = {
     "skipped": lambda job: Skipped(job, "thanks"),
     "failed": lambda job: Failed(job, "invalid_row", "no score", 4),
@@ -235,7 +236,9 @@ async def test_a_fault_is_waited_out_and_so_is_the_quiet(db: Database) -> None:
         added(connection, said("c"), now=NOW + QUIET + 1)
 
         analysis.settle(
-            connection, [Requeued(job, NOW + 2 * QUIET, 1, 1, "?") for job in jobs], now=NOW + QUIET + 2
+            connection,
+            [Requeued(job._replace(pack_limit=1), NOW + 2 * QUIET, 1, "?") for job in jobs],
+            now=NOW + QUIET + 2,
         )
 
         c, d = stored(connection, "c"), stored(connection, "d")
@@ -265,7 +268,7 @@ async def test_who_waits_for_the_answer_to_another_text_no_longer_does(db: Datab
     def play(connection: Connection) -> None:
         added(connection, said("c"))
         [job] = claimed(connection, NOW + QUIET)
-        analysis.settle(connection, [Requeued(job, NOW + LEASE, 0, waits_for=b"k" * 32)], now=NOW + QUIET)
+        analysis.settle(connection, [Parked(job, NOW + LEASE, 0, waits_for=b"k" * 32)], now=NOW + QUIET)
 
         added(connection, said("c"), now=NOW + TEN_MINUTES - SECOND)
 
@@ -326,7 +329,7 @@ class Talk:
 class Call:
     """A job that is held, as it was read."""
 
-    job: Job
+    job: AnalysisJob
     read: int
     ends: int
 

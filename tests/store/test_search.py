@@ -1,12 +1,9 @@
 """The full-text index finds, on both databases, exactly what looking through all messages would find."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from database import Database
 from domain.search_words import Phrase, indexed, phrases_in, words
@@ -18,6 +15,7 @@ from store.search.index import IndexEntry
 from tests.support.chat_data import added, post, said, turns
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import new, stored, take_in
+from tests.support.search_data import entries_of, index_all
 
 
 def found(connection: Connection, keyword: str, author: str | None = None) -> list[str]:
@@ -32,16 +30,6 @@ def found(connection: Connection, keyword: str, author: str | None = None) -> li
     ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
     assert len(ids) == len(numbers)
     return ids
-
-
-def entries_of(rows: Sequence[Row[Any]]) -> list[IndexEntry]:
-    return [index.entry(row.conversation, row.position, row.text, row.author) for row in rows]
-
-
-def index_all(connection: Connection) -> None:
-    """What the background does, at once."""
-    while rows := index.list_unindexed(connection, limit=100):
-        index.index_unindexed(connection, entries_of(rows))
 
 
 def entries(connection: Connection) -> int:

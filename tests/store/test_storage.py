@@ -1,14 +1,7 @@
-"""Room: intake stops before the disk is full, old conversations go, and a copy can be made and put back."""
+"""Room for what is to come: old conversations go, and what is used is counted."""
 
-import asyncio
-import subprocess
-import sys
-from pathlib import Path
-
-import httpx
-import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from database import Database
 from models import conversations as table
@@ -17,8 +10,6 @@ from store.conversations import intake, records, storage
 from store.conversations.intake import NewConversation, NewMessage
 from store.queue import analysis
 from store.queue.analysis import Outcome, Skipped
-from tests.support.service import POSTS, ROOT, running
-from tests.support.serving import eventually
 
 LATE = "My parcel is three days late and nobody answers"
 NOW = 400 * DAY
@@ -77,75 +68,3 @@ async def test_used_bytes_fall_when_conversations_go(db: Database, database_url:
     assert full > before
     # PostgreSQL gives room back to itself, not to us.
     assert after < full or database_url.get_backend_name() == "postgresql"
-
-
-async def test_at_the_limit_intake_stops_and_reading_goes_on(database_url: URL) -> None:
-    async with running(database_url, max_storage_gb=0.000001) as service:
-        refused = await eventually(lambda: answer_to_a_post(service.http))
-
-        assert refused.status_code == 503
-        assert refused.json()["error"] == "storage_full"
-        assert refused.headers["retry-after"]
-        assert (await service.get("/api/v1/conversations"))["conversations"] == []
-
-
-async def answer_to_a_post(http: httpx.AsyncClient) -> httpx.Response | None:
-    answer = await http.post("/api/v1/conversations", json={"text": LATE})
-    return answer if answer.status_code != 202 else None
-
-
-def copy(database: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "database", *arguments]
-    environ = {"PATH": "", "DB_PATH": str(database)}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-
-
-async def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> None:
-    database, file = tmp_path / "live.db", tmp_path / "copy.db"
-    url = make_url(f"sqlite+aiosqlite:///{database}")
-    async with running(url) as service:
-        await service.post(LATE, conversation_id="first")
-        made = await asyncio.to_thread(copy, database, "backup", str(file))
-        await service.post(LATE, conversation_id="second")
-        running_still = await asyncio.to_thread(copy, database, "restore", str(file))
-    restored = await asyncio.to_thread(copy, database, "restore", str(file))
-    async with running(url) as service:
-        listed = (await service.get(POSTS))["conversations"]
-
-    assert (made.returncode, made.stderr) == (0, "")
-    assert (running_still.returncode, running_still.stderr) == (
-        1,
-        "cannot restore: the service is running; stop it first\n",
-    )
-    assert (restored.returncode, restored.stderr) == (0, "")
-    assert [each["conversation_id"] for each in listed] == ["first"]
-    assert database.with_name("live.db.before-restore").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        ((), 2, "usage"),
-        (("copy", "x"), 2, "usage"),
-        (("backup", "/nowhere/copy.db"), 1, "there is no database"),
-        (("restore", "/nowhere/copy.db"), 1, "there is no /nowhere/copy.db"),
-    ],
-)
-def test_what_cannot_be_copied_is_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
-) -> None:
-    done = copy(tmp_path / "absent.db", *arguments)
-
-    assert done.returncode == code
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_file_that_is_no_backup_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("these are no pages of a database at all " * 100)
-
-    done = copy(tmp_path / "live.db", "restore", str(file))
-
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert not (tmp_path / "live.db").exists()

@@ -12,12 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from database import Database
+from domain.jobs import Failed, Requeued
 from domain.summaries import Message
 from models import summaries, summary_parts
 from store.conversations.intake import NewMessage
 from store.conversations.records import delete_conversation
 from store.queue import summaries as store
-from store.queue.summaries import Failed, Job, Requeued, Stored, Written
+from store.queue.summaries import Stored, SummaryJob, Written
 from tests.support.chat_data import added, said
 from tests.support.insight_data import tried
 from tests.support.rows import LEASE, NOW, new, take_in
@@ -38,11 +39,13 @@ def asked(connection: Connection, *ids: str, now: int = NOW) -> None:
     assert all(store.ask(connection, id_, now=now + at) for at, id_ in enumerate(ids))
 
 
-def claimed(connection: Connection, *, now: int = NOW, token: str = "a", suspects: bool = True) -> Job | None:
+def claimed(
+    connection: Connection, *, now: int = NOW, token: str = "a", suspects: bool = True
+) -> SummaryJob | None:
     return store.claim(connection, now=now, token=token, until=now + LEASE, suspects=suspects)
 
 
-def claim(connection: Connection, *, now: int = NOW, token: str = "a") -> Job:
+def claim(connection: Connection, *, now: int = NOW, token: str = "a") -> SummaryJob:
     job = claimed(connection, now=now, token=token)
     assert job is not None
     return job
@@ -54,16 +57,16 @@ def looked(connection: Connection, id_: str = "c") -> Stored:
     return stored
 
 
-def written(job: Job, used: Sequence[tuple[int, int]] = ()) -> Written:
+def written(job: SummaryJob, used: Sequence[tuple[int, int]] = ()) -> Written:
     return Written(job, a_part(1, job.last), used)
 
 
-def kept(connection: Connection, job: Job, first: int, last: int, version: str = VERSION) -> bool:
+def kept(connection: Connection, job: SummaryJob, first: int, last: int, version: str = VERSION) -> bool:
     part = a_part(first, last)
     return store.keep(connection, job, part, version=version, until=NOW + LEASE)
 
 
-def ranges(connection: Connection, job: Job, version: str = VERSION) -> set[tuple[int, int]]:
+def ranges(connection: Connection, job: SummaryJob, version: str = VERSION) -> set[tuple[int, int]]:
     return {(part.first, part.last) for part in store.parts(connection, job, version=version)}
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.locks import locked
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from core.tasks import Once
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited
+from domain.jobs import Failed, Requeued
 from domain.summaries import DraftListener, Material, Summarised
 from llm.budget import OverBudget
 from llm.gateway import OfflineGateway
@@ -21,20 +24,20 @@ from llm.hold import Hold
 from llm.paid_gateway import Blocked
 from store.conversations.records import delete_conversation
 from store.queue import summaries as store
-from store.queue.summaries import Failed, Job, Requeued
-from tests.service.test_paid_gateway import Scripted
+from store.queue.clock import ProcessClock
+from store.queue.summaries import SummaryJob
 from tests.store.test_summaries_store import asked, claim, claimed, looked
 from tests.support.chat_data import talk
-from tests.support.locks import locked
 from tests.support.log_lines import captured
 from tests.support.rows import LEASE, NOW, POLICY
-from tests.support.serving import eventually
+from tests.support.scripted import Scripted
 from tests.support.summary_data import a_summary
 from worker.accounting import Accounting
 from worker.summaries.calls import CallFault, OverDailyBudget, SummaryCalls, UnusableAnswer
-from worker.summaries.dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, after
+from worker.summaries.dispatch import PARTS_AT_ONCE, Failure, SummaryDispatch, outcome_after
 
-JOB = Job(1, "c", 1, 3, failures=2, lease="a", error="HTTP 500")
+JOB = SummaryJob(1, "c", 1, 3, failures=2, lease="a", error="HTTP 500")
+WORN = replace(JOB, failures=3)
 DOWN = ProviderFault("server_error", "HTTP 500", status=500)
 
 
@@ -44,7 +47,7 @@ def faulted(fault: CallFailed, *, canary_passed: bool = False, wait: float = 5) 
 
 def became(failure: Failure, failures: int = 2) -> Any:
     """What becomes of the summary; with three retries the fourth failure is the last."""
-    return after(failure, JOB, failures, at=NOW, policy=POLICY)
+    return outcome_after(failure, replace(JOB, failures=failures), at=NOW, policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +71,14 @@ def test_what_no_canary_vouched_for_is_charged_to_nobody(
 
 def test_what_a_canary_vouched_for_is_the_summarys_own() -> None:
     assert became(faulted(DOWN, canary_passed=True)) == Requeued(JOB, NOW + 5 * SECOND, 3, str(DOWN))
-    assert became(faulted(DOWN, canary_passed=True), failures=3) == Failed(JOB, "server_error", str(DOWN), 4)
+    assert became(faulted(DOWN, canary_passed=True), failures=3) == Failed(WORN, "server_error", str(DOWN), 4)
 
 
 def test_an_answer_that_is_no_summary_is_its_own_at_once() -> None:
     unusable = UnusableAnswer("outcome is missing")
 
     assert became(unusable) == Requeued(JOB, NOW, 3, "outcome is missing")
-    assert became(unusable, failures=3) == Failed(JOB, "invalid_row", "outcome is missing", 4)
+    assert became(unusable, failures=3) == Failed(WORN, "invalid_row", "outcome is missing", 4)
 
 
 def test_a_spent_budget_is_waited_for_and_one_that_is_too_small_is_not() -> None:
@@ -119,17 +122,19 @@ class Patient(Scripted):
 def dispatch(db: Database, analyzer: Scripted) -> SummaryDispatch:
     gateway = OfflineGateway(analyzer, Hold(lambda: NOW))
     accounting = Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None)
-    return SummaryDispatch(SummaryCalls(db, gateway, POLICY, accounting, PrioritySemaphore(64), lambda: NOW))
+    return SummaryDispatch(
+        SummaryCalls(db, gateway, POLICY, accounting, PrioritySemaphore(64), ProcessClock(lambda: NOW))
+    )
 
 
-async def written(db: Database, analyzer: Scripted, job: Job) -> int:
+async def written(db: Database, analyzer: Scripted, job: SummaryJob) -> int:
     """Write the summary; how often it was told that something left or that nothing will."""
     told: list[int] = []
     await dispatch(db, analyzer).write(job, Once(lambda: told.append(1)))
     return len(told)
 
 
-async def a_long_job(db: Database) -> Job:
+async def a_long_job(db: Database) -> SummaryJob:
     """A summary that is held, of a chat that takes fifteen calls and one to merge them."""
     await db.write(lambda connection: asked(connection, "c"))
     await db.write(lambda connection: talk(connection, "c", 30, text="x" * 60_000))

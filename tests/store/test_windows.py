@@ -13,6 +13,7 @@ from store.insights import listing, pages, windows
 from store.insights.pages import Effort
 from store.insights.windows import Position, Selection
 from store.insights.writing import Insight
+from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
@@ -21,8 +22,6 @@ from tests.support.insight_data import (
     an_analysis,
     an_insight,
     analyses,
-    in_memory,
-    steps,
     store,
     store_skipped,
     thorough,

@@ -9,9 +9,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.service import Json, Service
+from benchmarks.support.process import Json
+from tests.support.service import Service
 
-SECONDS = 15
+SECONDS = 60
 
 
 class Client:

@@ -1,19 +1,18 @@
 """Insights to store, and transactions to try them in."""
 
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy import Connection, insert
 
 from core.clock import parse
 from database import Database
 from domain.analysis import Analysis
 from domain.buckets import DAY, HOUR, MICROSECONDS
-from models import COMPLETED, SKIPPED, conversations, messages, metadata
+from models import COMPLETED, SKIPPED, conversations, messages
 from store.insights import windows, writing
 from store.insights.windows import Selection
 from store.insights.writing import Insight
@@ -120,27 +119,6 @@ async def tried(db: Database, fn: Callable[[Connection], object]) -> None:
 
     with suppress(_Undo):
         await db.write(run)
-
-
-@contextmanager
-def in_memory() -> Iterator[Connection]:
-    """An empty SQLite database whose work can be counted in steps."""
-    engine = create_engine("sqlite://")
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        yield connection
-    engine.dispose()
-
-
-def steps(connection: Connection, read: Callable[[], Result]) -> tuple[Result, int]:
-    """What that gives, and how many instructions of SQLite's virtual machine it took, in whole hundreds."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    ticks: list[int] = []
-    driver.set_progress_handler(lambda: ticks.append(100), 100)
-    result = read()
-    driver.set_progress_handler(None, 0)
-    return result, sum(ticks)
 
 
 # --- arbitrary ones -----------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ from sqlalchemy.pool import NullPool
 import database
 from api import errors
 from api.routes import insights
+from benchmarks.support.process import NO_TLS
+from benchmarks.support.serving import served
 from database import Database
 from tests.support.insight_data import NOON
-from tests.support.serving import served
 
 Result = TypeVar("Result")
 Json = dict[str, Any]
@@ -101,5 +102,5 @@ async def opened(url: URL, *, broken_at: int | None = None) -> AsyncIterator[Api
     """The routes over the database at `url`; it is the present at NOON."""
     owned: list[Owned] = []
     with served(an_app(url, owned, broken_at)) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=server.url, timeout=90, verify=NO_TLS) as http:
             yield Api(http, url, owned)

@@ -31,12 +31,12 @@ def captured(level: str) -> Iterator[Lines]:
     """Configure logging at `level` while the block runs; put everything back afterwards."""
     loggers = [logging.getLogger(name) for name in (None, logs.OURS, *logs.LOGGED_FROM_INFO)]
     before = [(each, each.level, each.handlers[:], each.propagate) for each in loggers]
-    lines = Lines()
+    lines, configured = Lines(), structlog.get_config()
     logs.configure(level, lines.stream)
     try:
         yield lines
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**configured)
         for logger, number, handlers, propagate in before:
             logger.setLevel(number)
             logger.handlers[:] = handlers

@@ -11,10 +11,10 @@ from models import SKIPPED, conversations, insights
 from store.conversations.intake import Accepted, NewConversation, NewMessage, accept
 from store.insights.writing import Insight, parse_clusters
 from store.queue import analysis as queue
-from store.queue import in_flight
+from store.queue import single_flight
 from store.queue.analysis import Completed, Outcome
-from tests.store.test_rollups import assert_counted
 from tests.support.insight_data import NOON, an_analysis
+from tests.support.recount import assert_counted
 from worker.claims import Claim, Claimed
 from worker.outcomes import Policy, Provenance, Work, completed
 
@@ -70,7 +70,7 @@ def send(connection: Connection, works: Sequence[Work], *, now: int) -> list[Wor
     """Hold works for a call that leaves now; gives those that are still held."""
     held = {job.number for job in queue.renew(connection, [each.job for each in works], until=now + LEASE)}
     mine = [each for each in works if each.job.number in held]
-    in_flight.extend(connection, keys(mine), leases=leases(mine), until=now + LEASE)
+    single_flight.extend(connection, keys(mine), leases=leases(mine), until=now + LEASE)
     return mine
 
 

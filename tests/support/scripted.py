@@ -1,73 +1,56 @@
-"""A server that answers as it is told, and both clients of the service behind one door."""
+"""An analyzer whose calls end as a test orders."""
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from benchmarks.support.waiting import eventually
+from domain.analysis import CallFailed, Reply, Usage
+from domain.summaries import DraftListener, Material, Summarised
+from tests.support.insight_data import an_analysis
+from tests.support.summary_data import a_summary
 
-from client import AsyncClient, Client
-
-KINDS = ("blocking", "asynchronous")
-ACCEPTED = JSONResponse({"conversation_id": "conv_1", "message": "taken", "enqueued": True}, 202)
+WELL = Reply(rows=[an_analysis()], model="grok-4.3", usage=Usage(100, 0, 50, 0))
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A request: when it came, and what was in it."""
-
-    at: float
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: bytes
+Ending = asyncio.Future[Reply]
 
 
 class Scripted:
-    """Gives these answers, one a request, then `usual`. `seen` is what it was asked."""
+    """An analyzer whose calls end as the test orders; `calls` are those that left, each with its ending."""
 
-    def __init__(self, *answers: Response, usual: Response = ACCEPTED, delay: float = 0) -> None:
-        self.answers = deque(answers)
-        self.usual = usual
-        self.delay = delay
-        self.seen: list[Seen] = []
+    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
+    summary_version = "1"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        body, path = await request.body(), request.url.path
-        url = f"{path}?{request.url.query}" if request.url.query else path
-        self.seen.append(Seen(time.monotonic(), request.method, url, dict(request.headers), body))
-        await asyncio.sleep(self.delay)
-        answer = self.answers.popleft() if self.answers else self.usual
-        await answer(scope, receive, send)
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], Ending]] = []
+        self.gone: CallFailed | None = None
+        """What keeps calls from leaving at all."""
 
+    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+        if self.gone is not None:
+            raise self.gone
+        await before_send()
+        ending: Ending = asyncio.get_running_loop().create_future()
+        self.calls.append((list(texts), ending))
+        async with asyncio.timeout(20):
+            return await ending
 
-class Caller:
-    """One of the two clients. Calls return what they answer, an iterator all that it gives."""
+    def worst_case(self, texts: Sequence[str]) -> Usage:
+        return Usage(prompt_tokens=5_000, completion_tokens=500)
 
-    def __init__(self, kind: str, url: str, **options: Any) -> None:
-        self._kind = kind
-        self._url = url
-        self._options = options
+    async def summarise(
+        self,
+        material: Material,
+        before_send: Callable[[], Awaitable[None]],
+        on_draft: DraftListener | None = None,
+    ) -> Summarised:
+        await before_send()
+        return Summarised(summary=a_summary(), raw="{}", model=self.model)
 
-    def __call__(self, name: str, *args: Any, **given: Any) -> Any:
-        if self._kind == "asynchronous":
-            return asyncio.run(self._awaited(name, *args, **given))
-        with Client(self._url, **self._options) as client:
-            found = getattr(client, name)(*args, **given)
-            return list(found) if isinstance(found, Iterator) else found
+    def worst_summary(self, material: Material) -> Usage:
+        return self.worst_case([])
 
-    async def _awaited(self, name: str, *args: Any, **given: Any) -> Any:
-        async with AsyncClient(self._url, **self._options) as client:
-            found = getattr(client, name)(*args, **given)
-            if isinstance(found, AsyncIterator):
-                return [each async for each in found]
-            return await found
-
-
-Calling = Callable[..., Caller]
+    async def left(self, number: int) -> Ending:
+        """The ending of the call that leaves as number so and so, counted from 0."""
+        await eventually(lambda: len(self.calls) > number)
+        return self.calls[number][1]

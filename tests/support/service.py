@@ -1,18 +1,9 @@
-"""The whole service under test: in a thread beside the test, or as a process of its own that can be killed."""
+"""The whole service under test, in a thread beside the test, and a client that asks what tests ask most."""
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,17 +13,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from api.server import SOCKETS
+from benchmarks.support.process import POSTS, Json, address, client
+from benchmarks.support.serving import Served, served
+from benchmarks.support.waiting import eventually
 from core import clock as times
 from core.settings import Settings
 from main import create_app
 from tests.fake_grok.server import KEY, FakeGrok
 from tests.support.log_lines import Lines, captured
-from tests.support.serving import Served, eventually, served
 
-ROOT = Path(__file__).parents[2]
-POSTS = "/api/v1/conversations"
 ENDED = frozenset({"completed", "failed", "skipped"})
-Json = dict[str, Any]
 
 # As fast as the rules allow: a test waits for what it is about, not for patience and pace.
 QUICK: Json = {
@@ -43,11 +33,6 @@ QUICK: Json = {
     "backoff_seconds": 0.05,
     "cooldown_seconds": 0.3,
 }
-
-
-def address(url: URL) -> str:
-    """The database's address as it stands in the environment."""
-    return url.render_as_string(hide_password=False)
 
 
 async def rows(database: URL, statement: str, **values: object) -> Sequence[Row[Any]]:
@@ -103,13 +88,13 @@ class Service:
         """A conversation."""
         return await self.get(f"{POSTS}/{id_}", **params)
 
-    async def ended(self, id_: str, seconds: float = 15, **params: Any) -> Json:
+    async def ended(self, id_: str, seconds: float = 60, **params: Any) -> Json:
         """A conversation that has been completed, skipped or given up by then."""
         view = await self.one(id_, wait=seconds, **params)
         assert view["status"] in ENDED, view
         return view
 
-    async def all_ended(self, ids: Sequence[str], seconds: float = 15) -> list[Json]:
+    async def all_ended(self, ids: Sequence[str], seconds: float = 60) -> list[Json]:
         """The status of each of up to 500 conversations, once all have ended."""
 
         async def views() -> list[Json] | None:
@@ -182,115 +167,3 @@ async def running(database: URL, grok: Grok | None = None, **given: Any) -> Asyn
     with captured("INFO") as lines, serving(database, grok, **given) as server:
         async with client(server.url) as http:
             yield Service(server.url, http, database, lines)
-
-
-def client(url: str) -> httpx.AsyncClient:
-    """A client that waits long enough for a `?wait=`, and uses no proxy."""
-    return httpx.AsyncClient(base_url=url, timeout=60, trust_env=False)
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Process:
-    """The service as its operator starts it: a process, its environment, its output in a file.
-
-    Used as a context, it is started, and killed at the end whatever has become of it.
-    """
-
-    def __init__(
-        self, folder: Path, command: Sequence[str] = (), *, wait: bool = True, **environ: Any
-    ) -> None:
-        """`command` is what Python is given, `main.py` by default; `wait` is for `/health` to answer."""
-        self.port = int(str(environ.get("PORT") or free_port()))
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.output = folder / f"output-{self.port}.txt"
-        self._folder = folder
-        self._wait = wait
-        self._command = [sys.executable, *(command or [str(ROOT / "main.py")])]
-        given = {"HOST": "127.0.0.1", "PORT": self.port, **environ}
-        # Nothing of the environment of who runs the tests: a key in it would be used.
-        self._environ = {"PATH": os.environ["PATH"], **{name: str(value) for name, value in given.items()}}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
-        if self.process.poll() is None:
-            self.end(signal.SIGKILL)
-        if failure is not None:
-            # Its output is gone by the time that anybody reads of the failure.
-            for line in self.errors[-3:]:
-                failure.add_note(line)
-
-    @property
-    def process(self) -> "subprocess.Popen[bytes]":
-        """The process that was started last."""
-        assert self._process is not None
-        return self._process
-
-    @property
-    def said(self) -> str:
-        """All that it wrote so far."""
-        return self.output.read_text()
-
-    @property
-    def errors(self) -> list[str]:
-        """The errors among it."""
-        return [line for line in self.said.splitlines() if '"level": "error"' in line]
-
-    def start(self, **environ: Any) -> None:
-        """Start it (again), on the same port and database; `environ` counts from now on."""
-        self._environ |= {name: str(value) for name, value in environ.items()}
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._environ, stdout=output, stderr=output
-            )
-        if self._wait:
-            self.until_healthy()
-
-    def until_healthy(self, seconds: float = 30) -> None:
-        """Wait until `/health` answers 200."""
-        deadline = time.monotonic() + seconds
-        while not self._health():
-            assert self.process.poll() is None, f"it ended: {self.said}"
-            assert time.monotonic() < deadline, f"no answer after {seconds:g} s: {self.said}"
-            time.sleep(0.05)
-
-    def drained(self, seconds: float) -> bool:
-        """Whether within so many seconds nothing is left to analyse."""
-        deadline = time.monotonic() + seconds
-        while self._health().get("queue_size") != 0:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.2)
-        return True
-
-    def _health(self) -> Json:
-        """What `/health` says, nothing where it does not answer 200."""
-        # Not by httpx: it takes 35 ms of CPU to make a client, which the service needs while it starts.
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            try:
-                connection.request("GET", "/health")
-                response = connection.getresponse()
-                body: Json = json.load(response)
-            except (OSError, HTTPException, ValueError):
-                return {}
-        return body if response.status == 200 else {}
-
-    def end(self, number: signal.Signals, seconds: float = 30) -> float:
-        """Send it the signal; how many seconds it took to be gone."""
-        since = time.monotonic()
-        self.process.send_signal(number)
-        self.process.wait(seconds)
-        return time.monotonic() - since
-
-    def exit_code(self, seconds: float = 30) -> int:
-        """What it ended with by itself."""
-        return self.process.wait(seconds)

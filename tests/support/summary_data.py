@@ -22,6 +22,14 @@ from domain.summaries import (
 HEAVIEST = "\x01"
 """A character that takes six bytes in JSON; none takes more."""
 
+LATE: Sequence[tuple[str, str]] = (
+    ("customer", "My parcel is three days late. Where is it?"),
+    ("support_agent", "Sorry! TODO: we will ask the carrier today."),
+    ("customer", "Can you send another one?"),
+    ("support_agent", "AGREED: a second parcel leaves tomorrow."),
+    ("customer", "Great, thanks!"),
+)
+
 ANSWER: dict[str, Any] = {
     "summary": "The parcel is late; a second one was promised.",
     "action_items": [{"text": "Ask the carrier", "positions": [2], "quote": "we will ask the carrier"}],

@@ -5,17 +5,12 @@ from typing import Any
 
 import httpx
 
+from benchmarks.support.process import POSTS, Json
 from schemas import MAX_BULK
-from tests.support.service import POSTS, Json, Service
+from tests.support.service import Service
+from tests.support.summary_data import LATE
 
 SUMMARIZE = "/chats/summarize"
-LATE: Sequence[tuple[str, str]] = (
-    ("customer", "My parcel is three days late. Where is it?"),
-    ("support_agent", "Sorry! TODO: we will ask the carrier today."),
-    ("customer", "Can you send another one?"),
-    ("support_agent", "AGREED: a second parcel leaves tomorrow."),
-    ("customer", "Great, thanks!"),
-)
 
 
 def turns(said: Sequence[tuple[str, str]] = LATE) -> list[Json]:

@@ -1,7 +1,7 @@
 """The shape of the code: who may import whom, how long things get, and that nothing hides in a module."""
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
@@ -91,16 +91,22 @@ def room(name: str) -> str:
     return ROOM_OF.get(top, top)
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """The modules of ours that a file imports, wherever in it."""
+    return named(path, MODULES.keys()) & MODULES.keys()
+
+
+def named(path: Path, known: Set[str]) -> set[str]:
+    """The modules that a file imports by name, wherever in it; `known` tells a module from what is in one."""
     found: set[str] = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= inner & MODULES.keys() or {node.module}
-    return found & MODULES.keys()
+            found |= inner & known or {node.module}
+    return found
 
 
 Floors = Sequence[Sequence[str]]
@@ -210,6 +216,57 @@ def test_nothing_imports_in_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
         pytest.fail(str(circle))
+
+
+# --- tests and benchmarks -----------------------------------------------------------------------------------
+
+HELPERS = {module(path): path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")}
+OUTWARD = {"asyncpg", "socket", "sqlite3", "subprocess", "uvicorn", "websockets"}
+
+
+def reached(path: Path) -> set[str]:
+    """The modules that a file of tests or benchmarks imports, by itself or by way of another of them."""
+    found, left = set[str](), [path]
+    while left:
+        new = named(left.pop(), HELPERS.keys()) - found
+        found |= new
+        left += [HELPERS[name] for name in new & HELPERS.keys()]
+    return found
+
+
+def test_a_unit_test_imports_nothing_that_reaches_out() -> None:
+    """Benchmarks apart: a unit test of their arithmetic imports all of one. tests/unit/conftest.py sees to the rest."""
+    wrong = [
+        f"{path.name} imports {name}: move the test to the room that may, or what it uses into a pure module"
+        for path in (ROOT / "tests" / "unit").glob("*.py")
+        if not path.name.startswith("test_benchmark_")
+        for name in sorted(reached(path))
+        if {name, name.partition(".")[0]} & OUTWARD
+    ]
+
+    assert wrong == []
+
+
+def test_benchmarks_import_nothing_from_the_tests_but_the_fake_grok() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}, itself or by way of another: move it to benchmarks/support/"
+        for path in (ROOT / "benchmarks").rglob("*.py")
+        for name in sorted(reached(path))
+        if name.startswith("tests") and not name.startswith("tests.fake_grok")
+    ]
+
+    assert wrong == []
+
+
+ROOMS = {"unit", "store", "service", "faults", "programs"}
+
+
+def test_every_test_stands_in_a_room() -> None:
+    rooms = {
+        path.parent.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+    }
+
+    assert rooms <= ROOMS
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -123,6 +123,8 @@ def test_the_same_status_means_what_its_text_says(
         ('{"code": "invalid", "error": "too long"}', "invalid", "too long"),
         ('{"error": {"message": "too long", "type": "t", "code": "invalid"}}', "invalid", "too long"),
         ('{"error": {"message": "too long", "type": "t", "code": null}}', "t", "too long"),
+        ('{"error": {"message": "too long", "type": "t", "code": "400"}}', "t", "too long"),
+        ('{"error": {"message": "too long", "type": null, "code": "400"}}', "", "too long"),
         ('[{"error": {"code": 400, "message": "too long", "status": "INVALID"}}]', "INVALID", "too long"),
         ('{"error": {"code": 400}}', "", ""),
         ('{"detail": "too long"}', "", "too long"),
@@ -134,6 +136,85 @@ def test_the_same_status_means_what_its_text_says(
 )
 def test_every_shape_of_an_error_body_is_understood(body: str, code: str, message: str) -> None:
     assert parse_error(body.encode()) == (code, message)
+
+
+DEPLOYMENT_BUDGET = (
+    "No deployments available - crossed budget: Exceeded budget for deployment model_name: budgeted, "
+    "litellm_params.model: xai/grok-4.3, model_id: b3e6: 0.000593 >= 1d\n"
+)
+# As LiteLLM 1.108.7 sent them: status, the `type` and `message` of its error body, and what they mean.
+LITELLM = [
+    (400, "no_db_connection", "No connected db.", Denied, "credentials"),
+    (401, "auth_error", "Authentication Error, no such key", Denied, "credentials"),
+    (
+        422,
+        "budget_exceeded",
+        "Budget has been exceeded! Current cost: 10.0, Max budget: 1.0",
+        Denied,
+        "credits",
+    ),
+    (429, "internal_server_error", DEPLOYMENT_BUDGET, Denied, "credits"),
+    (
+        429,
+        "throttling_error",
+        "litellm.RateLimitError: Model rate limit exceeded. RPM limit=2, current usage=3",
+        RateLimited,
+        "rate_limited",
+    ),
+    (
+        400,
+        "invalid_request_error",
+        "/chat/completions: Invalid model name passed in model=nope. Call `/v1/models` to view models.",
+        Denied,
+        "model",
+    ),
+    (
+        500,
+        "internal_server_error",
+        "litellm.InternalServerError: InternalServerError: XaiException - Not now",
+        ProviderFault,
+        "server_error",
+    ),
+]
+
+
+def of_litellm(status: int, type_: str, message: str) -> str:
+    return json.dumps({"error": {"message": message, "type": type_, "param": None, "code": str(status)}})
+
+
+@pytest.mark.parametrize(("status", "type_", "message", "kind", "outcome"), LITELLM)
+def test_what_a_gateway_answers_is_told_apart_and_named_by_its_type(
+    status: int, type_: str, message: str, kind: type[CallFailed], outcome: str
+) -> None:
+    error = fault(status, of_litellm(status, type_, message))
+
+    assert (type(error), error.outcome, error.status) == (kind, outcome, status)
+    assert f": {type_}" in error.detail
+
+
+@pytest.mark.parametrize("said", ["ExceededBudget: Key over 1d budget.", "Over budget", "budget is used up"])
+@pytest.mark.parametrize("status", [400, 402, 403, 422, 429])
+def test_a_spent_budget_counts_as_credits_whatever_its_status(status: int, said: str) -> None:
+    error = fault(status, of_litellm(status, "error", said))
+
+    assert (type(error), error.outcome) == (Denied, "credits")
+
+
+@pytest.mark.parametrize("said", ["Tokens of this budget model: too many requests", "slow down"])
+def test_a_rate_limit_that_mentions_a_budget_stays_one(said: str) -> None:
+    assert type(fault(429, said)) is RateLimited
+
+
+@pytest.mark.parametrize(("status", "type_", "message"), [each[:3] for each in LITELLM])
+def test_only_what_cannot_repeat_a_conversation_is_quoted(status: int, type_: str, message: str) -> None:
+    answer = ServerResponse(status, {}, of_litellm(status, type_, message).encode())
+    shown = " ".join(message.split())
+
+    of_canary = classify_error(answer, key=KEY, now=NOW, quotable=True)
+    of_batch = classify_error(answer, key=KEY, now=NOW)
+
+    assert shown in of_canary.detail
+    assert (shown in of_batch.detail) == (status in (401, 429))
 
 
 @given(st.integers(100, 999), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))

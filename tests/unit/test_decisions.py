@@ -19,8 +19,9 @@ from domain.analysis import (
     Reply,
     Row,
 )
+from domain.jobs import Failed, Requeued
 from domain.text import MAX_ANALYSED, Turn, cache_key
-from store.queue.analysis import Completed, Failed, Job, Requeued
+from store.queue.analysis import AnalysisJob, Completed
 from tests.support.insight_data import an_analysis
 from tests.support.rows import LATE, NOW, POLICY
 from worker.outcomes import (
@@ -38,7 +39,7 @@ from worker.outcomes import (
 BY = Provenance("grok", "grok-4.3", 7, NOW + 1)
 
 
-def job(number: int = 1, *turns: Turn, **fields: Any) -> Job:
+def job(number: int = 1, *turns: Turn, **fields: Any) -> AnalysisJob:
     given: dict[str, Any] = {
         "number": number,
         "id": f"c{number}",
@@ -50,14 +51,14 @@ def job(number: int = 1, *turns: Turn, **fields: Any) -> Job:
         "due_at": NOW,
         "lease": "a",
     }
-    return Job(**{**given, **fields})
+    return AnalysisJob(**{**given, **fields})
 
 
 def works(number: int, **fields: Any) -> list[Work]:
     return [work_of(job(at, **fields), "v") for at in range(1, number + 1)]
 
 
-def requeued(outcome: object) -> Requeued:
+def requeued(outcome: object) -> Requeued[AnalysisJob]:
     assert isinstance(outcome, Requeued)
     return outcome
 
@@ -137,7 +138,7 @@ def test_each_row_is_judged_by_itself(answered: Sequence[Row]) -> None:
     assert [outcome.job for outcome in outcomes] == [work.job for work in asked]
     for row, outcome in zip(answered, outcomes, strict=True):
         if isinstance(row, Invalid):
-            assert outcome == Requeued(outcome.job, NOW + 1, 1, None, "confidence is missing")
+            assert outcome == Requeued(outcome.job, NOW + 1, 1, "confidence is missing")
         else:
             assert isinstance(outcome, Completed)
             assert outcome.insight.analysis is row
@@ -166,7 +167,7 @@ def test_a_row_is_asked_once_and_again_as_often_as_the_policy_says(max_retries: 
 def test_who_is_charged_keeps_the_size_of_the_calls_it_may_be_in() -> None:
     outcome = charged(job(pack_limit=3), "invalid_row", "why", at=NOW, policy=POLICY)
 
-    assert requeued(outcome).pack_limit == 3
+    assert requeued(outcome).job.pack_limit == 3
 
 
 # --- a fault ------------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ def test_what_is_nobodys_fault_is_charged_to_nobody(fault: CallFailed, seconds: 
     outcomes = outcomes_after(fault, asked, at=NOW, policy=POLICY, wait=2.0)
 
     due = NOW + round(seconds * SECOND)
-    assert outcomes == [Requeued(work.job, due, 2, 5) for work in asked]
+    assert outcomes == [Requeued(work.job, due, 2) for work in asked]
 
 
 SUSPICIOUS = (
@@ -205,7 +206,7 @@ def test_what_a_text_may_have_caused_is_tried_again_in_halves(fault: CallFailed,
     outcomes = outcomes_after(fault, asked, at=NOW, policy=POLICY, wait=2.0, canary_passed=False)
 
     due = NOW + round(seconds * SECOND)
-    assert outcomes == [Requeued(work.job, due, 2, 3, str(fault)) for work in asked]
+    assert outcomes == [Requeued(work.job._replace(pack_limit=3), due, 2, str(fault)) for work in asked]
 
 
 @pytest.mark.parametrize(("fault", "seconds"), SUSPICIOUS)
@@ -216,7 +217,7 @@ def test_who_fails_alone_is_charged_only_where_a_canary_came_back(fault: CallFai
     [outage] = outcomes_after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, canary_passed=False)
     [poison] = outcomes_after(fault, [alone], at=NOW, policy=POLICY, wait=2.0, canary_passed=True)
 
-    assert outage == Requeued(alone.job, due, 2, 1, str(fault))
+    assert outage == Requeued(alone.job._replace(pack_limit=1), due, 2, str(fault))
     assert (requeued(poison).failures, requeued(poison).run_at) == (3, due)
 
 
@@ -226,7 +227,9 @@ def test_a_batch_that_fails_is_split_and_charged_to_nobody(number: int) -> None:
 
     outcomes = outcomes_after(BatchFault("malformed", "no JSON"), asked, at=NOW, policy=POLICY, wait=2.0)
 
-    assert outcomes == [Requeued(work.job, NOW, 1, number // 2, "malformed: no JSON") for work in asked]
+    assert outcomes == [
+        Requeued(work.job._replace(pack_limit=number // 2), NOW, 1, "malformed: no JSON") for work in asked
+    ]
 
 
 def test_splitting_ends_with_single_conversations() -> None:
@@ -235,7 +238,7 @@ def test_splitting_ends_with_single_conversations() -> None:
         outcome, *_ = outcomes_after(
             BatchFault("malformed", "?"), works(number), at=NOW, policy=POLICY, wait=0
         )
-        smaller = requeued(outcome).pack_limit
+        smaller = requeued(outcome).job.pack_limit
         assert smaller is not None
         assert 1 <= smaller < number
         number, calls = smaller, calls + 1
@@ -257,4 +260,4 @@ def test_who_fails_alone_is_charged_and_in_the_end_given_up() -> None:
 def test_what_is_given_back_is_due_at_that_moment() -> None:
     asked = job(failures=2, pack_limit=4)
 
-    assert given_back([asked], at=NOW + 3) == [Requeued(asked, NOW + 3, 2, 4)]
+    assert given_back([asked], at=NOW + 3) == [Requeued(asked, NOW + 3, 2)]

@@ -11,6 +11,7 @@ from pydantic import AliasChoices
 
 from core.metrics import Metrics
 from core.settings import Settings
+from domain.jobs import CONVERSATION_TRANSITIONS, SUMMARY_TRANSITIONS, Transitions
 from domain.topics import BUILT_IN
 from main import create_app
 from models import SKIPPED, STATUSES
@@ -204,14 +205,17 @@ def states(heading: str) -> tuple[list[str], dict[tuple[str, str], str]]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "allowed"),
+    ("heading", "allowed", "transitions"),
     [
-        ("States of a conversation", set(STATUSES)),
-        ("States of a summary", {"none", "outdated", *STATUSES} - {SKIPPED}),
+        ("States of a conversation", set(STATUSES), CONVERSATION_TRANSITIONS),
+        ("States of a summary", {"none", "outdated", *STATUSES} - {SKIPPED}, SUMMARY_TRANSITIONS),
     ],
 )
-def test_the_tables_of_states_know_every_status(heading: str, allowed: set[str]) -> None:
+def test_the_tables_of_states_are_those_of_the_code(
+    heading: str, allowed: set[str], transitions: Transitions
+) -> None:
+    """`tests/store/test_transitions.py` holds the same transitions against the store."""
     statuses, cells = states(heading)
 
     assert set(statuses) == allowed
-    assert set(cells.values()) <= {"-", "gone", *allowed}
+    assert {key: None if to == "gone" else to for key, to in cells.items() if to != "-"} == transitions

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.waiting import eventually
 from core.errors import Overloaded
 from services.group_commit import GroupCommit
-from tests.support.serving import eventually
 
 
 class Commits:

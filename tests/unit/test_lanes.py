@@ -1,20 +1,33 @@
 """Whose turn it is where summaries and batches wait for the same thing."""
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.priority import Alternation, Lane, PrioritySemaphore
+from core.priority import BATCHES, SUMMARIES, Alternation, Lane, PrioritySemaphore
 from rate_limiter import Pacer
 from tests.support.fake_time import FakeTime
 
-SUMMARIES, BATCHES = Lane.SUMMARIES, Lane.BATCHES
-WAITING = st.lists(st.sets(st.sampled_from(Lane), min_size=1).map(frozenset), max_size=50)
+BOTH = frozenset([SUMMARIES, BATCHES])
+
+
+def lane_of(rank: int) -> Lane:
+    return Lane(rank, f"{rank}")
+
+
+def crowds(lanes: Iterable[Lane]) -> st.SearchStrategy[list[frozenset[Lane]]]:
+    """Who waits, turn after turn."""
+    some = st.sets(st.sampled_from(sorted(lanes)), min_size=1).map(frozenset)
+    return st.lists(some, max_size=100)
+
+
+WAITING = crowds(BOTH)
+MANY = st.integers(1, 6).flatmap(lambda number: crowds(map(lane_of, range(number))))
 
 
 def turns(waiting: Sequence[frozenset[Lane]]) -> list[Lane]:
@@ -51,7 +64,51 @@ def test_while_a_summary_waits_no_two_batches_follow_each_other(waiting: list[fr
 
 
 def test_a_summary_goes_ahead_of_a_batch() -> None:
-    assert turns([frozenset(Lane)]) == [SUMMARIES]
+    assert turns([BOTH]) == [SUMMARIES]
+
+
+@given(WAITING)
+def test_with_two_lanes_the_one_that_was_not_served_last_goes_next_where_it_waits(
+    waiting: list[frozenset[Lane]],
+) -> None:
+    last = BATCHES
+    for turn, lanes in zip(turns(waiting), waiting, strict=True):
+        other = BATCHES if last == SUMMARIES else SUMMARIES
+        assert turn == (other if other in lanes else last)
+        last = turn
+
+
+# --- any number of lanes ------------------------------------------------------------------------------------
+
+
+@given(MANY)
+def test_however_many_lanes_there_are_a_turn_is_somebodys_who_waits(waiting: list[frozenset[Lane]]) -> None:
+    assert all(turn in lanes for turn, lanes in zip(turns(waiting), waiting, strict=True))
+
+
+@given(MANY)
+def test_no_lane_starves(waiting: list[frozenset[Lane]]) -> None:
+    """Every second turn is the first lane's, every fourth the second's, and so on, if they wait."""
+    passed_over: Counter[Lane] = Counter()
+    hindmost = max((lane.rank for lanes in waiting for lane in lanes), default=0)
+    for turn, lanes in zip(turns(waiting), waiting, strict=True):
+        passed_over = Counter({lane: passed_over[lane] + 1 for lane in lanes - {turn}})
+        assert all(times < 2 ** min(lane.rank + 1, hindmost) for lane, times in passed_over.items())
+
+
+@given(MANY)
+def test_no_lane_goes_twice_in_a_row_ahead_of_one_behind_it(waiting: list[frozenset[Lane]]) -> None:
+    last: dict[Lane, Lane] = {}
+    for turn, lanes in zip(turns(waiting), waiting, strict=True):
+        assert last.get(turn) != turn or turn == max(lanes)
+        # Of the lanes from this one on, whose turn was the last?
+        last |= dict.fromkeys(map(lane_of, range(turn.rank + 1)), turn)
+
+
+def test_while_all_wait_each_lane_has_half_of_what_the_lanes_ahead_leave() -> None:
+    everybody = frozenset(lane_of(rank) for rank in range(4))
+
+    assert [turn.rank for turn in turns([everybody] * 8)] == [0, 1, 0, 2, 0, 1, 0, 3]
 
 
 class Queue:
@@ -145,6 +202,17 @@ async def test_who_gives_up_in_the_moment_of_being_served_passes_the_turn_on() -
     async with asyncio.timeout(5):
         await turns.take(BATCHES)
     assert waiting.cancelled()
+
+
+async def test_a_semaphore_serves_as_many_lanes_as_come() -> None:
+    queue = Queue(1)
+    await queue.arrive("first", lane_of(3))
+    for rank in (2, 1, 0):
+        for number in range(2):
+            await queue.arrive(f"{rank}.{number}", lane_of(rank))
+    await queue.empty()
+
+    assert queue.served == ["first", "0.0", "1.0", "0.1", "2.0", "1.1", "2.1"]
 
 
 async def test_the_pacer_lets_a_summary_pass_the_batches_that_wait() -> None:

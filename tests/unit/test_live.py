@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.waiting import eventually
 from services.live import RECENT, Draft, Hub, Listener, LiveMessage
-from tests.support.serving import eventually
 
 PAGE = 100
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from core.supervision import FIRST_WAIT, HEALTHY_AFTER, MAX_WAIT, Supervised
 from tests.support.fake_time import FakeTime
-from tests.support.serving import eventually
 
 
 class Mortal:

@@ -1,15 +1,13 @@
-"""One call for a summary: held and booked, asked, and what it brought kept, or its fault raised."""
+"""One call for a summary: lease renewed, cost reserved, call made, and its answer kept or its fault raised."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from sqlalchemy import Connection
 
-from core.clock import Clock
 from core.errors import SummaryFailed
-from core.priority import Lane, PrioritySemaphore
+from core.priority import PrioritySemaphore
 from core.tasks import Once, uninterrupted
 from database import Database
 from domain.analysis import CallFailed, Invalid
@@ -18,7 +16,8 @@ from llm.budget import End, OverBudget, Reservation, usage_of
 from llm.gateway import Gateway
 from store.money.spending import CallKind
 from store.queue import summaries
-from store.queue.summaries import Job
+from store.queue.clock import ProcessClock
+from store.queue.summaries import SummaryJob
 from worker.accounting import Accounting
 from worker.outcomes import Policy, is_suspect
 from worker.settlement import persist
@@ -27,19 +26,19 @@ Keep = Callable[[Connection], bool]
 
 
 class LeaseLost(SummaryFailed):
-    """The summary is not held any more: its chat was deleted, or another process holds it."""
+    """The summary is no longer held: its chat was deleted, or another process holds it."""
 
 
 class UnusableAnswer(SummaryFailed):
-    """The call came back, and what it brought is no summary."""
+    """The call came back, but not with a summary."""
 
 
 class OverDailyBudget(OverBudget):
-    """Not even a whole day's budget takes the call."""
+    """The call costs more than a whole day's budget."""
 
 
 class CallFault(SummaryFailed):
-    """The call failed. `canary_passed` says whether a canary after it came back, `wait` the seconds to wait."""
+    """The call failed. `canary_passed` says whether a canary sent afterwards came back, `wait` the seconds to wait."""
 
     def __init__(self, fault: CallFailed, *, canary_passed: bool, wait: float) -> None:
         super().__init__(str(fault))
@@ -50,29 +49,33 @@ class CallFault(SummaryFailed):
 
 @dataclass(frozen=True)
 class SummaryCalls:
-    """Sends calls for summaries through the gate, ahead of the batches. `clock` gives UTC microseconds."""
+    """Sends calls for summaries through the gateway, ahead of the batches."""
 
     database: Database
     gateway: Gateway
     policy: Policy
     accounting: Accounting
     in_flight: PrioritySemaphore
-    clock: Clock
+    clock: ProcessClock
     hearing: Callable[[str], DraftListener | None] = lambda _: None
-    """Who hears the summary of this chat (an id) while it is written, if anybody."""
+    """Who hears the summary of a chat, given by its id, while it is being written; None where nobody does."""
 
     @property
     def version(self) -> str:
-        """Who is asked, and how they are told: parts of another version are not used."""
+        """Model and prompt: parts of another version are not used."""
         analyzer = self.gateway.analyzer
         return f"{analyzer.name}/{analyzer.model}/{analyzer.summary_version}"
 
-    async def ask(self, job: Job, material: Material, on_sent: Once) -> Part:
-        """The summary of the material, kept as a part; `on_sent` is called as the request leaves.
+    def lease_end(self, connection: Connection) -> int:
+        """When a lease ends that is taken or renewed in this transaction, UTC microseconds."""
+        return self.policy.lease_end(self.clock.now(connection))
+
+    async def ask(self, job: SummaryJob, material: Material, on_sent: Once) -> Part:
+        """The summary of the material, kept as a part; `on_sent` is called as the request is sent.
 
         Raises CallFault, UnusableAnswer, OverBudget, LeaseLost.
         """
-        # Of two providers the one that answers now has all of the call: its booking, its canary, its settlement.
+        # Of two providers, the one in use now gets the whole call: reservation, canary and settlement.
         via = self.gateway.current
         try:
             return await self._asked(via, job, material, on_sent)
@@ -84,8 +87,8 @@ class SummaryCalls:
                 fault, canary_passed=canary_passed, wait=self.policy.backoff(via.faults)
             ) from fault
 
-    async def _asked(self, via: Gateway, job: Job, material: Material, on_sent: Once) -> Part:
-        async with self.in_flight.taken(Lane.SUMMARIES):
+    async def _asked(self, via: Gateway, job: SummaryJob, material: Material, on_sent: Once) -> Part:
+        async with self.in_flight.taken(summaries.QUEUE.kind.lane):
             reservation = await self._start(via, job, material)
             left = Once(on_sent)
             try:
@@ -98,19 +101,23 @@ class SummaryCalls:
                 raise
             return await uninterrupted(self._keep(via, job, Came(material, came, reservation)))
 
-    def _hearing(self, job: Job, material: Material) -> DraftListener | None:
-        """Only of the last call: the others' answers are parts."""
-        is_whole = (material.first, material.last) == (1, job.last)
-        return self.hearing(job.id) if is_whole else None
+    def _hearing(self, job: SummaryJob, material: Material) -> DraftListener | None:
+        """Only of the last call: the others' answers are parts.
 
-    async def _start(self, via: Gateway, job: Job, material: Material) -> Reservation | None:
+        After a fault the answer comes in one piece: a gateway may end a stream that was cut upstream as if it
+        were complete, and then only the stream is at fault.
+        """
+        is_whole = (material.first, material.last) == (1, job.last)
+        return self.hearing(job.id) if is_whole and job.error is None else None
+
+    async def _start(self, via: Gateway, job: SummaryJob, material: Material) -> Reservation | None:
         budget = via.budget
         worst = 0 if budget is None else budget.cost_of_worst(via.analyzer.worst_summary(material))
         if budget is not None and budget.limit is not None and worst > budget.limit:
             raise OverDailyBudget
 
         def start(connection: Connection) -> Reservation | None:
-            if not summaries.renew(connection, job, until=self.policy.lease_end(self.clock())):
+            if not summaries.renew(connection, job, until=self.lease_end(connection)):
                 raise LeaseLost
             if budget is None:
                 return None
@@ -121,15 +128,18 @@ class SummaryCalls:
 
         return await self.database.write(start)
 
-    async def _keep(self, via: Gateway, job: Job, came: "Came") -> Part:
+    async def _keep(self, via: Gateway, job: SummaryJob, came: "Came") -> Part:
         end = came.answer
         if isinstance(end.summary, Invalid):
             await self._end(via, came.reservation, end, left=True)
             raise UnusableAnswer(end.summary.reason)
         first, last = came.material.first, came.material.last
         part = Part(first, last, end.summary, via.analyzer.name, end.model, end.raw)
-        until = self.policy.lease_end(self.clock())
-        keep = partial(summaries.keep, job=job, part=part, version=self.version, until=until)
+
+        def keep(connection: Connection) -> bool:
+            until = self.lease_end(connection)
+            return summaries.keep(connection, job, part, version=self.version, until=until)
+
         if not await self._end(via, came.reservation, end, left=True, keep=keep):
             raise LeaseLost
         return part
@@ -137,7 +147,7 @@ class SummaryCalls:
     async def _end(
         self, via: Gateway, reservation: Reservation | None, end: End, *, left: bool, keep: Keep | None = None
     ) -> bool:
-        """Store how a call ended; it is paid for, so it is tried until it is stored."""
+        """Store how a call ended. It is paid for, so the write is repeated until it succeeds."""
         budget = via.budget
 
         def store(connection: Connection) -> bool:
@@ -155,7 +165,7 @@ class SummaryCalls:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What was asked, what came back, and where the call is booked."""
+    """What was asked, what came back, and the reservation for it."""
 
     material: Material
     answer: Summarised

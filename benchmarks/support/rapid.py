@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.support.service import POSTS, Json
+from benchmarks.support.process import POSTS, Json
 
 ACCEPTED = 202
 

@@ -25,22 +25,13 @@ from sqlalchemy.engine import URL, make_url
 
 import database
 from api.server import GC_THRESHOLDS, OPEN_FILES, Server, server_config
+from benchmarks.support.process import POSTS, ROOT, Json, Process, address, free_port
+from benchmarks.support.waiting import eventually
 from core.settings import Settings
 from core.version import VERSION
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
-from tests.support.service import (
-    POSTS,
-    ROOT,
-    Grok,
-    Json,
-    Process,
-    address,
-    free_port,
-    rows,
-    running,
-)
-from tests.support.serving import eventually
+from tests.support.service import Grok, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
 LONGEST_END = 8
@@ -97,7 +88,8 @@ async def test_sigterm_gives_back_what_is_in_flight_and_the_next_start_completes
         assert calls.total() == IN_FLIGHT
         assert calls["given_back"] > 0
         (told,) = [json.loads(line) for line in process.said.splitlines() if "given_back" in line]
-        assert told["calls"] == calls["given_back"]
+        # One of them may still be answered between the line and the end.
+        assert calls["given_back"] <= told["calls"] <= IN_FLIGHT
         assert (await rows(database_url, "SELECT reserved FROM spending"))[0].reserved == 0
 
     grok.latency = 0

@@ -1,10 +1,7 @@
 """What the offline analyzer makes of a text: a sentence for each rule, and properties of any text."""
 
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -253,27 +250,6 @@ def test_the_bands_keep_the_order_of_compounds_and_their_ends(one: float, other:
     low, high = sorted((one, other))
 
     assert -1 == banded(-1) <= banded(low) <= banded(high) <= banded(1) == 1
-
-
-def test_another_process_has_the_same_answer_though_its_sets_have_another_order() -> None:
-    script = """
-from llm.offline.child import analyse_text
-from topics import BUILT_IN
-print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an hour, thanks", BUILT_IN))
-"""
-
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=Path(__file__).parents[2],
-            env={"PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in "12345"
-    }
-
-    assert len(answers) == 1
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS + MARKS)).map(" ".join)))

@@ -10,6 +10,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.support.locks import locked
+from benchmarks.support.waiting import eventually
 from core.clock import SECOND
 from core.errors import NotWritable
 from core.metrics import Metrics
@@ -20,9 +22,7 @@ from services.capacity import RATE_OVER, Capacity
 from store.conversations.records import delete_conversation
 from store.engine.faults import Fault
 from store.engine.readers import PooledReaders
-from tests.support.locks import locked
 from tests.support.rows import LATE, NOW, claim, complete, distinct, new, take_in
-from tests.support.serving import eventually
 
 
 class Clock:

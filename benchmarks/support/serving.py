@@ -1,28 +1,13 @@
-"""What tests of several rooms share: waiting for a condition, and serving an app on a real socket."""
+"""Serving an app on a real socket."""
 
-import asyncio
-import inspect
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-
-
-async def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
-    """Poll until `check()`, awaited where it can be, is truthy, and return that; fail after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = check()
-        if inspect.isawaitable(value):
-            value = await value
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"still not so after {seconds:g} s"
-        await asyncio.sleep(0.01)
 
 
 class Served:
@@ -59,10 +44,12 @@ class Served:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="served", daemon=True)
         self._thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self._server.started:
-            assert self._thread.is_alive(), "the server did not start"
-            assert time.monotonic() < deadline, "the server did not start within 10 s"
+            if not self._thread.is_alive():
+                raise RuntimeError("the server did not start")
+            if time.monotonic() > deadline:
+                raise TimeoutError("the server did not start within 30 s")
             time.sleep(0.005)
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
 
@@ -70,8 +57,9 @@ class Served:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
-        self._thread.join(self.grace + 10)
-        assert not self._thread.is_alive(), "the server did not stop"
+        self._thread.join(self.grace + 30)
+        if self._thread.is_alive():
+            raise TimeoutError("the server did not stop")
         self._server = self._thread = None
 
 

@@ -14,11 +14,11 @@ import psutil
 import pytest
 import uvloop
 
+from benchmarks.support.waiting import eventually
 from domain.analysis import Analysis, Invalid, ProviderFault, Reply
 from domain.topics import BUILT_IN
 from llm.offline.analyzer import OfflineAnalyzer
 from llm.offline.child import analyse_text
-from tests.support.serving import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["My suitcase is lost", "Thank you, you are the best!", "Where can I change my seat?"]
@@ -27,7 +27,7 @@ PARENT = f"""
 import asyncio, sys
 sys.path.insert(0, {str(ROOT)!r})
 from llm.offline.analyzer import OfflineAnalyzer
-from topics import BUILT_IN
+from domain.topics import BUILT_IN
 
 async def main():
     async with OfflineAnalyzer(BUILT_IN) as analyzer:
@@ -273,3 +273,24 @@ def test_it_serves_on_uvloop_too() -> None:
             return await asked(analyzer, *TEXTS)
 
     assert uvloop.run(once()).rows == [analyse_text(text, BUILT_IN) for text in TEXTS]
+
+
+def test_another_process_has_the_same_answer_though_its_sets_have_another_order() -> None:
+    script = """
+from llm.offline.child import analyse_text
+from domain.topics import BUILT_IN
+print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an hour, thanks", BUILT_IN))
+"""
+
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=Path(__file__).parents[2],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12345"
+    }
+
+    assert len(answers) == 1

@@ -37,8 +37,8 @@ async def locked(database: URL, table: str = "conversations") -> AsyncIterator[N
 @asynccontextmanager
 async def _locked_file(path: str) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, path, stdin=PIPE, stdout=PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
+    assert process.stdin is not None  # noqa: S101  for the type checker
+    assert process.stdout is not None  # noqa: S101  for the type checker
     try:
         await process.stdout.readline()
         yield

@@ -11,12 +11,12 @@ import psutil
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import POSTS, Process, address
+from benchmarks.support.waiting import eventually
 from core import cpus
 from domain.topics import BUILT_IN
 from llm.offline.analyzer import OfflineAnalyzer
 from store.engine.readers import ThreadReaders
-from tests.support.service import POSTS, Process, address
-from tests.support.serving import eventually
 
 EVERYWHERE = os.sched_getaffinity(0)
 

@@ -1,7 +1,7 @@
 """The gate by itself: calls that come back when and how the test says, and what that means for all the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -10,8 +10,7 @@ from sqlalchemy import select
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
-from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply, Usage
-from domain.summaries import DraftListener, Material, Summarised
+from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
 from llm.budget import Budget
 from llm.canary import CANARY
 from llm.circuit_breaker import CircuitBreaker, CircuitState
@@ -21,56 +20,12 @@ from llm.provider import backoff
 from models import grok_calls
 from rate_limiter import Pacer
 from tests.support.fake_time import FakeTime
-from tests.support.insight_data import NOON, an_analysis
-from tests.support.serving import eventually
-from tests.support.summary_data import a_summary
+from tests.support.insight_data import NOON
+from tests.support.scripted import WELL, Scripted
 
 COOLDOWN, THRESHOLD = 10.0, 2
 DOWN = ProviderFault("server_error", "HTTP 503", status=503)
 WRONG_KEY = Denied("credentials", "HTTP 400 Bad Request: Incorrect API key", status=400)
-WELL = Reply(rows=[an_analysis()], model="grok-4.3", usage=Usage(100, 0, 50, 0))
-Ending = asyncio.Future[Reply]
-
-
-class Scripted:
-    """An analyzer whose calls end as the test orders; `calls` are those that left, each with its ending."""
-
-    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
-    summary_version = "1"
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[list[str], Ending]] = []
-        self.gone: CallFailed | None = None
-        """What keeps calls from leaving at all."""
-
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
-        if self.gone is not None:
-            raise self.gone
-        await before_send()
-        ending: Ending = asyncio.get_running_loop().create_future()
-        self.calls.append((list(texts), ending))
-        async with asyncio.timeout(20):
-            return await ending
-
-    def worst_case(self, texts: Sequence[str]) -> Usage:
-        return Usage(prompt_tokens=5_000, completion_tokens=500)
-
-    async def summarise(
-        self,
-        material: Material,
-        before_send: Callable[[], Awaitable[None]],
-        on_draft: DraftListener | None = None,
-    ) -> Summarised:
-        await before_send()
-        return Summarised(summary=a_summary(), raw="{}", model=self.model)
-
-    def worst_summary(self, material: Material) -> Usage:
-        return self.worst_case([])
-
-    async def left(self, number: int) -> Ending:
-        """The ending of the call that leaves as number so and so, counted from 0."""
-        await eventually(lambda: len(self.calls) > number)
-        return self.calls[number][1]
 
 
 class Bench:
@@ -354,9 +309,15 @@ async def test_while_a_canary_finds_out_whose_400_it_was_no_call_leaves(bench: B
     assert "API key" in str(bench.gateway.blocked)
 
 
-async def test_a_400_about_keys_is_the_batchs_own_where_the_canary_comes_back(bench: Bench) -> None:
+SPENT_BUDGET = Denied("credits", "HTTP 422 Unprocessable Entity: budget_exceeded", status=422)
+
+
+@pytest.mark.parametrize("refused", [WRONG_KEY, SPENT_BUDGET])
+async def test_a_400_about_keys_or_a_422_about_budgets_is_the_batchs_own_where_the_canary_comes_back(
+    bench: Bench, refused: Denied
+) -> None:
     call = bench.call()
-    (await bench.grok.left(0)).set_exception(WRONG_KEY)
+    (await bench.grok.left(0)).set_exception(refused)
     (await bench.grok.left(1)).set_result(WELL)
 
     with pytest.raises(BatchFault):

@@ -1,4 +1,4 @@
-"""One text, one analysis: who is asking Grok about a text just now, as locks that expire."""
+"""One text, one call: which lease is asking Grok about a text at the moment, as locks that expire."""
 
 from collections.abc import Collection, Mapping
 from functools import cache
@@ -11,7 +11,7 @@ from store.engine.dialect import insert_on_conflict, insert_rows
 
 
 def _mine() -> ColumnElement[bool]:
-    # Locked in the order in which `lead` takes them; without it PostgreSQL takes them as they lie.
+    # Locked in the order in which `lead` takes them; otherwise PostgreSQL locks them as they lie on disk.
     c = asking.c
     these = c.cache_key.in_(bindparam("keys", expanding=True))
     mine = select(c.cache_key).where(these, c.lease.in_(bindparam("leases", expanding=True)))
@@ -24,7 +24,7 @@ RELEASE = delete(asking).where(_mine())
 OTHERS = select(asking.c.cache_key, asking.c.until).where(
     asking.c.cache_key.in_(bindparam("keys", expanding=True)), asking.c.lease != bindparam("lease")
 )
-# Who is locked is being claimed just now, and sees the answer by itself.
+# A locked row is being claimed at this moment, and that claim finds the answer by itself.
 WAITING = (
     select(conversations.c.number)
     .where(conversations.c.waits_for.in_(bindparam("keys", expanding=True)))
@@ -36,13 +36,13 @@ WAITING = (
 def lead(
     connection: Connection, keys: Collection[bytes], *, lease: str, until: int, now: int
 ) -> Mapping[bytes, int]:
-    """Ask about the texts with these keys, unless somebody does already.
+    """Ask about the texts with these keys, unless somebody else does already.
 
-    Gives the texts that are somebody else's, and when that claim ends; the rest are the caller's to ask.
+    Gives the texts that somebody else is asking about, and when that lease ends; the caller asks about the rest.
     """
     if not keys:
         return {}
-    # Sorted, so that two processes that ask about the same texts wait for each other in one direction.
+    # Sorted, so that two processes asking about the same texts wait for each other in one direction.
     rows = [(key, lease, until) for key in sorted(keys)]
     insert_rows(connection, _lead(connection.dialect.name), rows, more=(now,))
     others = connection.execute(OTHERS, {"keys": list(keys), "lease": lease})
@@ -66,7 +66,7 @@ def extend(connection: Connection, keys: Collection[bytes], *, leases: Collectio
 
 
 def release(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], now: int) -> None:
-    """Stop asking about these texts, and let those who waited for the answer be due."""
+    """Stop asking about these texts; the conversations that waited for an answer fall due."""
     if not keys:
         return
     connection.execute(RELEASE, {"keys": list(keys), "leases": list(leases)})
@@ -77,7 +77,7 @@ def release(connection: Connection, keys: Collection[bytes], *, leases: Collecti
 
 
 def forget_all(connection: Connection, *, now: int) -> None:
-    """Nobody asks about anything: the process that did is gone."""
+    """Release every text and make all who waited due. Only while no other process runs."""
     connection.execute(delete(asking))
     c = conversations.c
     waiting = update(conversations).where(c.waits_for.is_not(None))

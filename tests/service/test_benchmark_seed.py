@@ -5,10 +5,11 @@ from sqlalchemy.engine import URL
 
 import database
 from benchmarks.seed import Made, seed
+from benchmarks.support.process import Json
 from core.clock import iso, now
 from domain.buckets import DAY, MICROSECONDS
 from tests.support.rows import assert_rolled_up
-from tests.support.service import Grok, Json, Service, running
+from tests.support.service import Grok, Service, running
 
 pytestmark = pytest.mark.anyio
 ROWS, DAYS = 2_000, 40

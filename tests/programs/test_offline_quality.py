@@ -1,7 +1,5 @@
 """The offline analyzer's floors on the public sets, where they are, and the benchmark that measures."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +7,6 @@ import pytest
 
 from benchmarks.offline_quality import (
     DATA,
-    ROOT,
     Labelled,
     airline,
     analysed,
@@ -79,12 +76,3 @@ def test_hit_rates_count_complaints_with_a_reason_only() -> None:
     ]
 
     assert hit_rates(rows, analysed(row.text for row in rows)) == {"all": 0.5, "Lost Luggage": 0.5}
-
-
-def test_the_benchmark_names_the_files_it_does_not_find(tmp_path: Path) -> None:
-    command = [sys.executable, f"{ROOT}/benchmarks/offline_quality.py", "--data", f"{tmp_path}"]
-
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-
-    assert run.stdout.count("skipped") == 3
-    assert str(tmp_path / "airline_half.csv") in run.stdout

@@ -1,0 +1,41 @@
+"""What settings keep to themselves, whatever they were read from."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import GrokMode, Settings, complaint, ignored_names
+
+
+def made(**given: Any) -> Settings:
+    """Settings of this process: what is given, and no file."""
+    return Settings(_env_file=None, **given)  # type: ignore[call-arg]  # pydantic-settings takes it
+
+
+def test_a_key_is_not_shown() -> None:
+    settings = made(grok_api_key="hunter2", database_url="postgresql://me:hunter2@db/x")
+
+    assert "hunter2" not in repr(settings.grok_api_key)
+    assert "hunter2" not in str(settings.url)
+
+
+def test_settings_cannot_be_changed_once_read() -> None:
+    settings = made()
+
+    with pytest.raises(ValidationError):
+        settings.grok_mode = GrokMode.REAL
+
+
+def test_a_complaint_does_not_repeat_the_value() -> None:
+    with pytest.raises(ValidationError) as caught:
+        made(port="hunter2", grok_base_url="hunter2", grok_mode="hunter2")
+
+    assert "hunter2" not in complaint(caught.value)
+
+
+def test_names_that_were_ignored_are_found_in_any_environment() -> None:
+    assert list(ignored_names({"GROK_KEY": "a", "XAI_API_KEY": "b", "PORT": "1"})) == [
+        ("XAI_API_KEY", "GROK_KEY")
+    ]
+    assert list(ignored_names({"GROK_KEY": "", "XAI_API_KEY": "b"})) == []
