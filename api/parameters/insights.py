@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated, Literal, Self
@@ -88,24 +89,37 @@ class InsightsParameters(Parameters):
     cluster: Slug | None = Field(None, description="A topic.")
     author: Word | None = None
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
-        None, description="From metadata.next_cursor. It contains the window and the filters."
+        None, description="From metadata.next_cursor. It carries the window and the filters; beside it they may be left out."
     )
 
     @model_validator(mode="after")
     def _window_or_cursor(self) -> Self:
         if self.cursor is None:
             _check_window(self.start_time, self.end_time, "the newest are at /api/v1/insights/recent")
-        elif beside := self.model_fields_set - {"cursor", "limit"}:
+        elif differing := [*self._differing(self.cursor.selection)]:
             raise PydanticCustomError(
-                "cursor", "cursor: already contains {names}", {"names": _listed(beside)}
+                "cursor",
+                "cursor: belongs to another {names}; leave that out, or begin without the cursor",
+                {"names": ", ".join(differing)},
             )
         return self
+
+    def _differing(self, carried: Selection) -> Iterator[str]:
+        """The parameters beside a cursor that differ from those it carries."""
+        given = self._selection
+        for parameter in sorted(self.model_fields_set - {"cursor", "limit"}):
+            name = {"start_time": "start", "end_time": "end"}.get(parameter, parameter)
+            if getattr(given, name) != getattr(carried, name):
+                yield parameter
 
     @property
     def selection(self) -> Selection:
         """The insights to list."""
-        if self.cursor is not None:
-            return self.cursor.selection
+        return self._selection if self.cursor is None else self.cursor.selection
+
+    @property
+    def _selection(self) -> Selection:
+        """The selection that the parameters other than the cursor describe."""
         return Selection(
             start=self.start_time or 0,
             end=self.end_time or 0,

@@ -23,7 +23,7 @@ def insights_page(
 ) -> Call[InsightsPage]:
     """A page of 1 to 1,000 insights of the window `[start_time, end_time)`, newest first.
 
-    A cursor carries its own window and filters: give nothing but `limit` beside it.
+    A cursor carries its own window and filters. Beside it they may be left out, but not be others.
     """
     window = {"start_time": start_time, "end_time": end_time}
     filters = {"sentiment": sentiment, "min_confidence": min_confidence, "cluster": cluster, "author": author}
