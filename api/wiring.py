@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
+from domain import topics
 from llm.fallback import Fallback
 from llm.gateway import Gateway
 from llm.hold import Hold
@@ -85,6 +86,7 @@ async def build(
         summariser=summariser,
         workers=_workers(processor, summariser, clock),
         started_at=clock(),
+        topics=topics.load(settings.topics_file).keys(),
     )
     await _start(resources, live, stack)
     return resources

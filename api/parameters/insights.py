@@ -86,10 +86,10 @@ class InsightsParameters(Parameters):
         Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
     ] = Decimal(0)
     sentiment: Sentiment | None = None
-    cluster: Slug | None = Field(None, description="A topic.")
+    cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
     author: Word | None = None
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
-        None, description="From metadata.next_cursor. It carries the window and the filters; beside it they may be left out."
+        None, description="From metadata.next_cursor. It carries the window and the filters."
     )
 
     @model_validator(mode="after")
@@ -147,7 +147,7 @@ class TrendsParameters(Parameters):
     days: Annotated[int, Field(ge=1, le=365, description="Days before now.")] = 7
     start_time: Moment | None = None
     end_time: Moment | None = None
-    cluster: Slug | None = Field(None, description="A topic.")
+    cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
 
     @model_validator(mode="after")
     def _days_or_window(self) -> Self:

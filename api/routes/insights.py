@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from api import exports
 from api.answers import JsonAnswer
-from api.dependencies import ResourcesDep
+from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
@@ -18,6 +18,7 @@ from database import Database
 from schemas import Code, InsightsOut, TrendsOut
 from store.insights import listing
 from store.insights.listing import InsightPage
+from store.insights.topic_names import names_near
 from store.insights.trends import trends
 from store.insights.windows import Selection
 
@@ -44,6 +45,7 @@ async def insights(
 ) -> Response:
     """The insights of a window, newest first: a page of JSON, or with `Accept` the whole window as CSV or NDJSON."""
     selection = query.selection
+    await _check_topic(resources, selection.cluster)
     form = exports.preferred_form(",".join(request.headers.getlist("accept")))
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
@@ -77,10 +79,21 @@ async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
     """Sentiment and topics over a window: up to 7 days by the hour, longer ones by the UTC day."""
+    await _check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
     read = partial(trends, start=start, end=end, cluster=query.cluster, now=now)
     return JsonAnswer(trends_view(await resources.database.read(read), start, end))
+
+
+async def _check_topic(resources: Resources, cluster: str | None) -> None:
+    """Raises ApiError 400 for a topic that is neither built in nor was ever seen."""
+    if cluster is None or cluster in resources.topics:
+        return
+    near = await resources.database.read(partial(names_near, slug=cluster, built_in=resources.topics))
+    if near is not None:
+        alike = f"; similar ones: {', '.join(near)}" if near else ""
+        raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:

@@ -166,7 +166,7 @@ async def test_filters_narrow_the_window(api: Api) -> None:
     assert await found(min_confidence="0.0700001") == ["3", "4", "5"]
     assert await found(min_confidence="1") == []
     assert await found(cluster="refund") == ["5"]
-    assert await found(cluster="never_seen") == []
+    assert await found(cluster="praise") == []
     assert await found(author="ann+bob@example.com") == ["5"]
     assert await found(author="ann+bob@example.com", cluster="delay") == []
 
@@ -371,6 +371,28 @@ async def test_a_forged_cursor_is_held_to_the_same_bounds(empty: Api, changed: J
 
     assert (await empty.get("insights", cursor=sealed(content)))["insights"] == []
     assert "cursor" in await empty.refused("insights", {"cursor": sealed({**content, **changed})})
+
+
+async def test_a_topic_goes_by_slug_or_label_in_any_case(api: Api) -> None:
+    given = an_insight(1, NOON - 1, an_analysis(clusters=["delivery_problems", "über_uns"]))
+    await api.fill(lambda connection: store(connection, [given]))
+
+    for name in ("delivery_problems", "Delivery problems", " DELIVERY-PROBLEMS", "Über uns"):
+        assert (await api.get("insights", **WINDOW, cluster=name))["metadata"]["total_count"] == 1
+        assert (await api.get("trends", **WINDOW, cluster=name))["total_insights"] == 1
+    assert (await api.get("insights", **WINDOW, cluster="Billing"))["metadata"]["total_count"] == 0
+
+
+async def test_a_topic_that_nobody_knows_is_refused_with_the_near_ones(api: Api) -> None:
+    given = an_insight(1, analysis=an_analysis(clusters=["shipment_of_pets"]))
+    await api.fill(lambda connection: store(connection, [given]))
+
+    for path in ("insights", "trends"):
+        assert "billing" in await api.refused(path, {**WINDOW, "cluster": "Biling"})
+        assert "shipment_of_pets" in await api.refused(path, {**WINDOW, "cluster": "shipment of cats"})
+        details = await api.refused(path, {**WINDOW, "cluster": "qqq"})
+        assert (details, "qqq" in details) == ("cluster: no topic of this name is known", False)
+        assert "cluster" in await api.refused(path, {**WINDOW, "cluster": "!?"})
 
 
 # --- exports ------------------------------------------------------------------------------------------------

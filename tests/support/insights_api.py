@@ -1,6 +1,6 @@
 """The insight routes on a real socket, over a database that the test fills."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from api.routes import insights
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
+from domain.topics import BUILT_IN
 from tests.support.insight_data import NOON
 
 Result = TypeVar("Result")
@@ -52,6 +53,7 @@ class Owned:
 
     database: Watched
     clock: Callable[[], int]
+    topics: Collection[str] = tuple(BUILT_IN)
 
 
 @dataclass
