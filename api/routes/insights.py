@@ -1,6 +1,6 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,16 +26,16 @@ router = APIRouter(prefix="/api/v1", tags=["insights"])
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 Json = dict[str, Any]
+EXPORTED: dict[int | str, Json] = {
+    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
+}
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
 @router.get(
     "/insights",
     response_model=InsightsOut,
-    responses={
-        200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}},
-        **REFUSALS,
-    },
+    responses=EXPORTED | REFUSALS,
     openapi_extra=parameters_of(InsightsParameters),
 )
 async def insights(
@@ -46,7 +46,7 @@ async def insights(
     """The insights of a window, newest first: a page of JSON, or with `Accept` the whole window as CSV or NDJSON."""
     selection = query.selection
     await _check_topic(resources, selection.cluster)
-    form = exports.preferred_form(",".join(request.headers.getlist("accept")))
+    form = _form(request)
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
             raise ApiError(
@@ -61,14 +61,19 @@ async def insights(
 @router.get(
     "/insights/recent",
     response_model=InsightsOut,
-    responses=REFUSALS,
+    responses=EXPORTED | REFUSALS,
     openapi_extra=parameters_of(RecentParameters),
 )
 async def recent(
-    resources: ResourcesDep, query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))]
+    resources: ResourcesDep,
+    request: Request,
+    query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
-    """The insights that were produced last, whatever the time of their conversations."""
+    """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
+    form = _form(request)
     found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
+    if form != exports.JSON:
+        return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -96,35 +101,41 @@ async def _check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
+def _form(request: Request) -> str:
+    return exports.preferred_form(",".join(request.headers.getlist("accept")))
+
+
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
     first = await database.read(partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE))
-    head, lines = _writer(form)
+    return _download(_stream(database, selection, first, form), form)
+
+
+def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
     name = "insights.csv" if form == exports.CSV else "insights.ndjson"
-    return StreamingResponse(
-        _stream(database, selection, first, head, lines),
-        media_type=form,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=form, headers=disposition)
 
 
-def _writer(form: str) -> tuple[str, Callable[[Iterable[Json]], str]]:
-    if form == exports.CSV:
-        return exports.csv_header(), exports.csv_lines
-    return "", exports.ndjson_lines
+def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
+    """The lines of a page of an export; the first page has a `head`."""
+    views = (listed_insight_view(listed) for listed in page.insights)
+    if form != exports.CSV:
+        yield exports.ndjson_lines(views)
+        return
+    if head:
+        yield exports.csv_header()
+    yield exports.csv_lines(views)
 
 
 async def _stream(
-    database: Database,
-    selection: Selection,
-    page: InsightPage,
-    head: str,
-    lines: Callable[[Iterable[Json]], str],
+    database: Database, selection: Selection, first: InsightPage, form: str
 ) -> AsyncIterator[str]:
-    yield head
+    page, head = first, True
     while True:
-        yield lines(listed_insight_view(listed) for listed in page.insights)
+        for lines in _lines_of(form, page, head=head):
+            yield lines
         if page.next is None:
             return
         after = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, before=page.next)
-        page = await database.read(after)
+        page, head = await database.read(after), False

@@ -435,6 +435,22 @@ async def test_an_export_that_breaks_does_not_look_whole(database_url: URL) -> N
             await api.http.get("/api/v1/insights", params=WINDOW, headers={"Accept": "text/csv"})
 
 
+async def test_the_recent_ones_are_exported_as_they_are_listed(api: Api) -> None:
+    await api.fill(a_day_of(5))
+    url, limit = "/api/v1/insights/recent", {"limit": 3}
+
+    listed = (await api.get("insights/recent", **limit))["insights"]
+    lines = await api.http.get(url, params=limit, headers={"Accept": "application/x-ndjson"})
+    rows = await api.http.get(url, params=limit, headers={"Accept": "text/csv"})
+
+    assert [json.loads(line) for line in lines.text.splitlines()] == listed
+    read = list(csv.DictReader(io.StringIO(rows.text)))
+    assert [row["conversation_id"] for row in read] == [each["conversation_id"] for each in listed]
+    assert [row["timestamp"] for row in read] == [each["timestamp"] for each in listed]
+    assert rows.headers["content-type"].startswith("text/csv")
+    assert 'filename="insights.csv"' in rows.headers["content-disposition"]
+
+
 async def test_an_export_that_cannot_begin_is_an_error(database_url: URL) -> None:
     async with insights_api.opened(database_url, broken_at=1) as api:
         answer = await api.http.get("/api/v1/insights", params=WINDOW, headers={"Accept": "text/csv"})
