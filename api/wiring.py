@@ -28,12 +28,14 @@ from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
+from services.filing import Filing
 from services.indexing import Indexing
 from services.intake import Intake
 from services.live import POLL_SECONDS, Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.retention import Retention
 from store.engine import disk
+from store.insights import metadata
 from store.queue import analysis
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
@@ -58,6 +60,7 @@ async def build(
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
+    await db.write(partial(metadata.declare, keys=settings.metadata_keys))
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
@@ -161,6 +164,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "indexing", Indexing(resources.database).run
+    yield "filing", Filing(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run

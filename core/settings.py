@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -32,6 +32,8 @@ DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
+"""A key of senders' metadata that insights can be filtered by."""
 
 
 class GrokMode(StrEnum):
@@ -103,11 +105,20 @@ class Settings(BaseSettings):
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    metadata_keys: Annotated[tuple[Annotated[str, Field(pattern=METADATA_KEY)], ...], NoDecode] = Field(
+        default=(), max_length=5
+    )
 
     @field_validator("grok_api_key", "gemini_api_key", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("metadata_keys", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        keys = [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(keys)) if isinstance(keys, list) else keys
 
     @field_validator("grok_mode", mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,13 +16,15 @@ from api.parameters.insights import InsightsParameters, RecentParameters, Trends
 from api.views.insights import insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
-from store.insights import listing
-from store.insights.listing import InsightPage
+from store.insights import listing, metadata
+from store.insights.listing import InsightPage, InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
 from store.insights.windows import Selection
 
 router = APIRouter(prefix="/api/v1", tags=["insights"])
+FILING_SECONDS = 10
+"""After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 Json = dict[str, Any]
@@ -43,9 +45,13 @@ async def insights(
     request: Request,
     query: Annotated[InsightsParameters, Depends(query_parameters(InsightsParameters))],
 ) -> Response:
-    """The insights of a window, newest first: a page of JSON, or with `Accept` the whole window as CSV or NDJSON."""
+    """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV or NDJSON.
+
+    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
+    """
     selection = query.selection
     await _check_topic(resources, selection.cluster)
+    await _check_metadata(resources, [key for key, _ in selection.metadata])
     form = _form(request)
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
@@ -54,7 +60,7 @@ async def insights(
                 f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
             )
         return await _export(resources.database, selection, form)
-    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, before=query.before)
+    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
 
 
@@ -91,6 +97,17 @@ async def read_trends(
     return JsonAnswer(trends_view(await resources.database.read(read), start, end))
 
 
+async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
+    """Raises ApiError 400 for a key that is not one of METADATA_KEYS, 503 while insights are being filed under it."""
+    declared = resources.settings.metadata_keys
+    if any(key not in declared for key in keys):
+        known = f"METADATA_KEYS names {', '.join(declared)}" if declared else "METADATA_KEYS is not set"
+        raise ApiError(Code.INVALID_QUERY, f"metadata.KEY: not a key to filter by; {known}")
+    if keys and set(keys).intersection(await resources.database.read(metadata.unfiled_keys)):
+        reason = "METADATA_KEYS has changed and older insights are still being filed by the new keys"
+        raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
+
+
 async def _check_topic(resources: Resources, cluster: str | None) -> None:
     """Raises ApiError 400 for a topic that is neither built in nor was ever seen."""
     if cluster is None or cluster in resources.topics:
@@ -107,7 +124,7 @@ def _form(request: Request) -> str:
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    first = await database.read(partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE))
+    first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
     return _download(_stream(database, selection, first, form), form)
 
 
@@ -129,13 +146,13 @@ def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[st
 
 
 async def _stream(
-    database: Database, selection: Selection, first: InsightPage, form: str
+    database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
-    page, head = first, True
+    page, head = first.page, True
+    read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
     while True:
         for lines in _lines_of(form, page, head=head):
             yield lines
         if page.next is None:
             return
-        after = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, before=page.next)
-        page, head = await database.read(after), False
+        page, head = await database.read(partial(read, after=page.next)), False

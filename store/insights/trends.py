@@ -20,12 +20,10 @@ from store.engine.prepared import Prepared
 from store.insights import rollups, windows
 from store.insights.rollups import SENTIMENTS, Kind, WindowPart, kind_of
 from store.insights.top_topics import USUAL, TopicEffort, TopTopics, top_topics
+from store.insights.windows import Counts
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
 """Windows longer than this have a series by day."""
-
-Counts = Mapping[int, int]
-"""The number of insights of each sentiment: 1, 0 and -1."""
 
 
 class Point(NamedTuple):

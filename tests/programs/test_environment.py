@@ -94,6 +94,7 @@ def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
         "max_queue_depth": 1_000_000,
         "prefilter": "on",
         "topics_file": None,
+        "metadata_keys": [],
     }
 
     read = start()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import httpx
@@ -23,6 +24,8 @@ from tests.support.insight_data import NOON
 
 Result = TypeVar("Result")
 Json = dict[str, Any]
+KEYS = ("shop", "plan")
+"""What METADATA_KEYS names."""
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Owned:
     database: Watched
     clock: Callable[[], int]
     topics: Collection[str] = tuple(BUILT_IN)
+    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(metadata_keys=KEYS))
 
 
 @dataclass
