@@ -10,8 +10,11 @@ from store.insights import pages, windows
 from store.insights.windows import Selection, Sort
 from store.search import index
 
-FEW = 2_000
-"""Insights up to which only their conversations are searched; otherwise all conversations are."""
+FEW = 20_000
+"""Insights up to which only their conversations are searched; otherwise all conversations are.
+
+For a word in every one of a million messages, a search of all takes 0.9 s, a search of a day's 2,400 some 15 ms.
+"""
 
 
 def search_words(connection: Connection, chosen: Selection, topic: int) -> Sequence[int] | None:
