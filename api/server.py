@@ -66,6 +66,13 @@ class Server(uvicorn.Server):
         gc.enable()
         gc.set_threshold(*GC_THRESHOLDS)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down. Whoever waits for a result gets the present state, long before the grace period ends."""
+        if (resources := self.lifespan.state.get("resources")) is not None:
+            resources.waiters.release()
+            resources.summary_waiters.release()
+        await super().shutdown(sockets)
+
     async def _share_a_cpu(self) -> None:
         """Pin the event loop and the writer thread of SQLite to one CPU. PostgreSQL has no such thread."""
         resources = self.lifespan.state.get("resources")

@@ -25,6 +25,8 @@ SYNONYMS = {
     "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
     "database_url": ("DATABASE_URL", "DB_PATH"),
 }
+# A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
+OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -75,6 +77,7 @@ class Settings(BaseSettings):
 
     host: str = "0.0.0.0"  # noqa: S104  a container must be reachable from outside; HOST narrows it
     port: int = Field(default=8000, ge=0, le=65535)
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     inbound_rps: float = Field(default=100, ge=0)
@@ -125,6 +128,18 @@ class Settings(BaseSettings):
     def _mock_is_offline(cls, value: object) -> object:
         text = str(value).strip().lower()
         return "offline" if text == "mock" else text
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _without_last_slash(cls, value: object) -> object:
+        return str(value).strip().rstrip("/")
+
+    @field_validator("root_path")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value and any(f"{path}/".startswith(f"{value}/") for path in OWN_PATHS):
+            raise ValueError("must not be the beginning of a path of the service's own, such as /api")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

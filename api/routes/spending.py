@@ -53,7 +53,7 @@ async def pause(resources: ResourcesDep) -> Response:
 
 @router.post("/analysis/resume", response_model=AnalysisSwitch, responses=REFUSALS)
 async def resume(resources: ResourcesDep) -> Response:
-    """Resume analysis."""
+    """Resume analysis where it was paused."""
     return await _set_paused(resources, paused=False)
 
 

@@ -289,7 +289,7 @@ def test_a_file_that_may_not_be_written_is_told_so(made: Path, tmp_path: Path) -
     with read_only(made):
         line = refused(tmp_path, DB_PATH=made)
 
-    assert "readonly" in line
+    assert "Read-only" in line
     assert str(made) in line
 
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 Item = dict[str, Any]
 BULK = "/api/v1/conversations/bulk"
-TIME = "2026-11-03T10:00:00Z"
+TIME = "2026-11-03T10:00:00.000000Z"
 TURN = ("text", "author", "role", "timestamp", "message_id")
 NEW: Item = {
     "status": "queued",
