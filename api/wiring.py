@@ -28,6 +28,7 @@ from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
+from services.erasure import Erasure
 from services.filing import Filing
 from services.indexing import Indexing
 from services.intake import Intake
@@ -165,13 +166,20 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "group_commit_of_chats", resources.chats.group.run
     yield "indexing", Indexing(resources.database).run
     yield "filing", Filing(resources.database).run
+    if resources.settings.url.get_backend_name() == "sqlite":
+        yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
     if resources.settings.retention_days is not None:
         yield (
             "retention",
-            Retention(resources.database, resources.settings.retention_days, resources.clock).run,
+            Retention(
+                resources.database,
+                resources.settings.retention_days,
+                resources.clock,
+                deleted=resources.hub.deleted,
+            ).run,
         )
 
 
