@@ -441,6 +441,14 @@ class TimeWindow(BaseModel):
     end_time: str
 
 
+class SentimentCounts(BaseModel):
+    """How many insights have each sentiment."""
+
+    positive: int
+    neutral: int
+    negative: int
+
+
 class InsightsMetadata(BaseModel):
     """Counts and window of a list of insights. The window is null where the request named none."""
 
@@ -451,6 +459,8 @@ class InsightsMetadata(BaseModel):
     end_time: str | None
     time_window: TimeWindow | None
     next_cursor: str | None
+    sentiment_counts: SentimentCounts | None = None
+    """Only with a keyword."""
 
 
 class InsightsOut(BaseModel):
@@ -458,14 +468,6 @@ class InsightsOut(BaseModel):
 
     insights: list[ListedInsight]
     metadata: InsightsMetadata
-
-
-class SentimentCounts(BaseModel):
-    """How many insights have each sentiment."""
-
-    positive: int
-    neutral: int
-    negative: int
 
 
 class TrendsPoint(SentimentCounts):

@@ -1,6 +1,6 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
@@ -47,6 +47,8 @@ class Resources:
     """The two processors' loops."""
     conditions: Conditions
     started_at: int
+    topics: Collection[str]
+    """The slugs that analyzers are told: built in, or those of TOPICS_FILE."""
 
 
 class LifespanState(TypedDict):

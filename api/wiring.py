@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
+from domain import topics
 from llm.fallback import Fallback
 from llm.gateway import Gateway
 from llm.hold import Hold
@@ -29,12 +30,14 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.erasure import Erasure
+from services.filing import Filing
 from services.indexing import Indexing
 from services.intake import Intake
 from services.live import POLL_SECONDS, Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.retention import Retention
 from store.engine import disk
+from store.insights import metadata
 from store.queue import analysis
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
@@ -58,7 +61,7 @@ async def build(
     """Open every resource; closing `stack` closes them."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     clock = await _shared_clock(settings, db, given)
-    await _recover(settings, db, clock)
+    await _prepare(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
@@ -88,6 +91,7 @@ async def build(
         workers=workers,
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
+        topics=topics.load(settings.topics_file).keys(),
     )
     await _start(resources, live, stack)
     return resources
@@ -121,6 +125,11 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     clock = DatabaseClock()
     await db.read(clock.now)
     return clock
+
+
+async def _prepare(settings: Settings, db: Database, clock: ProcessClock) -> None:
+    await _recover(settings, db, clock)
+    await db.write(partial(metadata.declare, keys=settings.metadata_keys))
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
@@ -178,6 +187,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "indexing", Indexing(resources.database).run
+    yield "filing", Filing(resources.database).run
     if resources.settings.url.get_backend_name() == "sqlite":
         yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)

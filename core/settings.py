@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from dotenv import dotenv_values
@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core.database_url import checked
@@ -42,6 +42,8 @@ HINTS = {
     "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"
 }
 """What else a complaint about a variable says."""
+METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
+"""A key of senders' metadata that insights can be filtered by."""
 
 
 class GrokMode(StrEnum):
@@ -115,11 +117,20 @@ class Settings(BaseSettings):
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    metadata_keys: Annotated[tuple[Annotated[str, Field(pattern=METADATA_KEY)], ...], NoDecode] = Field(
+        default=(), max_length=5
+    )
 
     @field_validator("grok_api_key", "gemini_api_key", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("metadata_keys", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        keys = [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(keys)) if isinstance(keys, list) else keys
 
     @field_validator("grok_mode", mode="before")
     @classmethod

@@ -65,7 +65,7 @@ def start(process: subprocess.Popen[str], tmp_path: Path) -> Start:
 
 
 def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
-    documented = {
+    documented: dict[str, object] = {
         "grok_api_key": None,
         "grok_mode": "auto",
         "grok_model": "grok-4.3",
@@ -94,6 +94,7 @@ def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
         "max_queue_depth": 1_000_000,
         "prefilter": "on",
         "topics_file": None,
+        "metadata_keys": [],
     }
 
     read = start()

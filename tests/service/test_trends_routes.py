@@ -159,7 +159,8 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
         return {each["name"] for each in paths[f"/api/v1/{path}"]["get"]["parameters"]}
 
     window = {"start_time", "end_time", "cluster"}
-    assert parameters("insights") == window | {"limit", "min_confidence", "sentiment", "author", "cursor"}
+    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model"}
+    assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
     assert parameters("insights/recent") == {"limit"}
     assert parameters("trends") == window | {"days"}
     answers = paths["/api/v1/insights"]["get"]["responses"]
