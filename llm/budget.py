@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from core.clock import Clock
-from domain.analysis import Analyzer, CallFailed, Envelope, Usage
+from domain.analysis import Analyzer, CallFailed, Envelope, Unsent, Usage
 from llm import prices
 from store.money import calls, spending
 from store.money.spending import CallKind
@@ -95,7 +95,7 @@ class Budget:
     ) -> None:
         """Log how a call ended and replace its reservation by its cost.
 
-        `sent` says whether the request was written at all. `keep` stores an answer that could not be parsed.
+        `sent` says whether the call got its turn. `keep` stores an answer that could not be parsed.
         """
         usage = usage_of(end)
         calls.finish(
@@ -122,7 +122,7 @@ class Budget:
     def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
         """The call's cost in ticks. If its usage is unknown it may have been billed, so it costs its reservation."""
         usage = usage_of(end)
-        if not sent:
+        if not sent or isinstance(end, Unsent):
             return 0
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
