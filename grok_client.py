@@ -82,9 +82,9 @@ class GrokClient:
         written; a connection that waited for its turn could be dead by then. Its exceptions propagate. Raises
         CallFailed.
         """
-        read = partial(parse_reply, count=len(texts), model=self.model)
-        body = partial(self._body, texts)
-        return await self._call(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
+        is_canary = list(texts) == [CANARY]
+        read = partial(parse_reply, count=len(texts), model=self.model, quotable=is_canary)
+        return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
 
     async def summarise(
         self,

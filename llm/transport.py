@@ -150,17 +150,26 @@ async def _read_body(response: httpx.Response, on_draft: DraftListener) -> bytes
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the unpacked body. Raises ProviderFault if it exceeds MAX_ANSWER.
+    """Yield the unpacked body. Raises ProviderFault if it exceeds MAX_ANSWER or cannot be unpacked.
 
     httpx would unpack everything it has read before we can count bytes: 64 KB may become 66 MB.
     """
-    packed = response.headers.get("content-encoding") == "gzip"
-    unpacker = zlib.decompressobj(wbits=31)
+    unpacker = _unpacker(response)
     left = MAX_ANSWER
     async for chunk in response.aiter_raw():
-        unpacked = unpacker.decompress(chunk, left + 1) if packed else chunk
+        unpacked = chunk if unpacker is None else unpacker.decompress(chunk, left + 1)
         left -= len(unpacked)
         if left < 0:
             detail = f"more than {MAX_ANSWER:,} bytes"
             raise ProviderFault("too_large", detail, status=response.status_code)
         yield unpacked
+
+
+def _unpacker(response: httpx.Response) -> "zlib._Decompress | None":
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return None
+    if coding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # finds out which of them it is
+    detail = one_line(f"the body is packed as {coding}, and gzip was asked for")
+    raise ProviderFault("no_completion", detail, status=response.status_code)

@@ -198,7 +198,6 @@ FAULTS = [
     ("finish", {"text": "length"}, BatchFault, "truncated"),
     ("finish", {"text": "content_filter"}, BatchFault, "refused"),
     ("finish", {"text": "tool_calls"}, BatchFault, "unfinished"),
-    ("finish", {"text": None}, BatchFault, "unfinished"),
 ]
 
 

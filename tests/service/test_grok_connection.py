@@ -1,7 +1,9 @@
 """When a call leaves, how long it may take, and what becomes of its connection."""
 
 import asyncio
+import gzip
 import re
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -244,3 +246,47 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
             reply = await client.analyse([TEXT], at_once)
 
     assert len(reply.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("gzip", gzip.compress(COMPLETION)),
+        ("GZIP", gzip.compress(COMPLETION)),
+        (" Gzip ", gzip.compress(COMPLETION)),
+        ("x-gzip", gzip.compress(COMPLETION)),
+        ("Deflate", zlib.compress(COMPLETION)),
+        ("Identity", COMPLETION),
+    ],
+)
+async def test_an_answer_is_unpacked_however_its_coding_is_written(coding: str, packed: bytes) -> None:
+    async with listening(answering(coding, packed)) as url, client_for(url) as client:
+        reply = await client.analyse([TEXT], at_once)
+
+    assert len(reply.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("coding", "words"),
+    [
+        ("br", "the body is packed as br, and gzip was asked for"),
+        ("gzip", "the body is not packed as content-encoding says"),
+    ],
+)
+async def test_an_answer_that_cannot_be_unpacked_is_named(coding: str, words: str) -> None:
+    async with listening(answering(coding, COMPLETION)) as url, client_for(url) as client:
+        error = await failure(client)
+
+    assert (error.outcome, error.detail) == ("no_completion", words)
+
+
+def answering(coding: str, body: bytes) -> Handler:
+    """A server that answers with this body, said to be packed so."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await closed(writer)
+
+    return handler

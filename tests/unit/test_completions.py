@@ -135,7 +135,7 @@ def test_the_same_status_means_what_its_text_says(
     ],
 )
 def test_every_shape_of_an_error_body_is_understood(body: str, code: str, message: str) -> None:
-    assert parse_error(body.encode()) == (code, message)
+    assert parse_error(body) == (code, message)
 
 
 DEPLOYMENT_BUDGET = (
