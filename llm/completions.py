@@ -24,13 +24,12 @@ from domain.analysis import (
 from llm.analysis_answers import parse_rows
 from llm.content import is_json_object, text_of
 from llm.error_rules import matching_rule
+from llm.usage import parse_usage
 
 LONGEST_PAUSE = 3_600.0
 MAX_DETAIL = 300
 MAX_NAME = 100
 MAX_MESSAGE = 1_000
-MAX_TOKENS = 2**31 - 1
-MAX_TICKS = 2**53
 # In lower case: servers write STOP and Stop as well.
 COMPLETE = frozenset({"stop", "end_turn"})
 INCOMPLETE = {
@@ -250,25 +249,6 @@ def _unusable(outcome: str, detail: str, written: str, answer: ServerResponse, u
         request_id=answer.request_id,
         body=_kept(written),
     )
-
-
-def parse_usage(value: object) -> Usage:
-    """Parse the `usage` of a completion. Missing or invalid counts become 0, an invalid cost None."""
-    usage = _object(value)
-    prompt, completion = (_object(usage.get(f"{kind}_tokens_details")) for kind in ("prompt", "completion"))
-    return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens"), MAX_TOKENS) or 0,
-        cached_tokens=_count(prompt.get("cached_tokens"), MAX_TOKENS) or 0,
-        completion_tokens=_count(usage.get("completion_tokens"), MAX_TOKENS) or 0,
-        reasoning_tokens=_count(completion.get("reasoning_tokens"), MAX_TOKENS) or 0,
-        cost_ticks=_count(usage.get("cost_in_usd_ticks"), MAX_TICKS),
-    )
-
-
-def _count(value: object, most: int) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
-        return value
-    return None
 
 
 def _parsed(body: str) -> object:

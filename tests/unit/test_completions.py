@@ -24,7 +24,6 @@ from llm.completions import (
     one_line,
     parse_error,
     parse_reply,
-    parse_usage,
     retry_after,
 )
 
@@ -309,37 +308,6 @@ def test_a_reply_names_the_model_that_answered_else_the_one_that_was_asked() -> 
     )
     for nameless in ({}, {"model": None}, {"model": " "}, {"model": 4.3}):
         assert parse_reply(completion(message, **nameless), count=1, model="grok-4.3").model == "grok-4.3"
-
-
-def test_usage_is_read_with_everything_optional() -> None:
-    document = {
-        "prompt_tokens": 32,
-        "completion_tokens": 9,
-        "prompt_tokens_details": {"cached_tokens": 8},
-        "completion_tokens_details": {"reasoning_tokens": 94},
-        "cost_in_usd_ticks": 37_756_000,
-    }
-
-    assert parse_usage(document) == Usage(32, 8, 9, 94, 37_756_000)
-    assert parse_usage({**document, "cost_in_usd_ticks": 0}).cost_ticks == 0
-    assert parse_usage({}) == parse_usage(None) == Usage()
-
-
-@given(
-    JSON
-    | st.dictionaries(
-        st.sampled_from(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "cost_in_usd_ticks"]),
-        JSON
-        | st.sampled_from([-1, 2**31, 2**60, True, "12", 1.5])
-        | st.dictionaries(st.just("cached_tokens"), JSON),
-    )
-)
-def test_usage_that_makes_no_sense_counts_as_none(document: object) -> None:
-    usage = parse_usage(document)
-
-    counts = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.reasoning_tokens)
-    assert all(type(count) is int and 0 <= count < 2**31 for count in counts)
-    assert usage.cost_ticks is None or (type(usage.cost_ticks) is int and 0 <= usage.cost_ticks <= 2**53)
 
 
 def test_what_is_kept_of_an_answer_can_be_stored() -> None:
