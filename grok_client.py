@@ -21,6 +21,7 @@ from llm.completions import (
     parse_reply,
 )
 from llm.error_rules import SchemaRefused
+from llm.thinking import thinking_of
 from llm.transport import Post, Transport
 
 Parsed = TypeVar("Parsed")
@@ -42,13 +43,16 @@ class GrokClient:
         model: str,
         topics: Mapping[str, str],
         reasoning_effort: str | None = None,
+        max_reasoning_tokens: int = 0,
         timeout: float = 60,
         max_in_flight: int = 64,
         name: str = "grok",
         cache_id: str | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
+        """`timeout` covers the whole call, in seconds. `max_reasoning_tokens` is 0 if it is not configured.
+
+        Raises ValueError if the key cannot be sent in a header.
 
         `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
@@ -59,7 +63,9 @@ class GrokClient:
         self._key = api_key.get_secret_value().strip()
         self._system = prompts.system_message(topics)
         self.fixed_tokens = len(self._system) // 4
-        self._effort = prompts.reasoning_effort(model, reasoning_effort)
+        thinking = thinking_of(model)
+        self._effort = thinking.effort(reasoning_effort)
+        self._thoughts = thinking.headroom(max_reasoning_tokens)
         url = f"{base_url.rstrip('/')}/chat/completions"
         self._now = now
         self._strict = True
@@ -107,23 +113,33 @@ class GrokClient:
         )
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
-        """The largest usage a call with these texts can have, without reasoning tokens."""
+        """The largest usage a call with these texts can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)))
+        return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)) + self._thoughts)
 
     def worst_summary(self, material: Material) -> Usage:
-        """The largest usage a call that summarises this can have, without reasoning tokens."""
+        """The largest usage a call that summarises this can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP)
+        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP + self._thoughts)
 
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
-            texts, system=self._system, model=self.model, effort=self._effort, strict=strict
+            texts,
+            system=self._system,
+            model=self.model,
+            effort=self._effort,
+            strict=strict,
+            thoughts=self._thoughts,
         )
 
     def _summary_body(self, material: Material, *, strict: bool, stream: bool = False) -> bytes:
         return summary_prompts.request_body(
-            material, model=self.model, effort=self._effort, strict=strict, stream=stream
+            material,
+            model=self.model,
+            effort=self._effort,
+            strict=strict,
+            stream=stream,
+            thoughts=self._thoughts,
         )
 
     async def _call(self, request: "_Request[Parsed]") -> Parsed:

@@ -24,7 +24,8 @@ from domain.text import prefilter_reason
 from domain.topics import BUILT_IN
 from ingest_data import SAMPLE
 from llm.prices import TICKS_PER_USD, cost_ticks
-from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
+from llm.prompts import prompt_version, request_body, system_message
+from llm.thinking import thinking_of
 from store.queue.analysis import AnalysisJob
 from tests.fake_grok.server import HIDDEN_TOKENS, judged, tokens
 from worker.outcomes import Work, work_of
@@ -146,7 +147,9 @@ def bill(works: Sequence[Work], size: int, model: str, *, prompt_caching: bool =
 
 def usage_of(texts: Sequence[str], model: str, *, cached: bool) -> Usage:
     """Tokens of the call about these texts; `cached` is whether a call before it left the prompt's prefix."""
-    sent = request_body(texts, system=SYSTEM, model=model, effort=reasoning_effort(model), strict=True)
+    sent = request_body(
+        texts, system=SYSTEM, model=model, effort=thinking_of(model).effort(None), strict=True
+    )
     system, user = (message["content"] for message in json.loads(sent)["messages"])
     rows = [{"conversation_id": str(number), **judged(text)} for number, text in enumerate(texts, 1)]
     return Usage(

@@ -14,7 +14,6 @@ from database import Database
 from domain import topics
 from domain.analysis import Analyzer
 from grok_client import GrokClient
-from llm import prompts
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
@@ -23,6 +22,7 @@ from llm.hold import Hold
 from llm.offline.analyzer import OfflineAnalyzer
 from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
+from llm.thinking import thinking_of
 from rate_limiter import Pacer
 
 MAX_BACKOFF = 60.0
@@ -88,6 +88,7 @@ class GatewayFactory:
             model=provider.model,
             topics=topics.load(self.settings.topics_file),
             reasoning_effort=provider.reasoning_effort,
+            max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,
             max_in_flight=self.settings.max_in_flight,
         )
@@ -107,17 +108,19 @@ class GatewayFactory:
 
     def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
-        reasons = prompts.model_reasons(provider.model, provider.reasoning_effort)
-        if budget is not None and reasons and not self.settings.max_reasoning_tokens:
+        thinking = thinking_of(provider.model)
+        is_unbounded = thinking.is_unbounded(provider.reasoning_effort)
+        if budget is not None and is_unbounded and not self.settings.max_reasoning_tokens:
             raise ValueError(
-                f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"
+                f"DAILY_BUDGET_USD with {provider.model}, which reasons beyond its output cap, "
+                "needs MAX_REASONING_TOKENS"
             )
         return Budget(
             analyzer,
             self.clock,
             limit=None if budget is None else int(budget * TICKS_PER_USD),
             cost_per_1k=provider.cost_per_1k,
-            reasoning_tokens=self.settings.max_reasoning_tokens,
+            reasoning_tokens=0 if thinking.is_capped else self.settings.max_reasoning_tokens,
         )
 
 

@@ -36,6 +36,7 @@ from tests.fake_grok.requests import (
     check_envelope,
     check_ids,
     parsed,
+    thoughts,
 )
 from tests.fake_grok.summaries import Chat
 
@@ -270,9 +271,10 @@ class FakeGrok:
         draft = Draft(rows, None, request.model, strict, request.stream, summary)
         draft.usage = self._usage(request, draft.content)
         draft.headers["x-request-id"] = f"call-{len(self.calls) + 1}"
-        if draft.usage["completion_tokens"] > request.max_completion_tokens:
+        room = max(0, request.max_completion_tokens - thoughts(request))
+        if draft.usage["completion_tokens"] > room:
             draft.finish_reason = "length"
-            draft.message["content"] = draft.content[: 4 * request.max_completion_tokens]
+            draft.message["content"] = draft.content[: 4 * room]
             draft.usage = self._usage(request, draft.message["content"])
         return draft
 
@@ -282,6 +284,9 @@ class FakeGrok:
         cached = tokens(system) // 128 * 128 if system in self._cached else 0
         self._cached.add(system)
         completion = tokens(content)
+        if request.model.startswith("gemini-"):
+            total = prompt + completion + thoughts(request)
+            return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
         ticks = (prompt - cached) * PROMPT_TICKS + cached * CACHED_TICKS + completion * COMPLETION_TICKS
         return {
             "prompt_tokens": prompt,

@@ -16,7 +16,6 @@ from domain.analysis import (
     ProviderFault,
     RateLimited,
     Reply,
-    Usage,
 )
 from llm.completions import (
     ServerResponse,
