@@ -53,6 +53,15 @@ def providers(settings: Settings) -> list[Provider]:
     return [grok, Provider("gemini", s.gemini_base_url, s.gemini_api_key, s.gemini_model, None, None)]
 
 
+def check_effort(provider: Provider) -> None:
+    """Raise ValueError if the model is known to refuse the effort that is configured: each call would be a 400."""
+    thinking, effort = thinking_of(provider.model), provider.reasoning_effort
+    if not thinking.takes(effort):
+        *others, last = thinking.efforts or ("no reasoning effort: unset it",)
+        taken = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"GROK_REASONING_EFFORT={effort}: {provider.model} takes {taken}")
+
+
 @dataclass(frozen=True)
 class GatewayFactory:
     """Opens gateways, which `stack` closes. They share the hold and the daily budget."""
@@ -81,6 +90,7 @@ class GatewayFactory:
         raise AssertionError("there are at most two providers")
 
     async def _paid_gateway(self, provider: Provider) -> PaidGateway:
+        check_effort(provider)
         client = GrokClient(
             name=provider.name,
             base_url=str(provider.base_url),
