@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import structlog
 from pydantic import HttpUrl, SecretStr
 
 from core.clock import Clock
@@ -14,6 +15,7 @@ from database import Database
 from domain import topics
 from domain.analysis import Analyzer
 from grok_client import GrokClient
+from llm import prices
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
@@ -24,6 +26,8 @@ from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
 from llm.thinking import thinking_of
 from rate_limiter import Pacer
+
+log = structlog.get_logger()
 
 MAX_BACKOFF = 60.0
 
@@ -60,6 +64,22 @@ def check_effort(provider: Provider) -> None:
         *others, last = thinking.efforts or ("no reasoning effort: unset it",)
         taken = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"GROK_REASONING_EFFORT={effort}: {provider.model} takes {taken}")
+
+
+def check_price(provider: Provider, *, has_budget: bool) -> None:
+    """Raise ValueError if a budget depends on a price that is not known; without a budget log that it is not."""
+    if provider.cost_per_1k is not None or prices.is_listed(provider.model):
+        return
+    if has_budget:
+        way_out = " or GROK_COST_PER_1K" if provider.name == "grok" else ""
+        raise ValueError(
+            f"DAILY_BUDGET_USD with {provider.model}, whose price is not known, needs a listed model{way_out}"
+        )
+    log.warning(
+        "price_unknown",
+        model=provider.model,
+        consequence="calls cost 0 unless the server says what they cost",
+    )
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,7 @@ class GatewayFactory:
 
     def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
+        check_price(provider, has_budget=budget is not None)
         thinking = thinking_of(provider.model)
         is_unbounded = thinking.is_unbounded(provider.reasoning_effort)
         if budget is not None and is_unbounded and not self.settings.max_reasoning_tokens:

@@ -61,7 +61,7 @@ def test_thoughts_are_counted_once(document: dict[str, Any], output: int) -> Non
 def test_thoughts_are_billed_as_output() -> None:
     usage = parse_usage({"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623})
 
-    assert cost_ticks("gemini-3.5-flash-lite", usage) == 20 * 3_000 + 603 * 25_000
+    assert cost_ticks("gemini-3.5-flash-lite", usage, day=20_000) == 20 * 3_000 + 603 * 25_000
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
