@@ -25,6 +25,7 @@ from llm.thinking import thinking_of
 from llm.transport import Post, Transport
 
 Parsed = TypeVar("Parsed")
+MIN_SECRET = 6
 
 
 class GrokClient:
@@ -48,11 +49,10 @@ class GrokClient:
         max_in_flight: int = 64,
         name: str = "grok",
         cache_id: str | None = None,
+        extra_headers: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout` covers the whole call, in seconds. `max_reasoning_tokens` is 0 if it is not configured.
-
-        Raises ValueError if the key cannot be sent in a header.
+        """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
         `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
@@ -60,17 +60,22 @@ class GrokClient:
         self.model = model
         self.prompt_version = prompts.prompt_version(topics)
         self.summary_version = summary_prompts.version()
-        self._key = api_key.get_secret_value().strip()
+        key, extra = api_key.get_secret_value().strip(), extra_headers or {}
+        self._secrets = key, *filter(_is_secret, extra.values())
         self._system = prompts.system_message(topics)
         self.fixed_tokens = len(self._system) // 4
         thinking = thinking_of(model)
         self._effort = thinking.effort(reasoning_effort)
         self._thoughts = thinking.headroom(max_reasoning_tokens)
-        url = f"{base_url.rstrip('/')}/chat/completions"
         self._now = now
         self._strict = True
-        headers = _headers(self._key, cache_id or f"insights-{self.prompt_version}")
-        self._transport = Transport(url, headers, timeout=timeout, max_idle=max_in_flight)
+        self._transport = Transport(
+            f"{base_url.rstrip('/')}/chat/completions",
+            {**extra, **_headers(key, cache_id or f"insights-{self.prompt_version}")},
+            timeout=timeout,
+            max_idle=max_in_flight,
+            secrets=self._secrets,
+        )
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -89,7 +94,9 @@ class GrokClient:
         CallFailed.
         """
         is_canary = list(texts) == [CANARY]
-        read = partial(parse_reply, count=len(texts), model=self.model, quotable=is_canary)
+        read = partial(
+            parse_reply, count=len(texts), model=self.model, quotable=is_canary, secrets=self._secrets
+        )
         return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
 
     async def summarise(
@@ -157,7 +164,7 @@ class GrokClient:
         body = request.body(strict=strict)
         answer = await self._transport.post(Post(body, request.headers, request.on_draft))
         if answer.status != 200:
-            raise classify_error(answer, key=self._key, now=self._now(), quotable=request.quotable)
+            raise classify_error(answer, secrets=self._secrets, now=self._now(), quotable=request.quotable)
         return request.parse(answer)
 
 
@@ -167,6 +174,11 @@ def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Su
 
     (summary, raw), envelope = parse_completion(answer, model, read)
     return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
+
+
+def _is_secret(value: str) -> bool:
+    """Whether a header's value is hidden. A short one is no secret, and hiding it would garble every message."""
+    return len(value) >= MIN_SECRET
 
 
 def _headers(key: str, cache_id: str) -> dict[str, str]:

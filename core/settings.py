@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from core.extra_headers import parse_headers
+
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
     "grok_api_key": ("GROK_API_KEY", "GROK_KEY", "XAI_API_KEY"),
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
     grok_model: str = Field(default="grok-4.3", min_length=1)
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    grok_extra_headers: SecretStr | None = None
     gemini_api_key: SecretStr | None = None
     gemini_model: str = Field(default="gemini-3.5-flash-lite", min_length=1)
     gemini_base_url: HttpUrl = HttpUrl("https://generativelanguage.googleapis.com/v1beta/openai")
@@ -108,6 +111,12 @@ class Settings(BaseSettings):
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("grok_extra_headers")
+    @classmethod
+    def _headers_can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_headers(value.get_secret_value() if value else "")
+        return value
 
     @field_validator("grok_mode", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ import codecs
 import http.client
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -79,8 +79,12 @@ class ErrorBody(NamedTuple):
     message: str
 
 
-def classify_error(answer: ServerResponse, *, key: str, now: float, quotable: bool = False) -> CallFailed:
+def classify_error(
+    answer: ServerResponse, *, secrets: Sequence[str], now: float, quotable: bool = False
+) -> CallFailed:
     """Return the CallFailed for a response other than 200; `now` is in seconds since 1970.
+
+    `secrets` are what it never repeats: the key, and the values of headers.
 
     `quotable` is whether the request carried no conversation, so that its message cannot repeat one.
     """
@@ -90,8 +94,10 @@ def classify_error(answer: ServerResponse, *, key: str, now: float, quotable: bo
     shown = message if quotable or answer.status in QUOTED else error.code
     detail = f"{_status_line(answer.status)}: {shown}"
     if rule.kind is RateLimited:
-        return _rate_limited(answer, one_line(detail, key), now)
-    return rule.kind(rule.outcome, one_line(detail, key), status=answer.status, request_id=answer.request_id)
+        return _rate_limited(answer, one_line(detail, *secrets), now)
+    return rule.kind(
+        rule.outcome, one_line(detail, *secrets), status=answer.status, request_id=answer.request_id
+    )
 
 
 def _rate_limited(answer: ServerResponse, detail: str, now: float) -> RateLimited:
@@ -125,9 +131,11 @@ def _is_word(code: object) -> TypeGuard[str]:
     return isinstance(code, str) and not code.isdecimal()
 
 
-def one_line(text: str, key: str = "") -> str:
-    """Return at most 300 printable characters on one line, without the key or anything that looks like one."""
-    hidden = SECRET.sub("[key]", text.replace(key, "[key]") if key else text)
+def one_line(text: str, *secrets: str) -> str:
+    """Return at most 300 printable characters on one line, without the secrets or anything that looks like a key."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "[key]")
+    hidden = SECRET.sub("[key]", text)
     printable = "".join(letter if letter.isprintable() else " " for letter in hidden)
     return " ".join(printable.split())[:MAX_DETAIL].strip(" :")
 
@@ -154,10 +162,10 @@ class Choice(NamedTuple):
     message: Mapping[str, object]
 
 
-def parse_reply(answer: ServerResponse, *, count: int, model: str, quotable: bool = False) -> Reply:
-    """Parse a 200 response to `count` texts; `model` is the requested one. Raises like `parse_completion`."""
+def parse_reply(answer: ServerResponse, *, count: int, model: str, **quoting: Any) -> Reply:
+    """Parse a 200 response to `count` texts; `model` is the requested one. Otherwise like `parse_completion`."""
     (rows, ignored), envelope = parse_completion(
-        answer, model, lambda content: parse_rows(content, count), quotable=quotable
+        answer, model, lambda content: parse_rows(content, count), **quoting
     )
     return Reply(rows=rows, ignored_ids=ignored, **envelope_fields(envelope))
 
@@ -168,19 +176,24 @@ def envelope_fields(envelope: Envelope) -> dict[str, Any]:
 
 
 def parse_completion(
-    answer: ServerResponse, model: str, parse_content: Callable[[str], Parsed], *, quotable: bool = False
+    answer: ServerResponse,
+    model: str,
+    parse_content: Callable[[str], Parsed],
+    *,
+    quotable: bool = False,
+    secrets: Sequence[str] = (),
 ) -> tuple[Parsed, Envelope]:
     """Parse a chat completion with `parse_content`; return its result and the call's envelope.
 
     Raises ProviderFault if the response is not a chat completion, and BatchFault if its content is unusable:
-    incomplete, refused, or `parse_content` raises ValueError. `quotable` as for `classify_error`.
+    incomplete, refused, or `parse_content` raises ValueError. `quotable` and `secrets` as for `classify_error`.
     """
     document = _parsed(answer.text)
     completion = _object(document)
     usage = parse_usage(completion.get("usage"))
     choice = _choice(completion)
     if choice is None:
-        raise _no_completion(answer, document, quotable=quotable)
+        raise _no_completion(answer, _described(answer, document, quotable), secrets)
     content = _content(choice, answer, usage)
     try:
         parsed = parse_content(content)
@@ -199,12 +212,11 @@ def _choice(completion: Mapping[str, object]) -> Choice | None:
     return Choice(_first_text(first.get("finish_reason")).strip(), message)
 
 
-def _no_completion(answer: ServerResponse, document: object, *, quotable: bool) -> ProviderFault:
+def _no_completion(answer: ServerResponse, described: str, secrets: Sequence[str]) -> ProviderFault:
+    detail = f"{_status_line(answer.status)} without a chat completion: {described}"
     return ProviderFault(
         "no_completion",
-        one_line(
-            f"{_status_line(answer.status)} without a chat completion: {_described(answer, document, quotable)}"
-        ),
+        one_line(detail, *secrets),
         status=answer.status,
         request_id=answer.request_id,
         body=_kept(answer.text),

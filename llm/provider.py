@@ -1,14 +1,15 @@
 """Builds the gateway from the settings: to Grok, with Gemini as fallback if it has a key, or offline."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from pydantic import HttpUrl, SecretStr
 
 from core.clock import Clock
+from core.extra_headers import parse_headers
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
@@ -42,6 +43,7 @@ class Provider:
     model: str
     reasoning_effort: str | None
     cost_per_1k: float | None
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def providers(settings: Settings) -> list[Provider]:
@@ -49,8 +51,15 @@ def providers(settings: Settings) -> list[Provider]:
     s = settings
     if s.grok_api_key is None or s.offline:
         return []
+    headers = parse_headers(s.grok_extra_headers.get_secret_value() if s.grok_extra_headers else "")
     grok = Provider(
-        "grok", s.grok_base_url, s.grok_api_key, s.grok_model, s.grok_reasoning_effort, s.grok_cost_per_1k
+        "grok",
+        s.grok_base_url,
+        s.grok_api_key,
+        s.grok_model,
+        s.grok_reasoning_effort,
+        s.grok_cost_per_1k,
+        headers,
     )
     if s.gemini_api_key is None:
         return [grok]
@@ -121,6 +130,7 @@ class GatewayFactory:
             max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,
             max_in_flight=self.settings.max_in_flight,
+            extra_headers=provider.extra_headers,
         )
         await self.stack.enter_async_context(client)
         gateway = PaidGateway(

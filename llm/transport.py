@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
@@ -38,21 +39,21 @@ class Transport:
     with no byte on a reused connection has therefore not left: it is sent once more, on a new connection.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, timeout: float, max_idle: int) -> None:
-        """`timeout` is in seconds, for a whole call. The `headers` hold the key, which no error repeats."""
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, timeout: float, max_idle: int, secrets: Sequence[str]
+    ) -> None:
+        """`timeout` is in seconds, for a whole call. No error repeats one of the `secrets`.
+
+        SSL_CERT_FILE and SSL_CERT_DIR name the authorities that are trusted. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+        NO_PROXY are obeyed, but no proxy is asked for an address of this machine. Raises ValueError if one of them is
+        unusable.
+        """
         self._url = url
         self._timeout = timeout
-        self._key = headers["Authorization"].removeprefix("Bearer ")
-        context = httpx.create_ssl_context()
+        self._secrets = secrets
+        context = _trusted()
         self._pooled, self._unpooled = (
-            httpx.AsyncClient(
-                headers=dict(headers),
-                verify=context,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=idle),
-                timeout=httpx.Timeout(None, connect=timeout / CONNECT_STEPS),
-                trust_env=False,
-            )
-            for idle in (max_idle, 0)
+            _client(url, headers, context, timeout, idle) for idle in (max_idle, 0)
         )
 
     async def __aenter__(self) -> Self:
@@ -81,7 +82,7 @@ class Transport:
             detail = "the body is not packed as content-encoding says"
             raise ProviderFault("no_completion", detail, status=passage.status) from error
         except (httpx.RequestError, ssl.SSLError) as error:
-            raise passage.broken(one_line(f"{type(error).__name__}: {error}", self._key)) from error
+            raise passage.broken(one_line(f"{type(error).__name__}: {error}", *self._secrets)) from error
 
     async def _sent(self, post: Post, passage: "_Passage") -> ServerResponse:
         try:
@@ -100,6 +101,39 @@ class Transport:
             passage.status = response.status_code
             content = await _read_body(response, post.on_draft)
             return ServerResponse(response.status_code, response.headers, content)
+
+
+def _trusted() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"SSL_CERT_FILE or SSL_CERT_DIR: {error.strerror or 'not certificates'}") from error
+
+
+def _client(
+    url: str, headers: Mapping[str, str], context: ssl.SSLContext, timeout: float, max_idle: int
+) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(
+            headers=dict(headers),
+            verify=context,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=max_idle),
+            timeout=httpx.Timeout(None, connect=timeout / CONNECT_STEPS),
+            trust_env=not is_loopback(httpx.URL(url).host),
+        )
+    except (ValueError, httpx.InvalidURL, ImportError):
+        # Their words may repeat the proxy's password.
+        raise ValueError(
+            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: must be http://HOST:PORT or https://HOST:PORT"
+        ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine, which a proxy elsewhere could not reach."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ COMPLETIONS = st.fixed_dictionaries(
 
 def fault(status: int, body: str | bytes = b"", headers: dict[str, str] | None = None) -> CallFailed:
     written = body.encode() if isinstance(body, str) else body
-    return classify_error(ServerResponse(status, headers or {}, written), key=KEY, now=NOW)
+    return classify_error(ServerResponse(status, headers or {}, written), secrets=[KEY], now=NOW)
 
 
 def completion(message: dict[str, Any], **more: Any) -> ServerResponse:
@@ -214,8 +214,8 @@ def test_only_what_cannot_repeat_a_conversation_is_quoted(status: int, type_: st
     answer = ServerResponse(status, {}, of_litellm(status, type_, message).encode())
     shown = " ".join(message.split())
 
-    of_canary = classify_error(answer, key=KEY, now=NOW, quotable=True)
-    of_batch = classify_error(answer, key=KEY, now=NOW)
+    of_canary = classify_error(answer, secrets=[KEY], now=NOW, quotable=True)
+    of_batch = classify_error(answer, secrets=[KEY], now=NOW)
 
     assert shown in of_canary.detail
     assert (shown in of_batch.detail) == (status in (401, 429))
