@@ -368,17 +368,28 @@ async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
+async def stream(draft: Draft, events: Sequence[bytes], send: Send) -> None:
+    """Send events at the pace of the answer, without an end."""
+    if "no_blank_line" in draft.noise:
+        events = [*events[:-1], events[-1].rstrip(b"\n")]
+    for event in events:
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+        await asyncio.sleep(draft.pause)
+
+
 async def deliver(draft: Draft, receive: Receive, send: Send) -> None:
     """Send the answer the way it is to be sent; one that hangs or never ends lasts until the client leaves."""
     match draft.manner:
         case "whole" if draft.stream and draft.body is None:
             await start(send, draft.status, {"content-type": "text/event-stream", **draft.headers})
-            for event in draft.events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-                await asyncio.sleep(draft.pause)
+            await stream(draft, [*draft.events], send)
             await send({"type": "http.response.body"})
         case "whole":
             await respond(send, draft.status, draft.payload, draft.headers)
+        case "drop" if draft.stream:
+            await start(send, draft.status, {"content-type": "text/event-stream", **draft.headers})
+            events = [*draft.events]
+            await stream(draft, events[: len(events) // 2], send)
         case "drop":
             half = draft.payload[: len(draft.payload) // 2]
             await start(send, draft.status, {"content-length": str(len(draft.payload))})
