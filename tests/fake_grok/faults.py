@@ -201,6 +201,11 @@ def _drop_stream(draft: Draft, fault: Fault) -> None:
         draft.manner = "drop"
 
 
+def _unasked_stream(draft: Draft, fault: Fault) -> None:
+    """The answer is streamed, whatever was asked for."""
+    draft.stream = True
+
+
 def _stream_form(draft: Draft, fault: Fault) -> None:
     """The same answer in another of STREAM_FORMS, where it is streamed."""
     draft.noise.append(fault.text or "keep_alive")
@@ -297,6 +302,7 @@ CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
     "cut_off": _cut_off,
     "cut_stream": _cut_stream,
     "drop_stream": _drop_stream,
+    "unasked_stream": _unasked_stream,
     "stream_form": _stream_form,
     "fenced": _fenced,
     "prose": _prose,
