@@ -342,7 +342,7 @@ spending = Table(
     CheckConstraint("reserved >= 0", name="settled_once"),
 )
 
-# An operator's switches, which survive a restart and apply to every process.
+# An operator's switches and the service's own, which survive a restart and apply to every process.
 switches = Table(
     "switches",
     metadata,

@@ -18,6 +18,7 @@ from llm.gateway import Gateway
 from rate_limiter import InboundLimiter
 from services.capacity import Capacity
 from services.chats import Chats
+from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from worker.summaries.processor import SummaryProcessor
@@ -44,6 +45,7 @@ class Resources:
     summariser: SummaryProcessor
     workers: Sequence[Supervised]
     """The two processors' loops."""
+    conditions: Conditions
     started_at: int
 
 

@@ -27,6 +27,8 @@ from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
+from services.conditions import Conditions
+from services.erasure import Erasure
 from services.indexing import Indexing
 from services.intake import Intake
 from services.live import POLL_SECONDS, Hub
@@ -66,15 +68,15 @@ async def build(
     accounting = Accounting(metrics, ended=ended, summarised=partial(_summaries_ended, summary_waiters, live))
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
-    quiet = settings.chat_quiet_seconds
-    chats = Chats(db, clock, quiet, processor.wake, capacity.ensure_writable, partial(publish, hub))
+    doors = processor.wake, capacity.ensure_writable
+    workers = _workers(processor, summariser, clock)
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, processor.wake, capacity.ensure_writable),
-        chats=chats,
+        intake=Intake(db, clock, *doors, capacity.count_accepted),
+        chats=_chats(settings, db, clock, hub, capacity, *doors),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -83,11 +85,27 @@ async def build(
         gateway=gateway,
         processor=processor,
         summariser=summariser,
-        workers=_workers(processor, summariser, clock),
+        workers=workers,
+        conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
     )
     await _start(resources, live, stack)
     return resources
+
+
+def _chats(
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    hub: Hub,
+    capacity: Capacity,
+    due: Callable[[], None],
+    ensure_writable: Callable[[], None],
+) -> Chats:
+    quiet = settings.chat_quiet_seconds
+    return Chats(
+        db, clock, quiet, due, ensure_writable, partial(publish, hub), accepted=capacity.count_accepted
+    )
 
 
 async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
@@ -135,7 +153,7 @@ def _summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) 
 
 def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
     ended = list(ids)
-    capacity.count_ended(len(ended))
+    capacity.count_ended(ended)
     waiters.notify(ended)
 
 
@@ -156,16 +174,24 @@ async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
 def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     """The background tasks apart from the workers, by name."""
     yield "monitor", resources.capacity.run
+    yield "conditions", resources.conditions.run
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "indexing", Indexing(resources.database).run
+    if resources.settings.url.get_backend_name() == "sqlite":
+        yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
     if resources.settings.retention_days is not None:
         yield (
             "retention",
-            Retention(resources.database, resources.settings.retention_days, resources.clock).run,
+            Retention(
+                resources.database,
+                resources.settings.retention_days,
+                resources.clock,
+                deleted=resources.hub.deleted,
+            ).run,
         )
 
 

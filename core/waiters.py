@@ -11,12 +11,19 @@ class Waiters:
 
     def __init__(self) -> None:
         self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.released = False
+        """Whether the process is stopping, so that nobody should wait any longer."""
 
     def notify(self, ids: Iterable[str]) -> None:
         """Wake the waiters of these conversations, which have ended."""
         for id_ in ids:
             for event in self._listening.get(id_, ()):
                 event.set()
+
+    def release(self) -> None:
+        """Wake all waiters, and let none wait from now on: the process is stopping."""
+        self.released = True
+        self.notify([*self._listening])
 
     @asynccontextmanager
     async def listening(self, id_: str) -> AsyncIterator[Callable[[float], Coroutine[None, None, None]]]:

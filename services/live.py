@@ -16,7 +16,7 @@ from core.waiters import wait_at_most
 RECENT = 256
 """Messages of a chat that stay in memory; a listener that is further behind reads the database."""
 POLL_SECONDS = {"sqlite": 60.0, "postgresql": 1.0}
-"""Seconds between polls for messages that other processes stored; only PostgreSQL has other processes."""
+"""Seconds between polls for what other processes stored or deleted; only PostgreSQL has other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,17 @@ class LiveMessage:
 
     position: int
     frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChat:
+    """What is stored of a chat: its next messages after a position, and which chat it is."""
+
+    number: int | None
+    """The chat's intake number, which no later chat has; None if there is no chat with this id."""
+    count: int
+    """The number of all its messages."""
+    messages: Sequence[LiveMessage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,14 @@ class News:
         return bool(self.messages or self.draft or self.summary or self.deleted)
 
 
-Read = Callable[[str, int], Awaitable[Sequence[LiveMessage]]]
-"""Reads the next messages of a chat after a position, in order; empty if there are none yet."""
+Read = Callable[[str, int], Awaitable[LiveChat]]
+"""Reads a chat with its next messages after a position, in order."""
 
 
 class Hub:
     """All chats that have listeners.
 
-    `poll` is the number of seconds between polls for messages that other processes stored. `on_growth` is called
+    `poll` is the number of seconds between polls for what other processes stored or deleted. `on_growth` is called
     with every chat that has listeners and new messages.
     """
 
@@ -73,15 +84,14 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, starting after position `after`."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth))
+        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, self._close))
         room.listeners += 1
         try:
             yield Listener(room, after, self._poll)
         finally:
             room.listeners -= 1
-            # A deleted chat may have a new room by now.
-            if not room.listeners and self._rooms.get(chat) is room:
-                del self._rooms[chat]
+            if not room.listeners:
+                self._forget(chat, room)
 
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
@@ -107,15 +117,30 @@ class Hub:
 
     def deleted(self, chat: str) -> None:
         """The chat was deleted: its listeners learn of it, and later ones get a new room."""
-        if room := self._rooms.pop(chat, None):
-            room.deleted = True
-            room.change()
+        if room := self._rooms.get(chat):
+            self._close(chat, room)
+
+    def _close(self, chat: str, room: "_Room") -> None:
+        self._forget(chat, room)
+        room.deleted = True
+        room.change()
+
+    def _forget(self, chat: str, room: "_Room") -> None:
+        # A deleted chat may have a new room by now.
+        if self._rooms.get(chat) is room:
+            del self._rooms[chat]
 
 
 class _Room:
     """The state that all listeners of one chat share."""
 
-    def __init__(self, chat: str, read: Read, on_growth: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        chat: str,
+        read: Read,
+        on_growth: Callable[[str], None],
+        close: Callable[[str, "_Room"], None],
+    ) -> None:
         self.listeners = 0
         self.stored = 0
         """How often messages may have been stored since the room was opened."""
@@ -127,6 +152,9 @@ class _Room:
         self._chat = chat
         self._read = read
         self._on_growth = on_growth
+        self._close = close
+        self._number: int | None = None
+        """The number of the chat, once it exists."""
         self._recent: deque[LiveMessage] = deque(maxlen=RECENT)
         self._reading = asyncio.Lock()
         self._nothing_new: tuple[int, int] | None = None
@@ -147,16 +175,25 @@ class _Room:
         if (recent := self._recent_after(position)) is not None:
             return recent
         if self._recent and position < self._recent[0].position - 1:
-            return await self._read(self._chat, position)
+            return await self._stored_after(position)
         async with self._reading:
             now = self.stored, position
             if (recent := self._recent_after(position)) is None and self._nothing_new != now:
-                recent = await self._read(self._chat, position)
+                recent = await self._stored_after(position)
                 self.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now
             return recent or ()
+
+    async def _stored_after(self, position: int) -> Sequence[LiveMessage]:
+        stored = await self._read(self._chat, position)
+        # Deleted, by another process perhaps, even if a new chat has begun under the id.
+        if stored.count < position or self._number not in (None, stored.number):
+            self._close(self._chat, self)
+            return ()
+        self._number = stored.number
+        return stored.messages
 
     def _recent_after(self, position: int) -> Sequence[LiveMessage] | None:
         if not self._recent or not self._recent[0].position - 1 <= position < self._recent[-1].position:

@@ -10,17 +10,19 @@ from sqlalchemy import Row
 from api.views.chats import message_view
 from database import Database
 from services.chats import Added
-from services.live import Hub, LiveMessage
+from services.live import Hub, LiveChat, LiveMessage
 from store.conversations import chat_lists
 
 MESSAGES_PER_READ = 100
 """At most about a megabyte."""
 
 
-async def live_messages_after(database: Database, chat: str, position: int) -> Sequence[LiveMessage]:
-    """The next messages after a position, in order; empty if there are none."""
+async def live_messages_after(database: Database, chat: str, position: int) -> LiveChat:
+    """The chat with its next messages after a position."""
     page = partial(chat_lists.messages_after, id_=chat, position=position, limit=MESSAGES_PER_READ)
-    return [_live_message(row, chat, row.begun_at) for row in await database.read(page)]
+    found = await database.read(page)
+    messages = [_live_message(row, chat, row.begun_at) for row in found.messages]
+    return LiveChat(found.number, found.count, messages)
 
 
 def publish(hub: Hub, chat: str, added: Sequence[Added]) -> None:

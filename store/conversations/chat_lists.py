@@ -49,6 +49,18 @@ class ChatPage:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesAfter:
+    """The messages of a chat after a position."""
+
+    number: int | None
+    """The chat's intake number, which no later chat has; None if there is no chat."""
+    count: int
+    """The number of all its messages."""
+    messages: Sequence[Row[Any]]
+    """Rows of `messages` with the chat's `begun_at`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatList:
     """A page of a list of chats."""
 
@@ -109,12 +121,19 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
 
 
-def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` messages of a chat after a position, in order: rows of `messages` with the chat's `begun_at`."""
+def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> MessagesAfter:
+    """Return up to `limit` messages of a chat after a position, in order, and which chat has this id now."""
     c, m = conversations.c, messages.c
-    later = (c.id == id_, m.conversation == c.number, m.position > position)
-    found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    return connection.execute(found.where(*later).order_by(m.position).limit(limit)).all()
+    later = (m.conversation == c.number) & (m.position > position)
+    chat = (c.number, c.message_count, c.timestamp.label("begun_at"))
+    found = select(messages, *chat).join_from(conversations, messages, later, isouter=True).where(c.id == id_)
+    rows = connection.execute(found.order_by(m.position).limit(limit)).all()
+    if not rows:
+        return MessagesAfter(None, 0, ())
+    # A chat without later messages is one row without a message.
+    return MessagesAfter(
+        rows[0].number, rows[0].message_count, [row for row in rows if row.position is not None]
+    )
 
 
 def last_position(connection: Connection, id_: str) -> int:

@@ -77,7 +77,7 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
                 "conversation_id": "conv_7",
                 "external_id": "ext-1",
                 "author": "customer123",
-                "timestamp": "2025-03-31T11:00:00Z",
+                "timestamp": "2025-03-31T11:00:00.000000Z",
                 "text": "Still waiting",
                 "metadata": {"shop": "north", "n": 1},
                 "grok_analysis": {
@@ -98,9 +98,12 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
             "total_count": 1,
             "returned_count": 1,
             "skipped_count": 1,
-            "start_time": "2025-03-30T12:00:00Z",
-            "end_time": "2025-03-31T12:00:00Z",
-            "time_window": {"start_time": "2025-03-30T12:00:00Z", "end_time": "2025-03-31T12:00:00Z"},
+            "start_time": "2025-03-30T12:00:00.000000Z",
+            "end_time": "2025-03-31T12:00:00.000000Z",
+            "time_window": {
+                "start_time": "2025-03-30T12:00:00.000000Z",
+                "end_time": "2025-03-31T12:00:00.000000Z",
+            },
             "next_cursor": None,
         },
     }
@@ -190,7 +193,7 @@ async def test_times_are_read_in_every_usual_form(api: Api) -> None:
 
     for form in forms:
         answer = await api.get("insights", start_time=form, end_time="2025-04-01")
-        assert answer["metadata"]["start_time"] == "2025-03-31T00:00:00Z"
+        assert answer["metadata"]["start_time"] == "2025-03-31T00:00:00.000000Z"
         assert answer["metadata"]["total_count"] == 1
 
 

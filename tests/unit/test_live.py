@@ -1,14 +1,14 @@
 """Listeners of a chat hear every message once and in order, however slow they are, and nothing is queued for them."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import ExitStack
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
-from services.live import RECENT, Draft, Hub, Listener, LiveMessage
+from services.live import RECENT, Draft, Hub, Listener, LiveChat, LiveMessage
 
 PAGE = 100
 
@@ -19,13 +19,14 @@ class Chat:
     def __init__(self, count: int = 0) -> None:
         self.count = count
         self.reads = 0
-        self.exists = True
+        self.number: int | None = 1
 
-    async def read(self, chat: str, after: int) -> Sequence[LiveMessage]:
+    async def read(self, chat: str, after: int) -> LiveChat:
         assert chat == "c"
         self.reads += 1
         await asyncio.sleep(0)
-        return [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        next_ = [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        return LiveChat(self.number, self.count, next_)
 
     def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
         """Say so many more; the hub is given them, or has to read them."""
@@ -177,6 +178,50 @@ async def test_what_nobody_told_of_is_found_by_looking_again() -> None:
         chat.count = 4
 
         assert [said.position for said in (await waiting).messages] == [4]
+
+
+@pytest.mark.parametrize(
+    ("number", "count"),
+    [
+        pytest.param(None, 0, id="is gone"),
+        pytest.param(2, 1, id="has begun anew"),
+        pytest.param(2, 3, id="has begun anew and is as long"),
+        pytest.param(2, 5, id="has begun anew and is longer"),
+    ],
+)
+async def test_a_chat_that_another_process_deleted_is_told_as_deleted(number: int | None, count: int) -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read, poll=0.01)
+    with hub.listening("c", 3) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.number, chat.count = number, count
+        news = await asyncio.wait_for(waiting, 5)
+
+        assert (news.deleted, news.messages) == (True, ())
+        assert not hub.has_listeners("c")
+        with hub.listening("c", 0) as anew:
+            waiting = asyncio.create_task(anew.news())
+            chat.number, chat.count = 2, max(1, count)
+            assert (await asyncio.wait_for(waiting, 5)).messages[0].position == 1
+
+
+async def test_a_chat_deleted_before_it_was_read_is_told_as_deleted() -> None:
+    chat = Chat(0)
+    chat.number = None
+    with Hub(chat.read, poll=60).listening("c", 3) as listener:
+        assert (await asyncio.wait_for(listener.news(), 5)).deleted
+
+
+async def test_a_chat_that_does_not_exist_yet_is_not_deleted() -> None:
+    chat = Chat(0)
+    chat.number = None
+    with Hub(chat.read, poll=0.01).listening("c", 0) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 2)
+        chat.number, chat.count = 1, 1
+
+        assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [1]
 
 
 async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_came_after_it() -> None:
