@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # A comma or semicolon ends a pair only where another name follows, because values have them too.
-BETWEEN = re.compile(r"\n|[,;][ \t]*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:\s)")
+BETWEEN = re.compile(r"\n|[,;][ \t]*(?=[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t])")
 TAKEN = frozenset(
     {
         "authorization",

@@ -22,9 +22,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core.database_url import checked
-from core.unbuilt import unbuilt
-
 from core.extra_headers import parse_headers
+from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
