@@ -284,7 +284,7 @@ class FakeGrok:
         cached = tokens(system) // 128 * 128 if system in self._cached else 0
         self._cached.add(system)
         completion = tokens(content)
-        if request.model.startswith("gemini-"):
+        if thoughts(request):
             total = prompt + completion + thoughts(request)
             return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
         ticks = (prompt - cached) * PROMPT_TICKS + cached * CACHED_TICKS + completion * COMPLETION_TICKS

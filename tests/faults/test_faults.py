@@ -51,7 +51,7 @@ PASSING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("timeout", {"kind": "endless", "pause": 0.2}),
     ("too_large", {"kind": "endless"}),
     ("too_large", {"kind": "huge"}),
-    ("unreachable", {"kind": "drop"}),
+    ("cut_off", {"kind": "drop"}),
 )
 
 
