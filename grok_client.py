@@ -1,19 +1,15 @@
 """The HTTP client for Grok: sends one chat completion and returns validated rows or raises CallFailed."""
 
-import asyncio
-import ssl
 import time
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-import httpx
 from pydantic import SecretStr
 
-from domain.analysis import MAX_RAW, Invalid, ProviderFault, Reply, Usage, storable
+from domain.analysis import MAX_RAW, Invalid, Reply, Usage, storable
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
@@ -21,18 +17,15 @@ from llm.completions import (
     ServerResponse,
     classify_error,
     envelope_fields,
-    one_line,
     parse_completion,
     parse_reply,
 )
 from llm.error_rules import SchemaRefused
-from llm.sse import assemble, is_stream
-
-MAX_ANSWER = 10_000_000  # bytes, unpacked
-# Servers commonly keep an idle connection for 60 s, and the pool drops one after 5 s.
-STALE_SECONDS = 15.0
+from llm.thinking import thinking_of
+from llm.transport import Post, Transport
 
 Parsed = TypeVar("Parsed")
+MIN_SECRET = 6
 
 
 class GrokClient:
@@ -51,11 +44,12 @@ class GrokClient:
         model: str,
         topics: Mapping[str, str],
         reasoning_effort: str | None = None,
+        max_reasoning_tokens: int = 0,
         timeout: float = 60,
         max_in_flight: int = 64,
         name: str = "grok",
         cache_id: str | None = None,
-        stale_after: float = STALE_SECONDS,
+        extra_headers: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
@@ -66,41 +60,44 @@ class GrokClient:
         self.model = model
         self.prompt_version = prompts.prompt_version(topics)
         self.summary_version = summary_prompts.version()
-        self._key = api_key.get_secret_value().strip()
+        key, extra = api_key.get_secret_value().strip(), extra_headers or {}
+        self._secrets = key, *filter(_is_secret, extra.values())
         self._system = prompts.system_message(topics)
         self.fixed_tokens = len(self._system) // 4
-        self._effort = prompts.reasoning_effort(model, reasoning_effort)
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._timeout = timeout
-        self._stale_after = stale_after
+        thinking = thinking_of(model)
+        self._effort = thinking.effort(reasoning_effort)
+        self._thoughts = thinking.headroom(max_reasoning_tokens)
         self._now = now
         self._strict = True
-        self._http = httpx.AsyncClient(
-            headers=_headers(self._key, cache_id or f"insights-{self.prompt_version}"),
-            limits=httpx.Limits(max_connections=max_in_flight, max_keepalive_connections=max_in_flight),
-            # Connecting has its own time-out; after the pacer's slot one clock covers the whole call, see _SendGate.
-            timeout=httpx.Timeout(None, connect=timeout, pool=timeout),
-            trust_env=False,
+        self._transport = Transport(
+            f"{base_url.rstrip('/')}/chat/completions",
+            {**extra, **_headers(key, cache_id or f"insights-{self.prompt_version}")},
+            timeout=timeout,
+            max_idle=max_in_flight,
+            secrets=self._secrets,
         )
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._transport.__aexit__(kind, error, trace)
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to 256 texts in one call.
 
-        `before_send` is awaited once the connection is open, immediately before the request is written. The
-        time-out starts when it returns, and its exceptions propagate. Raises CallFailed.
+        `before_send` is awaited first. When it returns the time-out starts, a connection is taken and the request is
+        written; a connection that waited for its turn could be dead by then. Its exceptions propagate. Raises
+        CallFailed.
         """
-        read = partial(parse_reply, count=len(texts), model=self.model)
-        body = partial(self._body, texts)
-        return await self._call(_Request(body, read, before_send, quotable=list(texts) == [CANARY]))
+        is_canary = list(texts) == [CANARY]
+        read = partial(
+            parse_reply, count=len(texts), model=self.model, quotable=is_canary, secrets=self._secrets
+        )
+        return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
 
     async def summarise(
         self,
@@ -123,23 +120,33 @@ class GrokClient:
         )
 
     def worst_case(self, texts: Sequence[str]) -> Usage:
-        """The largest usage a call with these texts can have, without reasoning tokens."""
+        """The largest usage a call with these texts can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)))
+        return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)) + self._thoughts)
 
     def worst_summary(self, material: Material) -> Usage:
-        """The largest usage a call that summarises this can have, without reasoning tokens."""
+        """The largest usage a call that summarises this can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP)
+        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP + self._thoughts)
 
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
-            texts, system=self._system, model=self.model, effort=self._effort, strict=strict
+            texts,
+            system=self._system,
+            model=self.model,
+            effort=self._effort,
+            strict=strict,
+            thoughts=self._thoughts,
         )
 
     def _summary_body(self, material: Material, *, strict: bool, stream: bool = False) -> bytes:
         return summary_prompts.request_body(
-            material, model=self.model, effort=self._effort, strict=strict, stream=stream
+            material,
+            model=self.model,
+            effort=self._effort,
+            strict=strict,
+            stream=stream,
+            thoughts=self._thoughts,
         )
 
     async def _call(self, request: "_Request[Parsed]") -> Parsed:
@@ -153,32 +160,12 @@ class GrokClient:
         return await self._attempt(request, strict=False)
 
     async def _attempt(self, request: "_Request[Parsed]", *, strict: bool) -> Parsed:
-        gate = _SendGate(request.before_send, self._timeout, self._stale_after)
+        await request.before_send()
         body = request.body(strict=strict)
-        try:
-            answer = await self._send(request, body, gate)
-        except _StaleConnection:
-            answer = await self._send(request, body, gate)  # the gate does not pace the same call twice
+        answer = await self._transport.post(Post(body, request.headers, request.on_draft))
         if answer.status != 200:
-            raise classify_error(answer, key=self._key, now=self._now(), quotable=request.quotable)
+            raise classify_error(answer, secrets=self._secrets, now=self._now(), quotable=request.quotable)
         return request.parse(answer)
-
-    async def _send(self, request: "_Request[Parsed]", body: bytes, gate: "_SendGate") -> ServerResponse:
-        try:
-            async with asyncio.timeout(None) as gate.clock:
-                sending = self._http.stream(
-                    "POST", self._url, content=body, headers=request.headers, extensions={"trace": gate}
-                )
-                async with sending as response:
-                    content = await _read_body(response, request.on_draft)
-                    return ServerResponse(response.status_code, response.headers, content)
-        except TimeoutError as error:
-            if not gate.clock.expired():
-                raise  # raised by before_send
-            raise ProviderFault("timeout", f"no complete answer within {self._timeout:g} s") from error
-        except (httpx.RequestError, ssl.SSLError, zlib.error) as error:
-            detail = one_line(f"{type(error).__name__}: {error}", self._key)
-            raise ProviderFault("unreachable", detail) from error
 
 
 def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Summarised:
@@ -187,6 +174,11 @@ def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Su
 
     (summary, raw), envelope = parse_completion(answer, model, read)
     return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
+
+
+def _is_secret(value: str) -> bool:
+    """Whether a header's value is hidden. A short one is no secret, and hiding it would garble every message."""
+    return len(value) >= MIN_SECRET
 
 
 def _headers(key: str, cache_id: str) -> dict[str, str]:
@@ -199,30 +191,6 @@ def _headers(key: str, cache_id: str) -> dict[str, str]:
         "Accept-Encoding": "gzip",
         "x-grok-conv-id": cache_id,
     }
-
-
-async def _read_body(response: httpx.Response, on_draft: DraftListener) -> bytes:
-    chunks = _unpacked(response)
-    if is_stream(response.headers):
-        return await assemble(chunks, on_draft)
-    return b"".join([chunk async for chunk in chunks])
-
-
-async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the unpacked body. Raises ProviderFault if it exceeds MAX_ANSWER.
-
-    httpx would unpack everything it has read before we can count bytes: 64 KB may become 66 MB.
-    """
-    packed = response.headers.get("content-encoding") == "gzip"
-    unpacker = zlib.decompressobj(wbits=31)
-    left = MAX_ANSWER
-    async for chunk in response.aiter_raw():
-        unpacked = unpacker.decompress(chunk, left + 1) if packed else chunk
-        left -= len(unpacked)
-        if left < 0:
-            detail = f"more than {MAX_ANSWER:,} bytes"
-            raise ProviderFault("too_large", detail, status=response.status_code)
-        yield unpacked
 
 
 def _ignore_draft(_: str) -> None:
@@ -241,37 +209,3 @@ class _Request(Generic[Parsed]):
     on_draft: DraftListener = _ignore_draft
     quotable: bool = False
     """Whether it carries no conversation."""
-
-
-class _StaleConnection(Exception):
-    """The call waited so long for its slot that the server may have closed the idle connection."""
-
-
-@dataclass(slots=True)
-class _SendGate:
-    """Runs between opening a connection and writing the request: awaits `before_send`, then starts the time-out.
-
-    httpcore reports each step to a `trace` callable and awaits it. The pacer therefore spaces the requests as they
-    are written: neither connecting nor waiting for a free connection comes after it.
-    """
-
-    before_send: Callable[[], Awaitable[None]]
-    timeout: float
-    stale_after: float
-    clock: asyncio.Timeout = field(init=False)
-    paced: bool = False
-
-    async def __call__(self, event: str, info: Mapping[str, object]) -> None:
-        if event != "http11.send_request_headers.started":
-            return
-        if not self.paced:
-            await self._pace()
-        self.clock.reschedule(asyncio.get_running_loop().time() + self.timeout)
-
-    async def _pace(self) -> None:
-        loop = asyncio.get_running_loop()
-        since = loop.time()
-        await self.before_send()
-        self.paced = True
-        if loop.time() - since > self.stale_after:
-            raise _StaleConnection

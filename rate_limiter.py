@@ -216,7 +216,7 @@ class Pacer:
         self._turn = PrioritySemaphore(1)
 
     async def slot(self, patience: float = math.inf, lane: Lane = BATCHES) -> bool:
-        """Wait for a slot. The caller must write its request at once, because the call counts from now.
+        """Wait for a slot. The caller must send its request at once, because the call counts from now.
 
         Return False, without a slot, if the pacer is paused for more than `patience` seconds. A caller that gives
         up or is cancelled uses up no slot.

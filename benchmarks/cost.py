@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -23,8 +24,9 @@ from domain.analysis import Usage
 from domain.text import prefilter_reason
 from domain.topics import BUILT_IN
 from ingest_data import SAMPLE
-from llm.prices import TICKS_PER_USD, cost_ticks
-from llm.prompts import prompt_version, reasoning_effort, request_body, system_message
+from llm.prices import TARIFFS, TICKS_PER_USD, cost_ticks
+from llm.prompts import prompt_version, request_body, system_message
+from llm.thinking import thinking_of
 from store.queue.analysis import AnalysisJob
 from tests.fake_grok.server import HIDDEN_TOKENS, judged, tokens
 from worker.outcomes import Work, work_of
@@ -37,6 +39,8 @@ USUAL_ROW = 70
 """Tokens of a row as Grok writes it; the fake's reasoning is shorter."""
 CACHED_BLOCK = 128
 """Tokens in whole blocks of which a prefix is cached."""
+PRICE_DAY = (date(2026, 11, 29) - date(1970, 1, 1)).days
+"""The day whose prices are taken, so that the same file costs the same whenever this runs."""
 SYSTEM = system_message(BUILT_IN)
 DEFAULT = Settings.model_construct()
 
@@ -79,7 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__.partition("\n")[0])
     parser.add_argument("--full", action="store_true", help="the same: it takes seconds")
     parser.add_argument("--file", type=Path, default=FILE, help="of tweets, as CSV")
-    parser.add_argument("--model", default=DEFAULT.grok_model)
+    parser.add_argument("--model", default=DEFAULT.grok_model, choices=sorted(TARIFFS))
     given = parser.parse_args()
     path = given.file if given.file.exists() else SAMPLE
     jobs = list(conversations(path))
@@ -140,13 +144,15 @@ def bill(works: Sequence[Work], size: int, model: str, *, prompt_caching: bool =
         usage = usage_of(
             [work.excerpt.text for work in batch], model, cached=prompt_caching and total.calls > 0
         )
-        total = total.plus(usage, len(batch), cost_ticks(model, usage))
+        total = total.plus(usage, len(batch), cost_ticks(model, usage, day=PRICE_DAY))
     return total
 
 
 def usage_of(texts: Sequence[str], model: str, *, cached: bool) -> Usage:
     """Tokens of the call about these texts; `cached` is whether a call before it left the prompt's prefix."""
-    sent = request_body(texts, system=SYSTEM, model=model, effort=reasoning_effort(model), strict=True)
+    sent = request_body(
+        texts, system=SYSTEM, model=model, effort=thinking_of(model).effort(None), strict=True
+    )
     system, user = (message["content"] for message in json.loads(sent)["messages"])
     rows = [{"conversation_id": str(number), **judged(text)} for number, text in enumerate(texts, 1)]
     return Usage(

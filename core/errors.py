@@ -14,6 +14,7 @@ InsightsError
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)
  │   ├─ ProviderFault    the provider's fault: the conversations return to the queue uncharged
+ │   │   ├─ Unsent       there was no connection: the call costs nothing
  │   │   └─ RateLimited  a 429: all calls pause
  │   ├─ Denied           key, credit, permission or model refused: no further calls
  │   ├─ BatchFault       the batch's fault: it is split until one conversation owns the fault

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core.database_url import checked
+from core.extra_headers import parse_headers
 from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     grok_model: str = Field(default="grok-4.3", min_length=1)
     grok_base_url: HttpUrl = HttpUrl("https://api.x.ai/v1")
     grok_reasoning_effort: Literal["none", "low", "medium", "high", "xhigh"] | None = None
+    grok_extra_headers: SecretStr | None = None
     gemini_api_key: SecretStr | None = None
     gemini_model: str = Field(default="gemini-3.5-flash-lite", min_length=1)
     gemini_base_url: HttpUrl = HttpUrl("https://generativelanguage.googleapis.com/v1beta/openai")
@@ -131,6 +133,12 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: object) -> object:
         keys = [key.strip() for key in value.split(",")] if isinstance(value, str) else value
         return tuple(dict.fromkeys(keys)) if isinstance(keys, list) else keys
+
+    @field_validator("grok_extra_headers")
+    @classmethod
+    def _headers_can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_headers(value.get_secret_value() if value else "")
+        return value
 
     @field_validator("grok_mode", mode="before")
     @classmethod

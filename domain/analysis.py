@@ -112,6 +112,13 @@ class ProviderFault(CallFailed):
     """The provider's fault: 5xx, time-out, refused connection, no chat completion, an oversized answer."""
 
 
+class Unsent(ProviderFault):
+    """The request never left: there was no connection to write it to. It costs nothing."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("unreachable", detail)
+
+
 class RateLimited(ProviderFault):
     """A 429. `retry_after` is in seconds from now, None if the server did not say."""
 
@@ -144,7 +151,7 @@ class Analyzer(Protocol):
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.
 
-        `before_send` is awaited immediately before the request is written. Raises CallFailed.
+        `before_send` is awaited before the request is sent, which then happens at once. Raises CallFailed.
         """
         ...
 

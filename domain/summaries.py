@@ -180,7 +180,7 @@ class ChatAnalyzer(Analyzer, Protocol):
     ) -> Summarised:
         """Summarise in one call.
 
-        `before_send` is awaited immediately before the request is written; `on_draft` may be called with the
+        `before_send` is awaited before the request is sent; `on_draft` may be called with the
         answer so far while it is being written. Raises CallFailed.
         """
         ...

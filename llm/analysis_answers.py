@@ -1,10 +1,10 @@
 """The answer of an analysis call: parses its rows, matches them to the texts and validates each one."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from domain.analysis import Invalid, Row, validate_row
+from llm.content import json_in
 from llm.prompts import row_ids
 
 
@@ -14,8 +14,8 @@ def parse_rows(content: str, count: int) -> tuple[list[Row], int]:
     Raises ValueError if the content is not the JSON document that the prompt asks for.
     """
     try:
-        return _matched(_results(json.loads(content)), count)
-    except RecursionError as error:
+        return _matched(_results(json_in(content, "results")), count)
+    except RecursionError as error:  # of a row that is written out again
         raise ValueError("the answer is nested too deeply") from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from core.clock import Clock
-from domain.analysis import Analyzer, CallFailed, Envelope, Usage
+from domain.analysis import Analyzer, CallFailed, Envelope, Unsent, Usage
 from llm import prices
 from store.money import calls, spending
 from store.money.spending import CallKind
@@ -95,7 +95,7 @@ class Budget:
     ) -> None:
         """Log how a call ended and replace its reservation by its cost.
 
-        `sent` says whether the request was written at all. `keep` stores an answer that could not be parsed.
+        `sent` says whether the call got its turn. `keep` stores an answer that could not be parsed.
         """
         usage = usage_of(end)
         calls.finish(
@@ -122,25 +122,33 @@ class Budget:
     def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
         """The call's cost in ticks. If its usage is unknown it may have been billed, so it costs its reservation."""
         usage = usage_of(end)
-        if not sent:
+        if not sent or isinstance(end, Unsent):
             return 0
         if usage != Usage():
-            return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k)
+            return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
         refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
         return 0 if refused else reservation.reserved
 
     def overhead(self) -> int:
         """About what the instructions of one call cost, in ticks; a batch pays for them once."""
-        return prices.price_of(self.analyzer.model).prompt * self.analyzer.fixed_tokens
+        tariff = prices.tariff_of(self.analyzer.model, spending.day_of(self.clock()))
+        return 0 if tariff is None else tariff.usual.prompt * self.analyzer.fixed_tokens
 
     def worst_case_cost(self, texts: Sequence[str]) -> int:
         """The worst-case cost of a call with these texts, in ticks."""
         return self.cost_of_worst(self.analyzer.worst_case(texts))
 
     def cost_of_worst(self, usage: Usage) -> int:
-        """The cost in ticks of a worst-case usage plus all the reasoning tokens that a call may use."""
+        """The cost in ticks of a worst-case usage plus all the reasoning tokens that a call may use.
+
+        A call that leaves around midnight may be made on the next day, at that day's price.
+        """
         with_reasoning = replace(usage, reasoning_tokens=self.reasoning_tokens)
-        return prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k)
+        today = spending.day_of(self.clock())
+        return max(
+            prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k, day=day)
+            for day in (today, today + 1)
+        )
 
 
 def usage_of(end: End) -> Usage:

@@ -12,7 +12,7 @@ from llm.hold import Hold
 CANARY = "The parcel came two days late and the box was torn, but support sorted it out quickly."
 BeforeSend = Callable[[], Awaitable[None]]
 Analyse = Callable[[Sequence[str], BeforeSend], Awaitable[Reply]]
-"""Analyses texts; awaits BeforeSend immediately before the request is written. Raises CallFailed."""
+"""Analyses texts; awaits BeforeSend, then sends the request at once. Raises CallFailed."""
 
 
 class Canary:

@@ -33,6 +33,17 @@ MODEL = re.compile(
 GUIDELINES = re.compile(r"usage guidelines|safety_check", re.IGNORECASE)
 SCHEMA = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
 
+# A field of the request, or its value, that the model does not take: every call has it. xAI's code for any 400, "Client
+# specified an invalid argument", says nothing of the kind.
+PARAMETER = re.compile(
+    r"\bnot support(ed)?\b[^.]{0,60}\b(parameter|field|option|reasoning|temperature)"
+    r"|\b(parameter|field|option|argument)\b[^.]{0,60}\b(not|isn't) (supported|allowed|permitted|recognized)\b"
+    r"|\b(unsupported|unknown|unrecognized|unexpected) (parameter|field|request argument|value)\b"
+    r"|\bunknown name\b|\bextra inputs are not permitted\b|\bunsupported_(parameter|value)\b"
+    r"|\b(reasoning_?effort|max_(completion_)?tokens|temperature)\b[^.]{0,60}\b(not|only|must|invalid|unsupported)\b",
+    re.IGNORECASE,
+)
+
 
 class SchemaRefused(BatchFault):
     """The server does not support `response_format: json_schema`, or rejects our schema."""
@@ -60,6 +71,7 @@ RULES = (
     Rule({400}, MODEL, Denied, "model"),
     Rule({404}, None, Denied, "model"),
     Rule({400, 422}, SCHEMA, SchemaRefused, "rejected"),
+    Rule({400, 422}, PARAMETER, Denied, "parameter"),
     Rule({400, 413, 422}, None, BatchFault, "rejected"),
     Rule({408, 425}, None, ProviderFault, "server_error"),
     Rule(range(500, 1000), None, ProviderFault, "server_error"),

@@ -64,13 +64,13 @@ class Gateway(Protocol):
         ...
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Analyse `texts`; `on_sent` is called when the request is written. Raises CallFailed."""
+        """Analyse `texts`; `on_sent` is called when the request gets its turn. Raises CallFailed."""
         ...
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None
     ) -> Summarised:
-        """Summarise; `on_sent` is called when the request is written, `on_draft` as the answer arrives.
+        """Summarise; `on_sent` is called when the request gets its turn, `on_draft` as the answer arrives.
 
         Raises CallFailed.
         """

@@ -22,13 +22,11 @@ from rate_limiter import Pacer
 
 LONG_PAUSE = 1.0
 """A pause longer than this many seconds is not waited out: the conversations go back to `queued`."""
-UNREACHABLE = "unreachable"
-"""The outcome of a call that found no connection and so was never sent."""
 
 BeforeSend = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
 Send = Callable[[BeforeSend], Awaitable[Result]]
-"""Makes a call; awaits BeforeSend immediately before the request is written."""
+"""Makes a call; awaits BeforeSend, then sends the request at once."""
 
 
 class Blocked(CallFailed):
@@ -254,5 +252,4 @@ class PaidGateway:
             if sent_at is not None:
                 self._metrics.calls_in_flight.dec()
                 self._metrics.call_latency.observe(time.perf_counter() - sent_at)
-            if sent_at is not None or outcome == UNREACHABLE:
                 self._metrics.calls.labels(outcome).inc()

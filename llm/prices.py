@@ -1,11 +1,12 @@
 """Prices: what a call costs, in ticks of 1/10,000,000,000 USD (the unit of `usage.cost_in_usd_ticks`).
 
-Sources: docs.x.ai/developers/pricing and ai.google.dev/gemini-api/docs/pricing as of October 2026.
-Reasoning is billed as output. A prompt of 200,000 tokens or more doubles the price of every token of its call.
+Sources: docs.x.ai/developers/pricing and ai.google.dev/gemini-api/docs/pricing as of November 2026. Reasoning is billed
+as output. A price holds from its first UTC day until the next one's.
 """
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from domain.analysis import Usage
 
 TICKS_PER_USD = 10_000_000_000
 LONG_PROMPT = 200_000
+"""Prompt tokens from which on a model may have another price for every token of the call."""
+_EPOCH = date(1970, 1, 1)
 
 
 class Price(NamedTuple):
@@ -23,41 +26,83 @@ class Price(NamedTuple):
     completion: int
 
 
-def _per_million(prompt: str, cached: str, completion: str) -> Price:
-    """Convert list prices, which are in USD per 1,000,000 tokens."""
-    return Price(*(int(Decimal(usd) * TICKS_PER_USD / 1_000_000) for usd in (prompt, cached, completion)))
+class Tariff(NamedTuple):
+    """A model's prices from a day on, in days since 1970: of most calls, and of those with a long prompt."""
+
+    since: int
+    usual: Price
+    long: Price
+
+    def price(self, prompt_tokens: int) -> Price:
+        """The price of a call with so many prompt tokens."""
+        return self.long if prompt_tokens >= LONG_PROMPT else self.usual
 
 
-PRICES: Mapping[str, Price] = {
-    "grok-4.7": _per_million("2.00", "0.50", "6.00"),
-    "grok-4.6": _per_million("2.00", "0.50", "6.00"),
-    "grok-4.5": _per_million("2.00", "0.30", "6.00"),
-    "grok-4.3": _per_million("1.25", "0.20", "2.50"),
-    "grok-4.20": _per_million("1.25", "0.20", "2.50"),
-    "grok-4.20-0309-reasoning": _per_million("1.25", "0.20", "2.50"),
-    "grok-4.20-non-reasoning": _per_million("1.25", "0.20", "2.50"),
-    "grok-4.20-0309-non-reasoning": _per_million("1.25", "0.20", "2.50"),
-    "grok-build-0.1": _per_million("1.00", "0.20", "2.00"),
-    # If the price of cached prompt tokens is unknown, the full price is used.
-    "gemini-3.5-flash-lite": _per_million("0.30", "0.30", "2.50"),
-    "gemini-3.1-flash-lite": _per_million("0.25", "0.025", "1.50"),
-    "gemini-3.8-flash": _per_million("1.50", "1.50", "7.50"),
-    "gemini-3.5-flash": _per_million("1.50", "1.50", "9.00"),
-    "gemini-3.1-pro-preview": _per_million("2.00", "2.00", "12.00"),
+def _price(*usd_per_million: str) -> Price:
+    """List prices are in USD per 1,000,000 tokens: of the prompt, of its cached part, of the output."""
+    return Price(*(int(Decimal(usd) * TICKS_PER_USD / 1_000_000) for usd in usd_per_million))
+
+
+def _grok(*usd: str) -> tuple[Tariff, ...]:
+    """xAI doubles the price of every token for a long prompt."""
+    usual = _price(*usd)
+    return (Tariff(0, usual, Price(*(2 * ticks for ticks in usual))),)
+
+
+def _gemini(*usd: str, since: date = _EPOCH, long: tuple[str, str, str] | None = None) -> tuple[Tariff, ...]:
+    """Google has one price for any length, except where `long` says otherwise."""
+    return (Tariff((since - _EPOCH).days, _price(*usd), _price(*(long or usd))),)
+
+
+_GROK_4_20 = _grok("1.25", "0.20", "2.50")
+_FLASH_LITE_3_5 = _gemini("0.30", "0.03", "2.50")
+_FLASH_3_8 = _gemini("0.75", "0.075", "3.75") + _gemini("1.50", "0.15", "7.50", since=date(2027, 1, 1))
+
+TARIFFS: Mapping[str, tuple[Tariff, ...]] = {
+    "grok-4.7": _grok("2.00", "0.50", "6.00"),
+    "grok-4.6": _grok("2.00", "0.50", "6.00"),
+    "grok-4.5": _grok("2.00", "0.30", "6.00"),
+    "grok-4.3": _grok("1.25", "0.20", "2.50"),
+    "grok-4.20": _GROK_4_20,
+    "grok-4.20-reasoning": _GROK_4_20,
+    "grok-4.20-0309-reasoning": _GROK_4_20,
+    "grok-4.20-non-reasoning": _GROK_4_20,
+    "grok-4.20-0309-non-reasoning": _GROK_4_20,
+    "grok-build-0.1": _grok("1.00", "0.20", "2.00"),
+    "gemini-3.5-flash-lite": _FLASH_LITE_3_5,
+    "gemini-flash-lite": _FLASH_LITE_3_5,
+    "gemini-3.1-flash-lite": _gemini("0.25", "0.025", "1.50"),
+    "gemini-3.8-flash": _FLASH_3_8,
+    "gemini-3.7-flash": _FLASH_3_8,
+    "gemini-3.6-flash": _FLASH_3_8,
+    "gemini-flash": _FLASH_3_8,
+    "gemini-3.5-flash": _gemini("1.50", "0.15", "9.00"),
+    "gemini-3.1-pro-preview": _gemini("2.00", "0.20", "12.00", long=("4.00", "0.40", "18.00")),
+    "gemini-4-argon": _gemini("2.00", "0.10", "10.00")
+    + _gemini("4.00", "0.20", "20.00", since=date(2026, 12, 1)),
+    "gemini-4-hydrogen": _gemini("1.50", "0.075", "7.50"),
 }
-# The price assumed for an unknown model: a budget may be underused but must not be exceeded.
-DEAREST = Price(*(max(column) for column in zip(*PRICES.values(), strict=True)))
 
 
-def price_of(model: str) -> Price:
-    """The model's price, with or without `-latest`; the highest in the list if the model is not in it."""
-    return PRICES.get(model.removesuffix("-latest"), DEAREST)
+def is_listed(model: str) -> bool:
+    """Whether the table has the model's price."""
+    return _name(model) in TARIFFS
 
 
-def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None) -> int:
-    """The cost of a call with this usage, which may be a worst case, rounded up to a whole tick.
+def tariff_of(model: str, day: int) -> Tariff | None:
+    """The model's tariff on a UTC day (days since 1970); None if the table does not have the model."""
+    return next((each for each in reversed(TARIFFS.get(_name(model), ())) if each.since <= day), None)
 
-    The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the list.
+
+def _name(model: str) -> str:
+    return model.removesuffix("-latest")
+
+
+def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None, *, day: int) -> int:
+    """The cost of a call made on `day` with this usage, which may be a worst case, rounded up to a whole tick.
+
+    The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the table.
+    A call whose price nobody knows costs 0; with a budget the service does not start with such a model.
     """
     if usage.cost_ticks is not None:
         return usage.cost_ticks
@@ -65,7 +110,9 @@ def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None) -> in
     if cost_per_1k is not None:
         per_token = Decimal(str(cost_per_1k)) * TICKS_PER_USD / 1_000
         return math.ceil(per_token * (usage.prompt_tokens + output))
-    price = price_of(model)
+    tariff = tariff_of(model, day)
+    if tariff is None:
+        return 0
+    price = tariff.price(usage.prompt_tokens)
     cached = min(usage.cached_tokens, usage.prompt_tokens)
-    ticks = (usage.prompt_tokens - cached) * price.prompt + cached * price.cached + output * price.completion
-    return ticks * 2 if usage.prompt_tokens >= LONG_PROMPT else ticks
+    return (usage.prompt_tokens - cached) * price.prompt + cached * price.cached + output * price.completion

@@ -10,18 +10,6 @@ from domain.topics import MAX_SLUG
 PROMPT_VERSION = "1"
 """Raise it by hand if answers change for a reason that the digest in `prompt_version` does not cover."""
 
-# docs.x.ai, models: 4.3 reasons at "low" unless set to "none"; the reasoning of 4.5 to 4.7 cannot be turned off.
-EFFORTS: Mapping[str, str] = {"grok-4.3": "none", "grok-4.5": "low", "grok-4.6": "low", "grok-4.7": "low"}
-# These answer 400 to a request that has the field at all, or do not reason by default (Flash-Lite).
-WITHOUT_EFFORT = frozenset(
-    {
-        "grok-4.20-non-reasoning",
-        "grok-4.20-0309-non-reasoning",
-        "gemini-3.5-flash-lite",
-        "gemini-3.1-flash-lite",
-    }
-)
-
 # The longest row (five clusters, 300 characters of English) is about 150 tokens, a typical one 70.
 TOKENS_PER_ROW = 160
 TOKENS_PER_ANSWER = 256
@@ -104,20 +92,13 @@ def row_ids(count: int) -> list[str]:
     return [str(number) for number in range(1, count + 1)]
 
 
-def reasoning_effort(model: str, configured: str | None = None) -> str | None:
-    """The `reasoning_effort` to send: the configured one, else the model's cheapest; None to leave out the field."""
-    if model in WITHOUT_EFFORT:
-        return None
-    return configured or EFFORTS.get(model.removesuffix("-latest"))
+def request_body(
+    texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool, thoughts: int = 0
+) -> bytes:
+    """The JSON body of an analysis call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
-
-def model_reasons(model: str, configured: str | None = None) -> bool:
-    """Whether the model may use reasoning tokens, which no request parameter limits. An unknown model may."""
-    return model not in WITHOUT_EFFORT and reasoning_effort(model, configured) != "none"
-
-
-def request_body(texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool) -> bytes:
-    """The JSON body of an analysis call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested."""
+    `thoughts` are the tokens that the output cap leaves for thinking.
+    """
     items = zip(row_ids(len(texts)), texts, strict=True)
     question = {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
     return body(
@@ -126,7 +107,7 @@ def request_body(texts: Sequence[str], *, system: str, model: str, effort: str |
         model=model,
         effort=effort,
         schema=("conversation_labels", schema(len(texts))) if strict else None,
-        output_cap=output_cap(len(texts)),
+        output_cap=output_cap(len(texts)) + thoughts,
     )
 
 

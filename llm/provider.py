@@ -1,20 +1,22 @@
 """Builds the gateway from the settings: to Grok, with Gemini as fallback if it has a key, or offline."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import structlog
 from pydantic import HttpUrl, SecretStr
 
 from core.clock import Clock
+from core.extra_headers import parse_headers
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
 from domain import topics
 from domain.analysis import Analyzer
 from grok_client import GrokClient
-from llm import prompts
+from llm import prices
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
@@ -23,7 +25,10 @@ from llm.hold import Hold
 from llm.offline.analyzer import OfflineAnalyzer
 from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
+from llm.thinking import thinking_of
 from rate_limiter import Pacer
+
+log = structlog.get_logger()
 
 MAX_BACKOFF = 60.0
 
@@ -38,6 +43,7 @@ class Provider:
     model: str
     reasoning_effort: str | None
     cost_per_1k: float | None
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def providers(settings: Settings) -> list[Provider]:
@@ -45,12 +51,44 @@ def providers(settings: Settings) -> list[Provider]:
     s = settings
     if s.grok_api_key is None or s.offline:
         return []
+    headers = parse_headers(s.grok_extra_headers.get_secret_value() if s.grok_extra_headers else "")
     grok = Provider(
-        "grok", s.grok_base_url, s.grok_api_key, s.grok_model, s.grok_reasoning_effort, s.grok_cost_per_1k
+        "grok",
+        s.grok_base_url,
+        s.grok_api_key,
+        s.grok_model,
+        s.grok_reasoning_effort,
+        s.grok_cost_per_1k,
+        headers,
     )
     if s.gemini_api_key is None:
         return [grok]
     return [grok, Provider("gemini", s.gemini_base_url, s.gemini_api_key, s.gemini_model, None, None)]
+
+
+def check_effort(provider: Provider) -> None:
+    """Raise ValueError if the model is known to refuse the effort that is configured: each call would be a 400."""
+    thinking, effort = thinking_of(provider.model), provider.reasoning_effort
+    if not thinking.takes(effort):
+        *others, last = thinking.efforts or ("no reasoning effort: unset it",)
+        taken = f"{', '.join(others)} or {last}" if others else last
+        raise ValueError(f"GROK_REASONING_EFFORT={effort}: {provider.model} takes {taken}")
+
+
+def check_price(provider: Provider, *, has_budget: bool) -> None:
+    """Raise ValueError if a budget depends on a price that is not known; without a budget log that it is not."""
+    if provider.cost_per_1k is not None or prices.is_listed(provider.model):
+        return
+    if has_budget:
+        way_out = " or GROK_COST_PER_1K" if provider.name == "grok" else ""
+        raise ValueError(
+            f"DAILY_BUDGET_USD with {provider.model}, whose price is not known, needs a listed model{way_out}"
+        )
+    log.warning(
+        "price_unknown",
+        model=provider.model,
+        consequence="calls cost 0 unless the server says what they cost",
+    )
 
 
 @dataclass(frozen=True)
@@ -81,6 +119,7 @@ class GatewayFactory:
         raise AssertionError("there are at most two providers")
 
     async def _paid_gateway(self, provider: Provider) -> PaidGateway:
+        check_effort(provider)
         client = GrokClient(
             name=provider.name,
             base_url=str(provider.base_url),
@@ -88,8 +127,10 @@ class GatewayFactory:
             model=provider.model,
             topics=topics.load(self.settings.topics_file),
             reasoning_effort=provider.reasoning_effort,
+            max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,
             max_in_flight=self.settings.max_in_flight,
+            extra_headers=provider.extra_headers,
         )
         await self.stack.enter_async_context(client)
         gateway = PaidGateway(
@@ -107,17 +148,20 @@ class GatewayFactory:
 
     def _budget(self, provider: Provider, analyzer: Analyzer) -> Budget:
         budget = self.settings.daily_budget_usd
-        reasons = prompts.model_reasons(provider.model, provider.reasoning_effort)
-        if budget is not None and reasons and not self.settings.max_reasoning_tokens:
+        check_price(provider, has_budget=budget is not None)
+        thinking = thinking_of(provider.model)
+        is_unbounded = thinking.is_unbounded(provider.reasoning_effort)
+        if budget is not None and is_unbounded and not self.settings.max_reasoning_tokens:
             raise ValueError(
-                f"DAILY_BUDGET_USD with {provider.model}, which reasons, needs MAX_REASONING_TOKENS"
+                f"DAILY_BUDGET_USD with {provider.model}, which reasons beyond its output cap, "
+                "needs MAX_REASONING_TOKENS"
             )
         return Budget(
             analyzer,
             self.clock,
             limit=None if budget is None else int(budget * TICKS_PER_USD),
             cost_per_1k=provider.cost_per_1k,
-            reasoning_tokens=self.settings.max_reasoning_tokens,
+            reasoning_tokens=0 if thinking.is_capped else self.settings.max_reasoning_tokens,
         )
 
 

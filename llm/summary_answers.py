@@ -1,6 +1,5 @@
 """The answer of a summary call: parses and validates a summary, whole or as a draft."""
 
-import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
@@ -21,16 +20,14 @@ from domain.summaries import (
     Sentiment,
     Summary,
 )
+from llm.content import json_in
 
 AnyItem = TypeVar("AnyItem", bound=Item)
 
 
 def parse_summary(content: str, citable: Container[int]) -> Summary | Invalid:
     """Parse and validate a summary. Raises ValueError if the content is not a JSON object."""
-    try:
-        answer = json.loads(content)
-    except RecursionError as error:
-        raise ValueError("the answer is nested too deeply") from error
+    answer = json_in(content, "summary")
     if not isinstance(answer, dict):
         raise ValueError("the answer must be a JSON object")
     if len(content) > MAX_RAW:
@@ -40,8 +37,10 @@ def parse_summary(content: str, citable: Container[int]) -> Summary | Invalid:
 
 def draft_text(content: str) -> str:
     """The summary's text so far, from an answer that is still being streamed."""
+    # Before the object there may be a fence, or a sentence.
+    start = max(content.find("{"), 0)
     try:
-        answer = from_json(content, allow_partial="trailing-strings")
+        answer = from_json(content[start:], allow_partial="trailing-strings")
     except ValueError:
         return ""
     text = answer.get("summary") if isinstance(answer, dict) else None

@@ -93,11 +93,17 @@ def user_message(material: Material) -> str:
 
 
 def request_body(
-    material: Material, *, model: str, effort: str | None, strict: bool, stream: bool = False
+    material: Material,
+    *,
+    model: str,
+    effort: str | None,
+    strict: bool,
+    stream: bool = False,
+    thoughts: int = 0,
 ) -> bytes:
     """The JSON body of a summary call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
-    `stream` requests a streamed answer.
+    `stream` requests a streamed answer. `thoughts` are the tokens that the output cap leaves for thinking.
     """
     return prompts.body(
         INSTRUCTIONS,
@@ -105,6 +111,6 @@ def request_body(
         model=model,
         effort=effort,
         schema=(SCHEMA_NAME, schema()) if strict else None,
-        output_cap=OUTPUT_CAP,
+        output_cap=OUTPUT_CAP + thoughts,
         stream=stream,
     )

@@ -244,7 +244,9 @@ class Listener:
         number, length = self._draft
         starts = number != self._room.drafts
         text = self._room.draft if starts else self._room.draft[length:]
-        if not text:
+        # What was heard of a draft that was given up is taken back, unless a summary comes in its place.
+        is_withdrawn = starts and length > 0 and self._summary is self._room.summary
+        if not text and not is_withdrawn:
             return None
         self._draft = (self._room.drafts, len(self._room.draft))
         return Draft(text, starts or length == 0)
@@ -253,4 +255,5 @@ class Listener:
         if self._summary is self._room.summary:
             return None
         self._summary = self._room.summary
+        self._draft = (self._room.drafts, len(self._room.draft))
         return self._summary

@@ -81,6 +81,8 @@ class Draft:
     """Seconds between the parts of an answer without end, or of one that is streamed."""
     delay: float = 0
     """Seconds that it takes longer than others."""
+    noise: list[str] = field(default_factory=list)
+    """What of STREAM_FORMS there is about a streamed answer."""
     billed: dict[str, Any] = field(default_factory=dict)
     """The usage that is paid for, whatever the answer says of it."""
 
@@ -101,18 +103,18 @@ class Draft:
     def events(self) -> Iterator[bytes]:
         """The same, as server-sent events: five letters at a time, the usage at the end."""
         message = {"content": self.content} | self.message
-        written = message["content"] or ""
-        pieces = [
-            {"role": "assistant"},
-            *({"content": written[at : at + 5]} for at in range(0, len(written), 5)),
-        ]
-        pieces += [{"refusal": message["refusal"]}] if message.get("refusal") else []
-        chunks: list[Row] = [{"choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+        chunks: list[Row] = [{"role": "assistant"}, *pieces(message["content"])]
+        chunks += [{"refusal": message["refusal"]}] if message.get("refusal") else []
+        chunks = [{"choices": [{"index": 0, "delta": piece}]} for piece in chunks]
         chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]})
-        chunks.append({"choices": [], "usage": self.usage})
+        chunks.append(
+            {"usage": self.usage} if "no_choices" in self.noise else {"choices": [], "usage": self.usage}
+        )
         for chunk in chunks:
+            yield from (STREAM_FORMS[form] for form in self.noise)
             yield b"data: " + json.dumps({"model": self.model, **chunk}).encode() + b"\n\n"
-        yield b"data: [DONE]\n\n"
+        if "no_done" not in self.noise:
+            yield b"data: [DONE]\n\n"
 
     @property
     def is_plain(self) -> bool:
@@ -125,6 +127,26 @@ class Draft:
         self.status = status
         self.billed = {}
         self.body = json.dumps({"code": code, "error": error}).encode()
+
+
+STREAM_FORMS = {
+    "keep_alive": b"data:\n\n",
+    "comment": b": keep-alive\n\n",
+    "unknown_event": b'event: ping\ndata: {"type": "ping"}\n\n',
+    "no_choices": b"",
+    "no_done": b"",
+    "no_blank_line": b"",
+}
+"""What a streamed answer may have before each of its chunks, or lack; the same answer all the same."""
+
+
+def pieces(content: Any) -> Iterator[Row]:
+    """Content as it is streamed, five letters at a time; each piece a list of parts where it is one."""
+    parts = isinstance(content, list)
+    written = "".join(part["text"] for part in content) if parts else content or ""
+    for at in range(0, len(written), 5):
+        text = written[at : at + 5]
+        yield {"content": [{"type": "text", "text": text}] if parts else text}
 
 
 def _status(draft: Draft, fault: Fault) -> None:
@@ -163,10 +185,55 @@ def _cut_off(draft: Draft, fault: Fault) -> None:
 
 
 def _cut_stream(draft: Draft, fault: Fault) -> None:
-    """As an upstream does that goes away in the middle: no finish_reason, no usage. A whole answer stays whole."""
+    """As an upstream does that goes away in the middle: no finish_reason, no usage. A whole answer stays whole.
+
+    With a `text` it ends with that reason and with usage, as a gateway makes it up.
+    """
     if draft.stream:
         _cut_off(draft, fault)
-        draft.finish_reason = draft.usage = None
+        draft.finish_reason = fault.text
+        draft.usage = draft.usage if fault.text else None
+
+
+def _drop_stream(draft: Draft, fault: Fault) -> None:
+    """The connection breaks in the middle of a stream."""
+    if draft.stream:
+        draft.manner = "drop"
+
+
+def _unasked_stream(draft: Draft, fault: Fault) -> None:
+    """The answer is streamed, whatever was asked for."""
+    draft.stream = True
+
+
+def _stream_form(draft: Draft, fault: Fault) -> None:
+    """The same answer in another of STREAM_FORMS, where it is streamed."""
+    draft.noise.append(fault.text or "keep_alive")
+
+
+def _fenced(draft: Draft, fault: Fault) -> None:
+    draft.message["content"] = f"```json\n{draft.content}\n```"
+
+
+def _prose(draft: Draft, fault: Fault) -> None:
+    draft.message["content"] = f"Sure! Here {{it}} is:\n{draft.content}\nAnything else?"
+
+
+def _parts(draft: Draft, fault: Fault) -> None:
+    half = len(draft.content) // 2
+    texts = draft.content[:half], draft.content[half:]
+    draft.message["content"] = [{"type": "text", "text": text} for text in texts]
+
+
+def _thoughts_in_total(draft: Draft, fault: Fault) -> None:
+    """As Gemini does: `fault.size` tokens of thoughts are in the total and nowhere else, and are billed as output."""
+    if draft.usage:
+        ticks = draft.usage["cost_in_usd_ticks"] + fault.size * 25_000
+        draft.billed = draft.usage | {"cost_in_usd_ticks": ticks}
+        draft.usage = {name: draft.usage[name] for name in ("prompt_tokens", "completion_tokens")} | {
+            "prompt_tokens_details": draft.usage["prompt_tokens_details"],
+            "total_tokens": draft.usage["total_tokens"] + fault.size,
+        }
 
 
 def _finish(draft: Draft, fault: Fault) -> None:
@@ -193,7 +260,7 @@ def _huge(draft: Draft, fault: Fault) -> None:
 def _packed(draft: Draft, fault: Fault) -> None:
     packer = zlib.compressobj(wbits=31)
     draft.body = packer.compress(draft.payload) + packer.flush()
-    draft.headers["content-encoding"] = "gzip"
+    draft.headers["content-encoding"] = fault.text or "gzip"
 
 
 def _hang(draft: Draft, fault: Fault) -> None:
@@ -234,6 +301,13 @@ CALL_FAULTS: dict[str, Callable[[Draft, Fault], None]] = {
     "content": _content,
     "cut_off": _cut_off,
     "cut_stream": _cut_stream,
+    "drop_stream": _drop_stream,
+    "unasked_stream": _unasked_stream,
+    "stream_form": _stream_form,
+    "fenced": _fenced,
+    "prose": _prose,
+    "parts": _parts,
+    "thoughts_in_total": _thoughts_in_total,
     "finish": _finish,
     "refusal": _refusal,
     "no_usage": _no_usage,

@@ -15,12 +15,27 @@ EFFORTS: dict[str, frozenset[str]] = {
     "grok-4.7": FOUR,
     "grok-4.6": FOUR,
     "grok-4.5": THREE,
-    "grok-4.3": FOUR | {"none"},
+    "grok-4.3": THREE | {"none"},
+    "grok-4.20": frozenset(),
+    "grok-4.20-reasoning": frozenset(),
     "grok-4.20-0309-reasoning": frozenset(),
     "grok-4.20-0309-non-reasoning": frozenset(),
     "grok-4.20-non-reasoning": frozenset(),
     "gemini-3.5-flash-lite": frozenset(),
+    "gemini-3.6-flash": THREE,
+    "gemini-3.8-flash": THREE,
+    "gemini-4-argon": THREE,
 }
+# Thoughts count against the cap of these; so many tokens by effort, and without one as by `medium`.
+THOUGHTS = {"low": 700, "medium": 3_000, "high": 9_000}
+
+
+def thoughts(request: "ChatRequest") -> int:
+    """The tokens that a Gemini model thinks before it answers; no other model's are told apart here."""
+    if not request.model.startswith("gemini-") or not EFFORTS[request.model]:
+        return 0
+    return THOUGHTS[request.reasoning_effort or "medium"]
+
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -114,7 +129,8 @@ def parsed(kind: type[Document], written: bytes, *, status: int) -> Document:
 def check_effort(request: ChatRequest) -> None:
     effort = request.reasoning_effort
     if effort is not None and effort not in EFFORTS[request.model]:
-        raise Refused(400, INVALID, f"Model {request.model} does not support reasoning_effort {effort}")
+        said = f"Model {request.model} does not support parameter reasoningEffort."
+        raise Refused(400, "invalid-argument", said)
 
 
 def check_ids(answer_format: ResponseFormat, question: Question) -> None:

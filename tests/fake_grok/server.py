@@ -36,6 +36,7 @@ from tests.fake_grok.requests import (
     check_envelope,
     check_ids,
     parsed,
+    thoughts,
 )
 from tests.fake_grok.summaries import Chat
 
@@ -270,9 +271,10 @@ class FakeGrok:
         draft = Draft(rows, None, request.model, strict, request.stream, summary)
         draft.usage = self._usage(request, draft.content)
         draft.headers["x-request-id"] = f"call-{len(self.calls) + 1}"
-        if draft.usage["completion_tokens"] > request.max_completion_tokens:
+        room = max(0, request.max_completion_tokens - thoughts(request))
+        if draft.usage["completion_tokens"] > room:
             draft.finish_reason = "length"
-            draft.message["content"] = draft.content[: 4 * request.max_completion_tokens]
+            draft.message["content"] = draft.content[: 4 * room]
             draft.usage = self._usage(request, draft.message["content"])
         return draft
 
@@ -282,6 +284,9 @@ class FakeGrok:
         cached = tokens(system) // 128 * 128 if system in self._cached else 0
         self._cached.add(system)
         completion = tokens(content)
+        if thoughts(request):
+            total = prompt + completion + thoughts(request)
+            return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
         ticks = (prompt - cached) * PROMPT_TICKS + cached * CACHED_TICKS + completion * COMPLETION_TICKS
         return {
             "prompt_tokens": prompt,
@@ -363,17 +368,28 @@ async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
+async def stream(draft: Draft, events: Sequence[bytes], send: Send) -> None:
+    """Send events at the pace of the answer, without an end."""
+    if "no_blank_line" in draft.noise:
+        events = [*events[:-1], events[-1].rstrip(b"\n")]
+    for event in events:
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+        await asyncio.sleep(draft.pause)
+
+
 async def deliver(draft: Draft, receive: Receive, send: Send) -> None:
     """Send the answer the way it is to be sent; one that hangs or never ends lasts until the client leaves."""
     match draft.manner:
         case "whole" if draft.stream and draft.body is None:
             await start(send, draft.status, {"content-type": "text/event-stream", **draft.headers})
-            for event in draft.events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-                await asyncio.sleep(draft.pause)
+            await stream(draft, [*draft.events], send)
             await send({"type": "http.response.body"})
         case "whole":
             await respond(send, draft.status, draft.payload, draft.headers)
+        case "drop" if draft.stream:
+            await start(send, draft.status, {"content-type": "text/event-stream", **draft.headers})
+            events = [*draft.events]
+            await stream(draft, events[: len(events) // 2], send)
         case "drop":
             half = draft.payload[: len(draft.payload) // 2]
             await start(send, draft.status, {"content-length": str(len(draft.payload))})

@@ -51,7 +51,7 @@ PASSING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("timeout", {"kind": "endless", "pause": 0.2}),
     ("too_large", {"kind": "endless"}),
     ("too_large", {"kind": "huge"}),
-    ("unreachable", {"kind": "drop"}),
+    ("cut_off", {"kind": "drop"}),
 )
 
 
@@ -271,10 +271,7 @@ UNUSABLE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("refused", {"kind": "refusal"}),
     ("refused", {"kind": "finish", "text": "content_filter"}),
     ("truncated", {"kind": "finish", "text": "length"}),
-    *(
-        ("unfinished", {"kind": "finish", "text": why})
-        for why in ("tool_calls", "function_call", "STOP", "", None)
-    ),
+    *(("unfinished", {"kind": "finish", "text": why}) for why in ("tool_calls", "function_call")),
     *(("rejected", {"kind": "status", "status": status}) for status in (400, 413, 422)),
 )
 

@@ -184,8 +184,8 @@ FAULTS = [
     ("plain_text", {}, ProviderFault, "no_completion"),
     ("plain_text", {"text": '{"choices": []}'}, ProviderFault, "no_completion"),
     ("plain_text", {"text": NESTED}, ProviderFault, "no_completion"),
-    ("drop", {}, ProviderFault, "unreachable"),
-    ("status", {"status": 200, "headers": {"content-encoding": "gzip"}}, ProviderFault, "unreachable"),
+    ("drop", {}, ProviderFault, "cut_off"),
+    ("status", {"status": 200, "headers": {"content-encoding": "gzip"}}, ProviderFault, "no_completion"),
     ("huge", {}, ProviderFault, "too_large"),
     ("endless", {}, ProviderFault, "too_large"),
     ("content", {"text": '{"results": [{"conv'}, BatchFault, "malformed"),
@@ -198,7 +198,6 @@ FAULTS = [
     ("finish", {"text": "length"}, BatchFault, "truncated"),
     ("finish", {"text": "content_filter"}, BatchFault, "refused"),
     ("finish", {"text": "tool_calls"}, BatchFault, "unfinished"),
-    ("finish", {"text": None}, BatchFault, "unfinished"),
 ]
 
 

@@ -1,7 +1,9 @@
 """When a call leaves, how long it may take, and what becomes of its connection."""
 
 import asyncio
+import gzip
 import re
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,7 @@ from pydantic import SecretStr
 
 from benchmarks.support.serving import served
 from benchmarks.support.waiting import eventually
-from domain.analysis import CallFailed, ProviderFault
+from domain.analysis import CallFailed, ProviderFault, Unsent
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
 from tests.fake_grok.faults import Draft
@@ -63,26 +65,23 @@ async def failure(client: GrokClient, before_send: Callable[[], Awaitable[None]]
     return caught.value
 
 
-async def test_a_call_is_paced_after_its_connection_and_before_its_headers() -> None:
+async def test_a_call_gets_its_turn_before_it_takes_a_connection() -> None:
     seen: list[str] = []
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append("connection")
-        first = await reader.read(1)
-        seen.append("headers" if first == b"P" else "end")
         await request(reader)
         writer.write(ANSWER)
         await closed(writer)
 
     async def before_send() -> None:
-        await eventually(lambda: seen == ["connection"])
-        await asyncio.sleep(0.1)  # anything written too early would have arrived by now
+        await asyncio.sleep(0.1)  # a connection made too early would have arrived by now
         seen.append("turn")
 
     async with listening(handler) as url, client_for(url) as client:
         reply = await client.analyse([TEXT], before_send)
 
-    assert seen == ["connection", "turn", "headers"]
+    assert seen == ["turn", "connection"]
     assert len(reply.rows) == 1
 
 
@@ -123,16 +122,11 @@ async def test_a_server_that_does_not_listen_is_unreachable_until_it_does() -> N
             server.start()
             fine = await client.analyse([TEXT], at_once)
 
-    assert (type(error), error.outcome) == (ProviderFault, "unreachable")
+    assert (type(error), error.outcome) == (Unsent, "unreachable")
     assert len(fine.rows) == 1
 
 
-async def test_a_connection_that_is_never_made_is_given_up_without_a_turn() -> None:
-    turns: list[str] = []
-
-    async def before_send() -> None:
-        turns.append("turn")
-
+async def test_a_call_whose_connection_is_never_made_has_not_left() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         await closed(writer)
@@ -140,10 +134,9 @@ async def test_a_connection_that_is_never_made_is_given_up_without_a_turn() -> N
     async with listening(silent) as url:
         https = url.replace("http:", "https:")  # whose handshake is never answered
         async with client_for(https, timeout=0.3) as client:
-            error = await failure(client, before_send)
+            error = await failure(client)
 
-    assert (type(error), error.outcome) == (ProviderFault, "unreachable")
-    assert turns == []
+    assert (type(error), error.outcome) == (Unsent, "unreachable")
 
 
 async def test_what_the_pacer_raises_comes_through_and_leaves_no_connection_behind() -> None:
@@ -225,34 +218,6 @@ async def test_a_pooled_connection_that_the_server_closed_loses_no_call() -> Non
     assert len(reply.rows) == 1
 
 
-async def test_a_connection_that_died_while_the_call_waited_its_turn_loses_no_call_and_no_turn() -> None:
-    connections = 0
-    hung_up = asyncio.Event()
-    turns: list[str] = []
-
-    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        if connections == 1:
-            await closed(writer)
-            hung_up.set()
-            return
-        await request(reader)
-        writer.write(ANSWER)
-        await closed(writer)
-
-    async def before_send() -> None:
-        await hung_up.wait()
-        await asyncio.sleep(0.2)
-        turns.append("turn")
-
-    async with listening(handler) as url, client_for(url, stale_after=0.1) as client:
-        reply = await client.analyse([TEXT], before_send)
-
-    assert len(reply.rows) == 1
-    assert (connections, turns) == (2, ["turn"])
-
-
 async def test_a_connection_that_breaks_without_an_answer_is_unreachable() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -281,3 +246,47 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
             reply = await client.analyse([TEXT], at_once)
 
     assert len(reply.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [
+        ("gzip", gzip.compress(COMPLETION)),
+        ("GZIP", gzip.compress(COMPLETION)),
+        (" Gzip ", gzip.compress(COMPLETION)),
+        ("x-gzip", gzip.compress(COMPLETION)),
+        ("Deflate", zlib.compress(COMPLETION)),
+        ("Identity", COMPLETION),
+    ],
+)
+async def test_an_answer_is_unpacked_however_its_coding_is_written(coding: str, packed: bytes) -> None:
+    async with listening(answering(coding, packed)) as url, client_for(url) as client:
+        reply = await client.analyse([TEXT], at_once)
+
+    assert len(reply.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("coding", "words"),
+    [
+        ("br", "the body is packed as br, and gzip was asked for"),
+        ("gzip", "the body is not packed as content-encoding says"),
+    ],
+)
+async def test_an_answer_that_cannot_be_unpacked_is_named(coding: str, words: str) -> None:
+    async with listening(answering(coding, COMPLETION)) as url, client_for(url) as client:
+        error = await failure(client)
+
+    assert (error.outcome, error.detail) == ("no_completion", words)
+
+
+def answering(coding: str, body: bytes) -> Handler:
+    """A server that answers with this body, said to be packed so."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await closed(writer)
+
+    return handler

@@ -267,4 +267,5 @@ def test_a_draft_is_the_beginning_of_the_text(text: str, length: int) -> None:
 
     assert storable(text).startswith(draft_text(content[:length]))
     assert draft_text(content) == storable(text)
-    assert draft_text("[" + content) == draft_text("3") == draft_text('{"summary": 3}') == ""
+    assert draft_text("```json\n" + content) == storable(text)
+    assert draft_text("[") == draft_text("3") == draft_text('{"summary": 3}') == ""

@@ -46,7 +46,7 @@ def kinds(grok: Grok) -> list[str]:
 PASSING: dict[str, dict[str, Any]] = {
     "server_error": {"kind": "status", "status": 503},
     "no_completion": {"kind": "error_under_200"},
-    "unreachable": {"kind": "drop"},
+    "cut_off": {"kind": "drop"},
     "rate_limited": {"kind": "status", "status": 429},
     "timeout": {"kind": "hang"},
 }

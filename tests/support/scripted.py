@@ -27,9 +27,9 @@ class Scripted:
         """What keeps calls from leaving at all."""
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+        await before_send()
         if self.gone is not None:
             raise self.gone
-        await before_send()
         ending: Ending = asyncio.get_running_loop().create_future()
         self.calls.append((list(texts), ending))
         async with asyncio.timeout(20):

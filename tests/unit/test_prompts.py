@@ -18,7 +18,6 @@ from llm.prices import LONG_PROMPT
 from llm.prompts import (
     output_cap,
     prompt_version,
-    reasoning_effort,
     request_body,
     schema,
     system_message,
@@ -184,28 +183,6 @@ def test_a_server_without_schemas_is_asked_for_any_object() -> None:
     assert strict["response_format"]["json_schema"]["schema"] == schema(1)
     assert strict["response_format"]["json_schema"]["strict"] is True
     assert plain == strict | {"response_format": {"type": "json_object"}}
-
-
-@pytest.mark.parametrize(
-    ("model", "configured", "sent"),
-    [
-        ("grok-4.3", None, "none"),
-        ("grok-4.3-latest", None, "none"),
-        ("grok-4.3", "high", "high"),
-        ("grok-4.7", None, "low"),
-        ("grok-4.20-non-reasoning", None, None),
-        ("grok-4.20-0309-non-reasoning", "low", None),
-        ("a model of tomorrow", None, None),
-        ("a model of tomorrow", "low", "low"),
-    ],
-)
-def test_the_effort_is_the_cheapest_a_model_takes_unless_configured(
-    model: str, configured: str | None, sent: str | None
-) -> None:
-    effort = reasoning_effort(model, configured)
-
-    assert effort == sent
-    assert json.loads(body(["text"], effort=effort)).get("reasoning_effort") == sent
 
 
 def test_another_taxonomy_is_another_prompt_version() -> None:

@@ -49,7 +49,7 @@ def cut(whole: bytes, cuts: Sequence[int]) -> list[bytes]:
 @given(
     pieces=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8),
     cuts=st.lists(st.integers(0, 10_000), max_size=30),
-    end=st.sampled_from([b"\n", b"\r\n"]),
+    end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
 )
 async def test_however_it_is_cut_it_is_the_same_answer(
     pieces: list[str], cuts: list[int], end: bytes
@@ -86,24 +86,122 @@ async def test_a_refusal_and_an_end_too_early_are_kept() -> None:
     assert unfinished["choices"][0]["finish_reason"] is None
 
 
-@pytest.mark.parametrize("foreign", [{"code": "overloaded", "error": "Try again"}, [], 3, None, b"{not json"])
-async def test_what_is_no_chunk_is_the_whole_answer(foreign: object) -> None:
+ERRORS = [
+    encoded({"code": "overloaded", "error": "Try again"}),
+    encoded({"error": {"message": "Try again", "code": "500"}, "choices": []}),
+    encoded([{"error": {"message": "Try again"}}]),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+async def test_an_error_is_the_whole_answer(error: bytes) -> None:
     """xAI's server was seen to send an error as a chunk, under status 200."""
+    whole = sent(chunk({"content": "The"}), error, chunk({"content": " end"}))
 
+    assert await assembled(whole) == error
+
+
+async def test_an_event_that_is_named_error_is_the_whole_answer() -> None:
+    whole = sent(chunk({"content": "The"})) + b"event: error\ndata: overloaded\n\n" + sent(chunk({}, "stop"))
+
+    assert await assembled(whole) == b"overloaded"
+
+
+async def assembled(whole: bytes) -> bytes:
     async def arriving() -> AsyncIterator[bytes]:
-        yield sent(chunk({"content": "The"}), foreign, chunk({"content": " end"}))
+        yield whole
 
-    assert await assemble(arriving(), lambda _: None) == encoded(foreign)
+    return await assemble(arriving(), lambda _: None)
+
+
+NOISE = [
+    b"data:\n\n",
+    b"data: \n\n",
+    b"data\n\n",
+    b": keep-alive\n\n",
+    b"\n\n",
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b"id: 3\nretry: 10\n\n",
+    b"data: [DONE]\n\n",
+    b"data: {not json\n\n",
+    b"data: []\n\n",
+    b"data: 3\n\n",
+    b"data: null\n\n",
+    b"data: {}\n\n",
+    b'data: {"choices": null, "usage": null}\n\n',
+    b'data: {"choices": [], "error": null}\n\n',
+    b'data: {"choices": [null]}\n\n',
+    b'data: {"choices": [{"delta": null, "finish_reason": null}]}\n\n',
+    b'data: {"choices": [{"delta": {"content": null, "reasoning_content": "hm"}}]}\n\n',
+    b'data: {"id": "x", "object": "chat.completion.chunk"}\n\n',
+]
+
+
+@given(noise=st.lists(st.sampled_from(NOISE), max_size=12), at=st.lists(st.integers(0, 5), max_size=12))
+async def test_whatever_it_does_not_know_is_passed_over(noise: list[bytes], at: list[int]) -> None:
+    events = [
+        *(b"data: " + encoded(chunk({"content": piece})) + b"\n\n" for piece in ('{"a"', ":1", "}")),
+        b"data: " + encoded(chunk({}, "stop")) + b"\n\n",
+        b"data: " + encoded({"usage": USAGE}) + b"\n\n",
+    ]
+    for each, place in zip(noise, at, strict=False):
+        events.insert(place, each)
+
+    body = json.loads(await assembled(b"".join(events)))
+
+    assert body["choices"][0]["message"]["content"] == '{"a":1}'
+    assert (body["choices"][0]["finish_reason"], body["usage"]) == ("stop", USAGE)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+async def test_the_last_event_needs_no_empty_line(end: bytes) -> None:
+    last = b"data: " + encoded(chunk({"content": "1}"}, "stop", usage=USAGE))
+    body = json.loads(await assembled(sent(chunk({"content": '{"a":'})) + last + end))
+
+    assert body["choices"][0]["message"]["content"] == '{"a":1}'
+    assert body["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_a_usage_is_kept_whatever_follows() -> None:
+    body, _ = await put_together([sent(chunk({"content": "x"}, usage=USAGE), chunk({}, "stop", usage={}))])
+
+    assert body["usage"] == USAGE
+
+
+async def test_an_end_that_was_told_is_not_taken_back() -> None:
+    body, _ = await put_together([sent(chunk({"content": "x"}, "stop"), chunk({}, None))])
+
+    assert body["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("last", [[], [{"message": {"content": "whole"}, "finish_reason": "stop"}]])
+async def test_a_whole_message_is_read_once(last: list[object]) -> None:
+    message = {
+        "choices": [{"message": {"content": [{"type": "text", "text": "whole"}]}, "finish_reason": "stop"}]
+    }
+    body, _ = await put_together([sent(message, {"choices": last})])
+
+    assert body["choices"][0]["message"]["content"] == "whole"
+
+
+async def test_a_stream_without_a_completion_is_none() -> None:
+    assert await assembled(b"data: upstream said nothing\n\n") == b"upstream said nothing"
+    assert await assembled(b"") == b""
 
 
 def test_data_of_several_lines_is_one_event() -> None:
     events = EventParser()
 
-    assert [*events.feed(b"event: x\ndata: a\ndata:b\n\nid: 3\n\ndata: c")] == [b"a\nb"]
-    assert [*events.feed(b"\n\n")] == [b"c"]
+    assert [*events.feed(b"event: x\ndata: a\ndata:b\n\nid: 3\n\ndata: c")] == [(b"x", b"a\nb")]
+    assert [*events.feed(b"\n\n")] == [(b"", b"c")]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert [*EventParser().feed(b"\xef\xbb\xbfdata: a\n\n")] == [(b"", b"a")]
 
 
 def test_a_stream_is_known_by_its_type() -> None:
     assert is_stream({"content-type": "text/event-stream; charset=utf-8"})
+    assert is_stream({"content-type": "Text/Event-Stream"})
     assert not is_stream({"content-type": "application/json"})
     assert not is_stream({})

@@ -10,7 +10,7 @@ from core.errors import SummaryFailed
 from core.priority import PrioritySemaphore
 from core.tasks import Once, uninterrupted
 from database import Database
-from domain.analysis import CallFailed, Invalid
+from domain.analysis import BatchFault, CallFailed, Invalid, ProviderFault
 from domain.summaries import DraftListener, Material, Part, Summarised
 from llm.budget import End, OverBudget, Reservation, usage_of
 from llm.gateway import Gateway
@@ -23,6 +23,8 @@ from worker.outcomes import Policy, is_suspect
 from worker.settlement import persist
 
 Keep = Callable[[Connection], bool]
+WITHDRAWN = ""
+"""The draft of an answer that will not be finished."""
 
 
 class LeaseLost(SummaryFailed):
@@ -78,7 +80,7 @@ class SummaryCalls:
         # Of two providers, the one in use now gets the whole call: reservation, canary and settlement.
         via = self.gateway.current
         try:
-            return await self._asked(via, job, material, on_sent)
+            return await self._heard(via, job, material, on_sent)
         except OverBudget:
             raise
         except CallFailed as fault:
@@ -87,12 +89,36 @@ class SummaryCalls:
                 fault, canary_passed=canary_passed, wait=self.policy.backoff(via.faults)
             ) from fault
 
-    async def _asked(self, via: Gateway, job: SummaryJob, material: Material, on_sent: Once) -> Part:
+    async def _heard(self, via: Gateway, job: SummaryJob, material: Material, on_sent: Once) -> Part:
+        """Ask, streamed if somebody listens. If the stream may be at fault, ask once more for it in one piece.
+
+        A gateway may end a stream that was cut upstream as if it were complete (LiteLLM 1.108.7 does). Until the answer
+        in one piece is known, neither the chat nor the provider is to blame.
+        """
+        on_draft = self._hearing(job, material)
+        if on_draft is None:
+            return await self._asked(via, job, material, on_sent)
+        try:
+            return await self._asked(via, job, material, on_sent, on_draft)
+        except (CallFailed, UnusableAnswer) as failure:
+            on_draft(WITHDRAWN)
+            if not may_be_the_streams(failure):
+                raise
+        return await self._asked(via, job, material, on_sent)
+
+    async def _asked(
+        self,
+        via: Gateway,
+        job: SummaryJob,
+        material: Material,
+        on_sent: Once,
+        on_draft: DraftListener | None = None,
+    ) -> Part:
         async with self.in_flight.taken(summaries.QUEUE.kind.lane):
             reservation = await self._start(via, job, material)
             left = Once(on_sent)
             try:
-                came = await via.summarise(material, left, self._hearing(job, material))
+                came = await via.summarise(material, left, on_draft)
             except CallFailed as fault:
                 await self._end(via, reservation, fault, left=left.done)
                 raise
@@ -102,11 +128,7 @@ class SummaryCalls:
             return await uninterrupted(self._keep(via, job, Came(material, came, reservation)))
 
     def _hearing(self, job: SummaryJob, material: Material) -> DraftListener | None:
-        """Only of the last call: the others' answers are parts.
-
-        After a fault the answer comes in one piece: a gateway may end a stream that was cut upstream as if it
-        were complete, and then only the stream is at fault.
-        """
+        """Only of the last call: the others' answers are parts. After a fault the answer comes in one piece."""
         is_whole = (material.first, material.last) == (1, job.last)
         return self.hearing(job.id) if is_whole and job.error is None else None
 
@@ -161,6 +183,14 @@ class SummaryCalls:
             self.accounting.call_ended(usage_of(end), budget.cost(reservation, end, sent=left))
             via.hold.reservation_settled()
         return kept
+
+
+def may_be_the_streams(failure: CallFailed | UnusableAnswer) -> bool:
+    """Whether an answer that failed as a stream may be whole in one piece: it broke off, or came to nothing."""
+    if isinstance(failure, BatchFault):
+        is_empty = failure.outcome == "refused" and not failure.body
+        return is_empty or failure.outcome in ("malformed", "unfinished")
+    return isinstance(failure, ProviderFault) and failure.outcome == "cut_off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,85 @@
+"""A relay before a server, which closes connections as gateways do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+CHUNK = 65_536
+
+
+class Relay:
+    """Passes on what comes, and closes a connection on which nothing came for `idle` seconds.
+
+    With `hangs_up` the connection carries one request: the next one is not passed on, and ends it. `resets` says
+    whether it ends with a reset, so that writing to it fails.
+    """
+
+    def __init__(self, url: str, *, idle: float = 60, hangs_up: bool = False, resets: bool = False) -> None:
+        self._port = urlsplit(url).port
+        self._idle = idle
+        self._hangs_up = hangs_up
+        self._resets = resets
+        self.url = ""
+        self.connections = 0
+        self.hung_up = 0
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Relay one connection in a task that `closed` waits for."""
+        self._open.add(asyncio.create_task(self._relay(reader, writer)))
+
+    async def closed(self) -> None:
+        """Close every connection."""
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        upstream, downstream = await asyncio.open_connection("127.0.0.1", self._port)
+        back = asyncio.create_task(self._pass_on(upstream, writer))
+        try:
+            await self._forward(reader, downstream)
+        finally:
+            back.cancel()
+            if self._resets:
+                writer.transport.abort()
+            for each in (downstream, writer):
+                each.close()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
+
+    async def _forward(self, reader: asyncio.StreamReader, downstream: asyncio.StreamWriter) -> None:
+        requests = 0
+        while chunk := await self._read(reader):
+            requests += chunk.startswith(b"POST")
+            if self._hangs_up and requests > 1:
+                self.hung_up += 1
+                return
+            downstream.write(chunk)
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await asyncio.wait_for(reader.read(CHUNK), self._idle)
+        except (TimeoutError, ConnectionError):
+            return b""
+
+    async def _pass_on(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await upstream.read(CHUNK):
+            writer.write(chunk)
+
+
+@asynccontextmanager
+async def relayed(
+    url: str, *, idle: float = 60, hangs_up: bool = False, resets: bool = False
+) -> AsyncIterator[Relay]:
+    """A relay before the server at this address, on a port of its own."""
+    relay = Relay(url, idle=idle, hangs_up=hangs_up, resets=resets)
+    server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
+    async with server:
+        relay.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        try:
+            yield relay
+        finally:
+            await relay.closed()
