@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.errors import ApiError
+from api.origins import SocketOrigins
 from core.metrics import Metrics
 from rate_limiter import Decision, InboundLimiter
 from schemas import Code
@@ -46,8 +47,18 @@ class BodySizes:
     in_progress: int = 64 * MEGABYTE
 
 
-def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: BodySizes | None = None) -> None:
-    """Add every middleware of this module. Call `errors.install` first: its middleware goes inside these."""
+def install(
+    app: FastAPI,
+    metrics: Metrics,
+    limiter: InboundLimiter,
+    sizes: BodySizes | None = None,
+    origins: Collection[str] = (),
+) -> None:
+    """Add every middleware. Call `errors.install` first: its middleware goes inside these.
+
+    `origins` are the normalized origins whose pages may open sockets besides the service's own.
+    """
+    app.add_middleware(SocketOrigins, listed=origins)
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
     app.add_middleware(RequestMetrics, durations=metrics.http_request_duration)

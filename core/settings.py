@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -15,9 +15,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from core import origins
 
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
@@ -80,6 +82,8 @@ class Settings(BaseSettings):
     rate_limit: int = Field(default=0, ge=0)
     rate_window: float = Field(default=60, gt=0)
     forwarded_allow_ips: str = ""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Normalized, see `core/origins.py`."""
 
     # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
@@ -124,6 +128,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return str(value).strip().lower()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origins.normalized(part) for each in value.split(",") if (part := each.strip()))
 
     @model_validator(mode="before")
     @classmethod

@@ -40,5 +40,11 @@ def test_a_client_passes_the_limit_once_from_all_its_addresses() -> None:
     limiter = InboundLimiter(0, per_client=1)
     addresses = [f"2001:db8::{number}" for number in range(1, 6)]
 
-    assert [limiter.take(each, write=True).allowed for each in addresses] == [True, False, False, False, False]
+    assert [limiter.take(each, write=True).allowed for each in addresses] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert limiter.take("2001:db8:0:1::1", write=True).allowed

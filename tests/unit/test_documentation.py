@@ -58,7 +58,7 @@ def is_default(field: str, said: str) -> bool:
     value = Settings.model_fields[field].default
     if isinstance(value, int | float):
         return re.fullmatch(r"[0-9.]+", said) is not None and float(said) == value
-    return value in (None, "") or said == str(value)
+    return value in (None, "", ()) or said == str(value)
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
