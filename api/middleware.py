@@ -33,7 +33,7 @@ READS_BY_POST = frozenset({"/api/v1/conversations/status"})
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 SANE_REQUEST_ID = re.compile(rb"[\x20-\x7e]{1,128}")
-STARTS = frozenset({"http.response.start", "websocket.accept"})
+STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class RateLimits:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] == "OPTIONS" or scope["path"] in FREE:
+        if scope["type"] == "lifespan" or _is_free(scope):
             return await self.app(scope, receive, send)
         decision = self._limiter.take((scope["client"] or ("",))[0], write=_is_write(scope))
         if not decision.limit:
@@ -140,7 +140,7 @@ class RateLimits:
         headers = _limit_headers(decision)
 
         async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 _add_headers(message, *headers)
             await send(message)
 
@@ -151,7 +151,14 @@ class RateLimits:
         return await error.response()(scope, receive, send_with_limits)
 
 
+def _is_free(scope: Scope) -> bool:
+    return scope["type"] == "http" and (scope["method"] == "OPTIONS" or scope["path"] in FREE)
+
+
 def _is_write(scope: Scope) -> bool:
+    """Whether a request takes a token of the writes; the hand-shake of a socket does."""
+    if scope["type"] == "websocket":
+        return True
     return scope["method"] not in READING and scope["path"] not in READS_BY_POST
 
 
