@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from api.app import create_app
+from api.http_protocol import HttpProtocol
 from api.socket_protocol import SocketProtocol
 from core import cpus
 from core.errors import CannotStart
@@ -32,6 +33,7 @@ KEEP_ALIVE = 75
 MAX_FRAME = 256 * 1024
 """Bytes of a socket frame: the longest message with every character escaped, and its other fields."""
 PROTOCOLS: Mapping[str, Any] = {
+    "http": HttpProtocol,
     "ws": SocketProtocol,
     "ws_max_size": MAX_FRAME,
     "ws_per_message_deflate": False,
