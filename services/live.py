@@ -5,26 +5,16 @@ slow listener takes no memory, delays nobody, and catches up by itself.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from core.waiters import wait_at_most
+from services.recent_messages import LiveMessage, RecentMessages
 
-RECENT = 256
-"""Messages of a chat that stay in memory; a listener that is further behind reads the database."""
 POLL_SECONDS = {"sqlite": 60.0, "postgresql": 1.0}
 """Seconds between polls for messages that other processes stored; only PostgreSQL has other processes."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveMessage:
-    """A message as listeners receive it: the frame is encoded once for all of them."""
-
-    position: int
-    frame: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +76,7 @@ class Hub:
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
         if room := self._rooms.get(chat):
-            room.keep(added)
+            room.recent.keep(added)
             room.mark_stored()
             self._on_growth(chat)
 
@@ -124,10 +114,10 @@ class _Room:
         self.summary: Mapping[str, Any] | None = None
         self.deleted = False
         self.changed = asyncio.Event()
+        self.recent = RecentMessages()
         self._chat = chat
         self._read = read
         self._on_growth = on_growth
-        self._recent: deque[LiveMessage] = deque(maxlen=RECENT)
         self._reading = asyncio.Lock()
         self._nothing_new: tuple[int, int] | None = None
         """The value of `stored` and the position at which the last read found nothing."""
@@ -144,30 +134,19 @@ class _Room:
 
     async def after(self, position: int) -> Sequence[LiveMessage]:
         """The next messages after the position. Of all listeners that need the newest, one reads for all."""
-        if (recent := self._recent_after(position)) is not None:
+        if (recent := self.recent.after(position)) is not None:
             return recent
-        if self._recent and position < self._recent[0].position - 1:
+        if self.recent.is_behind(position):
             return await self._read(self._chat, position)
         async with self._reading:
             now = self.stored, position
-            if (recent := self._recent_after(position)) is None and self._nothing_new != now:
+            if (recent := self.recent.after(position)) is None and self._nothing_new != now:
                 recent = await self._read(self._chat, position)
-                self.keep(recent)
+                self.recent.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now
             return recent or ()
-
-    def _recent_after(self, position: int) -> Sequence[LiveMessage] | None:
-        if not self._recent or not self._recent[0].position - 1 <= position < self._recent[-1].position:
-            return None
-        return [message for message in self._recent if message.position > position]
-
-    def keep(self, messages: Sequence[LiveMessage]) -> None:
-        """Keep these in memory, and no earlier ones if there is a gap between."""
-        if messages and self._recent and messages[0].position != self._recent[-1].position + 1:
-            self._recent.clear()
-        self._recent.extend(messages)
 
 
 class Listener:

@@ -4,7 +4,6 @@ Frames are JSON texts with a `type`. A client that lost its connection resumes w
 """
 
 import asyncio
-import json
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from api.errors import ApiError, to_api_error
 from api.parsing import parse_body
 from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
+from api.views.live import encoded
 from api.views.summaries import written_view
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
 from services.live import Listener, News
@@ -184,7 +184,7 @@ async def _send(socket: WebSocket, frame: Json | str) -> None:
     """Raises WebSocketDisconnect if either side has closed; after our own close Starlette raises RuntimeError."""
     if socket.application_state is WebSocketState.DISCONNECTED:
         raise WebSocketDisconnect
-    await socket.send_text(frame if isinstance(frame, str) else json.dumps(frame))
+    await socket.send_text(frame if isinstance(frame, str) else encoded(frame))
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

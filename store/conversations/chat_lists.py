@@ -109,12 +109,35 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
 
 
-def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` messages of a chat after a position, in order: rows of `messages` with the chat's `begun_at`."""
+def messages_after(
+    connection: Connection, id_: str, *, position: int, limit: int, characters: int
+) -> Sequence[Row[Any]]:
+    """The next messages of a chat after a position, in order: rows of `messages` with the chat's `begun_at`.
+
+    At most `limit`, and no more than `characters` of text unless the first one alone is longer.
+    """
     c, m = conversations.c, messages.c
     later = (c.id == id_, m.conversation == c.number, m.position > position)
+    sizes: Select[Any] = select(m.position, func.length(m.text).label("size")).join_from(
+        conversations, messages
+    )
+    next_ones = sizes.where(*later).order_by(m.position).limit(limit)
+    last = _last_within(connection.execute(next_ones).all(), characters)
+    if not last:
+        return []
     found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    return connection.execute(found.where(*later).order_by(m.position).limit(limit)).all()
+    return connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
+
+
+def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:
+    """The last position up to which the texts fit; the first in any case, 0 if there is none."""
+    last = 0
+    for row in sizes:
+        characters -= row.size
+        if last and characters < 0:
+            break
+        last = int(row.position)
+    return last
 
 
 def last_position(connection: Connection, id_: str) -> int:

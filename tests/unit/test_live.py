@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
-from services.live import RECENT, Draft, Hub, Listener, LiveMessage
+from services.live import Draft, Hub, Listener
+from services.recent_messages import MOST, LiveMessage
 
 PAGE = 100
 
@@ -79,7 +80,7 @@ async def test_what_is_at_hand_is_not_read() -> None:
 
 @given(
     after=st.lists(st.integers(0, 700), min_size=1, max_size=4),
-    bursts=st.lists(st.tuples(st.integers(1, 2 * RECENT), st.booleans()), min_size=1, max_size=5),
+    bursts=st.lists(st.tuples(st.integers(1, 2 * MOST), st.booleans()), min_size=1, max_size=5),
     patience=st.lists(st.integers(0, 5), min_size=4, max_size=4),
 )
 def test_everybody_hears_every_message_once_and_in_order(
