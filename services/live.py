@@ -5,16 +5,13 @@ slow listener takes no memory, delays nobody, and catches up by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.waiters import wait_at_most
 from services.recent_messages import LiveMessage, RecentMessages
-
-POLL_SECONDS = {"sqlite": 60.0, "postgresql": 1.0}
-"""Seconds between polls for messages that other processes stored; only PostgreSQL has other processes."""
+from store.conversations.progress import ChatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +41,13 @@ Read = Callable[[str, int], Awaitable[Sequence[LiveMessage]]]
 
 
 class Hub:
-    """All chats that have listeners.
+    """All chats that have listeners; `on_growth` is called with each of them that has new messages."""
 
-    `poll` is the number of seconds between polls for messages that other processes stored. `on_growth` is called
-    with every chat that has listeners and new messages.
-    """
-
-    def __init__(self, read: Read, *, poll: float, on_growth: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, read: Read, *, on_growth: Callable[[str], None] = lambda _: None) -> None:
         self._read = read
-        self._poll = poll
         self._on_growth = on_growth
         self._rooms: dict[str, _Room] = {}
+        self._watched: dict[str, _Room] = {}
 
     def has_listeners(self, chat: str) -> bool:
         """Whether the chat has listeners."""
@@ -63,10 +56,10 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, starting after position `after`."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth))
+        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, after))
         room.listeners += 1
         try:
-            yield Listener(room, after, self._poll)
+            yield Listener(room, after)
         finally:
             room.listeners -= 1
             # A deleted chat may have a new room by now.
@@ -77,8 +70,26 @@ class Hub:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
         if room := self._rooms.get(chat):
             room.recent.keep(added)
-            room.mark_stored()
+            room.mark_stored(added[-1].position if added else 0)
             self._on_growth(chat)
+
+    def watched(self) -> Collection[str]:
+        """The chats that have listeners; `compare` takes what is stored of them a moment later."""
+        self._watched = dict(self._rooms)
+        return self._watched
+
+    def compare(self, stored: Mapping[str, ChatState]) -> None:
+        """Tell listeners what other processes stored or deleted, given all `watched` chats that exist."""
+        for chat, room in self._watched.items():
+            if self._rooms.get(chat) is not room:
+                continue
+            state = stored.get(chat)
+            if room.number is not None and (state is None or state.number != room.number):
+                self.deleted(chat)
+            elif state is not None:
+                room.number = state.number
+                if state.last_position > room.announced:
+                    room.mark_stored(state.last_position)
 
     def draft_changed(self, chat: str, text: str) -> None:
         """The summary of the chat is being written; `text` is all of it so far."""
@@ -105,8 +116,12 @@ class Hub:
 class _Room:
     """The state that all listeners of one chat share."""
 
-    def __init__(self, chat: str, read: Read, on_growth: Callable[[str], None]) -> None:
+    def __init__(self, chat: str, read: Read, on_growth: Callable[[str], None], after: int) -> None:
         self.listeners = 0
+        self.number: int | None = None
+        """Of the conversation, once it was found stored."""
+        self.announced = after
+        """The last position of which all listeners were told, or which the first of them knew."""
         self.stored = 0
         """How often messages may have been stored since the room was opened."""
         self.draft = ""
@@ -122,8 +137,9 @@ class _Room:
         self._nothing_new: tuple[int, int] | None = None
         """The value of `stored` and the position at which the last read found nothing."""
 
-    def mark_stored(self) -> None:
-        """Note that there may be new messages."""
+    def mark_stored(self, position: int) -> None:
+        """Note that there are new messages, up to this position as far as it is known."""
+        self.announced = max(self.announced, position)
         self.stored += 1
         self.change()
 
@@ -152,10 +168,9 @@ class _Room:
 class Listener:
     """One client of a chat: the position and the summary up to which it has received the news."""
 
-    def __init__(self, room: _Room, after: int, poll: float) -> None:
+    def __init__(self, room: _Room, after: int) -> None:
         self.position = after
         self._room = room
-        self._poll = poll
         self._caught_up_with = -1
         self._draft = (room.drafts, 0)
         self._summary = room.summary
@@ -167,9 +182,7 @@ class Listener:
             news = News(await self._messages(), self._new_draft(), self._new_summary(), self._room.deleted)
             if news:
                 return news
-            await wait_at_most(changed, self._poll)
-            if not changed.is_set():
-                self._room.mark_stored()
+            await changed.wait()
 
     async def _messages(self) -> Sequence[LiveMessage]:
         stored = self._room.stored
