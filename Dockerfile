@@ -11,7 +11,8 @@ FROM python:${PYTHON_VERSION}-slim
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DB_PATH=/data/insights.db
+    DB_PATH=/data/insights.db \
+    HOST=0.0.0.0
 # A number, so that an orchestrator can see that it is not root.
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin insights \
     && install -d -o 10001 -g 10001 /data

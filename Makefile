@@ -3,18 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
+CLIENTS := .venv-clients
 KILLS ?= 15
 # More than there are CPUs: half of what a test does is wait for a service that works, or rests.
 WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-clients test-pooler check lint types unit pytest slow-tests crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/runtime: requirements.txt
+	@echo "Installing the requirements into $(VENV): once, a minute or two ..."
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -31,8 +33,10 @@ demo: $(VENV)/runtime     ## start the service without a key, ingest the sample,
 	@$(BIN)/python demo.py
 
 # The tests end last: their count is what a reader, or a machine, sees of the run.
-test: lint types fuzz     ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) crash-test pytest
+test: lint types          ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) slow-tests pytest
+
+slow-tests: fuzz crash-test
 
 $(GATEWAY)/installed: tests/gateway/requirements.txt
 	@test -d $(GATEWAY) || $(PYTHON) -m venv $(GATEWAY)
@@ -41,6 +45,17 @@ $(GATEWAY)/installed: tests/gateway/requirements.txt
 
 test-gateway: $(VENV)/dev $(GATEWAY)/installed ## against LiteLLM's proxy, in a venv of its own; five minutes
 	@$(BIN)/python -m pytest tests/gateway/check_litellm.py
+
+$(CLIENTS)/installed: tests/clients/requirements.txt
+	@test -d $(CLIENTS) || $(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-client generates, in a venv of its own
+	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
+
+test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer
+	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
 
 check: lint types         ## lint and types only
 

@@ -1,4 +1,4 @@
-"""`make demo`: a service without a key, the sample, what came out of it. Leaves nothing behind."""
+"""`make demo`: a service without a key, the sample, what came out of it, what to do next. Leaves nothing behind."""
 
 import os
 import socket
@@ -34,6 +34,7 @@ def service(folder: Path) -> Iterator[str]:
     """A running service with an empty database in `folder`; gives its address."""
     port = free_port()
     own = {"GROK_MODE": "offline", "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}", "LOG_LEVEL": "ERROR"}
+    own |= {"BATCH_FLUSH_SECONDS": "0.1"}  # nothing more is coming, so there is nothing to wait for
     environment = {**os.environ, **own, "HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMIT": "0"}
     process = subprocess.Popen([sys.executable, HERE / "main.py"], env=environment)  # noqa: S603  our own
     try:
@@ -96,18 +97,36 @@ def show(console: Console, client: Client) -> None:
     console.print(f"{trends.total_insights} insights. Top topics: {topics}")
 
 
+def ingest(url: str) -> int:
+    """Send the sample and wait for its analysis; the exit code."""
+    sample = ["--file", str(HERE / "sample_tweets.csv")]
+    program = [sys.executable, str(HERE / "ingest_data.py"), *sample, "--api-url", url, "--wait"]
+    return subprocess.run(program, check=False).returncode  # noqa: S603  our own
+
+
+NEXT_STEPS = """
+What next
+  make run                                              serve on http://localhost:8000; /docs there shows every call
+  GROK_API_KEY=... make run                             the same, with Grok instead of the word list
+  .venv/bin/python ingest_data.py --file yours.csv --dry-run    what would be sent of your own file; docs/IMPORT.md
+The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""
+
+
 def main() -> int:
     """Run the demo; 0 where all of it worked."""
-    console = Console()
+    console = Console(highlight=False)
+    console.print(
+        "1/3 Starting the service: no key, so the offline analyzer; an empty database in a temporary folder."
+    )
     with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
-        console.print(f"The service runs at {url}, offline, with an empty database.\n")
-        sample = ["--file", str(HERE / "sample_tweets.csv")]
-        ingest = [sys.executable, str(HERE / "ingest_data.py"), *sample, "--api-url", url, "--wait"]
-        code = subprocess.run(ingest, check=False).returncode  # noqa: S603  our own
-        if code:
+        console.print(f"    It runs at {url}.")
+        console.print("2/3 Sending sample_tweets.csv, 86 made-up tweets, and waiting for their analysis.")
+        if code := ingest(url):
             return code
+        console.print("3/3 Reading what came out: the newest insights, and the trends of the month.")
         with Client(url) as client:
             show(console, client)
+    console.print(NEXT_STEPS, soft_wrap=True)
     return 0
 
 

@@ -19,9 +19,10 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from api.app import create_app as create_app
-from api.server import OneLine, Server, allow_open_files, server_config
+from api.server import OneLine, Server, allow_open_files, listen, server_config
 from core import logs
-from core.settings import Settings, complaint
+from core.errors import CannotStart
+from core.settings import Settings, complaint, unbuilt_settings
 from core.version import NAME, VERSION
 
 MISUSE = 2
@@ -37,12 +38,16 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def settings_or_exit() -> Settings:
-    """The settings. A bad one ends the process with one line that names it, and exit code 2."""
+    """The settings. A bad one, or one that is not built yet, ends the process with one line and exit code 2."""
+    complaints = unbuilt_settings()
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        sys.stderr.write(f"cannot start: {complaint(error)}\n")
-        raise SystemExit(MISUSE) from None
+        complaints.append(complaint(error))
+    if complaints:
+        sys.stderr.write(f"cannot start: {'; '.join(complaints)}\n")
+        raise SystemExit(MISUSE)
+    return settings
 
 
 class Arguments(ArgumentParser):
@@ -65,13 +70,18 @@ def main() -> int:
     settings = settings_or_exit()
     logs.configure(settings.log_level)
     allow_open_files()
+    try:
+        sockets = listen(settings.host, settings.port)
+    except CannotStart as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return MISUSE
     server = Server(server_config(settings))
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for number in (signal.SIGINT, signal.SIGTERM):
         # After its shutdown the server restores the previous handlers and raises the signal again.
         signal.signal(number, _exit)
     try:
-        server.run()
+        server.run(sockets)
     except SystemExit:
         if server.started:
             raise

@@ -243,6 +243,22 @@ partial_index(
     insights.c.confidence,
     where=insights.c.author.is_not(None),
 )
+# By value, for lists that are sorted by one; with the columns that most filters need.
+Index(
+    "ix_insights_score",
+    *(insights.c[name] for name in ("score", "timestamp", "conversation", "sentiment", "confidence")),
+)
+Index(
+    "ix_insights_confidence",
+    *(insights.c[name] for name in ("confidence", "timestamp", "conversation", "sentiment")),
+)
+Index(
+    "ix_insights_maker",
+    *(
+        insights.c[name]
+        for name in ("analyzer", "model", "timestamp", "conversation", "sentiment", "confidence", "score")
+    ),
+)
 Index("ix_insights_analysed_at", insights.c.analysed_at, insights.c.conversation)
 # The newest answer to a text is at the end of its entries, however often the text occurs.
 partial_index(
@@ -271,6 +287,41 @@ insight_topics = Table(
     Column("confidence", SmallInteger, nullable=False),
     Column("score", SmallInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# The keys of senders' metadata that insights can be filtered by, and how far those stored before are filed:
+# through which intake number, NULL when all are.
+metadata_keys = Table(
+    "metadata_keys",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("filed_through", BigInteger),
+)
+
+insight_metadata = Table(
+    "insight_metadata",
+    metadata,
+    Column(
+        "conversation",
+        Number,
+        ForeignKey(conversations.c.number, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("key", String(64), primary_key=True),
+    Column("value", String(255), nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("sentiment", SmallInteger, nullable=False),
+    Column("confidence", SmallInteger, nullable=False),
+    Column("score", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_insight_metadata_value",
+    *(
+        insight_metadata.c[name]
+        for name in ("key", "value", "timestamp", "conversation", "sentiment", "confidence", "score")
+    ),
 )
 
 # Roll-ups. The counted columns are in no index, so that PostgreSQL can update in place.
@@ -342,7 +393,7 @@ spending = Table(
     CheckConstraint("reserved >= 0", name="settled_once"),
 )
 
-# An operator's switches, which survive a restart and apply to every process.
+# An operator's switches and the service's own, which survive a restart and apply to every process.
 switches = Table(
     "switches",
     metadata,

@@ -1,7 +1,8 @@
 """Everything that travels over HTTP: the bodies of requests, of answers and of errors, and socket frames."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -60,6 +63,35 @@ Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "strin
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Author = Annotated[str, Field(max_length=255)]
 Role = Literal["customer", "support_agent"]
+ROLE_OF: Mapping[str, Role] = {
+    "customer": "customer",
+    "user": "customer",
+    "end_user": "customer",
+    "support_agent": "support_agent",
+    "agent": "support_agent",
+    "assistant": "support_agent",
+    "bot": "support_agent",
+    "admin": "support_agent",
+}
+"""What other programs call the two roles, in lower case and with `_` between words."""
+ROLE_NAMES = ["customer", "user", "end-user", "support_agent", "agent", "assistant", "bot", "admin"]
+
+ROLES = "must be customer or support_agent (or user, end-user; agent, assistant, bot, admin)"
+
+
+def _role(value: object) -> Role:
+    role = ROLE_OF.get(re.sub("[- ]", "_", value.strip().lower())) if isinstance(value, str) else None
+    if role is None:
+        raise PydanticCustomError("role", ROLES)
+    return role
+
+
+def role_of(inbound: object) -> Role:
+    """The author's role: whoever writes to the support is a customer."""
+    return "customer" if inbound else "support_agent"
+
+
+SentRole = Annotated[Role, BeforeValidator(_role), WithJsonSchema({"type": "string", "enum": ROLE_NAMES})]
 MessageId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^#]")]
 
 
@@ -72,43 +104,38 @@ class Sent(BaseModel):
 class DialogueMessage(Sent):
     """One message of a dialogue; its fields have synonyms."""
 
-    text: Text = Field(validation_alias=AliasChoices("text", "message_content"))
+    text: Text = Field(validation_alias=AliasChoices("text", "message_content", "content"))
     author: Author | None = Field(None, validation_alias=AliasChoices("author", "author_id", "user_id"))
-    role: Role | None = Field(None, validation_alias=AliasChoices("role", "user_type"))
     inbound: StrictBool | None = None
+    role: SentRole | None = Field(None, validation_alias=AliasChoices("role", "user_type"))
     timestamp: Moment | None = None
     message_id: MessageId | None = None
 
-    @model_validator(mode="after")
-    def _one_role(self) -> Self:
-        if self.inbound is not None and self.role not in (None, self.sender):
-            raise PydanticCustomError("role", "role and inbound disagree")
-        return self
+    @field_validator("role")
+    @classmethod
+    def _agrees_with_inbound(cls, role: Role | None, others: ValidationInfo) -> Role | None:
+        inbound = others.data.get("inbound")
+        if None not in (role, inbound) and role != role_of(inbound):
+            raise PydanticCustomError("role", "disagrees with inbound")
+        return role
 
     @property
     def sender(self) -> Role | None:
         """The author's role: `role` as sent, or what `inbound` implies."""
-        if self.inbound is None:
-            return self.role
-        return "customer" if self.inbound else "support_agent"
+        return self.role if self.inbound is None else role_of(self.inbound)
 
 
-# For the OpenAPI document: exactly one of `text` and `messages`; `author` only beside `text`.
-NOT_SENT = {"type": "null"}
-A_TEXT = {"text": {"type": "string", "pattern": r"\S"}, "messages": NOT_SENT}
-A_DIALOGUE = {"messages": {"type": "array"}, "text": NOT_SENT, "author": NOT_SENT}
-TEXT_OR_MESSAGES: Any = {
-    "oneOf": [
-        {"required": ["text"], "properties": A_TEXT},
-        {"required": ["messages"], "properties": A_DIALOGUE},
-    ]
-}
+SECOND_NAMES = frozenset(
+    str(choice)
+    for field in DialogueMessage.model_fields.values()
+    if isinstance(field.validation_alias, AliasChoices)
+    for choice in field.validation_alias.choices
+)
+"""Every name of the fields of a message that have several."""
 
 
 class Conversation(Sent):
     """The body of `POST /api/v1/conversations`: one text, or the messages of a dialogue."""
-
-    model_config = ConfigDict(json_schema_extra=TEXT_OR_MESSAGES)
 
     text: Text | None = None
     messages: Annotated[list[DialogueMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
@@ -320,7 +347,7 @@ class ChatMessage(Sent):
 
     conversation_id: Annotated[str, Field(pattern=ID_PATTERN)] | None = None
     user_id: Annotated[str, Field(min_length=1, max_length=255)]
-    user_type: Role
+    user_type: SentRole
     message_content: Content
     timestamp: Moment | None = None
     message_id: MessageId | None = None
@@ -414,6 +441,14 @@ class TimeWindow(BaseModel):
     end_time: str
 
 
+class SentimentCounts(BaseModel):
+    """How many insights have each sentiment."""
+
+    positive: int
+    neutral: int
+    negative: int
+
+
 class InsightsMetadata(BaseModel):
     """Counts and window of a list of insights. The window is null where the request named none."""
 
@@ -424,6 +459,8 @@ class InsightsMetadata(BaseModel):
     end_time: str | None
     time_window: TimeWindow | None
     next_cursor: str | None
+    sentiment_counts: SentimentCounts | None = None
+    """Only with a keyword."""
 
 
 class InsightsOut(BaseModel):
@@ -431,14 +468,6 @@ class InsightsOut(BaseModel):
 
     insights: list[ListedInsight]
     metadata: InsightsMetadata
-
-
-class SentimentCounts(BaseModel):
-    """How many insights have each sentiment."""
-
-    positive: int
-    neutral: int
-    negative: int
 
 
 class TrendsPoint(SentimentCounts):
@@ -632,7 +661,8 @@ class EstimateOut(BaseModel):
     queue_size: int
     calls: int
     usd: float
-    seconds: float
+    seconds: float | None
+    resumes_at: str | None
     usd_per_conversation: float
     based_on: str
 
@@ -662,6 +692,7 @@ class Health(BaseModel):
     circuit: Literal["closed", "open", "half_open"] | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    resumes_at: str | None
     started_at: str
     version: str
 

@@ -1,6 +1,6 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
@@ -18,6 +18,7 @@ from llm.gateway import Gateway
 from rate_limiter import InboundLimiter
 from services.capacity import Capacity
 from services.chats import Chats
+from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from worker.summaries.processor import SummaryProcessor
@@ -44,7 +45,10 @@ class Resources:
     summariser: SummaryProcessor
     workers: Sequence[Supervised]
     """The two processors' loops."""
+    conditions: Conditions
     started_at: int
+    topics: Collection[str]
+    """The slugs that analyzers are told: built in, or those of TOPICS_FILE."""
 
 
 class LifespanState(TypedDict):

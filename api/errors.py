@@ -1,5 +1,6 @@
 """Errors as clients see them: the one mapping from exceptions to status, code and body."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -89,7 +90,7 @@ def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Turn every exception that leaves a route into an error answer. Add other middleware after this."""
-    for kind in (HTTPException, RequestValidationError, Exception):
+    for kind in (HTTPException, RequestValidationError, Refusal, Exception):
         app.add_exception_handler(kind, _answer)
     app.add_middleware(LastResort)
 
@@ -150,7 +151,7 @@ def _from_validation(error: RequestValidationError) -> ApiError:
 
 
 class LastResort:
-    """Answers every exception that no handler took, and logs it once.
+    """Answers every exception that no handler took, and logs it once. A request that the shutdown cuts off gets 503.
 
     Starlette would answer it outside all other middleware, so without request id and metrics, and raise it
     again for the server to log. An exception after the response has started still takes that way: only the
@@ -170,6 +171,13 @@ class LastResort:
 
         try:
             await self.app(scope, receive, watched)
+        except asyncio.CancelledError:
+            # Only a shutdown cancels a request. The server would answer in plain text and log an exception.
+            if scope["type"] != "http":
+                raise
+            log.info("request_cut_off", answered=started)
+            if not started:
+                await ApiError(Code.OVERLOADED, "the service is stopping").response()(scope, receive, send)
         except Exception as error:
             if started or scope["type"] != "http":
                 raise

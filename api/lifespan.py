@@ -28,7 +28,7 @@ async def lifespan(
             resources = await build(settings, metrics, limiter, clock, stack)
         except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            log.error("cannot_start", reason=reason, database=settings.url.render_as_string())
+            log.error("cannot_start", reason=reason, database=settings.url.set(query={}).render_as_string())
             raise CannotStart(reason) from error
         _announce(settings, resources)
         yield {"resources": resources}

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from fastapi import FastAPI
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.errors import ApiError
 from api.origins import SocketOrigins
+from api.unpacking import Gunzip
 from core.metrics import Metrics
 from rate_limiter import Decision, InboundLimiter
 from schemas import Code
@@ -25,9 +26,8 @@ from schemas import Code
 MEGABYTE = 1024 * 1024
 UNMATCHED = "unmatched"
 
-FREE = frozenset(
-    {"/health", "/healthz", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
-)
+FREE = frozenset({"/", "/health", "/healthz", "/metrics", "/docs", "/openapi.json"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 READING = frozenset({"GET", "HEAD"})
 READS_BY_POST = frozenset({"/api/v1/conversations/status"})
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,7 +61,7 @@ def install(
     app.add_middleware(SocketOrigins, listed=origins)
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
-    app.add_middleware(RequestMetrics, durations=metrics.http_request_duration)
+    app.add_middleware(RequestMetrics, durations=metrics.http_request_duration, sockets=metrics.open_sockets)
     app.add_middleware(RequestId)
 
 
@@ -91,13 +91,21 @@ class RequestMetrics:
     """Times each request by the template of its route: paths hold ids, and each would be a series of its own."""
 
     def __init__(
-        self, app: ASGIApp, durations: Histogram, clock: Callable[[], float] = time.perf_counter
+        self,
+        app: ASGIApp,
+        durations: Histogram,
+        sockets: Gauge,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.app = app
+        self._sockets = sockets
         self._series = cache(durations.labels)  # looking a series up costs twice as much as observing
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            with self._sockets.track_inprogress():
+                return await self.app(scope, receive, send)
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         status = 500
@@ -112,7 +120,12 @@ class RequestMetrics:
         try:
             return await self.app(scope, receive, watched)
         finally:
-            self._series(_template(scope), status).observe(self._clock() - started_at)
+            self._series(_method(scope), _template(scope), status).observe(self._clock() - started_at)
+
+
+def _method(scope: Scope) -> str:
+    # Anybody may send any word as a method, and each would be a series.
+    return scope["method"] if scope["method"] in METHODS else "other"
 
 
 def _template(scope: Scope) -> str:
@@ -173,6 +186,7 @@ def _limit_headers(decision: Decision) -> tuple[tuple[bytes, bytes], ...]:
 class BodyLimits:
     """Answers 413 to a body that is too large, and 503 when all bodies in progress exceed their limit.
 
+    A gzip body is unpacked here, so that the limits hold for what it unpacks to; another encoding is a 415.
     Only received bytes count, so that a client which announces megabytes and sends nothing takes no room from
     others; an announced length that cannot fit is refused early. FastAPI's `max_body_size` would answer an
     announced length in plain text, bypassing our handlers.
@@ -190,13 +204,14 @@ class BodyLimits:
         announced = _announced(scope)
         try:
             self._check(announced, limit, self._in_progress + announced)
+            unpacked = _unpacked(scope, limit, receive)
         except ApiError as error:
             return await error.response()(scope, receive, send)
         received = 0
 
         async def counted() -> Message:
             nonlocal received
-            message = await receive()
+            message = await unpacked()
             size = len(message.get("body", b""))
             received += size
             self._in_progress += size
@@ -220,11 +235,29 @@ def _announced(scope: Scope) -> int:
     return int(length) if length.isdigit() else 0
 
 
+def _unpacked(scope: Scope, limit: int, receive: Receive) -> Receive:
+    """`receive`, with a gzip body unpacked up to just above the limit. Raises ApiError 415 for other encodings."""
+    encoding = _header(scope, b"content-encoding").strip().lower()
+    if encoding in (b"", b"identity"):
+        return receive
+    if encoding not in (b"gzip", b"x-gzip"):
+        words = "Content-Encoding must be gzip, or be left out"
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, words, headers={"Accept-Encoding": "gzip"})
+    gunzip = Gunzip(limit)
+
+    async def unpacked() -> Message:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        body = gunzip.unpack(message.get("body", b""), last=not message.get("more_body", False))
+        return {**message, "body": body}
+
+    return unpacked
+
+
 def _header(scope: Scope, name: bytes) -> bytes:
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return b""
+    """The value of a header; of one that was sent several times, all values with commas between them."""
+    return b",".join(value for key, value in scope["headers"] if key == name)
 
 
 def _add_headers(message: Message, *headers: tuple[bytes, bytes]) -> None:

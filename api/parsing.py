@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,17 +22,24 @@ MAX_COLONS, FIELDS_PER_OBJECT = 200_000, 6
 """Colons occur in prose, too: one in fifty characters, with ten million characters in a bulk."""
 MAX_PROBLEMS = 10_000
 NUL_ESCAPE = b"\\u0000"
+FIRST_CHARACTER = re.compile(rb"[ \t\r\n]*([^ \t\r\n])")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 async def read_json(request: Request) -> bytes:
-    """The body. Raises ApiError unless Content-Type is JSON."""
+    """The body, without a byte order mark. Raises ApiError unless Content-Type is JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
         raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
-    return await request.body()
+    return (await request.body()).removeprefix(BOM_UTF8)
+
+
+def first_character(body: bytes) -> bytes:
+    """The first character that is not white space: `{` for an object, `[` for an array; empty if there is none."""
+    found = FIRST_CHARACTER.match(body)
+    return found[1] if found else b""
 
 
 def parse_body(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas import SECOND_NAMES
+
 MAX_PROBLEMS = 10
 MAX_DETAILS = 1_000
 MAX_NAME = 64
@@ -28,6 +30,8 @@ def _problem(problem: Mapping[str, Any], noun: str) -> str:
     match problem["type"]:
         case "missing":
             return f"Missing required {noun}: {path or 'body'}"
+        case "extra_forbidden" if _is_second_name(problem["loc"]):
+            return f"Unknown {noun}: {path} (or a second name for one that was sent)"
         case "extra_forbidden":
             return f"Unknown {noun}: {path}"
         case "union_tag_not_found":
@@ -39,6 +43,14 @@ def _problem(problem: Mapping[str, Any], noun: str) -> str:
         case kind:
             words = _words(kind, problem)
             return f"{path}: {words}" if path else words
+
+
+def _is_second_name(loc: Sequence[int | str]) -> bool:
+    match loc:
+        case ("messages", _, str(name)):
+            return name in SECOND_NAMES
+        case _:
+            return tuple(loc) in (("raw",), ("raw_data",))
 
 
 def _words(kind: str, problem: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
+from domain import topics
 from llm.fallback import Fallback
 from llm.gateway import Gateway
 from llm.hold import Hold
@@ -27,6 +28,9 @@ from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
+from services.conditions import Conditions
+from services.erasure import Erasure
+from services.filing import Filing
 from services.indexing import Indexing
 from services.intake import Intake
 from services.live import Hub
@@ -35,6 +39,7 @@ from services.retention import Retention
 from services.watcher import Watched, Watcher
 from store.conversations import progress
 from store.engine import disk
+from store.insights import metadata
 from store.queue import analysis
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
@@ -58,7 +63,7 @@ async def build(
     """Open every resource; closing `stack` closes them."""
     db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
     clock = await _shared_clock(settings, db, given)
-    await _recover(settings, db, clock)
+    await _prepare(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
@@ -68,15 +73,15 @@ async def build(
     accounting = Accounting(metrics, ended=ended, summarised=partial(_summaries_ended, summary_waiters, live))
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
-    quiet = settings.chat_quiet_seconds
-    chats = Chats(db, clock, quiet, processor.wake, capacity.ensure_writable, partial(publish, hub))
+    doors = processor.wake, capacity.ensure_writable
+    workers = _workers(processor, summariser, clock)
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, processor.wake, capacity.ensure_writable),
-        chats=chats,
+        intake=Intake(db, clock, *doors, capacity.count_accepted),
+        chats=_chats(settings, db, clock, hub, capacity, *doors),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -85,11 +90,28 @@ async def build(
         gateway=gateway,
         processor=processor,
         summariser=summariser,
-        workers=_workers(processor, summariser, clock),
+        workers=workers,
+        conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
+        topics=topics.load(settings.topics_file).keys(),
     )
     await _start(resources, live, stack)
     return resources
+
+
+def _chats(
+    settings: Settings,
+    db: Database,
+    clock: Clock,
+    hub: Hub,
+    capacity: Capacity,
+    due: Callable[[], None],
+    ensure_writable: Callable[[], None],
+) -> Chats:
+    quiet = settings.chat_quiet_seconds
+    return Chats(
+        db, clock, quiet, due, ensure_writable, partial(publish, hub), accepted=capacity.count_accepted
+    )
 
 
 async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
@@ -105,6 +127,11 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     clock = DatabaseClock()
     await db.read(clock.now)
     return clock
+
+
+async def _prepare(settings: Settings, db: Database, clock: ProcessClock) -> None:
+    await _recover(settings, db, clock)
+    await db.write(partial(metadata.declare, keys=settings.metadata_keys))
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
@@ -136,7 +163,7 @@ def _summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) 
 
 def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
     ended = list(ids)
-    capacity.count_ended(len(ended))
+    capacity.count_ended(ended)
     waiters.notify(ended)
 
 
@@ -157,9 +184,13 @@ async def _finish(*processors: BatchProcessor | SummaryProcessor) -> None:
 def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     """The background tasks apart from the workers, by name."""
     yield "monitor", resources.capacity.run
+    yield "conditions", resources.conditions.run
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "indexing", Indexing(resources.database).run
+    yield "filing", Filing(resources.database).run
+    if resources.settings.url.get_backend_name() == "sqlite":
+        yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
     yield "watcher", Watcher(resources.database, _watched(resources, live)).run
     if isinstance(resources.gateway, Fallback):
@@ -167,7 +198,12 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     if resources.settings.retention_days is not None:
         yield (
             "retention",
-            Retention(resources.database, resources.settings.retention_days, resources.clock).run,
+            Retention(
+                resources.database,
+                resources.settings.retention_days,
+                resources.clock,
+                deleted=resources.hub.deleted,
+            ).run,
         )
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 import database
 from benchmarks.seed import Row, load, number_on
 from core import clock
-from core.settings import DRIVERS
+from core.database_url import DRIVERS
 from domain.buckets import DAY, MICROSECONDS
 from models import COMPLETED
 from store.search import index as search

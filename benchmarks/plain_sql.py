@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from api.parameters.insights import SENTIMENT_OF
 from benchmarks.questions import Filters, Window
-from core.settings import DRIVERS
+from core.database_url import DRIVERS
 from domain.buckets import DAY, HOUR, MICROSECONDS
 
 Found = TypeVar("Found")

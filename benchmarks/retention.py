@@ -23,7 +23,7 @@ from benchmarks.baselines import PATH
 from benchmarks.processes import drive, fake_grok, service
 from benchmarks.results import Figure, Result, finish
 from benchmarks.seeded import copied, database_url
-from core.settings import DRIVERS
+from core.database_url import DRIVERS
 from services.indexing import Indexing
 
 ROWS, FEW_ROWS = 1_000_000, 100_000

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import database
 from core import clock
-from core.settings import DRIVERS
+from core.database_url import DRIVERS
 from domain.analysis import sentiment_of
 from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, start_of, touching
 from domain.topics import BUILT_IN

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 class Meter:
     """Shows one stretch of work: the share done, units a second, the time left, and a note.
 
-    `total` and `done` are what the share is taken of (bytes, rows); the units are what people count.
+    `total` and `done` are what the share is taken of (bytes, rows); the units are what people count. Until the
+    first of it is done the bar only moves to and fro: one that stands at 0 % looks stuck.
     """
 
     def __init__(
@@ -42,7 +43,8 @@ class Meter:
             disable=not console.is_terminal,
             get_time=clock,
         )
-        self._id = self._bar.add_task(doing, total=total, rate="", note="")
+        self._total = total
+        self._id = self._bar.add_task(doing, total=None, rate="", note="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,12 +53,16 @@ class Meter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None and self._bar.tasks[0].total is None:  # done before anything was shown
+            self._bar.update(self._id, completed=self._total, total=self._total)
         self._bar.stop()
 
     def show(self, done: int, units: int) -> None:
         """What is done by now, in all."""
         rate = units / max(self._bar.tasks[0].elapsed or 0, 0.001)
-        self._bar.update(self._id, completed=done, rate=f"{rate:,.0f} {self._units}/s", note="")
+        total = self._total if done else None
+        shown = f"{rate:,.0f} {self._units}/s" if done else ""
+        self._bar.update(self._id, completed=done, total=total, rate=shown, note="")
         self._print_now_and_then()
 
     def pause(self, reason: str, seconds: float) -> None:

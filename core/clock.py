@@ -1,5 +1,6 @@
 """Time: UTC microseconds inside the process, ISO 8601 outside."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,6 +11,7 @@ END = datetime(2101, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
+LEAP_SECOND = re.compile(r"[T ]\d\d:?\d\d:?(60)(?=[.,Zz+-]|$)", re.IGNORECASE | re.ASCII)
 
 Clock = Callable[[], int]
 """Gives the present time in UTC microseconds."""
@@ -23,11 +25,12 @@ def now() -> int:
 def parse(text: str) -> int:
     """UTC microseconds of an ISO 8601 date or time; no offset means UTC.
 
-    Raises ValueError for anything else and for times outside the years 1970 to 2100.
+    A `z` may be lower case. A leap second is the first of the next day, as everywhere in POSIX time. Raises
+    ValueError for anything else and for times outside the years 1970 to 2100.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        leap = "60" in text and LEAP_SECOND.search(text)
+        moment = _after_leap_second(text, leap) if leap else _moment(text)
     except (ValueError, OverflowError):
         raise ValueError("must be an ISO 8601 time such as 2025-01-20T10:00:00Z") from None
     if not EPOCH <= moment < END:
@@ -35,9 +38,25 @@ def parse(text: str) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _after_leap_second(text: str, leap: re.Match[str]) -> datetime:
+    """The second after 23:59:59 UTC. Raises ValueError for any other: a leap second ends a day."""
+    before = _moment(f"{text[: leap.start(1)]}59{text[leap.end(1) :]}")
+    if (before.hour, before.minute) != (23, 59):
+        raise ValueError
+    return before + timedelta(seconds=1)
+
+
 def iso(microseconds: int) -> str:
-    """ISO 8601 in UTC: `2025-01-20T10:00:00Z`, with a fraction only if it is not zero."""
-    return (NAIVE + timedelta(microseconds=microseconds)).isoformat() + "Z"
+    """ISO 8601 in UTC, always with six digits: `2025-01-20T10:00:00.000000Z`.
+
+    A popular reader of tables takes a column in which some times have a fraction for text.
+    """
+    return (NAIVE + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds") + "Z"
 
 
 def iso_hour(microseconds: int) -> str:
@@ -46,7 +65,7 @@ def iso_hour(microseconds: int) -> str:
     return _date(day) + HOURS[hour]
 
 
-HOURS = tuple(f"T{hour:02}:00:00Z" for hour in range(24))
+HOURS = tuple(f"T{hour:02}:00:00.000000Z" for hour in range(24))
 
 
 @lru_cache(maxsize=1_000)

@@ -9,7 +9,8 @@ InsightsError
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
- │   └─ UnknownSchema    a newer version of the program created the database
+ │   ├─ UnknownSchema    a newer version of the program created the database
+ │   └─ PooledByTransaction  a pooler in transaction mode (`store/engine/neighbours.py`)
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)
  │   ├─ ProviderFault    the provider's fault: the conversations return to the queue uncharged

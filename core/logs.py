@@ -1,8 +1,9 @@
 """Logging: one JSON object per line on standard output, for our events and those of libraries.
 
-Our own events are logged from LOG_LEVEL up. Libraries are logged from WARNING up, the server and the migrations
-from INFO up, whatever LOG_LEVEL says: below that, SQL drivers log parameters and the WebSocket library logs
-frames, both of which contain messages. There is no access log; `http_request_duration_seconds` counts requests.
+Our own events are logged from LOG_LEVEL up, libraries from WARNING up, whatever LOG_LEVEL says: below that, SQL
+drivers log parameters and the WebSocket library logs frames, both of which contain messages, and the server and the
+migrations put 21 lines before the one that matters. There is no access log; `http_request_duration_seconds` counts
+requests.
 """
 
 import logging
@@ -20,7 +21,6 @@ from structlog.typing import Processor
 
 OURS = "insights"
 UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-LOGGED_FROM_INFO = (*UVICORN, "alembic")
 MAX_VALUE = 500
 MAX_FRAMES = 8
 MAX_CAUSES = 5
@@ -63,8 +63,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
 def _set_levels(level: int) -> None:
     logging.getLogger().setLevel(max(level, logging.WARNING))
     logging.getLogger(OURS).setLevel(level)
-    for name in LOGGED_FROM_INFO:
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
+    for name in UVICORN:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def _handler(stream: TextIO) -> logging.Handler:
@@ -121,8 +121,14 @@ def _summary(error: BaseException) -> dict[str, object]:
         f"{'/'.join(PurePath(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_name}"
         for frame, line in walk_tb(error.__traceback__)
     ]
-    summary: dict[str, object] = {"error": _named(first), "where": frames[-MAX_FRAMES:]}
-    return summary | ({"causes": [_named(cause) for cause in causes]} if causes else {})
+    summary: dict[str, object] = {"error": named(first), "where": frames[-MAX_FRAMES:]}
+    return summary | ({"causes": [named(cause) for cause in causes]} if causes else {})
+
+
+def root(error: BaseException) -> BaseException:
+    """The first cause of an error."""
+    *_, first = _chain(error)
+    return first
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,7 +137,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _named(error: BaseException) -> str:
+def named(error: BaseException) -> str:
+    """The class of an error and its code. Its text may contain SQL parameters or client data."""
     kind = type(error)
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,7 +1,19 @@
 """Every metric of the service. Dashboards and alerts depend on the names."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from core.version import VERSION
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -15,6 +27,20 @@ COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 SENTIMENTS = ("positive", "neutral", "negative")
 SUMMARY_OUTCOMES = ("written", "failed")
 VERIFIED = ("true", "false")
+OUTCOMES = (
+    *("ok", "rate_limited", "server_error", "timeout", "unreachable", "no_completion", "too_large"),
+    *("credentials", "credits", "model", "malformed", "truncated", "refused", "unfinished", "rejected"),
+    "given_back",
+)
+FAILURES = ("invalid_row", *OUTCOMES[2:7], *OUTCOMES[10:15])
+"""Why a conversation is given up: its row, or what every call ended with that it was in."""
+PREFILTER_REASONS = ("too_short", "only_links_and_mentions", "thanks")
+CONDITIONS = (
+    *("database_unavailable", "writes_refused", "storage_full", "worker_restarting", "analysis_paused"),
+    *("results_waiting", "budget_spent", "rate_limited", "circuit_open", "key_refused", "credits_used_up"),
+    "model_refused",
+)
+"""What `service_condition` is 1 for, and the names of the log lines about it."""
 TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
 
@@ -58,6 +84,7 @@ class Metrics:
 
         self._add_summaries(own)
         self._add_edges(own)
+        self._add_operation(own)
         self._start_at_zero()
 
     def _add_summaries(self, own: CollectorRegistry) -> None:
@@ -79,8 +106,8 @@ class Metrics:
         """Metrics of HTTP and the database."""
         self.http_request_duration = Histogram(
             "http_request_duration_seconds",
-            "Requests by route template and status, until the last byte of the answer",
-            ["route", "status"],
+            "Requests by method, route template and status, until the last byte of the answer",
+            ["method", "route", "status"],
             buckets=REQUEST_SECONDS,
             registry=own,
         )
@@ -98,12 +125,51 @@ class Metrics:
             registry=own,
         )
 
+    def _add_operation(self, own: CollectorRegistry) -> None:
+        """Metrics for whoever runs the service: room, money, what is wrong, the process itself."""
+
+        def gauge(name: str, meaning: str) -> Gauge:
+            return Gauge(name, meaning, registry=own)
+
+        self.storage_used = gauge("storage_used_bytes", "Used pages of the database and its WAL")
+        self.storage_limit = gauge("storage_limit_bytes", "MAX_STORAGE_GB, at which intake stops")
+        self.budget_spent = gauge("budget_spent_usd", "Dollars spent on the present UTC day")
+        self.budget_reserved = gauge(
+            "budget_reserved_usd", "Dollars reserved for calls that have not settled"
+        )
+        self.budget_limit = gauge("budget_limit_usd", "DAILY_BUDGET_USD; +Inf if there is no limit")
+        self.paused = gauge("analysis_paused", "1 while an operator pauses analysis")
+        self.database_up = gauge("database_up", "1 if the database answered when it was last asked")
+        self.open_sockets = gauge("open_sockets", "WebSocket connections that are open")
+        self.conditions = Gauge(
+            "service_condition",
+            "1 while it lasts; /health gives the reason, and the log says when it began",
+            ["condition"],
+            registry=own,
+        )
+        self.info = Info("insights_platform", "The version of the service", registry=own)
+        self.info.info({"version": VERSION})
+        ProcessCollector(registry=own)
+
+    def show_conditions(self, present: Iterable[str]) -> None:
+        """Show which of CONDITIONS last at present."""
+        names = set(present)
+        for name in CONDITIONS:
+            self.conditions.labels(name).set(name in names)
+
     def _start_at_zero(self) -> None:
         # A series that begins at 1 hides its first event from rate().
         for sentiment in SENTIMENTS:
             self.insights.labels(sentiment)
         for kind in TOKEN_KINDS:
             self.tokens.labels(kind)
+        for outcome in OUTCOMES:
+            self.calls.labels(outcome)
+        for reason in FAILURES:
+            self.conversations_failed.labels(reason)
+        for reason in PREFILTER_REASONS:
+            self.prefilter_skips.labels(reason)
+        self.show_conditions(())
         for outcome in SUMMARY_OUTCOMES:
             self.summaries.labels(outcome)
         for verified in VERIFIED:

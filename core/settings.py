@@ -1,11 +1,14 @@
 """Every environment variable of the service: typed, validated, read once at startup."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
+from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     Field,
@@ -17,9 +20,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from core import origins
+from core.database_url import checked
+from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
@@ -27,13 +31,20 @@ SYNONYMS = {
     "max_batch": ("MAX_BATCH", "BATCH_SIZE"),
     "database_url": ("DATABASE_URL", "DB_PATH"),
 }
-DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
+# A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
+OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
+ENV_FILE = ".env"
+IN_WORDS: dict[object, str] = {
+    HttpUrl: "an address that begins with http:// or https://",
+    Path: "the path of a file",
+    "root_path": "a path such as /insights",
 }
+HINTS = {
+    "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"
+}
+"""What else a complaint about a variable says."""
+METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
+"""A key of senders' metadata that insights can be filtered by."""
 
 
 class GrokMode(StrEnum):
@@ -48,7 +59,7 @@ class Settings(BaseSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -73,8 +84,10 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
 
-    host: str = "0.0.0.0"  # noqa: S104  a container must be reachable from outside; HOST narrows it
+    # Open to whoever reaches it, so only this machine does; the image listens everywhere.
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     inbound_rps: float = Field(default=100, ge=0)
@@ -107,17 +120,38 @@ class Settings(BaseSettings):
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    metadata_keys: Annotated[tuple[Annotated[str, Field(pattern=METADATA_KEY)], ...], NoDecode] = Field(
+        default=(), max_length=5
+    )
 
     @field_validator("grok_api_key", "gemini_api_key", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         return None if isinstance(value, str) and not value.strip() else value
 
+    @field_validator("metadata_keys", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        keys = [key.strip() for key in value.split(",")] if isinstance(value, str) else value
+        return tuple(dict.fromkeys(keys)) if isinstance(keys, list) else keys
+
     @field_validator("grok_mode", mode="before")
     @classmethod
     def _mock_is_offline(cls, value: object) -> object:
         text = str(value).strip().lower()
         return "offline" if text == "mock" else text
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _without_last_slash(cls, value: object) -> object:
+        return str(value).strip().rstrip("/")
+
+    @field_validator("root_path")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value and any(f"{path}/".startswith(f"{value}/") for path in OWN_PATHS):
+            raise ValueError("must not be the beginning of a path of the service's own, such as /api")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -147,15 +181,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _async_driver(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except ArgumentError:
-            raise ValueError("must be a database URL") from None
-        if url.drivername not in DRIVERS:
-            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
-        if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
-            raise ValueError("must name a file: an SQLite database in memory would lose conversations")
-        return url.set(drivername=DRIVERS[url.drivername]).render_as_string(hide_password=False)
+        return checked(value)
 
     @model_validator(mode="after")
     def _batch_sizes_are_ordered(self) -> Self:
@@ -173,6 +199,12 @@ class Settings(BaseSettings):
     def _real_needs_a_key(self) -> Self:
         if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _gemini_stands_in_for_grok(self) -> Self:
+        if self.gemini_api_key and not self.grok_api_key and self.grok_mode is not GrokMode.OFFLINE:
+            raise ValueError("GEMINI_API_KEY has no effect without GROK_API_KEY: Gemini stands in for Grok")
         return self
 
     @property
@@ -194,17 +226,68 @@ def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, 
         yield from ((name, given[0]) for name in given[1:])
 
 
+def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
+    """A complaint for each variable, of the environment or of `.env`, that asks for what is not built yet."""
+    present = os.environ if environ is None else environ
+    return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
+
+
 def complaint(error: ValidationError) -> str:
-    """One line that names each bad variable and its problem, without its value."""
-    return "; ".join(_named(e["loc"], e["msg"]) for e in error.errors(include_input=False, include_url=False))
+    """One line that names each bad variable and what it must be, without its value."""
+    return "; ".join(_named(each) for each in error.errors(include_input=False, include_url=False))
 
 
-def _named(loc: tuple[int | str, ...], message: str) -> str:
-    reason = message.removeprefix("Value error, ")
-    return f"{_as_set(str(loc[0]))}: {reason}" if loc else reason
+def _named(error: Any) -> str:
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return reason
+    field = str(error["loc"][0])
+    if error["type"] != "value_error":
+        reason = f"must be {_requirement(_field_of(field))}"
+    return f"{_as_set(field)}: {reason}{HINTS.get(_as_set(field), '')}"
+
+
+def _field_of(name: str) -> str:
+    """The field that a variable sets, or the field itself."""
+    return next((field for field, names in SYNONYMS.items() if name.upper() in names), name.lower())
+
+
+def _requirement(field: str) -> str:
+    """What a value must be, in words."""
+    info = Settings.model_fields[field]
+    kind = _kind(info.annotation)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return f"one of {', '.join(kind)}"
+    if kind in (int, float):
+        number = "a whole number" if kind is int else "a number"
+        return " ".join([number, *_bounds(info.metadata)])
+    return IN_WORDS.get(field) or IN_WORDS.get(kind, "a text that is not empty")
+
+
+def _kind(annotation: Any) -> Any:
+    """The type itself, without `| None`."""
+    if get_origin(annotation) in (UnionType, Union):
+        return next(kind for kind in get_args(annotation) if kind is not type(None))
+    return annotation
+
+
+def _bounds(metadata: list[Any]) -> Iterator[str]:
+    """The bounds of a number, such as "from 0", "to 65535"."""
+    low = next((bound for bound in metadata if isinstance(bound, Ge | Gt)), None)
+    high = next((bound for bound in metadata if isinstance(bound, Le | Lt)), None)
+    match low:
+        case Ge(ge=least):
+            yield f"from {least}" if high else f"of at least {least}"
+        case Gt(gt=least):
+            yield f"above {least}"
+    match high:
+        case Le(le=most):
+            yield f"{'to' if isinstance(low, Ge) else 'and up to'} {most}"
 
 
 def _as_set(field: str) -> str:
     """The name under which the variable was set."""
-    names = SYNONYMS.get(field.lower(), (field.upper(),))
+    names = SYNONYMS.get(_field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])

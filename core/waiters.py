@@ -11,6 +11,8 @@ class Waiters:
 
     def __init__(self) -> None:
         self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self.released = False
+        """Whether the process is stopping, so that nobody should wait any longer."""
 
     def ids(self) -> Collection[str]:
         """The conversations that somebody waits for."""
@@ -21,6 +23,11 @@ class Waiters:
         for id_ in ids:
             for event in self._listening.get(id_, ()):
                 event.set()
+
+    def release(self) -> None:
+        """Wake all waiters, and let none wait from now on: the process is stopping."""
+        self.released = True
+        self.notify([*self._listening])
 
     @asynccontextmanager
     async def listening(self, id_: str) -> AsyncIterator[Callable[[float], Coroutine[None, None, None]]]:

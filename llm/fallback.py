@@ -10,6 +10,7 @@ from llm.circuit_breaker import CircuitState
 from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
 from llm.paid_gateway import PaidGateway
+from llm.stops import Stop
 
 
 class Fallback:
@@ -53,6 +54,11 @@ class Fallback:
     def blocked(self) -> str | None:
         """Why no call may start now, or None."""
         return self._active.blocked
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """Why either provider gets no calls."""
+        return [*self.first.stops, *self.second.stops]
 
     @property
     def budget(self) -> Budget | None:

@@ -9,6 +9,7 @@ from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
 from llm.hold import Hold
+from llm.stops import Stop
 
 POLL_SECONDS = 0.25
 """How often a waiting gateway checks whether its hold was released."""
@@ -41,6 +42,11 @@ class Gateway(Protocol):
     @property
     def blocked(self) -> str | None:
         """Why no call may start now, or None."""
+        ...
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """Why each provider that gets no calls now gets none; apart from the hold, which concerns all."""
         ...
 
     @property
@@ -79,6 +85,7 @@ class OfflineGateway:
     """The gateway to the offline analyzer: no pacer, no budget, no circuit; only the hold blocks it."""
 
     budget = None
+    stops = ()
     circuit = None
     faults = 0
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.clock import Clock, iso
+from core.clock import SECOND, Clock, iso
+from llm.stops import Stop
 
 
 class Hold:
@@ -17,6 +18,8 @@ class Hold:
         """Reservations settled so far."""
         self.paused = False
         """Whether an operator paused analysis."""
+        self.switched = 0
+        """How often this process was told to pause or to resume."""
         self.refusal: str | None = None
         """Why the database takes no writes; None if it does."""
 
@@ -32,9 +35,38 @@ class Hold:
             return "results are waiting to be stored"
         if self.blocks_reserved is not None:
             return self.blocks_reserved
-        if self._clock() < self._spent_until:
-            return f"the daily budget is spent; analysis resumes at {iso(self._spent_until)}"
-        return None
+        return self._spent
+
+    @property
+    def _spent(self) -> str | None:
+        if not self.spent_seconds:
+            return None
+        return f"the daily budget is spent; analysis resumes at {iso(self._spent_until)}"
+
+    @property
+    def resumes_at(self) -> int | None:
+        """When a spent budget is followed by the next, UTC microseconds; None if it is not spent, or paused anyway."""
+        return None if self.paused or not self.spent_seconds else self._spent_until
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds until the next budget; 0 while the present one covers calls."""
+        return max(0, self._spent_until - self._clock()) / SECOND
+
+    @property
+    def stops(self) -> list[Stop]:
+        """Everything that analysis is on hold for. What the database refuses is not among it."""
+        found = {
+            "analysis_paused": "paused by an operator" if self.paused else None,
+            "results_waiting": "results are waiting to be stored" if self._unstored else None,
+            "budget_spent": self._spent,
+        }
+        return [Stop(name, reason) for name, reason in found.items() if reason is not None]
+
+    def switch(self, *, paused: bool) -> None:
+        """Pause analysis, or resume it."""
+        self.paused = paused
+        self.switched += 1
 
     @contextmanager
     def until_stored(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from llm.canary import Canary
 from llm.circuit_breaker import CircuitBreaker, CircuitState
 from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
+from llm.stops import RATE_LIMITED, Stop, circuit_stop
 from rate_limiter import Pacer
 
 LONG_PAUSE = 1.0
@@ -91,6 +92,15 @@ class PaidGateway:
         if not self.breaker.may_call():
             return self.breaker.reason or "circuit open"
         return self._pause_reason if self.pacer.paused_for() > LONG_PAUSE else None
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """Why this provider gets no calls: its circuit, or a pause that it asked for."""
+        if not self.breaker.may_call():
+            return [circuit_stop(self.breaker.reason, self.analyzer.name)]
+        if self.pacer.paused_for() > LONG_PAUSE:
+            return [Stop(RATE_LIMITED, self._pause_reason, self.analyzer.name)]
+        return []
 
     async def until_free(self) -> None:
         """Wait until hold, pause and cooldown have ended, and send the probe that follows a cooldown."""

@@ -4,27 +4,29 @@ Counting a million queued rows takes 23 ms, so requests use these figures and ne
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import logs
 from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
 from database import Database
 from llm.hold import Hold
+from llm.prices import TICKS_PER_USD
 from store.conversations import storage
 from store.engine.disk import Disk
 from store.engine.faults import Fault, database_fault
+from store.money import spending
 from store.queue import summaries, switches
 from store.queue.depth import depth
 
-log = structlog.get_logger()
 EVERY_SECONDS = 1.0
 RATE_OVER = 30
 """Samples over which the present rate is measured: half a minute."""
@@ -44,6 +46,8 @@ class _Sample:
     paused: bool
     used: int
     reusable: int
+    spent: int
+    reserved: int
 
 
 @dataclass
@@ -59,22 +63,56 @@ class Capacity:
     clock: Clock
     max_bytes: float
     disk: Disk = field(default_factory=Disk)
-    depth: int = 0
+    counted: int = 0
+    """Conversations that had not ended when they were last counted."""
     summaries: int = 0
     """Summaries that are being written or queued."""
     used_bytes: int = 0
     reusable_bytes: int = 0
-    database_ok: bool = True
+    database_fault: str | None = None
+    """Why the database does not answer, in words; None if it does."""
+    spent_today: int = 0
+    reserved_today: int = 0
+    """Ticks of the present UTC day's budget."""
     _refused: Fault | None = None
     """Why the last trial write failed."""
     ended: int = 0
     """Conversations that this process has finished."""
     _oldest: int | None = None
     _history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
+    _accepted: Counter[str] = field(default_factory=Counter)
+    """Conversations that the last count may have missed: accepted since it began, and not ended."""
+    _accepted_since: int = 0
+    """When the first of them was accepted, UTC microseconds."""
 
-    def count_ended(self, number: int) -> None:
+    @property
+    def database_ok(self) -> bool:
+        """Whether the database answered when it was last asked."""
+        return self.database_fault is None
+
+    @property
+    def depth(self) -> int:
+        """Conversations that have not ended: never fewer than this process has accepted and not ended.
+
+        A client waits for 0 from the moment of its 202, and the count is up to a second old.
+        """
+        return self.counted + self._accepted.total()
+
+    def count_accepted(self, ids: Iterable[str]) -> None:
+        """Count conversations that are committed and due, before their 202 is sent."""
+        if not self._accepted:
+            self._accepted_since = self.clock()
+        self._accepted.update(iter(ids))
+
+    def count_ended(self, ids: Iterable[str]) -> None:
         """Count conversations that this process has finished."""
-        self.ended += number
+        for id_ in ids:
+            self.ended += 1
+            # One that was counted stays in the depth until the next count: it may be somebody else's.
+            if self._accepted[id_] > 1:
+                self._accepted[id_] -= 1
+            else:
+                del self._accepted[id_]
 
     @property
     def refusal(self) -> Fault | None:
@@ -99,13 +137,24 @@ class Capacity:
     @property
     def oldest_seconds(self) -> float:
         """Age of the oldest conversation that has not ended; 0 if all have."""
-        return 0.0 if self._oldest is None else max(0, self.clock() - self._oldest) / SECOND
+        since = self._accepted_since if self._oldest is None and self._accepted else self._oldest
+        return 0.0 if since is None else max(0, self.clock() - since) / SECOND
 
     @property
     def drain_seconds(self) -> float | None:
-        """How long the queue lasts at the rate of the last half minute; None if no conversation ended in it."""
+        """How long the queue lasts at the rate of the last half minute; None if no conversation ended in it.
+
+        With a spent budget it lasts at least until the next one; while an operator pauses it, nobody knows.
+        """
         if not self.depth:
             return 0.0
+        if self.hold.blocks_reserved is not None:
+            return None
+        lasts, waits = self._lasts, self.hold.spent_seconds
+        return waits + (lasts or 0.0) if waits else lasts
+
+    @property
+    def _lasts(self) -> float | None:
         if len(self._history) < 2:
             return None
         (since, before), (until, after) = self._history[0], self._history[-1]
@@ -118,26 +167,43 @@ class Capacity:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def count(self) -> None:
-        """Measure now. A database that does not answer sets `database_ok`; it raises nothing."""
+        """Measure now. A database that does not answer sets `database_fault`; it raises nothing."""
+        before, switched = self._accepted.copy(), self.hold.switched
         try:
             sample = await self.database.read(partial(_sample, self.clock()))
-            self.depth, self._oldest, self.hold.paused = sample.depth, sample.oldest, sample.paused
-            self.summaries = sample.summaries
-            self.used_bytes = sample.used + self.disk.wal_bytes
-            self.reusable_bytes = sample.reusable
-            self.database_ok = True
         except (SQLAlchemyError, OSError) as error:
-            if self.database_ok:
-                log.error("database_unavailable", exc_info=error)
-            self.database_ok = False
+            self.database_fault = f"the database does not answer: {logs.named(logs.root(error))}"
+        else:
+            # What was accepted before the read began is in it; what ended meanwhile is in neither.
+            self._accepted -= before
+            self._take(sample, switched)
         if self.refusal is Fault.STORAGE_FULL:
             with suppress(SQLAlchemyError, OSError):  # even that may not fit on the disk
                 await self.database.read(storage.empty_log)
         await self._try_writing()
         self._history.append((self.clock(), self.ended))
+        self.show()
+
+    def show(self) -> None:
+        """Set the metrics to what is known now."""
         self.metrics.queue_depth.set(self.depth)
         self.metrics.oldest_queued_age.set(self.oldest_seconds)
         self.metrics.summary_queue_depth.set(self.summaries)
+        self.metrics.database_up.set(self.database_ok)
+        self.metrics.storage_used.set(self.used_bytes)
+        self.metrics.storage_limit.set(self.max_bytes)
+        self.metrics.budget_spent.set(self.spent_today / TICKS_PER_USD)
+        self.metrics.budget_reserved.set(self.reserved_today / TICKS_PER_USD)
+
+    def _take(self, sample: _Sample, switched: int) -> None:
+        self.database_fault = None
+        self.counted, self._oldest, self.summaries = sample.depth, sample.oldest, sample.summaries
+        # A switch that was turned while the sample was taken is newer than the sample.
+        if self.hold.switched == switched:
+            self.hold.paused = sample.paused
+        self.used_bytes = sample.used + self.disk.wal_bytes
+        self.reusable_bytes = sample.reusable
+        self.spent_today, self.reserved_today = sample.spent, sample.reserved
 
     async def _try_writing(self) -> None:
         """After a failed write, try one, to learn whether writes succeed again."""
@@ -146,14 +212,12 @@ class Capacity:
         try:
             await self.database.write(storage.try_storing)
         except (SQLAlchemyError, OSError) as error:
-            self._set_refusal(database_fault(error), error)
+            self._set_refusal(database_fault(error))
         else:
             self.database.write_failed = False
             self._set_refusal(None)
 
-    def _set_refusal(self, fault: Fault | None, error: Exception | None = None) -> None:
-        if fault is not self._refused:
-            log.warning("writes_refused" if fault else "writes_resumed", code=fault, exc_info=error)
+    def _set_refusal(self, fault: Fault | None) -> None:
         self._refused = fault
         self.hold.refusal = None if fault is None else REFUSALS[fault]
 
@@ -161,4 +225,5 @@ class Capacity:
 def _sample(now: int, connection: Connection) -> _Sample:
     paused = switches.is_on(connection, switches.ANALYSIS_PAUSED)
     sizes = storage.used_bytes(connection), storage.reusable_bytes(connection)
-    return _Sample(*depth(connection, now=now), summaries.depth(connection), paused, *sizes)
+    today = spending.today(connection, spending.day_of(now))
+    return _Sample(*depth(connection, now=now), summaries.depth(connection), paused, *sizes, *today)

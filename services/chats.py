@@ -1,7 +1,7 @@
 """Adds messages to chats: assigns ids and order; one commit carries many posts."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -39,7 +39,8 @@ class Added(NamedTuple):
 class Chats:
     """Adds messages to chats durably: what it returns is committed.
 
-    A chat is analysed once it has been quiet for `quiet` seconds; if that is 0, `due` is called after each commit.
+    A chat is analysed once it has been quiet for `quiet` seconds; if that is 0, `due` is called after each commit, with
+    `accepted` before it for the chats that have grown.
     `ensure_writable` raises if nothing can be stored at present; `on_added` is called with each chat that has
     grown, and its new messages.
     """
@@ -50,6 +51,7 @@ class Chats:
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
     on_added: Callable[[str, Sequence[Added]], None] = lambda _, __: None
+    accepted: Callable[[Iterable[str]], None] = lambda _: None
     group: GroupCommit[Sequence[PostedMessage], PostOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,9 +99,11 @@ class Chats:
             outcomes = await self.database.write(write, urgent=True)
         except ConcurrentCreation:
             return await self._commit(posts)
+        grown = added_messages(posts, outcomes, now)
         if not quiet:
+            self.accepted(grown)
             self.due()
-        for chat, added in added_messages(posts, outcomes, now).items():
+        for chat, added in grown.items():
             self.on_added(chat, added)
         return outcomes
 

@@ -28,6 +28,8 @@ MAX_CHARACTERS = 100_000
 SHARE = 0.1
 """Of the time while there is work; the rest is for requests."""
 IDLE_SECONDS = 0.5
+BACKLOG = 100
+"""Conversations to index at start from which it is a rebuild and worth a line in the log; a stop leaves fewer."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Indexing:
 
     database: Database
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _rebuilding: bool | None = None
+    """None until the backlog has been counted."""
 
     async def run(self) -> None:
         """Index until cancelled."""
@@ -47,10 +51,23 @@ class Indexing:
 
     async def _try_step(self) -> bool:
         try:
-            return await self.step()
+            if self._rebuilding is None:
+                await self._begin()
+            busy = await self.step()
         except (SQLAlchemyError, OSError) as error:
             log.warning("indexing_failed", exc_info=error)
             return False
+        if self._rebuilding and not busy:
+            self._rebuilding = False
+            log.info("search_index_rebuilt", meaning="searches find everything again")
+        return busy
+
+    async def _begin(self) -> None:
+        backlog = await self.database.read(index.count_unindexed)
+        self._rebuilding = backlog > BACKLOG
+        if self._rebuilding:
+            meaning = "searches find the newest first, and older ones as they are added"
+            log.info("search_index_rebuilding", conversations=backlog, meaning=meaning)
 
     async def step(self) -> bool:
         """Index some messages; gives whether there were any."""

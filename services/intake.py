@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -76,13 +76,15 @@ def _first_customer(messages: Sequence[DialogueMessage]) -> str | None:
 class Intake:
     """Stores conversations durably: what it returns is committed.
 
-    `stored` is called after each commit; `ensure_writable` raises if nothing can be stored at present.
+    `stored` is called after each commit; `ensure_writable` raises if nothing can be stored at present. `accepted` is
+    called with the ids of new conversations before their senders are answered.
     """
 
     database: Database
     clock: Clock
     stored: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
+    accepted: Callable[[Iterable[str]], None] = lambda _: None
     group: GroupCommit[NewConversation, IntakeOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,14 +104,18 @@ class Intake:
         keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
         rows = [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
-        self.stored()
+        self._stored(outcomes)
         return outcomes
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()
         outcomes = await self.database.write(lambda connection: accept(connection, group), urgent=True)
-        self.stored()
+        self._stored(outcomes)
         return outcomes
+
+    def _stored(self, outcomes: Sequence[IntakeOutcome]) -> None:
+        self.accepted(each.id for each in outcomes if not isinstance(each, Conflict) and each.created)
+        self.stored()
 
 
 def _all_or_none(

@@ -15,6 +15,17 @@ from store.conversations.progress import ChatState
 
 
 @dataclass(frozen=True, slots=True)
+class LiveChat:
+    """What is stored of a chat: its next messages after a position, and which chat it is."""
+
+    number: int | None
+    """The chat's intake number, which no later chat has; None if there is no chat with this id."""
+    count: int
+    """The number of all its messages."""
+    messages: Sequence[LiveMessage] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A summary while it is being written. `text` extends the previous text, or replaces it if `starts`."""
 
@@ -36,8 +47,8 @@ class News:
         return bool(self.messages or self.draft or self.summary or self.deleted)
 
 
-Read = Callable[[str, int], Awaitable[Sequence[LiveMessage]]]
-"""Reads the next messages of a chat after a position, in order; empty if there are none yet."""
+Read = Callable[[str, int], Awaitable[LiveChat]]
+"""Reads a chat with its next messages after a position, in order."""
 
 
 class Hub:
@@ -47,7 +58,7 @@ class Hub:
         self._read = read
         self._on_growth = on_growth
         self._rooms: dict[str, _Room] = {}
-        self._watched: dict[str, _Room] = {}
+        self._watched: dict[str, tuple[_Room, int | None]] = {}
 
     def has_listeners(self, chat: str) -> bool:
         """Whether the chat has listeners."""
@@ -56,15 +67,14 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, starting after position `after`."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, after))
+        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, self._close, after))
         room.listeners += 1
         try:
             yield Listener(room, after)
         finally:
             room.listeners -= 1
-            # A deleted chat may have a new room by now.
-            if not room.listeners and self._rooms.get(chat) is room:
-                del self._rooms[chat]
+            if not room.listeners:
+                self._forget(chat, room)
 
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
@@ -75,19 +85,18 @@ class Hub:
 
     def watched(self) -> Collection[str]:
         """The chats that have listeners; `compare` takes what is stored of them a moment later."""
-        self._watched = dict(self._rooms)
+        # With what is known now: what is found will be older than what a listener reads meanwhile.
+        self._watched = {chat: (room, room.number) for chat, room in self._rooms.items()}
         return self._watched
 
     def compare(self, stored: Mapping[str, ChatState]) -> None:
         """Tell listeners what other processes stored or deleted, given all `watched` chats that exist."""
-        for chat, room in self._watched.items():
-            if self._rooms.get(chat) is not room:
-                continue
+        for chat, (room, number) in self._watched.items():
             state = stored.get(chat)
-            if room.number is not None and (state is None or state.number != room.number):
-                self.deleted(chat)
+            if number is not None and (state is None or state.number != number):
+                self._close(chat, room)
             elif state is not None:
-                room.number = state.number
+                room.number = room.number or state.number
                 if state.last_position > room.announced:
                     room.mark_stored(state.last_position)
 
@@ -108,15 +117,31 @@ class Hub:
 
     def deleted(self, chat: str) -> None:
         """The chat was deleted: its listeners learn of it, and later ones get a new room."""
-        if room := self._rooms.pop(chat, None):
-            room.deleted = True
-            room.change()
+        if room := self._rooms.get(chat):
+            self._close(chat, room)
+
+    def _close(self, chat: str, room: "_Room") -> None:
+        self._forget(chat, room)
+        room.deleted = True
+        room.change()
+
+    def _forget(self, chat: str, room: "_Room") -> None:
+        # A deleted chat may have a new room by now.
+        if self._rooms.get(chat) is room:
+            del self._rooms[chat]
 
 
 class _Room:
     """The state that all listeners of one chat share."""
 
-    def __init__(self, chat: str, read: Read, on_growth: Callable[[str], None], after: int) -> None:
+    def __init__(
+        self,
+        chat: str,
+        read: Read,
+        on_growth: Callable[[str], None],
+        close: Callable[[str, "_Room"], None],
+        after: int,
+    ) -> None:
         self.listeners = 0
         self.number: int | None = None
         """Of the conversation, once it was found stored."""
@@ -133,6 +158,7 @@ class _Room:
         self._chat = chat
         self._read = read
         self._on_growth = on_growth
+        self._close = close
         self._reading = asyncio.Lock()
         self._nothing_new: tuple[int, int] | None = None
         """The value of `stored` and the position at which the last read found nothing."""
@@ -153,16 +179,25 @@ class _Room:
         if (recent := self.recent.after(position)) is not None:
             return recent
         if self.recent.is_behind(position):
-            return await self._read(self._chat, position)
+            return await self._stored_after(position)
         async with self._reading:
             now = self.stored, position
             if (recent := self.recent.after(position)) is None and self._nothing_new != now:
-                recent = await self._read(self._chat, position)
+                recent = await self._stored_after(position)
                 self.recent.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now
             return recent or ()
+
+    async def _stored_after(self, position: int) -> Sequence[LiveMessage]:
+        stored = await self._read(self._chat, position)
+        # Deleted, by another process perhaps, even if a new chat has begun under the id.
+        if stored.count < position or self.number not in (None, stored.number):
+            self._close(self._chat, self)
+            return ()
+        self.number = stored.number
+        return stored.messages
 
 
 class Listener:

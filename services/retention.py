@@ -1,8 +1,8 @@
-"""Retention: deletes conversations older than RETENTION_DAYS in small steps, so that intake never waits."""
+"""Retention: deletes conversations without a message for RETENTION_DAYS in small steps, so that intake never waits."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +11,8 @@ import structlog
 from core.clock import SECOND, Clock
 from database import Database
 from services import deletion
-from store.conversations import records, storage
+from store.conversations import storage
+from store.conversations.storage import Expired
 
 log = structlog.get_logger()
 
@@ -27,12 +28,16 @@ DAY = 86_400 * SECOND
 
 @dataclass
 class Retention:
-    """Keeps conversations for `days` after their intake, and those that have not ended for longer."""
+    """Keeps conversations for `days` after their last message arrived, and those that have not ended for longer.
+
+    `deleted` is called with the id of each one that was deleted.
+    """
 
     database: Database
     days: float
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    deleted: Callable[[str], None] = lambda _: None
 
     async def run(self) -> None:
         """Sweep once a minute until cancelled."""
@@ -49,14 +54,18 @@ class Retention:
         while True:
             started = time.perf_counter()
             found = await self.database.read(partial(storage.expired, before=before, after=after, limit=STEP))
-            short = [row.id for row in found if row.has_ended and row.messages <= FEW]
-            deleted += (
-                await self.database.write(partial(records.delete_conversations, ids=short)) if short else 0
-            )
-            for row in found:
-                if row.has_ended and row.messages > FEW:
-                    deleted += await deletion.remove(self.database, row.id)
+            deleted += await self._delete(found, before)
             if not found:
                 return deleted
             after = found[-1].number
             await self.sleep((time.perf_counter() - started) * (1 / SHARE - 1))
+
+    async def _delete(self, found: Sequence[Expired], before: int) -> int:
+        short = [row.id for row in found if row.may_go and row.messages <= FEW]
+        deleted = await deletion.remove_expired(self.database, short, before) if short else []
+        for row in found:
+            if row.may_go and row.messages > FEW:
+                deleted += await deletion.remove_long_expired(self.database, row.id, before)
+        for id_ in deleted:
+            self.deleted(id_)
+        return len(deleted)

@@ -1,6 +1,9 @@
 """Counts what became of conversations and summaries, and tells those who wait for them."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
 
 from core.metrics import Metrics
 from domain.analysis import Usage
@@ -9,6 +12,7 @@ from llm.prices import TICKS_PER_USD
 from store.queue import summaries
 from store.queue.analysis import Completed, Outcome, Skipped
 
+log = structlog.get_logger()
 SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
 
 
@@ -47,6 +51,7 @@ class Accounting:
                 case Skipped(reason=reason):
                     self._metrics.prefilter_skips.labels(reason).inc()
                 case Failed(reason=reason):
+                    log.warning("conversation_failed", **_why(outcome))
                     self._metrics.conversations_failed.labels(reason).inc()
         self._ended(outcome.job.id for outcome in ended)
 
@@ -58,7 +63,18 @@ class Accounting:
                 for item in part.summary.items:
                     self._metrics.summary_items.labels(str(item.verified).lower()).inc()
             case Failed():
+                log.warning("summary_failed", **_why(outcome))
                 self._metrics.summaries.labels("failed").inc()
             case Requeued():
                 return
         self._summarised([outcome.job.id])
+
+
+def _why(failed: Failed[Any]) -> dict[str, object]:
+    """What the log says of a job that is given up; `error` holds no text of a conversation."""
+    return {
+        "conversation": failed.job.id,
+        "reason": failed.reason,
+        "error": failed.error,
+        "failures": failed.failures,
+    }

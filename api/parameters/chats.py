@@ -11,7 +11,9 @@ from domain.buckets import DAY, MICROSECONDS
 from domain.search_words import phrases_in
 from store.conversations.chat_lists import ChatFilter
 
-A_DATE_OR_TIME: Any = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+LAST_PAGE = 1_000_000_000
+"""No list is that long; its offset fits the 64 bits of a database's integers."""
+A_DATE_OR_TIME: Any = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
 
 
 def _end(value: object) -> int:
@@ -31,7 +33,7 @@ Keyword = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(wit
 class PageParameters(Parameters):
     """Of any list: which page."""
 
-    page: Annotated[int, Field(ge=1)] = 1
+    page: Annotated[int, Field(ge=1, le=LAST_PAGE)] = 1
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 
     @property

@@ -20,6 +20,7 @@ from pydantic import (
 
 from api.errors import ApiError
 from core import clock
+from domain.topics import slug
 from schemas import Code
 
 # A `+` that was not percent-encoded arrives as a space.
@@ -39,10 +40,20 @@ def without_nul(text: str) -> str:
     return text
 
 
+def slug_of(name: str) -> str:
+    """The slug of a topic that was given by its slug or label, in any case. Raises ValueError if there is none."""
+    found = slug(name)
+    if not found:
+        raise ValueError("must contain a letter or digit")
+    return found
+
+
 Model = TypeVar("Model", bound=BaseModel)
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(without_nul)]
-Slug = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(without_nul)]
+Slug = Annotated[
+    str, Field(min_length=1, max_length=64), AfterValidator(without_nul), AfterValidator(slug_of)
+]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Wait = Annotated[float, Field(ge=0, le=60)]
 """Seconds that a request may wait for a result."""

@@ -2,24 +2,42 @@
 
 import base64
 import hashlib
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, fields
 from decimal import ROUND_CEILING, Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from api.parameters.chats import Keyword
 from api.parameters.common import Limit, Moment, Parameters, Slug, Word
 from api.views.conversations import SENTIMENTS
 from core.clock import END, EPOCH, MICROSECOND
+from core.settings import METADATA_KEY
+from domain.analysis import SCORE_UNIT
 from domain.buckets import DAY, MICROSECONDS
-from store.insights.windows import Position, Selection
+from store.insights.metadata import LONGEST
+from store.insights.windows import Position, Selection, Sort
 
 Sentiment = Literal["positive", "neutral", "negative"]
+SortName = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
 SENTIMENT_OF = {name: value for value, name in SENTIMENTS.items()}
 LONGEST_TRENDS = 3_660
 """Days: ten years."""
 CHECK_BYTES = 6
+SELECTED = tuple(field.name for field in fields(Selection))
+METADATA = "metadata."
+MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 
 Microseconds = Annotated[int, Field(ge=0, le=(END - EPOCH) // MICROSECOND)]
 
@@ -36,25 +54,39 @@ class Cursor(BaseModel):
     min_confidence: Annotated[int, Field(ge=0, le=100)]
     cluster: Slug | None
     author: Word | None
+    sort: Annotated[Sort, Field(strict=False)] = Sort.NEWEST
+    analyzer: Word | None = None
+    model: Word | None = None
+    keyword: Keyword | None = None
+    metadata: Annotated[tuple[tuple[MetadataKey, Word], ...], Field(strict=False)] = ()
+    value: Annotated[int, Field(ge=-SCORE_UNIT, le=SCORE_UNIT)] | None = None
+    """The score or confidence, if the list is sorted by it."""
     timestamp: Microseconds
     number: Annotated[int, Field(ge=0, lt=2**63)]
+
+    @model_validator(mode="after")
+    def _value_if_sorted_by_one(self) -> Self:
+        if (self.value is not None) != self.sort.by_value:
+            raise ValueError("value does not fit sort")
+        return self
 
     @property
     def selection(self) -> Selection:
         """The insights being listed."""
-        return Selection(**self.model_dump(exclude={"version", "timestamp", "number"}))
+        return Selection(**{name: getattr(self, name) for name in SELECTED})
 
     @property
-    def before(self) -> Position:
-        """The position before which the next page begins."""
-        return self.timestamp, self.number
+    def after(self) -> Position:
+        """The position after which the next page begins."""
+        return (*(() if self.value is None else (self.value,)), self.timestamp, self.number)
 
 
 def seal(selection: Selection, position: Position) -> str:
     """The cursor as clients see it: base64 of a checksum and JSON."""
-    timestamp, number = position
-    cursor = Cursor.model_validate({**asdict(selection), "timestamp": timestamp, "number": number})
-    content = cursor.model_dump_json().encode()
+    *values, timestamp, number = position
+    value = values[0] if values else None
+    place = {"value": value, "timestamp": timestamp, "number": number}
+    content = Cursor.model_validate({**asdict(selection), **place}).model_dump_json().encode()
     return base64.urlsafe_b64encode(_check(content) + content).rstrip(b"=").decode()
 
 
@@ -85,27 +117,60 @@ class InsightsParameters(Parameters):
         Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
     ] = Decimal(0)
     sentiment: Sentiment | None = None
-    cluster: Slug | None = Field(None, description="A topic.")
+    cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
     author: Word | None = None
+    sort: SortName = Field(
+        "-timestamp",
+        description="`-` stands for descending. Equal values go by timestamp in the same direction.",
+    )
+    keyword: Keyword | None = Field(
+        None, description='Words that one message contains, all of them; "in quotes": as a phrase.'
+    )
+    analyzer: Word | None = Field(None, description="What made the insight: grok, gemini or offline.")
+    model: Word | None = Field(None, description="The model that made the insight.")
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
-        None, description="From metadata.next_cursor. It contains the window and the filters."
+        None, description="From metadata.next_cursor. It carries the window and the filters."
     )
 
-    @model_validator(mode="after")
-    def _window_or_cursor(self) -> Self:
+    # No field, because its parameters are as many as there are keys: `metadata.KEY=value` of each.
+    _metadata: tuple[tuple[str, str], ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_metadata(cls, given: dict[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
+        pairs = {name: value for name, value in given.items() if name.startswith(METADATA)}
+        found = handler({name: value for name, value in given.items() if name not in pairs})
+        found._metadata = tuple(sorted(_metadata_pair(*pair) for pair in pairs.items()))
+        found._check_window_or_cursor()
+        return found
+
+    def _check_window_or_cursor(self) -> None:
         if self.cursor is None:
             _check_window(self.start_time, self.end_time, "the newest are at /api/v1/insights/recent")
-        elif beside := self.model_fields_set - {"cursor", "limit"}:
+        elif differing := [*self._differing(self.cursor.selection)]:
             raise PydanticCustomError(
-                "cursor", "cursor: already contains {names}", {"names": _listed(beside)}
+                "cursor",
+                "cursor: belongs to another {names}; leave that out, or begin without the cursor",
+                {"names": ", ".join(differing)},
             )
-        return self
+
+    def _differing(self, carried: Selection) -> Iterator[str]:
+        """The parameters beside a cursor that differ from those it carries."""
+        given = self._selection
+        for parameter in sorted(self.model_fields_set - {"cursor", "limit"}):
+            name = {"start_time": "start", "end_time": "end"}.get(parameter, parameter)
+            if getattr(given, name) != getattr(carried, name):
+                yield parameter
+        yield from (METADATA + key for key, value in self._metadata if (key, value) not in carried.metadata)
 
     @property
     def selection(self) -> Selection:
         """The insights to list."""
-        if self.cursor is not None:
-            return self.cursor.selection
+        return self._selection if self.cursor is None else self.cursor.selection
+
+    @property
+    def _selection(self) -> Selection:
+        """The selection that the parameters other than the cursor describe."""
         return Selection(
             start=self.start_time or 0,
             end=self.end_time or 0,
@@ -113,12 +178,24 @@ class InsightsParameters(Parameters):
             min_confidence=_percent(self.min_confidence),
             cluster=self.cluster,
             author=self.author,
+            sort=Sort(self.sort),
+            analyzer=self.analyzer,
+            model=self.model,
+            keyword=self.keyword,
+            metadata=self._metadata,
         )
 
     @property
-    def before(self) -> Position | None:
+    def after(self) -> Position | None:
         """The position at which the previous page ended."""
-        return None if self.cursor is None else self.cursor.before
+        return None if self.cursor is None else self.cursor.after
+
+
+def _metadata_pair(name: str, value: str) -> tuple[str, str]:
+    """The key and the value of a parameter `metadata.KEY`."""
+    if not 0 < len(value) <= LONGEST or "\0" in value:
+        raise PydanticCustomError("metadata", "metadata.KEY: a value has 1 to 255 characters without U+0000")
+    return name.removeprefix(METADATA), value
 
 
 class RecentParameters(Parameters):
@@ -133,7 +210,7 @@ class TrendsParameters(Parameters):
     days: Annotated[int, Field(ge=1, le=365, description="Days before now.")] = 7
     start_time: Moment | None = None
     end_time: Moment | None = None
-    cluster: Slug | None = Field(None, description="A topic.")
+    cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
 
     @model_validator(mode="after")
     def _days_or_window(self) -> Self:

@@ -2,37 +2,32 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body_or_array
 from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
 from api.parameters.common import once_each, without_nul
-from api.parsing import parse_body, read_json
+from api.parsing import first_character, parse_body, read_json
 from api.routes.conversations import Id, not_found
 from api.routes.intake import REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
 from core.errors import ChatFull, Conflicts
-from schemas import ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
+from schemas import MAX_BULK, ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
 from services import deletion
 from store.conversations import chat_lists as store
 from store.conversations.chat_lists import ChatFilter
 from store.conversations.chats import PlacedMessage
 
+log = structlog.get_logger()
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
-# Pydantic's `$ref`s point to `$defs` at the root of the document; nested here, they would lead nowhere.
-MESSAGES = {key: value for key, value in MANY.json_schema().items() if key != "$defs"} | {
-    "items": ONE.json_schema()
-}
-MESSAGES_BODY: Any = {
-    "required": True,
-    "content": {"application/json": {"schema": {"anyOf": [ONE.json_schema(), MESSAGES]}}},
-}
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(without_nul)]
 
@@ -42,12 +37,12 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(witho
     status_code=201,
     response_model=ChatsStored,
     responses=REFUSALS,
-    openapi_extra={"requestBody": MESSAGES_BODY},
+    openapi_extra=json_body_or_array(ChatMessage, MAX_BULK),
 )
 async def post(resources: ResourcesDep, request: Request) -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""
     body = await read_json(request)
-    many = body.lstrip()[:1] == b"["
+    many = first_character(body) == b"["
     sent = parse_body(MANY, body) if many else [parse_body(ONE, body)]
     return JSONResponse(_stored_view(await add_messages(resources, sent, many=many)), 201)
 
@@ -109,7 +104,7 @@ async def get(
     read = partial(store.get_chat, id_=conversation_id, offset=query.offset, limit=query.limit)
     found = await resources.database.read(read)
     if found is None:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     return JSONResponse(chat_page_view(found, page=query.page, limit=query.limit))
 
 
@@ -117,6 +112,7 @@ async def get(
 async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a chat and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
-        raise not_found()
+        raise await not_found(resources, conversation_id)
+    log.info("conversation_deleted", conversation=conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

@@ -4,12 +4,14 @@ import re
 from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.conversations import (
     ConversationParameters,
@@ -25,26 +27,38 @@ from services import deletion
 from store.conversations import records as store
 from store.conversations.records import RetryResult
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
 IDS = TypeAdapter(Ids)
-IDS_BODY = {"required": True, "content": {"application/json": {"schema": Ids.model_json_schema()}}}
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
+NOT_FOUND = "No conversation has this id"
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
 async def valid_id(conversation_id: str) -> str:
-    """The id from the path. Raises ApiError 404 if it is not a valid id."""
+    """The id itself. Raises ApiError 404 if it is not a valid id."""
     if not re.fullmatch(ID_PATTERN, conversation_id):
-        raise not_found()
+        raise ApiError(Code.NOT_FOUND, NOT_FOUND)
     return conversation_id
 
 
-Id = Annotated[str, Depends(valid_id)]
+async def _id_from_path(conversation_id: str, resources: ResourcesDep) -> str:
+    if not re.fullmatch(ID_PATTERN, conversation_id):
+        raise await not_found(resources, conversation_id)
+    return conversation_id
 
 
-def not_found() -> ApiError:
-    """The 404 for an id that no conversation has."""
-    return ApiError(Code.NOT_FOUND, "No conversation has this id")
+Id = Annotated[str, Depends(_id_from_path)]
+
+
+async def not_found(resources: Resources, id_: str) -> ApiError:
+    """The 404 for an id that no conversation has. It says so if the id is a conversation's external id."""
+    # No stored id contains U+0000, and PostgreSQL refuses to be asked for one.
+    find = partial(store.id_by_external_id, external_id=id_)
+    known = None if "\0" in id_ else await resources.database.read(find)
+    if known is None:
+        return ApiError(Code.NOT_FOUND, NOT_FOUND)
+    return ApiError(Code.NOT_FOUND, f"{NOT_FOUND}; it is the external_id of {known}")
 
 
 @router.get("", response_model=ConversationPage, responses=documented(*SHARED))
@@ -70,7 +84,7 @@ async def get(
     await _wait(resources, conversation_id, query.wait)
     stored = await resources.database.read(partial(store.get_conversation, id_=conversation_id))
     if stored is None:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     return JSONResponse(conversation_view(stored, raw=query.include == "raw"))
 
 
@@ -80,7 +94,7 @@ async def _wait(resources: Resources, id_: str, seconds: float) -> None:
     # Subscribe before reading the status, or an outcome between the two would be missed.
     async with resources.waiters.listening(id_) as ended:
         status = await resources.database.read(partial(store.status_of, id_=id_))
-        if status is not None and status not in ENDED:
+        if status is not None and status not in ENDED and not resources.waiters.released:
             await ended(seconds)
 
 
@@ -88,7 +102,7 @@ async def _wait(resources: Resources, id_: str, seconds: float) -> None:
     "/status",
     response_model=Statuses,
     responses=documented(Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED),
-    openapi_extra={"requestBody": IDS_BODY},
+    openapi_extra=json_body(Ids),
 )
 async def statuses(resources: ResourcesDep, request: Request) -> Response:
     """The status of up to 500 conversations."""
@@ -111,6 +125,7 @@ async def retry_all(resources: ResourcesDep, query: Annotated[RetryAllParameters
             break
         queued, before = queued + len(numbers), numbers[-1]
         resources.processor.wake()
+    await resources.capacity.count()
     return JSONResponse({"queued": queued}, 202)
 
 
@@ -127,10 +142,11 @@ async def retry(
     again = partial(store.retry, id_=conversation_id, fresh=query.fresh, now=resources.clock())
     result = await resources.database.write(again)
     if result is RetryResult.UNKNOWN:
-        raise not_found()
+        raise await not_found(resources, conversation_id)
     if result is RetryResult.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
     resources.processor.wake()
+    resources.capacity.count_accepted([conversation_id])
     return JSONResponse({"queued": 1}, 202)
 
 
@@ -138,6 +154,7 @@ async def retry(
 async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a conversation and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):
-        raise not_found()
+        raise await not_found(resources, conversation_id)
+    log.info("conversation_deleted", conversation=conversation_id)
     resources.hub.deleted(conversation_id)
     return Response(status_code=204)

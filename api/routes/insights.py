@@ -1,6 +1,6 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,32 +9,35 @@ from fastapi.responses import StreamingResponse
 
 from api import exports
 from api.answers import JsonAnswer
-from api.dependencies import ResourcesDep
+from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
 from api.views.insights import insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
-from store.insights import listing
-from store.insights.listing import InsightPage
+from store.insights import listing, metadata
+from store.insights.listing import InsightPage, InsightWindow
+from store.insights.topic_names import names_near
 from store.insights.trends import trends
 from store.insights.windows import Selection
 
 router = APIRouter(prefix="/api/v1", tags=["insights"])
+FILING_SECONDS = 10
+"""After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 Json = dict[str, Any]
+EXPORTED: dict[int | str, Json] = {
+    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
+}
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
 @router.get(
     "/insights",
     response_model=InsightsOut,
-    responses={
-        200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}},
-        **REFUSALS,
-    },
+    responses=EXPORTED | REFUSALS,
     openapi_extra=parameters_of(InsightsParameters),
 )
 async def insights(
@@ -42,9 +45,14 @@ async def insights(
     request: Request,
     query: Annotated[InsightsParameters, Depends(query_parameters(InsightsParameters))],
 ) -> Response:
-    """The insights of a window, newest first: a page of JSON, or with `Accept` the whole window as CSV or NDJSON."""
+    """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV or NDJSON.
+
+    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
+    """
     selection = query.selection
-    form = exports.preferred_form(",".join(request.headers.getlist("accept")))
+    await _check_topic(resources, selection.cluster)
+    await _check_metadata(resources, [key for key, _ in selection.metadata])
+    form = _form(request)
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
             raise ApiError(
@@ -52,21 +60,26 @@ async def insights(
                 f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
             )
         return await _export(resources.database, selection, form)
-    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, before=query.before)
+    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
 
 
 @router.get(
     "/insights/recent",
     response_model=InsightsOut,
-    responses=REFUSALS,
+    responses=EXPORTED | REFUSALS,
     openapi_extra=parameters_of(RecentParameters),
 )
 async def recent(
-    resources: ResourcesDep, query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))]
+    resources: ResourcesDep,
+    request: Request,
+    query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
-    """The insights that were produced last, whatever the time of their conversations."""
+    """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
+    form = _form(request)
     found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
+    if form != exports.JSON:
+        return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -77,41 +90,69 @@ async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
     """Sentiment and topics over a window: up to 7 days by the hour, longer ones by the UTC day."""
+    await _check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
     read = partial(trends, start=start, end=end, cluster=query.cluster, now=now)
     return JsonAnswer(trends_view(await resources.database.read(read), start, end))
 
 
+async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
+    """Raises ApiError 400 for a key that is not one of METADATA_KEYS, 503 while insights are being filed under it."""
+    declared = resources.settings.metadata_keys
+    if any(key not in declared for key in keys):
+        known = f"METADATA_KEYS names {', '.join(declared)}" if declared else "METADATA_KEYS is not set"
+        raise ApiError(Code.INVALID_QUERY, f"metadata.KEY: not a key to filter by; {known}")
+    if keys and set(keys).intersection(await resources.database.read(metadata.unfiled_keys)):
+        reason = "METADATA_KEYS has changed and older insights are still being filed by the new keys"
+        raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
+
+
+async def _check_topic(resources: Resources, cluster: str | None) -> None:
+    """Raises ApiError 400 for a topic that is neither built in nor was ever seen."""
+    if cluster is None or cluster in resources.topics:
+        return
+    near = await resources.database.read(partial(names_near, slug=cluster, built_in=resources.topics))
+    if near is not None:
+        alike = f"; similar ones: {', '.join(near)}" if near else ""
+        raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
+
+
+def _form(request: Request) -> str:
+    return exports.preferred_form(",".join(request.headers.getlist("accept")))
+
+
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    first = await database.read(partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE))
-    head, lines = _writer(form)
+    first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
+    return _download(_stream(database, selection, first, form), form)
+
+
+def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
     name = "insights.csv" if form == exports.CSV else "insights.ndjson"
-    return StreamingResponse(
-        _stream(database, selection, first, head, lines),
-        media_type=form,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=form, headers=disposition)
 
 
-def _writer(form: str) -> tuple[str, Callable[[Iterable[Json]], str]]:
-    if form == exports.CSV:
-        return exports.csv_header(), exports.csv_lines
-    return "", exports.ndjson_lines
+def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
+    """The lines of a page of an export; the first page has a `head`."""
+    views = (listed_insight_view(listed) for listed in page.insights)
+    if form != exports.CSV:
+        yield exports.ndjson_lines(views)
+        return
+    if head:
+        yield exports.csv_header()
+    yield exports.csv_lines(views)
 
 
 async def _stream(
-    database: Database,
-    selection: Selection,
-    page: InsightPage,
-    head: str,
-    lines: Callable[[Iterable[Json]], str],
+    database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
-    yield head
+    page, head = first.page, True
+    read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
     while True:
-        yield lines(listed_insight_view(listed) for listed in page.insights)
+        for lines in _lines_of(form, page, head=head):
+            yield lines
         if page.next is None:
             return
-        after = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, before=page.next)
-        page = await database.read(after)
+        page, head = await database.read(partial(read, after=page.next)), False

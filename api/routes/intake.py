@@ -12,7 +12,7 @@ from api import dependencies
 from api.answers import JsonAnswer
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
-from api.parsing import parse_body, read_json
+from api.parsing import first_character, parse_body, read_json
 from schemas import AcceptedOut, BulkAccepted, BulkConversations, Code, Conversation
 from store.conversations import intake as store
 
@@ -35,6 +35,21 @@ ON_CONFLICT = {
     "schema": {"enum": ["fail", "skip"], "default": "fail"},
 }
 
+OTHER_DOOR = {
+    "/api/v1/conversations": (
+        b"[",
+        "must be a JSON object; an array of conversations goes to /api/v1/conversations/bulk",
+    ),
+    "/api/v1/conversations/bulk": (
+        b"{",
+        "must be a JSON array; a single conversation goes to /api/v1/conversations",
+    ),
+}
+"""By path: how a body begins that was meant for the other one, and what to tell its sender."""
+
+SENT_AS = {"id": "conversation_id", "external_id": "external_id", "idempotency_key": "Idempotency-Key"}
+"""The names under which clients send the ids that make a repeated post known."""
+
 
 class FromBytes(APIRoute):
     """A route that validates the bytes of its body itself; its signature only documents its arguments.
@@ -49,11 +64,19 @@ class FromBytes(APIRoute):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)
-            sent = parse_body(adapter, await read_json(request))
+            body = await read_json(request)
+            _refuse_other_door(path, body)
+            sent = parse_body(adapter, body)
             response: Response = await endpoint(request, sent, _idempotency_key(request))
             await response(scope, receive, send)
 
         self.app = app
+
+
+def _refuse_other_door(path: str, body: bytes) -> None:
+    begins, details = OTHER_DOOR[path]
+    if first_character(body) == begins:
+        raise ApiError(Code.INVALID_SCHEMA, details)
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -74,7 +97,7 @@ async def post(request: Request, sent: Conversation, key: Key = None) -> Respons
     refuse_when_full(resources)
     outcome = await resources.intake.accept(sent, key)
     if isinstance(outcome, store.Conflict):
-        raise ApiError(Code.CONFLICT, f"{outcome.id} is known with other content")
+        raise ApiError(Code.CONFLICT, _conflict(outcome))
     message = "Conversation queued for analysis" if outcome.created else "Conversation already accepted"
     body = {
         "status": "accepted",
@@ -83,6 +106,13 @@ async def post(request: Request, sent: Conversation, key: Key = None) -> Respons
         "enqueued": outcome.created,
     }
     return JsonAnswer(body, 202, {"Location": f"/api/v1/conversations/{outcome.id}"})
+
+
+def _conflict(conflict: store.Conflict) -> str:
+    names = [SENT_AS[name] for name in conflict.ids]
+    if conflict.others:
+        return f"{' and '.join(names)}: belong to different conversations, one of them {conflict.id}"
+    return f"{' and '.join(names)}: {conflict.id} is known with other content"
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """`/health`, `/healthz` and `/metrics`: for operators."""
 
+import math
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -30,12 +31,7 @@ def _health(resources: Resources) -> dict[str, Any]:
     capacity, workers, gateway = resources.capacity, resources.workers, resources.gateway
     dead = [worker for worker in workers if not worker.running]
     deaths = [worker.last_death for worker in (*dead, *workers) if worker.last_death is not None]
-    reasons = [
-        *(() if capacity.database_ok else ("the database does not answer",)),
-        *(f"the worker is being restarted after {worker.last_death}" for worker in dead),
-        *(() if capacity.refusal_reason is None else (capacity.refusal_reason,)),
-        *(() if gateway.blocked in (None, capacity.refusal_reason) else (gateway.blocked,)),
-    ]
+    reasons = resources.conditions.reasons()
     return {
         "status": "unavailable" if not capacity.database_ok else "degraded" if reasons else "ok",
         "reasons": reasons,
@@ -50,6 +46,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "circuit": None if gateway.circuit is None else gateway.circuit.value,
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
+        "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }
@@ -64,7 +61,18 @@ async def healthz() -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(resources: ResourcesDep) -> Response:
     """Metrics in the text format of Prometheus."""
-    resources.metrics.batch_size.set(resources.processor.batch_size)
-    if resources.gateway.circuit is not None:
-        resources.metrics.circuit_state.set(CIRCUIT_VALUE[resources.gateway.circuit])
+    _measure(resources)
     return Response(resources.metrics.render(), media_type=CONTENT_TYPE)
+
+
+def _measure(resources: Resources) -> None:
+    """Set what is known without counting, from the same figures as `/health`."""
+    found = resources.metrics
+    resources.conditions.look()
+    found.batch_size.set(resources.processor.batch_size)
+    if resources.gateway.circuit is not None:
+        found.circuit_state.set(CIRCUIT_VALUE[resources.gateway.circuit])
+    resources.capacity.show()
+    found.paused.set(resources.gateway.hold.paused)
+    daily = resources.settings.daily_budget_usd
+    found.budget_limit.set(math.inf if daily is None else daily)

@@ -41,6 +41,7 @@ async def estimate(resources: ResourcesDep) -> Response:
         queue_size=resources.capacity.depth,
         batch_size=resources.processor.batch_size,
         calls_per_second=resources.settings.outbound_rps,
+        hold=resources.gateway.hold,
     )
     return JSONResponse(view)
 
@@ -53,12 +54,13 @@ async def pause(resources: ResourcesDep) -> Response:
 
 @router.post("/analysis/resume", response_model=AnalysisSwitch, responses=REFUSALS)
 async def resume(resources: ResourcesDep) -> Response:
-    """Resume analysis."""
+    """Resume analysis where it was paused."""
     return await _set_paused(resources, paused=False)
 
 
 async def _set_paused(resources: Resources, *, paused: bool) -> Response:
     await resources.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=paused))
-    resources.gateway.hold.paused = paused
+    resources.gateway.hold.switch(paused=paused)
+    resources.conditions.look(asked_for=True)
     resources.processor.wake()
     return JSONResponse({"paused": paused})

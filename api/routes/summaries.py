@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.summaries import ReadSummaryParameters, RequestSummaryParameters
 from api.parsing import parse_body, read_json
-from api.routes.conversations import Id
+from api.routes.conversations import Id, not_found
 from api.views.summaries import INSIGHTS, SUMMARY, written_view
 from core.clock import SECOND
 from models import FAILED
@@ -31,13 +32,12 @@ from store.queue import summaries as store
 from store.queue.summaries import Stored
 
 router = APIRouter(prefix="/chats", tags=["chats"], dependencies=[Depends(once_each)])
-NO_CONVERSATION = "No conversation has this id"
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
 
 REFERENCE = TypeAdapter(ChatReference)
-BODY = {"required": True, "content": {"application/json": {"schema": ChatReference.model_json_schema()}}}
+BODY = json_body(ChatReference)
 SHARED = (Code.INVALID_QUERY, Code.NOT_FOUND, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 REQUESTED = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, *SHARED)
 LATER = {"description": "It is being written; poll `Location`"}
@@ -49,7 +49,7 @@ INSIGHTS_LATER: Responses = {202: {"model": PendingInsights, **LATER}}
     "/summarize",
     response_model=ChatSummary | FailedSummary,
     responses={**SUMMARY_LATER, **documented(*REQUESTED)},
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=BODY,
 )
 async def summarize(
     resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
@@ -62,7 +62,7 @@ async def summarize(
     "/insights",
     response_model=ChatInsights | FailedInsights,
     responses={**INSIGHTS_LATER, **documented(*REQUESTED)},
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=BODY,
 )
 async def analyse(
     resources: ResourcesDep, request: Request, query: Annotated[RequestSummaryParameters, Query()]
@@ -101,7 +101,7 @@ async def _requested(resources: Resources, request: Request, wait: float) -> Sto
     if stored.is_current:
         return stored
     if not await resources.database.write(partial(store.ask, id_=id_, now=resources.clock())):
-        raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
+        raise await not_found(resources, id_)
     resources.summariser.wake()
     return await _when_written(resources, id_, wait)
 
@@ -121,7 +121,7 @@ async def _when_written(resources: Resources, id_: str, seconds: float) -> Store
         async with resources.summary_waiters.listening(id_) as ended:
             stored = await _stored(resources, id_)
             left = (until - resources.clock()) / SECOND
-            if not stored.is_pending or left <= 0:
+            if not stored.is_pending or left <= 0 or resources.summary_waiters.released:
                 return stored
             await ended(left)
 
@@ -129,7 +129,7 @@ async def _when_written(resources: Resources, id_: str, seconds: float) -> Store
 async def _stored(resources: Resources, id_: str) -> Stored:
     stored = await resources.database.read(partial(store.get, id_=id_))
     if stored is None:
-        raise ApiError(Code.NOT_FOUND, NO_CONVERSATION)
+        raise await not_found(resources, id_)
     return stored
 
 

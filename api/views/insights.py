@@ -10,8 +10,8 @@ from core.clock import iso, iso_hour
 from domain.analysis import SCORE_UNIT
 from domain.buckets import DAY, MICROSECONDS
 from store.insights.listing import InsightEntry, InsightWindow
-from store.insights.trends import Counts, Point, Trends
-from store.insights.windows import Selection
+from store.insights.trends import Point, Trends
+from store.insights.windows import Counts, Selection
 
 Json = dict[str, Any]
 
@@ -29,6 +29,7 @@ def insights_view(found: InsightWindow, selection: Selection | None) -> Json:
             **(window or {"start_time": None, "end_time": None}),
             "time_window": window,
             "next_cursor": seal(selection, page.next) if selection and page.next else None,
+            **({} if found.counts is None else {"sentiment_counts": _counts_view(found.counts)}),
         },
     }
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from api.views.chats import message_view
 from database import Database
 from services.chats import Added
-from services.live import Hub
+from services.live import Hub, LiveChat
 from services.recent_messages import LiveMessage
 from store.conversations import chat_lists
 
@@ -19,8 +19,8 @@ MESSAGES_PER_READ, CHARACTERS_PER_READ = 100, 16_000
 """At most 64 KB, or one message."""
 
 
-async def live_messages_after(database: Database, chat: str, position: int) -> Sequence[LiveMessage]:
-    """The next messages after a position, in order; empty if there are none."""
+async def live_messages_after(database: Database, chat: str, position: int) -> LiveChat:
+    """The chat with its next messages after a position."""
     page = partial(
         chat_lists.messages_after,
         id_=chat,
@@ -28,7 +28,9 @@ async def live_messages_after(database: Database, chat: str, position: int) -> S
         limit=MESSAGES_PER_READ,
         characters=CHARACTERS_PER_READ,
     )
-    return [_live_message(row, chat, row.begun_at) for row in await database.read(page)]
+    found = await database.read(page)
+    messages = [_live_message(row, chat, row.begun_at) for row in found.messages]
+    return LiveChat(found.number, found.count, messages)
 
 
 def publish(hub: Hub, chat: str, added: Sequence[Added]) -> None:

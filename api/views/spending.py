@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from core.clock import iso
 from llm.budget import Budget
+from llm.hold import Hold
 from llm.prices import TICKS_PER_USD
 from schemas import SavedOut
 from store.money import spending
@@ -62,8 +63,12 @@ def estimate_view(
     queue_size: int,
     batch_size: int,
     calls_per_second: float,
+    hold: Hold,
 ) -> Json:
-    """What the queue will cost, judged by the last days; `budget` is None for the offline analyzer."""
+    """What the queue will cost, judged by the last days; `budget` is None for the offline analyzer.
+
+    `seconds` counts the wait for the next daily budget, and is None while nobody knows when analysis goes on.
+    """
     calls = 0 if budget is None else math.ceil(queue_size / batch_size)
     per_conversation, based_on = _cost_of_one(rows, budget, batch_size)
     seconds = queue_size / OFFLINE_PER_SECOND if budget is None else calls / calls_per_second
@@ -71,10 +76,17 @@ def estimate_view(
         "queue_size": queue_size,
         "calls": calls,
         "usd": _usd(per_conversation * queue_size),
-        "seconds": round(seconds, 1),
+        "seconds": _seconds_with_wait(seconds, queue_size, hold),
+        "resumes_at": None if (at := hold.resumes_at) is None else iso(at),
         "usd_per_conversation": _usd(per_conversation),
         "based_on": based_on,
     }
+
+
+def _seconds_with_wait(seconds: float, queue_size: int, hold: Hold) -> float | None:
+    if queue_size and hold.blocks_reserved is not None:
+        return None
+    return round(seconds + (hold.spent_seconds if queue_size else 0), 1)
 
 
 def _cost_of_one(rows: Sequence[Row[Any]], budget: Budget | None, batch_size: int) -> tuple[float, str]:

@@ -20,6 +20,14 @@ class ListedInsight(Insight):
     metadata: dict[str, Any]
 
 
+class SentimentCounts(Answer):
+    """How many insights of each sentiment."""
+
+    positive: int
+    neutral: int
+    negative: int
+
+
 class InsightsMetadata(Answer):
     """About a list of insights. Where no window was asked for, there is none."""
 
@@ -29,21 +37,15 @@ class InsightsMetadata(Answer):
     start_time: AwareDatetime | None
     end_time: AwareDatetime | None
     next_cursor: str | None
+    sentiment_counts: SentimentCounts | None = None
+    """Only with a keyword."""
 
 
 class InsightsPage(Answer):
-    """A page of insights, the newest first."""
+    """A page of insights, in the order that was asked for."""
 
     insights: list[ListedInsight]
     metadata: InsightsMetadata
-
-
-class SentimentCounts(Answer):
-    """How many insights of each sentiment."""
-
-    positive: int
-    neutral: int
-    negative: int
 
 
 class TrendsPoint(SentimentCounts):

@@ -27,6 +27,7 @@ class Health(Answer):
     circuit: str | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    resumes_at: AwareDatetime | None = None
     started_at: AwareDatetime
 
 
@@ -83,7 +84,8 @@ class Estimate(Answer):
     queue_size: int
     calls: int
     usd: float
-    seconds: float
+    seconds: float | None
+    resumes_at: AwareDatetime | None = None
     usd_per_conversation: float
     based_on: str
 

@@ -1,6 +1,8 @@
 """Calls about insights and trends."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 from client.answers import InsightsPage, Trends
 from client.calls.building import getting, reader
@@ -8,6 +10,8 @@ from client.wire import Call
 
 Time = datetime | str
 """A `datetime`, or a text in ISO 8601; without an offset it is UTC."""
+Sort = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
+"""The order of a list; `-` stands for descending."""
 
 
 def insights_page(
@@ -18,18 +22,27 @@ def insights_page(
     min_confidence: float | None = None,
     cluster: str | None = None,
     author: str | None = None,
+    keyword: str | None = None,
+    analyzer: str | None = None,
+    model: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    sort: Sort = "-timestamp",
     limit: int = 100,
     cursor: str | None = None,
 ) -> Call[InsightsPage]:
-    """A page of 1 to 1,000 insights of the window `[start_time, end_time)`, newest first.
+    """A page of 1 to 1,000 insights of the window `[start_time, end_time)`.
 
-    A cursor carries its own window and filters: give nothing but `limit` beside it.
+    `metadata` filters by keys of the senders' metadata, those that the service's METADATA_KEYS names.
+
+    A cursor carries its own window and filters. Beside it they may be left out, but not be others.
     """
     window = {"start_time": start_time, "end_time": end_time}
     filters = {"sentiment": sentiment, "min_confidence": min_confidence, "cluster": cluster, "author": author}
-    return getting(
-        "/api/v1/insights", reader(InsightsPage), {**window, **filters, "limit": limit, "cursor": cursor}
-    )
+    more = {"keyword": keyword, "analyzer": analyzer, "model": model}
+    pairs = {f"metadata.{key}": value for key, value in (metadata or {}).items()}
+    # The default is not sent, so that a cursor of another order can come alone.
+    page = {"sort": None if sort == "-timestamp" else sort, "limit": limit, "cursor": cursor}
+    return getting("/api/v1/insights", reader(InsightsPage), {**window, **filters, **more, **pairs, **page})
 
 
 def recent_insights(*, limit: int = 100) -> Call[InsightsPage]:

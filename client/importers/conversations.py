@@ -3,22 +3,18 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
+from client.importers.fields import Fields, Reader, Value, first, sayable
+from client.importers.roles import AGENT, left_out, role_of, speaks_as_agent
 from client.importers.rows import Rejected, Row, Table, Unreadable
 from client.wire import encoded
 
-MAX_TEXT = 20_000
-TEXT = ("text", "tweet", "message", "message_content", "content", "body", "comment", "review")
-AUTHOR = ("author", "author_id", "user_id", "user", "username")
-TIMESTAMP = ("timestamp", "created_at", "datetime", "date", "tweet_created")
-IDENTITY = ("external_id", "id", "tweet_id", "message_id")
 # The fields of the HTTP API. In JSON they pass as they are, and the service judges them.
-FIELDS = frozenset(
+API_FIELDS = frozenset(
     {
         "text",
         "messages",
@@ -31,14 +27,27 @@ FIELDS = frozenset(
         "metadata",
     }
 )
+TABLE_FIELDS = frozenset({"conversation_id"})
+TURN_IDS = ("message_id", "id")
+# The service's CSV has an apostrophe before a text that a spreadsheet would run as a formula.
+FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+# What marks an insight as the service's own export, and what of it is sent.
+EXPORTED = frozenset({"conversation_id", "analyzer", "analysed_at", "text", "timestamp"})
+KEPT = ("conversation_id", "external_id", "author", "timestamp", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation as it is sent: JSON in UTF-8, and the line of the file where it starts."""
+    """A conversation as it is sent: JSON in UTF-8, and the line of the file where it starts.
+
+    `dated` is false where nothing says when it was said. `exported` is the id of an insight that the service
+    exported: where it knows that id, the conversation is there.
+    """
 
     line: int
     body: bytes
+    dated: bool = True
+    exported: str | None = None
 
 
 Record = Conversation | Rejected
@@ -47,80 +56,114 @@ Record = Conversation | Rejected
 class Identities:
     """An external_id for what has none of its own: a hash of its content, counted where that comes again.
 
-    The rows of a table say little about themselves ("Thanks!"), so two files with other names are taken for
-    two sets of rows: `seed` is the name. An object with messages is itself wherever it is found.
+    It is the same in whichever file a row lies, and whatever that file is called.
     """
 
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
+    def __init__(self) -> None:
         # The first 64 bits are the key: 2.8 million take 270 MB less than with the whole hash.
         self._seen: Counter[int] = Counter()
 
-    def of(self, fields: Mapping[str, Any]) -> str:
+    def of(self, fields: Fields) -> str:
         """64 hexadecimal digits; from the second time on with `:2`, `:3` and so on behind them."""
-        canonical = json.dumps([self._seed, fields], sort_keys=True)
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        # The empty text in front was the name of a table's file; it keeps the ids of objects as they always were.
+        digest = hashlib.sha256(json.dumps(["", fields], sort_keys=True).encode()).hexdigest()
         key = int(digest[:16], 16)
         self._seen[key] += 1
         return digest if self._seen[key] == 1 else f"{digest}:{self._seen[key]}"
 
 
-def from_table(table: Table) -> Iterator[Record]:
-    """One conversation a row; what the API has no field for goes into its metadata.
+def from_table(table: Table, reader: Reader) -> Iterator[Record]:
+    """One conversation a row; what the API has no field for goes into its metadata. Raises Unreadable."""
+    name_text_column(table, reader)
+    return _from_rows(table, reader)
 
-    Raises Unreadable, naming the columns, where none of them is known to hold a text.
-    """
-    text = next((name for name in TEXT if name in table.columns), None)
+
+def name_text_column(table: Table, reader: Reader) -> None:
+    """Settles which column holds the text. Raises Unreadable, naming the columns, where none is known to."""
+    text = first(dict.fromkeys(table.columns, True), reader.text)
     if text is None:
         found = ascii(", ".join(table.columns))[:500]
-        raise Unreadable(f"no column is called {', '.join(TEXT)}; there are {found}")
-    return _from_rows(table, (text,), Identities(table.name))
+        wanted = ", ".join(reader.text)
+        raise Unreadable(f"no column is called {wanted}; there are {found}; --text-column names one of them")
+    reader.text = (text,)
 
 
-def _from_rows(table: Table, text: Sequence[str], identities: Identities) -> Iterator[Record]:
+def _from_rows(table: Table, reader: Reader) -> Iterator[Record]:
+    identities = Identities()
     for row in table:
-        yield row if isinstance(row, Rejected) else _record(row, frozenset(), text, identities)
+        if isinstance(row, Rejected):
+            yield row
+        elif record := _record(row, TABLE_FIELDS, reader, identities):
+            yield record
 
 
-def from_object(row: Row, identities: Identities) -> Record:
-    """The conversation of an object: in the API's own shape, or with a text under a name that tables use."""
-    return _record(row, FIELDS, TEXT, identities)
+def from_object(row: Row, reader: Reader, identities: Identities) -> Record | None:
+    """The conversation of an object, in the API's own shape or with a text under a name that tables use.
+
+    None where it is a note or a notice, which is left out and counted.
+    """
+    return _record(row, API_FIELDS, reader, identities)
 
 
-def _record(row: Row, passed: frozenset[str], text: Sequence[str], identities: Identities) -> Record:
+def _record(row: Row, passed: Collection[str], reader: Reader, identities: Identities) -> Record | None:
+    if "messages" not in row.fields and (kind := left_out(row.fields)):
+        reader.left_out[kind] += 1
+        return None
     try:
-        return packed(row.line, _body(row.fields, passed, text, identities))
+        if is_exported(row.fields):
+            return _exported(row, reader)
+        return packed(row.line, _body(row.fields, passed, reader, identities))
     except ValueError as error:
-        return Rejected(row.line, str(error))
+        return Rejected(row.line, str(error), row.fields)
 
 
-def _body(
-    fields: Mapping[str, Any], passed: frozenset[str], text: Sequence[str], identities: Identities
-) -> dict[str, Any]:
+def _body(fields: Fields, passed: Collection[str], reader: Reader, identities: Identities) -> dict[str, Any]:
     rest = dict(fields)
-    body = {name: rest.pop(name) for name in fields if name in passed}
-    if "messages" not in body:
-        _take(rest, text, body, "text")
-        _take(rest, AUTHOR, body, "author")
-        sayable(body.get("text"))
-    if _take(rest, TIMESTAMP, body, "timestamp"):
-        body["timestamp"] = moment(body["timestamp"])
-    _take(rest, IDENTITY, body, "external_id")
+    body = {name: rest.pop(name) for name in fields if name in passed and fields[name] != ""}
+    if "messages" in body:
+        body["messages"] = turns_of(body["messages"], reader)
+    else:
+        _put(body, rest, "text", reader.said(fields))
+        _put(body, rest, "author", reader.author(fields))
+    if (said_at := reader.said_at(fields)) and not _is_iso(body.get("timestamp")):
+        _put(body, rest, "timestamp", said_at)
+    _identify(body, rest, reader)
     if not body.get("external_id") and not body.get("conversation_id"):
-        body["external_id"] = identities.of(fields)
-    return _with_metadata(body, rest)
+        body["external_id"] = reader.named(identities.of(fields))
+    return _with_metadata(_in_the_right_voice(body, fields), rest)
 
 
-def _take(rest: dict[str, Any], names: Sequence[str], body: dict[str, Any], field: str) -> bool:
-    """Moves the first value under one of the names, as text, to where the API has it; not over one it has."""
-    found = next((name for name in names if rest.get(name) not in (None, "")), None)
-    if found is None or body.get(field) is not None:
+def _in_the_right_voice(body: dict[str, Any], fields: Fields) -> dict[str, Any]:
+    """A text alone is a customer's, so what an agent said is sent as a turn."""
+    if "messages" in body or not speaks_as_agent(fields):
+        return body
+    turn = {name: body.pop(name) for name in ("text", "author") if name in body}
+    return {**body, "messages": [{**turn, "role": AGENT}]}
+
+
+def _put(body: dict[str, Any], rest: dict[str, Any], field: str, found: Value | None) -> None:
+    if found is not None:
+        body[field] = found.text
+        rest.pop(found.name, None)
+
+
+def _identify(body: dict[str, Any], rest: dict[str, Any], reader: Reader) -> None:
+    """The ids that it has, each with its source before it."""
+    if found := reader.own_id({**rest, **body}):
+        _put(body, rest, "external_id", Value(found.name, reader.named(found.text)))
+    if found := reader.own_id(body, ("conversation_id",)):
+        body["conversation_id"] = reader.named(found.text)
+
+
+def _is_iso(written: object) -> bool:
+    """Whether the service reads it as it is: what was sent before must stay the same to the letter."""
+    try:
+        return bool(isinstance(written, str) and datetime.fromisoformat(written))
+    except ValueError:
         return False
-    body[field] = str(rest.pop(found))
-    return True
 
 
-def _with_metadata(body: dict[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
+def _with_metadata(body: dict[str, Any], rest: Fields) -> dict[str, Any]:
     own = body.get("metadata") or {}
     more = {name: value for name, value in rest.items() if value not in (None, "")}
     if more and isinstance(own, dict):
@@ -128,47 +171,88 @@ def _with_metadata(body: dict[str, Any], rest: Mapping[str, Any]) -> dict[str, A
     return body
 
 
-def packed(line: int, body: Mapping[str, Any]) -> Record:
+# --- turns --------------------------------------------------------------------------------------------------
+
+
+def turns_of(messages: object, reader: Reader) -> list[dict[str, Any]]:
+    """The turns of a conversation as the HTTP API takes them. Raises ValueError that names the turn."""
+    if not isinstance(messages, list):
+        raise ValueError("messages is not a list")
+    turns = [_numbered(turn, position, reader) for position, turn in enumerate(messages, 1)]
+    sent = [turn for turn in turns if turn is not None]
+    if not sent:
+        raise ValueError("there are no messages from a customer or an agent")
+    return sent
+
+
+def _numbered(turn: object, position: int, reader: Reader) -> dict[str, Any] | None:
+    try:
+        return turn_of(turn, reader)
+    except ValueError as error:
+        raise ValueError(f"message {position}: {error}") from None
+
+
+def turn_of(turn: object, reader: Reader) -> dict[str, Any] | None:
+    """A turn with a text, and what else is known of it; None where it is left out. Raises ValueError."""
+    if not isinstance(turn, Mapping):
+        raise ValueError("it is not an object")
+    if kind := left_out(turn):
+        reader.left_out[kind] += 1
+        return None
+    said, author, said_at = reader.said(turn), reader.author(turn), reader.said_at(turn)
+    own_id = reader.own_id(turn, TURN_IDS)
+    known = {
+        "text": said.text,
+        "author": author and author.text,
+        "role": role_of(turn),
+        "timestamp": turn["timestamp"] if _is_iso(turn.get("timestamp")) else said_at and said_at.text,
+        "message_id": own_id and own_id.text,
+    }
+    used = {found.name for found in (said, author, said_at, own_id) if found}
+    reader.fields_left_out.update(unused(turn, used))
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def unused(fields: Fields, used: Collection[str]) -> Iterator[str]:
+    """The fields with a value of which a turn has made no use."""
+    beside = {*used, "role", "user_type", "inbound"}
+    return (name for name, value in fields.items() if name not in beside and value not in (None, ""))
+
+
+# --- the service's own export -------------------------------------------------------------------------------
+
+
+def is_exported(fields: Collection[str]) -> bool:
+    """Whether this is an insight as the service exports it."""
+    return EXPORTED.issubset(fields) and ("grok_analysis" in fields or "sentiment_score" in fields)
+
+
+def _exported(row: Row, reader: Reader) -> Record:
+    """The conversation of an exported insight, under its own id. The analysis is left out."""
+    fields = row.fields
+    if str(fields.get("text_truncated")).lower() == "true":
+        raise ValueError("the export holds only the first 2,000 characters of the text")
+    body = {name: str(fields[name]) for name in KEPT if fields.get(name) not in (None, "")}
+    body = {name: value[1:] if value.startswith(FORMULA) else value for name, value in body.items()}
+    sayable(body.get("text", ""))
+    metadata = fields.get("metadata")
+    known = json.loads(metadata) if isinstance(metadata, str) and metadata else metadata
+    reader.left_out["exported analysis"] += 1
+    whole = {**body, "metadata": known} if known else body
+    return packed(row.line, whole, exported=body["conversation_id"])
+
+
+def packed(line: int, body: Fields, *, exported: str | None = None) -> Record:
     """The conversation ready to be sent, or rejected where it cannot be written as JSON."""
     try:
-        return Conversation(line, encoded(body))
+        return Conversation(line, encoded(body), is_dated(body), exported)
     except UnicodeEncodeError:
-        return Rejected(line, "holds a lone surrogate")
+        return Rejected(line, "holds a lone surrogate", body)
     except ValueError:
-        return Rejected(line, "holds NaN or Infinity, which are not JSON")
+        return Rejected(line, "holds NaN or Infinity, which are not JSON", body)
 
 
-def sayable(text: object) -> object:
-    """The text, if the service takes it. Raises ValueError that says why not."""
-    if not isinstance(text, str):
-        raise ValueError("there is no text")
-    if not text.strip():
-        raise ValueError("text is empty")
-    if len(text) > MAX_TEXT:
-        raise ValueError(f"text has {len(text):,} characters, {MAX_TEXT:,} are allowed")
-    if "\0" in text:
-        raise ValueError("text holds U+0000")
-    return text
-
-
-def moment(written: str) -> str:
-    """The time in ISO 8601 and UTC; such texts sort by time. No offset means UTC.
-
-    Reads ISO 8601, RFC 2822 and `Tue Oct 31 22:10:47 +0000 2017`. Raises ValueError on anything else: whether
-    10/11 is in October or in November is not guessed.
-    """
-    try:
-        time = _date(written.strip())
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("the time is neither ISO 8601 nor like Tue Oct 31 22:10:47 +0000 2017") from None
-    if not 1970 <= time.year <= 2100:
-        raise ValueError("the time is outside the years 1970 to 2100")
-    return time.isoformat()
-
-
-def _date(written: str) -> datetime:
-    if not written[:1].isdigit():
-        return parsedate_to_datetime(written)
-    # Exports write 12:00:00 -0800; ISO 8601 has no space before the offset.
-    return datetime.fromisoformat(written.replace(" +", "+").replace(" -", "-"))
+def is_dated(body: Fields) -> bool:
+    """Whether it says when it was said, itself or by its first message."""
+    first_turn: Fields = next(iter(body.get("messages") or ()), {})
+    return bool(body.get("timestamp") or first_turn.get("timestamp"))

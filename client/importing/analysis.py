@@ -1,13 +1,22 @@
 """What the analysis made of the conversations: waited for, counted, and a few of them shown."""
 
+import asyncio
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from client import AsyncClient, NotFound
+from client import AsyncClient, ClientError, NotFound
 from client.answers import Status
 
 SHOWN = 2  # of each sentiment
+PAUSES_BETWEEN_LOOKS = 4
+# What a person has to put right. "Connection refused" is not among it: that passes.
+REFUSED = re.compile(
+    r"api[_ ]key|credential|credits?\b|spending (cap|limit)|\bHTTP 40[1-4]\b|(unknown|no such) model",
+    re.IGNORECASE,
+)
+WHAT_HELPS = "put that right in the service's settings, and run this again with --wait"
 
 
 @dataclass(slots=True)
@@ -40,19 +49,50 @@ class AnalysisCounts:
             self.examples.append(status)
 
 
+class Stopped(ClientError):
+    """The service cannot analyse until somebody acts: its key or its credit was refused."""
+
+
 async def wait(
     client: AsyncClient,
     ids: Iterable[str],
     counts: AnalysisCounts,
     *,
     on_progress: Callable[[], None],
+    on_reasons: Callable[[Sequence[str]], None] = lambda _reasons: None,
     pause: float = 0.5,
 ) -> None:
-    """Adds each conversation to `counts` as it ends, until all have. No id comes twice. Raises ClientError."""
-    async for ended in client.wait_for_analysis(ids, pause=pause):
-        for status in ended:
-            counts.add(status)
-        on_progress()
+    """Adds each conversation to `counts` as it ends, until all have. No id comes twice.
+
+    `on_reasons` hears why analysis stands still, and an empty list when it goes on. Raises ClientError; Stopped
+    where it will not go on by itself.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_watch(client, on_reasons, pause * PAUSES_BETWEEN_LOOKS))
+            async for ended in client.wait_for_analysis(ids, pause=pause):
+                for status in ended:
+                    counts.add(status)
+                on_progress()
+            watching.cancel()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+async def _watch(client: AsyncClient, on_reasons: Callable[[Sequence[str]], None], pause: float) -> None:
+    """Looks again and again at what `/health` says. Raises Stopped on the second look at the same refusal."""
+    last: list[str] = []
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            reasons = (await client.health()).reasons
+        except ClientError:
+            continue  # whoever waits finds out by its own calls
+        if reasons != last:
+            on_reasons(reasons)
+        elif refusal := next(filter(REFUSED.search, reasons), None):
+            raise Stopped(f"analysis has stopped: {refusal}. What was sent is stored and waits; {WHAT_HELPS}")
+        last = reasons
 
 
 async def opening(client: AsyncClient, conversation_id: str) -> str:

@@ -14,6 +14,7 @@ from client.importers.rows import Rejected
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
 MAX_KEPT = 1_000
+RECORDS_BETWEEN_LOOKS = 1_000
 MAX_MESSAGES, MAX_POST = 500, 900_000
 """Messages and bytes of a post to a chat: the service takes so many, and a megabyte."""
 
@@ -44,10 +45,29 @@ class Tally:
     duplicates: int = 0
     conflicts: Listing = field(default_factory=Listing)
     rejected: Listing = field(default_factory=Listing)
+    undated: int = 0
+    """Conversations that do not say when they were said: the service dates them at intake."""
+    warnings: Listing = field(default_factory=Listing)
+    without_offset: int = 0
+    """Times that had no offset of their own."""
     left_out: Counter[str] = field(default_factory=Counter)
+    """Turns that are not sent, by kind."""
+    fields_left_out: Counter[str] = field(default_factory=Counter)
     """Fields for which the service has no place, and in how many objects and messages they were."""
     ids: dict[str, None] | None = None
     """The conversations that are in the service now, in the order sent; None where nobody will ask for them."""
+
+
+def rehearse(records: Iterator[Record], tally: Tally, on_progress: Callable[[], None]) -> None:
+    """Counts what would be sent, and sends nothing."""
+    for record in records:
+        if isinstance(record, Rejected):
+            tally.rejected.add(record.line, record.reason)
+            continue
+        tally.sent += 1
+        tally.undated += not record.dated
+        if not tally.sent % RECORDS_BETWEEN_LOOKS:
+            on_progress()
 
 
 class Delivery:
@@ -80,6 +100,7 @@ class Delivery:
             if isinstance(record, Rejected):
                 self._tally.rejected.add(record.line, record.reason)
                 continue
+            self._tally.undated += not record.dated
             if isinstance(record, Chat):
                 yield record
                 continue
@@ -134,12 +155,16 @@ class Delivery:
             self._tally.ids.update(ids)
 
     def _count(self, batch: Batch, stored: BulkAccepted) -> None:
-        conflicts = stored.conflicts or ()
         self._tally.sent += len(batch)
         self._tally.accepted += stored.ingested
         self._tally.duplicates += stored.duplicates
-        for clash in conflicts:
-            self._tally.conflicts.add(batch[clash.index].line, f"known as {clash.conversation_id}")
+        for clash in stored.conflicts or ():
+            item = batch[clash.index]
+            # An export has what the service made of a conversation, so it differs from what was sent at first.
+            if item.exported == clash.conversation_id:
+                self._tally.duplicates += 1
+            else:
+                self._tally.conflicts.add(item.line, f"known as {clash.conversation_id}")
         if self._tally.ids is not None:
             self._tally.ids.update((name, None) for name in stored.conversation_ids if name is not None)
 

@@ -18,25 +18,42 @@ SHOWN_TOPICS = 10
 SHOWN_CHARACTERS = 80
 
 
-def print_tally(console: Console, tally: Tally, blank: int) -> None:
-    """What was sent, and each row that was not, with its line and the reason."""
-    table = Table("sent", "accepted", "duplicates", "conflicts", "rejected rows", "blank rows")
-    counts = (
-        tally.sent,
-        tally.accepted,
-        tally.duplicates,
-        tally.conflicts.count,
-        tally.rejected.count,
-        blank,
-    )
-    table.add_row(*(f"{count:,}" for count in counts))
+def print_tally(console: Console, tally: Tally, blank: int, *, sends: bool, zone: str) -> None:
+    """What was sent, and each row that was not, with its line and the reason. `zone` is what `tally` was read in."""
+    counts = {
+        "sent" if sends else "would be sent": tally.sent,
+        **({"accepted": tally.accepted, "duplicates": tally.duplicates} if sends else {}),
+        **({"conflicts": tally.conflicts.count} if sends else {}),
+        "rejected rows": tally.rejected.count,
+        "blank rows": blank,
+    }
+    table = Table(*counts, title=None if sends else "Dry run: nothing was sent")
+    table.add_row(*(f"{count:,}" for count in counts.values()))
     console.print(table)
+    _print_left_out(console, tally)
+    if tally.undated:
+        console.print(f"dated at intake: {tally.undated:,} (nothing says when they were said)")
+    if tally.without_offset:
+        console.print(f"times without an offset: {tally.without_offset:,}, read as {zone}", markup=False)
     _print_listing(console, "conflicts (not stored: the id is known with other content)", tally.conflicts)
     _print_listing(console, "rejected", tally.rejected)
+    _print_listing(console, "warnings", tally.warnings)
+
+
+def _print_left_out(console: Console, tally: Tally) -> None:
     if tally.left_out:
-        console.print("left out (a chat has no place for it):")
-        for name, count in tally.left_out.most_common(SHOWN_ROWS):
+        kinds = (f"{count:,} {_plural(kind, count)}" for kind, count in tally.left_out.most_common())
+        console.print(f"left out: {', '.join(kinds)}", markup=False, soft_wrap=True)
+    if tally.fields_left_out:
+        console.print("fields left out (the service has no place for them):")
+        for name, count in tally.fields_left_out.most_common(SHOWN_ROWS):
             console.print(f"  {name}: {count:,} times", markup=False)
+
+
+def _plural(kind: str, count: int) -> str:
+    if count == 1:
+        return kind
+    return f"{kind.removesuffix('is')}es" if kind.endswith("is") else f"{kind}s"
 
 
 def print_analysis(console: Console, analysed: AnalysisCounts, openings: Mapping[str, str]) -> None:
@@ -78,7 +95,7 @@ def _print_listing(console: Console, title: str, listing: Listing) -> None:
         return
     console.print(f"{title}:")
     for line, what in sorted(listing.first)[:SHOWN_ROWS]:
-        console.print(f"  line {line}: {what}", markup=False)
+        console.print(f"  line {line}: {what}", markup=False, soft_wrap=True)
     if listing.count > SHOWN_ROWS:
         console.print(f"  and {listing.count - SHOWN_ROWS:,} more")
 

@@ -49,6 +49,18 @@ class ChatPage:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesAfter:
+    """The messages of a chat after a position."""
+
+    number: int | None
+    """The chat's intake number, which no later chat has; None if there is no chat."""
+    count: int
+    """The number of all its messages."""
+    messages: Sequence[Row[Any]]
+    """Rows of `messages` with the chat's `begun_at`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatList:
     """A page of a list of chats."""
 
@@ -111,22 +123,25 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
 
 def messages_after(
     connection: Connection, id_: str, *, position: int, limit: int, characters: int
-) -> Sequence[Row[Any]]:
-    """The next messages of a chat after a position, in order: rows of `messages` with the chat's `begun_at`.
+) -> MessagesAfter:
+    """The next messages of a chat after a position, in order, and which chat has this id now.
 
     At most `limit`, and no more than `characters` of text unless the first one alone is longer.
     """
     c, m = conversations.c, messages.c
-    later = (c.id == id_, m.conversation == c.number, m.position > position)
-    sizes: Select[Any] = select(m.position, func.length(m.text).label("size")).join_from(
-        conversations, messages
-    )
-    next_ones = sizes.where(*later).order_by(m.position).limit(limit)
+    chat = select(c.number, c.message_count).where(c.id == id_)
+    row = connection.execute(chat).one_or_none()
+    if row is None:
+        return MessagesAfter(None, 0, ())
+    later = (m.conversation == row.number, m.position > position)
+    sizes: Select[Any] = select(m.position, func.length(m.text).label("size")).where(*later)
+    next_ones = sizes.order_by(m.position).limit(limit)
     last = _last_within(connection.execute(next_ones).all(), characters)
     if not last:
-        return []
+        return MessagesAfter(row.number, row.message_count, ())
     found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    return connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
+    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
+    return MessagesAfter(row.number, row.message_count, rows)
 
 
 def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:

@@ -1,7 +1,7 @@
 """Stores posted conversations: a whole group in one transaction, with an outcome for each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
@@ -62,6 +62,10 @@ class Conflict:
     """The id is known with other content, or the ids belong to two conversations."""
 
     id: str
+    ids: tuple[str, ...] = field(default=(), compare=False)
+    """The sender's ids that are known: names among `id`, `external_id` and `idempotency_key`."""
+    others: bool = field(default=False, compare=False)
+    """Whether they belong to more than one conversation."""
 
 
 IntakeOutcome = Accepted | Conflict
@@ -245,4 +249,4 @@ def _known_outcome(new: NewConversation, known: KnownByKey) -> IntakeOutcome | N
     first, *others = same.values()
     if not others and first.content_hash is not None and first.content_hash == new.content_hash:
         return Accepted(first.id, created=False)
-    return Conflict(first.id)
+    return Conflict(first.id, tuple(name for name, id_ in _ids(new) if (name, id_) in known), bool(others))

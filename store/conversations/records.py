@@ -79,6 +79,12 @@ def status_of(connection: Connection, id_: str) -> str | None:
     return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
 
 
+def id_by_external_id(connection: Connection, external_id: str) -> str | None:
+    """The id of the conversation with this external id; None if there is none."""
+    c = conversations.c
+    return connection.scalar(select(c.id).where(c.external_id == external_id))
+
+
 def list_with_insights(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, tuple[Row[Any], Row[Any] | None]]:

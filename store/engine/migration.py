@@ -9,7 +9,7 @@ from core.errors import UnknownSchema
 
 log = structlog.get_logger()
 
-NEWEST = "0008"
+NEWEST = "0010"
 """The revision of the last file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

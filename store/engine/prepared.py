@@ -124,3 +124,20 @@ def _any(element: among, compiler: SQLCompiler, **options: Any) -> str:
 def _in(element: among, compiler: SQLCompiler, **options: Any) -> str:
     column, numbers = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  both come from the compiler
+
+
+class by_code_point(FunctionElement[Any]):
+    """A text to order by, character by character as Python does, whatever the language of the database."""
+
+    type = NullType()
+    inherit_cache = True
+
+
+@compiles(by_code_point, "postgresql")
+def _collated(element: by_code_point, compiler: SQLCompiler, **options: Any) -> str:
+    return f'{compiler.process(element.clauses, **options)} COLLATE "C"'
+
+
+@compiles(by_code_point, "sqlite")
+def _binary(element: by_code_point, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)

@@ -30,6 +30,8 @@ WRITER_PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "journal_size_limit=67108864",
+    # Overwrites what is deleted with zeros; some builds of SQLite do so by default.
+    "secure_delete=ON",
 )
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 

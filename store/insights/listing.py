@@ -11,7 +11,10 @@ from domain.text import Turn, transcript
 from models import conversations, insights, messages
 from store.engine.prepared import Prepared, among
 from store.insights import pages, windows
-from store.insights.windows import Position, Selection
+from store.insights.narrowing import Narrowing
+from store.insights.rollups import SENTIMENTS
+from store.insights.windows import Counts, Position, Selection
+from store.insights.words import search_words
 
 SHOWN = 2_000
 """Characters of a text or transcript that a list shows."""
@@ -101,6 +104,7 @@ class InsightPage:
 
 
 NOTHING = InsightPage((), None)
+NONE_OF_EACH: Counts = dict.fromkeys(SENTIMENTS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,32 +114,69 @@ class InsightWindow:
     page: InsightPage
     total: int
     skipped: int
+    counts: Counts | None = None
+    """The total of each sentiment, if the insights were searched for words."""
 
 
 def list_with_totals(
-    connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
+    connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
 ) -> InsightWindow:
     """Return a page of the chosen insights with the exact totals of its window."""
-    topic = windows.topic_number(connection, chosen.cluster)
-    total = 0 if topic is None else windows.count_insights(connection, topic, chosen)
-    found = NOTHING if topic is None or not total else _page(connection, chosen, topic, limit, before)
-    return InsightWindow(found, total, windows.count_skipped(connection, chosen.start, chosen.end))
+    found = _Chosen.of(connection, chosen)
+    total, counts = found.count() if found else (0, NONE_OF_EACH)
+    page = found.page(limit, after, total) if found and total else NOTHING
+    skipped = windows.count_skipped(connection, chosen.start, chosen.end)
+    return InsightWindow(page, total, skipped, None if chosen.keyword is None else counts)
 
 
 def list_insights(
-    connection: Connection, chosen: Selection, *, limit: int, before: Position | None = None
+    connection: Connection, chosen: Selection, *, limit: int, total: int, after: Position | None = None
 ) -> InsightPage:
-    """Return up to `limit` of the chosen insights after the position `before`, newest timestamp first."""
-    topic = windows.topic_number(connection, chosen.cluster)
-    return NOTHING if topic is None else _page(connection, chosen, topic, limit, before)
+    """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
+    found = _Chosen.of(connection, chosen)
+    return found.page(limit, after, total) if found and total else NOTHING
 
 
-def _page(
-    connection: Connection, chosen: Selection, topic: int, limit: int, before: Position | None
-) -> InsightPage:
-    found = pages.find_positions(connection, chosen, topic, limit=limit + 1, before=before)
-    loaded = _load(connection, [number for _, number in found[:limit]])
-    return InsightPage(loaded, found[limit - 1] if len(found) > limit else None)
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A selection with the number of its topic, and the conversations that contain its keyword."""
+
+    connection: Connection
+    chosen: Selection
+    topic: int
+    numbers: Sequence[int] | None
+
+    @classmethod
+    def of(cls, connection: Connection, chosen: Selection) -> "_Chosen | None":
+        """Look up topic and keyword; None if no insight ever had the topic."""
+        topic = windows.topic_number(connection, chosen.cluster)
+        if topic is None:
+            return None
+        return cls(connection, chosen, topic, search_words(connection, chosen, topic))
+
+    @property
+    def narrowing(self) -> Narrowing:
+        return Narrowing(self.connection, self.chosen, self.topic, self.numbers)
+
+    def count(self) -> tuple[int, Counts | None]:
+        """The number of insights, and of each sentiment if they are searched for words."""
+        if self.numbers is not None:
+            counts = self.narrowing.count_by_sentiment()
+            return sum(counts.values()), counts
+        if self.chosen.is_plain:
+            return windows.count_insights(self.connection, self.topic, self.chosen), None
+        return self.narrowing.count(), None
+
+    def page(self, limit: int, after: Position | None, total: int) -> InsightPage:
+        """The page after a position."""
+        found = self._positions(limit + 1, after, total)
+        loaded = _load(self.connection, [place[-1] for place in found[:limit]])
+        return InsightPage(loaded, found[limit - 1] if len(found) > limit else None)
+
+    def _positions(self, limit: int, after: Position | None, total: int) -> list[Position]:
+        if self.chosen.is_plain and not self.chosen.sort.by_value:
+            return pages.find_positions(self.connection, self.chosen, self.topic, limit=limit, after=after)
+        return self.narrowing.find_positions(limit=limit, after=after, total=total)
 
 
 def list_recent(connection: Connection, *, limit: int) -> InsightWindow:

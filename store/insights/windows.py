@@ -3,8 +3,9 @@
 The statements are built once: building a count of seven parts takes longer than running it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import reduce
 from operator import add
 from typing import Any
@@ -39,8 +40,33 @@ from store.engine.prepared import Prepared
 from store.insights import rollups
 from store.insights.rollups import SENTIMENTS, Kind, kind_of, n_of
 
-Position = tuple[int, int]
-"""Timestamp and intake number, by which lists of insights are ordered."""
+Counts = Mapping[int, int]
+"""The number of insights of each sentiment: 1, 0 and -1."""
+Position = tuple[int, ...]
+"""By what lists of insights are ordered: timestamp and intake number, after the value if they are sorted by one."""
+
+
+class Sort(StrEnum):
+    """The order of a list of insights; `-` stands for descending. Equal values go by timestamp, then intake number."""
+
+    NEWEST, OLDEST = "-timestamp", "timestamp"
+    LOWEST_SCORE, HIGHEST_SCORE = "score", "-score"
+    LEAST_CONFIDENT, MOST_CONFIDENT = "confidence", "-confidence"
+
+    @property
+    def descending(self) -> bool:
+        """Whether values, timestamps and numbers descend; otherwise all of them ascend."""
+        return self.value.startswith("-")
+
+    @property
+    def column(self) -> str:
+        """The column of `insights` that is sorted by."""
+        return self.value.removeprefix("-")
+
+    @property
+    def by_value(self) -> bool:
+        """Whether positions begin with a score or confidence."""
+        return self.column != "timestamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +81,19 @@ class Selection:
     """Percent."""
     cluster: str | None = None
     author: str | None = None
+    sort: Sort = Sort.NEWEST
+    analyzer: str | None = None
+    model: str | None = None
+    keyword: str | None = None
+    """Words that a message has to contain, all of them."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Keys of the sender's metadata, each with its value as text."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether roll-ups or an author's index count the selection."""
+        beyond = self.analyzer, self.model, self.keyword
+        return not self.metadata and all(each is None for each in beyond)
 
     @property
     def selective(self) -> bool:

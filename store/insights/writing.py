@@ -28,7 +28,7 @@ import models
 from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
-from store.insights import rollups
+from store.insights import metadata, rollups
 from store.insights.rollups import Fact
 
 
@@ -82,8 +82,9 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     new = [_to_file(newest[number]) for number in sorted(newest)]
     numbers = _intern_topics(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
-    rows = (_row(newest[number]) for number in sorted(newest))
+    rows = [_row(newest[number]) for number in sorted(newest)]
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, rows))
+    metadata.file(connection, rows)
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     rollups.update_counts(connection, _facts(new, numbers), _facts(old, numbers))
@@ -101,6 +102,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     old = _filed(connection, conversations)
     numbers = _intern_topics(connection, (slug for each in old for slug in each.slugs))
     _unfile(connection, old, numbers)
+    metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     rollups.update_counts(connection, (), _facts(old, numbers))
 

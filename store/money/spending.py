@@ -106,6 +106,12 @@ def _counted(dialect: str) -> Any:
     return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
+def today(connection: Connection, day: int) -> tuple[int, int]:
+    """What has been spent and what is reserved on a day, in ticks."""
+    found = connection.execute(select(_s.spent, _s.reserved).where(_s.day == day)).one_or_none()
+    return (0, 0) if found is None else (found.spent, found.reserved)
+
+
 def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:
     """List the days from `since` on that have a row, newest first."""
     return connection.execute(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     TextClause,
     bindparam,
     column,
+    func,
     select,
     text,
     update,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 
 from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
+from store.search import erasure
 
 POSITIONS = 65_536
 ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
@@ -56,14 +58,22 @@ def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
 
 
 def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
-    """List up to `limit` messages that are not in the index, oldest conversation first and in order.
+    """List up to `limit` messages that are not in the index, newest conversation first and each one's in order.
 
-    Rows have `conversation`, `position`, `text` and `author`.
+    Newest first, so that new conversations are found soon while the index is rebuilt. Rows have `conversation`,
+    `position`, `text` and `author`.
     """
     c, m = conversations.c, messages.c
     unindexed = (m.conversation == c.number) & (m.position > c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
-    return connection.execute(found.where(NOT_INDEXED).order_by(c.number, m.position).limit(limit)).all()
+    return connection.execute(
+        found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit)
+    ).all()
+
+
+def count_unindexed(connection: Connection) -> int:
+    """Count the conversations with messages that are not in the index."""
+    return connection.scalar(select(func.count()).select_from(conversations).where(NOT_INDEXED)) or 0
 
 
 def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> None:
@@ -76,7 +86,9 @@ def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> No
     still = {row.number for row in rows if row.indexed == first[row.number] - 1}
     if not still:
         return
-    add(connection, (each for each in entries if each.conversation in still))
+    # FTS5 begins a new segment whenever a rowid is lower than the one before.
+    in_order = sorted(entries, key=lambda each: (each.conversation, each.position))
+    add(connection, (each for each in in_order if each.conversation in still))
     connection.execute(
         update(conversations).where(c.number == bindparam("at")).values(indexed=bindparam("through")),
         [{"at": number, "through": last[number]} for number in sorted(still)],
@@ -95,6 +107,7 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     if rows:
         # The FTS5 table is contentless, so a deletion must name the words of the message.
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+    erasure.mark(connection)
 
 
 def matching_messages(
@@ -207,5 +220,5 @@ def _as_vector(entry: IndexEntry) -> dict[str, Any]:
 
 
 def _quoted(word: str) -> str:
-    # Words consist of letters and digits, so nothing needs escaping.
+    # Words consist of letters, marks and digits, so nothing needs escaping.
     return f"'{word}'"

@@ -34,7 +34,7 @@ from tests.support.small_disk import SmallDisk, small_disk
 
 LATE = "My parcel is three days late and nobody answers"
 FULL = "storage is full: intake has stopped"
-WAITS = "results wait to be stored"
+WAITS = "results are waiting to be stored"
 
 
 @pytest.fixture

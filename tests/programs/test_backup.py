@@ -35,7 +35,7 @@ async def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> 
     assert (made.returncode, made.stderr) == (0, "")
     assert (running_still.returncode, running_still.stderr) == (
         1,
-        "cannot restore: the service runs; stop it first\n",
+        "cannot restore: the service is running; stop it first\n",
     )
     assert (restored.returncode, restored.stderr) == (0, "")
     assert [each["conversation_id"] for each in listed] == ["first"]

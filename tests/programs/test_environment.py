@@ -65,7 +65,7 @@ def start(process: subprocess.Popen[str], tmp_path: Path) -> Start:
 
 
 def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
-    documented = {
+    documented: dict[str, object] = {
         "grok_api_key": None,
         "grok_mode": "auto",
         "grok_model": "grok-4.3",
@@ -73,7 +73,7 @@ def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
         "grok_reasoning_effort": None,
         "grok_cost_per_1k": None,
         "database_url": "sqlite+aiosqlite:///./insights.db",
-        "host": "0.0.0.0",
+        "host": "127.0.0.1",
         "port": 8000,
         "log_level": "INFO",
         "inbound_rps": 100,
@@ -94,6 +94,7 @@ def test_nothing_set_gives_the_documented_defaults(start: Start) -> None:
         "max_queue_depth": 1_000_000,
         "prefilter": "on",
         "topics_file": None,
+        "metadata_keys": [],
     }
 
     read = start()
@@ -190,6 +191,57 @@ def test_a_bad_value_is_one_line_that_names_the_variable(start: Start, name: str
     assert isinstance(complained, str), f"{name}={value} was accepted"
     assert complained.startswith(f"{name}: ")
     assert "\n" not in complained
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"PORT": "web"}, "PORT: must be a whole number from 0 to 65535"),
+        ({"OUTBOUND_RPS": "0"}, "OUTBOUND_RPS: must be a number above 0"),
+        ({"RATE_LIMIT": "many"}, "RATE_LIMIT: must be a whole number of at least 0"),
+        ({"COOLDOWN_SECONDS": "-1"}, "COOLDOWN_SECONDS: must be a number above 0 and up to 3600"),
+        ({"GROK_MODE": "maybe"}, "GROK_MODE: must be one of auto, real, offline"),
+        ({"PREFILTER": "perhaps"}, "PREFILTER: must be one of on, off"),
+        (
+            {"GROK_REASONING_EFFORT": "extreme"},
+            "GROK_REASONING_EFFORT: must be one of none, low, medium, high, xhigh",
+        ),
+        (
+            {"GROK_BASE_URL": "here"},
+            "GROK_BASE_URL: must be an address that begins with http:// or https://",
+        ),
+    ],
+)
+def test_a_complaint_says_in_plain_words_what_a_value_must_be(
+    start: Start, given: dict[str, str], line: str
+) -> None:
+    assert start(**given) == line
+
+
+PYDANTIC = ("Input should", "Value error", "valid integer", "unable to parse", "String should")
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1e400", "nan", "\u00e9", "9" * 400])
+@pytest.mark.parametrize("name", ["PORT", "MAX_IN_FLIGHT", "RETENTION_DAYS", "LOG_LEVEL", "GEMINI_BASE_URL"])
+def test_no_complaint_is_in_the_words_of_a_library(start: Start, name: str, value: str) -> None:
+    complained = start(**{name: value})
+
+    assert isinstance(complained, dict) or not any(words in complained for words in PYDANTIC)
+
+
+def test_a_batch_size_meant_for_the_importer_is_told_where_it_belongs(start: Start) -> None:
+    complained = start(BATCH_SIZE="500")
+
+    assert complained.startswith("BATCH_SIZE: must be a whole number from 1 to 256")
+    assert "MAX_BATCH" in complained
+    assert "INGEST_BATCH_SIZE" in complained
+    assert start(MAX_BATCH="500") == "MAX_BATCH: must be a whole number from 1 to 256"
+
+
+def test_gemini_alone_is_refused_because_it_only_stands_in(start: Start) -> None:
+    assert start(GEMINI_API_KEY="k").startswith("GEMINI_API_KEY has no effect without GROK_API_KEY")
+    assert start(GEMINI_API_KEY="k", GROK_MODE="offline")["offline"]
+    assert start(GEMINI_API_KEY="k", GROK_API_KEY="k")["offline"] is False
 
 
 def test_every_bad_value_is_named(start: Start) -> None:

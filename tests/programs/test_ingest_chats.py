@@ -14,6 +14,7 @@ from benchmarks.support.process import Json
 from benchmarks.support.serving import served
 from client.importers.chats import Chat, Dialogues, Record, are_in, from_objects
 from client.importers.conversations import Conversation
+from client.importers.fields import Reader
 from client.importers.rows import Rejected, Row, opened
 from client.importing.delivery import MAX_MESSAGES, MAX_POST, posts
 from tests.programs.test_ingest_data import Ended, Program
@@ -65,7 +66,7 @@ def test_a_dialogue_becomes_messages_that_are_called_by_their_position() -> None
         }
         for position, text in enumerate(LAMP, 1)
     ]
-    assert dialogues.left_out == {"extractive_summary": 1}
+    assert dialogues.reader.fields_left_out == {"extractive_summary": 1}
 
 
 def test_what_only_a_conversation_has_room_for_is_sent_as_a_conversation() -> None:
@@ -78,7 +79,7 @@ def test_what_only_a_conversation_has_room_for_is_sent_as_a_conversation() -> No
     found, dialogues = records(lines(*objects))
 
     assert all(isinstance(each, Conversation) for each in found)
-    assert not dialogues.left_out
+    assert not dialogues.reader.fields_left_out
 
 
 def test_one_bad_turn_rejects_its_dialogue_and_says_which() -> None:
@@ -98,12 +99,10 @@ def test_messages_in_rows_of_their_own_are_put_together_and_sorted_where_all_hav
         {"conversation_id": "b", "user_type": "customer", "text": "b1", "timestamp": "2026-11-02T10:00:00Z"},
         {"conversation_id": "a", "inbound": False, "text": "a1", "user_id": "Ada", "colour": "red"},
         {"conversation_id": "b", "role": "agent", "text": "b2", "timestamp": "2026-11-01T10:00:00Z"},
-        {"conversation_id": "a", "inbound": True, "text": "", "user_id": "Bo"},
-        {"conversation_id": "a", "inbound": True, "text": "a3", "message_id": "own"},
+        {"conversation_id": "a", "inbound": True, "text": "a2", "message_id": "own"},
     ]
-    (rejected, b, a), dialogues = records(lines(*objects))
+    (b, a), dialogues = records(lines(*objects))
 
-    assert rejected == Rejected(4, "there is no text")
     assert [(each["message_id"], each["message_content"]) for each in messages_of(b)] == [
         ("2", "b2"),
         ("1", "b1"),
@@ -112,21 +111,83 @@ def test_messages_in_rows_of_their_own_are_put_together_and_sorted_where_all_hav
         ("1", "Ada", "support_agent"),
         ("own", "customer:a", "customer"),
     ]
-    assert (dialogues.taken, dialogues.given, dialogues.left_out) == (4, 4, {"colour": 1})
+    assert (dialogues.taken, dialogues.given) == (4, 4)
+    assert dialogues.reader.fields_left_out == {"colour": 1}
 
 
-def test_a_row_that_is_rejected_leaves_the_others_their_positions() -> None:
-    """Put right, it comes in later under the position that is its own."""
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"role": "customer", "text": ""}, "text is empty"),
+        ({"role": "robot", "text": "beep"}, "the role is neither customer nor support_agent"),
+        ({"role": "agent", "inbound": True, "text": "hi"}, "role, inbound disagree on who speaks"),
+        (
+            {"role": "agent", "text": {"html": "<p>"}},
+            "text is an object without a known text in it, not a text",
+        ),
+    ],
+)
+def test_one_row_that_cannot_be_read_rejects_its_dialogue_and_no_other(wrong: Json, reason: str) -> None:
+    objects = [
+        {"conversation_id": "a", "role": "customer", "text": "a1"},
+        {"conversation_id": "b", "role": "customer", "text": "b1"},
+        {"conversation_id": "a", **wrong},
+        {"conversation_id": "a", "role": "agent", "text": "a3"},
+    ]
+    (a, b), _ = records(lines(*objects))
+
+    assert a == Rejected(3, f"{reason} (none of the conversation's 3 turns is sent)")
+    assert [each["message_content"] for each in messages_of(b)] == ["b1"]
+
+
+def test_a_row_that_is_no_text_rejects_its_dialogue_too() -> None:
     dialogues = Dialogues()
-    rows = [{"chat_id": "a", "role": "customer", "text": text} for text in ("one", "x" * 20_001, "three")]
-    taken = [dialogues.take(Row(line, fields)) for line, fields in enumerate(rows, 1)]
+    dialogues.take(Row(2, {"chat_id": "a", "role": "customer", "text": "one"}))
+    dialogues.take(Rejected(3, "not valid utf-8", {"chat_id": "a", "role": "agent"}))
 
-    assert [None if each is None else each.line for each in taken] == [None, 2, None]
-    (chat,) = dialogues.chats()
-    assert [each["message_id"] for each in messages_of(chat)] == ["1", "3"]
+    assert list(dialogues.chats()) == [
+        Rejected(3, "not valid utf-8 (none of the conversation's 2 turns is sent)")
+    ]
+    assert dialogues.take(Rejected(4, "lost")) == Rejected(4, "lost")
     assert dialogues.take(Row(9, {"chat_id": "", "role": "customer", "text": "x"})) == Rejected(
         9, "there is no conversation_id"
     )
+
+
+@pytest.mark.parametrize("word", ["assistant", "bot", "Admin", "AGENT", "support_agent", "false"])
+def test_every_word_for_an_agent_is_read_in_any_case(word: str) -> None:
+    turns = [
+        {"role": "End-User", "text": "hi"},
+        {"role": word, "text": "hello"},
+        {"user_type": "user", "text": "so"},
+    ]
+    (chat,), _ = records(lines({"conversation_id": "a", "messages": turns}))
+
+    assert [each["user_type"] for each in messages_of(chat)] == ["customer", "support_agent", "customer"]
+
+
+def test_system_turns_and_notes_are_left_out_and_counted_and_the_others_keep_their_positions() -> None:
+    turns: list[Json] = [
+        {"role": "system", "text": "You are helpful."},
+        {"role": "user", "text": "hi"},
+        {"role": "agent", "text": "angry customer", "private": True},
+        {"role": "assistant", "text": "hello"},
+        {"role": "note", "text": "call back"},
+    ]
+    as_rows: list[Json] = [{"conversation_id": "rows", **turn} for turn in turns]
+    found, dialogues = records(
+        lines({"conversation_id": "a", "messages": turns}, {"messages": turns, "external_id": "b"}, *as_rows)
+    )
+
+    chat, conversation, rows = found
+    assert isinstance(conversation, Conversation)
+    assert [turn["text"] for turn in json.loads(conversation.body)["messages"]] == ["hi", "hello"]
+    for each in (chat, rows):
+        assert [(turn["message_id"], turn["message_content"]) for turn in messages_of(each)] == [
+            ("2", "hi"),
+            ("4", "hello"),
+        ]
+    assert dialogues.reader.left_out == {"system turn": 3, "internal note": 6}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +201,7 @@ def test_a_row_that_is_rejected_leaves_the_others_their_positions() -> None:
     ],
 )
 def test_a_table_of_dialogues_is_told_by_its_columns(columns: str, are: bool) -> None:
-    assert are_in(columns.split(",")) is are
+    assert are_in(columns.split(","), Reader()) is are
 
 
 def test_a_long_chat_goes_in_posts_that_the_service_takes() -> None:
@@ -257,8 +318,29 @@ def test_a_service_that_knows_no_chats_is_told_of_in_one_line(program: Program) 
     with served(FakePlatform()) as server:
         run = program.run("--file", file, "--api-url", server.url)
 
-    assert (run.code, run.out) == (1, "")
+    assert run.code == 1
+    assert run.out.startswith("no time column; looked for timestamp")
     assert "/chats answers 404" in run.err
+
+
+async def test_what_the_service_exported_is_a_duplicate_whatever_the_file_is_called(
+    database_url: URL, program: Program
+) -> None:
+    texts = [LAMP[0], BILL[0], "=SUM(A1) is what your page shows instead of my bill"]
+    rows = program.file("date,text\n" + "".join(f'2026-11-03,"{text}"\n' for text in texts), "texts.csv")
+    window = {"start_time": "2026-11-01", "end_time": "2026-12-01"}
+    async with running(database_url) as service:
+        await ingested(program, service, rows, "--wait")
+        runs = []
+        for form, name in (("text/csv", "export.csv"), ("application/x-ndjson", "other.ndjson")):
+            answer = await service.http.get("/api/v1/insights", params=window, headers={"accept": form})
+            file = program.file(answer.text, name)
+            runs.append(await ingested(program, service, file, "--wait"))
+        runs.append(await ingested(program, service, program.file(rows.read_text(), "renamed.csv")))
+        total = (await service.get("/api/v1/insights", **window))["metadata"]["total_count"]
+
+    assert [(run.code, run.counts) for run in runs] == [(0, [3, 0, 3, 0, 0, 0])] * 3
+    assert total == 3
 
 
 @pytest.mark.skipif(not DIALOGS.exists(), reason=f"there is no {DIALOGS}")

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from benchmarks.support.waiting import eventually
 from tests.support.fake_platform import FakePlatform, problem
 
 PROGRAM = Path(__file__).parents[2] / "ingest_data.py"
-OWN_VARIABLES = {"API_URL", "DATASET_CSV", "BATCH_SIZE"}
+OWN_VARIABLES = {"API_URL", "DATASET_CSV", "INGEST_BATCH_SIZE"}
 TWEETS = """\
 tweet_id,author_id,inbound,created_at,text,response_tweet_id,in_response_to_tweet_id
 3,100,True,Tue Nov 03 10:00:00 +0000 2026,second,,2.0
@@ -25,6 +26,7 @@ tweet_id,author_id,inbound,created_at,text,response_tweet_id,in_response_to_twee
 ,,,,,,
 5,101,True,Tue Nov 03 11:00:00 +0000 2026,alone,,
 """
+GOOD_TWEETS = "".join(TWEETS.splitlines(keepends=True)[:3] + TWEETS.splitlines(keepends=True)[5:])
 
 
 class Ended(NamedTuple):
@@ -105,7 +107,7 @@ def test_the_summary_names_each_rejected_row_with_its_line(
 ) -> None:
     run = program.run("--file", program.file(TWEETS), "--api-url", url)
 
-    assert (run.code, run.counts) == (0, [2, 2, 0, 0, 1, 1])
+    assert (run.code, run.counts) == (1, [2, 2, 0, 0, 1, 1])
     assert "line 4: text is empty" in run.out
     assert [message["text"] for message in platform.stored["conv_2"]["messages"]] == ["first", "second"]
 
@@ -128,14 +130,14 @@ def test_a_conflict_is_listed_and_the_rest_is_sent(
 
     run = program.run("--file", program.file(TWEETS), "--api-url", url)
 
-    assert (run.code, run.counts) == (0, [2, 1, 0, 1, 1, 1])
+    assert (run.code, run.counts) == (1, [2, 1, 0, 1, 1, 1])
     assert "line 3: known as conv_2" in run.out
 
 
 def test_the_environment_and_a_env_file_are_read_and_the_command_line_wins(
     program: Program, platform: FakePlatform, url: str
 ) -> None:
-    program.file(f"API_URL={url}\nDATASET_CSV=nowhere.csv\nBATCH_SIZE=7\n", ".env")
+    program.file(f"API_URL={url}\nDATASET_CSV=nowhere.csv\nINGEST_BATCH_SIZE=7\n", ".env")
     texts = program.file("text\n" + "hello\n" * 5, "texts.csv")
 
     run = program.run("--batch-size", 2, DATASET_CSV=texts)
@@ -147,7 +149,7 @@ def test_the_environment_and_a_env_file_are_read_and_the_command_line_wins(
 def test_wait_prints_what_came_out(program: Program, platform: FakePlatform, url: str) -> None:
     platform.stages = ("queued", "processing", "completed")
 
-    run = program.run("--file", program.file(TWEETS), "--api-url", url, "--wait")
+    run = program.run("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
 
     assert run.code == 0
     assert len(platform.asked) == 3
@@ -157,12 +159,47 @@ def test_wait_prints_what_came_out(program: Program, platform: FakePlatform, url
     assert "alone" in run.out
 
 
+KEY = "GROK_API_KEY was refused: HTTP 401 unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "refusal", [KEY, "HTTP 403: your team has used all credits", "the spending limit is reached"]
+)
+def test_waiting_stops_with_the_reason_when_calls_are_refused(
+    program: Program, platform: FakePlatform, url: str, refusal: str
+) -> None:
+    platform.stages = ("queued",)
+    platform.reasons.appendleft([refusal])
+    platform.reasons.pop()
+
+    run = program.run("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
+
+    assert run.code == 1
+    assert f"Analysis stands still: {refusal}" in run.out
+    assert f"analysis has stopped: {refusal}. What was sent is stored and waits" in run.err
+
+
+async def test_waiting_says_why_it_stands_still_and_goes_on_when_that_is_over(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    platform.stages = ("queued",)
+    platform.reasons = deque([["the provider does not answer: connection refused"]] * 3 + [[]])
+    process = program.start("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
+    await eventually(lambda: platform.reasons == deque([[]]), 30)
+    platform.stages = ("completed",)
+
+    run = ended(process)
+
+    assert (run.code, run.err) == (0, "")
+    assert run.out.count("Analysis stands still: the provider does not answer: connection refused") == 1
+
+
 def test_conversations_that_fail_are_told_of_and_are_no_failure_of_the_program(
     program: Program, platform: FakePlatform, url: str
 ) -> None:
     platform.stages = ("failed",)
 
-    run = program.run("--file", program.file(TWEETS), "--api-url", url, "--wait")
+    run = program.run("--file", program.file(GOOD_TWEETS), "--api-url", url, "--wait")
 
     assert run.code == 0
     assert "2 failed: no answer" in run.out
@@ -172,14 +209,15 @@ async def test_interrupted_it_sums_up_and_the_next_run_sends_the_rest(
     program: Program, platform: FakePlatform, url: str
 ) -> None:
     texts = program.file("id,text\n" + "".join(f"{n},hello\n" for n in range(100)), "texts.csv")
+    arguments = ("--file", texts, "--api-url", url, "--batch-size", 10, "--source", "shop")
     # Four are in flight: once all four were told to wait, the first three have been counted.
     platform.next_answers.extend([None] * 3 + [problem(429, "rate_limit_exceeded", retry_after="600")] * 4)
-    process = program.start("--file", texts, "--api-url", url, "--batch-size", 10)
+    process = program.start(*arguments)
     await eventually(lambda: not platform.next_answers)
 
     process.send_signal(signal.SIGINT)
     first = ended(process)
-    second = program.run("--file", texts, "--api-url", url, "--batch-size", 10)
+    second = program.run(*arguments)
 
     assert (first.code, first.counts[0]) == (130, 30)
     assert first.err == "ingest_data.py: interrupted; run it again to go on\n"
@@ -204,8 +242,8 @@ async def test_interrupted_while_it_reads_it_ends_without_sending(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--batch-size", "501"], "BATCH_SIZE"),
-        (["--batch-size", "many"], "BATCH_SIZE"),
+        (["--batch-size", "501"], "INGEST_BATCH_SIZE"),
+        (["--batch-size", "many"], "INGEST_BATCH_SIZE"),
         (["--api-url", "localhost"], "API_URL"),
         (["--no-such-option"], "--no-such-option"),
         (["--file", "nowhere.csv"], "nowhere.csv"),
@@ -219,6 +257,38 @@ def test_a_bad_argument_is_named_and_ends_with_2(
     assert (run.code, run.out) == (2, "")
     assert complaint in run.err.splitlines()[-1]
     assert "Traceback" not in run.err
+
+
+def test_the_batch_size_of_the_service_is_not_the_importers(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    texts = program.file("text\n" + "hello\n" * 5, "texts.csv")
+
+    run = program.run("--file", texts, "--api-url", url, BATCH_SIZE=50_000, INGEST_BATCH_SIZE=3)
+
+    assert run.code == 0
+    assert sorted(items for items, _ in platform.bulks) == [2, 3]
+
+
+def test_duplicates_alone_end_with_0_and_a_conflict_with_1(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    arguments = ("--file", program.file(GOOD_TWEETS), "--api-url", url)
+    program.run(*arguments)
+    again = program.run(*arguments)
+    name, item = next(iter(platform.stored.items()))
+    platform.stored[name] = {**item, "messages": []}
+    clash = program.run(*arguments)
+
+    assert (again.code, again.counts) == (0, [2, 0, 2, 0, 0, 0])
+    assert (clash.code, clash.counts) == (1, [2, 0, 1, 1, 0, 0])
+
+
+def test_a_dry_run_needs_no_service_and_says_the_same(program: Program) -> None:
+    run = program.run("--file", program.file(TWEETS), "--dry-run", "--wait")
+
+    assert (run.code, run.counts) == (1, [2, 1, 1])
+    assert "line 4: text is empty" in run.out
 
 
 def test_a_table_without_a_text_ends_with_2_and_names_its_columns(

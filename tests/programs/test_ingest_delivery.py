@@ -279,3 +279,14 @@ def test_on_a_terminal_progress_is_a_bar() -> None:
 
     assert "50%" in out.getvalue()
     assert "rows/s" in out.getvalue()
+
+
+def test_a_bar_does_not_stand_at_nothing_while_the_first_of_it_is_awaited() -> None:
+    out = io.StringIO()
+
+    with Meter(Console(file=out, force_terminal=True, width=100), "Waiting", "rows", 100) as meter:
+        for _ in range(3):
+            meter.show(0, 0)
+        assert "0%" not in out.getvalue()
+
+    assert "100%" in out.getvalue()

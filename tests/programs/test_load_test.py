@@ -181,7 +181,9 @@ def test_a_batch_size_of_one_posts_one_at_a_time(tmp_path: Path, run: Program) -
     with service(tmp_path) as url:
         code, found = run(url, "--num-conversations", "7", "--batch-size", "1", "--no-wait")
         counts = {
-            route: counted(url, "http_request_duration_seconds_count", route=route, status="202")
+            route: counted(
+                url, "http_request_duration_seconds_count", method="POST", route=route, status="202"
+            )
             for route in (POSTS, BULK)
         }
 

@@ -198,6 +198,7 @@ SECRET = "swordfish"
     ("environ", "named"),
     [
         ({"OUTBOUND_RPS": SECRET}, "OUTBOUND_RPS"),
+        ({"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}, "AUTH_SECRET: is not built yet"),
         ({"TOPICS_FILE": "/nowhere/topics.txt"}, "TOPICS_FILE"),
         ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
     ],
@@ -209,6 +210,14 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
     assert SECRET not in line
 
 
+def test_an_unbuilt_setting_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"DATA_ENCRYPTION_KEY={SECRET}\n")
+
+    line = refused(tmp_path)
+
+    assert line == "cannot start: DATA_ENCRYPTION_KEY: is not built yet; unset it"
+
+
 async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:
     async with running(sqlite_url) as first:
         line = await asyncio.to_thread(refused, tmp_path, DATABASE_URL=address(sqlite_url))
@@ -218,16 +227,58 @@ async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path
         assert (await first.get("/health"))["status"] == "ok"
 
 
-def test_a_port_that_is_taken_is_told_so(tmp_path: Path) -> None:
+def unable_to_start(folder: Path, **environ: Any) -> str:
+    """All that a start says that has to fail with exit code 2."""
+    with Process(folder, wait=False, **environ) as process:
+        assert process.exit_code() == MISUSE, process.said
+        return process.said
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_a_port_that_is_taken_is_all_that_a_start_says(host: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        line = refused(tmp_path, PORT=port)
+        said = unable_to_start(tmp_path, PORT=port, HOST=host)
 
-    assert str(port) in line
-    assert "in use" in line
+    assert said == f"cannot start: PORT: {port} is in use\n"
+    assert list(tmp_path.glob("*.db*")) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("192.0.2.1", "HOST: is not an address of this machine"),
+        ("no such host", "HOST: is neither an address of this machine nor a name that leads to one"),
+    ],
+)
+def test_a_host_that_is_not_this_machine_is_told_so(host: str, line: str, tmp_path: Path) -> None:
+    assert unable_to_start(tmp_path, HOST=host) == f"cannot start: {line}\n"
+
+
+def events(process: Process) -> list[Json]:
+    return [json.loads(line) for line in process.said.splitlines()]
+
+
+def test_the_first_start_says_where_to_look_and_little_else(tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        lines = events(process)
+
+    assert [line["event"] for line in lines] == ["offline_analyzer", "started", "listening"]
+    assert lines[-1]["docs"] == f"{process.url}/docs"
+
+
+def test_a_start_that_others_can_reach_warns_once(tmp_path: Path) -> None:
+    with Process(tmp_path, HOST="0.0.0.0") as process:
+        lines = events(process)
+
+    (warning,) = [line for line in lines if line["event"] == "open_to_the_network"]
+    assert warning["level"] == "warning"
+    assert "read and change everything" in warning["meaning"]
+    (listening,) = [line for line in lines if line["event"] == "listening"]
+    assert listening["docs"] == f"{process.url}/docs"
 
 
 def test_a_path_that_cannot_be_written_is_told_so(tmp_path: Path) -> None:
@@ -289,7 +340,7 @@ def test_a_file_that_may_not_be_written_is_told_so(made: Path, tmp_path: Path) -
     with read_only(made):
         line = refused(tmp_path, DB_PATH=made)
 
-    assert "readonly" in line
+    assert "Read-only" in line
     assert str(made) in line
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from client.importers import numbers
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected, Row, Table, opened
 from client.importers.threads import Threads
@@ -27,9 +28,11 @@ def tweet(tweet_id: int | str, **fields: str) -> Row:
     return Row(line, {"tweet_id": str(tweet_id), "text": f"tweet {tweet_id}", **fields})
 
 
-def rejections(rows: Sequence[Row]) -> list[Rejected | None]:
+def rejections(rows: Sequence[Row]) -> list[Rejected]:
     with closing(Threads()) as threads:
-        return [threads.take(row) for row in rows]
+        at_once = [threads.take(row) for row in rows]
+        found = [*at_once, *threads.conversations()]
+        return [each for each in found if isinstance(each, Rejected)]
 
 
 def assembled(rows: Sequence[Row], *, max_turns: int = 1_000, max_bytes: int = 1_000_000) -> list[Body]:
@@ -73,15 +76,18 @@ def reply_graphs(draw: st.DrawFn) -> list[Row]:
 def components(rows: Sequence[Row]) -> set[frozenset[int]]:
     """The plain way: two sets that a reply connects become one."""
     sets = {row.line: {row.line} for row in rows}
-    for row in rows:
-        fields = row.fields
-        named = [
-            fields["in_response_to_tweet_id"].removesuffix(".0"),
-            *fields["response_tweet_id"].split(","),
-        ]
-        for other in (int(each) for each in named if each and int(each) in sets):
-            union = sets[row.line] | sets[other]
+    parents = {row.line: row.fields["in_response_to_tweet_id"].removesuffix(".0") for row in rows}
+
+    def connect(one: int, other: str) -> None:
+        if other and int(other) in sets:
+            union = sets[one] | sets[int(other)]
             sets.update(dict.fromkeys(union, union))
+
+    for row in rows:
+        connect(row.line, parents[row.line])
+        for listed in filter(None, row.fields["response_tweet_id"].split(",")):
+            if parents.get(int(listed)) in ("", str(row.line)):
+                connect(row.line, listed)
     return {frozenset(members) for members in sets.values()}
 
 
@@ -204,19 +210,97 @@ def test_ids_that_excel_grouped_are_read() -> None:
     assert [ids(body) for body in assembled(rows)] == [[1_234_567, 1_234_568]]
 
 
+def test_a_listed_reply_that_replies_to_another_tweet_connects_nothing() -> None:
+    """Excel grouped `155,157` as India does, and the list named tweet 1, which replies to 3."""
+    rows = [
+        tweet(1, in_response_to_tweet_id="3"),
+        tweet(3),
+        tweet(156, response_tweet_id="1,55,157"),
+        tweet(155, in_response_to_tweet_id="156"),
+    ]
+
+    assert [ids(body) for body in assembled(rows)] == [[1, 3], [155, 156]]
+
+
+@pytest.mark.parametrize("parent", ["9", "77"])
+def test_what_a_tweet_says_of_itself_goes_over_any_list(parent: str) -> None:
+    """Its parent may be missing: it still does not reply to the tweet that lists it."""
+    rows = [tweet(5, response_tweet_id="6"), tweet(6, in_response_to_tweet_id=parent), tweet(9)]
+
+    assert [5] in [ids(body) for body in assembled(rows)]
+
+
+def test_a_listed_reply_that_says_nothing_of_itself_is_connected() -> None:
+    assert [ids(body) for body in assembled([tweet(5, response_tweet_id="6,7"), tweet(6), tweet(7)])] == [
+        [5, 6, 7]
+    ]
+
+
+@pytest.mark.parametrize("written", ["155,157", "155.157", "155 157", "155\u2009157", "155\u202f157"])
+def test_a_list_that_a_spreadsheet_grouped_still_names_its_replies(written: str) -> None:
+    rows = [tweet(155), tweet(156, response_tweet_id=written), tweet(157)]
+
+    assert [ids(body) for body in assembled(rows)] == [[155, 156, 157]]
+
+
+def test_of_several_readings_counts_what_they_have_in_common() -> None:
+    rows = [tweet(155), tweet(156, response_tweet_id="1,55,157"), tweet(157)]
+
+    assert [ids(body) for body in assembled(rows)] == [[155], [156, 157]]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "155157",
+        "155157.0",
+        "155,157",
+        "155.157",
+        "155 157",
+        "155\u00a0157",
+        "155\u2009157",
+        "155\u202f157",
+        "155'157",
+        "155\u2019157",
+        "1,55,157",
+        "15,5157",
+        "1.55157E+5",
+        "1,55157E+05",
+        "155.157,0",
+    ],
+)
+def test_a_number_is_read_however_its_country_groups_it(written: str) -> None:
+    assert numbers.number(written) == 155_157
+    rows = [tweet(1), tweet(written, in_response_to_tweet_id="1")]
+    assert [ids(body) for body in assembled(rows)] == [[1, 155_157]]
+
+
+@pytest.mark.parametrize(
+    "written", ["1.23457E+17", "1.5E+0", "3.000", "1,55,15", "1.234,567", "-3", "", "12 34"]
+)
+def test_what_may_be_two_numbers_or_has_lost_its_digits_is_none(written: str) -> None:
+    assert numbers.number(written) is None
+
+
+@given(st.integers(0, numbers.LARGEST), st.sampled_from([",", ".", " ", "\u00a0", "\u2009", "\u202f", "'"]))
+def test_every_number_in_groups_of_three_is_the_number(value: int, separator: str) -> None:
+    assert value in numbers.readings(f"{value:,}".replace(",", separator))
+    assert numbers.number(f"{value}.0") == value
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"tweet_id": ""}, "tweet_id is no whole number"),
-        ({"tweet_id": "1.5E+17"}, "tweet_id is no whole number"),
+        ({"tweet_id": ""}, "tweet_id is not a whole number"),
+        ({"tweet_id": "1.5E+17"}, "tweet_id is not a whole number"),
         ({"text": " \n"}, "text is empty"),
         ({"text": "x" * 20_001}, "text has 20,001 characters, 20,000 are allowed"),
         ({"text": "a\0b"}, "text holds U+0000"),
         ({"author_id": "x" * 256}, "author_id has 256 characters, 255 are allowed"),
-        ({"inbound": "maybe"}, "inbound is neither True nor False"),
+        ({"inbound": "maybe"}, "inbound is neither true nor false"),
         (
             {"created_at": "10/11/2017"},
-            "the time is neither ISO 8601 nor like Tue Oct 31 22:10:47 +0000 2017",
+            "the time may be day and month or month and day: --date-order DMY or MDY says which",
         ),
         ({"created_at": "1969-12-31"}, "the time is outside the years 1970 to 2100"),
     ],
@@ -230,20 +314,42 @@ def test_a_row_that_cannot_be_sent_is_rejected_with_its_line_and_reason(
 
 
 def test_a_text_of_20000_characters_is_taken() -> None:
-    assert rejections([tweet(1, text="x" * 20_000)]) == [None]
+    assert rejections([tweet(1, text="x" * 20_000)]) == []
 
 
 def test_a_tweet_id_that_comes_again_is_rejected() -> None:
     rows = [tweet(1, text="first"), tweet(1, text="second")]
 
-    assert rejections(rows) == [None, Rejected(1, "a row before it has the same tweet_id")]
+    assert rejections(rows) == [Rejected(1, "a row before it has the same tweet_id")]
     assert [message["text"] for message in assembled(rows)[0]["messages"]] == ["first"]
 
 
-def test_a_rejected_tweet_still_connects_its_neighbours() -> None:
-    rows = [tweet(2, in_response_to_tweet_id="1"), tweet(1, text=""), tweet(3, in_response_to_tweet_id="1")]
+@pytest.mark.parametrize("wrong", [{"text": ""}, {"inbound": "maybe"}, {"created_at": "yesterday"}])
+def test_a_tweet_that_cannot_be_read_rejects_its_conversation_and_no_other(wrong: dict[str, str]) -> None:
+    """Half a conversation is another one: it would be judged without what was answered."""
+    rows = [
+        tweet(2, in_response_to_tweet_id="1"),
+        tweet(1, **wrong),
+        tweet(3, in_response_to_tweet_id="1"),
+        tweet(4),
+    ]
+    with closing(Threads()) as threads:
+        assert [threads.take(row) for row in rows] == [None] * 4
+        rejected, alone = threads.conversations()
 
-    assert [ids(body) for body in assembled(rows)] == [[2, 3]]
+    assert isinstance(rejected, Rejected)
+    assert rejected.line == 1
+    assert rejected.reason.endswith("(none of the conversation's 3 turns is sent)")
+    assert isinstance(alone, Conversation)
+
+
+def test_a_row_that_is_not_of_the_encoding_rejects_its_conversation_too() -> None:
+    with closing(Threads()) as threads:
+        threads.take(tweet(1))
+        broken = Rejected(9, "not valid utf-8", {"tweet_id": "2", "in_response_to_tweet_id": "1"})
+        assert threads.take(broken) is None
+        assert [type(each) for each in threads.conversations()] == [Rejected]
+        assert threads.take(Rejected(7, "lost")) == Rejected(7, "lost")
 
 
 def test_given_counts_the_tweets_of_what_was_given_out() -> None:

@@ -323,7 +323,7 @@ UNKNOWN = [
     ("GET", f"{POSTS}/nul%00"),
     ("POST", f"{POSTS}/unknown/retry"),
     ("DELETE", f"{POSTS}/unknown"),
-    ("GET", "/"),
+    ("GET", "/api/v2"),
     ("POST", "/api/v2/conversations"),
 ]
 BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
@@ -382,13 +382,14 @@ async def test_a_bad_status_request_is_a_400(service: Service) -> None:
 
 async def test_another_method_is_a_405_that_names_all_those_there_are(service: Service) -> None:
     allowed = {
-        POSTS: {"GET", "POST"},
+        POSTS: {"GET", "HEAD", "POST"},
         f"{POSTS}/bulk": {"POST"},
         f"{POSTS}/status": {"POST"},
-        f"{POSTS}/some-id": {"GET", "DELETE"},
+        f"{POSTS}/some-id": {"GET", "HEAD", "DELETE"},
         f"{POSTS}/some-id/retry": {"POST"},
-        "/health": {"GET"},
-        "/metrics": {"GET"},
+        "/health": {"GET", "HEAD"},
+        "/metrics": {"GET", "HEAD"},
+        "/docs": {"GET"},
     }
 
     found = {path: await service.http.put(path) for path in allowed}
@@ -396,6 +397,7 @@ async def test_another_method_is_a_405_that_names_all_those_there_are(service: S
     assert {response.status_code for response in found.values()} == {405}
     assert {response.json()["error"] for response in found.values()} == {"method_not_allowed"}
     assert {path: set(response.headers["allow"].split(", ")) for path, response in found.items()} == allowed
+    assert found[POSTS].json()["details"] == "This path takes GET, HEAD, POST"
 
 
 async def test_reads_go_on_while_others_wait(service: Service, grok: Grok) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -14,9 +13,8 @@ from benchmarks.support.waiting import eventually
 from core.clock import now
 from core.debounce import Debounce
 from database import Database
-from services.live import Hub
+from services.live import Hub, LiveChat
 from services.live_summaries import LiveSummaries
-from services.recent_messages import LiveMessage
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import Client, joined, post
@@ -170,8 +168,8 @@ class Away:
 
 
 async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Database) -> None:
-    async def nothing(*_: object) -> Sequence[LiveMessage]:
-        return ()
+    async def nothing(*_: object) -> LiveChat:
+        return LiveChat(None, 0)
 
     await db.write(lambda connection: added(connection, said("c1")))
     away, hub, woken = Away(db), Hub(nothing), asyncio.Event()

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from api import errors, middleware
+from api.server import listen
 from core import logs
 from core.metrics import Metrics
 from rate_limiter import InboundLimiter
@@ -41,9 +42,11 @@ async def half(said: str) -> StreamingResponse:
         raise ValueError(said)
     return StreamingResponse(lines())
 
-config = uvicorn.Config(app, host="127.0.0.1", port=0)
+sockets = listen("127.0.0.1", 0)
+config = uvicorn.Config(app)
 logs.configure("DEBUG")
-uvicorn.Server(config).run()
+print(sockets[0].getsockname()[1], flush=True)
+uvicorn.Server(config).run(sockets)
 """
 
 
@@ -54,8 +57,7 @@ def test_a_server_writes_nothing_but_lines_of_json_and_one_for_each_failure() ->
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
-        started = [json.loads(server.stdout.readline()) for _ in range(4)]
-        url = started[-1]["event"].split()[3]
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
         with httpx.Client(base_url=url, trust_env=False, params={"said": SECRET}) as client:
             client.get("/fine")
             client.get("/broken", headers={"X-Request-ID": "first"})

@@ -285,6 +285,22 @@ async def test_what_another_process_stored_is_heard(database_url: URL) -> None:
         assert await client.texts(1) == ["said to the other process"]
 
 
+@pytest.mark.parametrize("database_url", [databases.POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("path", ["/chats/c1", "/api/v1/conversations/c1"])
+async def test_what_another_process_deleted_is_told_and_what_begins_anew_is_heard(
+    database_url: URL, path: str
+) -> None:
+    async with running(database_url) as one, running(database_url) as other:
+        await post(other, LATE, "Two")
+        async with joined(one.url, "c1") as client, joined(one.url, "c1") as second:
+            assert (await other.http.delete(path)).status_code == 204
+            await post(other, "It begins anew", "and goes on", "and on")
+
+            assert await client.closed() == await second.closed() == (4404, "the chat was deleted")
+        async with joined(one.url, "c1", "?after=0") as client:
+            assert await client.texts(3) == ["It begins anew", "and goes on", "and on"]
+
+
 async def test_nobody_is_left_in_a_chat_that_all_have_left(service: Service) -> None:
     async with joined(service.url, "c1"):
         pass

@@ -96,7 +96,7 @@ async def test_longer_windows_are_shown_in_days_cut_at_their_ends(api: Api) -> N
     answer = await api.get("trends", days=8)
 
     assert [point["start"] for point in answer["series"]] == [
-        f"2025-03-{day}T00:00:00Z" for day in range(23, 32)
+        f"2025-03-{day}T00:00:00.000000Z" for day in range(23, 32)
     ]
     assert [point["partial"] for point in answer["series"]] == [True] + [False] * 7 + [True]
     assert answer["series"][-1]["total"] == answer["total_insights"] == 1
@@ -159,7 +159,8 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
         return {each["name"] for each in paths[f"/api/v1/{path}"]["get"]["parameters"]}
 
     window = {"start_time", "end_time", "cluster"}
-    assert parameters("insights") == window | {"limit", "min_confidence", "sentiment", "author", "cursor"}
+    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model"}
+    assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
     assert parameters("insights/recent") == {"limit"}
     assert parameters("trends") == window | {"days"}
     answers = paths["/api/v1/insights"]["get"]["responses"]

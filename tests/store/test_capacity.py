@@ -90,7 +90,7 @@ async def test_the_time_to_drain_follows_from_how_fast_conversations_end(db: Dat
 
     for _ in range(4):
         clock.now += SECOND
-        watching.count_ended(3)
+        watching.count_ended(["one", "two", "three"])
         await watching.count()
 
     assert watching.ended == 12
@@ -102,7 +102,7 @@ async def test_a_queue_that_does_not_move_for_half_a_minute_never_drains(db: Dat
     watching = capacity(db, clock)
     await db.write(lambda connection: take_in(connection, *distinct(1)))
     await watching.count()
-    watching.count_ended(100)
+    watching.count_ended(["one"] * 100)
 
     for _ in range(RATE_OVER):
         clock.now += SECOND

@@ -54,7 +54,7 @@ async def test_a_list_is_newest_first_and_in_pages(service: Service) -> None:
     assert (first["total"], first["page"], first["limit"], first["pages"]) == (7, 1, 3, 3)
     assert first["total_is_exact"] is True
     assert await ids(service, "/users/u/chats", limit=3, page=3) == ["c1"]
-    past = await service.get("/users/u/chats", page=10**20)
+    past = await service.get("/users/u/chats", page=10**9)
     assert (past["chats"], past["total"]) == ([], 7)
     for asked in ({}, {"user_id": "u"}, {"keyword": "late"}, {"start_date": "2025-01-01"}):
         assert await ids(service, "/chats", limit=2, page=2, **asked) == ["c5", "c4"]

@@ -31,8 +31,8 @@ async def test_they_are_the_first_that_fit_and_at_least_one(
     await db.write(lambda connection: added(connection, *(said("c", "😀" * each) for each in LENGTHS)))
     page = partial(messages_after, id_="c", position=after, limit=limit, characters=characters)
 
-    rows = await db.read(page)
+    rows = (await db.read(page)).messages
 
     assert [row.position for row in rows] == found
     assert [len(row.text) for row in rows] == [LENGTHS[position - 1] for position in found]
-    assert await db.read(partial(messages_after, id_="x", position=0, limit=9, characters=9)) == []
+    assert (await db.read(partial(messages_after, id_="x", position=0, limit=9, characters=9))).number is None

@@ -75,7 +75,7 @@ class Bench:
         return {
             sample.labels["outcome"]: sample.value
             for sample in family.samples
-            if sample.name == "grok_calls_total"
+            if sample.name == "grok_calls_total" and sample.value
         }
 
     async def outcomes(self) -> Sequence[str | None]:
@@ -110,7 +110,7 @@ async def test_a_pause_is_shown_with_its_end_and_what_the_server_said(bench: Ben
     await bench.fails(RateLimited("Retry-After 7200, HTTP 429", retry_after=3_600), 0)
 
     assert bench.gateway.blocked == (
-        "rate limited by the provider, until 2025-03-31T13:00:00Z: Retry-After 7200, HTTP 429"
+        "rate limited by the provider, until 2025-03-31T13:00:00.000000Z: Retry-After 7200, HTTP 429"
     )
     bench.time.now += 3_600
     assert bench.gateway.blocked is None

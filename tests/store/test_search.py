@@ -3,42 +3,18 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from database import Database
-from domain.search_words import Phrase, indexed, phrases_in, words
-from models import conversations
+from domain.search_words import words
 from store.conversations.intake import NewMessage
 from store.conversations.records import delete_conversation, delete_last_messages
-from store.search import index, pages
+from store.search import index
 from store.search.index import IndexEntry
-from tests.support.chat_data import added, post, said, turns
+from tests.support.chat_data import added, post, said
 from tests.support.insight_data import thorough, tried
 from tests.support.rows import new, stored, take_in
-from tests.support.search_data import entries_of, index_all
-
-
-def found(connection: Connection, keyword: str, author: str | None = None) -> list[str]:
-    """The ids of the chats that are found, in order of intake."""
-    phrases = phrases_in(keyword)
-    numbers = list(index.matching_chats(connection, phrases, author)) if phrases else []
-    assert numbers == sorted({*numbers})
-    if phrases:
-        page = pages.search_chats(connection, phrases, author, offset=0, limit=100, counted=3)
-        assert list(page.numbers) == numbers[::-1]
-    c = conversations.c
-    ids = list(connection.scalars(select(c.id).where(c.number.in_(numbers)).order_by(c.number)))
-    assert len(ids) == len(numbers)
-    return ids
-
-
-def entries(connection: Connection) -> int:
-    """How many messages the index knows; raises where the index is damaged."""
-    if connection.dialect.name == "postgresql":
-        return connection.scalar(text("SELECT count(*) FROM search")) or 0
-    connection.execute(text("INSERT INTO search (search) VALUES ('integrity-check')"))
-    return connection.scalar(text("SELECT count(*) FROM search_docsize")) or 0
-
+from tests.support.search_data import entries, entries_of, found, index_all, looked_through
 
 CHATS = {
     "order": ["My ORDER is late", "Sorry, which order was it?"],
@@ -127,27 +103,6 @@ some_said = st.lists(st.tuples(st.sampled_from(["c", "d", "e"]), texts, authors)
 keywords = st.lists(st.one_of(vocabulary, texts.map(lambda text: f'"{text}"')), min_size=1, max_size=3).map(
     " ".join
 )
-
-
-def contains(text: str, phrase: Phrase) -> bool:
-    """Whether the words stand in the text one after another."""
-    inside = indexed(text)
-    return any(inside[at : at + len(phrase)] == [*phrase] for at in range(len(inside)))
-
-
-def looked_through(connection: Connection, keyword: str, author: str | None) -> list[str]:
-    """The same, by reading everything."""
-    phrases = phrases_in(keyword)
-    rows = connection.execute(select(conversations).order_by(conversations.c.number)).all()
-    return [
-        row.id
-        for row in rows
-        if phrases
-        and any(
-            all(contains(each.text, phrase) for phrase in phrases) and author in (None, each.author)
-            for each in turns(connection, row.id)
-        )
-    ]
 
 
 @settings(thorough, max_examples=30)

@@ -33,7 +33,7 @@ async def test_what_is_paid_for_is_tried_until_it_is_stored_and_holds_analysis_m
     write = Busy(2, ConnectionError("busy"), hold)
 
     assert await persist(db, hold, write) == "stored"
-    assert write.held == [None, "results wait to be stored", "results wait to be stored"]
+    assert write.held == [None, "results are waiting to be stored", "results are waiting to be stored"]
     assert hold.reason is None
 
 

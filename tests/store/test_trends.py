@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from database import Database
 from domain.buckets import DAY, HOUR, bucket_of, start_of, touching
 from store.insights.rollups import SENTIMENTS
+from store.insights.top_topics import TopicEffort
 from store.insights.trends import Trends, trends
 from store.insights.writing import Insight
 from tests.support.in_memory import in_memory, steps
@@ -29,6 +30,7 @@ from tests.support.insight_data import (
 )
 
 MIDNIGHT = NOON - 12 * AN_HOUR
+CANDIDATES_ONLY = TopicEffort(rows_per_candidate=0)
 
 filed = st.lists(st.tuples(timestamps(40), analyses), max_size=25).map(
     lambda given: [an_insight(number, at, analysis) for number, (at, analysis) in enumerate(given, 1)]
@@ -84,6 +86,14 @@ async def test_trends_equal_plain_counts(
     await tried(db, check)
 
 
+efforts = st.builds(
+    TopicEffort,
+    one_in=st.sampled_from([1, 3, 10, 500]),
+    candidates=st.sampled_from([1, 3, 12, 40]),
+    rows_per_candidate=st.sampled_from([0, 0, 1, 50]),
+)
+
+
 @thorough
 @given(
     stored=st.lists(
@@ -94,10 +104,10 @@ async def test_trends_equal_plain_counts(
         max_size=30,
     ),
     window=windows(),
-    one_in=st.sampled_from([1, 3, 10, 500]),
+    effort=efforts,
 )
 async def test_the_top_topics_are_the_exact_ten_best(
-    db: Database, stored: list[tuple[int, list[str]]], window: tuple[int, int], one_in: int
+    db: Database, stored: list[tuple[int, list[str]]], window: tuple[int, int], effort: TopicEffort
 ) -> None:
     filed = [
         an_insight(number, at, an_analysis(clusters=slugs)) for number, (at, slugs) in enumerate(stored, 1)
@@ -107,8 +117,31 @@ async def test_the_top_topics_are_the_exact_ten_best(
 
     def check(connection: Connection) -> None:
         store(connection, filed)
-        found = trends(connection, *window, cluster=None, now=NOON, one_in=one_in)
+        found = trends(connection, *window, cluster=None, now=NOON, effort=effort)
         assert found.top_topics == best
+
+    await tried(db, check)
+
+
+@thorough
+@given(
+    times=st.lists(timestamps(70), max_size=40),
+    window=windows(),
+    slugs=st.permutations([f"{letter}{number}" for letter in "azÄ_é" for number in range(8)]),
+    effort=efforts,
+)
+async def test_of_many_equal_topics_the_first_ten_by_slug_are_shown(
+    db: Database, times: list[int], window: tuple[int, int], slugs: list[str], effort: TopicEffort
+) -> None:
+    """One insight each: ties at every bound, in one month and over several, inside the window and outside."""
+    stored = [*zip(times, slugs, strict=False)]
+    filed = [an_insight(n, at, an_analysis(clusters=[slug])) for n, (at, slug) in enumerate(stored, 1)]
+    inside = sorted(slug for at, slug in stored if window[0] <= at < window[1])
+
+    def check(connection: Connection) -> None:
+        store(connection, filed)
+        found = trends(connection, *window, cluster=None, now=NOON, effort=effort)
+        assert found.top_topics == [(slug, 1) for slug in inside[:10]]
 
     await tried(db, check)
 
@@ -125,8 +158,10 @@ async def test_topics_of_the_same_month_outside_the_window_do_not_hide_the_best(
 
     def check(connection: Connection) -> None:
         store(connection, [*outside, *inside])
-        found = trends(connection, MIDNIGHT, MIDNIGHT + A_DAY, cluster=None, now=NOON)
-        assert found.top_topics == [("quiet", 2)]
+        for rows in (0, 50):
+            effort = TopicEffort(rows_per_candidate=rows)
+            found = trends(connection, MIDNIGHT, MIDNIGHT + A_DAY, cluster=None, now=NOON, effort=effort)
+            assert found.top_topics == [("quiet", 2)]
 
     await tried(db, check)
 
@@ -145,7 +180,14 @@ async def test_a_topic_that_is_common_in_no_month_can_be_among_the_best(db: Data
     def check(connection: Connection) -> None:
         store(connection, stored)
         for one_in in (1, 10, 12, 20, 40):  # Common with 37, 3, 3, 1 and 1.
-            found = trends(connection, january, NOON, cluster=None, now=NOON, one_in=one_in)
+            found = trends(
+                connection,
+                january,
+                NOON,
+                cluster=None,
+                now=NOON,
+                effort=TopicEffort(one_in, rows_per_candidate=0),
+            )
             assert found.top_topics[0] == ("steady", 4)
             assert found.top_topics[1:] == [(f"other_{n}", 3) for n in (0, 1, 10, 2, 3, 4, 5, 6, 7)]
 
@@ -163,7 +205,14 @@ async def test_a_topic_can_have_more_than_in_the_months_in_which_it_is_common(db
     def check(connection: Connection) -> None:
         store(connection, stored)
         store(connection, late)
-        found = trends(connection, NOON - 40 * A_DAY, NOON, cluster=None, now=NOON, one_in=7)
+        found = trends(
+            connection,
+            NOON - 40 * A_DAY,
+            NOON,
+            cluster=None,
+            now=NOON,
+            effort=TopicEffort(7, rows_per_candidate=0),
+        )
         assert found.top_topics[0] == ("a_late_one", 10)
 
     await tried(db, check)
@@ -177,7 +226,7 @@ async def test_equal_topics_are_told_by_slug_however_many_there_are(db: Database
     def check(connection: Connection) -> None:
         for each in stored:
             store(connection, [each])
-        found = trends(connection, MIDNIGHT, NOON, cluster=None, now=NOON)
+        found = trends(connection, MIDNIGHT, NOON, cluster=None, now=NOON, effort=CANDIDATES_ONLY)
         assert found.top_topics == [(f"a_{n}", 1) for n in range(10)]
 
     await tried(db, check)
@@ -233,7 +282,10 @@ def test_the_topics_of_a_year_are_bounded_by_years_and_not_by_months() -> None:
     with in_memory() as connection:
         store(connection, [*rare, *(an_insight(2_000 + number, NOON - 1, common) for number in range(20))])
         found, taken = steps(
-            connection, lambda: trends(connection, NOON - 365 * A_DAY, NOON, cluster=None, now=NOON)
+            connection,
+            lambda: trends(
+                connection, NOON - 365 * A_DAY, NOON, cluster=None, now=NOON, effort=CANDIDATES_ONLY
+            ),
         )
 
     assert found.top_topics == [(f"common_{number}", 20) for number in range(10)]

@@ -74,8 +74,8 @@ def listed(connection: Connection, chosen: Selection, limit: int, effort: Effort
     """Every page's positions, read until one comes back short."""
     found: list[Position] = []
     while True:
-        before = found[-1] if found else None
-        some = page(connection, chosen, limit=limit, before=before, effort=effort)
+        after = found[-1] if found else None
+        some = page(connection, chosen, limit=limit, after=after, effort=effort)
         found += some
         if len(some) < limit:
             return found

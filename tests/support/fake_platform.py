@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 Item = dict[str, Any]
 BULK = "/api/v1/conversations/bulk"
-TIME = "2026-11-03T10:00:00Z"
+TIME = "2026-11-03T10:00:00.000000Z"
 TURN = ("text", "author", "role", "timestamp", "message_id")
 NEW: Item = {
     "status": "queued",
@@ -32,12 +32,26 @@ NEW: Item = {
 }
 
 
+HEALTH: Item = {
+    "queue_size": 1,
+    "summary_queue_size": 0,
+    "worker_running": True,
+    "db_ok": True,
+    "analyzer": "grok",
+    "model": "grok-4.3",
+    "circuit": "closed",
+    "oldest_queued_seconds": 1.0,
+    "drain_seconds": None,
+    "started_at": TIME,
+}
+
+
 class FakePlatform:
     """What it has stored, by conversation id, and what it was asked.
 
     `next_answers` are given to the next bulk posts: a response in the place of storing them, DROPPED, or None
     for what it does by itself. `refuses` says why an item is invalid, `stages` are the statuses a conversation
-    goes through, one an asking.
+    goes through, one an asking, `reasons` what `/health` says; the last one of each stays.
     """
 
     def __init__(
@@ -46,11 +60,13 @@ class FakePlatform:
         refuses: Callable[[Item], str | None] = lambda _item: None,
         most_bytes: int = 16_000_000,
         stages: Sequence[str] = ("completed",),
+        reasons: Sequence[Sequence[str]] = ((),),
     ) -> None:
         self.next_answers = deque(next_answers)
         self.refuses = refuses
         self.most_bytes = most_bytes
         self.stages = stages
+        self.reasons = deque(reasons)
         self.stored: dict[str, Item] = {}
         self.bulks: list[tuple[int, int]] = []
         """Items and bytes of each bulk post."""
@@ -60,6 +76,7 @@ class FakePlatform:
         self._askings: Counter[str] = Counter()
         routes = [
             Route("/healthz", self._health),
+            Route("/health", self._state),
             Route(BULK, self._bulk, methods=["POST"]),
             Route("/api/v1/conversations/status", self._status, methods=["POST"]),
             Route("/api/v1/conversations/{name}", self._conversation),
@@ -72,6 +89,10 @@ class FakePlatform:
     async def _health(self, request: Request) -> Response:
         self.checks += 1
         return JSONResponse({"status": "ok"})
+
+    async def _state(self, request: Request) -> Response:
+        reasons = self.reasons.popleft() if len(self.reasons) > 1 else self.reasons[0]
+        return JSONResponse({**HEALTH, "status": "degraded" if reasons else "ok", "reasons": reasons})
 
     async def _bulk(self, request: Request) -> Response:
         assert request.query_params["on_conflict"] == "skip"

@@ -1,8 +1,9 @@
 """The insight routes on a real socket, over a database that the test fills."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import httpx
@@ -18,10 +19,13 @@ from api.routes import insights
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
+from domain.topics import BUILT_IN
 from tests.support.insight_data import NOON
 
 Result = TypeVar("Result")
 Json = dict[str, Any]
+KEYS = ("shop", "plan")
+"""What METADATA_KEYS names."""
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Owned:
 
     database: Watched
     clock: Callable[[], int]
+    topics: Collection[str] = tuple(BUILT_IN)
+    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(metadata_keys=KEYS))
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Lines:
 @contextmanager
 def captured(level: str) -> Iterator[Lines]:
     """Configure logging at `level` while the block runs; put everything back afterwards."""
-    loggers = [logging.getLogger(name) for name in (None, logs.OURS, *logs.LOGGED_FROM_INFO)]
+    loggers = [logging.getLogger(name) for name in (None, logs.OURS, *logs.UVICORN)]
     before = [(each, each.level, each.handlers[:], each.propagate) for each in loggers]
     lines, configured = Lines(), structlog.get_config()
     logs.configure(level, lines.stream)

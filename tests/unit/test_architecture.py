@@ -34,7 +34,8 @@ INNER_FLOORS = {
         ("database",),
         ("store.queue",),
         ("store.conversations",),
-        ("store.insights", "store.search", "store.money"),
+        ("store.insights",),
+        ("store.search", "store.money"),
         ("store.engine",),
     ),
     "worker": (

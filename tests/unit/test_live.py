@@ -1,7 +1,6 @@
 """Listeners of a chat hear every message once and in order, however slow they are, and nothing is queued for them."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
-from services.live import Draft, Hub, Listener
+from services.live import Draft, Hub, Listener, LiveChat
 from services.recent_messages import MOST, LiveMessage
 from store.conversations.progress import ChatState
 
@@ -22,19 +21,25 @@ class Chat:
     def __init__(self, count: int = 0) -> None:
         self.count = count
         self.reads = 0
-        self.exists = True
+        self.number: int | None = 1
 
-    async def read(self, chat: str, after: int) -> Sequence[LiveMessage]:
+    async def read(self, chat: str, after: int) -> LiveChat:
         assert chat == "c"
         self.reads += 1
         await asyncio.sleep(0)
-        return [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        next_ = [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        return LiveChat(self.number, self.count, next_)
 
     def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
         """Say so many more; the hub is given them, or has to read them."""
         new = [LiveMessage(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
         self.count += count
         hub.messages_added("c", new if at_hand else ())
+
+    def look(self, hub: Hub) -> None:
+        """Let the hub compare itself with what is stored."""
+        hub.watched()
+        hub.compare({} if self.number is None else {"c": ChatState(self.number, self.count)})
 
 
 async def heard_by(listener: Listener, last: int) -> list[int]:
@@ -194,20 +199,6 @@ async def test_what_one_listener_found_by_itself_is_not_kept_from_the_others() -
             assert [said.position for said in (await waiting).messages] == [4]
 
 
-@pytest.mark.parametrize("later", [{}, {"c": ChatState(2, 3)}, {"c": ChatState(2, 9)}])
-async def test_a_chat_that_another_process_deleted_is_told_though_it_began_anew(
-    later: dict[str, ChatState],
-) -> None:
-    hub = Hub(Chat(3).read)
-    with hub.listening("c", 3) as listener:
-        hub.watched()
-        hub.compare({"c": ChatState(1, 3)})
-        hub.watched()
-        hub.compare(later)
-
-        assert (await listener.news()).deleted
-
-
 async def test_a_chat_that_has_not_begun_or_is_another_room_by_now_is_not_deleted() -> None:
     chat = Chat(0)
     hub = Hub(chat.read)
@@ -223,6 +214,55 @@ async def test_a_chat_that_has_not_begun_or_is_another_room_by_now_is_not_delete
         with hub.listening("c", 0):
             hub.compare({})
             assert hub.has_listeners("c")
+
+
+@pytest.mark.parametrize(
+    ("number", "count"),
+    [
+        pytest.param(None, 0, id="is gone"),
+        pytest.param(2, 1, id="has begun anew"),
+        pytest.param(2, 3, id="has begun anew and is as long"),
+        pytest.param(2, 5, id="has begun anew and is longer"),
+    ],
+)
+async def test_a_chat_that_another_process_deleted_is_told_as_deleted(number: int | None, count: int) -> None:
+    chat = Chat(3)
+    hub = Hub(chat.read)
+    with hub.listening("c", 3) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.number, chat.count = number, count
+        chat.look(hub)
+        news = await asyncio.wait_for(waiting, 5)
+
+        assert (news.deleted, news.messages) == (True, ())
+        assert not hub.has_listeners("c")
+        with hub.listening("c", 0) as anew:
+            waiting = asyncio.create_task(anew.news())
+            chat.number, chat.count = 2, max(1, count)
+            chat.look(hub)
+            assert (await asyncio.wait_for(waiting, 5)).messages[0].position == 1
+
+
+async def test_a_chat_deleted_before_it_was_read_is_told_as_deleted() -> None:
+    chat = Chat(0)
+    chat.number = None
+    with Hub(chat.read).listening("c", 3) as listener:
+        assert (await asyncio.wait_for(listener.news(), 5)).deleted
+
+
+async def test_a_chat_that_does_not_exist_yet_is_not_deleted() -> None:
+    chat = Chat(0)
+    chat.number = None
+    hub = Hub(chat.read)
+    with hub.listening("c", 0) as listener:
+        waiting = asyncio.create_task(listener.news())
+        await eventually(lambda: chat.reads > 0)
+        chat.look(hub)
+        chat.number, chat.count = 1, 1
+        chat.look(hub)
+
+        assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [1]
 
 
 async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_came_after_it() -> None:

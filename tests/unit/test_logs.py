@@ -30,11 +30,11 @@ def test_a_line_says_when_how_bad_and_what(lines: Lines) -> None:
 
 
 def test_libraries_write_the_same_lines(lines: Lines) -> None:
-    logging.getLogger("uvicorn.error").info("Uvicorn running on %s", "http://127.0.0.1:8000")
+    logging.getLogger("uvicorn.error").warning("Invalid request from %s", "127.0.0.1:8000")
     logging.getLogger("some.library").warning("a\nb")
 
     assert [(line["level"], line["event"]) for line in lines.events()] == [
-        ("info", "Uvicorn running on http://127.0.0.1:8000"),
+        ("warning", "Invalid request from 127.0.0.1:8000"),
         ("warning", "a\nb"),
     ]
 
@@ -47,6 +47,13 @@ def test_the_level_is_honoured() -> None:
         logging.getLogger("alembic.runtime").info("quiet")
 
     assert [line["event"] for line in lines.events()] == ["loud"]
+
+
+@pytest.mark.parametrize("library", ["uvicorn.error", "alembic.runtime.migration", "alembic.runtime.plugins"])
+def test_what_libraries_say_of_their_ordinary_work_is_left_out(lines: Lines, library: str) -> None:
+    logging.getLogger(library).info("Running upgrade 0001 -> 0002")
+
+    assert str(lines) == ""
 
 
 @pytest.mark.parametrize(

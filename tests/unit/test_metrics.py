@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.metrics import Metrics
+from core.metrics import CONDITIONS, FAILURES, OUTCOMES, PREFILTER_REASONS, Metrics
 
 # Name, type and labels, as whoever scrapes relies on them.
 CONTRACT = {
@@ -17,7 +17,23 @@ CONTRACT = {
     ("calls_in_flight", "gauge", ()),
     ("batch_size", "gauge", ()),
     ("circuit_state", "gauge", ()),
-    ("http_request_duration_seconds", "histogram", ("route", "status")),
+    ("http_request_duration_seconds", "histogram", ("method", "route", "status")),
+    ("storage_used_bytes", "gauge", ()),
+    ("storage_limit_bytes", "gauge", ()),
+    ("budget_spent_usd", "gauge", ()),
+    ("budget_reserved_usd", "gauge", ()),
+    ("budget_limit_usd", "gauge", ()),
+    ("analysis_paused", "gauge", ()),
+    ("database_up", "gauge", ()),
+    ("open_sockets", "gauge", ()),
+    ("service_condition", "gauge", ("condition",)),
+    ("insights_platform_info", "gauge", ("version",)),
+    ("process_virtual_memory_bytes", "gauge", ()),
+    ("process_resident_memory_bytes", "gauge", ()),
+    ("process_start_time_seconds", "gauge", ()),
+    ("process_cpu_seconds_total", "counter", ()),
+    ("process_open_fds", "gauge", ()),
+    ("process_max_fds", "gauge", ()),
     ("rate_limited_total", "counter", ()),
     ("insights_total", "counter", ("sentiment",)),
     ("conversations_failed_total", "counter", ("reason",)),
@@ -34,7 +50,7 @@ def used() -> Metrics:
     metrics.calls.labels("ok").inc()
     metrics.prefilter_skips.labels("thanks").inc()
     metrics.conversations_failed.labels("invalid_row").inc()
-    metrics.http_request_duration.labels("/api/v1/conversations", 202).observe(0.004)
+    metrics.http_request_duration.labels("POST", "/api/v1/conversations", 202).observe(0.004)
     return metrics
 
 
@@ -70,6 +86,14 @@ def test_every_metric_has_the_name_type_and_labels_that_were_promised() -> None:
 def test_series_whose_labels_are_known_start_at_zero() -> None:
     fresh = values(Metrics())
 
+    for condition in CONDITIONS:
+        assert fresh["service_condition", (("condition", condition),)] == 0
+    for outcome in OUTCOMES:
+        assert fresh["grok_calls_total", (("outcome", outcome),)] == 0
+    for reason in FAILURES:
+        assert fresh["conversations_failed_total", (("reason", reason),)] == 0
+    for reason in PREFILTER_REASONS:
+        assert fresh["prefilter_skips_total", (("reason", reason),)] == 0
     for sentiment in ("positive", "neutral", "negative"):
         assert fresh["insights_total", (("sentiment", sentiment),)] == 0
     for kind in ("prompt", "cached", "completion", "reasoning"):

@@ -59,18 +59,27 @@ def test_a_missing_text_is_called_that() -> None:
         ({"messages": [TURN, {}]}, "Missing required field: messages[1].text"),
         ({"messages": [SECRET]}, "messages[0]: must be a JSON object"),
         ({"messages": SECRET}, "messages: must be a valid array"),
-        ({"messages": [{**TURN, "role": SECRET}]}, "messages[0].role: must be customer or support_agent"),
+        (
+            {"messages": [{**TURN, "role": SECRET}]},
+            "messages[0].role: must be customer or support_agent (or user, end-user; agent, assistant, bot, admin)",
+        ),
         (
             {"messages": [{**TURN, "role": "customer", "inbound": False}]},
-            "messages[0]: role and inbound disagree",
+            "messages[0].role: disagrees with inbound",
         ),
         ({"messages": [{**TURN, "inbound": "true"}]}, "messages[0].inbound: must be a valid boolean"),
         (
             {"messages": [{**TURN, "message_content": SECRET}]},
-            "Unknown field: messages[0].message_content",
+            "Unknown field: messages[0].message_content (or a second name for one that was sent)",
         ),
-        ({"messages": [{**TURN, "author": "a", "user_id": SECRET}]}, "Unknown field: messages[0].user_id"),
-        ({"text": LATE, "raw": {}, "raw_data": {}}, "Unknown field: raw"),
+        (
+            {"messages": [{**TURN, "author": "a", "user_id": SECRET}]},
+            "Unknown field: messages[0].user_id (or a second name for one that was sent)",
+        ),
+        (
+            {"text": LATE, "raw": {}, "raw_data": {}},
+            "Unknown field: raw (or a second name for one that was sent)",
+        ),
         (
             {"messages": [{**TURN, "message_id": "1"}, {**TURN, "message_id": "1"}]},
             "a message_id appears twice in messages",

@@ -63,7 +63,7 @@ def test_inbound_and_role_say_who_speaks(fields: dict[str, Any], sender: str | N
 
 @pytest.mark.parametrize(("role", "inbound"), [("customer", False), ("support_agent", True)])
 def test_a_role_that_inbound_contradicts_is_refused(role: str, inbound: bool) -> None:
-    with pytest.raises(ValidationError, match="disagree"):
+    with pytest.raises(ValidationError, match="disagrees with inbound"):
         turn(role=role, inbound=inbound)
 
 

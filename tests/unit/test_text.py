@@ -2,6 +2,7 @@
 
 import re
 import string
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -212,6 +213,10 @@ def test_words_make_a_text_whatever_is_between_them(parts: list[str], between: l
         ("too_short", "No."),
         ("too_short", "😡😡😡"),
         ("too_short", "x" * 19),
+        ("too_short", "คุณภาพแย่มาก"),  # Thai spells its words with letters
+        ("too_short", "包裹没有收到"),
+        ("too_short", "ㅋㅋㅋㅋㅋㅋㅋㅋ"),
+        ("too_short", "。、！？。、！？"),
         ("only_links_and_mentions", "@a @b https://x.y"),
         ("only_links_and_mentions", "https://example.org/a/very/long/path?with=words"),
         ("only_links_and_mentions", "HTTPS://EXAMPLE.ORG/A/LONG/PATH"),
@@ -243,6 +248,14 @@ def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> 
         "Great, it is all done now for you",
         "Спасибо, но посылка так и не пришла",
         "荷物がまだ届いていません、どうなっていますか",
+        "我的包裹三天了还没有收到",
+        "包裹还没有收到",
+        "𠮷野家の弁当𰻞𱍊",
+        "荷物がまだ届かないんですが",
+        "ﾆﾓﾂｶﾞﾏﾀﾞﾄﾄﾞｷﾏｾﾝ",
+        "택배가 아직도 안 왔어요",
+        unicodedata.normalize("NFD", "택배가 안왔어요"),
+        "订单 A1 没到，太慢",
         "write to someone@example.org",
         "1234567890 1234567890",
         "no no no no no no no no",

@@ -1,0 +1,59 @@
+"""Examples of the API's document. Tried out in order, from a service that has just been started, each succeeds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+CONVERSATION_ID = "ticket-77"
+CONVERSATION: Mapping[str, Any] = {
+    "conversation_id": CONVERSATION_ID,
+    "messages": [
+        {"role": "customer", "author": "customer124", "text": "Your app logs me out every morning."},
+        {"role": "support_agent", "author": "agent7", "text": "Sorry about that! Which version is it?"},
+    ],
+    "metadata": {"channel": "chat"},
+}
+CONVERSATIONS = [
+    {"external_id": "order-1", "author": "customer125", "text": "Where is my parcel? It is three days late."},
+    {
+        "external_id": "order-2",
+        "author": "customer126",
+        "text": "The new version is great, thank you so much!",
+    },
+]
+MESSAGES = [
+    {
+        "conversation_id": "chat-1",
+        "message_id": "m1",
+        "user_id": "customer125",
+        "user_type": "customer",
+        "message_content": "The café charged me twice.",
+        "timestamp": "2026-11-20T10:00:00Z",
+    },
+    {
+        "conversation_id": "chat-1",
+        "user_id": "agent7",
+        "user_type": "support_agent",
+        "message_content": "Sorry! It is on its way back.",
+        "timestamp": "2026-11-20T10:02:00Z",
+    },
+]
+
+BODIES: Mapping[str, Any] = {
+    "create_conversation": CONVERSATION,
+    "create_conversations": CONVERSATIONS,
+    "get_conversation_statuses": {"ids": [CONVERSATION_ID]},
+    "add_chat_messages": MESSAGES,
+    "summarize_chat": {"conversation_id": CONVERSATION_ID},
+    "analyze_chat": {"conversation_id": CONVERSATION_ID},
+}
+"""By operation."""
+
+PARAMETERS: Mapping[tuple[str, str], Any] = {
+    ("get_chat", "conversation_id"): "chat-1",
+    ("delete_chat", "conversation_id"): "chat-1",
+    ("list_chats_of_user", "user_id"): "agent7",
+    ("list_insights", "start_time"): "2026-01-01T00:00:00Z",
+    ("list_insights", "end_time"): "2027-01-01T00:00:00Z",
+    ("retry_conversations", "status"): "failed",
+}
+"""By operation and parameter. A `conversation_id` without an entry is that of the example above."""

@@ -1,0 +1,180 @@
+"""One run of the importer: reads a file, looks at it, sends it, and waits for what comes of it."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from client import AsyncClient
+from client.importers import chats, checks, conversations, threads
+from client.importers.base import Rejected, Row, Rows
+from client.importers.chats import Dialogues, Record
+from client.importers.fields import Reader
+from client.importers.rows import opened
+from client.importers.tables import Table
+from client.importers.threads import Threads
+from client.importing import report
+from client.importing.analysis import AnalysisCounts, opening, wait
+from client.importing.delivery import Delivery, Tally, rehearse
+from client.importing.summaries import SummaryCounts, summarise
+from client.progress import Meter
+from client.sending import OnPause, ignore
+
+PATIENCE = 60  # seconds that the service may be gone, for a restart
+PATIENCE_AT_START = 3
+ROWS_BETWEEN_LOOKS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do."""
+
+    url: str
+    file: Path
+    encoding: str
+    batch_size: int
+    zone: str = "UTC"
+    sends: bool = True
+    waits: bool = False
+    summarizes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Conversations to send, and how far through their source they are."""
+
+    records: Iterator[Record]
+    total: int
+    done: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the program. What it has found out is there at any moment, also when it is interrupted."""
+
+    plan: Plan
+    reader: Reader
+    console: Console
+    tally: Tally
+    analysed: AnalysisCounts = field(default_factory=AnalysisCounts)
+    summaries: SummaryCounts = field(default_factory=SummaryCounts)
+    openings: dict[str, str] = field(default_factory=dict)
+    blank: int = 0
+
+    def send(self) -> None:
+        """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ClientError."""
+        file = opened(self.plan.file, self.plan.encoding)
+        with (
+            file as rows,
+            closing(Threads(self.reader)) as tweets,
+            closing(Dialogues(self.reader)) as dialogues,
+        ):
+            for note in checks.notes_on(rows, self.reader):
+                self.console.print(note, markup=False, soft_wrap=True)
+            try:
+                self._pass_on(rows, tweets, dialogues)
+            finally:
+                self._keep_what_was_found(rows)
+        if self.plan.waits:
+            asyncio.run(self._wait(self.tally.ids or ()))
+        if self.plan.summarizes:
+            asyncio.run(self._summarize(self.tally.ids or ()))
+
+    def report(self) -> None:
+        """Prints what there is to say; nothing where nothing was begun."""
+        if self.tally.sent or self.tally.rejected.count or self.tally.left_out:
+            report.print_tally(
+                self.console, self.tally, self.blank, sends=self.plan.sends, zone=self.plan.zone
+            )
+        if self.analysed.ended:
+            report.print_analysis(self.console, self.analysed, self.openings)
+        if self.summaries.ended:
+            report.print_summaries(self.console, self.summaries)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the file is in the service now (or would be), here or from a run before."""
+        return bool(self.tally.sent) and not self.tally.rejected.count and not self.tally.conflicts.count
+
+    def _pass_on(self, rows: Rows, tweets: Threads, dialogues: Dialogues) -> None:
+        if not self.plan.sends:
+            self._rehearse(self._feed(rows, tweets, dialogues))
+            return
+        asyncio.run(self._check())
+        asyncio.run(self._deliver(self._feed(rows, tweets, dialogues)))
+
+    def _keep_what_was_found(self, rows: Rows) -> None:
+        self.blank = rows.blank
+        self.tally.left_out, self.tally.fields_left_out = self.reader.left_out, self.reader.fields_left_out
+        self.tally.without_offset = self.reader.times.without_offset
+        for line, what in rows.warnings:
+            self.tally.warnings.add(line, what)
+
+    async def _check(self) -> None:
+        async with self._client(patience=PATIENCE_AT_START) as client:
+            await client.alive()
+
+    def _feed(self, rows: Rows, tweets: Threads, dialogues: Dialogues) -> Feed:
+        if not isinstance(rows, Table):
+            return Feed(chats.from_objects(rows, dialogues), rows.size, lambda: rows.position)
+        if threads.are_in(rows.columns):
+            self._take(rows, tweets.take)
+            with self.console.status("Putting replies together"):
+                return Feed(tweets.conversations(), tweets.taken, lambda: tweets.given)
+        if chats.are_in(rows.columns, self.reader):
+            self._take(rows, dialogues.take)
+            return Feed(dialogues.chats(), dialogues.taken, lambda: dialogues.given)
+        return Feed(conversations.from_table(rows, self.reader), rows.size, lambda: rows.position)
+
+    def _take(self, rows: Rows, take: Callable[[Row | Rejected], Rejected | None]) -> None:
+        with Meter(self.console, "Reading", "rows", rows.size) as meter:
+            for count, row in enumerate(rows, 1):
+                rejected = take(row)
+                if rejected is not None:
+                    self.tally.rejected.add(rejected.line, rejected.reason)
+                if not count % ROWS_BETWEEN_LOOKS:
+                    meter.show(rows.position, count)
+
+    def _rehearse(self, feed: Feed) -> None:
+        with Meter(self.console, "Looking", "conversations", feed.total) as meter:
+            rehearse(feed.records, self.tally, lambda: meter.show(feed.done(), self.tally.sent))
+
+    async def _deliver(self, feed: Feed) -> None:
+        with Meter(self.console, "Sending", "conversations", feed.total) as meter:
+
+            def show() -> None:
+                meter.show(feed.done(), self.tally.sent)
+
+            async with self._client(on_pause=meter.pause) as client:
+                await Delivery(client, self.tally, show).send(feed.records, self.plan.batch_size)
+
+    async def _wait(self, ids: Collection[str]) -> None:
+        with Meter(self.console, "Waiting", "conversations", len(ids)) as meter:
+
+            def show() -> None:
+                meter.show(self.analysed.ended, self.analysed.ended)
+
+            async with self._client(on_pause=meter.pause) as client:
+                await wait(client, ids, self.analysed, on_progress=show, on_reasons=self._tell)
+                for example in self.analysed.examples:
+                    id_ = example.conversation_id
+                    self.openings[id_] = await opening(client, id_)
+
+    def _tell(self, reasons: Sequence[str]) -> None:
+        why = f"Analysis stands still: {'; '.join(reasons)}" if reasons else "Analysis goes on."
+        self.console.print(why, markup=False, soft_wrap=True)
+
+    async def _summarize(self, ids: Collection[str]) -> None:
+        with Meter(self.console, "Summarising", "chats", len(ids)) as meter:
+
+            def show() -> None:
+                meter.show(self.summaries.ended, self.summaries.ended)
+
+            async with self._client(on_pause=meter.pause) as client:
+                await summarise(client, ids, self.summaries, on_progress=show)
+
+    def _client(self, *, patience: float = PATIENCE, on_pause: OnPause = ignore) -> AsyncClient:
+        return AsyncClient(self.plan.url, patience=patience, on_pause=on_pause)

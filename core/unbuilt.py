@@ -1,0 +1,41 @@
+"""Settings that the design knows and this version does not have: a start that sets one is refused by its name.
+
+Whoever sets `AUTH_REQUIRED=true` must not believe that the door is closed.
+"""
+
+from collections.abc import Iterator, Mapping
+
+OFF = frozenset({"", "false", "off", "no", "0"})
+LATER = (
+    "AUTH_SECRET PUBLIC_URL ADMIN_EMAILS ALLOWED_EMAILS ALLOWED_DOMAINS"
+    " GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET GITHUB_CLIENT_ID GITHUB_CLIENT_SECRET"
+    " OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET"
+    " DATA_ENCRYPTION_KEY REDACTION_REGIONS REDACTION_PATTERNS MIN_PEOPLE"
+    " CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET READ_DATABASE_URL DATABASE_LISTEN_URL"
+    " BATCH_LANE_HOURS LEASE_MARGIN_SECONDS FIELDS_FILE GROK_EXTRA_HEADERS"
+)
+SECRETS = (
+    "GROK_API_KEY GROK_KEY XAI_API_KEY GEMINI_API_KEY DATABASE_URL AUTH_SECRET DATA_ENCRYPTION_KEY"
+    " GOOGLE_CLIENT_SECRET GITHUB_CLIENT_SECRET OIDC_CLIENT_SECRET"
+    " CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET READ_DATABASE_URL DATABASE_LISTEN_URL"
+)
+UNBUILT: Mapping[str, frozenset[str]] = {
+    "AUTH_REQUIRED": OFF,
+    "WEBHOOK_ALLOW_PRIVATE": OFF,
+    "REDACTION": OFF,
+    "TOPIC_DISCOVERY": OFF,
+    "CORRECTIONS_AS_EXAMPLES": OFF,
+    "ROLE": frozenset({"", "all"}),
+    "BATCH_LANE": OFF | {"auto"},
+    **dict.fromkeys(LATER.split(), frozenset({""})),
+    **{f"{name}_FILE": frozenset({""}) for name in SECRETS.split()},
+}
+"""Variables that are not built, each with the values, in lower case, that ask for nothing."""
+
+
+def unbuilt(environ: Mapping[str, str | None]) -> Iterator[str]:
+    """One complaint for each variable that asks for what is not built; it never repeats the value."""
+    given = {name.upper(): (value or "").strip().lower() for name, value in environ.items()}
+    for name, harmless in UNBUILT.items():
+        if given.get(name, "") not in harmless:
+            yield f"{name}: is not built yet; unset it"

@@ -1,0 +1,189 @@
+"""The top topics of a window, counted exactly: from upper bounds down, or insight by insight where there are few."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, bindparam, func, select
+
+from domain.buckets import MONTH, touching
+from models import insights, topic_months, topic_years, topics, totals
+from store.engine.prepared import Prepared, by_code_point
+from store.insights import rollups
+from store.insights.rollups import MONTHS, Kind
+from store.insights.writing import parse_clusters
+
+TOP = 10
+MOST_CANDIDATES = 2_000
+
+TopTopics = list[tuple[str, int]]
+"""Slugs and their numbers of insights, most first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEffort:
+    """How the top topics are looked for. Any values give the same topics."""
+
+    one_in: int = 500
+    """Topics that have one in this many of the window's insights in some month are counted first."""
+    candidates: int = 40
+    """Topics counted exactly in the first step; in every window that was tried they included the top ten."""
+    rows_per_candidate: int = 50
+    """Insights that are read in the time it takes to count one candidate."""
+
+
+USUAL = TopicEffort()
+
+
+def top_topics(connection: Connection, start: int, end: int, total: int, effort: TopicEffort) -> TopTopics:
+    """The ten topics with the most of the window's `total` insights, counted exactly; equal ones by slug.
+
+    Topics that are common in a month or year of the window are counted first. The others are left out if the most
+    they can have in all periods together is less than the tenth topic has.
+    """
+    periods = _Periods.of(start, end)
+    if periods is None:
+        return []
+    common = max(1, total // effort.one_in)
+    window = _TopicWindow(connection, start, end, total, periods, effort)
+    best = window.best(common)
+    if common == 1 or (len(best) == TOP and periods.left_out(common) < best[-1][1]):
+        return best
+    return window.best(common=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Periods:
+    """The months that a window overlaps; the years if it is long."""
+
+    first: int
+    last: int
+    by_year: bool
+
+    @classmethod
+    def of(cls, start: int, end: int) -> "_Periods | None":
+        months = touching(MONTH, start, end)
+        if not months:
+            return None
+        by_year = len(months) > MOST_MONTHS
+        unit = MONTHS if by_year else 1
+        return cls(months[0] // unit, months[-1] // unit, by_year)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is a single period."""
+        return self.first == self.last
+
+    def left_out(self, common: int) -> int:
+        """The most insights that a topic can have in periods in which it is not common."""
+        return (self.last - self.first + 1) * (common - 1)
+
+
+class _Candidate(NamedTuple):
+    """A topic that may be among the top."""
+
+    slug: str
+    bound: int
+    """The upper bound of its insights in the periods."""
+    n: int
+    """Its exact number of insights in the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class _TopicWindow:
+    """A window with `total` insights, whose topics are counted."""
+
+    connection: Connection
+    start: int
+    end: int
+    total: int
+    periods: _Periods
+    effort: TopicEffort
+
+    def best(self, common: int) -> TopTopics:
+        """The top topics among those that have `common` insights or more in a period.
+
+        Topics are counted by upper bound, then slug, until none of the rest can be before the tenth best. With 2,000
+        topics that took 5 to 9 ms; counting all of them took 425. Of 20,000 topics with one insight each, the order by
+        slug decides after the first step; without it all were counted, which took 2 s.
+        """
+        best: list[tuple[str, int]] = []
+        counted, size = 0, self.effort.candidates
+        while self.total > self.effort.rows_per_candidate * size:
+            found = self._candidates(common, offset=counted, limit=size)
+            best = _ten_best(*best, *((each.slug, each.n) for each in found if each.n))
+            if len(found) < size or (len(best) == TOP and _rank(*best[-1]) <= _rank(*found[-1][:2])):
+                return best
+            counted, size = counted + size, min(2 * size, MOST_CANDIDATES)
+        return self._count_each()
+
+    def _candidates(self, common: int, *, offset: int, limit: int) -> list[_Candidate]:
+        """A page of the common topics, highest bound first; equal ones by slug."""
+        periods = self.periods
+        page = {"common": common, "offset": offset, "limit": limit}
+        of_window = rollups.window_parameters(Kind.TOPIC, totals, self.start, self.end)
+        rows = CANDIDATES_OF[periods.by_year, periods.is_one].rows(
+            self.connection, {"first": periods.first, "last": periods.last} | page | of_window
+        )
+        left_out = periods.left_out(common)
+        found = [_Candidate(slug, int(bound) + left_out, n) for slug, bound, n in rows]
+        return sorted(found, key=lambda each: _rank(each.slug, each.bound))
+
+    def _count_each(self) -> TopTopics:
+        """The top topics, counted insight by insight: faster where a window has few of them."""
+        rows = CLUSTERS.rows(self.connection, {"start": self.start, "end": self.end})
+        return _ten_best(*Counter(slug for (clusters,) in rows for slug in parse_clusters(clusters)).items())
+
+
+def _rank(slug: str, n: int) -> tuple[int, str]:
+    """The place of a topic with so many insights: the smallest comes first."""
+    return -n, slug
+
+
+def _ten_best(*counted: tuple[str, int]) -> TopTopics:
+    return sorted(counted, key=lambda each: _rank(*each))[:TOP]
+
+
+def _counted(bounds: Subquery) -> Select[Any]:
+    """Select these topics with the number of insights that each has in the window.
+
+    One subquery per part and topic, because grouping the rows of a part by topic took three times as long.
+    """
+    pieces = rollups.window_parts(Kind.TOPIC, totals, topic=bounds.c.topic)
+    counts = (select(part.n).where(*part.within).scalar_subquery() for part in pieces)
+    n = reduce(add, (func.coalesce(count, 0) for count in counts))
+    return select(bounds.c.slug, bounds.c.n, n)
+
+
+def _bounding(rolled: Table, period: ColumnElement[int], is_one: bool) -> Subquery:
+    """Select a page of the common topics, highest bound first; equal ones by slug."""
+    n = func.sum(rolled.c.n).label("n")
+    # The topics of a single period are in the order of the key, so that SQLite groups 20,000 in 2 ms and not in 6.
+    of_window = (
+        period == bindparam("first") if is_one else period.between(bindparam("first"), bindparam("last"))
+    )
+    # Rare topics are dropped before grouping and sorting: 40 of 4,040 rows remain, and 1.0 ms becomes 0.2.
+    of_topics = select(rolled.c.topic, n).where(of_window, rolled.c.n >= bindparam("common"))
+    bounds = of_topics.group_by(rolled.c.topic).subquery()
+    named = select(bounds.c.topic, bounds.c.n, topics.c.slug).join_from(
+        bounds, topics, topics.c.number == bounds.c.topic
+    )
+    highest = named.order_by(bounds.c.n.desc(), by_code_point(topics.c.slug))
+    return highest.offset(bindparam("offset")).limit(bindparam("limit")).subquery()
+
+
+def _clusters() -> Select[Any]:
+    at = insights.c.timestamp
+    return select(insights.c.clusters).where(at >= bindparam("start"), at < bindparam("end"))
+
+
+MOST_MONTHS = 6
+"""Up to this many months a window's topics are bounded by month; for longer ones years suffice and are fewer."""
+CANDIDATES_OF = {
+    (by_year, is_one): Prepared(_counted(_bounding(rolled, rolled.c[period], is_one)))
+    for by_year, rolled, period in ((False, topic_months, "month"), (True, topic_years, "year"))
+    for is_one in (False, True)
+}
+CLUSTERS = Prepared(_clusters())

@@ -1,0 +1,77 @@
+"""The demo as somebody sees it who has just installed the project, and the sample that it shows."""
+
+import csv
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from client.importers.conversations import Conversation
+from client.importers.rows import opened
+from client.importers.threads import Threads
+from domain.analysis import sentiment_of
+from domain.topics import BUILT_IN
+from llm.offline.child import analyse_text
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "sample_tweets.csv"
+# What a person says of each thread, by the last two digits of its id; every other one is neutral.
+NEGATIVE = {
+    *(1, 2, 3, 5, 6, 8, 10, 11, 13, 15, 18, 19, 21, 26, 28, 29, 31, 33, 35, 36, 39, 47, 48, 50),
+    *(53, 56, 57, 58, 60, 61, 65, 72, 79, 80, 83, 84, 85),
+}
+POSITIVE = {4, 9, 14, 25, 30, 34, 43, 54, 55, 59, 73, 81}
+
+
+def conversations() -> list[tuple[str, str]]:
+    """The id and the transcript of each conversation of the sample."""
+    with opened(SAMPLE, "utf-8-sig") as rows, closing(Threads()) as threads:
+        for row in rows:
+            assert threads.take(row) is None
+        records = list(threads.conversations())
+    return [transcript(json.loads(each.body)) for each in records if isinstance(each, Conversation)]
+
+
+def transcript(body: dict[str, object]) -> tuple[str, str]:
+    turns = body["messages"]
+    assert isinstance(turns, list)
+    names = {"customer": "customer", "support_agent": "agent"}
+    return str(body["external_id"]), "\n".join(f"{names[turn['role']]}: {turn['text']}" for turn in turns)
+
+
+@pytest.mark.parametrize(
+    ("id_", "said"), conversations(), ids=lambda value: value[-2:] if len(value) == 7 else ""
+)
+def test_the_offline_analyzer_is_right_on_every_conversation_of_the_sample(id_: str, said: str) -> None:
+    number = int(id_[-2:])
+    right = (number in POSITIVE) - (number in NEGATIVE)
+
+    assert sentiment_of(analyse_text(said, BUILT_IN).score) == right, said
+
+
+def test_the_demo_says_what_it_does_and_what_to_do_next() -> None:
+    run = subprocess.run(
+        [sys.executable, ROOT / "demo.py"], check=False, capture_output=True, text=True, timeout=120
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("1/3 Starting the service")
+    steps = [
+        "2/3 Sending sample_tweets.csv",
+        "67 completed",
+        "3/3 Reading what came out",
+        "Trends",
+        "What next",
+    ]
+    found = [run.stdout.index(step) for step in steps]
+    assert found == sorted(found)
+    for hint in ("GROK_API_KEY=", "/docs", "ingest_data.py --file", "docs/IMPORT.md"):
+        assert hint in run.stdout[found[-1] :]
+
+
+def test_the_demo_knows_how_many_tweets_it_sends() -> None:
+    with SAMPLE.open(newline="") as file:
+        assert f", {len(list(csv.DictReader(file)))} made-up tweets" in (ROOT / "demo.py").read_text()

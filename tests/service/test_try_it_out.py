@@ -1,0 +1,54 @@
+"""Every call of /docs, tried out with its own example: first what stores, last what deletes."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import URL
+
+from tests.support.service import Service, running
+
+FIRST = ("create_conversation", "create_conversations", "add_chat_messages", "summarize_chat")
+# Only what failed or was skipped can be tried again, and the example has completed.
+REFUSED = {"retry_conversation": 409}
+
+
+def order(name: str) -> tuple[bool, int]:
+    return name.startswith("delete"), FIRST.index(name) if name in FIRST else len(FIRST)
+
+
+async def calls(service: Service) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """The name, method, path and example of every operation."""
+    document = await service.get("/openapi.json")
+    found = [
+        (operation["operationId"], method, path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return sorted(found, key=lambda call: order(call[0]))
+
+
+def given(operation: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
+        each["name"]: each["example"]
+        for each in operation.get("parameters", ())
+        if each["in"] == kind and "example" in each
+    }
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_every_example_succeeds(database_url: URL, times: int) -> None:
+    """Whoever tries them a second time is answered, too."""
+    async with running(database_url) as service:
+        for name, method, path, operation in times * await calls(service):
+            body = (
+                operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+            )
+            address = path.format(**given(operation, "path"))
+            if name == "retry_conversation":
+                await service.ended("ticket-77")
+            answer = await service.http.request(
+                method, address, params=given(operation, "query"), json=body if body is not None else None
+            )
+
+            assert answer.status_code == REFUSED.get(name, answer.status_code), name
+            assert name in REFUSED or answer.is_success, f"{name}: {answer.text}"

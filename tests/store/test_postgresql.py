@@ -1,0 +1,85 @@
+"""What a connection to PostgreSQL is given, through the parameters that managed services write into a URL."""
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+import database
+from core.database_url import checked
+from tests.support.log_lines import captured
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+SETTINGS = ("application_name", "jit", "lock_timeout", "statement_timeout")
+
+
+def with_parameters(url: URL, written: str) -> URL:
+    """The address with parameters, as an operator writes it and the settings read it."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return make_url(checked(f"{address}{'&' if url.query else '?'}{written}"))
+
+
+def settings(connection: Connection) -> dict[str, tuple[str, str]]:
+    query = text("SELECT name, setting, source FROM pg_settings WHERE name = ANY(:names)")
+    return {
+        row.name: (row.setting, row.source) for row in connection.execute(query, {"names": list(SETTINGS)})
+    }
+
+
+def store(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO switches (name, is_on) VALUES ('test', true)"))
+
+
+def stored(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT count(*) FROM switches WHERE name = 'test'")) or 0)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "sslmode=disable",
+        "sslmode=prefer&connect_timeout=10",
+        "target_session_attrs=read-write",
+        "target_session_attrs=primary&application_name=x",
+        "options=-c%20default_transaction_read_only%3Don%20-c%20default_transaction_read_only%3Doff",
+    ],
+)
+async def test_parameters_of_the_url_leave_reads_and_writes_working(database_url: URL, written: str) -> None:
+    async with database.opened(with_parameters(database_url, written)) as db:
+        await db.write(store)
+
+        assert await db.read(stored) == 1
+        assert await db.read_in_background(stored) == 1
+
+
+async def test_a_reader_cannot_write(database_url: URL) -> None:
+    async with database.opened(with_parameters(database_url, "target_session_attrs=read-write")) as db:
+        with pytest.raises(DBAPIError, match="read-only transaction"):
+            await db.read(store)
+
+
+async def test_settings_are_set_in_the_session_because_a_pooler_drops_those_of_the_start(
+    database_url: URL,
+) -> None:
+    url = with_parameters(database_url, "application_name=mine&options=-c%20statement_timeout%3D7s")
+    async with database.opened(url) as db:
+        for found in (await db.read(settings), await db.write(settings)):
+            assert found == {
+                "application_name": ("mine", "session"),
+                "jit": ("off", "session"),
+                "lock_timeout": ("2000", "session"),
+                "statement_timeout": ("7000", "session"),
+            }
+
+
+async def test_another_process_on_the_database_is_told_of_once(database_url: URL) -> None:
+    with captured("INFO") as lines:
+        async with database.opened(database_url):
+            assert [line["event"] for line in lines.events()] == []
+            async with database.opened(database_url):
+                (line,) = lines.events()
+                assert (line["event"], line["other_processes"]) == ("not_alone", 1)
+                assert "OUTBOUND_RPS" in line["meaning"]
+        async with database.opened(database_url):
+            assert len(lines.events()) == 1, "the others are gone"

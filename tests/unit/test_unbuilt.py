@@ -1,0 +1,57 @@
+"""A setting that is not built is refused by its name: never ignored, and its value never repeated."""
+
+import pytest
+
+from core.settings import SYNONYMS, Settings, unbuilt_settings
+from core.unbuilt import UNBUILT
+
+SECRET = "swordfish"
+
+
+@pytest.mark.parametrize("name", UNBUILT)
+def test_a_setting_that_is_not_built_is_refused_by_its_name(name: str) -> None:
+    assert unbuilt_settings({name: SECRET}) == [f"{name}: is not built yet; unset it"]
+
+
+@pytest.mark.parametrize(("name", "harmless"), UNBUILT.items())
+def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[str]) -> None:
+    for value in harmless:
+        assert unbuilt_settings({name: value.upper(), name.lower(): value}) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AUTH_REQUIRED": "true"},
+        {"AUTH_REQUIRED": " Yes "},
+        {"auth_required": "1"},
+        {"ROLE": "api"},
+        {"REDACTION": "outgoing"},
+        {"GROK_API_KEY_FILE": "/run/secrets/key"},
+    ],
+)
+def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[str, str]) -> None:
+    (complaint,) = unbuilt_settings(given)
+
+    assert complaint.startswith(next(iter(given)).upper())
+
+
+def test_every_one_of_several_is_named() -> None:
+    given = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET, "DATA_ENCRYPTION_KEY": SECRET, "PORT": "1"}
+
+    complaints = unbuilt_settings(given)
+
+    assert [each.partition(":")[0] for each in complaints] == [
+        "AUTH_REQUIRED",
+        "AUTH_SECRET",
+        "DATA_ENCRYPTION_KEY",
+    ]
+    assert SECRET not in str(complaints)
+
+
+def test_what_is_built_is_not_on_the_list() -> None:
+    built = {name.upper() for name in Settings.model_fields} | {
+        name for names in SYNONYMS.values() for name in names
+    }
+
+    assert built & UNBUILT.keys() == set()
