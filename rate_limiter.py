@@ -8,6 +8,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from core.priority import BATCHES, Lane, PrioritySemaphore
@@ -154,6 +155,21 @@ class SlidingWindow:
         return len(self._passed) > self._max_clients or self._remembered > self._max_remembered
 
 
+def client_of(address: str) -> str:
+    """The client that an address belongs to: an IPv6 /64 is one client, any other address is one of its own.
+
+    Networks hand out a /64 or more, and its holder may use each of the 2^64 addresses. An IPv4 address written
+    as IPv6 (`::ffff:192.0.2.1`) is that IPv4 address.
+    """
+    if ":" not in address:
+        return address
+    try:
+        ip = IPv6Address(address)
+    except ValueError:  # whatever a trusted proxy wrote
+        return address
+    return str(ip.ipv4_mapped or f"{IPv6Address(int(ip) >> 64 << 64)}/64")
+
+
 class InboundLimiter:
     """The limits on incoming requests: a bucket for writes, a bucket for reads, and a window per client over both.
 
@@ -171,8 +187,9 @@ class InboundLimiter:
     def take(self, client: str, *, write: bool) -> Decision:
         """Allow a request if both limits do, and return the decision of the tighter one.
 
-        A request that one limit refuses is not counted by the other.
+        `client` is an address, see `client_of`. A request that one limit refuses is not counted by the other.
         """
+        client = client_of(client)
         own = self._clients.take(client)
         if not own.allowed:
             return own

@@ -33,7 +33,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     errors.install(app)
     app.add_exception_handler(405, method_not_allowed)
-    middleware.install(app, metrics, limiter)
+    middleware.install(app, metrics, limiter, origins=settings.cors_origins)
     paths.install(app, settings.root_path)
     # The busy routes come first, because a request tries one after the other. include_router would match each
     # twice: 4 % of a post's CPU, and 0.1 ms for twenty routes.

@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from api.errors import ApiError
+from api.origins import SocketOrigins
 from api.unpacking import Gunzip
 from core.metrics import Metrics
 from rate_limiter import Decision, InboundLimiter
@@ -32,7 +33,7 @@ READS_BY_POST = frozenset({"/api/v1/conversations/status"})
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 SANE_REQUEST_ID = re.compile(rb"[\x20-\x7e]{1,128}")
-STARTS = frozenset({"http.response.start", "websocket.accept"})
+STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,18 @@ class BodySizes:
     in_progress: int = 64 * MEGABYTE
 
 
-def install(app: FastAPI, metrics: Metrics, limiter: InboundLimiter, sizes: BodySizes | None = None) -> None:
-    """Add every middleware of this module. Call `errors.install` first: its middleware goes inside these."""
+def install(
+    app: FastAPI,
+    metrics: Metrics,
+    limiter: InboundLimiter,
+    sizes: BodySizes | None = None,
+    origins: Collection[str] = (),
+) -> None:
+    """Add every middleware. Call `errors.install` first: its middleware goes inside these.
+
+    `origins` are the normalized origins whose pages may open sockets besides the service's own.
+    """
+    app.add_middleware(SocketOrigins, listed=origins)
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
     app.add_middleware(RequestMetrics, durations=metrics.http_request_duration, sockets=metrics.open_sockets)
@@ -134,7 +145,7 @@ class RateLimits:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] == "OPTIONS" or scope["path"] in FREE:
+        if scope["type"] == "lifespan" or _is_free(scope):
             return await self.app(scope, receive, send)
         decision = self._limiter.take((scope["client"] or ("",))[0], write=_is_write(scope))
         if not decision.limit:
@@ -142,7 +153,7 @@ class RateLimits:
         headers = _limit_headers(decision)
 
         async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 _add_headers(message, *headers)
             await send(message)
 
@@ -153,7 +164,14 @@ class RateLimits:
         return await error.response()(scope, receive, send_with_limits)
 
 
+def _is_free(scope: Scope) -> bool:
+    return scope["type"] == "http" and (scope["method"] == "OPTIONS" or scope["path"] in FREE)
+
+
 def _is_write(scope: Scope) -> bool:
+    """Whether a request takes a token of the writes; the hand-shake of a socket does."""
+    if scope["type"] == "websocket":
+        return True
     return scope["method"] not in READING and scope["path"] not in READS_BY_POST
 
 

@@ -17,6 +17,8 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.http_protocol import HttpProtocol
+from api.socket_protocol import SocketProtocol
 from core import cpus
 from core.errors import CannotStart
 from core.settings import Settings
@@ -35,12 +37,13 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: a proxy keeps its own for 60 and must not post into a closed one."""
 MAX_FRAME = 256 * 1024
 """Bytes of a socket frame: the longest message with every character escaped, and its other fields."""
-SOCKETS: Mapping[str, Any] = {
-    "ws": "websockets-sansio",
+PROTOCOLS: Mapping[str, Any] = {
+    "http": HttpProtocol,
+    "ws": SocketProtocol,
     "ws_max_size": MAX_FRAME,
     "ws_per_message_deflate": False,
 }
-"""Socket options of uvicorn. Compression would cost 64 KB of memory a socket, and CPU for every listener."""
+"""Options of uvicorn. Compression would cost 64 KB of memory a socket, and CPU for every listener."""
 GC_THRESHOLDS = (10_000, 20, 20)
 """Allocations before a young collection, and collections of one generation before the next older one."""
 
@@ -122,7 +125,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
         timeout_keep_alive=KEEP_ALIVE,
         server_header=False,
-        **SOCKETS,
+        **PROTOCOLS,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -33,9 +33,11 @@ from services.erasure import Erasure
 from services.filing import Filing
 from services.indexing import Indexing
 from services.intake import Intake
-from services.live import POLL_SECONDS, Hub
+from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.retention import Retention
+from services.watcher import Watched, Watcher
+from store.conversations import progress
 from store.engine import disk
 from store.insights import metadata
 from store.queue import analysis
@@ -149,8 +151,7 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
 def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
     """The hub of live chats, and the summaries that are written once such a chat is quiet."""
     quiet = Debounce(max(settings.chat_quiet_seconds, MIN_QUIET), MAX_WAIT, time.monotonic)
-    poll = POLL_SECONDS[settings.url.get_backend_name()]
-    hub = Hub(partial(live_messages_after, db), poll=poll, on_growth=quiet.touch)
+    hub = Hub(partial(live_messages_after, db), on_growth=quiet.touch)
     return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
 
 
@@ -191,6 +192,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     if resources.settings.url.get_backend_name() == "sqlite":
         yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
+    yield "watcher", Watcher(resources.database, _watched(resources, live)).run
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
     if resources.settings.retention_days is not None:
@@ -203,6 +205,19 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
                 deleted=resources.hub.deleted,
             ).run,
         )
+
+
+def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
+    waiters, summaries, hub = resources.waiters, resources.summary_waiters, resources.hub
+    return (
+        Watched(waiters.ids, progress.ended_among, waiters.notify),
+        Watched(
+            lambda: {*summaries.ids(), *live.expected()},
+            progress.summarised_among,
+            partial(_summaries_ended, summaries, live),
+        ),
+        Watched(hub.watched, progress.chat_states, hub.compare),
+    )
 
 
 def _processors(

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
+from core import origins
 from core.database_url import checked
 from core.extra_headers import parse_headers
 from core.unbuilt import unbuilt
@@ -96,6 +97,8 @@ class Settings(BaseSettings):
     rate_limit: int = Field(default=0, ge=0)
     rate_window: float = Field(default=60, gt=0)
     forwarded_allow_ips: str = ""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Normalized, see `core/origins.py`."""
 
     # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
@@ -167,6 +170,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return str(value).strip().lower()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origins.normalized(part) for each in value.split(",") if (part := each.strip()))
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 
 
@@ -13,6 +13,10 @@ class Waiters:
         self._listening: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self.released = False
         """Whether the process is stopping, so that nobody should wait any longer."""
+
+    def ids(self) -> Collection[str]:
+        """The conversations that somebody waits for."""
+        return self._listening.keys()
 
     def notify(self, ids: Iterable[str]) -> None:
         """Wake the waiters of these conversations, which have ended."""

@@ -5,26 +5,13 @@ slow listener takes no memory, delays nobody, and catches up by itself.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from core.waiters import wait_at_most
-
-RECENT = 256
-"""Messages of a chat that stay in memory; a listener that is further behind reads the database."""
-POLL_SECONDS = {"sqlite": 60.0, "postgresql": 1.0}
-"""Seconds between polls for what other processes stored or deleted; only PostgreSQL has other processes."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveMessage:
-    """A message as listeners receive it: the frame is encoded once for all of them."""
-
-    position: int
-    frame: str
+from services.recent_messages import LiveMessage, RecentMessages
+from store.conversations.progress import ChatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +52,13 @@ Read = Callable[[str, int], Awaitable[LiveChat]]
 
 
 class Hub:
-    """All chats that have listeners.
+    """All chats that have listeners; `on_growth` is called with each of them that has new messages."""
 
-    `poll` is the number of seconds between polls for what other processes stored or deleted. `on_growth` is called
-    with every chat that has listeners and new messages.
-    """
-
-    def __init__(self, read: Read, *, poll: float, on_growth: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, read: Read, *, on_growth: Callable[[str], None] = lambda _: None) -> None:
         self._read = read
-        self._poll = poll
         self._on_growth = on_growth
         self._rooms: dict[str, _Room] = {}
+        self._watched: dict[str, tuple[_Room, int | None]] = {}
 
     def has_listeners(self, chat: str) -> bool:
         """Whether the chat has listeners."""
@@ -84,10 +67,10 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, starting after position `after`."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, self._close))
+        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, self._close, after))
         room.listeners += 1
         try:
-            yield Listener(room, after, self._poll)
+            yield Listener(room, after)
         finally:
             room.listeners -= 1
             if not room.listeners:
@@ -96,9 +79,26 @@ class Hub:
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
         if room := self._rooms.get(chat):
-            room.keep(added)
-            room.mark_stored()
+            room.recent.keep(added)
+            room.mark_stored(added[-1].position if added else 0)
             self._on_growth(chat)
+
+    def watched(self) -> Collection[str]:
+        """The chats that have listeners; `compare` takes what is stored of them a moment later."""
+        # With what is known now: what is found will be older than what a listener reads meanwhile.
+        self._watched = {chat: (room, room.number) for chat, room in self._rooms.items()}
+        return self._watched
+
+    def compare(self, stored: Mapping[str, ChatState]) -> None:
+        """Tell listeners what other processes stored or deleted, given all `watched` chats that exist."""
+        for chat, (room, number) in self._watched.items():
+            state = stored.get(chat)
+            if number is not None and (state is None or state.number != number):
+                self._close(chat, room)
+            elif state is not None:
+                room.number = room.number or state.number
+                if state.last_position > room.announced:
+                    room.mark_stored(state.last_position)
 
     def draft_changed(self, chat: str, text: str) -> None:
         """The summary of the chat is being written; `text` is all of it so far."""
@@ -140,8 +140,13 @@ class _Room:
         read: Read,
         on_growth: Callable[[str], None],
         close: Callable[[str, "_Room"], None],
+        after: int,
     ) -> None:
         self.listeners = 0
+        self.number: int | None = None
+        """Of the conversation, once it was found stored."""
+        self.announced = after
+        """The last position of which all listeners were told, or which the first of them knew."""
         self.stored = 0
         """How often messages may have been stored since the room was opened."""
         self.draft = ""
@@ -149,19 +154,18 @@ class _Room:
         self.summary: Mapping[str, Any] | None = None
         self.deleted = False
         self.changed = asyncio.Event()
+        self.recent = RecentMessages()
         self._chat = chat
         self._read = read
         self._on_growth = on_growth
         self._close = close
-        self._number: int | None = None
-        """The number of the chat, once it exists."""
-        self._recent: deque[LiveMessage] = deque(maxlen=RECENT)
         self._reading = asyncio.Lock()
         self._nothing_new: tuple[int, int] | None = None
         """The value of `stored` and the position at which the last read found nothing."""
 
-    def mark_stored(self) -> None:
-        """Note that there may be new messages."""
+    def mark_stored(self, position: int) -> None:
+        """Note that there are new messages, up to this position as far as it is known."""
+        self.announced = max(self.announced, position)
         self.stored += 1
         self.change()
 
@@ -172,15 +176,15 @@ class _Room:
 
     async def after(self, position: int) -> Sequence[LiveMessage]:
         """The next messages after the position. Of all listeners that need the newest, one reads for all."""
-        if (recent := self._recent_after(position)) is not None:
+        if (recent := self.recent.after(position)) is not None:
             return recent
-        if self._recent and position < self._recent[0].position - 1:
+        if self.recent.is_behind(position):
             return await self._stored_after(position)
         async with self._reading:
             now = self.stored, position
-            if (recent := self._recent_after(position)) is None and self._nothing_new != now:
+            if (recent := self.recent.after(position)) is None and self._nothing_new != now:
                 recent = await self._stored_after(position)
-                self.keep(recent)
+                self.recent.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now
@@ -189,31 +193,19 @@ class _Room:
     async def _stored_after(self, position: int) -> Sequence[LiveMessage]:
         stored = await self._read(self._chat, position)
         # Deleted, by another process perhaps, even if a new chat has begun under the id.
-        if stored.count < position or self._number not in (None, stored.number):
+        if stored.count < position or self.number not in (None, stored.number):
             self._close(self._chat, self)
             return ()
-        self._number = stored.number
+        self.number = stored.number
         return stored.messages
-
-    def _recent_after(self, position: int) -> Sequence[LiveMessage] | None:
-        if not self._recent or not self._recent[0].position - 1 <= position < self._recent[-1].position:
-            return None
-        return [message for message in self._recent if message.position > position]
-
-    def keep(self, messages: Sequence[LiveMessage]) -> None:
-        """Keep these in memory, and no earlier ones if there is a gap between."""
-        if messages and self._recent and messages[0].position != self._recent[-1].position + 1:
-            self._recent.clear()
-        self._recent.extend(messages)
 
 
 class Listener:
     """One client of a chat: the position and the summary up to which it has received the news."""
 
-    def __init__(self, room: _Room, after: int, poll: float) -> None:
+    def __init__(self, room: _Room, after: int) -> None:
         self.position = after
         self._room = room
-        self._poll = poll
         self._caught_up_with = -1
         self._draft = (room.drafts, 0)
         self._summary = room.summary
@@ -225,9 +217,7 @@ class Listener:
             news = News(await self._messages(), self._new_draft(), self._new_summary(), self._room.deleted)
             if news:
                 return news
-            await wait_at_most(changed, self._poll)
-            if not changed.is_set():
-                self._room.mark_stored()
+            await changed.wait()
 
     async def _messages(self) -> Sequence[LiveMessage]:
         stored = self._room.stored

@@ -1,7 +1,7 @@
 """Live summaries: a chat with listeners is summarised once it is quiet, and they receive the drafts."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,8 +24,8 @@ MAX_WAIT = 600.0
 """Seconds after its first new message at which a chat is summarised although it is never quiet."""
 MIN_QUIET = 1.0
 """Seconds, a lower bound for `CHAT_QUIET_SECONDS`: with 0, every message would cost a call for a summary."""
-POLL_SECONDS = 0.5
-"""Another process may be writing the summary."""
+TICK = 0.5
+"""Seconds between looks for chats that have become quiet; they cost no statement."""
 
 View = Callable[[Stored], Mapping[str, Any] | None]
 
@@ -41,6 +41,7 @@ class LiveSummaries:
         self._clock = clock
         self._view = view
         self._expected: set[str] = set()
+        self._ended: set[str] = set()
         self._news = asyncio.Event()
 
     def draft_listener(self, chat: str) -> DraftListener | None:
@@ -49,20 +50,25 @@ class LiveSummaries:
             return None
         return lambda content: self._hub.draft_changed(chat, draft_text(content))
 
+    def expected(self) -> Collection[str]:
+        """The chats with listeners whose summary this process requested, and has not seen written yet."""
+        self._expected = set(filter(self._hub.has_listeners, self._expected))
+        return self._expected
+
     def ended(self, chats: Iterable[str]) -> None:
         """The summaries of these chats were written, or failed."""
-        self._expected.update(filter(self._hub.has_listeners, chats))
+        self._ended.update(filter(self._hub.has_listeners, chats))
         self._news.set()
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Request and publish summaries until cancelled. `wake` is called after each request."""
         while True:
-            await wait_at_most(self._news, POLL_SECONDS)
+            await wait_at_most(self._news, TICK)
             self._news.clear()
             for chat in filter(self._hub.has_listeners, self._quiet.due()):
                 await self._request(chat)
                 wake()
-            for chat in list(self._expected):
+            for chat in list(self._ended):
                 await self._publish(chat)
 
     async def _request(self, chat: str) -> None:
@@ -80,7 +86,9 @@ class LiveSummaries:
         except (SQLAlchemyError, OSError) as error:
             log.warning("summary_read_failed", exc_info=error)
             return
-        if stored is None or not stored.is_pending:
-            self._expected.discard(chat)
-        if stored is not None and not stored.is_pending and (view := self._view(stored)):
+        self._ended.discard(chat)
+        if stored is not None and stored.is_pending:  # it was asked for again; the next end will be told
+            return
+        self._expected.discard(chat)
+        if stored is not None and (view := self._view(stored)):
             self._hub.summary_written(chat, view)

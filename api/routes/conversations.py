@@ -21,7 +21,6 @@ from api.parameters.conversations import (
 )
 from api.parsing import parse_body, read_json
 from api.views.conversations import conversation_view, item_view, status_view
-from core.clock import SECOND
 from models import COMPLETED, FAILED, SKIPPED
 from schemas import ID_PATTERN, Code, ConversationOut, ConversationPage, Ids, Queued, Statuses
 from services import deletion
@@ -33,8 +32,6 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], depen
 IDS = TypeAdapter(Ids)
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
 NOT_FOUND = "No conversation has this id"
-POLL_SECONDS = 1.0
-"""How often to poll a conversation that another process may be analysing."""
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
@@ -92,14 +89,13 @@ async def get(
 
 
 async def _wait(resources: Resources, id_: str, seconds: float) -> None:
-    until = resources.clock() + round(seconds * SECOND)
-    while (left := (until - resources.clock()) / SECOND) > 0:
-        # Subscribe before reading the status, or an outcome between the two would be missed.
-        async with resources.waiters.listening(id_) as ended:
-            status = await resources.database.read(partial(store.status_of, id_=id_))
-            if status is None or status in ENDED or resources.waiters.released:
-                return
-            await ended(min(left, POLL_SECONDS))
+    if not seconds:
+        return
+    # Subscribe before reading the status, or an outcome between the two would be missed.
+    async with resources.waiters.listening(id_) as ended:
+        status = await resources.database.read(partial(store.status_of, id_=id_))
+        if status is not None and status not in ENDED and not resources.waiters.released:
+            await ended(seconds)
 
 
 @router.post(

@@ -4,7 +4,6 @@ Frames are JSON texts with a `type`. A client that lost its connection resumes w
 """
 
 import asyncio
-import json
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from api.errors import ApiError, to_api_error
 from api.parsing import parse_body
 from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
+from api.views.live import encoded
 from api.views.summaries import written_view
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
 from services.live import Listener, News
@@ -32,6 +32,8 @@ router = APIRouter(tags=["live"])
 NOT_TEXT, POLICY, TRY_LATER, DELETED = 1003, 1008, 1013, 4404
 """Close codes: a binary frame, a bad request, a database that does not answer, a deleted chat."""
 MAX_DIGITS = 9
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds in which a socket is not read after a refused frame, doubled with each: refusing is work, too."""
 Json = dict[str, Any]
 FRAME: TypeAdapter[PingFrame | MessageFrame] = TypeAdapter(SocketFrame)
 log = structlog.get_logger()
@@ -117,32 +119,42 @@ def _summary_frames(news: News) -> Iterator[Json]:
 
 
 async def _receive(socket: WebSocket, resources: Resources, chat: str) -> None:
+    refused = 0
     while (event := await socket.receive())["type"] == "websocket.receive":
         # The next frame is read once this one is answered: TCP slows down a client that sends faster.
+        if (refusal := _refusal(resources, socket)) is not None:
+            await _reply(socket, _error(refusal, None))
+            await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2**refused))
+            refused += 1
+            continue
+        refused = 0
         if (text := event.get("text")) is None:
             await _close(socket, NOT_TEXT, "frames are JSON texts")
             return
-        answer = await _answer(resources, socket, chat, text)
-        with suppress(WebSocketDisconnect):
-            await _send(socket, answer)
+        await _reply(socket, await _answer(resources, chat, text))
 
 
-async def _answer(resources: Resources, socket: WebSocket, chat: str, text: str) -> Json:
+def _refusal(resources: Resources, socket: WebSocket) -> ApiError | None:
+    """Count a frame before anything is made of it; the error if it is over a limit."""
+    decision = resources.limiter.take((socket.client or ("",))[0], write=True)
+    if decision.allowed:
+        return None
+    resources.metrics.rate_limited.inc()
+    return ApiError(Code.RATE_LIMIT_EXCEEDED, retry_after=max(1, math.ceil(decision.retry_after)))
+
+
+async def _answer(resources: Resources, chat: str, text: str) -> Json:
     frame: PingFrame | MessageFrame | None = None
     try:
         frame = parse_body(FRAME, text.encode("utf-8", "surrogatepass"))
         if isinstance(frame, PingFrame):
             return {"type": "pong", "ref": frame.ref}
-        return await _add_message(resources, socket, chat, frame)
+        return await _add_message(resources, chat, frame)
     except Exception as error:  # noqa: BLE001  the one mapping of errors takes them all
         return _error(error, None if frame is None else frame.ref)
 
 
-async def _add_message(resources: Resources, socket: WebSocket, chat: str, frame: MessageFrame) -> Json:
-    decision = resources.limiter.take((socket.client or ("",))[0], write=True)
-    if not decision.allowed:
-        resources.metrics.rate_limited.inc()
-        raise ApiError(Code.RATE_LIMIT_EXCEEDED, retry_after=max(1, math.ceil(decision.retry_after)))
+async def _add_message(resources: Resources, chat: str, frame: MessageFrame) -> Json:
     if frame.conversation_id not in (None, chat):
         raise ApiError(Code.INVALID_SCHEMA, "conversation_id: must be the chat of this socket, or left out")
     message = frame.model_copy(update={"conversation_id": chat})
@@ -163,11 +175,16 @@ async def _refuse(socket: WebSocket, error: Exception) -> None:
         await _close(socket, POLICY if "retry_after" not in answer else TRY_LATER, answer["error"])
 
 
+async def _reply(socket: WebSocket, frame: Json) -> None:
+    with suppress(WebSocketDisconnect):
+        await _send(socket, frame)
+
+
 async def _send(socket: WebSocket, frame: Json | str) -> None:
     """Raises WebSocketDisconnect if either side has closed; after our own close Starlette raises RuntimeError."""
     if socket.application_state is WebSocketState.DISCONNECTED:
         raise WebSocketDisconnect
-    await socket.send_text(frame if isinstance(frame, str) else json.dumps(frame))
+    await socket.send_text(frame if isinstance(frame, str) else encoded(frame))
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

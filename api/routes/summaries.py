@@ -32,8 +32,6 @@ from store.queue import summaries as store
 from store.queue.summaries import Stored
 
 router = APIRouter(prefix="/chats", tags=["chats"], dependencies=[Depends(once_each)])
-POLL_SECONDS = 1.0
-"""How often to poll a summary that another process may be writing."""
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 
@@ -125,7 +123,7 @@ async def _when_written(resources: Resources, id_: str, seconds: float) -> Store
             left = (until - resources.clock()) / SECOND
             if not stored.is_pending or left <= 0 or resources.summary_waiters.released:
                 return stored
-            await ended(min(left, POLL_SECONDS))
+            await ended(left)
 
 
 async def _stored(resources: Resources, id_: str) -> Stored:

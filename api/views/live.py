@@ -10,16 +10,24 @@ from sqlalchemy import Row
 from api.views.chats import message_view
 from database import Database
 from services.chats import Added
-from services.live import Hub, LiveChat, LiveMessage
+from services.live import Hub, LiveChat
+from services.recent_messages import LiveMessage
 from store.conversations import chat_lists
 
-MESSAGES_PER_READ = 100
-"""At most about a megabyte."""
+Json = dict[str, Any]
+MESSAGES_PER_READ, CHARACTERS_PER_READ = 100, 16_000
+"""At most 64 KB, or one message."""
 
 
 async def live_messages_after(database: Database, chat: str, position: int) -> LiveChat:
     """The chat with its next messages after a position."""
-    page = partial(chat_lists.messages_after, id_=chat, position=position, limit=MESSAGES_PER_READ)
+    page = partial(
+        chat_lists.messages_after,
+        id_=chat,
+        position=position,
+        limit=MESSAGES_PER_READ,
+        characters=CHARACTERS_PER_READ,
+    )
     found = await database.read(page)
     messages = [_live_message(row, chat, row.begun_at) for row in found.messages]
     return LiveChat(found.number, found.count, messages)
@@ -36,4 +44,14 @@ def publish(hub: Hub, chat: str, added: Sequence[Added]) -> None:
 
 def _live_message(message: Row[Any] | Added, chat: str, begun_at: int) -> LiveMessage:
     view = message_view(message, chat, begun_at)
-    return LiveMessage(message.position, json.dumps({"type": "message", "message": view}))
+    return LiveMessage(message.position, encoded({"type": "message", "message": view}))
+
+
+def encoded(frame: Json) -> str:
+    """A frame as JSON, without escapes: those of an emoji would take twelve bytes instead of four."""
+    text = json.dumps(frame, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, in the name of an unknown field or from a model
+        return json.dumps(frame)
+    return text

@@ -121,19 +121,38 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
 
 
-def messages_after(connection: Connection, id_: str, *, position: int, limit: int) -> MessagesAfter:
-    """Return up to `limit` messages of a chat after a position, in order, and which chat has this id now."""
+def messages_after(
+    connection: Connection, id_: str, *, position: int, limit: int, characters: int
+) -> MessagesAfter:
+    """The next messages of a chat after a position, in order, and which chat has this id now.
+
+    At most `limit`, and no more than `characters` of text unless the first one alone is longer.
+    """
     c, m = conversations.c, messages.c
-    later = (m.conversation == c.number) & (m.position > position)
-    chat = (c.number, c.message_count, c.timestamp.label("begun_at"))
-    found = select(messages, *chat).join_from(conversations, messages, later, isouter=True).where(c.id == id_)
-    rows = connection.execute(found.order_by(m.position).limit(limit)).all()
-    if not rows:
+    chat = select(c.number, c.message_count).where(c.id == id_)
+    row = connection.execute(chat).one_or_none()
+    if row is None:
         return MessagesAfter(None, 0, ())
-    # A chat without later messages is one row without a message.
-    return MessagesAfter(
-        rows[0].number, rows[0].message_count, [row for row in rows if row.position is not None]
-    )
+    later = (m.conversation == row.number, m.position > position)
+    sizes: Select[Any] = select(m.position, func.length(m.text).label("size")).where(*later)
+    next_ones = sizes.order_by(m.position).limit(limit)
+    last = _last_within(connection.execute(next_ones).all(), characters)
+    if not last:
+        return MessagesAfter(row.number, row.message_count, ())
+    found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
+    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
+    return MessagesAfter(row.number, row.message_count, rows)
+
+
+def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:
+    """The last position up to which the texts fit; the first in any case, 0 if there is none."""
+    last = 0
+    for row in sizes:
+        characters -= row.size
+        if last and characters < 0:
+            break
+        last = int(row.position)
+    return last
 
 
 def last_position(connection: Connection, id_: str) -> int:

@@ -172,7 +172,7 @@ async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Databas
         return LiveChat(None, 0)
 
     await db.write(lambda connection: added(connection, said("c1")))
-    away, hub, woken = Away(db), Hub(nothing, poll=60), asyncio.Event()
+    away, hub, woken = Away(db), Hub(nothing), asyncio.Event()
     quiet = Debounce(0, 0, time.monotonic)
     live = LiveSummaries(cast(Database, away), hub, quiet, now, view=lambda _: None)
     running = asyncio.create_task(live.run(woken.set))

@@ -169,6 +169,17 @@ def test_over_the_limit_is_a_429_that_says_when_to_come_again() -> None:
         assert made.requests()["unmatched", "429"] == 2
 
 
+def test_an_ipv6_64_behind_a_trusted_proxy_is_one_client() -> None:
+    addresses = ["2001:db8::1", "2001:db8::2", "[2001:db8::3]:4711", "::ffff:192.0.2.1", "192.0.2.1"]
+    with edge(InboundLimiter(0, per_client=1, clock=FakeTime())) as made:
+        asked = [
+            made.client.get(f"{POSTS}/a", headers={"X-Forwarded-For": address}).status_code
+            for address in addresses
+        ]
+
+    assert asked == [200, 429, 429, 200, 429]
+
+
 def test_answers_say_where_the_client_stands() -> None:
     with edge(InboundLimiter(1_000, per_client=3, window=60, clock=FakeTime())) as made:
         answers = [made.client.get(f"{POSTS}/a") for _ in range(4)]

@@ -97,7 +97,7 @@ async def test_a_message_that_comes_just_before_the_deletion_saves_its_chat(db: 
 
 
 async def test_who_listens_to_a_chat_that_is_too_old_is_told_and_hears_the_next(db: Database) -> None:
-    hub = Hub(partial(live_messages_after, db), poll=60)
+    hub = Hub(partial(live_messages_after, db))
     for chat, number in (("short", 1), ("long", FEW + 1)):
         await db.write(partial(talk, chat=chat, number=number, now=NOW - 40 * DAY))
     await db.write(end_all)

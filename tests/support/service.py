@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from api.server import SOCKETS
+from api.server import PROTOCOLS
 from benchmarks.support.process import POSTS, Json, address, client
 from benchmarks.support.serving import Served, served
 from benchmarks.support.waiting import eventually
@@ -158,7 +158,7 @@ def serving(database: URL, grok: Grok | None, **given: Any) -> AbstractContextMa
     where = {} if grok is None else {"grok_api_key": KEY, "grok_base_url": grok.url}
     mode = "offline" if grok is None else "real"
     named = {**QUICK, "database_url": address(database), "grok_mode": mode, **where, **given}
-    return served(create_app(Settings(**named), clock), port=port, **SOCKETS)
+    return served(create_app(Settings(**named), clock), port=port, **PROTOCOLS)
 
 
 @asynccontextmanager

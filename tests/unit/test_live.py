@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
-from services.live import RECENT, Draft, Hub, Listener, LiveChat, LiveMessage
+from services.live import Draft, Hub, Listener, LiveChat
+from services.recent_messages import MOST, LiveMessage
+from store.conversations.progress import ChatState
 
 PAGE = 100
 
@@ -34,6 +36,11 @@ class Chat:
         self.count += count
         hub.messages_added("c", new if at_hand else ())
 
+    def look(self, hub: Hub) -> None:
+        """Let the hub compare itself with what is stored."""
+        hub.watched()
+        hub.compare({} if self.number is None else {"c": ChatState(self.number, self.count)})
+
 
 async def heard_by(listener: Listener, last: int) -> list[int]:
     on_draft: list[int] = []
@@ -44,7 +51,7 @@ async def heard_by(listener: Listener, last: int) -> list[int]:
 
 async def test_who_comes_late_hears_the_chat_from_where_it_left() -> None:
     chat = Chat(1_000)
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with hub.listening("c", 0) as new, hub.listening("c", 990) as back:
         assert await heard_by(new, 1_000) == list(range(1, 1_001))
         assert await heard_by(back, 1_000) == list(range(991, 1_001))
@@ -52,7 +59,7 @@ async def test_who_comes_late_hears_the_chat_from_where_it_left() -> None:
 
 async def test_a_message_is_read_once_for_all_that_wait_for_it() -> None:
     chat = Chat(5)
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with hub.listening("c", 5) as first, hub.listening("c", 5) as second, hub.listening("c", 5) as third:
         waiting = [asyncio.create_task(each.news()) for each in (first, second, third)]
         await eventually(lambda: chat.reads > 0)
@@ -66,7 +73,7 @@ async def test_a_message_is_read_once_for_all_that_wait_for_it() -> None:
 
 async def test_what_is_at_hand_is_not_read() -> None:
     chat = Chat(5)
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with hub.listening("c", 5) as first, hub.listening("c", 5) as second:
         waiting = [asyncio.create_task(each.news()) for each in (first, second)]
         await eventually(lambda: chat.reads > 0)
@@ -80,7 +87,7 @@ async def test_what_is_at_hand_is_not_read() -> None:
 
 @given(
     after=st.lists(st.integers(0, 700), min_size=1, max_size=4),
-    bursts=st.lists(st.tuples(st.integers(1, 2 * RECENT), st.booleans()), min_size=1, max_size=5),
+    bursts=st.lists(st.tuples(st.integers(1, 2 * MOST), st.booleans()), min_size=1, max_size=5),
     patience=st.lists(st.integers(0, 5), min_size=4, max_size=4),
 )
 def test_everybody_hears_every_message_once_and_in_order(
@@ -96,7 +103,7 @@ def test_everybody_hears_every_message_once_and_in_order(
 
     async def run() -> None:
         chat = Chat(700)
-        hub = Hub(chat.read, poll=60)
+        hub = Hub(chat.read)
         last = chat.count + sum(count for count, _ in bursts)
         async with asyncio.TaskGroup() as group:
             rooms = [hub.listening("c", at) for at in after]
@@ -118,7 +125,7 @@ def test_everybody_hears_every_message_once_and_in_order(
 
 async def test_a_summary_is_heard_as_it_is_written_and_again_when_it_is_done() -> None:
     chat = Chat()
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with hub.listening("c", 0) as quick, hub.listening("c", 0) as slow:
         hub.draft_changed("c", "The parcel")
         first = (await quick.news()).draft
@@ -134,7 +141,7 @@ async def test_a_summary_is_heard_as_it_is_written_and_again_when_it_is_done() -
 
 
 async def test_a_draft_that_is_begun_anew_is_heard_from_its_start() -> None:
-    hub = Hub(Chat().read, poll=60)
+    hub = Hub(Chat().read)
     with hub.listening("c", 0) as listener:
         hub.draft_changed("c", "The parcel was")
         await listener.news()
@@ -145,7 +152,7 @@ async def test_a_draft_that_is_begun_anew_is_heard_from_its_start() -> None:
 
 async def test_who_listens_to_what_is_deleted_is_told_and_the_room_is_gone() -> None:
     chat = Chat(3)
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with hub.listening("c", 3) as listener:
         waiting = asyncio.create_task(listener.news())
         await eventually(lambda: chat.reads > 0)
@@ -155,29 +162,58 @@ async def test_who_listens_to_what_is_deleted_is_told_and_the_room_is_gone() -> 
         assert not hub.has_listeners("c")
 
 
-async def test_a_chat_without_news_is_looked_at_once_for_all_who_listen() -> None:
+async def test_who_waits_reads_nothing_until_there_is_something() -> None:
     chat = Chat(3)
-    hub = Hub(chat.read, poll=0.05)
+    hub = Hub(chat.read)
     with ExitStack() as rooms:
         listeners = [rooms.enter_context(hub.listening("c", 3)) for _ in range(20)]
         waiting = [asyncio.create_task(each.news()) for each in listeners]
-        await eventually(lambda: chat.reads >= 5)
-        looks = chat.reads
-        for each in waiting:
-            each.cancel()
+        await eventually(lambda: chat.reads > 0)
+        for _ in range(5):
+            assert set(hub.watched()) == {"c"}
+            hub.compare({"c": ChatState(1, 3)})
+            await asyncio.sleep(0)
+        assert chat.reads == 1
+        chat.count = 4
+        hub.watched()
+        hub.compare({"c": ChatState(1, 4)})
+        found = await asyncio.gather(*waiting)
 
-    assert looks < 20
+    assert [[said.position for said in news.messages] for news in found] == [[4]] * 20
+    assert chat.reads == 2
 
 
-async def test_what_nobody_told_of_is_found_by_looking_again() -> None:
+async def test_what_one_listener_found_by_itself_is_not_kept_from_the_others() -> None:
+    """The second comes after another process stored a message, of which the first was not told."""
     chat = Chat(3)
-    hub = Hub(chat.read, poll=0.01)
-    with hub.listening("c", 3) as listener:
-        waiting = asyncio.create_task(listener.news())
+    hub = Hub(chat.read)
+    with hub.listening("c", 3) as first:
+        waiting = asyncio.create_task(first.news())
         await eventually(lambda: chat.reads > 0)
         chat.count = 4
+        with hub.listening("c", 2) as second:
+            assert [said.position for said in (await second.news()).messages] == [3, 4]
+            hub.watched()
+            hub.compare({"c": ChatState(1, 4)})
 
-        assert [said.position for said in (await waiting).messages] == [4]
+            assert [said.position for said in (await waiting).messages] == [4]
+
+
+async def test_a_chat_that_has_not_begun_or_is_another_room_by_now_is_not_deleted() -> None:
+    chat = Chat(0)
+    hub = Hub(chat.read)
+    with hub.listening("c", 0) as listener:
+        hub.watched()
+        chat.speak(hub, at_hand=True)  # committed after the look
+        hub.compare({})
+        assert [said.position for said in (await listener.news()).messages] == [1]
+        hub.watched()
+        hub.compare({"c": ChatState(1, 1)})
+        hub.watched()
+        hub.deleted("c")
+        with hub.listening("c", 0):
+            hub.compare({})
+            assert hub.has_listeners("c")
 
 
 @pytest.mark.parametrize(
@@ -191,11 +227,12 @@ async def test_what_nobody_told_of_is_found_by_looking_again() -> None:
 )
 async def test_a_chat_that_another_process_deleted_is_told_as_deleted(number: int | None, count: int) -> None:
     chat = Chat(3)
-    hub = Hub(chat.read, poll=0.01)
+    hub = Hub(chat.read)
     with hub.listening("c", 3) as listener:
         waiting = asyncio.create_task(listener.news())
         await eventually(lambda: chat.reads > 0)
         chat.number, chat.count = number, count
+        chat.look(hub)
         news = await asyncio.wait_for(waiting, 5)
 
         assert (news.deleted, news.messages) == (True, ())
@@ -203,30 +240,34 @@ async def test_a_chat_that_another_process_deleted_is_told_as_deleted(number: in
         with hub.listening("c", 0) as anew:
             waiting = asyncio.create_task(anew.news())
             chat.number, chat.count = 2, max(1, count)
+            chat.look(hub)
             assert (await asyncio.wait_for(waiting, 5)).messages[0].position == 1
 
 
 async def test_a_chat_deleted_before_it_was_read_is_told_as_deleted() -> None:
     chat = Chat(0)
     chat.number = None
-    with Hub(chat.read, poll=60).listening("c", 3) as listener:
+    with Hub(chat.read).listening("c", 3) as listener:
         assert (await asyncio.wait_for(listener.news(), 5)).deleted
 
 
 async def test_a_chat_that_does_not_exist_yet_is_not_deleted() -> None:
     chat = Chat(0)
     chat.number = None
-    with Hub(chat.read, poll=0.01).listening("c", 0) as listener:
+    hub = Hub(chat.read)
+    with hub.listening("c", 0) as listener:
         waiting = asyncio.create_task(listener.news())
-        await eventually(lambda: chat.reads > 2)
+        await eventually(lambda: chat.reads > 0)
+        chat.look(hub)
         chat.number, chat.count = 1, 1
+        chat.look(hub)
 
         assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [1]
 
 
 async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_came_after_it() -> None:
     chat = Chat(3)
-    hub = Hub(chat.read, poll=60)
+    hub = Hub(chat.read)
     with ExitStack() as old, ExitStack() as new:
         old.enter_context(hub.listening("c", 3))
         hub.deleted("c")

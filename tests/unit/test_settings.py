@@ -39,3 +39,17 @@ def test_names_that_were_ignored_are_found_in_any_environment() -> None:
         ("XAI_API_KEY", "GROK_KEY")
     ]
     assert list(ignored_names({"GROK_KEY": "", "XAI_API_KEY": "b"})) == []
+
+
+def test_origins_are_read_from_a_list_and_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", " HTTPS://App.example.com:443, http://localhost:3000,")
+
+    assert made().cors_origins == ("https://app.example.com", "http://localhost:3000")
+
+
+@pytest.mark.parametrize("bad", ["*", "app.example.com", "https://app.example.com/", "https://a b"])
+def test_what_is_no_origin_is_refused_by_name(bad: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        made(cors_origins=f"https://app.example.com,{bad}")
+
+    assert complaint(caught.value).startswith("CORS_ORIGINS: must be origins such as")

@@ -27,7 +27,6 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
         {"auth_required": "1"},
         {"ROLE": "api"},
         {"REDACTION": "outgoing"},
-        {"CORS_ORIGINS": "*"},
         {"GROK_API_KEY_FILE": "/run/secrets/key"},
     ],
 )

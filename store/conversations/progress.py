@@ -1,0 +1,47 @@
+"""How far conversations are that somebody waits for: one statement for all of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from models import COMPLETED, FAILED, SKIPPED, conversations, summaries
+
+MOST_IDS = 10_000
+"""Of one statement; PostgreSQL takes 32,767 parameters."""
+_c, _s = conversations.c, summaries.c
+
+
+class ChatState(NamedTuple):
+    """A chat as it is stored; a chat that is deleted and begun anew has another number."""
+
+    number: int
+    last_position: int
+
+
+def ended_among(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these conversations that have ended, or do not exist any more."""
+    open_ones = select(_c.id).where(_c.status.not_in((COMPLETED, FAILED, SKIPPED)))
+    found = (connection.scalars(open_ones.where(_c.id.in_(some))) for some in _parts(ids))
+    return set(ids).difference(*found)
+
+
+def summarised_among(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these conversations whose summary is not being written any more."""
+    pending = select(_c.id).join_from(summaries, conversations).where(_s.run_at.is_not(None))
+    found = (connection.scalars(pending.where(_c.id.in_(some))) for some in _parts(ids))
+    return set(ids).difference(*found)
+
+
+def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, ChatState]:
+    """The state of each of these chats that exists."""
+    states = select(_c.id, _c.number, _c.message_count)
+    return {
+        id_: ChatState(number, last)
+        for some in _parts(ids)
+        for id_, number, last in connection.execute(states.where(_c.id.in_(some)))
+    }
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + MOST_IDS] for first in range(0, len(ids), MOST_IDS))
