@@ -21,8 +21,9 @@ from pydantic import ValidationError
 from api.app import create_app as create_app
 from api.server import OneLine, Server, allow_open_files, listen, server_config
 from core import logs
+from core.complaints import complaint
 from core.errors import CannotStart
-from core.settings import Settings, complaint, unbuilt_settings
+from core.settings import Settings, unbuilt_settings
 from core.version import NAME, VERSION
 
 MISUSE = 2

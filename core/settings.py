@@ -4,17 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Literal, Self
 
-from annotated_types import Ge, Gt, Le, Lt
 from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     Field,
     HttpUrl,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -35,15 +32,6 @@ SYNONYMS = {
 # A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
 OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
 ENV_FILE = ".env"
-IN_WORDS: dict[object, str] = {
-    HttpUrl: "an address that begins with http:// or https://",
-    Path: "the path of a file",
-    "root_path": "a path such as /insights",
-}
-HINTS = {
-    "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"
-}
-"""What else a complaint about a variable says."""
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
 """A key of senders' metadata that insights can be filtered by."""
 
@@ -240,62 +228,12 @@ def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
     return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
 
 
-def complaint(error: ValidationError) -> str:
-    """One line that names each bad variable and what it must be, without its value."""
-    return "; ".join(_named(each) for each in error.errors(include_input=False, include_url=False))
-
-
-def _named(error: Any) -> str:
-    reason = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return reason
-    field = str(error["loc"][0])
-    if error["type"] != "value_error":
-        reason = f"must be {_requirement(_field_of(field))}"
-    return f"{_as_set(field)}: {reason}{HINTS.get(_as_set(field), '')}"
-
-
-def _field_of(name: str) -> str:
+def field_of(name: str) -> str:
     """The field that a variable sets, or the field itself."""
     return next((field for field, names in SYNONYMS.items() if name.upper() in names), name.lower())
 
 
-def _requirement(field: str) -> str:
-    """What a value must be, in words."""
-    info = Settings.model_fields[field]
-    kind = _kind(info.annotation)
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(get_args(kind))}"
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return f"one of {', '.join(kind)}"
-    if kind in (int, float):
-        number = "a whole number" if kind is int else "a number"
-        return " ".join([number, *_bounds(info.metadata)])
-    return IN_WORDS.get(field) or IN_WORDS.get(kind, "a text that is not empty")
-
-
-def _kind(annotation: Any) -> Any:
-    """The type itself, without `| None`."""
-    if get_origin(annotation) in (UnionType, Union):
-        return next(kind for kind in get_args(annotation) if kind is not type(None))
-    return annotation
-
-
-def _bounds(metadata: list[Any]) -> Iterator[str]:
-    """The bounds of a number, such as "from 0", "to 65535"."""
-    low = next((bound for bound in metadata if isinstance(bound, Ge | Gt)), None)
-    high = next((bound for bound in metadata if isinstance(bound, Le | Lt)), None)
-    match low:
-        case Ge(ge=least):
-            yield f"from {least}" if high else f"of at least {least}"
-        case Gt(gt=least):
-            yield f"above {least}"
-    match high:
-        case Le(le=most):
-            yield f"{'to' if isinstance(low, Ge) else 'and up to'} {most}"
-
-
-def _as_set(field: str) -> str:
+def name_as_set(field: str) -> str:
     """The name under which the variable was set."""
-    names = SYNONYMS.get(_field_of(field), (field.upper(),))
+    names = SYNONYMS.get(field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])

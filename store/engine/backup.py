@@ -13,8 +13,9 @@ import aiosqlite
 from pydantic import ValidationError
 from sqlalchemy.engine import URL
 
+from core.complaints import complaint
 from core.errors import AlreadyInUse, BackupRefused
-from core.settings import Settings, complaint
+from core.settings import Settings
 from store.engine.lock import FileLock, create_private
 
 USAGE = "usage: python -m database backup FILE | restore FILE"

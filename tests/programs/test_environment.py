@@ -13,7 +13,8 @@ import pytest
 PROGRAM = """
 import json, os, sys
 from pydantic import ValidationError
-from core.settings import Settings, complaint, ignored_names
+from core.complaints import complaint
+from core.settings import Settings, ignored_names
 
 for line in sys.stdin:
     folder, environ = json.loads(line)

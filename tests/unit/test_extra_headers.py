@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.complaints import complaint
 from core.extra_headers import TAKEN, parse_headers
-from core.settings import Settings, complaint
+from core.settings import Settings
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True).filter(
     lambda name: name.lower() not in TAKEN

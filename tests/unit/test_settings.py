@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.settings import GrokMode, Settings, complaint, ignored_names
+from core.complaints import complaint
+from core.settings import GrokMode, Settings, ignored_names
 
 
 def made(**given: Any) -> Settings:
