@@ -1,12 +1,10 @@
-"""Analyses: the interface of analyzers, their results and their errors, and the validation of a row."""
+"""Analyses: the interface of analyzers, their results and their errors."""
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from core.errors import InsightsError
-from domain.topics import slug
 
 SCORE_UNIT = 10_000
 CONFIDENCE_UNIT = 100
@@ -163,52 +161,6 @@ class Analyzer(Protocol):
 def sentiment_of(score: int) -> int:
     """1, 0 or -1 for a score in units of 1/10,000; scores up to 0.2 either way are neutral."""
     return (score > NEUTRAL_BAND) - (score < -NEUTRAL_BAND)
-
-
-def validate_row(row: Mapping[str, object]) -> Row:
-    """Validate one row of a model's answer. A missing field makes it Invalid; defaults are never filled in."""
-    raw = json.dumps(row, separators=(",", ":"))
-    if len(raw) > MAX_RAW:
-        return Invalid("the row is too long")
-    try:
-        return Analysis(
-            score=_scaled(row, "sentiment_score", low=-1, slack=0, unit=SCORE_UNIT),
-            confidence=_scaled(row, "confidence", low=0, slack=CONFIDENCE_SLACK, unit=CONFIDENCE_UNIT),
-            clusters=_clusters(row),
-            reasoning=_reasoning(row),
-            raw=raw,
-        )
-    except ValueError as error:
-        return Invalid(str(error), raw)
-
-
-def _scaled(row: Mapping[str, object], name: str, *, low: float, slack: float, unit: int) -> int:
-    value = row.get(name)
-    if value is None:
-        raise ValueError(f"{name} is missing")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number")
-    if not low - slack <= value <= 1 + slack:  # false for NaN too
-        raise ValueError(f"{name} is outside [{low:g}, 1]")
-    return round(min(max(value, low), 1) * unit)
-
-
-def _clusters(row: Mapping[str, object]) -> tuple[str, ...]:
-    value = row.get("clusters")
-    if not isinstance(value, list):
-        raise ValueError("clusters must be a list" if value is not None else "clusters is missing")
-    slugs = dict.fromkeys(slug(name) for name in value if isinstance(name, str))
-    slugs.pop("", None)
-    if not slugs:
-        raise ValueError("clusters must name a topic")
-    return tuple(slugs)[:MAX_CLUSTERS]
-
-
-def _reasoning(row: Mapping[str, object]) -> str:
-    value = row.get("reasoning")
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("reasoning is missing")
-    return storable(value.strip())[:MAX_REASONING]
 
 
 def storable(text: str) -> str:

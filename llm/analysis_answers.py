@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from domain.analysis import Invalid, Row, validate_row
+from domain.analysis import Invalid, Row
+from domain.row_validation import validate_row
 from llm.content import json_in
 from llm.prompts import row_ids
 

@@ -1,4 +1,8 @@
-"""Which error a response other than 200 stands for, by its status and what it says."""
+"""Which error a response other than 200 stands for, by its status and what it says.
+
+What then happens, such as the pause after a 429, is in `llm/paid_gateway.py`; what becomes of the conversations is
+in `worker/outcomes.py`.
+"""
 
 import re
 from collections.abc import Container

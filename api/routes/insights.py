@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import exports
-from api.answers import JsonAnswer
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
 from api.views.insights import insights_view, listed_insight_view, trends_view

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from api import dependencies
-from api.answers import JsonAnswer
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
+from api.json_response import JsonAnswer
 from api.parsing import first_character, parse_body, read_json
 from schemas import AcceptedOut, BulkAccepted, BulkConversations, Code, Conversation
 from store.conversations import intake as store

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from core import cpus
-from domain.analysis import ProviderFault, Reply, Usage, validate_row
+from domain.analysis import ProviderFault, Reply, Usage
+from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
 

@@ -21,8 +21,8 @@ from domain.analysis import (
     ProviderFault,
     RateLimited,
     Usage,
-    validate_row,
 )
+from domain.row_validation import validate_row
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
 from llm.canary import CANARY

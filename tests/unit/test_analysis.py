@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.analysis import Analysis, Invalid, sentiment_of, storable, validate_row
+from domain.analysis import Analysis, Invalid, sentiment_of, storable
+from domain.row_validation import validate_row
 from domain.topics import BUILT_IN, slug
 
 GOOD: dict[str, Any] = {

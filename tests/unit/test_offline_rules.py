@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.analysis import validate_row
+from domain.row_validation import validate_row
 from domain.topics import BUILT_IN
 from llm.offline.child import analyse_text
 from llm.offline.sentiment import _phrases, banded

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings
-from domain.analysis import Analysis, Invalid, validate_row
+from domain.analysis import Analysis, Invalid
+from domain.row_validation import validate_row
 from domain.topics import BUILT_IN
 from llm.analysis_answers import parse_rows
 from llm.prices import LONG_PROMPT
