@@ -57,3 +57,14 @@ def test_the_calls_of_a_page_work_in_their_order(page: Path, tmp_path: Path) -> 
 def test_the_readme_shows_ten_calls() -> None:
     assert len(list(calls(README))) == 10
     assert all(str(call.url).startswith(HOST) for call in calls(README))
+
+
+def test_the_windows_of_the_readme_hold_its_conversations_whenever_it_is_read() -> None:
+    said = re.findall(r'"timestamp": "([^"]+)"', README.read_text())
+    windows = [
+        call.url.params for call in calls(README) if {"insights", "trends"} & set(call.url.path.split("/"))
+    ]
+
+    assert len(said) == 3
+    assert len(windows) == 3
+    assert all(window["start_time"] <= each < window["end_time"] for window in windows for each in said)
