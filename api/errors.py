@@ -120,7 +120,7 @@ def to_api_error(error: Exception) -> ApiError:
 def _from_refusal(error: Refusal) -> ApiError:
     match error:
         case Conflicts():
-            return ApiError(Code.CONFLICT, conflict_details(error.at.items()))
+            return ApiError(Code.CONFLICT, conflict_details(error.at.items(), error.messages))
         case ChatFull():
             return ApiError(Code.CONFLICT, [{"index": error.at, "error": error.reason}])
         case NotWritable():
@@ -129,9 +129,19 @@ def _from_refusal(error: Refusal) -> ApiError:
             return ApiError(Code.OVERLOADED)
 
 
-def conflict_details(conflicts: Iterable[tuple[int, str]]) -> list[dict[str, object]]:
-    """The `details` of a conflict, from pairs of an item's index and the id that is known already."""
-    return [{"index": index, "error": "conflict", "conversation_id": id_} for index, id_ in conflicts]
+def conflict_details(
+    conflicts: Iterable[tuple[int, str]], messages: Mapping[int, str] | None = None
+) -> list[dict[str, object]]:
+    """The `details` of a conflict, from pairs of an item's index and the id that is known already.
+
+    `messages` has the id of the message by index, where the item is one.
+    """
+    known = messages or {}
+    return [
+        {"index": index, "error": "conflict", "conversation_id": id_}
+        | ({"message_id": known[index]} if index in known else {})
+        for index, id_ in conflicts
+    ]
 
 
 def _from_http(error: HTTPException) -> ApiError:

@@ -49,12 +49,14 @@ class Refusal(InsightsError):
 class Conflicts(Refusal):
     """Nothing was stored, because ids are known with other content.
 
-    `at` maps the index of each such item to its id.
+    `at` maps the index of each such item to its conversation's id, and `messages` to its message's id where the item is
+    a message.
     """
 
-    def __init__(self, at: Mapping[int, str], reason: str = "an id is known with other content") -> None:
-        super().__init__(reason)
+    def __init__(self, at: Mapping[int, str], messages: Mapping[int, str] | None = None) -> None:
+        super().__init__("an id is known with other content")
         self.at = at
+        self.messages = messages or {}
 
 
 class ChatFull(Refusal):

@@ -20,7 +20,6 @@ FEW = 20
 """Messages of a post that may share a commit; a larger post gets a commit of its own."""
 MAX_GROUP = 128
 MAX_WAITING = 8_192
-KNOWN = "message_id: is known in this chat with other content"
 
 
 class Added(NamedTuple):
@@ -69,7 +68,7 @@ class Chats:
             await self.group.submit(ordered) if len(posted) <= FEW else (await self._commit([ordered]))[0]
         )
         if isinstance(outcome, MessageConflict):
-            raise Conflicts({order[place]: ordered[place].chat for place in outcome.at}, KNOWN)
+            raise _conflicts(outcome, order, ordered)
         if isinstance(outcome, ChatTooLong):
             raise ChatFull(order[outcome.at], store.MAX_MESSAGES)
         placed = dict(zip(order, outcome, strict=True))
@@ -106,6 +105,14 @@ class Chats:
         for chat, added in grown.items():
             self.on_added(chat, added)
         return outcomes
+
+
+def _conflicts(found: MessageConflict, order: Sequence[int], posted: Sequence[PostedMessage]) -> Conflicts:
+    at = {order[place]: posted[place] for place in found.at}
+    return Conflicts(
+        {index: each.chat for index, each in at.items()},
+        {index: each.message.message_id or "" for index, each in at.items()},
+    )
 
 
 def added_messages(

@@ -60,7 +60,15 @@ async def add_messages(
     except (Conflicts, ChatFull) as refusal:
         if many:
             raise
-        raise ApiError(Code.CONFLICT, refusal.reason) from None
+        raise ApiError(Code.CONFLICT, _reason(refusal)) from None
+
+
+def _reason(refusal: Conflicts | ChatFull) -> str:
+    """Why the only message of a post was refused."""
+    if isinstance(refusal, ChatFull):
+        return refusal.reason
+    (message,) = refusal.messages.values()
+    return f"message_id: {message} is known in this chat with other content"
 
 
 def _stored_view(placed: Sequence[tuple[str, PlacedMessage]]) -> dict[str, object]:

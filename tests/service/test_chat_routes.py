@@ -117,8 +117,9 @@ async def test_a_known_message_with_other_content_is_a_conflict_and_nothing_is_s
     alone = await send(service, other, 409)
     among = await send(service, [said(conversation_id="d"), other, said(conversation_id="c")], 409)
 
-    assert alone == {"error": "conflict", "details": "message_id: is known in this chat with other content"}
-    assert among["details"] == [{"index": 1, "error": "conflict", "conversation_id": "c"}]
+    assert alone == {"error": "conflict", "details": "message_id: m is known in this chat with other content"}
+    clash = {"index": 1, "error": "conflict", "conversation_id": "c", "message_id": "m"}
+    assert among["details"] == [clash]
     assert await texts(service, "c") == ["as it was"]
     assert (await service.http.get("/chats/d")).status_code == 404
 

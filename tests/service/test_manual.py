@@ -3,8 +3,8 @@
 import re
 import shlex
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from pathlib import Path
 
 import httpx
@@ -41,13 +41,15 @@ def request(arguments: list[str]) -> httpx.Request:
     return httpx.Request(method, given.url, headers=headers, content=given.data)
 
 
-@pytest.mark.parametrize("page", [README, API], ids=lambda page: page.name)
-def test_the_calls_of_a_page_work_in_their_order(page: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", [(README, API), (API, README)], ids=lambda pages: pages[0].name)
+def test_the_calls_of_a_page_work_in_their_order_and_after_the_other_page(
+    pages: Sequence[Path], tmp_path: Path
+) -> None:
     with (
         Process(tmp_path, DB_PATH="insights.db") as process,
         httpx.Client(trust_env=False, timeout=40) as http,
     ):
-        for call in calls(page):
+        for call in chain.from_iterable(map(calls, pages)):
             call.url = httpx.URL(str(call.url).replace(HOST, process.url))
             answer = http.send(call)
 
