@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
 KILLS ?= 15
+ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
 # More than there are CPUs: half of what a test does is wait for a service that works, or rests.
 WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
@@ -16,29 +17,31 @@ help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/runtime: requirements.txt
-	@echo "Installing the requirements into $(VENV): once, a minute or two ..."
+	@$(call ONCE,$(VENV))
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt requirements.txt
+	@$(call ONCE,$(VENV))
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-run: $(VENV)/runtime      ## serve on port 8000
+run: $(VENV)/runtime      ## serve on port 8000; PORT=8080 make run: on another
 	@$(BIN)/python main.py
 
 demo: $(VENV)/runtime     ## start the service without a key, ingest the sample, show what came out, stop
 	@$(BIN)/python demo.py
 
 # The tests end last: their count is what a reader, or a machine, sees of the run.
-test: lint types          ## everything that CI runs
+test: lint types          ## everything that CI runs, about 12 minutes
 	@$(MAKE) --no-print-directory --jobs 2 $(SYNC) slow-tests pytest
 
 slow-tests: fuzz crash-test
 
 $(GATEWAY)/installed: tests/gateway/requirements.txt
+	@$(call ONCE,$(GATEWAY))
 	@test -d $(GATEWAY) || $(PYTHON) -m venv $(GATEWAY)
 	@$(GATEWAY)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
@@ -47,6 +50,7 @@ test-gateway: $(VENV)/dev $(GATEWAY)/installed ## against LiteLLM's proxy, in a 
 	@$(BIN)/python -m pytest tests/gateway/check_litellm.py
 
 $(CLIENTS)/installed: tests/clients/requirements.txt
+	@$(call ONCE,$(CLIENTS))
 	@test -d $(CLIENTS) || $(PYTHON) -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
@@ -82,4 +86,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis

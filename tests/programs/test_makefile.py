@@ -1,0 +1,34 @@
+"""The Makefile as `make --dry-run` shows it: nothing is installed and nothing is deleted."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text()
+VENVS = set(re.findall(r"^[A-Z]+ := (\.venv\S*)$", MAKEFILE, re.MULTILINE))
+
+
+def would_run(*arguments: str) -> str:
+    """The commands that make would run."""
+    command = ["make", "--dry-run", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_clean_removes_every_venv_that_the_verbs_make() -> None:
+    assert len(VENVS) == 3
+    assert set(would_run("clean").split()) >= VENVS
+
+
+@pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients"])
+def test_a_verb_that_installs_says_so_first(verb: str, tmp_path: Path) -> None:
+    fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS")]
+
+    commands = would_run(verb, *fresh).splitlines()
+
+    installs = [number for number, command in enumerate(commands) if "pip install" in command]
+    assert installs
+    for number in installs:
+        assert any("Installing the requirements" in each for each in commands[max(0, number - 2) : number])
