@@ -19,6 +19,8 @@ from client.answers import ListedInsight, Trends
 HERE = Path(__file__).parent
 SECONDS_TO_START = 30
 SHOWN = 15
+START, END = "2026-11-01", "2026-12-01"
+"""The month that the sample is from."""
 
 
 def free_port() -> int:
@@ -60,8 +62,8 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 def insights_table(insights: Sequence[ListedInsight]) -> Table:
-    """The newest insights, a row each."""
-    table = Table(title="Insights", expand=True)
+    """The insights of the newest conversations, a row each."""
+    table = Table(title="Insights, newest conversation first", expand=True)
     table.add_column("when", no_wrap=True, min_width=11)
     table.add_column("text", no_wrap=True, ratio=3)
     table.add_column("sentiment", no_wrap=True, min_width=9)
@@ -90,8 +92,8 @@ def trends_table(trends: Trends) -> Table:
 
 def show(console: Console, client: Client) -> None:
     """Print the insights and trends of the sample."""
-    console.print(insights_table(client.recent_insights(limit=SHOWN).insights))
-    trends = client.trends(start_time="2026-11-01", end_time="2026-12-01")
+    console.print(insights_table(client.insights_page(start_time=START, end_time=END, limit=SHOWN).insights))
+    trends = client.trends(start_time=START, end_time=END)
     console.print(trends_table(trends))
     topics = ", ".join(f"{slug} {count}" for slug, count in trends.top_topics)
     console.print(f"{trends.total_insights} insights. Top topics: {topics}")
@@ -120,10 +122,14 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
         console.print(f"    It runs at {url}.")
-        console.print("2/3 Sending sample_tweets.csv, 86 made-up tweets, and waiting for their analysis.")
+        console.print(
+            "2/3 Sending sample_tweets.csv, 86 made-up tweets in 67 conversations, and waiting for their analysis."
+        )
         if code := ingest(url):
             return code
-        console.print("3/3 Reading what came out: the newest insights, and the trends of the month.")
+        console.print(
+            "3/3 Reading what came out: the newest conversations with their insights, and the trends of the month."
+        )
         with Client(url) as client:
             show(console, client)
     console.print(NEXT_STEPS, soft_wrap=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import stamina
@@ -56,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _ended(run, f"nothing could be sent of {run.plan.file}", 1)
     run.report()
     return 0 if run.is_complete else 1
+
+
+def _announcement(environment: Environment) -> str:
+    file = environment.dataset_csv
+    name = f"the built-in sample, {SAMPLE.name}," if file == SAMPLE else str(file)
+    url = urlsplit(str(environment.api_url))
+    # Without a name and a password that the address may hold.
+    return f"Sending {name} to {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
 
 
 def _ended(run: Run, why: str, code: int) -> int:
@@ -103,6 +112,7 @@ def _plan(environment: Environment, given: Mapping[str, Any]) -> Plan:
         encoding=given["encoding"],
         batch_size=environment.ingest_batch_size,
         zone=given["time_zone"] or "UTC (--time-zone names another)",
+        announcement=_announcement(environment),
         sends=not given["dry_run"],
         waits=given["wait"] and not given["dry_run"],
         summarizes=given["summarize"] and not given["dry_run"],

@@ -10,6 +10,8 @@ from client.importers.base import Rejected, Row, Rows
 CHUNK = 1 << 20
 LARGEST_VALUE = 16 << 20  # characters; the service takes no larger body, so reading on would find nothing
 SEPARATORS = re.compile(r"[\s,\[\]]*")
+UNFINISHED = re.compile(r"-?|\.|[eE][+-]?|tr?u?|fa?l?s?|nu?l?|\\?u[0-9a-fA-F]{0,4}")
+"""What is left at the end of a line that breaks off: nothing, or part of a number, a word or an escape."""
 WRAPPERS = (
     *("tickets", "data", "conversations", "insights", "results", "items", "records", "rows", "tweets"),
     *("reviews", "dialogues", "dialogs", "chats"),
@@ -27,9 +29,22 @@ class Lines(Rows):
                 self.blank += 1
                 continue
             try:
-                yield from _objects(number, json.loads(line), line)
+                yield from _objects(number, json.loads(line.rstrip()), line)
             except (ValueError, RecursionError) as error:
-                yield Rejected(number, f"not JSON: {error}")
+                yield Rejected(number, _why_not(error))
+
+
+def _why_not(error: ValueError | RecursionError) -> str:
+    """What is wrong with a line, in plain words. The parser's own name a line number as well, which is always 1."""
+    if not isinstance(error, json.JSONDecodeError):
+        return (
+            "not JSON: nested too deeply"
+            if isinstance(error, RecursionError)
+            else "not JSON: a number is too long"
+        )
+    if error.msg.startswith("Unterminated") or UNFINISHED.fullmatch(error.doc, error.pos):
+        return "not JSON: the line ends in the middle"
+    return f"not JSON at column {error.colno}"
 
 
 class Items(Rows):

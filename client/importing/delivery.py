@@ -43,6 +43,8 @@ class Tally:
     """Conversations that were answered: accepted, duplicates and conflicts."""
     accepted: int = 0
     duplicates: int = 0
+    chats: int = 0
+    """How many of those sent were chats."""
     conflicts: Listing = field(default_factory=Listing)
     rejected: Listing = field(default_factory=Listing)
     undated: int = 0
@@ -149,6 +151,7 @@ class Delivery:
             stored += answer.stored
             ids |= dict.fromkeys(answer.conversation_ids)
         self._tally.sent += 1
+        self._tally.chats += 1
         self._tally.accepted += stored > 0
         self._tally.duplicates += stored == 0
         if self._tally.ids is not None:

@@ -26,6 +26,9 @@ from client.sending import OnPause, ignore
 PATIENCE = 60  # seconds that the service may be gone, for a restart
 PATIENCE_AT_START = 3
 ROWS_BETWEEN_LOOKS = 1_000
+QUIET = (
+    "Chats are analysed once they have been quiet for the service's CHAT_QUIET_SECONDS, 30 unless it is set."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Plan:
     encoding: str
     batch_size: int
     zone: str = "UTC"
+    announcement: str = ""
+    """A line that is printed before anything is sent: what goes where."""
     sends: bool = True
     waits: bool = False
     summarizes: bool = False
@@ -104,6 +109,8 @@ class Run:
             self._rehearse(self._feed(rows, tweets, dialogues))
             return
         asyncio.run(self._check())
+        if self.plan.announcement:
+            self.console.print(self.plan.announcement, markup=False, soft_wrap=True)
         asyncio.run(self._deliver(self._feed(rows, tweets, dialogues)))
 
     def _keep_what_was_found(self, rows: Rows) -> None:
@@ -152,6 +159,8 @@ class Run:
                 await Delivery(client, self.tally, show).send(feed.records, self.plan.batch_size)
 
     async def _wait(self, ids: Collection[str]) -> None:
+        if self.tally.chats:
+            self.console.print(QUIET, markup=False, soft_wrap=True)
         with Meter(self.console, "Waiting", "conversations", len(ids)) as meter:
 
             def show() -> None:

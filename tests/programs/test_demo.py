@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -68,10 +69,15 @@ def test_the_demo_says_what_it_does_and_what_to_do_next() -> None:
     ]
     found = [run.stdout.index(step) for step in steps]
     assert found == sorted(found)
+    times = re.findall(r"^│ (\d\d-\d\d \d\d:\d\d) ", run.stdout, re.MULTILINE)
+    assert len(times) == 15
+    assert times == sorted(times, reverse=True)
     for hint in ("GROK_API_KEY=", "/docs", "ingest_data.py --file", "docs/IMPORT.md"):
         assert hint in run.stdout[found[-1] :]
 
 
 def test_the_demo_knows_how_many_tweets_it_sends() -> None:
     with SAMPLE.open(newline="") as file:
-        assert f", {len(list(csv.DictReader(file)))} made-up tweets" in (ROOT / "demo.py").read_text()
+        tweets = len(list(csv.DictReader(file)))
+    said = f", {tweets} made-up tweets in {len(conversations())} conversations"
+    assert said in (ROOT / "demo.py").read_text()

@@ -313,6 +313,19 @@ async def test_a_summary_that_failed_is_told_of_and_is_no_failure_of_the_program
     assert "1 failed: outcome is missing" in run.out
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_whoever_waits_for_chats_hears_that_they_have_to_be_quiet_first(
+    database_url: URL, program: Program
+) -> None:
+    chats = program.file(lines(dialogue("lamp", LAMP)), "dialogs.jsonl")
+    texts = program.file("date,text\n2026-11-03,My lamp arrived in two pieces\n", "texts.csv")
+    async with running(database_url, chat_quiet_seconds=0) as service:
+        waited = [await ingested(program, service, file, "--wait") for file in (chats, texts)]
+
+    assert [run.out.count("CHAT_QUIET_SECONDS") for run in waited] == [1, 0]
+    assert ["1 completed" in run.out for run in waited] == [True, True]
+
+
 def test_a_service_that_knows_no_chats_is_told_of_in_one_line(program: Program) -> None:
     file = program.file(lines(dialogue("lamp", LAMP)), "dialogs.jsonl")
     with served(FakePlatform()) as server:

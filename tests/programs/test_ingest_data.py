@@ -97,6 +97,7 @@ def test_with_nothing_given_the_sample_arrives(program: Program, platform: FakeP
     turns = [message for item in platform.stored.values() for message in item["messages"]]
     threads = [item for item in platform.stored.values() if len(item["messages"]) > 1]
     assert (run.code, run.err) == (0, "")
+    assert run.out.startswith(f"Sending the built-in sample, sample_tweets.csv, to {url}\n")
     assert run.counts == [67, 67, 0, 0, 0, 0]
     assert (len(turns), len(threads)) == (86, 5)
     assert {message["timestamp"][:7] for message in turns} == {"2026-11"}
@@ -110,6 +111,17 @@ def test_the_summary_names_each_rejected_row_with_its_line(
     assert (run.code, run.counts) == (1, [2, 2, 0, 0, 1, 1])
     assert "line 4: text is empty" in run.out
     assert [message["text"] for message in platform.stored["conv_2"]["messages"]] == ["first", "second"]
+
+
+def test_it_says_first_what_goes_where_and_no_password(
+    program: Program, platform: FakePlatform, url: str
+) -> None:
+    file = program.file(GOOD_TWEETS)
+
+    run = program.run("--file", file, "--api-url", url.replace("://", "://me:swordfish@"))
+
+    assert run.out.startswith(f"Sending {file} to {url}\n")
+    assert "swordfish" not in run.out + run.err
 
 
 def test_a_second_run_adds_nothing(program: Program, platform: FakePlatform, url: str) -> None:
@@ -235,7 +247,9 @@ async def test_interrupted_while_it_reads_it_ends_without_sending(
 
     process.send_signal(signal.SIGINT)
 
-    assert ended(process) == (130, "", "ingest_data.py: interrupted; run it again to go on\n")
+    run = ended(process)
+    assert (run.code, run.err) == (130, "ingest_data.py: interrupted; run it again to go on\n")
+    assert "│" not in run.out
     assert platform.bulks == []
 
 

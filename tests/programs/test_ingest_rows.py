@@ -180,8 +180,41 @@ def test_a_line_that_is_no_object_is_rejected_and_the_next_is_read() -> None:
 
     assert [row.line for row in found] == [1, 3, 4, 5]
     assert isinstance(found[1], Rejected)
-    assert found[1].reason.startswith("not JSON")
+    assert found[1].reason == "not JSON: the line ends in the middle"
     assert found[2:] == [Rejected(4, "not a JSON object"), Row(5, {"text": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"text": "a", x}', "not JSON at column 15"),
+        ("text", "not JSON at column 1"),
+        ('{"text": ' + "9" * 5_000 + "}", "not JSON: a number is too long"),
+        ("[" * 200_000, "not JSON: nested too deeply"),
+    ],
+    ids=["column", "no JSON", "number", "nested"],
+)
+def test_a_line_that_is_no_json_is_told_so_in_plain_words(line: str, reason: str) -> None:
+    _, found = read(f'{{"text": "a"}}\n{line}\n')
+
+    assert found[1] == Rejected(2, reason)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), JSON), st.data())
+def test_a_line_that_breaks_off_anywhere_is_told_so(fields: dict[str, object], data: st.DataObject) -> None:
+    whole = json.dumps(fields)
+    cut = whole[: data.draw(st.integers(1, len(whole) - 1))]
+
+    _, found = read(f'{{"text": "a"}}\n{cut}\n')
+
+    assert found[1] == Rejected(2, "not JSON: the line ends in the middle")
 
 
 def test_an_array_larger_than_what_is_read_at_once_arrives_whole() -> None:
