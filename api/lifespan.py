@@ -1,5 +1,6 @@
 """The lifespan that owns every resource: opens all at startup and closes them in reverse order."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -7,8 +8,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.dependencies import LifespanState, Resources
+from api.start_faults import start_complaint
 from api.wiring import build
 from core.clock import Clock
+from core.database_url import place
 from core.errors import CannotStart
 from core.metrics import Metrics
 from core.settings import Settings, ignored_names
@@ -27,9 +30,9 @@ async def lifespan(
         try:
             resources = await build(settings, metrics, limiter, clock, stack)
         except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-            log.error("cannot_start", reason=reason, database=settings.url.set(query={}).render_as_string())
-            raise CannotStart(reason) from error
+            complaint = start_complaint(error, settings)
+            sys.stderr.write(f"cannot start: {complaint}\n")
+            raise CannotStart(complaint) from error
         _announce(settings, resources)
         yield {"resources": resources}
 
@@ -40,4 +43,5 @@ def _announce(settings: Settings, resources: Resources) -> None:
     if not resources.gateway.budget:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")
-    log.info("started", database=settings.url.get_backend_name(), analyzer=resources.gateway.analyzer.name)
+    database, analyzer = settings.url.get_backend_name(), resources.gateway.analyzer.name
+    log.info("started", database=database, **place(settings.url), analyzer=analyzer)

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Mapping
@@ -63,6 +64,9 @@ class OneLine(logging.Filter):
 class Server(uvicorn.Server):
     """A server that shuts down by its deadline, whatever blocks it: accepted data is on disk, leases expire."""
 
+    reason = "asked to"
+    """Why it stops: the name of the signal."""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and exempt all present objects from garbage collection.
 
@@ -90,10 +94,13 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down. Whoever waits for a result gets the present state, long before the grace period ends."""
+        log.info("stopping", reason=self.reason)
         if (resources := self.lifespan.state.get("resources")) is not None:
             resources.waiters.release()
             resources.summary_waiters.release()
         await super().shutdown(sockets)
+        if not self.force_exit:  # else resources were left open
+            log.info("stopped", reason=self.reason)
 
     async def _share_a_cpu(self) -> None:
         """Pin the event loop and the writer thread of SQLite to one CPU. PostgreSQL has no such thread."""
@@ -103,7 +110,8 @@ class Server(uvicorn.Server):
             await resources.database.writers.share_cpu(secrets.choice(allowed))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start the shutdown."""
+        """Start the shutdown. It logs nothing itself: a signal may interrupt a line that is being written."""
+        self.reason = signal.Signals(sig).name
         # A thread that waits for a locked database cannot be cancelled and would delay the exit.
         watchdog = threading.Timer(SHUTDOWN_DEADLINE, os._exit, (0,))
         watchdog.daemon = True

@@ -9,11 +9,13 @@ from functools import partial
 
 import database
 from api.dependencies import Resources
+from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
 from core.clock import Clock, now
 from core.debounce import Debounce
+from core.errors import CannotStart
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from core.settings import Settings
@@ -60,8 +62,8 @@ Work = Callable[[], Awaitable[None]]
 async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
-    """Open every resource; closing `stack` closes them."""
-    db = await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
+    db = await _opened(settings, metrics, stack)
     clock = await _shared_clock(settings, db, given)
     await _prepare(settings, db, clock)
     hold = Hold(clock)
@@ -97,6 +99,17 @@ async def build(
     )
     await _start(resources, live, stack)
     return resources
+
+
+async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Database:
+    try:
+        return await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+    except Exception as error:
+        # Drivers' own errors have no ancestor that could be named without importing the driver.
+        complaint = database_complaint(error, settings)
+        if complaint is None:
+            raise
+        raise CannotStart(complaint) from error
 
 
 def _chats(

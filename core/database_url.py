@@ -4,6 +4,7 @@ What libpq understands is mapped to what our driver understands, or refused by i
 service must not fail with a traceback, and a parameter must not be ignored.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, unquote
@@ -150,3 +151,11 @@ def session_settings(query: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             raise ValueError("options: only -c NAME=VALUE is supported; leave the rest out")
         yield found[1].replace("-", "_"), re.sub(r"\\(.)", r"\1", found[2])
         at = found.end()
+
+
+def place(url: URL) -> dict[str, str]:
+    """Where the database is, for the log: the `path` of a file, or the `server` without user, password and options."""
+    if url.get_backend_name() == "sqlite":
+        return {"path": os.path.abspath(url.database or "")}
+    server = URL.create("postgresql", host=url.host, port=url.port, database=url.database)
+    return {"server": server.render_as_string()}

@@ -45,7 +45,8 @@ def load(path: Path | None) -> Mapping[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"TOPICS_FILE cannot be read: {type(error).__name__}") from error
+        why = "is not UTF-8" if isinstance(error, UnicodeError) else f"cannot be read: {error.strerror}"
+        raise ValueError(f"TOPICS_FILE: {why}") from error
     topics = dict(_topic(number, line) for number, line in enumerate(lines, 1) if _is_topic(line))
     if not topics:
         raise ValueError("TOPICS_FILE must contain at least one topic")

@@ -5,6 +5,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, inspect, text
 
+from core.database_url import place
 from core.errors import UnknownSchema
 
 log = structlog.get_logger()
@@ -33,6 +34,8 @@ def migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise UnknownSchema(f"a newer version of this program made the database: {error}") from None
+    if found is None:
+        log.info("database_created", **place(connection.engine.url))
 
 
 def _revision(connection: Connection) -> str | None:
