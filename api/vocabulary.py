@@ -169,7 +169,7 @@ FIELDS: Mapping[str, str] = {
     "TrendsPoint.total": "How many insights there are in it.",
     "total_count": "How many insights match, exactly.",
     "total_insights": "How many insights the window has.",
-    "total_is_exact": "Whether there are exactly `total` chats; else at least so many.",
+    "total_is_exact": "Whether the total is exact; else there are at least so many.",
     "unknown": "Ids that no conversation has.",
     "updated_at": "When it changed last.",
     "usd": "Dollars.",

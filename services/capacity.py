@@ -120,6 +120,8 @@ class Capacity:
 
         At the limit, or with little disk space left, analysis, deletion and retention go on into the reserve.
         """
+        if self.disk.is_gone:
+            return Fault.UNAVAILABLE
         if self.disk.is_short(self.reusable_bytes) or self.used_bytes >= self.max_bytes:
             return Fault.STORAGE_FULL
         return self._refused
@@ -177,6 +179,8 @@ class Capacity:
             # What was accepted before the read began is in it; what ended meanwhile is in neither.
             self._accepted -= before
             self._take(sample, switched)
+        if self.disk.is_gone:
+            self.database_fault = f"the database file is gone: {self.disk.file}"
         if self.refusal is Fault.STORAGE_FULL:
             with suppress(SQLAlchemyError, OSError):  # even that may not fit on the disk
                 await self.database.read(storage.empty_log)

@@ -126,7 +126,7 @@ def _conflict(conflict: store.Conflict) -> str:
 async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Response:
     """Accept up to 500 conversations, all or none. 202 means: on disk."""
     resources = dependencies.resources_of(request)
-    refuse_when_full(resources)
+    refuse_when_full(resources, len(sent))
     skip = _skip_conflicts(request)
     outcomes = await resources.intake.accept_all(sent, key, skip_conflicts=skip)
     return JsonAnswer(_bulk_view(outcomes, skip), 202)
@@ -158,8 +158,7 @@ def _skip_conflicts(request: Request) -> bool:
     return given[0] == "skip"
 
 
-def refuse_when_full(resources: Resources) -> None:
-    """Raises ApiError 503 if the queue is full."""
-    # The depth is measured once a second, so up to a second's posts may exceed the limit.
-    if resources.capacity.depth >= resources.settings.max_queue_depth:
+def refuse_when_full(resources: Resources, coming: int = 1) -> None:
+    """Raises ApiError 503 if the queue has no room for `coming` more conversations."""
+    if resources.capacity.depth + coming > resources.settings.max_queue_depth:
         raise ApiError(Code.QUEUE_FULL, retry_after=5)

@@ -29,9 +29,13 @@ def insights_view(found: InsightWindow, selection: Selection | None) -> Json:
             **(window or {"start_time": None, "end_time": None}),
             "time_window": window,
             "next_cursor": seal(selection, page.next) if selection and page.next else None,
-            **({} if found.counts is None else {"sentiment_counts": _counts_view(found.counts)}),
+            **({} if found.counts is None else _keyword_view(found.counts, found.is_exact)),
         },
     }
+
+
+def _keyword_view(counts: Counts, is_exact: bool) -> Json:
+    return {"sentiment_counts": _counts_view(counts), "total_is_exact": is_exact}
 
 
 def listed_insight_view(listed: InsightEntry) -> Json:

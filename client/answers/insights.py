@@ -39,6 +39,8 @@ class InsightsMetadata(Answer):
     next_cursor: str | None
     sentiment_counts: SentimentCounts | None = None
     """Only with a keyword."""
+    total_is_exact: bool | None = None
+    """Only with a keyword: false while words of some conversations are not in the index yet."""
 
 
 class InsightsPage(Answer):

@@ -180,6 +180,9 @@ def _vader() -> Any:
     vader = SentimentIntensityAnalyzer()
     for word in NO_SENTIMENT.split():
         del vader.lexicon[word]
+    # Slang such as 143: in a support conversation it is an order, a flight or an amount.
+    for word in [word for word in vader.lexicon if word.isdecimal()]:
+        del vader.lexicon[word]
     for word in HARDLY_SENTIMENT.split():
         vader.lexicon[word] *= WEAKENED
     for line in VALENCES.strip().splitlines():

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import aiosqlite
@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from core.complaints import complaint
 from core.errors import AlreadyInUse, BackupRefused
 from core.settings import Settings
-from store.engine.lock import FileLock, create_private
+from store.engine.lock import FileLock, create_private, sole_holder
 
 USAGE = "usage: python -m database backup FILE | restore FILE"
 
@@ -71,10 +71,15 @@ def restore(url: URL, file: Path) -> None:
     if not file.exists():
         raise BackupRefused(f"there is no {file}")
     _check(file)
-    target = Path(url.database or "")
+    # Resolved: through a link, the link would be replaced and the database left as it is.
+    target = Path(url.database or "").resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(target), _unfinished(target) as part:
+        with (
+            FileLock(target),
+            sole_holder(target) if target.exists() else nullcontext(),
+            _unfinished(target) as part,
+        ):
             shutil.copyfile(file, part)
             _keep(target)
             part.replace(target)

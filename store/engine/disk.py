@@ -17,6 +17,13 @@ class Disk:
     """The disk that holds `file`. Without a file it is never short and has no WAL."""
 
     file: str | None = None
+    identity: tuple[int, int] | None = None
+    """Device and inode of the file when it was opened; None if it was not there."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file is no longer at its path. What is written to it then is lost with the process."""
+        return self.identity is not None and _identity(self.file) != self.identity
 
     @property
     def wal_bytes(self) -> int:
@@ -34,10 +41,22 @@ class Disk:
         """
         if self.file is None:
             return False
-        total, _, free = shutil.disk_usage(os.path.dirname(self.file) or ".")
+        try:
+            total, _, free = shutil.disk_usage(os.path.dirname(self.file) or ".")
+        except FileNotFoundError:  # `is_gone` tells
+            return False
         return free + reusable < min(RESERVE_BYTES, RESERVE_SHARE * total) + self.wal_bytes
 
 
 def under(url: URL) -> Disk:
     """The disk under the database at `url`."""
-    return Disk(url.database if url.drivername.startswith("sqlite") else None)
+    file = url.database if url.drivername.startswith("sqlite") else None
+    return Disk(file, _identity(file))
+
+
+def _identity(file: str | None) -> tuple[int, int] | None:
+    try:
+        found = None if file is None else os.stat(file)
+    except OSError:
+        return None
+    return found and (found.st_dev, found.st_ino)

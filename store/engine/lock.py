@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from core.errors import AlreadyInUse
 
@@ -15,8 +17,9 @@ class FileLock:
     """Locks `FILE.lock` inside the block and removes it afterwards. Entering raises AlreadyInUse or OSError."""
 
     def __init__(self, database: Path) -> None:
-        self._database = database
-        self._path = database.with_name(database.name + ".lock")
+        # Resolved: through a link the same file would be locked under another name.
+        self._database = database.resolve()
+        self._path = self._database.with_name(self._database.name + ".lock")
 
     def __enter__(self) -> None:
         self._file = self._locked()
@@ -27,10 +30,10 @@ class FileLock:
     def _locked(self) -> TextIO:
         file = open(self._path, "w", opener=_for_the_owner)  # noqa: SIM115  held until the block ends
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(file, self._database)
+        except AlreadyInUse:
             file.close()
-            raise AlreadyInUse(f"another process serves {self._database}") from None
+            raise
         return file
 
     def _is_current(self) -> bool:
@@ -48,11 +51,29 @@ class FileLock:
         self._file.close()
 
 
+@contextmanager
+def sole_holder(database: Path) -> Iterator[None]:
+    """Lock the file itself inside the block, which a hard link to it cannot get around. Raises AlreadyInUse, OSError.
+
+    To be left only after SQLite has closed the file: closing it ends the locks that SQLite holds in this process.
+    """
+    with database.open("rb") as file:
+        _lock(file, database)
+        yield
+
+
 def create_private(file: Path) -> None:
     """Make a file readable only by its owner; create it if it is missing. Raises OSError."""
     os.close(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, OWNER_ONLY))
     if file.stat().st_uid == os.geteuid():
         file.chmod(OWNER_ONLY)
+
+
+def _lock(file: IO[Any], database: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyInUse(f"another process serves {database}") from None
 
 
 def _for_the_owner(path: str, flags: int) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
-from store.engine.lock import FileLock, create_private
+from store.engine.lock import FileLock, create_private, sole_holder
 from store.engine.migration import migrate
 from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
 from store.engine.writers import OnCommit, SingleWriter, Writers
@@ -46,6 +46,7 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     stack.enter_context(FileLock(path))
     # Before SQLite creates the file, because its journal files inherit the mode.
     create_private(path)
+    stack.enter_context(sole_holder(path))
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
     single_writer = SingleWriter(writer, committed)

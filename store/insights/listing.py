@@ -15,6 +15,7 @@ from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
 from store.insights.windows import Counts, Position, Selection
 from store.insights.words import search_words
+from store.search import index
 
 SHOWN = 2_000
 """Characters of a text or transcript that a list shows."""
@@ -116,6 +117,8 @@ class InsightWindow:
     skipped: int
     counts: Counts | None = None
     """The total of each sentiment, if the insights were searched for words."""
+    is_exact: bool = True
+    """False while words of some conversations are not in the index yet."""
 
 
 def list_with_totals(
@@ -126,7 +129,9 @@ def list_with_totals(
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
     skipped = windows.count_skipped(connection, chosen.start, chosen.end)
-    return InsightWindow(page, total, skipped, None if chosen.keyword is None else counts)
+    if chosen.keyword is None:
+        return InsightWindow(page, total, skipped)
+    return InsightWindow(page, total, skipped, counts, index.is_complete(connection))
 
 
 def list_insights(

@@ -71,6 +71,11 @@ def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     ).all()
 
 
+def is_complete(connection: Connection) -> bool:
+    """Whether every message is in the index."""
+    return connection.scalar(select(conversations.c.number).where(NOT_INDEXED).limit(1)) is None
+
+
 def count_unindexed(connection: Connection) -> int:
     """Count the conversations with messages that are not in the index."""
     return connection.scalar(select(func.count()).select_from(conversations).where(NOT_INDEXED)) or 0

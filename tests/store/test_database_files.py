@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from benchmarks.support.process import ROOT
+from core.errors import AlreadyInUse
 from database import opened
 from tests.support.rows import new, take_in
 
@@ -90,3 +91,25 @@ def test_a_wrong_path_leaves_nothing_behind(tmp_path: Path, path: str) -> None:
         asyncio.run(opened_with(tmp_path / path))
 
     assert {each.name for each in tmp_path.iterdir()} == {"a_folder", "notes.txt"}
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_a_link_to_a_database_that_is_served_is_no_way_in(tmp_path: Path, link: str) -> None:
+    database, other, file = tmp_path / "live.db", tmp_path / "other.db", tmp_path / "copy.db"
+    asyncio.run(opened_with(database))
+    run(database, "backup", str(file))
+    (other.symlink_to if link == "symbolic" else other.hardlink_to)(database)
+
+    async def served_twice() -> "subprocess.CompletedProcess[str]":
+        async with opened(make_url(f"sqlite+aiosqlite:///{database}")):
+            with pytest.raises(AlreadyInUse):
+                async with opened(make_url(f"sqlite+aiosqlite:///{other}")):
+                    pass
+            return await asyncio.to_thread(run, other, "restore", str(file))
+
+    restored = asyncio.run(served_twice())
+
+    assert (restored.returncode, restored.stderr) == (
+        1,
+        "cannot restore: the service is running; stop it first\n",
+    )

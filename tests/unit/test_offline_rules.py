@@ -285,3 +285,11 @@ def test_the_time_a_text_takes_grows_no_faster_than_the_text(part: str) -> None:
     analyse_text(text, BUILT_IN)
 
     assert time.process_time() - start < 1  # under 0.15 measured
+
+
+@pytest.mark.parametrize("number", ["143", "182", "187", "86", "1337"])
+def test_a_number_is_no_feeling(number: str) -> None:
+    """VADER's lexicon knows some as slang; here they are orders, flights and amounts."""
+    plain = analyse_text("order 142 arrived late and damaged, refund it", BUILT_IN)
+
+    assert analyse_text(f"order {number} arrived late and damaged, refund it", BUILT_IN).score == plain.score
