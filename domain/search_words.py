@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import dropwhile, groupby
 
 from domain.scripts import DENSE, DIGITS, script_of
 
@@ -67,13 +67,24 @@ def _runs_of_scripts(chunk: str) -> Iterator[list[str]]:
         if script in UNSPACED:
             run += characters
         elif script is not None:
-            word = "".join(characters)
-            run += [word[at : at + MAX_LENGTH] for at in range(0, len(word), MAX_LENGTH)]
+            run += _pieces("".join(characters))
         elif run:
             yield run
             run = []
     if run:
         yield run
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """The word, a long one in parts. Marks at the beginning belong to a letter of another script, or to none."""
+    for at in range(0, len(word), MAX_LENGTH):
+        piece = "".join(dropwhile(_is_mark, word[at : at + MAX_LENGTH]))
+        if piece:
+            yield piece
+
+
+def _is_mark(character: str) -> bool:
+    return _kind(character) == MARK
 
 
 def _folded(text: str) -> str:
@@ -93,7 +104,7 @@ def _without_accents(text: str) -> str:
 @lru_cache(maxsize=8_192)
 def _kind(character: str) -> str:
     script = script_of(character)
-    if unicodedata.category(character)[0] == "M":
+    if unicodedata.category(character)[0] == "M" and script not in UNSPACED:
         return MARK
     keeps_marks = script not in (None, DIGITS) and script not in ACCENTED
     return KEEPS_MARKS if keeps_marks else LOSES_MARKS

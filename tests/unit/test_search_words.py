@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.scripts import script_of
@@ -89,6 +89,9 @@ def test_accents_and_vowel_points_make_no_difference(one: str, other: str) -> No
     assert words(one) == words(other)
 
 
+@example("\u0e01\u0e31")  # a Thai consonant with its vowel
+@example("\u0710\u0e31")  # the vowel behind a letter of another script
+@example("\u0915" + "\u093f" * 150)
 @given(st.text())
 def test_the_words_of_words_are_the_same_words(text: str) -> None:
     found = words(text)
