@@ -227,8 +227,8 @@ async def test_without_a_retry_after_a_429_backs_off(database_url: URL, grok: Gr
 
 DENIED: dict[str, dict[str, Any]] = {
     "GROK_API_KEY was refused": {"kind": "status", "status": 401},
-    "model": {"kind": "status", "status": 404},
-    "credits": {"kind": "out_of_credits"},
+    "GROK_MODEL was refused": {"kind": "status", "status": 404},
+    "credit": {"kind": "out_of_credits"},
 }
 
 

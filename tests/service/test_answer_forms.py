@@ -190,7 +190,8 @@ async def test_a_form_that_every_answer_has_is_told_in_words(
         await eventually_says(reasons, words)
         view = await service.one(id_)
 
-    assert view["status"] == "queued"
+    # Held for a moment while the canary is under way.
+    assert view["status"] in ("queued", "processing")
 
 
 async def eventually_says(told: Callable[[], Awaitable[str]], words: str) -> None:

@@ -126,10 +126,10 @@ async def test_an_outage_of_every_kind_fails_nothing_and_is_hardly_asked(
 # --- key and model ------------------------------------------------------------------------------------------
 
 REFUSED: dict[str, tuple[dict[str, Any], list[Fault], str]] = {
-    "a wrong key": ({"grok_api_key": "not-this-one"}, [], "credentials"),
-    "no such model": ({"grok_model": "grok-0"}, [], "model"),
-    "401": ({}, [Fault("status", status=401)], "credentials"),
-    "404": ({}, [Fault("status", status=404)], "model"),
+    "a wrong key": ({"grok_api_key": "not-this-one"}, [], "GROK_API_KEY was refused"),
+    "no such model": ({"grok_model": "grok-0"}, [], "GROK_MODEL was refused"),
+    "401": ({}, [Fault("status", status=401)], "GROK_API_KEY was refused"),
+    "404": ({}, [Fault("status", status=404)], "GROK_MODEL was refused"),
 }
 
 
