@@ -213,7 +213,7 @@ async def both_queued(service: Service, batches: int, summaries: int) -> list[st
 
 
 async def test_summaries_and_batches_take_turns(database_url: URL, grok: Grok) -> None:
-    grok.latency = 0.15
+    grok.latency = 0.4  # long enough for the next of a kind to stand ready on a busy machine
     given: Json = {"max_in_flight": 1, "start_batch": 1, "max_batch": 1, "prefilter": "off"}
     async with running(database_url, grok, **given) as service:
         ids = await both_queued(service, batches=12, summaries=12)
