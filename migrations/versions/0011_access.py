@@ -3,6 +3,8 @@
 Revision: 0011.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -70,19 +72,19 @@ def upgrade() -> None:
         op.create_index(f"ix_audit_entries_{name}", "audit_entries", [name, "number"])
 
 
-def _create(table: str, key: str, *parts: sa.Column | sa.Constraint) -> None:
+def _create(table: str, key: str, *parts: sa.Column[Any] | sa.Constraint) -> None:
     op.create_table(table, *parts, sa.PrimaryKeyConstraint(key, name=op.f(f"pk_{table}")))
 
 
-def _words(**lengths: int) -> list[sa.Column]:
+def _words(**lengths: int) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.String(length), nullable=False) for name, length in lengths.items()]
 
 
-def _times(*names: str, nullable: bool = False) -> list[sa.Column]:
+def _times(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.BigInteger(), nullable=nullable) for name in names]
 
 
-def _digest(name: str = "digest") -> sa.Column:
+def _digest(name: str = "digest") -> sa.Column[Any]:
     return sa.Column(name, sa.LargeBinary(32), nullable=False)
 
 

@@ -53,16 +53,20 @@ class AuditFilter(NamedTuple):
     action: str | None = None
 
 
-def append(connection: Connection, entries: Sequence[AuditEntry], key: PurposeKey = UNSIGNED) -> Mark:
-    """Append entries in order, and give the end of the log. Waits for others who append until they have committed."""
+def append(connection: Connection, entries: Sequence[AuditEntry], key: PurposeKey = UNSIGNED) -> list[Mark]:
+    """Append entries in order, and give the number and link of each.
+
+    Waits for others who append until they have committed.
+    """
     end = marks.take(connection, marks.AUDIT)
-    rows = []
+    ends, rows = [], []
     for entry in map(_fitting, entries):
         end = Mark(end.number + 1, link_of(key, end.link, end.number + 1, entry))
+        ends.append(end)
         rows.append({"number": end.number, **entry._asdict(), "secret": key.id, "link": end.link})
     insert_rows(connection, INSERT, as_tuples(audit_entries, rows))
     marks.put(connection, marks.AUDIT, end)
-    return end
+    return ends
 
 
 def _fitting(entry: AuditEntry) -> AuditEntry:

@@ -30,19 +30,48 @@ class Verdict(NamedTuple):
     """Where the chain breaks first, and how."""
 
 
-def verify(connection: Connection, keys: Iterable[PurposeKey]) -> Verdict:
-    """Make every link again, under the key that it names; `keys` are those of all secrets that are listed."""
+def verify(
+    connection: Connection, keys: Iterable[PurposeKey], kept: tuple[int, str] | None = None
+) -> Verdict:
+    """Make every link again, under the key that it names; `keys` are those of all secrets that are listed.
+
+    `kept` is the number of an entry and its link in hexadecimal, from a log line that the database could not change.
+    """
     known = {key.id: key for key in (*keys, UNSIGNED)}
     found = Verdict()
     for row in _all_entries(connection):
-        fault = _fault(row, found, known)
+        fault = _fault(row, found, known) or _differs(row, kept)
         if fault is not None:
             return found._replace(fault=fault)
         found = _with(row, found, known)
-    kept = marks.get(connection, marks.AUDIT)
-    if kept != found.end:
-        return found._replace(fault=f"the log ends at entry {found.entries}, but {kept.number} were written")
+    if kept is not None and kept[0] > found.entries:
+        return found._replace(fault=f"entry {kept[0]} is missing, and all after entry {found.entries}")
+    written = marks.get(connection, marks.AUDIT)
+    if written != found.end:
+        return found._replace(
+            fault=f"the log ends at entry {found.entries}, but {written.number} were written"
+        )
     return found
+
+
+def _differs(row: Row[Any], kept: tuple[int, str] | None) -> str | None:
+    if kept is None or row.number != kept[0] or row.link.hex() == kept[1].lower():
+        return None
+    return f"entry {row.number} is not the one that the log line is about: the log was written anew"
+
+
+def remarks(found: Verdict) -> Iterator[str]:
+    """What there is to say of it, a line each."""
+    if found.fault:
+        yield f"The audit log is not whole: {found.fault}."
+    else:
+        yield f"The audit log is whole: {found.entries:,} entries."
+    if found.entries:
+        yield f"The last that is good: entry {found.end.number}, link {found.end.link.hex()}"
+    if found.unsigned:
+        yield f"{found.unsigned:,} were made without AUTH_SECRET: whoever can write the database can forge them."
+    if found.unverifiable:
+        yield f"{found.unverifiable:,} were made with a secret that AUTH_SECRET does not list any more: not checked."
 
 
 def _fault(row: Row[Any], before: Verdict, known: Mapping[str, PurposeKey]) -> str | None:
