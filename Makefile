@@ -79,8 +79,8 @@ pytest: $(VENV)/dev       ## the tests of every room, on SQLite and PostgreSQL
 crash-test: $(VENV)/dev   ## kill it KILLS times on SQLite and PostgreSQL, then count: nothing lost, nothing twice
 	@$(BIN)/python -m tests.faults.crash --kills $(KILLS)
 
-fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
-	@$(BIN)/python -m tests.faults.fuzz
+fuzz: $(VENV)/dev         ## Schemathesis: closed on SQLite, open on PostgreSQL; FULL=1 for both on both
+	@$(BIN)/python -m tests.faults.fuzz $(if $(FULL),--all)
 
 bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, at 10 million rows
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
