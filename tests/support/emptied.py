@@ -33,7 +33,7 @@ DO $$ DECLARE used text; BEGIN
 END $$
 """
 # What no test changes that only writes rows: definitions, of which each change has a row with a new xmin; what ANALYZE
-# found out; where sequences begin; what the database allows.
+# found out; where sequences begin; how many tables have rows from the start; what the database allows.
 STATE = """
 SELECT relname, oid::text, reloptions::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
 UNION ALL SELECT 'columns', count(*)::text, max(xmin::text::bigint)::text FROM pg_attribute WHERE attrelid >= 16384
@@ -44,6 +44,8 @@ UNION ALL SELECT 'functions', count(*)::text, max(xmin::text::bigint)::text FROM
 UNION ALL SELECT 'triggers', count(*)::text, max(xmin::text::bigint)::text FROM pg_trigger
 UNION ALL SELECT 'statistics', count(*)::text, NULL FROM pg_statistic WHERE starelid >= 16384
 UNION ALL SELECT sequencename, last_value::text, NULL FROM pg_sequences
+UNION ALL SELECT 'filled', count(*)::text, NULL FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
 UNION ALL SELECT version_num, NULL, NULL FROM alembic_version
 UNION ALL SELECT 'settings', count(*)::text, NULL FROM pg_db_role_setting
 UNION ALL SELECT 'allowed', datallowconn::text, datconnlimit::text FROM pg_database
