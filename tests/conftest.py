@@ -1,5 +1,6 @@
 """What every room's tests share: settings of Hypothesis, signals, log lines, and the fixtures of the databases."""
 
+import gc
 import signal
 
 import pytest
@@ -21,6 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[structlog.stdlib.add_log_level, plain])
     if not _only_starts_workers(config):
         config.pluginmanager.import_plugin("tests.support.fixtures")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through all that was imported: a tenth of the CPU of unit tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def _only_starts_workers(config: pytest.Config) -> bool:
