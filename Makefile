@@ -70,6 +70,9 @@ lint: $(VENV)/dev
 types: $(VENV)/dev
 	@$(BIN)/mypy
 
+# Each process would compile every test anew where the environment forbids to keep what was compiled.
+unit pytest: export PYTHONDONTWRITEBYTECODE =
+
 unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane?
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
