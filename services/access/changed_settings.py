@@ -34,7 +34,7 @@ def _note(
     fresh = {name: SeenSetting(keys[0].id, _digest(keys[0], value)) for name, value in settings.items()}
     if fresh == before:
         return
-    seen_settings.put(connection, fresh)
+    seen_settings.replace_all(connection, fresh)
     if before and changed:
         entry = AuditEntry(audit.clock(), "operator", "settings.change", ",".join(changed), client="start")
         audit.append(connection, entry)

@@ -24,7 +24,7 @@ def get(connection: Connection) -> dict[str, SeenSetting]:
     return {row.name: SeenSetting(row.secret, row.digest) for row in rows}
 
 
-def put(connection: Connection, seen: Mapping[str, SeenSetting]) -> None:
+def replace_all(connection: Connection, seen: Mapping[str, SeenSetting]) -> None:
     """Replace all of them."""
     connection.execute(delete(seen_settings))
     connection.execute(
