@@ -13,6 +13,7 @@ from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
+from core.changes import Changes, Changing
 from core.clock import Clock, now
 from core.debounce import Debounce
 from core.errors import CannotStart
@@ -66,7 +67,7 @@ async def build(
     db = await _opened(settings, metrics, stack)
     clock = await _shared_clock(settings, db, given)
     await _prepare(settings, db, clock)
-    hold = Hold(clock)
+    hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
     waiters, summary_waiters = Waiters(), Waiters()
@@ -76,7 +77,7 @@ async def build(
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
-    workers = _workers(processor, summariser, clock)
+    workers = _workers(processor, summariser, clock, changes)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -97,7 +98,7 @@ async def build(
         started_at=clock(),
         topics=topics.load(settings.topics_file).keys(),
     )
-    await _start(resources, live, stack)
+    await _start(resources, live, changes, stack)
     return resources
 
 
@@ -127,10 +128,12 @@ def _chats(
     )
 
 
-async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
+async def _start(resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack) -> None:
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
+    look = resources.conditions.look
+    changes.watch(look, partial(look, caused=True))
 
 
 async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
@@ -181,11 +184,11 @@ def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str
 
 
 def _workers(
-    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock
+    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock, changing: Changing
 ) -> tuple[Supervised, Supervised]:
     return (
-        Supervised("batch_processor", processor.run, clock),
-        Supervised("summary_processor", summariser.run, clock),
+        Supervised("batch_processor", processor.run, clock, changing=changing),
+        Supervised("summary_processor", summariser.run, clock, changing=changing),
     )
 
 

@@ -134,6 +134,8 @@ class Capacity:
     def ensure_writable(self) -> None:
         """Raises NotWritable if nothing can be stored at present."""
         if (fault := self.refusal) is not None:
+            with self.hold.changing():
+                pass  # the disk fills up by itself: whoever hears of it makes it known
             raise NotWritable(fault, REFUSALS[fault], RETRY_AFTER[fault])
 
     @property
@@ -174,13 +176,12 @@ class Capacity:
         try:
             sample = await self.database.read(partial(_sample, self.clock()))
         except (SQLAlchemyError, OSError) as error:
-            self.database_fault = f"the database does not answer: {logs.named(logs.root(error))}"
+            with self.hold.changing():
+                self.database_fault = self._file_fault or f"the database does not answer: {_named(error)}"
         else:
             # What was accepted before the read began is in it; what ended meanwhile is in neither.
             self._accepted -= before
             self._take(sample, switched)
-        if self.disk.is_gone:
-            self.database_fault = f"the database file is gone: {self.disk.file}"
         if self.refusal is Fault.STORAGE_FULL:
             with suppress(SQLAlchemyError, OSError):  # even that may not fit on the disk
                 await self.database.read(storage.empty_log)
@@ -199,15 +200,24 @@ class Capacity:
         self.metrics.budget_spent.set(self.spent_today / TICKS_PER_USD)
         self.metrics.budget_reserved.set(self.reserved_today / TICKS_PER_USD)
 
+    @property
+    def _file_fault(self) -> str | None:
+        # A file that is gone can still be read.
+        return f"the database file is gone: {self.disk.file}" if self.disk.is_gone else None
+
     def _take(self, sample: _Sample, switched: int) -> None:
-        self.database_fault = None
+        with self.hold.changing():
+            self._take_states(sample, switched)
         self.counted, self._oldest, self.summaries = sample.depth, sample.oldest, sample.summaries
+        self.spent_today, self.reserved_today = sample.spent, sample.reserved
+
+    def _take_states(self, sample: _Sample, switched: int) -> None:
+        self.database_fault = self._file_fault
         # A switch that was turned while the sample was taken is newer than the sample.
         if self.hold.switched == switched:
             self.hold.paused = sample.paused
         self.used_bytes = sample.used + self.disk.wal_bytes
         self.reusable_bytes = sample.reusable
-        self.spent_today, self.reserved_today = sample.spent, sample.reserved
 
     async def _try_writing(self) -> None:
         """After a failed write, try one, to learn whether writes succeed again."""
@@ -222,8 +232,13 @@ class Capacity:
             self._set_refusal(None)
 
     def _set_refusal(self, fault: Fault | None) -> None:
-        self._refused = fault
-        self.hold.refusal = None if fault is None else REFUSALS[fault]
+        with self.hold.changing():
+            self._refused = fault
+            self.hold.refusal = None if fault is None else REFUSALS[fault]
+
+
+def _named(error: Exception) -> str:
+    return logs.named(logs.root(error))
 
 
 def _sample(now: int, connection: Connection) -> _Sample:

@@ -61,6 +61,5 @@ async def resume(resources: ResourcesDep) -> Response:
 async def _set_paused(resources: Resources, *, paused: bool) -> Response:
     await resources.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=paused))
     resources.gateway.hold.switch(paused=paused)
-    resources.conditions.look(asked_for=True)
     resources.processor.wake()
     return JSONResponse({"paused": paused})

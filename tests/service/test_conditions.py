@@ -1,5 +1,6 @@
 """What an operator reads when something goes wrong: a line when it begins, one when it ends, and why."""
 
+import json
 import random
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from benchmarks.support.process import POSTS, Json
 from benchmarks.support.waiting import eventually
+from tests.fake_grok.server import KEY
 from tests.support.service import Grok, Service, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
@@ -105,6 +107,43 @@ async def test_a_line_that_no_request_caused_carries_no_id(service: Service, gro
 
     (line,) = await eventually(told)
     assert "request_id" not in line
+
+
+async def test_a_refusal_of_a_few_milliseconds_is_two_lines_each_time(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, cooldown_seconds=0.01) as service:
+        for number in range(1, 6):
+            grok.misbehave("status", status=401, calls=1)
+            await service.ended(await service.post(f"{LATE} {number}"))
+            for state in (BEGAN, ENDED):
+                assert len(lines(service, "key_refused", state)) == number
+
+
+REFUSED = "Argument not supported on this model: reasoningEffort"
+
+
+async def test_a_parameter_that_the_model_refuses_is_quoted_where_it_begins(
+    service: Service, grok: Grok
+) -> None:
+    body = {"code": "Client specified an invalid argument", "error": REFUSED}
+    fault = {"kind": "status", "status": 400, "text": json.dumps(body)}
+    await begins_and_ends(service, grok, "circuit_open", fault, REFUSED)
+
+
+async def test_a_schema_that_the_server_refuses_is_a_line_with_its_sentence_and_no_text(
+    service: Service, grok: Grok
+) -> None:
+    said = f"response_format json_schema is not supported here: '{LATE[:25]}', key test-key-12345"
+    grok.misbehave("no_json_schema", text=said)
+    ended = await service.all_ended(await service.post_all(f"{LATE} {number}" for number in range(40)))
+    found = lines(service, "schema_refused")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert [line["provider"] for line in found] == ["grok"]
+    assert (
+        "HTTP 400: Client specified an invalid argument response_format json_schema is" in found[0]["reason"]
+    )
+    for private in ("parcel", "days", "late", KEY):
+        assert private not in str(service.logged)
 
 
 async def test_a_failed_conversation_is_a_line_that_says_why(service: Service, grok: Grok) -> None:
