@@ -1,7 +1,6 @@
 """What an operator reads when something goes wrong: a line when it begins, one when it ends, and why."""
 
 import json
-import random
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -224,76 +223,3 @@ async def test_a_database_that_goes_away_and_comes_back_is_two_lines(database_ur
         ended = await one(service, "database_unavailable", ENDED)
         assert ended["seconds"] > 0
         assert (await service.metrics())["database_up"] == 1
-
-
-# --- they never contradict each other -----------------------------------------------------------------------
-
-FAULTS: list[Json] = [
-    {"kind": "status", "status": 401},
-    {"kind": "status", "status": 402},
-    {"kind": "status", "status": 404},
-    {"kind": "status", "status": 500},
-    {"kind": "status", "status": 503},
-    {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}, "calls": 1},
-    {"kind": "plain_text", "text": "a login page"},
-]
-STEPS = ("fault", "fault", "recover", "pause", "resume")
-
-
-def open_in(events: list[Json]) -> dict[str, str]:
-    """The conditions that the log says last: begun and not ended."""
-    found: dict[str, str] = {}
-    for line in events:
-        if line.get("state") == BEGAN:
-            assert line["event"] not in found, "began twice"
-            found[line["event"]] = line["reason"]
-        elif line.get("state") == ENDED:
-            del found[line["event"]]
-    return found
-
-
-async def agree(service: Service) -> bool:
-    """Whether health, metrics and log tell one story; asked again where it changes in between."""
-    before, shown = await service.get("/health"), await service.metrics()
-    logged, after = open_in(service.logged.events()), await service.get("/health")
-    if before["reasons"] != after["reasons"]:
-        return False
-    prefix, suffix = 'service_condition{condition="', '"}'
-    lasting = {
-        name.removeprefix(prefix).removesuffix(suffix)
-        for name, value in shown.items()
-        if name.startswith(prefix) and value
-    }
-    assert lasting == logged.keys()
-    assert len(before["reasons"]) == len(lasting)
-    assert (before["status"] == "degraded") == bool(lasting)
-    assert (shown["circuit_state"] == 0) == (before["circuit"] == "closed")
-    assert shown["analysis_paused"] == ("analysis_paused" in lasting)
-    return True
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_health_metrics_and_log_agree_through_random_faults(
-    service: Service, grok: Grok, seed: int
-) -> None:
-    dice = random.Random(seed)  # noqa: S311  a sequence that a failure can repeat
-    for number in range(8):
-        match dice.choice(STEPS):
-            case "fault":
-                fault = dict(dice.choice(FAULTS))
-                grok.faults.clear()
-                grok.misbehave(fault.pop("kind"), **fault)
-            case "recover":
-                grok.faults.clear()
-            case switch:
-                assert (await service.http.post(f"/api/v1/analysis/{switch}")).status_code == 200
-        await service.post(f"{LATE} {seed} {number}")
-        await eventually(lambda: agree(service))
-    grok.faults.clear()
-    await service.http.post("/api/v1/analysis/resume")
-
-    async def is_well() -> bool:
-        return bool((await service.get("/health"))["status"] == "ok" and await agree(service))
-
-    await eventually(is_well, 20)
-    assert open_in(service.logged.events()) == {}
