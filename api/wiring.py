@@ -69,7 +69,7 @@ async def build(
     await _prepare(settings, db, clock)
     hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
-    capacity = await _capacity(settings, db, metrics, hold, clock)
+    capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters = Waiters(), Waiters()
     hub, live = _live(settings, db, clock)
     ended = partial(_conversations_ended, capacity, waiters)
@@ -157,9 +157,11 @@ async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
             await db.write(partial(queue.recover, now=clock()))
 
 
-async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Hold, clock: Clock) -> Capacity:
-    max_bytes = settings.max_storage_gb * GIGABYTE
-    capacity = Capacity(db, metrics, hold, clock, max_bytes, disk.under(settings.url))
+async def _capacity(
+    settings: Settings, db: Database, metrics: Metrics, gateway: Gateway, clock: Clock
+) -> Capacity:
+    max_bytes, under = settings.max_storage_gb * GIGABYTE, disk.under(settings.url)
+    capacity = Capacity(db, metrics, gateway.hold, clock, max_bytes, under, lambda: gateway.budget)
     await capacity.count()
     return capacity
 

@@ -16,6 +16,8 @@ from models import spending
 from store.engine.dialect import insert_on_conflict
 
 DAY = 86_400 * SECOND
+LOOK_BACK = 7
+"""Days over which the cost of a conversation is averaged."""
 _s = spending.c
 _TODAY = _s.day == bindparam("of")
 _RAISED = _s.reserved + bindparam("ticks", type_=BigInteger)
@@ -106,10 +108,15 @@ def _counted(dialect: str) -> Any:
     return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
-def today(connection: Connection, day: int) -> tuple[int, int]:
+def used_on(days: Sequence[Row[Any]], day: int) -> tuple[int, int]:
     """What has been spent and what is reserved on a day, in ticks."""
-    found = connection.execute(select(_s.spent, _s.reserved).where(_s.day == day)).one_or_none()
-    return (0, 0) if found is None else (found.spent, found.reserved)
+    return next(((row.spent, row.reserved) for row in days if row.day == day), (0, 0))
+
+
+def average_cost(days: Sequence[Row[Any]]) -> float | None:
+    """What an analysed conversation cost on those days, in ticks; None if none was analysed."""
+    analysed = sum(row.analysed for row in days)
+    return sum(row.spent - row.summary_spent for row in days) / analysed if analysed else None
 
 
 def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import pairwise
+from math import ceil
 
 from sqlalchemy.engine import URL
 
@@ -71,6 +72,26 @@ async def test_five_cents_a_day_hold_under_five_thousand_that_wait(database_url:
     assert all(FIVE_CENTS - most_of_one() < day <= FIVE_CENTS for day in days)
     assert [row.spent for row in accounting] == days
     assert not failed
+
+
+async def test_a_queue_is_spread_over_the_days_that_pay_for_it(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, clock=Calendar(), daily_budget_usd=0.05) as service:
+        await service.post_all(several(5_000))
+        await eventually(partial(is_spent, service, 1), 60)
+        estimate, drain_seconds = await eventually(partial(agreed, service))
+
+    days = ceil(estimate["usd"] / 0.05)
+    noon_to_midnight, day = 43_200, 86_400
+    assert days > 3
+    for seconds in (estimate["seconds"], drain_seconds):
+        assert abs(seconds - noon_to_midnight - (days - 1) * day) < 600
+
+
+async def agreed(service: Service) -> tuple[Json, float] | None:
+    """The estimate and the time in `/health`, which is up to a second older."""
+    estimate = await service.get("/api/v1/spending/estimate")
+    drain_seconds = (await service.get("/health"))["drain_seconds"]
+    return (estimate, drain_seconds) if abs(estimate["seconds"] - drain_seconds) < 60 else None
 
 
 async def is_spent(service: Service, day: int) -> bool:
