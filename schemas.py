@@ -622,6 +622,7 @@ class SpentOut(BaseModel):
     """
 
     calls: int
+    unpriced_calls: int
     summary_calls: int
     analysed: int
     cached: int

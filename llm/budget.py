@@ -121,6 +121,7 @@ class Budget:
             cost=cost,
             usage=usage,
             kind=reservation.kind,
+            is_unpriced=self._is_unpriced(reservation, end, sent=sent),
         )
 
     def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
@@ -130,8 +131,14 @@ class Budget:
             return 0
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
-        refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
-        return 0 if refused else reservation.reserved
+        return 0 if _is_refused(end) else reservation.reserved
+
+    def _is_unpriced(self, reservation: Reservation, end: End, *, sent: bool) -> bool:
+        """Whether the call may have been billed, and nobody knows at what price."""
+        usage = usage_of(end)
+        if not sent or isinstance(end, Unsent) or (usage == Usage() and _is_refused(end)):
+            return False
+        return not prices.is_priced(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
 
     def money(self, used_today: int, hold: Hold) -> DailyMoney | None:
         """What may be spent from now on, in ticks; None if there is no limit.
@@ -170,6 +177,10 @@ class Budget:
             prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k, day=day)
             for day in (today, today + 1)
         )
+
+
+def _is_refused(end: End) -> bool:
+    return isinstance(end, CallFailed) and end.status is not None and end.status != OK
 
 
 def usage_of(end: End) -> Usage:

@@ -15,7 +15,7 @@ from schemas import SavedOut
 from store.money import spending
 
 Json = dict[str, Any]
-COUNTS = ("calls", "summary_calls", "analysed", "cached", "skipped")
+COUNTS = ("calls", "unpriced_calls", "summary_calls", "analysed", "cached", "skipped")
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 OFFLINE_PER_SECOND = 3_000
 
@@ -91,7 +91,9 @@ def _cost_of_one(rows: Sequence[Row[Any]], budget: Budget | None) -> tuple[float
     if budget is None:
         return 0.0, "the offline analyzer costs nothing"
     if (average := spending.average_cost(rows)) is not None:
-        return average, f"the last {spending.LOOK_BACK} days"
+        unpriced = sum(row.unpriced_calls for row in rows)
+        but = f", without {unpriced} calls whose price is not known" if unpriced else ""
+        return average, f"the last {spending.LOOK_BACK} days{but}"
     return budget.most_of_one(), "the worst case of a call at the list price"
 
 

@@ -35,6 +35,7 @@ SETTLE = (
         reserved=_s.reserved - bindparam("was_reserved", type_=BigInteger),
         spent=_s.spent + bindparam("cost", type_=BigInteger),
         summary_spent=_s.summary_spent + bindparam("of_summary", type_=BigInteger),
+        unpriced_calls=_s.unpriced_calls + bindparam("is_unpriced"),
         **{name: _s[name] + bindparam(f"used_{name}", type_=BigInteger) for name in USED},
     )
 )
@@ -83,12 +84,16 @@ def record(
     cost: int,
     usage: Usage,
     kind: CallKind = CallKind.ANALYSIS,
+    is_unpriced: bool = False,
 ) -> None:
-    """Replace a reservation by the call's cost, on the day of the reservation."""
+    """Replace a reservation by the call's cost, on the day of the reservation.
+
+    `is_unpriced` is whether the cost is 0 only because nobody knows the price.
+    """
     used = {f"used_{name}": getattr(usage, name) for name in USED}
     of_summary = cost if kind is CallKind.SUMMARY else 0
     parameters = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
-    connection.execute(SETTLE, parameters)
+    connection.execute(SETTLE, parameters | {"is_unpriced": int(is_unpriced)})
 
 
 def count_conversations(
