@@ -1,13 +1,13 @@
 """how many calls of a day had no known price, so that a cost of 0 is not taken for a gift
 
-Revision: 0011.
+Revision: 0012.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
