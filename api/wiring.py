@@ -29,6 +29,7 @@ from llm.gateway import Gateway
 from llm.hold import Hold
 from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
+from services.access.control import AccessControl, access_control
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
@@ -90,6 +91,7 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
+        access=await _access(settings, db, clock),
         gateway=gateway,
         processor=processor,
         summariser=summariser,
@@ -98,8 +100,7 @@ async def build(
         started_at=clock(),
         topics=topics.load(settings.topics_file).keys(),
     )
-    await _start(resources, live, changes, stack)
-    return resources
+    return await _started(resources, live, changes, stack)
 
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Database:
@@ -128,12 +129,15 @@ def _chats(
     )
 
 
-async def _start(resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack) -> None:
+async def _started(
+    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
+) -> Resources:
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
     look = resources.conditions.look
     changes.watch(look, partial(look, caused=True))
+    return resources
 
 
 async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
@@ -164,6 +168,13 @@ async def _capacity(
     capacity = Capacity(db, metrics, gateway.hold, clock, max_bytes, under, lambda: gateway.budget)
     await capacity.count()
     return capacity
+
+
+async def _access(settings: Settings, db: Database, clock: Clock) -> AccessControl:
+    access = access_control(db, clock, settings.secrets)
+    if settings.auth_required:
+        await access.directory.refresh()
+    return access
 
 
 def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
@@ -205,6 +216,9 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "conditions", resources.conditions.run
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
+    yield "audit", resources.access.audit.group.run
+    if resources.settings.auth_required:
+        yield "access", resources.access.directory.run
     yield "indexing", Indexing(resources.database).run
     yield "filing", Filing(resources.database).run
     if resources.settings.url.get_backend_name() == "sqlite":
