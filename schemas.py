@@ -469,7 +469,7 @@ class InsightsMetadata(BaseModel):
 
 
 class InsightsOut(BaseModel):
-    """A page of insights, newest first."""
+    """A page of insights, in the order of `sort`; those of `/insights/recent` as they were analysed, last first."""
 
     insights: list[ListedInsight]
     metadata: InsightsMetadata
