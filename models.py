@@ -389,6 +389,7 @@ spending = Table(
             "skipped",
             "summary_calls",
             "summary_spent",
+            "unpriced_calls",
         )
     ),
     CheckConstraint("reserved >= 0", name="settled_once"),

@@ -171,6 +171,7 @@ FIELDS: Mapping[str, str] = {
     "stored": "How many messages were stored now.",
     "summary": "What the chat is about, in a few sentences.",
     "summary_calls": "Model calls for summaries.",
+    "unpriced_calls": "Model calls whose price is not known. They are booked at 0 dollars, which they were not.",
     "summary_queue_size": "How many summaries have not ended.",
     "summary_usd": "What summaries cost, in dollars.",
     "text": "The text. Of a dialogue, its transcript.",

@@ -13,6 +13,7 @@ from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
+from core.changes import Changes, Changing
 from core.clock import Clock, now
 from core.debounce import Debounce
 from core.errors import CannotStart
@@ -68,9 +69,9 @@ async def build(
     db = await _opened(settings, metrics, stack)
     clock = await _shared_clock(settings, db, given)
     await _prepare(settings, db, clock)
-    hold = Hold(clock)
+    hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
-    capacity = await _capacity(settings, db, metrics, hold, clock)
+    capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters = Waiters(), Waiters()
     hub, live = _live(settings, db, clock)
     ended = partial(_conversations_ended, capacity, waiters)
@@ -78,7 +79,7 @@ async def build(
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
     stack.push_async_callback(_finish, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
-    workers = _workers(processor, summariser, clock)
+    workers = _workers(processor, summariser, clock, changes)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -100,7 +101,7 @@ async def build(
         started_at=clock(),
         topics=topics.load(settings.topics_file).keys(),
     )
-    return await _started(resources, live, stack)
+    return await _started(resources, live, changes, stack)
 
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Database:
@@ -129,10 +130,14 @@ def _chats(
     )
 
 
-async def _started(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> Resources:
+async def _started(
+    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
+) -> Resources:
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
+    look = resources.conditions.look
+    changes.watch(look, partial(look, caused=True))
     return resources
 
 
@@ -157,9 +162,11 @@ async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
             await db.write(partial(queue.recover, now=clock()))
 
 
-async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Hold, clock: Clock) -> Capacity:
-    max_bytes = settings.max_storage_gb * GIGABYTE
-    capacity = Capacity(db, metrics, hold, clock, max_bytes, disk.under(settings.url))
+async def _capacity(
+    settings: Settings, db: Database, metrics: Metrics, gateway: Gateway, clock: Clock
+) -> Capacity:
+    max_bytes, under = settings.max_storage_gb * GIGABYTE, disk.under(settings.url)
+    capacity = Capacity(db, metrics, gateway.hold, clock, max_bytes, under, lambda: gateway.budget)
     await capacity.count()
     return capacity
 
@@ -192,11 +199,11 @@ def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str
 
 
 def _workers(
-    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock
+    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock, changing: Changing
 ) -> tuple[Supervised, Supervised]:
     return (
-        Supervised("batch_processor", processor.run, clock),
-        Supervised("summary_processor", summariser.run, clock),
+        Supervised("batch_processor", processor.run, clock, changing=changing),
+        Supervised("summary_processor", summariser.run, clock, changing=changing),
     )
 
 

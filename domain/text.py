@@ -24,7 +24,10 @@ THANKFUL = frozenset(
 AROUND_THANKS = re.compile(
     r"ok|okay|great|cool|perfect|awesome|so|very|much|a|lot|lots|many|again|for|you|your|the|help|it|that"
     r"|all|done|sorted|now|fixed|will|do|got|guys|really|kindly|this|too|have|nice|good|day"
+    r"|today|tonight|yesterday|morning|afternoon|evening|team|everyone|folks|support|assistance|patience|truly|greatly"
 )
+SO_MUCH_FOR = re.compile(r"(?:^|[^\w\s])\s*so much for\b")
+"""Disappointment where it begins a sentence: "Thanks. So much for your help!" """
 
 Turn = tuple[str | None, str]
 """Role (`customer`, `support_agent` or None) and text of a message."""
@@ -109,7 +112,8 @@ def prefilter_reason(texts: Sequence[str]) -> str | None:
         return "too_short"
     tokens = set(NOT_A_WORD.sub(" ", words).split())
     boilerplate = all(AROUND_THANKS.fullmatch(token) for token in tokens - THANKFUL)
-    return "thanks" if tokens & THANKFUL and boilerplate and "?" not in words else None
+    is_polite = tokens & THANKFUL and boilerplate and "?" not in words and not SO_MUCH_FOR.search(words)
+    return "thanks" if is_polite else None
 
 
 def _weight(text: str) -> int:

@@ -74,6 +74,14 @@ class Chats:
         placed = dict(zip(order, outcome, strict=True))
         return [(message.chat, placed[index]) for index, message in enumerate(posted)]
 
+    async def is_new(self, sent: Sequence[ChatMessage]) -> bool:
+        """Whether any of the messages is not known yet."""
+        named = {(each.conversation_id, each.message_id) for each in sent}
+        keys = [(chat, id_) for chat, id_ in named if chat is not None and id_ is not None]
+        if len(keys) < len(named):
+            return True
+        return await self.database.read(partial(store.count_known, ids=keys)) < len(keys)
+
     def _posted(self, sent: Sequence[ChatMessage]) -> list[PostedMessage]:
         new_chat = conversation_id(self.clock())
         return [

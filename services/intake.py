@@ -19,6 +19,7 @@ from store.conversations.intake import (
     NewConversation,
     NewMessage,
     accept,
+    count_new,
 )
 
 MAX_GROUP = 512
@@ -99,13 +100,29 @@ class Intake:
     ) -> list[IntakeOutcome]:
         """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
         self.ensure_writable()
-        now = self.clock()
-        # No header can contain a line break, so an item's key equals no other.
-        keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
-        rows = [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
+        rows = self._rows(sent, idempotency_key)
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self._stored(outcomes)
         return outcomes
+
+    async def is_new(self, sent: Conversation, idempotency_key: str | None) -> bool:
+        """Whether it is not known yet."""
+        return await self._count_new([prepare(sent, self.clock(), idempotency_key)]) == 1
+
+    async def count_new(self, sent: Sequence[Conversation], idempotency_key: str | None) -> int:
+        """How many of a bulk are not known yet."""
+        return await self._count_new(self._rows(sent, idempotency_key))
+
+    async def _count_new(self, rows: Sequence[NewConversation]) -> int:
+        if all(row.content_hash is None for row in rows):
+            return len(rows)
+        return await self.database.read(partial(count_new, group=rows))
+
+    def _rows(self, sent: Sequence[Conversation], idempotency_key: str | None) -> list[NewConversation]:
+        now = self.clock()
+        # No header can contain a line break, so an item's key equals no other.
+        keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
+        return [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()

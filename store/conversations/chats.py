@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
@@ -104,6 +104,14 @@ def _known_messages(
         )
         for row in rows
     ]
+
+
+def count_known(connection: Connection, ids: Sequence[tuple[str, str]]) -> int:
+    """How many of these messages are stored, by the id of the chat and their own."""
+    c, m = conversations.c, messages.c
+    both = select(func.count()).select_from(messages.join(conversations, c.number == m.conversation))
+    named = tuple_(c.id, m.message_id).in_(ids)
+    return connection.scalar(both.where(named, m.message_id.is_not(None))) or 0
 
 
 # --- outcomes -----------------------------------------------------------------------------------------------

@@ -88,6 +88,12 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
     ]
 
 
+def count_new(connection: Connection, group: Sequence[NewConversation]) -> int:
+    """How many conversations of a group are not stored yet."""
+    known = _known(connection, [each for each in group if each.content_hash is not None])
+    return sum(not any(id_ in known for id_ in _ids(each)) for each in _first_of_each(group))
+
+
 def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> Sequence[NewConversation]:
     if connection.dialect.name != "postgresql":
         return group

@@ -227,6 +227,10 @@ def test_words_make_a_text_whatever_is_between_them(parts: list[str], between: l
         ("thanks", "ok great, all sorted now. Cheers guys"),
         ("thanks", "Perfect, got it. Appreciate the help, have a nice day"),
         ("thanks", "thx thx thx thx thx thx"),
+        ("thanks", "Thanks so much for your help today!"),
+        ("thanks", "Thank you very much for all your support this morning."),
+        ("thanks", "Thanks again team, truly appreciated 🙏"),
+        ("thanks", "Thank you for the assistance yesterday, so much appreciated"),
     ],
 )
 def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> None:
@@ -239,6 +243,12 @@ def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> 
         "Thank you so much, but my bag is still lost",
         "Thanks for nothing, I am never flying with you again",
         "Thanks a lot for the delay",
+        "Thanks for nothing today, team!",
+        "Thanks. So much for your help today!",
+        "So much for your support, thanks",
+        "Thanks for your help today, but it broke again",
+        "Thanks for your quick reply after three weeks",
+        "Thanks, no help at all today",
         "Have you fixed it now? Thanks again",
         "Thank you, you will do that again?",
         "x" * 20,
