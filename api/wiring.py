@@ -37,6 +37,7 @@ from services.indexing import Indexing
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
+from services.redaction import Redaction, open_redaction
 from services.retention import Retention
 from services.watcher import Watched, Watcher
 from store.conversations import progress
@@ -63,6 +64,7 @@ async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
+    redaction = open_redaction(settings, metrics.count_redactions)
     db = await _opened(settings, metrics, stack)
     clock = await _shared_clock(settings, db, given)
     await _prepare(settings, db, clock)
@@ -73,17 +75,16 @@ async def build(
     hub, live = _live(settings, db, clock)
     ended = partial(_conversations_ended, capacity, waiters)
     accounting = Accounting(metrics, ended=ended, summarised=partial(_summaries_ended, summary_waiters, live))
-    processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
+    processor, summariser = _processors(settings, db, gateway, accounting, live, clock, redaction)
     stack.push_async_callback(_finish, processor, summariser)
-    doors = processor.wake, capacity.ensure_writable
-    workers = _workers(processor, summariser, clock)
+    doors, workers = (processor.wake, capacity.ensure_writable), _workers(processor, summariser, clock)
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, *doors, capacity.count_accepted),
-        chats=_chats(settings, db, clock, hub, capacity, *doors),
+        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted),
+        chats=_chats(settings, db, clock, redaction, hub, capacity, *doors),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -116,6 +117,7 @@ def _chats(
     settings: Settings,
     db: Database,
     clock: Clock,
+    redaction: Redaction,
     hub: Hub,
     capacity: Capacity,
     due: Callable[[], None],
@@ -123,7 +125,14 @@ def _chats(
 ) -> Chats:
     quiet = settings.chat_quiet_seconds
     return Chats(
-        db, clock, quiet, due, ensure_writable, partial(publish, hub), accepted=capacity.count_accepted
+        db,
+        clock,
+        redaction,
+        quiet,
+        due,
+        ensure_writable,
+        partial(publish, hub),
+        accepted=capacity.count_accepted,
     )
 
 
@@ -240,6 +249,7 @@ def _processors(
     accounting: Accounting,
     live: LiveSummaries,
     clock: ProcessClock,
+    redaction: Redaction,
 ) -> tuple[BatchProcessor, SummaryProcessor]:
     """One processor per queue. Both use one gateway and share its limit of calls in flight."""
     policy = Policy(
@@ -251,6 +261,7 @@ def _processors(
         backoff=backoff(settings),
         # The prefilter saves calls, and the offline analyzer makes none.
         prefilter=settings.prefilter == "on" and gateway.budget is not None,
+        shown=redaction.shown,
     )
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     in_flight = PrioritySemaphore(settings.max_in_flight)

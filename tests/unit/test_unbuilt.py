@@ -26,7 +26,7 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
         {"AUTH_REQUIRED": " Yes "},
         {"auth_required": "1"},
         {"ROLE": "api"},
-        {"REDACTION": "outgoing"},
+        {"TOPIC_DISCOVERY": "on"},
         {"GROK_API_KEY_FILE": "/run/secrets/key"},
     ],
 )
