@@ -7,7 +7,7 @@ from itertools import takewhile
 from stdnum import luhn
 
 from domain.redaction.detections import Detection
-from domain.redaction.labels import is_labelled
+from domain.redaction.labels import BACK, is_labelled
 
 GAP = r"(?P<gap>[ \u00a0\u2009]?[-.\u2013]?[ \u00a0\u2009]?)"
 # 4-4-4-4 and what follows, which may be its last digits or the year; 4-6-5 is American Express, 4-6-4 Diners Club.
@@ -15,8 +15,9 @@ GROUPS = (
     rf"\d{{4}}{GAP}(?:\d{{4}}(?P=gap)\d{{4}}(?P=gap)\d{{1,4}}(?:(?P=gap)\d{{1,3}})?|\d{{6}}(?P=gap)\d{{4,5}})"
 )
 # A digit or letter that touches it, also across a hyphen or a decimal point, makes it another kind of number.
-# So does the beginning of an IBAN, which was mistyped: a right one is found as such.
-CARD = re.compile(rf"(?<![\w/-])(?<!\d[.,])(?<![A-Za-z]{{2}}\d\d[ \u00a0]){GROUPS}(?!\w)")
+CARD = re.compile(rf"(?<![\w/-])(?<!\d[.,]){GROUPS}(?!\w)")
+IBAN_BEGINS = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d\d(?:[ \u00a0-][A-Za-z0-9]{4})*[ \u00a0-]$")
+"""In front of a number it makes it the rest of an IBAN, which was mistyped: a right one is found as such."""
 LAST_DIGIT = re.compile(r"\d(?![\w-]|[.,]\d)")
 ENOUGH_DIGITS = re.compile(r"(?:\D*+\d){13}")
 NETWORKS = re.compile(
@@ -39,8 +40,10 @@ def find_cards(text: str, before: str = "") -> Iterator[Detection]:
         return
     for match in CARD.finditer(text):
         end = _end(text, match.start(), match.end())
+        if end is None or IBAN_BEGINS.search(text, max(0, match.start() - BACK), match.start()):
+            continue
         # Ten in a hundred long numbers pass the check digit. Order numbers are written without gaps.
-        if end is not None and (match["gap"] or not is_labelled(before + text[: match.start()])):
+        if match["gap"] or not is_labelled(before + text[: match.start()]):
             yield Detection(match.start(), end, "card")
 
 

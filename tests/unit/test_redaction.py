@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import date, timedelta
 from itertools import pairwise
 from random import Random
 
@@ -90,6 +91,13 @@ def test_several_in_one_text_are_all_counted(kinds: list[str], dice: Random) -> 
     assert found.counts == {kind: kinds.count(kind) for kind in kinds}
 
 
+@given(st.sampled_from(SENTENCES), st.randoms(use_true_random=False))
+def test_what_only_looks_like_one_stays(sentence: str, dice: Random) -> None:
+    text = sentence.format(made_up.near_miss(dice))
+
+    assert REDACTOR.redact(text) == (text, {})
+
+
 @given(st.text(max_size=300))
 def test_any_text_can_be_looked_through_and_again(text: str) -> None:
     once = REDACTOR.redact(text)
@@ -168,6 +176,15 @@ def test_a_text_that_is_made_to_take_long_does_not(said: str) -> None:
     REDACTOR.redact(said)
 
     assert time.thread_time() - started < 5
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%d.%m.%Y 14:05", "%m/%d/%Y", "%Y-%m-%d 22:10"])
+def test_no_day_of_the_year_is_a_phone_anywhere(form: str) -> None:
+    """Without the filter 79 days are one in Germany, and 108 in Italy, written with full stops."""
+    everywhere = Redactor(("DE", "IT", "SE", "US", "GB", "IN", "NL"), Patterns())
+    days = (date(2023, 1, 1) + timedelta(days=day) for day in range(0, 365, 2))
+
+    assert [each for day in days if everywhere.redact(each := day.strftime(form)).counts] == []
 
 
 # --- names and documents ------------------------------------------------------------------------------------
