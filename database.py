@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.errors import AlreadyInUse
 from store.engine import postgresql, sqlite
 from store.engine.readers import Readers
 from store.engine.writers import OnCommit, Result, Transaction, Writers
@@ -55,6 +56,23 @@ async def opened(url: URL, committed: OnCommit = lambda _: None) -> AsyncIterato
     engine = sqlite if url.drivername.startswith("sqlite") else postgresql
     async with AsyncExitStack() as stack:
         yield Database(*await engine.opened(url, committed, stack))
+
+
+@asynccontextmanager
+async def opened_beside(url: URL) -> AsyncIterator[Database]:
+    """Open the database for a program that may run beside the service. Raises what `opened` does.
+
+    Without a service it is opened as the service would open it, so that the first run creates and migrates it.
+    """
+    async with AsyncExitStack() as stack:
+        if not url.drivername.startswith("sqlite"):
+            yield Database(*await postgresql.opened(url, lambda _: None, stack, serves=False))
+            return
+        try:
+            parts = await sqlite.opened(url, lambda _: None, stack)
+        except AlreadyInUse:
+            parts = await sqlite.connected(url, lambda _: None, stack)
+        yield Database(*parts)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def main() -> int:
     except CannotStart as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return MISUSE
-    server = Server(server_config(settings))
+    server = Server(server_config(settings), auth_required=settings.auth_required)
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for number in (signal.SIGINT, signal.SIGTERM):
         # After its shutdown the server restores the previous handlers and raises the signal again.

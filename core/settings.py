@@ -15,12 +15,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core import origins
+from core.access_settings import AccessSettings
 from core.database_url import checked
 from core.extra_headers import parse_headers
+from core.secret_files import SecretFiles, refuse_unreadable
 from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -31,6 +33,8 @@ SYNONYMS = {
 }
 # A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
 OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
+SECRETS = ("grok_api_key", "gemini_api_key", "database_url", "auth_secret")
+"""Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
 """A key of senders' metadata that insights can be filtered by."""
@@ -44,7 +48,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -87,7 +91,6 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = ""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Normalized, see `core/origins.py`."""
-
     # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
     min_batch: int = Field(default=1, ge=1)
@@ -117,9 +120,24 @@ class Settings(BaseSettings):
         default=(), max_length=5
     )
 
-    @field_validator("grok_api_key", "gemini_api_key", mode="before")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then secrets in files, the environment, `.env`."""
+        names = {name: field for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))}
+        files = SecretFiles(settings_cls, names, {**dotenv_values(ENV_FILE), **os.environ})
+        return init_settings, files, env_settings, dotenv_settings
+
+    @field_validator("grok_api_key", "gemini_api_key", "auth_secret", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
+        refuse_unreadable(value)
         return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("metadata_keys", mode="before")
@@ -183,6 +201,11 @@ class Settings(BaseSettings):
         if path and not values.get("database_url"):
             return {**values, "database_url": f"sqlite+aiosqlite:///{path}"}
         return values
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _readable(cls, value: object) -> object:
+        return refuse_unreadable(value)
 
     @field_validator("database_url")
     @classmethod

@@ -25,10 +25,12 @@ MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
 Connect = Callable[[], Awaitable[Any]]
 
 
-async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+async def opened(
+    url: URL, committed: OnCommit, stack: AsyncExitStack, *, serves: bool = True
+) -> tuple[Readers, Writers, Readers]:
     """Open two pools on the database at `url` and migrate it; `stack` closes them.
 
-    Raises CannotStart, SQLAlchemyError, OSError.
+    A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError.
     """
     connect = connector(url)
     await refuse_transaction_pooling(connect)
@@ -47,7 +49,8 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(migrate)
-    await announce_neighbours(connect, stack)
+    if serves:
+        await announce_neighbours(connect, stack)
     reading = PooledReaders(readers)
     return reading, PooledWriters(writers, committed), reading
 

@@ -1,7 +1,7 @@
 """Opens an SQLite database: one process, one writer, a few readers in threads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.lock import FileLock, create_private, sole_holder
-from store.engine.migration import migrate
+from store.engine.migration import check, migrate
 from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
 from store.engine.writers import OnCommit, SingleWriter, Writers
 
@@ -47,6 +47,20 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     # Before SQLite creates the file, because its journal files inherit the mode.
     create_private(path)
     stack.enter_context(sole_holder(path))
+    return await _connected(url, committed, stack, migrate)
+
+
+async def connected(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+    """The same for a program that runs beside the service whose file it is; its transactions must be short.
+
+    Raises UnknownSchema if the service is of another version, and SQLAlchemyError.
+    """
+    return await _connected(url, committed, stack, check)
+
+
+async def _connected(
+    url: URL, committed: OnCommit, stack: AsyncExitStack, first: Callable[[Connection], None]
+) -> tuple[Readers, Writers, Readers]:
     writer = _sqlite(url, connections=1)
     _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
     single_writer = SingleWriter(writer, committed)
@@ -57,7 +71,7 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     stack.callback(threads.close)
     await stack.enter_async_context(_running(single_writer.run()))
     stack.callback(single_writer.abandon)
-    await single_writer.write(migrate, urgent=False)
+    await single_writer.write(first, urgent=False)
     background = OnDemandReaders(lambda: _background(url))
     stack.push_async_callback(background.close)
     return threads, single_writer, background

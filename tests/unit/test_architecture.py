@@ -27,7 +27,7 @@ FLOORS = (
     ("core",),
 )
 # What the owner's card keeps at the top level belongs to a package all the same.
-ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store"}
+ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store", "access": "services"}
 # The same inside the packages that have floors of their own; a module or a sub-package is named by its path.
 INNER_FLOORS = {
     "store": (
@@ -35,7 +35,7 @@ INNER_FLOORS = {
         ("store.queue",),
         ("store.conversations",),
         ("store.insights",),
-        ("store.search", "store.money"),
+        ("store.search", "store.money", "store.access"),
         ("store.engine",),
     ),
     "worker": (
@@ -47,6 +47,7 @@ INNER_FLOORS = {
 }
 TOP_LEVEL = {
     "main",
+    "access",
     "models",
     "schemas",
     "database",

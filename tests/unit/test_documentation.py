@@ -56,6 +56,8 @@ def names(field: str) -> list[str]:
 def is_default(field: str, said: str) -> bool:
     """Whether this is how a field's default is written; an unset one has no value, or a word for it."""
     value = Settings.model_fields[field].default
+    if isinstance(value, bool):
+        return said == str(value).lower()
     if isinstance(value, int | float):
         return re.fullmatch(r"[0-9.]+", said) is not None and float(said) == value
     written = ",".join(value) if isinstance(value, tuple) else str(value)
