@@ -58,6 +58,7 @@ class Settings(AccessSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     grok_api_key: SecretStr | None = Field(
