@@ -140,7 +140,7 @@ def main() -> int:
     given = parser.parse_args()
     scores: dict[tuple[str, str], Score] = {}
     try:
-        for regions in given.regions or ["US,GB", "US,GB,IN"]:
+        for regions in given.regions or ["US,GB", "US,GB,IN", "US,GB,IN,NG,JP,FR,SA"]:
             codes = regions.split(",")
             others = [name for name in READERS if name not in FITTED]
             scores[regions, "fitted to"] = measured(given.data, codes, FITTED)

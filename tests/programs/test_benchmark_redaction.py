@@ -35,12 +35,15 @@ def test_without_the_texts_it_names_the_file_that_is_missing(tmp_path: Path) -> 
     assert run.stderr == f"the texts are not there: {tmp_path / FITTED[0]}\n"
 
 
+@pytest.mark.parametrize("regions", [("US", "GB", "IN"), ("US", "GB", "IN", "NG", "JP", "FR", "SA")])
 @pytest.mark.parametrize(("files", "phones"), [(FITTED, 55), (sorted(READERS.keys() - set(FITTED)), 15)])
-def test_phones_of_real_texts_are_found_and_little_else(files: list[str], phones: int) -> None:
+def test_phones_of_real_texts_are_found_and_little_else(
+    files: list[str], phones: int, regions: tuple[str, ...]
+) -> None:
     if not all((DATA / name).exists() for name in files):
         pytest.skip("the public texts are not here")
 
-    score = measured(DATA, ("US", "GB", "IN"), files)
+    score = measured(DATA, regions, files)
 
     assert score.found + score.missed == phones
     assert score.precision >= 0.97
