@@ -9,7 +9,7 @@ from stdnum import luhn
 from domain.redaction.detections import Detection
 from domain.redaction.labels import BACK, is_labelled
 
-GAP = r"(?P<gap>[ \u00a0\u2009]?[-.\u2013]?[ \u00a0\u2009]?)"
+GAP = r"(?P<gap>[ \u00a0\u2009]?[-./\u2013]?[ \u00a0\u2009]?)"
 # 4-4-4-4 and what follows, which may be its last digits or the year; 4-6-5 is American Express, 4-6-4 Diners Club.
 GROUPS = (
     rf"\d{{4}}{GAP}(?:\d{{4}}(?P=gap)\d{{4}}(?P=gap)\d{{1,4}}(?:(?P=gap)\d{{1,3}})?|\d{{6}}(?P=gap)\d{{4,5}})"
@@ -19,6 +19,7 @@ CARD = re.compile(rf"(?<![\w/-])(?<!\d[.,]){GROUPS}(?!\w)")
 IBAN_BEGINS = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d\d(?:[ \u00a0-][A-Za-z0-9]{4})*[ \u00a0-]$")
 """In front of a number it makes it the rest of an IBAN, which was mistyped: a right one is found as such."""
 LAST_DIGIT = re.compile(r"\d(?![\w-]|[.,]\d)")
+CARD_LABEL = re.compile(r"card|visa|amex|american express|karte|carte|tarjeta", re.IGNORECASE)
 ENOUGH_DIGITS = re.compile(r"(?:\D*+\d){13}")
 NETWORKS = re.compile(
     "|".join(
@@ -43,7 +44,8 @@ def find_cards(text: str, before: str = "") -> Iterator[Detection]:
         if end is None or IBAN_BEGINS.search(text, max(0, match.start() - BACK), match.start()):
             continue
         # Ten in a hundred long numbers pass the check digit. Order numbers are written without gaps.
-        if match["gap"] or not is_labelled(before + text[: match.start()]):
+        words = before + text[max(0, match.start() - BACK) : match.start()]
+        if match["gap"] or CARD_LABEL.search(words) or not is_labelled(words):
             yield Detection(match.start(), end, "card")
 
 

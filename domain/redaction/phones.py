@@ -83,7 +83,8 @@ def _is_phone(match: PhoneNumberMatch, text: str, before: str, region: str) -> b
     words = before + text[: match.start]
     if sum(map(str.isdigit, written)) < FEWEST or IP.fullmatch(written):
         return False
-    if written.startswith(("+", "(+")) or is_labelled_phone(words):
+    is_written_as_one = written.startswith("+") or ("(" in written and ")" in written) or "(+" in written
+    if is_written_as_one or is_labelled_phone(words):
         return True
     return (
         not _is_other_number(words) and not _is_part(words, text, match.end) and _is_grouped(written, region)
