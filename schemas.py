@@ -290,6 +290,7 @@ class ConversationItem(BaseModel):
     due_at: str | None
     received_at: str
     finished_at: str | None
+    redactions: dict[str, int]
 
 
 class ConversationOut(ConversationItem):

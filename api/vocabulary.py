@@ -138,6 +138,7 @@ FIELDS: Mapping[str, str] = {
     "reasoning_tokens": "Tokens that the model thought with.",
     "reasons": "Why the status is not `ok`; empty if it is.",
     "received_at": "When it was taken in.",
+    "redactions": "How many of each kind of personal data were found in it while REDACTION was on.",
     "request_id": "The provider's id of the call.",
     "reserved_usd": "Held for calls in flight and for calls whose outcome is unknown, in dollars.",
     "retry_after": "Seconds to wait before the request is sent again.",

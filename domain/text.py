@@ -31,6 +31,8 @@ SO_MUCH_FOR = re.compile(r"(?:^|[^\w\s])\s*so much for\b")
 
 Turn = tuple[str | None, str]
 """Role (`customer`, `support_agent` or None) and text of a message."""
+Show = Callable[[str], str]
+"""What an analyzer is shown of a text: without personal data where REDACTION asks for that."""
 
 
 class Excerpt(NamedTuple):
@@ -51,27 +53,31 @@ def transcript(turns: Iterable[Turn]) -> str:
     return "\n".join(line(turn) for turn in turns)
 
 
-def excerpt(text: str) -> Excerpt:
+def excerpt(text: str, shown: Show) -> Excerpt:
     """The excerpt of a single text: a long one loses its middle."""
-    if len(text) <= MAX_ANALYSED:
-        return Excerpt(text, partial=False)
-    return Excerpt(f"{text[:HEAD]}\n{MARK}\n{text[-TAIL:]}", partial=True)
+    # Cut afterwards: a phone number that is cut in two would not be found.
+    seen = shown(text)
+    if len(seen) <= MAX_ANALYSED:
+        return Excerpt(seen, partial=False)
+    return Excerpt(f"{seen[:HEAD]}\n{MARK}\n{seen[-TAIL:]}", partial=True)
 
 
-def excerpt_of_turns(turns: Sequence[Turn]) -> Excerpt:
+def excerpt_of_turns(turns: Sequence[Turn], shown: Show) -> Excerpt:
     """The excerpt of a transcript: if it is long, about its first 4,000 and last 8,000 characters, in whole turns.
 
-    Only a turn that is longer than that by itself is cut inside, or nothing of it would be left.
+    Only a turn that is longer than that by itself is cut inside, or nothing of it would be left. Which turns fit goes
+    by the texts as they were sent, because of a long chat only those were read.
     """
-    whole = transcript(turns)
-    if len(whole) <= MAX_ANALYSED:
-        return Excerpt(whole, partial=False)
-    head = _fitting(turns, HEAD, lambda text, room: text[:room])
-    tail = _fitting(reversed(turns), TAIL, lambda text, room: text[-room:])
+    if len(transcript(turns)) <= MAX_ANALYSED:
+        return Excerpt(transcript((role, shown(text)) for role, text in turns), partial=False)
+    head = _fitting(turns, HEAD, lambda text, room: shown(text)[:room], shown)
+    tail = _fitting(reversed(turns), TAIL, lambda text, room: shown(text)[-room:], shown)
     return Excerpt("\n".join([*head, MARK, *reversed([*tail])]), partial=True)
 
 
-def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str]) -> Iterator[str]:
+def _fitting(
+    turns: Iterable[Turn], limit: int, part: Callable[[str, int], str], shown: Show
+) -> Iterator[str]:
     """The lines that fit into `limit` characters with their line breaks."""
     room = limit
     for role, text in turns:
@@ -81,7 +87,7 @@ def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str])
             if len(whole) >= limit and room > 0:
                 yield line((role, part(text, room)))
             return
-        yield whole
+        yield line((role, shown(text)))
         room -= len(whole) + 1
 
 
