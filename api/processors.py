@@ -81,6 +81,6 @@ def workers_of(
     )
 
 
-async def finish(*processors: BatchProcessor | SummaryProcessor) -> None:
+async def finish_all(*processors: BatchProcessor | SummaryProcessor) -> None:
     """Concurrently, so that each gets the whole grace period."""
     await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))

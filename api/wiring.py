@@ -8,7 +8,7 @@ from functools import partial
 import database
 from api.background import started, summaries_ended
 from api.dependencies import Resources
-from api.processors import finish, processors_of, workers_of
+from api.processors import finish_all, processors_of, workers_of
 from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
@@ -56,7 +56,7 @@ async def build(
     hub, live = _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
     processor, summariser = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish, processor, summariser)
+    stack.push_async_callback(finish_all, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
     workers = workers_of(processor, summariser, clock, changes)
     resources = Resources(
