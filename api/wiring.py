@@ -46,7 +46,7 @@ async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
-    redaction = open_redaction(settings, metrics.count_redactions)
+    redaction = open_redaction(settings)
     db = await _opened(settings, metrics, stack)
     clock = await _prepared(settings, db, given)
     hold = Hold(clock, changes := Changes())
@@ -64,8 +64,8 @@ async def build(
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted),
-        chats=_chats(settings, db, clock, redaction, hub, capacity, *doors),
+        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted, metrics.count_redactions),
+        chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, *doors),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -101,6 +101,7 @@ def _chats(
     redaction: Redaction,
     hub: Hub,
     capacity: Capacity,
+    metrics: Metrics,
     due: Callable[[], None],
     ensure_writable: Callable[[], None],
 ) -> Chats:
@@ -114,6 +115,7 @@ def _chats(
         ensure_writable,
         partial(publish, hub),
         accepted=capacity.count_accepted,
+        redacted=metrics.count_redactions,
     )
 
 
