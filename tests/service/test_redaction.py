@@ -107,11 +107,13 @@ async def test_nothing_is_stored_nor_sent_with_personal_data(
         id_ = await door(service)
         view = await service.ended(id_)
         stored = await everything(service)
+        [insight] = (await service.get("/api/v1/insights/recent"))["insights"]
 
     assert left_in(stored) == left_in(sent(grok)) == []
     assert SHOWN in json.dumps(view)
     assert SHOWN in sent(grok)
     assert (view["status"], view["redactions"]) == ("completed", ALL_ONCE)
+    assert insight["redactions"] == ALL_ONCE
 
 
 @pytest.mark.parametrize("door", DOORS)
