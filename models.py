@@ -98,6 +98,8 @@ conversations = Table(
     Column("id", String(128), nullable=False, unique=True),
     Column("external_id", String(255)),
     Column("idempotency_key", String(270)),
+    # Whose external_id and idempotency_key these are; empty for those stored while the service was open.
+    Column("owner", String(100), nullable=False, server_default=text("''")),
     Column("content_hash", LargeBinary(32)),
     Column("author", String(255)),
     Column("timestamp", BigInteger, nullable=False),
@@ -122,14 +124,16 @@ conversations = Table(
 )
 
 partial_index(
-    "ix_conversations_external_id",
+    "ix_conversations_external_id_owner",
     conversations.c.external_id,
+    conversations.c.owner,
     where=conversations.c.external_id.is_not(None),
     unique=True,
 )
 partial_index(
-    "ix_conversations_idempotency_key",
+    "ix_conversations_idempotency_key_owner",
     conversations.c.idempotency_key,
+    conversations.c.owner,
     where=conversations.c.idempotency_key.is_not(None),
     unique=True,
 )

@@ -31,8 +31,10 @@ def conversation_id(now: int) -> str:
     return f"conv_{now // 1000:012x}{secrets.token_hex(10)}"
 
 
-def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) -> NewConversation:
-    """The rows of a conversation received at `now` (UTC microseconds)."""
+def prepare(
+    sent: Conversation, now: int, idempotency_key: str | None = None, owner: str = ""
+) -> NewConversation:
+    """The rows of a conversation received at `now` (UTC microseconds); its sender's ids are those of `owner`."""
     messages = sent.messages or ()
     has_id = sent.external_id or sent.conversation_id or idempotency_key
     first = messages[0].timestamp if messages else None
@@ -49,6 +51,7 @@ def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) ->
         content_hash=content_hash(sent) if has_id else None,
         raw_data=None if sent.raw_data is None else compact(sent.raw_data),
         metadata=None if sent.metadata is None else compact(sent.metadata),
+        owner=owner,
     )
 
 
@@ -90,19 +93,24 @@ class Intake:
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def accept(self, sent: Conversation, idempotency_key: str | None) -> IntakeOutcome:
+    async def accept(self, sent: Conversation, idempotency_key: str | None, owner: str = "") -> IntakeOutcome:
         """Store one conversation in a group commit. Raises Overloaded and NotWritable."""
-        return await self.group.submit(prepare(sent, self.clock(), idempotency_key))
+        return await self.group.submit(prepare(sent, self.clock(), idempotency_key, owner))
 
     async def accept_all(
-        self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
+        self,
+        sent: Sequence[Conversation],
+        idempotency_key: str | None,
+        owner: str = "",
+        *,
+        skip_conflicts: bool,
     ) -> list[IntakeOutcome]:
         """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
         self.ensure_writable()
         now = self.clock()
         # No header can contain a line break, so an item's key equals no other.
         keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
-        rows = [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
+        rows = [prepare(item, now, key, owner) for item, key in zip(sent, keys, strict=True)]
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self._stored(outcomes)
         return outcomes

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from api import dependencies
+from api.access import caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
 from api.json_response import JsonAnswer
@@ -95,7 +96,7 @@ async def post(request: Request, sent: Conversation, key: Key = None) -> Respons
     """Accept one conversation. 202 means: on disk."""
     resources = dependencies.resources_of(request)
     refuse_when_full(resources)
-    outcome = await resources.intake.accept(sent, key)
+    outcome = await resources.intake.accept(sent, key, caller_of(request.scope).owner)
     if isinstance(outcome, store.Conflict):
         raise ApiError(Code.CONFLICT, _conflict(outcome))
     message = "Conversation queued for analysis" if outcome.created else "Conversation already accepted"
@@ -128,7 +129,8 @@ async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Re
     resources = dependencies.resources_of(request)
     refuse_when_full(resources, len(sent))
     skip = _skip_conflicts(request)
-    outcomes = await resources.intake.accept_all(sent, key, skip_conflicts=skip)
+    owner = caller_of(request.scope).owner
+    outcomes = await resources.intake.accept_all(sent, key, owner, skip_conflicts=skip)
     return JsonAnswer(_bulk_view(outcomes, skip), 202)
 
 

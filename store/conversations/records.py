@@ -79,10 +79,11 @@ def status_of(connection: Connection, id_: str) -> str | None:
     return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
 
 
-def id_by_external_id(connection: Connection, external_id: str) -> str | None:
-    """The id of the conversation with this external id; None if there is none."""
+def ids_by_external_id(connection: Connection, external_id: str, *, limit: int) -> Sequence[str]:
+    """The ids of the newest conversations with this external id, which each owner may have used once."""
     c = conversations.c
-    return connection.scalar(select(c.id).where(c.external_id == external_id))
+    newest = select(c.id).where(c.external_id == external_id).order_by(c.number.desc())
+    return connection.scalars(newest.limit(limit)).all()
 
 
 def list_with_insights(
