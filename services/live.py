@@ -21,7 +21,7 @@ class LiveChat:
     number: int | None
     """The chat's intake number, which no later chat has; None if there is no chat with this id."""
     count: int
-    """The number of all its messages."""
+    """The position of its last message."""
     messages: Sequence[LiveMessage] = ()
 
 
@@ -97,6 +97,7 @@ class Hub:
                 self._close(chat, room)
             elif state is not None:
                 room.number = room.number or state.number
+                room.note_erased(state.erased)
                 if state.last_position > room.announced:
                     room.mark_stored(state.last_position)
 
@@ -114,6 +115,11 @@ class Hub:
             room.summary, room.draft = summary, ""
             room.drafts += 1
             room.change()
+
+    def erased(self, chat: str) -> None:
+        """Some of the chat's messages were erased: nothing of them stays in memory."""
+        if room := self._rooms.get(chat):
+            room.forget()
 
     def deleted(self, chat: str) -> None:
         """The chat was deleted: its listeners learn of it, and later ones get a new room."""
@@ -153,6 +159,8 @@ class _Room:
         self.drafts = 0
         self.summary: Mapping[str, Any] | None = None
         self.deleted = False
+        self.erased = 0
+        """How many messages the chat had lost when that was last compared."""
         self.changed = asyncio.Event()
         self.recent = RecentMessages()
         self._chat = chat
@@ -167,6 +175,19 @@ class _Room:
         """Note that there are new messages, up to this position as far as it is known."""
         self.announced = max(self.announced, position)
         self.stored += 1
+        self.change()
+
+    def note_erased(self, erased: int) -> None:
+        """Note how many messages the chat has lost, perhaps by another process."""
+        if erased > self.erased:
+            self.erased = erased
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what is kept of messages, and what was made of them."""
+        self.recent = RecentMessages()
+        self.summary, self.draft = None, ""
+        self.drafts += 1
         self.change()
 
     def change(self) -> None:

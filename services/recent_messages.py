@@ -34,12 +34,13 @@ class RecentMessages:
         """Bytes in memory."""
 
     def keep(self, messages: Sequence[LiveMessage]) -> None:
-        """Keep these, in order, and no earlier ones if there is a gap between."""
-        if messages and self._kept and messages[0].position != self._kept[-1].position + 1:
-            self._kept.clear()
-            self.size = 0
-        self._kept.extend(messages)
-        self.size += sum(message.size for message in messages)
+        """Keep these, in order, and none before a gap: messages may be missing there, or were erased."""
+        for message in messages:
+            if self._kept and message.position != self._kept[-1].position + 1:
+                self._kept.clear()
+                self.size = 0
+            self._kept.append(message)
+            self.size += message.size
         while self.size > MOST_BYTES or len(self._kept) > MOST:
             self.size -= self._kept.popleft().size
 
