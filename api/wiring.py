@@ -38,9 +38,10 @@ from services.indexing import Indexing
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
+from services.people import People
 from services.retention import Retention
 from services.watcher import Watched, Watcher
-from store.conversations import progress
+from store.conversations import erasures, progress
 from store.engine import disk
 from store.insights import metadata
 from store.queue import analysis
@@ -65,8 +66,7 @@ async def build(
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     db = await _opened(settings, metrics, stack)
-    clock = await _shared_clock(settings, db, given)
-    await _prepare(settings, db, clock)
+    clock = await _prepared(settings, db, given)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, hold, clock)
@@ -75,9 +75,9 @@ async def build(
     ended = partial(_conversations_ended, capacity, waiters)
     accounting = Accounting(metrics, ended=ended, summarised=partial(_summaries_ended, summary_waiters, live))
     processor, summariser = _processors(settings, db, gateway, accounting, live, clock)
-    stack.push_async_callback(_finish, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
     workers = _workers(processor, summariser, clock)
+    access = await _access(settings, db, clock)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -90,7 +90,8 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
-        access=await _access(settings, db, clock),
+        access=access,
+        people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
         processor=processor,
         summariser=summariser,
@@ -129,6 +130,7 @@ def _chats(
 
 
 async def _started(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> Resources:
+    stack.push_async_callback(_finish, resources.processor, resources.summariser)
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
@@ -144,15 +146,17 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     return clock
 
 
-async def _prepare(settings: Settings, db: Database, clock: ProcessClock) -> None:
+async def _prepared(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
+    clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     await db.write(partial(metadata.declare, keys=settings.metadata_keys))
+    return clock
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
-    """Release the leases of a previous run. Not on PostgreSQL, where they may belong to live processes."""
+    """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue):
+        for queue in (analysis, summary_queue, erasures):
             await db.write(partial(queue.recover, now=clock()))
 
 
@@ -210,6 +214,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "audit", resources.access.audit.group.run
+    yield "people", resources.people.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
     yield "indexing", Indexing(resources.database).run
