@@ -20,13 +20,13 @@ SAID = {"text": "My parcel is late and nobody answers", "external_id": "e1"}
 OTHER = {"text": "The box was torn when it came", "external_id": "e2"}
 
 
-async def keys(url: URL, *names: str) -> list[dict[str, str]]:
-    """The headers of so many new admins' keys."""
+async def keys(url: URL, *names: str, role: Role = Role.ADMIN) -> list[dict[str, str]]:
+    """The headers of so many new keys."""
     async with database.opened(url) as db:
         audit = AuditLog(db, clock.now, audit_key(SecretRing([SECRET])))
         made = Keys(db, clock.now, audit, secrets.token_hex)
         asked = AuditEntry(clock.now(), "test", "")
-        created = [await made.create(name, Role.ADMIN, None, asked) for name in names]
+        created = [await made.create(name, role, None, asked) for name in names]
     return [{"Authorization": f"Bearer {key.text}"} for key, _ in created]
 
 
