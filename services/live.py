@@ -204,8 +204,10 @@ class _Room:
         async with self._reading:
             now = self.stored, position
             if (recent := self.recent.after(position)) is None and self._nothing_new != now:
+                kept = self.recent
                 recent = await self._stored_after(position)
-                self.recent.keep(recent)
+                # Not in what has taken its place meanwhile, because some of these were erased.
+                kept.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now

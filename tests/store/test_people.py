@@ -19,6 +19,7 @@ from store.conversations import chat_lists, people, records
 from store.conversations import erasures as store
 from store.conversations.chat_lists import ChatFilter
 from store.conversations.intake import NewMessage
+from store.insights.listing import list_recent
 from store.queue import analysis, renewal
 from store.search import index
 from tests.support.chat_data import added, said, turns
@@ -359,5 +360,20 @@ async def test_a_list_of_a_persons_conversations_comes_in_order_and_once(db: Dat
         assert people.list_numbers(connection, ANN, after=0, limit=9) == every
         assert people.list_numbers(connection, ANN, after=every[0], limit=2) == every[1:3]
         assert people.list_numbers(connection, BOB, after=0, limit=9) == []
+
+    await tried(db, play)
+
+
+async def test_a_list_shows_the_beginning_of_what_is_left_of_a_chat(db: Database) -> None:
+    """Ann said more than a list reads of a chat, before anybody else said anything."""
+
+    def play(connection: Connection) -> None:
+        build(connection, 0, Said(True, [*[ANN] * 300, BOB, "cyd"], summarised=False))
+        erase(connection, ANN)
+        analyse_all(connection)
+        [entry] = list_recent(connection, limit=1).page.insights
+
+        assert entry.text == f"customer: The {word(0, 301)} {LONG}\ncustomer: The {word(0, 302)} {LONG}"
+        assert not entry.truncated
 
     await tried(db, play)
