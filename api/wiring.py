@@ -18,7 +18,7 @@ from core.debounce import Debounce
 from core.errors import CannotStart
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
-from core.settings import Settings
+from core.settings import Settings, values_by_name
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
@@ -28,6 +28,7 @@ from llm.gateway import Gateway
 from llm.hold import Hold
 from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
+from services.access.changed_settings import note_changes
 from services.access.control import AccessControl, access_control
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
@@ -169,6 +170,7 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
 
 async def _access(settings: Settings, db: Database, clock: Clock) -> AccessControl:
     access = access_control(db, clock, settings.secrets)
+    await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
     if settings.auth_required:
         await access.directory.refresh()
     return access
