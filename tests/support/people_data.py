@@ -68,8 +68,12 @@ def _at_once(work: Coroutine[Any, Any, None]) -> None:
 
 def index_all(connection: Connection, limit: int = 100) -> None:
     """Index all that is not in the full-text index yet, so many messages at a time."""
-    while rows := index.list_unindexed(connection, limit=limit):
+    for _ in range(1_000):
+        rows = index.list_unindexed(connection, limit=limit)
+        if not rows:
+            return
         index.index_unindexed(connection, [index.entry(*columns) for columns in map(tuple, rows)])
+    raise AssertionError("it goes round in circles")
 
 
 def analyse_all(connection: Connection) -> None:
