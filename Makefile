@@ -64,7 +64,7 @@ test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-g
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
-test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; five minutes
+test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
 	@$(BIN)/python -m pytest tests/proxy/check_*.py
 
 needs-proxies:

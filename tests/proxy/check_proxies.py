@@ -39,6 +39,18 @@ def test_a_post_with_its_location_and_a_wait(front: Front) -> None:
     assert read.json()["status"] == "completed"
 
 
+def test_an_export_is_whole(front: Front) -> None:
+    http = front.client("agent")
+    texts = [{"text": f"{LATE} ({number})", "timestamp": "2026-01-02"} for number in range(500)]
+    ids = http.post(f"{POSTS}/bulk", json=texts).json()["conversation_ids"]
+    asyncio.run(eventually(lambda: http.get("/health").json()["queue_size"] == 0, 60))
+
+    window = {"start_time": "2026-01-02", "end_time": "2026-01-03"}
+    answer = http.get("/api/v1/insights", params=window, headers={"Accept": "application/x-ndjson"})
+
+    assert {json.loads(line)["conversation_id"] for line in answer.text.splitlines()} == set(ids)
+
+
 def test_a_wait_is_held_and_answered(front: Front) -> None:
     http = front.client("admin")
     assert http.post("/api/v1/analysis/pause").status_code == 200
