@@ -114,6 +114,8 @@ conversations = Table(
     Column("pass_cache", Boolean, nullable=False, server_default=text("false")),
     Column("error", Text),
     Column("finished_at", BigInteger),
+    # How many of each kind of personal data were found in it, JSON; NULL if none were.
+    Column("redactions", Text),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'skipped')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
@@ -389,6 +391,7 @@ spending = Table(
             "skipped",
             "summary_calls",
             "summary_spent",
+            "unpriced_calls",
         )
     ),
     CheckConstraint("reserved >= 0", name="settled_once"),
@@ -563,6 +566,15 @@ audit_entries = Table(
 )
 Index("ix_audit_entries_actor", audit_entries.c.actor, audit_entries.c.number)
 Index("ix_audit_entries_action", audit_entries.c.action, audit_entries.c.number)
+
+# The settings of the last start, each as an HMAC: a change is noted in the audit log by its name.
+seen_settings = Table(
+    "seen_settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("secret", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+)
 
 # `changes` counts changes of keys, accounts and sessions, so that every process hears of them; `audit` is the number
 # and the link of the newest audit entry, which therefore cannot be taken out unnoticed.
