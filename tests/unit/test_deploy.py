@@ -1,13 +1,14 @@
 """The files for containers name settings that there are, and pass on what closes the service."""
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import AliasChoices
 
-from benchmarks.support.process import ROOT
 from core.settings import SECRETS, SYNONYMS, Settings
 
+ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 WITH_SECRETS = (ROOT / "deploy" / "docker-compose.secrets.yml").read_text()
 SET = re.compile(r"^ {6}(?:# )?([A-Z_]+): (.*)$", re.MULTILINE)
