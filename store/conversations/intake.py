@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, text
 
+from domain.redaction.detections import NOTHING, Counts
 from models import QUEUED, conversations, messages, participants
 from store.conversations import sender_ids
 from store.conversations.sender_ids import SHARED, KnownByKey
@@ -25,6 +26,8 @@ class NewMessage(NamedTuple):
     role: str | None = None
     timestamp: int | None = None
     message_id: str | None = None
+    redactions: Counts = NOTHING
+    """What was found in a message that is added to a chat; of a whole conversation it is counted together."""
 
 
 class NewConversation(NamedTuple):
@@ -45,6 +48,10 @@ class NewConversation(NamedTuple):
     metadata: str | None = None
     owner: str = SHARED
     """Whose `external_id` and `idempotency_key` they are."""
+    redactions: str | None = None
+    """What was found in it, JSON; None if nothing was."""
+    sent_hash: bytes | None = None
+    """The hash of the content as it was sent, if it is stored in another form: so it may have been stored before."""
 
     @property
     def key(self) -> Key:
@@ -107,6 +114,12 @@ def _accept(connection: Connection, group: Sequence[NewConversation]) -> list[In
     ]
 
 
+def count_new(connection: Connection, group: Sequence[NewConversation]) -> int:
+    """How many conversations of a group are not stored yet."""
+    known = sender_ids.known(connection, [each for each in group if each.content_hash is not None])
+    return sum(not sender_ids.matches(each, known) for each in _first_of_each(group))
+
+
 def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> Sequence[NewConversation]:
     if connection.dialect.name != "postgresql":
         return group
@@ -153,6 +166,7 @@ COLUMNS = (
     "message_count",
     "said_from",
     "said_until",
+    "redactions",
 )
 """The columns that are set for a new conversation."""
 _c = conversations.c
@@ -186,6 +200,7 @@ def _row(new: NewConversation) -> tuple[object, ...]:
         len(new.messages),
         min(moments, default=None),
         max(moments, default=None),
+        new.redactions,
     )
 
 
@@ -248,6 +263,7 @@ def _known_outcome(new: NewConversation, known: KnownByKey) -> IntakeOutcome | N
     if not same:
         return None
     first, *others = same.values()
-    if not others and first.content_hash is not None and first.content_hash == new.content_hash:
+    same_content = first.content_hash in (new.content_hash, new.sent_hash)
+    if not others and first.content_hash is not None and same_content:
         return Accepted(first.id, created=False)
     return Conflict(first.id, tuple(found), bool(others))

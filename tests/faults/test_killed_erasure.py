@@ -4,6 +4,7 @@ import asyncio
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy.engine import URL
@@ -36,7 +37,11 @@ async def fill(http: httpx.AsyncClient) -> None:
 async def test_what_a_killed_process_had_begun_to_erase_is_erased_by_the_next(
     database_url: URL, tmp_path: Path
 ) -> None:
-    environ = {"DATABASE_URL": address(database_url), "GROK_MODE": "offline", "INBOUND_RPS": 0}
+    environ: dict[str, Any] = {
+        "DATABASE_URL": address(database_url),
+        "GROK_MODE": "offline",
+        "INBOUND_RPS": 0,
+    }
     with Process(tmp_path, **environ) as process:
         async with client(process.url) as http:
             await fill(http)
