@@ -20,7 +20,7 @@ class Finding(NamedTuple):
     entry: NumberedEntry | None
     """The audit log's entry about it."""
     is_about: bool | None
-    """Whether it is about the person that was named; None if none was."""
+    """Whether it is about the person that was named; None if none was, or nobody can tell."""
 
     @property
     def holds(self) -> bool:
@@ -34,7 +34,9 @@ async def find(database: Database, secrets: SecretRing, receipt: Receipt, person
     keys = secrets.keys(PURPOSE)
     checked = receipts.check_signature(receipt, keys)
     entry = await database.read(partial(audit.erasure_entry, target=receipts.audit_target(receipt)))
-    about = None if person is None else receipts.is_about(receipt, person, keys)
+    # The hash was made with the same secret: without it nothing can be said.
+    can_tell = checked.is_known or not checked.is_signed
+    about = receipts.is_about(receipt, person, keys) if person is not None and can_tell else None
     return Finding(checked, entry, about)
 
 
