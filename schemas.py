@@ -722,6 +722,20 @@ class Me(BaseModel):
     means: Literal["none", "key", "token", "session", "ticket"]
 
 
+class TokenOut(BaseModel):
+    """A token, to be sent after `Authorization: Bearer`."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+
+
+class TicketOut(BaseModel):
+    """A ticket, to be sent as `?ticket=` in the address of a socket."""
+
+    ticket: str
+
+
 class AuditEntryOut(BaseModel):
     """Who did what to what, when, from where, and how it ended."""
 

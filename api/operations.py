@@ -32,6 +32,8 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("delete", "/api/v1/keys/{key_id}"): "revoke_key",
     ("get", "/api/v1/audit"): "list_audit_entries",
     ("get", "/auth/me"): "get_me",
+    ("post", "/auth/token"): "create_token",
+    ("post", "/auth/ticket"): "create_ticket",
     ("get", "/health"): "get_health",
     ("get", "/healthz"): "get_liveness",
     ("get", "/metrics"): "get_metrics",
@@ -67,6 +69,8 @@ SCHEMAS: Mapping[str, str] = {
     "SpendingOut": "Spending",
     "SpentOut": "Spent",
     "Statuses": "ConversationStatuses",
+    "TicketOut": "Ticket",
+    "TokenOut": "Token",
     "TrendsOut": "Trends",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

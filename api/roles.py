@@ -56,6 +56,8 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("delete", "/api/v1/keys/{key_id}"): ADMIN,
     ("get", "/api/v1/audit"): ADMIN,
     ("get", "/auth/me"): READ,
+    ("post", "/auth/token"): READ,
+    ("post", "/auth/ticket"): READ,
     ("get", "/health"): READ,
     ("get", "/metrics"): READ,
     ("get", "/healthz"): PUBLIC,

@@ -7,6 +7,7 @@ is `Schema.name`.
 from collections.abc import Mapping
 
 FIELDS: Mapping[str, str] = {
+    "access_token": "The token, a JWT.",
     "action": "What was done, such as `key.create` or `call.denied`.",
     "actor": "Whoever did it: `key:ID`, `account:ID`, `operator:NAME` at the command line, or `anonymous`.",
     "AuditEntry.at": "When it happened.",
@@ -14,6 +15,7 @@ FIELDS: Mapping[str, str] = {
     "created_by": "Whoever made it.",
     "entries": "Entries of the audit log, the newest first.",
     "expires_at": "When it ends by itself; null for never.",
+    "expires_in": "For how many seconds it is valid.",
     "Key.id": "The id of the key, which is no secret.",
     "CreatedKey.id": "The id of the key, which is no secret.",
     "key": "The key itself. It is shown only in this answer.",
@@ -30,6 +32,8 @@ FIELDS: Mapping[str, str] = {
     "CreatedKey.role": "What its holder may do: a viewer reads, an agent also writes, an admin may do everything.",
     "Me.role": "What the caller may do: a viewer reads, an agent also writes, an admin may do everything.",
     "target": "What it was done to.",
+    "ticket": "The ticket. It is good for one socket, for 30 seconds.",
+    "token_type": "Always `Bearer`.",
     "action_items": "What somebody has to do, at most ten.",
     "analysed": "Conversations that a model analysed.",
     "analysed_at": "When the insight was written.",

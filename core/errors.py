@@ -9,6 +9,8 @@ InsightsError
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ AccessDenied         whoever calls may not do this
  │   ├─ BadCredential    401 `unauthorized`: none was sent, or it is not valid (any more)
+ │   │   ├─ EndedCredential  it was valid once, so it is no guess and is not counted
+ │   │   └─ UnknownSigningKey  a token names a key that is not known (`services/access/jwts.py`)
  │   ├─ RoleMissing      403 `forbidden`: the caller has not the role that the call needs
  │   └─ TooManyAttempts  429 `rate_limit_exceeded`: too many bad credentials from this client
  ├─ CannotStart          the process ends with one line and exit code 2
@@ -103,6 +105,14 @@ class BadCredential(AccessDenied):
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason or "no credential")
         self.reason = reason
+
+
+class EndedCredential(BadCredential):
+    """A credential that was valid once, such as a session that has ended: whoever sends it is not guessing.
+
+    It is not counted against the client. Everybody of an office comes back from lunch to a session that has ended, and
+    may share one address.
+    """
 
 
 class RoleMissing(AccessDenied):
