@@ -3,10 +3,11 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
@@ -14,12 +15,14 @@ from structlog.contextvars import get_contextvars
 from api.dependencies import Resources
 from api.errors import to_api_error
 from api.roles import RULES
-from core.errors import TooManyAttempts
+from core.errors import BadCredential, ForeignPage, TooManyAttempts
+from core.origins import is_same_origin, normalized
 from domain.roles import ANONYMOUS, Caller
-from services.access.authentication import Credential
+from services.access.authentication import DENIED, Credential
 from store.access.audit import AuditEntry
 
 SESSION_COOKIE = "__Host-session"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Access:
@@ -38,17 +41,56 @@ class Access:
         except Exception as error:  # noqa: BLE001  the one mapping of errors takes them all
             if isinstance(error, TooManyAttempts):
                 await asyncio.sleep(resources_in(scope).access.attempts.pause(client_address(scope)))
-            return await to_api_error(error).response()(scope, receive, send)
+            return await _refusal(error, scope)(scope, receive, send)
         return await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
         if not self._required or self._is_public(scope):
             return ANONYMOUS
-        return await resources_in(scope).access.authentication.caller(credential(scope), asked(scope))
+        caller = await resources_in(scope).access.authentication.caller(credential(scope), asked(scope))
+        if caller.means == "session":
+            await _refuse_foreign_page(caller, scope)
+        return caller
 
     def _is_public(self, scope: Scope) -> bool:
         method, path = scope.get("method"), scope["path"]
         return any(method == allowed and pattern.match(path) for allowed, pattern in self._public)
+
+
+def _refusal(error: Exception, scope: Scope) -> Response:
+    answer = to_api_error(error).response()
+    if isinstance(error, BadCredential) and SESSION_COOKIE in cookies(scope):
+        drop_cookie(answer, SESSION_COOKIE)
+    return answer
+
+
+async def _refuse_foreign_page(caller: Caller, scope: Scope) -> None:
+    """Raise ForeignPage for a change, or a socket, that a page from elsewhere sends with a browser's session."""
+    if scope["type"] == "http" and scope["method"] in READING:
+        return
+    resources = resources_in(scope)
+    if _comes_from_own_page(Headers(scope=scope), resources.settings.public_url or ""):
+        return
+    entry = asked(scope)._replace(actor=caller.actor, action=DENIED, outcome="page from elsewhere")
+    await resources.access.audit.record(entry)
+    raise ForeignPage
+
+
+def _comes_from_own_page(headers: Headers, public_url: str) -> bool:
+    """By `Sec-Fetch-Site` where there is one: browsers may send `Origin: null` from an own page, and forms do."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site == "same-origin"
+    if origin is None:
+        return False
+    return is_same_origin(origin, headers.get("host", "")) or _is_origin_of(origin, public_url)
+
+
+def _is_origin_of(origin: str, url: str) -> bool:
+    try:
+        return normalized(origin) == normalized("/".join(url.split("/", 3)[:3]))
+    except ValueError:
+        return False
 
 
 def _public_calls() -> Sequence[tuple[str, re.Pattern[str]]]:
@@ -87,7 +129,7 @@ def credential(scope: Scope) -> Credential:
     return Credential(
         bearer=bearer.strip() if scheme.lower() == "bearer" else None,
         ticket=tickets[0] if tickets else None,
-        session=_cookie(headers.get("cookie", "")),
+        session=cookies(scope).get(SESSION_COOKIE),
     )
 
 
@@ -95,14 +137,19 @@ def _is_socket(scope: Scope) -> bool:
     return bool(scope["type"] == "websocket")
 
 
-def _cookie(header: str) -> str | None:
-    if SESSION_COOKIE not in header:
-        return None
-    try:
-        morsel = SimpleCookie(header).get(SESSION_COOKIE)
-    except CookieError:
-        return None
-    return None if morsel is None else morsel.value
+def cookies(scope: Scope) -> dict[str, str]:
+    """The cookies of a request. Those of other services on this host may be anything, and must not hide ours."""
+    return cookie_parser(Headers(scope=scope).get("cookie", ""))
+
+
+def set_cookie(answer: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie that no script reads, and that no other site's page sends along with a change."""
+    answer.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def drop_cookie(answer: Response, name: str) -> None:
+    """Take a cookie from the browser."""
+    answer.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def resources_in(scope: Scope) -> Resources:

@@ -30,10 +30,14 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("post", "/api/v1/keys"): "create_key",
     ("get", "/api/v1/keys"): "list_keys",
     ("delete", "/api/v1/keys/{key_id}"): "revoke_key",
+    ("get", "/api/v1/accounts"): "list_accounts",
+    ("patch", "/api/v1/accounts/{account_id}"): "change_role",
+    ("delete", "/api/v1/accounts/{account_id}"): "delete_account",
     ("get", "/api/v1/audit"): "list_audit_entries",
     ("get", "/auth/me"): "get_me",
     ("post", "/auth/token"): "create_token",
     ("post", "/auth/ticket"): "create_ticket",
+    ("post", "/auth/logout"): "end_session",
     ("get", "/health"): "get_health",
     ("get", "/healthz"): "get_liveness",
     ("get", "/metrics"): "get_metrics",
@@ -41,6 +45,8 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
 
 SCHEMAS: Mapping[str, str] = {
     "AcceptedOut": "Accepted",
+    "AccountOut": "Account",
+    "AccountsOut": "Accounts",
     "AuditEntryOut": "AuditEntry",
     "AuditOut": "AuditPage",
     "BudgetOut": "Budget",

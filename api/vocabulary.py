@@ -8,6 +8,15 @@ from collections.abc import Mapping
 
 FIELDS: Mapping[str, str] = {
     "access_token": "The token, a JWT.",
+    "accounts": "Everybody who has logged in, the last to do so first.",
+    "Account.created_at": "When the person first logged in.",
+    "Account.email": "The verified e-mail address, as of the last log-in.",
+    "Account.id": "The id of the account, as in the actor `account:ID`.",
+    "Account.role": "What the person may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "RoleChange.role": "What the person may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "last_login_at": "When the person logged in last.",
+    "Account.provider": "Where the person logs in: `google`, `github` or `oidc`.",
+    "role_by": "The admin who gave the role; null if the settings did.",
     "action": "What was done, such as `key.create` or `call.denied`.",
     "actor": "Whoever did it: `key:ID`, `account:ID`, `operator:NAME` at the command line, or `anonymous`.",
     "AuditEntry.at": "When it happened.",
@@ -213,6 +222,7 @@ FIELDS: Mapping[str, str] = {
 }
 
 PARAMETERS: Mapping[str, str] = {
+    "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",
     "key_id": "The id of the key.",

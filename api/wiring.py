@@ -29,6 +29,7 @@ from llm.hold import Hold
 from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
 from services.access.control import AccessControl, access_control
+from services.access.providers.web import provider_client
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
@@ -90,7 +91,7 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
-        access=await _access(settings, db, clock),
+        access=await _access(settings, db, clock, stack),
         gateway=gateway,
         processor=processor,
         summariser=summariser,
@@ -163,8 +164,9 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
     return capacity
 
 
-async def _access(settings: Settings, db: Database, clock: Clock) -> AccessControl:
-    access = access_control(db, clock, settings.secrets)
+async def _access(settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack) -> AccessControl:
+    http = await stack.enter_async_context(provider_client()) if settings.providers else None
+    access = access_control(db, clock, settings, http)
     if settings.auth_required:
         await access.directory.refresh()
     return access

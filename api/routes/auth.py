@@ -1,9 +1,9 @@
-"""`/auth`: who the service takes a caller for, and tokens and tickets in place of a key or a log-in."""
+"""`/auth`: who the service takes a caller for, the log-out, and tokens and tickets in place of a key or a log-in."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.access import caller_of
+from api.access import SESSION_COOKIE, asked, caller_of, cookies, drop_cookie
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from domain.roles import Caller
@@ -40,6 +40,18 @@ async def ticket(resources: ResourcesDep, request: Request) -> Response:
     """Get a ticket, which opens one socket within half a minute: a browser sends no header with a socket."""
     caller = _known(resources, request)
     return JSONResponse({"ticket": await resources.access.tickets.create(caller.actor)}, headers=UNSEEN)
+
+
+@router.post("/logout", status_code=204, responses=SHARED)
+async def logout(resources: ResourcesDep, request: Request) -> Response:
+    """End your browser's session, for every process within a second."""
+    text = cookies(request.scope).get(SESSION_COOKIE)
+    if caller_of(request.scope).means != "session" or text is None:
+        raise ApiError(Code.FORBIDDEN, "Only a browser's session can be ended here")
+    await resources.access.sessions.end(text, asked(request.scope))
+    answer = Response(status_code=204)
+    drop_cookie(answer, SESSION_COOKIE)
+    return answer
 
 
 def _known(resources: Resources, request: Request) -> Caller:

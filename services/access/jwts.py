@@ -25,6 +25,7 @@ CLAIMS: Mapping[str, str] = {
     "iss": "of another issuer",
     "aud": "for another audience",
     "iat": "from the future",
+    "nonce": "of another log-in",
 }
 
 
