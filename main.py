@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from api.app import create_app as create_app
 from api.server import OneLine, Server, allow_open_files, listen, server_config
 from core import logs
+from core.allocator import return_memory
 from core.complaints import complaint
 from core.errors import CannotStart
 from core.settings import Settings, unbuilt_settings
@@ -71,6 +72,7 @@ def main() -> int:
     settings = settings_or_exit()
     logs.configure(settings.log_level)
     allow_open_files()
+    return_memory()
     try:
         sockets = listen(settings.host, settings.port)
     except CannotStart as error:

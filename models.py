@@ -566,6 +566,15 @@ audit_entries = Table(
 Index("ix_audit_entries_actor", audit_entries.c.actor, audit_entries.c.number)
 Index("ix_audit_entries_action", audit_entries.c.action, audit_entries.c.number)
 
+# The settings of the last start, each as an HMAC: a change is noted in the audit log by its name.
+seen_settings = Table(
+    "seen_settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("secret", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+)
+
 # `changes` counts changes of keys, accounts and sessions, so that every process hears of them; `audit` is the number
 # and the link of the newest audit entry, which therefore cannot be taken out unnoticed.
 access_marks = Table(

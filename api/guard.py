@@ -1,7 +1,9 @@
 """The guard before every route: whether the caller may, and what goes into the audit log."""
 
+from copy import copy
+
 from fastapi import FastAPI
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import asked, caller_of, resources_in
@@ -13,10 +15,17 @@ from services.access.authentication import DENIED
 
 def install(app: FastAPI) -> None:
     """Put a guard before every route that is there. Raises LookupError for a route that declares no role."""
-    for route in app.router.routes:
-        rule = rule_of(route)
-        if rule.role is not None and isinstance(route, Route | WebSocketRoute):
-            route.app = Guard(route.app, rule)
+    app.router.routes[:] = [_guarded(route) for route in app.router.routes]
+
+
+def _guarded(route: BaseRoute) -> BaseRoute:
+    rule = rule_of(route)
+    if rule.role is None or not isinstance(route, Route | WebSocketRoute):
+        return route
+    # A copy: the routers are the modules' own, and other applications in this process use the same routes.
+    guarded = copy(route)
+    guarded.app = Guard(route.app, rule)
+    return guarded
 
 
 class Guard:

@@ -26,6 +26,8 @@ CREDENTIAL: Json = {
     "scheme": "bearer",
     "description": "An API key (`ipk_...`) or a token of `POST /auth/token`.",
 }
+DENIED = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.RATE_LIMIT_EXCEEDED)
+"""How a call is answered whose credential is missing, does not suffice, or is one of too many bad ones."""
 ROLES = {(method, path.replace(":path}", "}")): rule.role for (method, path), rule in RULES.items()}
 """By method and path as the document has it."""
 _ERROR: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
@@ -110,7 +112,7 @@ def _secure(operation: Json, role: Role | None, auth_required: bool) -> None:
     # An empty alternative: no credential is needed while the service is open.
     operation["security"] = [{SCHEME: [role.value]}, *([] if auth_required else [{}])]
     operation["description"] = f"{operation['description']}\n\nNeeds the role `{role}`."
-    denied = {str(status): answer for status, answer in documented(Code.UNAUTHORIZED, Code.FORBIDDEN).items()}
+    denied = {str(status): answer for status, answer in documented(*DENIED).items()}
     operation["responses"] |= {
         status: {"description": answer["description"], "content": _ERROR} for status, answer in denied.items()
     }

@@ -18,7 +18,7 @@ from core.debounce import Debounce
 from core.errors import CannotStart
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
-from core.settings import Settings
+from core.settings import Settings, values_by_name
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
@@ -28,6 +28,7 @@ from llm.gateway import Gateway
 from llm.hold import Hold
 from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
+from services.access.changed_settings import note_changes
 from services.access.control import AccessControl, access_control
 from services.access.providers.web import provider_client
 from services.capacity import GIGABYTE, Capacity
@@ -167,6 +168,7 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
 async def _access(settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack) -> AccessControl:
     http = await stack.enter_async_context(provider_client()) if settings.providers else None
     access = access_control(db, clock, settings, http)
+    await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
     if settings.auth_required:
         await access.directory.refresh()
     return access

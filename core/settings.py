@@ -68,6 +68,7 @@ class Settings(LoginSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     grok_api_key: SecretStr | None = Field(
@@ -276,3 +277,12 @@ def name_as_set(field: str) -> str:
     """The name under which the variable was set."""
     names = SYNONYMS.get(field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def values_by_name(settings: Settings) -> dict[str, str]:
+    """Every setting as one text, by variable; secrets too, so the texts must not be shown or stored."""
+    return {name_as_set(field): _as_text(getattr(settings, field)) for field in Settings.model_fields}
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -42,12 +42,14 @@ async def ticket(resources: ResourcesDep, request: Request) -> Response:
     return JSONResponse({"ticket": await resources.access.tickets.create(caller.actor)}, headers=UNSEEN)
 
 
-@router.post("/logout", status_code=204, responses=SHARED)
+@router.post("/logout", status_code=204, responses={**documented(Code.NOT_FOUND), **SHARED})
 async def logout(resources: ResourcesDep, request: Request) -> Response:
     """End your browser's session, for every process within a second."""
     text = cookies(request.scope).get(SESSION_COOKIE)
     if caller_of(request.scope).means != "session" or text is None:
-        raise ApiError(Code.FORBIDDEN, "Only a browser's session can be ended here")
+        raise ApiError(
+            Code.NOT_FOUND, "There is no session to end: keys are revoked, and tokens end by themselves"
+        )
     await resources.access.sessions.end(text, asked(request.scope))
     answer = Response(status_code=204)
     drop_cookie(answer, SESSION_COOKIE)

@@ -185,11 +185,12 @@ async def _reply(socket: WebSocket, frame: Json) -> None:
         await _send(socket, frame)
 
 
-async def _send(socket: WebSocket, frame: Json | str) -> None:
+async def _send(socket: WebSocket, frame: Json | bytes) -> None:
     """Raises WebSocketDisconnect if either side has closed; after our own close Starlette raises RuntimeError."""
     if socket.application_state is WebSocketState.DISCONNECTED:
         raise WebSocketDisconnect
-    await socket.send_text(frame if isinstance(frame, str) else encoded(frame))
+    data = frame if isinstance(frame, bytes) else encoded(frame)
+    await socket.send_text(data.decode())
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -61,6 +61,7 @@ def upgrade() -> None:
         *_words(actor=100, action=40, target=255, outcome=100, client=100, request_id=128, secret=16),
         _digest("link"),
     )
+    _create("seen_settings", "name", *_words(name=64, secret=16), _digest())
     _create(
         "access_marks", "name", *_words(name=20), *_times("number"), sa.Column("link", sa.LargeBinary(32))
     )
@@ -89,6 +90,7 @@ def _digest(name: str = "digest") -> sa.Column[Any]:
 
 
 def downgrade() -> None:
+    op.drop_table("seen_settings")
     for table in (
         "access_marks",
         "audit_entries",

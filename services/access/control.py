@@ -39,7 +39,7 @@ class AccessControl:
 
 
 def access_control(
-    database: Database, clock: Clock, settings: LoginSettings, http: httpx.AsyncClient | None
+    database: Database, clock: Clock, settings: LoginSettings, http: httpx.AsyncClient | None = None
 ) -> AccessControl:
     """Put the parts together. `http` is for the log-in providers; None where there are none."""
     ring, random_hex = settings.secrets, secrets.token_hex

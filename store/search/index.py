@@ -139,11 +139,25 @@ def matching_chats(
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
     """The numbers of the conversations with a matching message, ascending, optionally only of those `among`."""
-    if connection.dialect.name == "postgresql":
-        return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
-    # As one text: 50,000 rows would create twice as many objects.
-    numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
-    return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
+    statements = CHATS_BY_VECTOR if connection.dialect.name == "postgresql" else CHATS_BY_DOCUMENT
+    return _numbers(connection.scalar(_found(connection, statements, phrases, author, among)))
+
+
+def matching_chats_between(
+    connection: Connection, phrases: Sequence[Phrase], first: int, last: int
+) -> Sequence[int]:
+    """The numbers from `first` to `last` of conversations with a message that contains all phrases, ascending."""
+    of_postgresql = connection.dialect.name == "postgresql"
+    if of_postgresql:
+        connection.execute(PLAN_ANEW)
+    found = text(CHATS_BETWEEN_BY_VECTOR if of_postgresql else CHATS_BETWEEN_BY_DOCUMENT)
+    query = match_expression(connection, phrases, None)
+    return _numbers(connection.scalar(found.bindparams(query=query, first=first, last=last)))
+
+
+def _numbers(found: str | Sequence[int] | None) -> Sequence[int]:
+    """The numbers as a list. SQLite returns them as one text: 50,000 rows would create twice as many objects."""
+    return array("q", sorted(map(int, found.split(",")))) if isinstance(found, str) else found or ()
 
 
 def _found(
@@ -185,6 +199,7 @@ _FIND = "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM sear
 FIND_DOCUMENTS = (_FIND, _FIND + AMONG_DOCUMENTS)
 _CHATS = "SELECT group_concat(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query"
 CHATS_BY_DOCUMENT = (_CHATS, _CHATS + AMONG_DOCUMENTS)
+CHATS_BETWEEN_BY_DOCUMENT = _CHATS + " AND rowid >= :first << 16 AND rowid < (:last + 1) << 16"
 ADD_VECTOR = text(
     "INSERT INTO search (conversation, position, words)"
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
@@ -209,6 +224,7 @@ CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
     " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
 )
+CHATS_BETWEEN_BY_VECTOR = f"{CHATS_BY_VECTOR[0]} AND conversation BETWEEN :first AND :last"
 
 
 def _as_document(entry: IndexEntry) -> dict[str, Any]:

@@ -16,7 +16,7 @@ REFUSED = {
     "revoke_key": 403,
     "create_token": 403,
     "create_ticket": 403,
-    "end_session": 403,
+    "end_session": 404,
     "change_role": 404,
     "delete_account": 404,
 }
