@@ -41,7 +41,7 @@ class Claim:
             return Claimed(0, (), ())
         skipped = [Skipped(job, why) for job in jobs if (why := skip_reason(job, self.policy))]
         spared = {each.job.number for each in skipped}
-        works = [work_of(job, self.version) for job in jobs if job.number not in spared]
+        works = [work_of(job, self.version, self.policy.shown) for job in jobs if job.number not in spared]
         hold, ended = self._share(connection, works)
         settled = analysis.settle(connection, [*skipped, *ended], now=self.now)
         analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)

@@ -13,6 +13,7 @@ from sqlalchemy import Boolean, Connection, Row, bindparam, delete, func, or_, s
 from core.priority import SUMMARIES
 from domain.jobs import Failed, Requeued
 from domain.summaries import Message, Part, Summary, from_json, to_json
+from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
 from store.queue.jobs import JobKind, JobQueue
@@ -174,9 +175,12 @@ def _summary(content: str) -> Summary:
 
 
 def conversation_messages(
-    connection: Connection, job: SummaryJob, *, after: int, limit: int
+    connection: Connection, job: SummaryJob, *, after: int, limit: int, shown: Show
 ) -> list[Message]:
-    """The next messages of the revision that is summarised, in order. Whoever is not an agent counts as a customer."""
+    """The next messages of the revision that is summarised, in order, as the model is shown them.
+
+    Whoever is not an agent counts as a customer.
+    """
     m = messages.c
     page = (
         select(m.position, m.role, m.text)
@@ -184,14 +188,18 @@ def conversation_messages(
         .order_by(m.position)
         .limit(limit)
     )
-    return [Message(row.position, row.role or "customer", row.text) for row in connection.execute(page)]
+    return [
+        Message(row.position, row.role or "customer", shown(row.text)) for row in connection.execute(page)
+    ]
 
 
-def texts(connection: Connection, job: SummaryJob, positions: Collection[int]) -> Mapping[int, str]:
-    """Messages by their positions."""
+def texts(
+    connection: Connection, job: SummaryJob, positions: Collection[int], shown: Show
+) -> Mapping[int, str]:
+    """Messages by their positions, as the model was shown them."""
     m = messages.c
     wanted = select(m.position, m.text).where(m.conversation == job.conversation, m.position.in_(positions))
-    return {row.position: row.text for row in connection.execute(wanted)}
+    return {row.position: shown(row.text) for row in connection.execute(wanted)}
 
 
 def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:

@@ -1,13 +1,13 @@
 """who gave an account its role, where it was an admin and not the settings
 
-Revision: 0012.
+Revision: 0014.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
