@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -13,11 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
 
 from api.dependencies import Resources
-from api.errors import to_api_error
+from api.errors import ApiError, to_api_error
 from api.roles import RULES
 from core.errors import BadCredential, ForeignPage, TooManyAttempts
 from core.origins import is_same_origin, normalized
 from domain.roles import ANONYMOUS, Caller
+from schemas import Code
 from services.access.authentication import DENIED, Credential
 from store.access.audit import AuditEntry
 
@@ -105,6 +107,17 @@ def caller_of(scope: Scope) -> Caller:
     return caller
 
 
+async def caller_again(scope: Scope) -> Caller:
+    """Whoever sent the request, as of now. Raises BadCredential where the credential has ended, and NotWritable.
+
+    A token and a ticket that let a socket in may end; what they stand for may not.
+    """
+    caller, access = caller_of(scope), resources_in(scope).access
+    if caller.means == "session":
+        return await access.sessions.check(cookies(scope)[SESSION_COOKIE])
+    return replace(access.directory.by_actor(caller.actor), means=caller.means)
+
+
 def asked(scope: Scope) -> AuditEntry:
     """The audit entry about a request, but for its action and how it ended."""
     at = resources_in(scope).clock()
@@ -113,6 +126,13 @@ def asked(scope: Scope) -> AuditEntry:
     return AuditEntry(
         at, actor, "", target, "", client_address(scope), get_contextvars().get("request_id", "")
     )
+
+
+def ensure_closed(resources: Resources) -> None:
+    """Raise ApiError 403 while the service is open: what anybody could set up then would be good afterwards, too."""
+    if not resources.settings.auth_required:
+        words = "The service asks nobody who they are: this works once AUTH_REQUIRED=true"
+        raise ApiError(Code.FORBIDDEN, words)
 
 
 def client_address(scope: Scope) -> str:

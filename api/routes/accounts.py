@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 
-from api.access import asked
+from api.access import asked, ensure_closed
 from api.dependencies import ResourcesDep
 from api.errors import ApiError, documented
 from api.openapi import json_body
@@ -36,6 +36,7 @@ async def page(resources: ResourcesDep) -> Response:
 )
 async def change(resources: ResourcesDep, account_id: str, request: Request) -> Response:
     """Give somebody another role. It holds within a second, and a log-in does not change it any more."""
+    ensure_closed(resources)
     role = Role(parse_body(CHANGE, await read_json(request)).role)
     account = None
     if "\0" not in account_id:
@@ -49,6 +50,7 @@ async def change(resources: ResourcesDep, account_id: str, request: Request) -> 
 @router.delete("/{account_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
 async def remove(resources: ResourcesDep, account_id: str, request: Request) -> Response:
     """End somebody's sessions and tokens within a second. Whoever is still on a list may log in again, as new."""
+    ensure_closed(resources)
     if "\0" in account_id or not await resources.access.accounts.forget(account_id, asked(request.scope)):
         raise ApiError(Code.NOT_FOUND, NOT_FOUND)
     await resources.access.directory.refresh()

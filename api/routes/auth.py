@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.access import SESSION_COOKIE, asked, caller_of, cookies, drop_cookie
+from api.access import SESSION_COOKIE, asked, caller_of, cookies, drop_cookie, ensure_closed
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from domain.roles import Caller
@@ -57,6 +57,5 @@ async def logout(resources: ResourcesDep, request: Request) -> Response:
 
 
 def _known(resources: Resources, request: Request) -> Caller:
-    if not resources.settings.auth_required:
-        raise ApiError(Code.FORBIDDEN, "The service asks nobody who they are: AUTH_REQUIRED is not set")
+    ensure_closed(resources)
     return caller_of(request.scope)

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
@@ -18,6 +19,7 @@ from services.access.keys import Keys
 from services.access.login import LogIn
 from services.access.providers.configured import configured
 from services.access.sessions import Sessions
+from services.access.standing import Standings
 from services.access.tickets import Tickets
 from services.access.tokens import Tokens
 
@@ -35,6 +37,7 @@ class AccessControl:
     tokens: Tokens
     tickets: Tickets
     sessions: Sessions
+    standings: Standings
     login: LogIn
 
 
@@ -48,7 +51,8 @@ def access_control(
     tokens = Tokens(ring, directory.by_actor, clock, random_hex)
     tickets = Tickets(database, directory.by_actor, clock, random_hex)
     sessions = Sessions(database, directory, clock, audit, random_hex)
-    directory.changed = sessions.forget
+    standings = Standings()
+    directory.changed = partial(_heard, sessions, standings)
     checks = {"token": tokens.check, "ticket": tickets.check, "session": sessions.check}
     return AccessControl(
         authentication=Authentication(directory, attempts, audit, checks),
@@ -60,6 +64,7 @@ def access_control(
         tokens=tokens,
         tickets=tickets,
         sessions=sessions,
+        standings=standings,
         login=LogIn(
             providers={} if http is None else configured(settings, http, clock),
             public_url=settings.public_url or "",
@@ -73,3 +78,8 @@ def access_control(
             random_hex=random_hex,
         ),
     )
+
+
+def _heard(sessions: Sessions, standings: Standings) -> None:
+    sessions.forget()
+    standings.look()

@@ -17,8 +17,8 @@ REFUSED = {
     "create_token": 403,
     "create_ticket": 403,
     "end_session": 404,
-    "change_role": 404,
-    "delete_account": 404,
+    "change_role": 403,
+    "delete_account": 403,
 }
 
 
