@@ -6,8 +6,13 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
+from core import clock
+from domain.admission import Identity
+from services.access.providers.configured import google
+from services.access.providers.contract import Challenge, Returned
+from services.access.providers.web import ProviderWeb, provider_client
 from tests.fake_provider.github import FakeGitHub
-from tests.fake_provider.oidc import ADA, FakeProvider
+from tests.fake_provider.oidc import ADA, CLIENT_ID, CLIENT_SECRET, FakeProvider
 from tests.support.browser import Browser
 from tests.support.closed import refusals, sha256
 from tests.support.logging_in import call_back, log_in, logging_in
@@ -342,6 +347,19 @@ async def test_whatever_comes_back_is_answered(database_url: URL, provider: Fake
         await call_back(browser, service)
 
         assert (await browser.get(f"{service.url}/auth/callback/oidc{query}")).status_code in (400, 403)
+
+
+async def test_google_may_sign_under_its_bare_name(provider: FakeProvider) -> None:
+    bare = provider.url.partition("://")[2]
+    provider.behave(claims=lambda claims: {**claims, "iss": bare, "hd": "corp.example"})
+    challenge = Challenge("n" * 64, "v" * 64, "http://127.0.0.1:1/auth/callback/google")
+    provider.redirect_uris.add(challenge.redirect_uri)
+    async with provider_client() as http:
+        found = google(CLIENT_ID, CLIENT_SECRET, ProviderWeb(http), clock.now, provider.url)
+        back = httpx.URL(await Browser().led(await found.address("s" * 64, challenge))).params
+        person = await found.identity(Returned(back["code"], back["iss"]), challenge)
+
+    assert person == Identity("google", "1", "ada@example.com", "corp.example")
 
 
 # --- GitHub ---------------------------------------------------------------------------------------------------

@@ -297,8 +297,15 @@ async def test_cookies_of_other_services_on_this_host_hide_nothing(
         browser = Browser()
         await log_in(browser, service)
         own = f"__Host-session={browser.cookie('__Host-session')}"
-        for others in ('a={"b": [1, 2]}; ', "=; ;; x; ", "a[0]=b@c, d; ", 'q="unclosed; '):
+        for others in (
+            'a={"b": [1, 2]}; ',
+            "theme=dark mode; ",
+            "=; ;; x; ",
+            "a[0]=b@c, d; ",
+            'q="unclosed; ',
+        ):
             assert await status(browser, service, Cookie=f"{others}{own}") == 200
+            assert await status(browser, service, Cookie=f"{own}; {others.strip()}") == 200
 
 
 async def test_a_change_anywhere_makes_every_session_be_looked_up_again(
