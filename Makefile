@@ -12,7 +12,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway test-clients test-pooler test-login check lint types unit pytest slow-tests crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy test-login needs-proxies check lint types unit pytest slow-tests crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -69,6 +69,16 @@ $(LOGIN)/installed: tests/login/package-lock.json
 
 test-login: $(VENV)/dev $(LOGIN)/installed ## log-in at npm's oidc-provider, which needs Node: apt-get install nodejs npm
 	@$(BIN)/python -m pytest tests/login/check_real_provider.py tests/login/check_chromium.py
+
+PROXIES := caddy nginx curl openssl
+
+# Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
+test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
+	@$(BIN)/python -m pytest tests/proxy/check_*.py
+
+needs-proxies:
+	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
+	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
 
 check: lint types         ## lint and types only
 

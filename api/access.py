@@ -61,7 +61,12 @@ class Access:
 
 def _refusal(error: Exception, scope: Scope) -> Response:
     answer = to_api_error(error).response()
-    if isinstance(error, BadCredential) and SESSION_COOKIE in cookies(scope):
+    # A key or a token counts before a session: it is not the session that is bad then.
+    if (
+        isinstance(error, BadCredential)
+        and credential(scope).bearer is None
+        and SESSION_COOKIE in cookies(scope)
+    ):
         drop_cookie(answer, SESSION_COOKIE)
     return answer
 

@@ -268,6 +268,17 @@ async def test_a_key_needs_no_page(database_url: URL, provider: FakeProvider) ->
         assert (await http.post(POST, headers=sent)).status_code == 200
 
 
+async def test_a_bad_token_beside_a_session_does_not_end_it(
+    database_url: URL, provider: FakeProvider
+) -> None:
+    async with logging_in(database_url, provider) as service:
+        browser = Browser()
+        await log_in(browser, service)
+
+        assert await status(browser, service, Authorization="Bearer nonsense") == 401
+        assert await status(browser, service) == 200
+
+
 @pytest.mark.parametrize(("origin", "expected"), [("own", 101), ("http://127.0.0.1:1", 403), (None, 403)])
 async def test_a_socket_with_a_session_is_opened_by_an_own_page(
     database_url: URL, provider: FakeProvider, origin: str | None, expected: int
