@@ -12,6 +12,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, to_api_error
 from api.pages import SAFE, Link, page, wants_page
 from core.clock import SECOND
+from core.errors import LoginUnavailable
 from schemas import Code
 from services.access.login import LASTS, CallBack
 from services.access.sessions import LONGEST
@@ -110,8 +111,10 @@ def _at(resources: Resources, provider: str) -> str:
 
 def _refused(resources: Resources, request: Request, provider: str, error: Exception) -> Response:
     answer = to_api_error(error)
-    if answer.status_code >= 500:
-        log.error("login_failed", provider=provider, code=answer.code.value, exc_info=error)
+    if isinstance(error, LoginUnavailable):
+        log.warning("login_unavailable", provider=provider, reason=error.reason)
+    elif answer.code is Code.INTERNAL_ERROR:
+        log.error("login_failed", provider=provider, exc_info=error)
     if not wants_page(request.headers.get("accept", "")):
         return answer.response()
     known = provider in resources.access.login.providers

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
-from core import clock
+from benchmarks.support.process import free_port
+from core import clock, logs
 from domain.admission import Identity
 from services.access.providers.configured import google
 from services.access.providers.contract import Challenge, Returned
@@ -270,6 +271,19 @@ async def test_discovery_is_looked_at(
         await log_in(Browser(), service)
 
 
+async def test_behind_a_prefix_everything_has_it(database_url: URL, provider: FakeProvider) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/insights"
+    provider.redirect_uris.add(f"{url}/auth/callback/oidc")
+    async with logging_in(database_url, provider, port=port, public_url=url, root_path="/insights"):
+        browser = Browser()
+        back = await browser.led(await browser.led(f"{url}/auth/login/oidc"))
+
+        assert await browser.led(back) == f"{url}/"
+        assert (await browser.get(f"{url}/auth/me")).status_code == 200
+        assert f'href="{url}/auth/login/oidc"' in (await browser.get(f"{url}/auth/login")).text
+
+
 async def test_a_provider_that_is_down_is_a_page(database_url: URL) -> None:
     gone = FakeProvider()
     gone.url = "http://127.0.0.1:9"
@@ -278,6 +292,8 @@ async def test_a_provider_that_is_down_is_a_page(database_url: URL) -> None:
 
         assert answer.status_code == 503
         assert "Begin again" in answer.text
+        [line] = [each for each in service.logged.events() if each["event"] == "login_unavailable"]
+        assert line["reason"] == "provider does not answer: ConnectError"
 
 
 async def test_whoever_says_no_at_the_provider_may_say_yes_after(
@@ -292,6 +308,29 @@ async def test_whoever_says_no_at_the_provider_may_say_yes_after(
         await log_in(browser, service)
 
         assert await refusals(database_url, "login") == ["provider says access_denied"] * 12 + ["ok"]
+
+
+async def test_no_level_logs_what_would_let_somebody_in(database_url: URL, provider: FakeProvider) -> None:
+    async with logging_in(database_url, provider) as service:
+        logs.configure("DEBUG", service.logged.stream)
+        browser = Browser()
+        begun = await browser.led(f"{service.url}/auth/login/oidc")
+        back = await browser.led(begun)
+        [pending] = await rows(database_url, "SELECT verifier, nonce FROM pending_logins")
+        await browser.led(back)
+        token = (await browser.send("POST", f"{service.url}/auth/token", {"Origin": service.url})).json()
+        secrets = [
+            pending.verifier,
+            pending.nonce,
+            *(httpx.URL(back).params[name] for name in ("code", "state")),
+            *(browser.cookie(name) for name in ("__Host-login", "__Host-session")),
+            token["access_token"],
+            "token-",
+            CLIENT_SECRET,
+        ]
+
+        assert "login" in str(service.logged)
+        assert [each for each in secrets if str(each) in str(service.logged)] == []
 
 
 # --- limits ---------------------------------------------------------------------------------------------------
