@@ -14,7 +14,9 @@ ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
 class Browser:
     """Follows no redirect by itself: a test looks at each, and may tamper with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        """`address` is the loopback address that it comes from: to the service each is another client."""
+        self.address = address
         self.cookies: dict[tuple[str, str], str] = {}
         """By host, without a port, and name."""
 
@@ -24,7 +26,8 @@ class Browser:
     async def send(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """A request as of a page of the service itself."""
         sent = {"Accept": ACCEPT, "Cookie": self._held(url), **(headers or {})}
-        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=60) as http:
+        coming = httpx.AsyncHTTPTransport(verify=NO_TLS, local_address=self.address)
+        async with httpx.AsyncClient(transport=coming, timeout=60) as http:
             answer = await http.request(
                 method, url, headers={name: value for name, value in sent.items() if value}
             )
