@@ -148,7 +148,8 @@ class NotAdmitted(LoginFailed):
     """A person has proved who they are, and no list of the settings has them."""
 
     def __init__(self, email: str) -> None:
-        super().__init__(f"not admitted: {email}")
+        # The audit log outlives whatever is erased, so it has no address of a stranger.
+        super().__init__(f"not admitted, of {email.rpartition('@')[2]}")
         self.email = email
 
 

@@ -91,7 +91,7 @@ class Sessions:
 
     async def _found(self, digest: bytes) -> StoredSession | None:
         before = self._changes
-        session = await self.database.read(partial(store.find, digest=digest))
+        session = await self.database.read(partial(store.session_of, digest=digest))
         # What was read before a change, and comes after it, may have ended by that change.
         if session is not None and before == self._changes:
             self._known[digest] = session

@@ -26,7 +26,7 @@ def store_session(connection: Connection, session: StoredSession) -> None:
     connection.execute(insert(sessions).values(session._asdict()))
 
 
-def find(connection: Connection, digest: bytes) -> StoredSession | None:
+def session_of(connection: Connection, digest: bytes) -> StoredSession | None:
     """The session, also one that has ended; None if there is none."""
     columns = [_s[name] for name in StoredSession._fields]
     row = connection.execute(select(*columns).where(_s.digest == digest)).one_or_none()

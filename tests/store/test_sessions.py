@@ -92,4 +92,4 @@ async def test_the_log_out_is_in_the_audit_log(db: Database) -> None:
     text = await db.write(partial(started, held))
     await held.end(text, AuditEntry(clock.now(), "account:x", ""))
 
-    assert await db.read(lambda connection: sessions.find(connection, digest_of(text))) is None
+    assert await db.read(lambda connection: sessions.session_of(connection, digest_of(text))) is None

@@ -1,13 +1,13 @@
 """who gave an account its role, where it was an admin and not the settings
 
-Revision: 0014.
+Revision: 0016.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
