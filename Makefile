@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+LOGIN := tests/login/node_modules
 KILLS ?= 15
 ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
 # More than there are CPUs: half of what a test does is wait for a service that works, or rests.
@@ -11,7 +12,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy needs-proxies check lint types unit pytest slow-tests crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy test-login needs-proxies check lint types unit pytest slow-tests crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -61,6 +62,14 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
 
+$(LOGIN)/installed: tests/login/package-lock.json
+	@$(call ONCE,$(LOGIN))
+	@npm ci --prefix tests/login --no-audit --no-fund --silent
+	@touch $@
+
+test-login: $(VENV)/dev $(LOGIN)/installed ## log-in at npm's oidc-provider, which needs Node: apt-get install nodejs npm
+	@$(BIN)/python -m pytest tests/login/check_real_provider.py tests/login/check_chromium.py
+
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
@@ -99,4 +108,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(LOGIN) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -544,6 +544,8 @@ accounts = Table(
     Column("role", String(10), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("last_login_at", BigInteger, nullable=False),
+    # The admin who gave the role; null if the settings did.
+    Column("role_by", String(100)),
     UniqueConstraint("provider", "subject"),
 )
 

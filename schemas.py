@@ -739,6 +739,44 @@ class Me(BaseModel):
     means: Literal["none", "key", "token", "session", "ticket"]
 
 
+class RoleChange(Sent):
+    """Another role for somebody who has logged in."""
+
+    role: RoleName
+
+
+class AccountOut(BaseModel):
+    """Somebody who has logged in."""
+
+    id: str
+    provider: str
+    email: str
+    role: RoleName
+    role_by: str | None
+    created_at: str
+    last_login_at: str
+
+
+class AccountsOut(BaseModel):
+    """Everybody who has logged in."""
+
+    accounts: list[AccountOut]
+
+
+class TokenOut(BaseModel):
+    """A token, to be sent after `Authorization: Bearer`."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+
+
+class TicketOut(BaseModel):
+    """A ticket, to be sent as `?ticket=` in the address of a socket."""
+
+    ticket: str
+
+
 class ErasedCounts(BaseModel):
     """What an erasure removed."""
 

@@ -3,23 +3,28 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
 
 from api.dependencies import Resources
-from api.errors import to_api_error
+from api.errors import ApiError, to_api_error
 from api.roles import RULES
-from core.errors import TooManyAttempts
+from core.errors import BadCredential, ForeignPage, TooManyAttempts
+from core.origins import is_same_origin, normalized
 from domain.roles import ANONYMOUS, Caller
-from services.access.authentication import Credential
+from schemas import Code
+from services.access.authentication import DENIED, Credential
 from store.access.audit import AuditEntry
 
 SESSION_COOKIE = "__Host-session"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 PERSON = re.compile(
     r"(?<=^/api/v1/people/).+?(?=(?:/export)?/?$)|(?<=^/users/).+?(?=(?:/chats)?/?$)", re.DOTALL
 )
@@ -42,17 +47,61 @@ class Access:
         except Exception as error:  # noqa: BLE001  the one mapping of errors takes them all
             if isinstance(error, TooManyAttempts):
                 await asyncio.sleep(resources_in(scope).access.attempts.pause(client_address(scope)))
-            return await to_api_error(error).response()(scope, receive, send)
+            return await _refusal(error, scope)(scope, receive, send)
         return await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
         if not self._required or self._is_public(scope):
             return ANONYMOUS
-        return await resources_in(scope).access.authentication.caller(credential(scope), asked(scope))
+        caller = await resources_in(scope).access.authentication.caller(credential(scope), asked(scope))
+        if caller.means == "session":
+            await _refuse_foreign_page(caller, scope)
+        return caller
 
     def _is_public(self, scope: Scope) -> bool:
         method, path = scope.get("method"), scope["path"]
         return any(method == allowed and pattern.match(path) for allowed, pattern in self._public)
+
+
+def _refusal(error: Exception, scope: Scope) -> Response:
+    answer = to_api_error(error).response()
+    # A key or a token counts before a session: it is not the session that is bad then.
+    if (
+        isinstance(error, BadCredential)
+        and credential(scope).bearer is None
+        and SESSION_COOKIE in cookies(scope)
+    ):
+        drop_cookie(answer, SESSION_COOKIE)
+    return answer
+
+
+async def _refuse_foreign_page(caller: Caller, scope: Scope) -> None:
+    """Raise ForeignPage for a change, or a socket, that a page from elsewhere sends with a browser's session."""
+    if scope["type"] == "http" and scope["method"] in READING:
+        return
+    resources = resources_in(scope)
+    if _comes_from_own_page(Headers(scope=scope), resources.settings.public_url or ""):
+        return
+    entry = asked(scope)._replace(actor=caller.actor, action=DENIED, outcome="page from elsewhere")
+    await resources.access.audit.record(entry)
+    raise ForeignPage
+
+
+def _comes_from_own_page(headers: Headers, public_url: str) -> bool:
+    """By `Sec-Fetch-Site` where there is one: browsers may send `Origin: null` from an own page, and forms do."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site == "same-origin"
+    if origin is None:
+        return False
+    return is_same_origin(origin, headers.get("host", "")) or _is_origin_of(origin, public_url)
+
+
+def _is_origin_of(origin: str, url: str) -> bool:
+    try:
+        return normalized(origin) == normalized("/".join(url.split("/", 3)[:3]))
+    except ValueError:
+        return False
 
 
 def _public_calls() -> Sequence[tuple[str, re.Pattern[str]]]:
@@ -67,6 +116,17 @@ def caller_of(scope: Scope) -> Caller:
     return caller
 
 
+async def caller_again(scope: Scope) -> Caller:
+    """Whoever sent the request, as of now. Raises BadCredential where the credential has ended, and NotWritable.
+
+    A token and a ticket that let a socket in may end; what they stand for may not.
+    """
+    caller, access = caller_of(scope), resources_in(scope).access
+    if caller.means == "session":
+        return await access.sessions.check(cookies(scope)[SESSION_COOKIE])
+    return replace(access.directory.by_actor(caller.actor), means=caller.means)
+
+
 def asked(scope: Scope) -> AuditEntry:
     """The audit entry about a request, but for its action and how it ended."""
     at = resources_in(scope).clock()
@@ -76,6 +136,13 @@ def asked(scope: Scope) -> AuditEntry:
     return AuditEntry(
         at, actor, "", target, "", client_address(scope), get_contextvars().get("request_id", "")
     )
+
+
+def ensure_closed(resources: Resources) -> None:
+    """Raise ApiError 403 while the service is open: what anybody could set up then would be good afterwards, too."""
+    if not resources.settings.auth_required:
+        words = "The service asks nobody who they are: this works once AUTH_REQUIRED=true"
+        raise ApiError(Code.FORBIDDEN, words)
 
 
 def client_address(scope: Scope) -> str:
@@ -92,7 +159,7 @@ def credential(scope: Scope) -> Credential:
     return Credential(
         bearer=bearer.strip() if scheme.lower() == "bearer" else None,
         ticket=tickets[0] if tickets else None,
-        session=_cookie(headers.get("cookie", "")),
+        session=cookies(scope).get(SESSION_COOKIE),
     )
 
 
@@ -100,14 +167,19 @@ def _is_socket(scope: Scope) -> bool:
     return bool(scope["type"] == "websocket")
 
 
-def _cookie(header: str) -> str | None:
-    if SESSION_COOKIE not in header:
-        return None
-    try:
-        morsel = SimpleCookie(header).get(SESSION_COOKIE)
-    except CookieError:
-        return None
-    return None if morsel is None else morsel.value
+def cookies(scope: Scope) -> dict[str, str]:
+    """The cookies of a request. Those of other services on this host may be anything, and must not hide ours."""
+    return cookie_parser(Headers(scope=scope).get("cookie", ""))
+
+
+def set_cookie(answer: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie that no script reads, and that no other site's page sends along with a change."""
+    answer.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def drop_cookie(answer: Response, name: str) -> None:
+    """Take a cookie from the browser."""
+    answer.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def resources_in(scope: Scope) -> Resources:

@@ -6,6 +6,7 @@ from api import errors, guard, middleware, paths
 from api.lifespan import lifespan
 from api.openapi import InsightsApp, method_not_allowed
 from api.routes import (
+    accounts,
     audit,
     auth,
     chats,
@@ -14,6 +15,7 @@ from api.routes import (
     insights,
     intake,
     keys,
+    login,
     operations,
     people,
     sockets,
@@ -36,9 +38,11 @@ MODULES = (
     operations,
     sockets,
     keys,
+    accounts,
     audit,
     people,
     auth,
+    login,
     docs,
 )
 """The busy routes come first, because a request tries one after the other. `include_router` would match each twice: 4 %

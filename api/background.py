@@ -42,6 +42,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "people", resources.people.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
+        yield "standings", resources.access.standings.run
     yield "indexing", Indexing(resources.database).run
     yield "filing", Filing(resources.database).run
     if resources.settings.url.get_backend_name() == "sqlite":

@@ -19,7 +19,11 @@ from core.errors import (
     BadCredential,
     ChatFull,
     Conflicts,
+    ForeignPage,
     InsightsError,
+    LoginFailed,
+    LoginUnavailable,
+    NotAdmitted,
     NotWritable,
     Refusal,
     RoleMissing,
@@ -48,6 +52,12 @@ STATUS: Mapping[Code, int] = {
 # The framework's own exceptions have only a status; of several codes they mean the first.
 BY_STATUS: Mapping[int, Code] = {status: code for code, status in reversed([*STATUS.items()])}
 RETRYABLE = frozenset({429, 503})
+LOGIN_FAILED = (
+    "The log-in did not succeed. It may have taken more than ten minutes, or have been begun in another browser;"
+    " or the provider has not verified your e-mail address. Please begin again"
+)
+"""Whatever the cause: the audit log has it, and whoever attacks does not learn it."""
+LOGIN_UNAVAILABLE = "The provider does not answer as it should. Please try again in a minute"
 
 Details = str | Sequence[Mapping[str, object]]
 log = structlog.get_logger()
@@ -147,6 +157,16 @@ def _from_denial(error: AccessDenied) -> ApiError:
             return ApiError(Code.FORBIDDEN, str(error))
         case TooManyAttempts():
             return ApiError(Code.RATE_LIMIT_EXCEEDED, str(error), retry_after=error.retry_after)
+        case ForeignPage():
+            words = "A change that is sent with a session must come from a page of this service"
+            return ApiError(Code.FORBIDDEN, words)
+        case NotAdmitted(email=email):
+            words = f"{email} may not come in: ask whoever runs this service to let you in"
+            return ApiError(Code.FORBIDDEN, words)
+        case LoginUnavailable():
+            return ApiError(Code.OVERLOADED, LOGIN_UNAVAILABLE, retry_after=60)
+        case LoginFailed():
+            return ApiError(Code.FORBIDDEN, LOGIN_FAILED)
         case BadCredential(reason=None):
             words = "This call needs a credential: an API key or a token, after Authorization: Bearer"
             return ApiError(Code.UNAUTHORIZED, words, headers={"WWW-Authenticate": "Bearer"})

@@ -30,10 +30,16 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("post", "/api/v1/keys"): "create_key",
     ("get", "/api/v1/keys"): "list_keys",
     ("delete", "/api/v1/keys/{key_id}"): "revoke_key",
+    ("get", "/api/v1/accounts"): "list_accounts",
+    ("patch", "/api/v1/accounts/{account_id}"): "change_role",
+    ("delete", "/api/v1/accounts/{account_id}"): "delete_account",
     ("get", "/api/v1/audit"): "list_audit_entries",
     ("delete", "/api/v1/people/{user_id}"): "erase_person",
     ("get", "/api/v1/people/{user_id}/export"): "export_person",
     ("get", "/auth/me"): "get_me",
+    ("post", "/auth/token"): "create_token",
+    ("post", "/auth/ticket"): "create_ticket",
+    ("post", "/auth/logout"): "end_session",
     ("get", "/health"): "get_health",
     ("get", "/healthz"): "get_liveness",
     ("get", "/metrics"): "get_metrics",
@@ -41,6 +47,8 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
 
 SCHEMAS: Mapping[str, str] = {
     "AcceptedOut": "Accepted",
+    "AccountOut": "Account",
+    "AccountsOut": "Accounts",
     "AuditEntryOut": "AuditEntry",
     "AuditOut": "AuditPage",
     "BudgetOut": "Budget",
@@ -70,6 +78,8 @@ SCHEMAS: Mapping[str, str] = {
     "SpendingOut": "Spending",
     "SpentOut": "Spent",
     "Statuses": "ConversationStatuses",
+    "TicketOut": "Ticket",
+    "TokenOut": "Token",
     "TrendsOut": "Trends",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

@@ -7,6 +7,16 @@ is `Schema.name`.
 from collections.abc import Mapping
 
 FIELDS: Mapping[str, str] = {
+    "access_token": "The token, a JWT.",
+    "accounts": "Everybody who has logged in, the last to do so first.",
+    "Account.created_at": "When the person first logged in.",
+    "Account.email": "The verified e-mail address, as of the last log-in.",
+    "Account.id": "The id of the account, as in the actor `account:ID`.",
+    "Account.role": "What the person may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "RoleChange.role": "What the person may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "last_login_at": "When the person logged in last.",
+    "Account.provider": "Where the person logs in: `google`, `github` or `oidc`.",
+    "role_by": "The admin who gave the role; null if the settings did.",
     "action": "What was done, such as `key.create` or `call.denied`.",
     "actor": "Whoever did it: `key:ID`, `account:ID`, `operator:NAME` at the command line, or `anonymous`.",
     "AuditEntry.at": "When it happened.",
@@ -30,6 +40,7 @@ FIELDS: Mapping[str, str] = {
     "created_by": "Whoever made it.",
     "entries": "Entries of the audit log, the newest first.",
     "expires_at": "When it ends by itself; null for never.",
+    "expires_in": "For how many seconds it is valid.",
     "Key.id": "The id of the key, which is no secret.",
     "CreatedKey.id": "The id of the key, which is no secret.",
     "key": "The key itself. It is shown only in this answer.",
@@ -46,6 +57,8 @@ FIELDS: Mapping[str, str] = {
     "CreatedKey.role": "What its holder may do: a viewer reads, an agent also writes, an admin may do everything.",
     "Me.role": "What the caller may do: a viewer reads, an agent also writes, an admin may do everything.",
     "target": "What it was done to.",
+    "ticket": "The ticket. It is good for one socket, for 30 seconds.",
+    "token_type": "Always `Bearer`.",
     "action_items": "What somebody has to do, at most ten.",
     "analysed": "Conversations that a model analysed.",
     "analysed_at": "When the insight was written.",
@@ -227,6 +240,7 @@ FIELDS: Mapping[str, str] = {
 }
 
 PARAMETERS: Mapping[str, str] = {
+    "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",
     "key_id": "The id of the key.",

@@ -27,6 +27,7 @@ from llm.provider import GatewayFactory
 from rate_limiter import InboundLimiter
 from services.access.changed_settings import note_changes
 from services.access.control import AccessControl, access_control
+from services.access.providers.web import provider_client
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
@@ -60,7 +61,7 @@ async def build(
     stack.push_async_callback(finish_all, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
     workers = workers_of(processor, summariser, clock, changes)
-    access = await _access(settings, db, clock)
+    access = await _access(settings, db, clock, stack)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -161,8 +162,9 @@ async def _capacity(
     return capacity
 
 
-async def _access(settings: Settings, db: Database, clock: Clock) -> AccessControl:
-    access = access_control(db, clock, settings.secrets)
+async def _access(settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack) -> AccessControl:
+    http = await stack.enter_async_context(provider_client()) if settings.providers else None
+    access = access_control(db, clock, settings, http)
     await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
     if settings.auth_required:
         await access.directory.refresh()

@@ -18,6 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, insert
 from sqlalchemy.engine import URL
 
@@ -27,7 +28,7 @@ from benchmarks.processes import cpu_seconds, drive, service
 from benchmarks.results import Figure, Result, finish
 from benchmarks.support import databases
 from core.clock import now
-from core.secret_ring import SecretRing
+from core.login_settings import LoginSettings
 from domain.api_keys import ApiKey, new_key
 from models import api_keys
 from services.access.authentication import Credential
@@ -69,7 +70,7 @@ def _authenticating() -> Iterator[Figure]:
 async def _authenticated(url: URL) -> tuple[float, float]:
     async with database.opened(url) as db:
         keys = await db.write(_add_keys)
-        control = access_control(db, now, SecretRing([SECRET]))
+        control = access_control(db, now, LoginSettings(auth_secret=SecretStr(SECRET)))
         began = time.process_time()
         await control.directory.refresh()
         read = time.process_time() - began

@@ -9,7 +9,13 @@ InsightsError
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ AccessDenied         whoever calls may not do this
  │   ├─ BadCredential    401 `unauthorized`: none was sent, or it is not valid (any more)
+ │   │   ├─ EndedCredential  it was valid once, so it is no guess and is not counted
+ │   │   └─ UnknownSigningKey  a token names a key that is not known (`services/access/jwts.py`)
  │   ├─ RoleMissing      403 `forbidden`: the caller has not the role that the call needs
+ │   ├─ ForeignPage      403 `forbidden`: a page from elsewhere used a browser's session
+ │   ├─ LoginFailed      403 `forbidden`: a log-in at a provider did not succeed
+ │   │   ├─ NotAdmitted  403 `forbidden`: it did, and the person is on no list
+ │   │   └─ LoginUnavailable  503 `overloaded`: the provider does not answer as it should
  │   └─ TooManyAttempts  429 `rate_limit_exceeded`: too many bad credentials from this client
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
@@ -105,12 +111,53 @@ class BadCredential(AccessDenied):
         self.reason = reason
 
 
+class EndedCredential(BadCredential):
+    """A credential that was valid once, such as a session that has ended: whoever sends it is not guessing.
+
+    It is not counted against the client. Everybody of an office comes back from lunch to a session that has ended, and
+    may share one address.
+    """
+
+
 class RoleMissing(AccessDenied):
     """The caller has not the role `needed`."""
 
     def __init__(self, needed: str) -> None:
         super().__init__(f"This call needs the role {needed}")
         self.needed = needed
+
+
+class ForeignPage(AccessDenied):
+    """A page from elsewhere sent a change with a browser's session."""
+
+
+class LoginFailed(AccessDenied):
+    """A log-in at a provider did not succeed.
+
+    `reason` is for the audit log and never for the browser; None if it was not this service's log-in at all. `counted`
+    says whether it counts against the client as a bad credential does.
+    """
+
+    def __init__(self, reason: str | None, *, counted: bool = True) -> None:
+        super().__init__(reason or "no log-in was begun")
+        self.reason = reason
+        self.counted = counted
+
+
+class NotAdmitted(LoginFailed):
+    """A person has proved who they are, and no list of the settings has them."""
+
+    def __init__(self, email: str) -> None:
+        # The audit log outlives whatever is erased, so it has no address of a stranger.
+        super().__init__(f"not admitted, of {email.rpartition('@')[2]}")
+        self.email = email
+
+
+class LoginUnavailable(LoginFailed):
+    """The provider does not answer, or not as it should: whoever logs in is not at fault."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, counted=False)
 
 
 class TooManyAttempts(AccessDenied):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -19,9 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from sqlalchemy.engine import URL, make_url
 
 from core import origins
-from core.access_settings import AccessSettings
 from core.database_url import checked
 from core.extra_headers import parse_headers
+from core.login_settings import LoginSettings
 from core.secret_files import SecretFiles, refuse_unreadable
 from core.unbuilt import unbuilt
 
@@ -33,7 +34,16 @@ SYNONYMS = {
 }
 # A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
 OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
-SECRETS = ("grok_api_key", "gemini_api_key", "database_url", "auth_secret")
+KEYS = (
+    "grok_api_key",
+    "gemini_api_key",
+    "auth_secret",
+    "google_client_secret",
+    "github_client_secret",
+    "oidc_client_secret",
+)
+"""Secrets that count as unset where they are blank."""
+SECRETS = (*KEYS, "database_url")
 """Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
@@ -48,7 +58,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(AccessSettings):
+class Settings(LoginSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -135,7 +145,7 @@ class Settings(AccessSettings):
         files = SecretFiles(settings_cls, names, {**dotenv_values(ENV_FILE), **os.environ})
         return init_settings, files, env_settings, dotenv_settings
 
-    @field_validator("grok_api_key", "gemini_api_key", "auth_secret", mode="before")
+    @field_validator(*KEYS, mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
         refuse_unreadable(value)
@@ -177,6 +187,12 @@ class Settings(AccessSettings):
         if value and any(f"{path}/".startswith(f"{value}/") for path in OWN_PATHS):
             raise ValueError("must not be the beginning of a path of the service's own, such as /api")
         return value
+
+    @model_validator(mode="after")
+    def _call_backs_arrive(self) -> Self:
+        if self.public_url is not None and urlsplit(self.public_url).path != self.root_path:
+            raise ValueError("PUBLIC_URL must end with ROOT_PATH, and with no other path")
+        return self
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ Frames are JSON texts with a `type`. A client that lost its connection resumes w
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from starlette.websockets import WebSocketState
 
 from api import dependencies
-from api.access import caller_of
+from api.access import caller_again, caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, to_api_error
 from api.parsing import parse_body
@@ -27,6 +27,7 @@ from api.views.summaries import written_view
 from core.errors import RoleMissing
 from domain.roles import Caller, Role
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
+from services.access.standing import Standing
 from services.live import Listener, News
 from store.conversations import chat_lists
 from store.queue import summaries
@@ -55,7 +56,20 @@ async def live(socket: WebSocket, conversation_id: str) -> None:
         return
     with resources.hub.listening(conversation_id, after) as listener:
         async with _sending_news(socket, resources, conversation_id, listener):
-            await _receive(socket, resources, conversation_id)
+            with _standing(socket, resources):
+                await _receive(socket, resources, conversation_id)
+
+
+def _standing(socket: WebSocket, resources: Resources) -> AbstractContextManager[None]:
+    """The block in which a socket is open; it is closed when its credential ends."""
+    if not resources.settings.auth_required:
+        return nullcontext()
+    standing = Standing(
+        check=partial(caller_again, socket.scope),
+        renewed=partial(socket.scope.__setitem__, "caller"),
+        ended=partial(_close, socket, POLICY, "the credential has ended"),
+    )
+    return resources.access.standings.holding(standing)
 
 
 async def _after(resources: Resources, socket: WebSocket, chat: str) -> int:

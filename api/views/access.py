@@ -1,8 +1,9 @@
-"""Keys and audit entries as clients see them."""
+"""Keys, accounts and audit entries as clients see them."""
 
 from typing import Any
 
 from core.clock import iso, iso_or_none
+from store.access.accounts import StoredAccount
 from store.access.audit import AuditEntry
 from store.access.keys import StoredKey
 
@@ -20,6 +21,19 @@ def key_view(key: StoredKey) -> dict[str, Any]:
         "expires_at": iso_or_none(key.expires_at),
         "revoked_at": iso_or_none(key.revoked_at),
         "last_used_at": iso_or_none(key.last_used_at),
+    }
+
+
+def account_view(account: StoredAccount) -> dict[str, Any]:
+    """An account."""
+    return {
+        "id": account.id,
+        "provider": account.provider.partition(":")[0],
+        "email": account.email,
+        "role": account.role,
+        "role_by": account.role_by,
+        "created_at": iso(account.created_at),
+        "last_login_at": iso(account.last_login_at),
     }
 
 

@@ -40,6 +40,14 @@ class Attempts:
             self._window.give_back(client)
         return not decision.allowed
 
+    def ensure_allowed(self, address: str) -> None:
+        """Raises TooManyAttempts if a client has used up what it may send; counts nothing."""
+        client = client_of(address)
+        decision = self._window.take(client)
+        if not decision.allowed:
+            raise TooManyAttempts(max(1, math.ceil(decision.retry_after)))
+        self._window.give_back(client)
+
     def pause(self, address: str) -> float:
         """Seconds to wait before a client over the limit is answered."""
         client, now = client_of(address), self._clock()

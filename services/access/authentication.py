@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.errors import BadCredential
+from core.errors import BadCredential, EndedCredential
 from domain.api_keys import PREFIX
 from domain.roles import Caller
 from rate_limiter import SlidingWindow, TokenBucket, client_of
@@ -15,7 +15,8 @@ from store.access.audit import AuditEntry
 
 DENIED = "call.denied"
 SILENCE = 60.0
-"""Seconds in which calls of one client without a credential make one entry: they cost their sender nothing."""
+"""Seconds in which calls of one client without a credential make one entry: they cost their sender nothing. The same
+for a credential that has ended."""
 ENTRIES_PER_SECOND = 5
 """Of all clients together without a credential."""
 
@@ -69,7 +70,7 @@ class Authentication:
 
     async def _count(self, error: BadCredential, asked: AuditEntry) -> None:
         """Count a refusal against its client, and note it. Raises TooManyAttempts."""
-        if error.reason is not None:
+        if error.reason is not None and not isinstance(error, EndedCredential):
             self.attempts.count(asked.client)
         elif not self._is_rare(asked.client):
             return
