@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
 
+from api import revocation
 from api.dependencies import Resources
 from api.errors import to_api_error
 from api.roles import RULES
@@ -39,6 +40,10 @@ class Access:
             if isinstance(error, TooManyAttempts):
                 await asyncio.sleep(resources_in(scope).access.attempts.pause(client_address(scope)))
             return await to_api_error(error).response()(scope, receive, send)
+        actor = scope["caller"].actor
+        if scope.get("method") == "GET" and actor != ANONYMOUS.actor:
+            directory = resources_in(scope).access.directory
+            return await revocation.answer(self.app, scope, receive, send, directory, actor)
         return await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:

@@ -5,7 +5,7 @@ Frames are JSON texts with a `type`. A client that lost its connection resumes w
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
 from api.views.live import encoded
 from api.views.summaries import written_view
-from core.errors import RoleMissing
+from core.errors import BadCredential, RoleMissing
 from domain.roles import Caller, Role
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
 from services.live import Listener, News
@@ -54,7 +54,8 @@ async def live(socket: WebSocket, conversation_id: str) -> None:
         await _refuse(socket, error)
         return
     with resources.hub.listening(conversation_id, after) as listener:
-        async with _sending_news(socket, resources, conversation_id, listener):
+        news = _send_news(socket, resources, conversation_id, listener)
+        async with _beside(news), _beside(_close_when_shut_out(socket, resources)):
             await _receive(socket, resources, conversation_id)
 
 
@@ -79,19 +80,28 @@ async def _after(resources: Resources, socket: WebSocket, chat: str) -> int:
 
 
 @asynccontextmanager
-async def _sending_news(
-    socket: WebSocket, resources: Resources, chat: str, listener: Listener
-) -> AsyncIterator[None]:
-    """Send the current summary and all news to the client while the block runs."""
-    sender = asyncio.create_task(_send_news(socket, resources, chat, listener))
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work while the block runs."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        sender.cancel()
-        await asyncio.wait([sender])
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _close_when_shut_out(socket: WebSocket, resources: Resources) -> None:
+    """Close the socket once its caller's key has expired or was revoked."""
+    directory, actor = resources.access.directory, caller_of(socket.scope).actor
+    async with directory.connected.listening(actor) as shut_out:
+        if not directory.is_shut_out(actor):
+            await shut_out(math.inf)
+    log.info("socket_shut_out", actor=actor)
+    await _refuse(socket, BadCredential("shut out"))
 
 
 async def _send_news(socket: WebSocket, resources: Resources, chat: str, listener: Listener) -> None:
+    """Send the current summary and all news to the client."""
     try:
         stored = await resources.database.read(partial(summaries.get, id_=chat))
         if stored is not None and (view := written_view(stored)) is not None:

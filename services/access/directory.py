@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import SECOND, Clock
 from core.errors import BadCredential, NotWritable
+from core.waiters import Waiters
 from database import Database
 from domain.api_keys import parse_key
-from domain.roles import Caller, Role
+from domain.roles import ANONYMOUS, Caller, Role
 from store.access import accounts, keys, marks
 from store.access.accounts import StoredAccount
 from store.access.keys import StoredKey
@@ -53,6 +54,8 @@ class Directory:
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     changed: Callable[[], None] = lambda: None
+    connected: Waiters = field(default_factory=Waiters)
+    """Connections that wait for their caller to lose access, by actor."""
     _changes: int = -1
     _read_at: int = 0
     _keys: dict[str, KnownKey] = field(default_factory=dict)
@@ -80,6 +83,7 @@ class Directory:
             self._accounts = {each.id: _person(each) for each in contents.accounts}
             self.changed()
         self._read_at = asked_at
+        self.connected.notify([actor for actor in self.connected.ids() if self.is_shut_out(actor)])
 
     def _contents(self, connection: Connection) -> Contents | None:
         changes = marks.get(connection, marks.CHANGES).number
@@ -102,8 +106,20 @@ class Directory:
 
     def by_actor(self, actor: str) -> Caller:
         """The key's holder or the account that an actor names. Raises BadCredential and NotWritable."""
+        return self._holder_of(actor, self._now())
+
+    def is_shut_out(self, actor: str) -> bool:
+        """Whether a caller who was let in would be refused by now, as far as the database has been heard of."""
+        if actor == ANONYMOUS.actor:
+            return False
+        try:
+            self._holder_of(actor, self.clock())
+        except BadCredential:
+            return True
+        return False
+
+    def _holder_of(self, actor: str, now: int) -> Caller:
         kind, _, id_ = actor.partition(":")
-        now = self._now()
         if kind == "key" and (known := self._keys.get(id_)) is not None:
             self._refuse_ended(known.stored, now)
             return known.caller
