@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,12 +16,13 @@ from api import revocation
 from api.dependencies import Resources
 from api.errors import to_api_error
 from api.roles import RULES
-from core.errors import TooManyAttempts
+from core.errors import Refusal, TooManyAttempts
 from domain.roles import ANONYMOUS, Caller
 from services.access.authentication import Credential
 from store.access.audit import AuditEntry
 
 SESSION_COOKIE = "__Host-session"
+log = structlog.get_logger()
 
 
 class Access:
@@ -36,10 +38,13 @@ class Access:
             return await self.app(scope, receive, send)
         try:
             scope["caller"] = await self._caller(scope)
-        except Exception as error:  # noqa: BLE001  the one mapping of errors takes them all
+        except Exception as error:
             if isinstance(error, TooManyAttempts):
                 await asyncio.sleep(resources_in(scope).access.attempts.pause(client_address(scope)))
-            return await to_api_error(error).response()(scope, receive, send)
+            answer = to_api_error(error)
+            if answer.status_code >= 500 and not isinstance(error, Refusal):
+                log.error("request_failed", code=answer.code.value, exc_info=error)
+            return await answer.response()(scope, receive, send)
         actor = scope["caller"].actor
         if scope.get("method") == "GET" and actor != ANONYMOUS.actor:
             directory = resources_in(scope).access.directory
@@ -87,7 +92,8 @@ def client_address(scope: Scope) -> str:
 def credential(scope: Scope) -> Credential:
     """What a request carries to prove who sent it."""
     headers = Headers(scope=scope)
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    # Several become one that is not valid: a proxy that checked another one than we must not be got around.
+    scheme, _, bearer = ",".join(headers.getlist("authorization")).partition(" ")
     tickets = parse_qs(scope["query_string"].decode("latin-1")).get("ticket") if _is_socket(scope) else None
     return Credential(
         bearer=bearer.strip() if scheme.lower() == "bearer" else None,

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from benchmarks.support import databases
+from benchmarks.support.locks import locked
 from benchmarks.support.process import POSTS
 from benchmarks.support.waiting import eventually
 from services.access.attempts import ALLOWED
@@ -99,6 +100,14 @@ async def test_the_scheme_may_be_written_in_any_case(service: Closed) -> None:
             assert (await http.get("/auth/me", headers=header)).json()["name"] == "viewer"
 
 
+@pytest.mark.parametrize("other", ["Bearer x", ""])
+async def test_of_several_credentials_none_counts(service: Closed, other: str) -> None:
+    good = ("Authorization", f"Bearer {service.keys['viewer']}")
+    async with stranger(service) as http:
+        for headers in ([good, ("Authorization", other)], [("Authorization", other), good]):
+            assert (await http.get("/health", headers=headers)).status_code == 401
+
+
 async def test_me(service: Closed) -> None:
     async with stranger(service) as http:
         seen = (await http.get("/auth/me", headers=service.bearing("agent"))).json()
@@ -157,6 +166,16 @@ async def test_calls_without_a_credential_are_one_entry_a_minute(service: Closed
             await http.get("/health")
 
     assert await denied(service) == [("GET /health", "no credential")]
+
+
+@pytest.mark.parametrize("database_url", [databases.SQLITE], indirect=True)
+async def test_a_refusal_that_cannot_be_noted_is_a_503_and_in_the_log(service: Closed) -> None:
+    async with stranger(service) as http, locked(service.database):
+        answer = await http.get("/health", headers=bearer("ipk_x"))
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "database_unavailable")
+    failed = [line for line in service.logged.events() if line["event"] == "request_failed"]
+    assert [line["code"] for line in failed] == ["database_unavailable"]
 
 
 # --- keys ---------------------------------------------------------------------------------------------------
