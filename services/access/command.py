@@ -25,6 +25,7 @@ from core.complaints import complaint
 from core.settings import Settings
 from core.start_faults import database_complaint
 from database import Database
+from domain.api_keys import NAMES, is_key_name
 from domain.roles import Role
 from services.access.audit_log import PURPOSE, AuditLog, audit_key
 from services.access.keys import Keys
@@ -33,7 +34,6 @@ from store.access.audit import AuditEntry
 from store.access.keys import StoredKey
 
 FAILED, MISUSE, INTERRUPTED = 1, 2, 130
-LENGTH_OF_NAME = 100
 WIDTH_OF_PIPE = 1_000
 """Whoever reads from a pipe wants a line for each key."""
 COLUMNS = ("id", "name", "role", "state", "created", "by", "last used")
@@ -84,10 +84,8 @@ def _parser() -> ArgumentParser:
 
 
 def _name(text: str) -> str:
-    if not 1 <= len(text) <= LENGTH_OF_NAME or not text.isprintable() or text != text.strip():
-        raise ArgumentTypeError(
-            f"must be 1 to {LENGTH_OF_NAME} printable characters, without a space at either end"
-        )
+    if not is_key_name(text):
+        raise ArgumentTypeError(NAMES)
     return text
 
 

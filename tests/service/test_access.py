@@ -221,7 +221,9 @@ async def test_nothing_that_would_let_anybody_in_is_stored(service: Closed) -> N
     ("fields", "named"),
     [
         ({"name": ""}, "name"),
-        ({"name": "a\nb"}, "name"),
+        ({"name": "a\nb"}, "name: must be 1 to 100 printable characters"),
+        ({"name": "a "}, "name: must be 1 to 100 printable characters"),
+        ({"name": "a\u202eb"}, "name: must be 1 to 100 printable characters"),
         ({"name": "x" * 101}, "name"),
         ({"role": "owner"}, "role"),
         ({"expires_at": "2020-01-01"}, "expires_at: must be in the future"),
