@@ -15,6 +15,7 @@ from api.routes import (
     intake,
     keys,
     operations,
+    people,
     sockets,
     spending,
     summaries,
@@ -36,6 +37,7 @@ MODULES = (
     sockets,
     keys,
     audit,
+    people,
     auth,
     docs,
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import json
 import logging
 import re
 import secrets
@@ -27,6 +28,7 @@ from core.start_faults import database_complaint
 from database import Database
 from domain.api_keys import NAMES, is_key_name
 from domain.roles import Role
+from services.access import receipt_check
 from services.access.audit_log import PURPOSE, AuditLog, audit_key
 from services.access.keys import Keys
 from store.access import audit_chain
@@ -42,9 +44,8 @@ COLUMNS = ("id", "name", "role", "state", "created", "by", "last used")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives 0, 1 if it failed, 2 if it was used wrongly."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, TextIOWrapper
-        ):  # names may have characters that the terminal's encoding has not
+        # Names may have characters that the terminal's encoding has not.
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     chosen = _parser().parse_args(arguments)
     # Standard output is for the answer: whoever captures a key must not get a log line with it.
@@ -65,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser("python -m access", description="Keys and the audit log.", allow_abbrev=False)
+    parser = ArgumentParser(
+        "python -m access", description="Keys, the audit log, and receipts of erasures.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     create = commands.add_parser("create-key", help="make an API key and print it")
     create.add_argument("--role", required=True, choices=[*Role], help="what it may do")
@@ -80,6 +83,10 @@ def _parser() -> ArgumentParser:
     verify.add_argument("--entry", type=_number, help="the number of an entry that a log line named")
     verify.add_argument("--link", type=_link, help="the link that the same log line named")
     verify.set_defaults(run=_verify)
+    receipt = commands.add_parser("verify-receipt", help="check the receipt of a person's erasure")
+    receipt.add_argument("file", type=Path, help="the answer to the DELETE, as JSON")
+    receipt.add_argument("--person", help="check as well that it is about this person")
+    receipt.set_defaults(run=_verify_receipt)
     return parser
 
 
@@ -185,6 +192,23 @@ async def _verify(settings: Settings, db: Database, chosen: Namespace) -> int:
     for words in audit_chain.remarks(found):
         sys.stdout.write(words + "\n")
     return FAILED if found.fault else 0
+
+
+async def _verify_receipt(settings: Settings, db: Database, chosen: Namespace) -> int:
+    try:
+        text = await asyncio.to_thread(chosen.file.read_text)
+    except OSError as error:
+        return _fail(f"{chosen.file} cannot be read: {error.strerror}", FAILED)
+    except ValueError:
+        text = ""
+    try:
+        receipt = json.loads(text)
+        found = await receipt_check.find(db, settings.secrets, receipt, chosen.person)
+    except (ValueError, TypeError):
+        return _fail(f"{chosen.file.name} holds no receipt of an erasure", FAILED)
+    for words in receipt_check.receipt_remarks(found):
+        sys.stdout.write(words + "\n")
+    return 0 if found.holds else FAILED
 
 
 def _fail(words: str, code: int) -> int:

@@ -55,7 +55,7 @@ class MessagesAfter:
     number: int | None
     """The chat's intake number, which no later chat has; None if there is no chat."""
     count: int
-    """The number of all its messages."""
+    """The position of its last message, which may be erased."""
     messages: Sequence[Row[Any]]
     """Rows of `messages` with the chat's `begun_at`."""
 
@@ -114,11 +114,15 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     if row is None:
         return None
     [chat] = _with_participants(connection, [row])
-    # Positions have no gaps, so the last page is found as fast as the first.
-    of_page = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
     if offset >= row.message_count:
         return ChatPage(chat, [])
-    return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
+    in_order = select(messages).where(m.conversation == row.number).order_by(m.position)
+    if row.erased:
+        of_page = in_order.limit(limit).offset(offset)
+    else:
+        # Positions have no gaps then, so the last page is found as fast as the first.
+        of_page = in_order.where(m.position > offset, m.position <= offset + limit)
+    return ChatPage(chat, connection.execute(of_page).all())
 
 
 def messages_after(

@@ -18,18 +18,16 @@ FIRST, LAST = HEAD // SHORTEST_LINE + 1, TAIL // SHORTEST_LINE + 1
 """The turns that always suffice to fill the beginning and the end of an excerpt."""
 
 
-def _within(limit: int, *, backwards: bool) -> Select[Any]:
-    """Select turns between two positions, from one end, until their texts exceed `limit` characters."""
+def _within(limit: int, turns: int, *, backwards: bool) -> Select[Any]:
+    """Select turns from one end, at most so many, until their texts exceed `limit` characters."""
     m = messages.c
-    order = m.position.desc() if backwards else m.position
-    through = func.sum(func.length(m.text)).over(order_by=order)
-    some = (
-        select(m.position, m.role, m.text, (through - func.length(m.text)).label("before"))
-        .where(m.conversation == bindparam("number"))
-        .where(m.position >= bindparam("first"), m.position <= bindparam("last"))
-        .subquery()
-        .c
-    )
+    theirs = select(m.position, m.role, m.text).where(m.conversation == bindparam("number"))
+    # Counted and not by position, because erased messages leave gaps.
+    end = theirs.order_by(m.position.desc() if backwards else m.position).limit(turns).subquery().c
+    order = end.position.desc() if backwards else end.position
+    through = func.sum(func.length(end.text)).over(order_by=order)
+    before = (through - func.length(end.text)).label("before")
+    some = select(end.position, end.role, end.text, before).subquery().c
     return select(some.position, some.role, some.text).where(some.before <= limit)
 
 
@@ -40,18 +38,18 @@ def _all() -> Select[Any]:
 
 
 WHOLE = Prepared(_all())
-BEGINNING, END = _within(HEAD, backwards=False), _within(TAIL, backwards=True)
+BEGINNING, END = _within(HEAD, FIRST, backwards=False), _within(TAIL, LAST, backwards=True)
 
 
 def load_turns(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn]]:
-    """Return the turns of conversations by number, in order; `counts` has the number of messages of each.
+    """Return the turns of conversations by number, in order; `counts` has the last position of each.
 
     A long conversation is returned with at least its first 4,000 and last 8,000 characters. The middle is part of no
     excerpt, and the returned turns are long enough for the excerpt to be cut there.
     """
     found = _whole(connection, [number for number, count in counts.items() if count <= FEW])
-    long = {number: count for number, count in counts.items() if count > FEW}
-    return found | {number: _ends(connection, number, count) for number, count in long.items()}
+    long = [number for number, count in counts.items() if count > FEW]
+    return found | {number: _ends(connection, number) for number in long}
 
 
 def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence[Turn]]:
@@ -61,8 +59,8 @@ def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence
     return dict(turns)
 
 
-def _ends(connection: Connection, number: int, count: int) -> list[Turn]:
-    beginning = connection.execute(BEGINNING, {"number": number, "first": 1, "last": FIRST}).all()
-    end = connection.execute(END, {"number": number, "first": count - LAST + 1, "last": count}).all()
+def _ends(connection: Connection, number: int) -> list[Turn]:
+    beginning = connection.execute(BEGINNING, {"number": number}).all()
+    end = connection.execute(END, {"number": number}).all()
     by_position: dict[int, Turn] = {position: (role, text) for position, role, text in (*beginning, *end)}
     return [by_position[position] for position in sorted(by_position)]

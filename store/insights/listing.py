@@ -68,13 +68,16 @@ def _with_conversation() -> Select[Any]:
 
 def _beginning() -> Select[Any]:
     """Select the first turns of each chat in order, cut to what a list shows."""
-    m = messages.c
+    c, m = conversations.c, messages.c
     # A thousand long chats are half a gigabyte, of which four megabytes are shown.
     through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
     beginning = func.substr(m.text, 1, SHOWN + 1).label("text")
+    # Erased messages leave gaps, so a chat with some may have its first turns further on.
+    of_chat = (m.conversation == c.number) & (m.position <= TURNS + c.erased)
     turn = (
         select(m.conversation, m.position, m.role, beginning, (through - func.length(m.text)).label("before"))
-        .where(among(m.conversation, "numbers"), m.position <= TURNS)
+        .join_from(conversations, messages, of_chat)
+        .where(among(c.number, "numbers"))
         .subquery()
         .c
     )

@@ -5,7 +5,7 @@ In FTS5 the rowid of a message is its conversation's number * 65,536 + its posit
 
 import json
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -86,17 +87,42 @@ def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> No
     c = conversations.c
     first = {each.conversation: each.position for each in reversed(entries)}
     last = {each.conversation: each.position for each in entries}
-    locked = select(c.number, c.indexed).where(c.number.in_(first)).order_by(c.number).with_for_update()
-    rows = connection.execute(locked).all()
+    columns = select(c.number, c.indexed, c.erased).where(c.number.in_(first))
+    rows = connection.execute(columns.order_by(c.number).with_for_update()).all()
     still = {row.number for row in rows if row.indexed == first[row.number] - 1}
     if not still:
         return
+    gone = _erased_among(connection, entries, {row.number for row in rows if row.erased} & still)
     # FTS5 begins a new segment whenever a rowid is lower than the one before.
     in_order = sorted(entries, key=lambda each: (each.conversation, each.position))
-    add(connection, (each for each in in_order if each.conversation in still))
+    here = (each for each in in_order if (each.conversation, each.position) not in gone)
+    add(connection, (each for each in here if each.conversation in still))
+    set_indexed(connection, {number: last[number] for number in sorted(still)})
+
+
+def _erased_among(
+    connection: Connection, entries: Sequence[IndexEntry], among: Collection[int]
+) -> set[tuple[int, int]]:
+    """The places of entries of these conversations whose messages were erased since they were read."""
+    places = {(each.conversation, each.position) for each in entries if each.conversation in among}
+    if not places:
+        return places
+    m = messages.c
+    stored = select(m.conversation, m.position).where(tuple_(m.conversation, m.position).in_(places))
+    return places - {(number, position) for number, position in connection.execute(stored)}
+
+
+def set_indexed(connection: Connection, through: Mapping[int, int]) -> None:
+    """Note through which position conversations are in the index, passing over what was erased."""
+    c, m = conversations.c, messages.c
+    after = (m.conversation == c.number, m.position > bindparam("through"))
+    # Not min(position), for which SQLite would read all that follow.
+    following = select(m.position - 1).where(*after).order_by(m.position).limit(1).scalar_subquery()
     connection.execute(
-        update(conversations).where(c.number == bindparam("at")).values(indexed=bindparam("through")),
-        [{"at": number, "through": last[number]} for number in sorted(still)],
+        update(conversations)
+        .where(c.number == bindparam("at"))
+        .values(indexed=func.coalesce(following, c.message_count)),
+        [{"at": number, "through": position} for number, position in through.items()],
     )
 
 
@@ -111,6 +137,19 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     rows = connection.execute(found.where(c.number.in_(numbers), m.position > after)).all()
     if rows:
         # The FTS5 table is contentless, so a deletion must name the words of the message.
+        connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+    erasure.mark(connection)
+
+
+def remove_messages(connection: Connection, number: int, positions: Collection[int], *, indexed: int) -> None:
+    """Remove messages of a conversation, which is in the index through `indexed`."""
+    in_index = [position for position in positions if position <= indexed]
+    if connection.dialect.name == "postgresql":
+        connection.execute(REMOVE_SOME_VECTORS, {"number": number, "positions": in_index})
+        return
+    m = messages.c
+    found = select(*ENTRY_COLUMNS).where(m.conversation == number, m.position.in_(in_index))
+    if rows := connection.execute(found).all():
         connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
     erasure.mark(connection)
 
@@ -205,6 +244,7 @@ ADD_VECTOR = text(
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
 )
 REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
+REMOVE_SOME_VECTORS = text("DELETE FROM search WHERE conversation = :number AND position = ANY(:positions)")
 # The best plan depends on how common the words are and on the number of conversations: a generic plan took 1 s for
 # twenty conversations that take 15 ms. Custom plans everywhere would cost pages of insights 4 to 6 ms.
 PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")

@@ -109,6 +109,13 @@ def test_a_key_is_a_line_in_a_pipe_and_its_name_as_it_was_given(access: Command)
     assert (ascii_only.returncode, r"[red]\xdcn\xef[/red]" in ascii_only.stdout) == (0, True)
 
 
+def test_a_receipt_that_is_not_there(access: Command) -> None:
+    done = access("verify-receipt", "nowhere.json")
+
+    words = "python -m access: nowhere.json cannot be read: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (1, words)
+
+
 def test_no_key_is_a_line_that_says_how_to_make_one(access: Command) -> None:
     assert "create-key" in access("list-keys").stderr
 
