@@ -1,9 +1,10 @@
 """The commands of `python -m access`."""
 
 import asyncio
-import getpass
 import json
 import logging
+import os
+import pwd
 import re
 import secrets
 import sys
@@ -140,7 +141,15 @@ def _keys(settings: Settings, db: Database) -> Keys:
 
 def _asked() -> AuditEntry:
     """Whoever is at the machine's own command line."""
-    return AuditEntry(clock.now(), f"operator:{getpass.getuser()}", "", client="command line")
+    return AuditEntry(clock.now(), f"operator:{user_name(os.getuid())}", "", client="command line")
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number of one without, as containers have. The environment could say any name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 async def _create(settings: Settings, db: Database, chosen: Namespace) -> int:

@@ -1,5 +1,7 @@
 """`python -m access`: the first key without a browser, beside a running service and before there is one."""
 
+import os
+import pwd
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from sqlalchemy.engine import URL
 from benchmarks.support.process import ROOT, address
 from benchmarks.support.waiting import eventually
 from domain.api_keys import parse_key
+from services.access.command import user_name
 from tests.support.access import SECRET, bearer, closed
 from tests.support.service import rows
 
@@ -107,6 +110,16 @@ def test_a_key_is_a_line_in_a_pipe_and_its_name_as_it_was_given(access: Command)
     assert re.search(rf"{key.split('_')[1]} +\[red\]Ünï\[/red\] +admin +valid", piped)
     assert re.search(rf"{long.split('_')[1]} +x{{100}} +admin +valid", piped)
     assert (ascii_only.returncode, r"[red]\xdcn\xef[/red]" in ascii_only.stdout) == (0, True)
+
+
+def test_the_audit_log_names_the_user_and_not_what_the_environment_says(access: Command) -> None:
+    access("create-key", "--role", "admin", "--name", "x", LOGNAME="somebody-else")
+
+    assert f"operator:{pwd.getpwuid(os.getuid()).pw_name}" in access("list-keys").stdout
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert user_name(4_000_000) == "4000000"
 
 
 def test_a_receipt_that_is_not_there(access: Command) -> None:
