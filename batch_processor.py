@@ -118,7 +118,7 @@ class BatchProcessor:
     async def _claim(self, room: int) -> int:
         claimed = await self._database.write(partial(self._take, room))
         self._waiting.extend(claimed.work)
-        self._more_due = claimed.due >= room
+        self._more_due = claimed.due >= room or claimed.cut_short
         self._accounting.settled(claimed.ended)
         self._claimed.set()
         if self._gateway.blocked is not None:  # since the claim began: nobody else would give them back

@@ -437,6 +437,7 @@ class ListedInsight(InsightOut):
     text: str
     text_truncated: bool = False
     metadata: dict[str, Any]
+    redactions: dict[str, int]
 
 
 class TimeWindow(BaseModel):

@@ -29,6 +29,7 @@ COLUMNS = (
     "partial",
     "analysed_at",
     "metadata",
+    "redactions",
 )
 
 View = Mapping[str, Any]
@@ -98,6 +99,7 @@ def _values(view: View) -> Iterator[object]:
         **analysis,
         "clusters": " ".join(analysis["clusters"]),
         "metadata": json.dumps(view["metadata"], ensure_ascii=False),
+        "redactions": json.dumps(view["redactions"]),
     }
     return (flat[name] for name in COLUMNS)
 

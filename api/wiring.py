@@ -48,7 +48,7 @@ async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
-    redaction = open_redaction(settings, metrics.count_redactions)
+    redaction = open_redaction(settings)
     db, clock = await _prepared(await _opened(settings, metrics, stack), settings, given)
     hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
@@ -66,8 +66,8 @@ async def build(
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted),
-        chats=_chats(settings, db, clock, redaction, hub, capacity, *doors),
+        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted, metrics.count_redactions),
+        chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, *doors),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -104,6 +104,7 @@ def _chats(
     redaction: Redaction,
     hub: Hub,
     capacity: Capacity,
+    metrics: Metrics,
     due: Callable[[], None],
     ensure_writable: Callable[[], None],
 ) -> Chats:
@@ -117,6 +118,7 @@ def _chats(
         ensure_writable,
         partial(publish, hub),
         accepted=capacity.count_accepted,
+        redacted=metrics.count_redactions,
     )
 
 

@@ -120,7 +120,7 @@ class Metrics:
             "conversations_failed", "Failed conversations, by reason", ["reason"], registry=own
         )
         self.redactions = Counter(
-            "redactions", "Personal data that was found in posts, by kind", ["kind"], registry=own
+            "redactions", "Personal data that was found in what was stored, by kind", ["kind"], registry=own
         )
         self.db_commit = Histogram(
             "db_commit_seconds",

@@ -1,7 +1,7 @@
 """Adds messages to chats: assigns ids and order; one commit carries many posts."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from core.clock import SECOND, Clock
 from core.errors import ChatFull, ConcurrentCreation, Conflicts
 from database import Database
+from domain.redaction.detections import Counts
 from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
@@ -42,7 +43,7 @@ class Chats:
     A chat is analysed once it has been quiet for `quiet` seconds; if that is 0, `due` is called after each commit, with
     `accepted` before it for the chats that have grown.
     `ensure_writable` raises if nothing can be stored at present; `on_added` is called with each chat that has
-    grown, and its new messages.
+    grown, and its new messages; `redacted` with what was found in each new message.
     """
 
     database: Database
@@ -53,6 +54,7 @@ class Chats:
     ensure_writable: Callable[[], None] = lambda: None
     on_added: Callable[[str, Sequence[Added]], None] = lambda _, __: None
     accepted: Callable[[Iterable[str]], None] = lambda _: None
+    redacted: Callable[[Counts], None] = lambda _: None
     group: GroupCommit[Sequence[PostedMessage], PostOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +102,8 @@ class Chats:
         except ConcurrentCreation:
             return await self._commit(posts)
         grown = added_messages(posts, outcomes, now)
+        for posted, _ in _created(posts, outcomes):
+            self.redacted(posted.message.redactions)
         if not quiet:
             self.accepted(grown)
             self.due()
@@ -133,12 +137,18 @@ def added_messages(
 ) -> Mapping[str, Sequence[Added]]:
     """The messages that were added to each chat, in order."""
     found: defaultdict[str, list[Added]] = defaultdict(list)
+    for posted, place in _created(posts, outcomes):
+        found[posted.chat].append(_added(posted.message, place, now))
+    return found
+
+
+def _created(
+    posts: Sequence[Sequence[PostedMessage]], outcomes: Sequence[PostOutcome]
+) -> Iterator[tuple[PostedMessage, PlacedMessage]]:
     for post, outcome in zip(posts, outcomes, strict=True):
         placed = () if isinstance(outcome, MessageConflict | ChatTooLong) else outcome
-        for posted, place in zip(post, placed, strict=bool(placed)):
-            if place.created:
-                found[posted.chat].append(_added(posted.message, place, now))
-    return found
+        pairs = zip(post, placed, strict=bool(placed))
+        yield from ((posted, place) for posted, place in pairs if place.created)
 
 
 def _added(message: NewMessage, place: PlacedMessage, now: int) -> Added:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from core.clock import Clock
 from core.errors import Conflicts
 from database import Database
+from domain.redaction.detections import Counts
 from schemas import Conversation, DialogueMessage, compact
 from services.content import content_hash
 from services.group_commit import GroupCommit
@@ -75,7 +76,8 @@ class Intake:
     """Stores conversations durably: what it returns is committed.
 
     `stored` is called after each commit; `ensure_writable` raises if nothing can be stored at present. `accepted` is
-    called with the ids of new conversations before their senders are answered.
+    called with the ids of new conversations before their senders are answered, and `redacted` with what was found in
+    each of them.
     """
 
     database: Database
@@ -84,6 +86,7 @@ class Intake:
     stored: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
     accepted: Callable[[Iterable[str]], None] = lambda _: None
+    redacted: Callable[[Counts], None] = lambda _: None
     group: GroupCommit[NewConversation, IntakeOutcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +108,7 @@ class Intake:
         self.ensure_writable()
         rows = await self._rows(sent, idempotency_key, owner)
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
-        self._stored(outcomes)
+        self._stored(rows, outcomes)
         return outcomes
 
     async def is_new(self, sent: Conversation, idempotency_key: str | None, owner: str = "") -> bool:
@@ -139,11 +142,16 @@ class Intake:
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()
         outcomes = await self.database.write(lambda connection: accept(connection, group), urgent=True)
-        self._stored(outcomes)
+        self._stored(group, outcomes)
         return outcomes
 
-    def _stored(self, outcomes: Sequence[IntakeOutcome]) -> None:
-        self.accepted(each.id for each in outcomes if not isinstance(each, Conflict) and each.created)
+    def _stored(self, rows: Sequence[NewConversation], outcomes: Sequence[IntakeOutcome]) -> None:
+        pairs = zip(rows, outcomes, strict=True)
+        created = [row for row, each in pairs if not isinstance(each, Conflict) and each.created]
+        self.accepted(row.id for row in created)
+        for row in created:
+            if row.redactions is not None:
+                self.redacted(json.loads(row.redactions))
         self.stored()
 
 

@@ -51,6 +51,7 @@ def listed_insight_view(listed: InsightEntry) -> Json:
     if truncated:
         view["text_truncated"] = True
     view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
+    view["redactions"] = {} if row.redactions is None else from_json(row.redactions)
     return view | insight_view(row)
 
 

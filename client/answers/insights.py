@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from client.answers.base import Answer
 from client.answers.conversations import Insight
@@ -18,6 +18,7 @@ class ListedInsight(Insight):
     text: str
     text_truncated: bool = False
     metadata: dict[str, Any]
+    redactions: dict[str, int] = Field(default_factory=dict)
 
 
 class SentimentCounts(Answer):

@@ -45,6 +45,7 @@ class ListedRow(NamedTuple):
     id: str
     external_id: str | None
     metadata: str | None
+    redactions: str | None
     is_chat: bool
     text: str | None
     """The beginning of the text; None for a chat."""
@@ -58,6 +59,7 @@ def _with_conversation() -> Select[Any]:
         "id": c.id,
         "external_id": c.external_id,
         "metadata": c.metadata,
+        "redactions": c.redactions,
         "is_chat": c.is_chat,
     }
     one = select(func.substr(m.text, 1, SHOWN + 1)).where(m.conversation == c.number, m.position == 1)

@@ -70,7 +70,7 @@ import json, sys
 import main
 from core.settings import Settings
 from services.redaction import open_redaction
-open_redaction(Settings(_env_file=None, redaction={mode!r}), print)
+open_redaction(Settings(_env_file=None, redaction={mode!r}))
 print(json.dumps(sorted({{"phonenumbers", "re2", "stdnum"}} & set(sys.modules))))
 """
     run = subprocess.run(

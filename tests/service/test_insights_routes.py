@@ -80,6 +80,7 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
                 "timestamp": "2025-03-31T11:00:00.000000Z",
                 "text": "Still waiting",
                 "metadata": {"shop": "north", "n": 1},
+                "redactions": {},
                 "grok_analysis": {
                     "sentiment_score": -0.65,
                     "clusters": ["delay"],

@@ -107,11 +107,13 @@ async def test_nothing_is_stored_nor_sent_with_personal_data(
         id_ = await door(service)
         view = await service.ended(id_)
         stored = await everything(service)
+        [insight] = (await service.get("/api/v1/insights/recent"))["insights"]
 
     assert left_in(stored) == left_in(sent(grok)) == []
     assert SHOWN in json.dumps(view)
     assert SHOWN in sent(grok)
     assert (view["status"], view["redactions"]) == ("completed", ALL_ONCE)
+    assert insight["redactions"] == ALL_ONCE
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -153,6 +155,27 @@ async def test_authors_metadata_and_raw_data_are_stored_without_personal_data(
     assert views[0]["metadata"] == {"contact": SHOWN}
     assert views[0]["redactions"] == {"email": 4, "phone": 2, "card": 2, "iban": 2, "ip": 2, "custom": 2}
     assert samples['redactions_total{kind="email"}'] == 6
+
+
+async def test_what_was_found_is_counted_once_for_what_is_stored_also_where_it_is_looked_at_twice(
+    database_url: URL, grok: Grok, tmp_path: Path
+) -> None:
+    """In a full queue a post with an id is looked up before it is stored, and again as it comes."""
+    mail = {"text": "Write to ann.other@example.com, please, nobody answers.", "external_id": "t1"}
+    said = {"user_id": "u1", "user_type": "customer", "conversation_id": "c1", "message_id": "m1"}
+    message = {**said, "message_content": "Call (212) 555-0147 or (212) 555-0148, please."}
+    async with redacting("stored", database_url, grok, tmp_path, max_queue_depth=2) as service:
+        await service.http.post("/api/v1/analysis/pause")
+        for _ in range(2):
+            await service.http.post(POSTS, json=mail)
+            await service.http.post(f"{POSTS}/bulk", json=[mail])
+            await service.http.post("/chats", json=message)
+        full = await service.http.post(POSTS, json={**mail, "external_id": "t2"})
+        samples = await service.metrics()
+
+    assert full.status_code == 503
+    assert samples['redactions_total{kind="email"}'] == 1
+    assert samples['redactions_total{kind="phone"}'] == 2
 
 
 # --- what models see ----------------------------------------------------------------------------------------

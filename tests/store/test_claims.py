@@ -71,6 +71,29 @@ async def test_what_has_to_be_asked_about_is_held(db: Database) -> None:
     await tried(db, play)
 
 
+async def test_a_claim_ends_once_it_has_read_many_digits_and_the_next_goes_on(db: Database) -> None:
+    """Redaction takes long for numbers, and on SQLite nobody else can write during a claim."""
+    shown: list[str] = []
+
+    def show(text: str) -> str:
+        shown.append(text)
+        return text
+
+    policy = replace(POLICY, shown=show)
+
+    def play(connection: Connection) -> None:
+        take_in(connection, *texts(*(f"{at}{'2671 ' * 700}" for at in range(5)), LATE))
+
+        first, second, last = (claim(connection, token, policy=policy) for token in "abc")
+
+        assert (first.due, first.cut_short, len(first.work)) == (2, True, 2)
+        assert (second.due, second.cut_short, len(second.work)) == (2, True, 2)
+        assert (last.due, last.cut_short, len(last.work)) == (2, False, 2)
+        assert len(shown) == len(set(shown)) == 6, "none is read twice"
+
+    await tried(db, play)
+
+
 async def test_what_says_nothing_is_skipped_and_not_held(db: Database) -> None:
     def play(connection: Connection) -> None:
         take_in(connection, *texts("ok", LATE, "Thank you so much for your help!"))

@@ -13,6 +13,9 @@ from sqlalchemy import select
 from core.clock import parse
 from core.errors import Conflicts
 from database import Database
+from domain.redaction.detections import Counts
+from domain.redaction.patterns import Patterns
+from domain.redaction.redactor import Redactor
 from models import conversations
 from schemas import Conversation
 from services.intake import Intake
@@ -37,6 +40,20 @@ async def taking_in(db: Database, stored: list[int]) -> AsyncIterator[Intake]:
     yield intake
     run.cancel()
     await asyncio.wait([run])
+
+
+async def test_what_was_found_is_counted_as_it_is_stored_and_not_as_it_is_looked_up(db: Database) -> None:
+    found: list[Counts] = []
+    redaction = Redaction(Redactor(("US",), Patterns()), stored=True)
+    intake = Intake(db, lambda: NOW, redaction, lambda: None, redacted=found.append)
+    post = sent(text="Write to ann.other@example.com.", external_id="t1")
+
+    assert await intake.is_new(post, None)
+    assert await intake.count_new([post], None) == 1
+    for _ in range(2):
+        await intake.accept_all([post], None, skip_conflicts=False)
+
+    assert found == [{"email": 1}]
 
 
 async def test_many_posts_are_stored_and_each_is_answered(db: Database) -> None:

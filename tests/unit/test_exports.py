@@ -45,6 +45,7 @@ def a_view(**fields: Any) -> dict[str, Any]:
         "timestamp": "2025-01-20T10:00:00Z",
         "text": "Where is it?",
         "metadata": {"shop": "north"},
+        "redactions": {"email": 1},
         "grok_analysis": {
             "sentiment_score": -0.65,
             "clusters": ["delay", "refund"],
@@ -87,6 +88,7 @@ def test_a_csv_line_has_every_field() -> None:
         "partial": "true",
         "analysed_at": "2025-01-20T10:00:05Z",
         "metadata": '{"shop": "north"}',
+        "redactions": '{"email": 1}',
     }
 
 

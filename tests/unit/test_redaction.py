@@ -1,18 +1,20 @@
 """What redaction finds in texts and JSON documents, and what it leaves alone. All values are made up."""
 
+import sys
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
 from random import Random
+from types import FrameType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.redaction.detections import KINDS, Detection, merged, total
 from domain.redaction.patterns import Patterns
-from domain.redaction.phones import unknown_regions
+from domain.redaction.phones import find_phones, unknown_regions
 from domain.redaction.redactor import Redactor
 from tests.support import made_up
 
@@ -181,6 +183,77 @@ def test_a_text_that_is_made_to_take_long_does_not(said: str) -> None:
     REDACTOR.redact(said)
 
     assert time.thread_time() - started < 5
+
+
+def work(said: str, regions: tuple[str, ...] = ("US", "GB")) -> int:
+    """How many functions `phonenumbers` calls for a text. A parse is about a hundred, and takes 25 us."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_globals.get("__name__", "").startswith("phonenumbers")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        list(find_phones(said, regions))
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+PIECES = st.text("0123456789 .()+-/x", min_size=1, max_size=12).filter(
+    lambda piece: any(map(str.isdigit, piece))
+)
+MOST_CALLS = 100_000
+"""Seen: up to 58,000, and 2,300,000 before the examination had an end."""
+
+
+@pytest.mark.parametrize("regions", [("US", "GB"), ("US", "GB", "IN", "NG", "JP", "FR", "SA")])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1//2//3//4//5//6//7//8;",
+        "1 2 3 4 5 6 7|",
+        "020 7946 0958,",
+        "415-555-2671 ext. 12,",
+        "1.2..3( 4 - 5  6)7/8\n",
+    ],
+)
+def test_phonenumbers_has_no_more_work_in_a_text_of_nothing_but_numbers(
+    piece: str, regions: tuple[str, ...]
+) -> None:
+    assert work(piece * (20_000 // len(piece)), regions) < MOST_CALLS
+
+
+@settings(max_examples=15)
+@given(st.lists(PIECES, min_size=1, max_size=8))
+def test_there_is_no_text_with_which_phonenumbers_has_more_work(pieces: list[str]) -> None:
+    said = "".join(pieces)
+
+    assert work(said * (20_000 // len(said))) < MOST_CALLS
+
+
+def test_of_a_text_with_more_numbers_than_anybody_writes_too_much_is_hidden() -> None:
+    order = "order 4155552671, "
+    few, many = redacted(order * 20), redacted(order * 200)
+
+    assert few == order * 20, "a word in front says that it is no phone"
+    assert many.startswith(order * 20)
+    assert many.endswith("order [phone], " * 100)
+
+
+def test_beyond_that_too_no_day_nor_short_number_is_hidden() -> None:
+    log = "2026-01-29 12:00:05 error 404 at 10.0.0.1\n"
+
+    assert redacted("4155552671, " * 100 + log).endswith(log.replace("10.0.0.1", "[ip]"))
+    assert "[phone]" not in redacted(log * 500)
+
+
+def test_every_phone_of_a_long_text_is_hidden() -> None:
+    made = [f"+44 20 7946 0{number:03}" for number in range(900)]
+
+    assert redacted("; ".join(made)) == "; ".join(["[phone]"] * 900)
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y", "%d.%m.%Y 14:05", "%m/%d/%Y", "%Y-%m-%d 22:10"])
