@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from client import AsyncClient
+from client import AsyncClient, UnusableKey
 from client.load import report
 from client.load.connections import connections
 from client.load.plan import Plan, batches
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = _run(arguments)
     try:
         uvloop.run(run.drive())
-    except NoService as error:
+    except (NoService, UnusableKey) as error:
         run.notes.append(str(error))
         code = 1
     except KeyboardInterrupt:

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from core import clock
+from domain.api_keys import NAMES, is_key_name
 from domain.summaries import Outcome, Sentiment
 
 MAX_TEXT = 20_000
@@ -697,10 +698,16 @@ class AnalysisSwitch(BaseModel):
 RoleName = Literal["viewer", "agent", "admin"]
 
 
+def _key_name(text: str) -> str:
+    if not is_key_name(text):
+        raise PydanticCustomError("key_name", NAMES)
+    return text
+
+
 class NewKey(Sent):
     """An API key to be made."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Annotated[str, AfterValidator(_key_name), Field(min_length=1, max_length=100)]
     role: RoleName
     expires_at: Moment | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -13,10 +14,11 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
 
+from api import revocation
 from api.dependencies import Resources
 from api.errors import ApiError, to_api_error
 from api.roles import RULES
-from core.errors import BadCredential, ForeignPage, TooManyAttempts
+from core.errors import BadCredential, ForeignPage, Refusal, TooManyAttempts
 from core.origins import is_same_origin, normalized
 from domain.roles import ANONYMOUS, Caller
 from schemas import Code
@@ -25,6 +27,7 @@ from store.access.audit import AuditEntry
 
 SESSION_COOKIE = "__Host-session"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+log = structlog.get_logger()
 PERSON = re.compile(
     r"(?<=^/api/v1/people/).+?(?=(?:/export)?/?$)|(?<=^/users/).+?(?=(?:/chats)?/?$)", re.DOTALL
 )
@@ -48,6 +51,10 @@ class Access:
             if isinstance(error, TooManyAttempts):
                 await asyncio.sleep(resources_in(scope).access.attempts.pause(client_address(scope)))
             return await _refusal(error, scope)(scope, receive, send)
+        actor = scope["caller"].actor
+        if scope.get("method") == "GET" and actor != ANONYMOUS.actor:
+            directory = resources_in(scope).access.directory
+            return await revocation.answer(self.app, scope, receive, send, directory, actor)
         return await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
@@ -64,7 +71,10 @@ class Access:
 
 
 def _refusal(error: Exception, scope: Scope) -> Response:
-    answer = to_api_error(error).response()
+    known = to_api_error(error)
+    if known.status_code >= 500 and not isinstance(error, Refusal):
+        log.error("request_failed", code=known.code.value, exc_info=error)
+    answer = known.response()
     # A key or a token counts before a session: it is not the session that is bad then.
     if (
         isinstance(error, BadCredential)
@@ -154,7 +164,8 @@ def client_address(scope: Scope) -> str:
 def credential(scope: Scope) -> Credential:
     """What a request carries to prove who sent it."""
     headers = Headers(scope=scope)
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    # Several become one that is not valid: a proxy that checked another one than we must not be got around.
+    scheme, _, bearer = ",".join(headers.getlist("authorization")).partition(" ")
     tickets = parse_qs(scope["query_string"].decode("latin-1")).get("ticket") if _is_socket(scope) else None
     return Credential(
         bearer=bearer.strip() if scheme.lower() == "bearer" else None,

@@ -8,13 +8,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.dependencies import LifespanState, Resources
-from api.start_faults import start_complaint
 from api.wiring import build
 from core.clock import Clock
 from core.database_url import place
 from core.errors import CannotStart
 from core.metrics import Metrics
 from core.settings import Settings, ignored_names
+from core.start_faults import start_complaint
 from domain.analysis import ProviderFault
 from rate_limiter import InboundLimiter
 

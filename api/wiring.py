@@ -9,7 +9,6 @@ import database
 from api.background import started, summaries_ended
 from api.dependencies import Resources
 from api.processors import finish_all, processors_of, workers_of
-from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -18,6 +17,7 @@ from core.debounce import Debounce
 from core.errors import CannotStart
 from core.metrics import Metrics
 from core.settings import Settings, values_by_name
+from core.start_faults import database_complaint
 from core.waiters import Waiters
 from database import Database
 from domain import topics

@@ -24,6 +24,7 @@ from client.errors import (
     Refused,
     Unexpected,
     Unreachable,
+    UnusableKey,
 )
 from client.wire import Encoded
 
@@ -46,5 +47,6 @@ __all__ = [
     "Refused",
     "Unexpected",
     "Unreachable",
+    "UnusableKey",
     "fresh_key",
 ]

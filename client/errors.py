@@ -1,6 +1,7 @@
 """What can go wrong between a client and the service.
 
 ClientError
+ ├─ UnusableKey     the API key cannot be sent: it has a character that no key has
  ├─ Unreachable     no answer, or nothing but 5xx, for longer than the client's patience
  │   └─ Lost        the connection broke, and the request is not safe to send again
  ├─ Unexpected      an answer, but not one of this API
@@ -24,6 +25,15 @@ class ClientError(Exception):
 
     resendable = False
     """Whether the same call may succeed later, and is safe to send again."""
+
+
+class UnusableKey(ClientError):
+    """The API key cannot be sent. The message does not repeat it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the API key has a space or another character that no key has; is it all of the key?"
+        )
 
 
 class Unreachable(ClientError):
@@ -104,7 +114,7 @@ class Denied(Refused):
     """401, 403: the API key is missing or not valid, or its role does not suffice."""
 
     def _hint(self) -> str:
-        return "; it wants an API key" if self.status == 401 else ""
+        return "; it wants a valid API key" if self.status == 401 else ""
 
 
 class NotFound(Refused):

@@ -1,6 +1,7 @@
 """How calls are sent: patiently with a busy service, and for a while with one that is away. Twice: sync and async."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +13,7 @@ import httpx
 import stamina
 
 from client import wire
-from client.errors import Busy, Failed, Unreachable
+from client.errors import Busy, Failed, Unreachable, UnusableKey
 from client.streams import Found, Pause, Stream
 from client.wire import Call
 
@@ -77,8 +78,16 @@ def _out_of_patience(base_url: httpx.URL) -> Iterator[None]:
         raise Unreachable(str(base_url), error.complaint, type(error).__name__) from error
 
 
+def _headers(key: str | None) -> dict[str, str]:
+    # Files and consoles leave line ends at a key; httpx would refuse it and print the whole header.
+    clean = (key or "").strip()
+    if re.search(r"[^\x21-\x7e]", clean):
+        raise UnusableKey
+    return {"authorization": f"Bearer {clean}"} if clean else {}
+
+
 def _options(key: str | None, transport: Transport) -> dict[str, Any]:
-    headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    headers = _headers(key)
     return {"timeout": TIMEOUT, "limits": LIMITS, "mounts": WITHOUT_PROXY, "headers": headers, **transport}
 
 

@@ -14,6 +14,8 @@ PREFIX = "ipk"
 FORM = re.compile(r"ipk_([0-9a-f]{12})_([0-9a-f]{64})([0-9a-f]{8})", re.ASCII)
 LENGTH = 89
 """Characters of a key."""
+LENGTH_OF_NAME = 100
+NAMES = f"must be 1 to {LENGTH_OF_NAME} printable characters, without a space at either end"
 
 
 class ApiKey(NamedTuple):
@@ -26,6 +28,11 @@ class ApiKey(NamedTuple):
     def digest(self) -> bytes:
         """What is stored of it: SHA-256. 256 random bits need no slow hash."""
         return hashlib.sha256(self.text.encode()).digest()
+
+
+def is_key_name(text: str) -> bool:
+    """Whether a key may have this name. Names that look the same and are not would be two owners."""
+    return 1 <= len(text) <= LENGTH_OF_NAME and text.isprintable() and text == text.strip()
 
 
 def new_key(random_hex: Callable[[int], str]) -> ApiKey:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from client import AsyncClient, Refused, Unexpected, Unreachable, calls
+from client import AsyncClient, Denied, Refused, Unexpected, Unreachable, calls
 from client.answers import Health
 from client.wire import Call
 
@@ -24,7 +24,7 @@ Read = TypeVar("Read")
 
 
 class NoService(Exception):
-    """No answer, or one that is not this API's; the message is one line for people."""
+    """No answer, one that is not this API's, or a refusal of the key; the message is one line for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ async def drained(
 async def _read(client: AsyncClient, call: Call[Read]) -> Read:
     try:
         return await client.send_once(call)
-    except Unreachable as error:
+    except (Unreachable, Denied) as error:
         raise NoService(str(error)) from error
     except (Refused, Unexpected) as error:
         what = f"{error.url} answers {error.status}, not as an Insights Platform does"

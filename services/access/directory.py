@@ -18,7 +18,7 @@ from core.clock import SECOND, Clock
 from core.errors import BadCredential, NotWritable
 from database import Database
 from domain.api_keys import parse_key
-from domain.roles import Caller, Role
+from domain.roles import ANONYMOUS, Caller, Role
 from store.access import accounts, keys, marks
 from store.access.accounts import StoredAccount
 from store.access.keys import StoredKey
@@ -102,8 +102,20 @@ class Directory:
 
     def by_actor(self, actor: str) -> Caller:
         """The key's holder or the account that an actor names. Raises BadCredential and NotWritable."""
+        return self._holder_of(actor, self._now())
+
+    def is_shut_out(self, actor: str) -> bool:
+        """Whether a caller who was let in would be refused by now, as far as the database has been heard of."""
+        if actor == ANONYMOUS.actor:
+            return False
+        try:
+            self._holder_of(actor, self.clock())
+        except BadCredential:
+            return True
+        return False
+
+    def _holder_of(self, actor: str, now: int) -> Caller:
         kind, _, id_ = actor.partition(":")
-        now = self._now()
         if kind == "key" and (known := self._keys.get(id_)) is not None:
             self._refuse_ended(known.stored, now)
             return known.caller

@@ -1,6 +1,6 @@
 """Sockets outlive the moment in which their credential was checked: it is checked again when anything has changed.
 
-Time ends credentials, too, so all are looked at twice a minute without a change.
+Time ends credentials, too, so all are looked at every few seconds without a change.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from core.errors import BadCredential, NotWritable
 from core.tasks import TaskSet
 from domain.roles import Caller
 
-AT_LEAST_EVERY = 30.0
+AT_LEAST_EVERY = 5.0
 """Seconds."""
 log = structlog.get_logger()
 

@@ -1,5 +1,7 @@
 """`python -m access`: the first key without a browser, beside a running service and before there is one."""
 
+import os
+import pwd
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from sqlalchemy.engine import URL
 from benchmarks.support.process import ROOT, address
 from benchmarks.support.waiting import eventually
 from domain.api_keys import parse_key
+from services.access.command import user_name
 from tests.support.access import SECRET, bearer, closed
 from tests.support.service import rows
 
@@ -88,6 +91,44 @@ def test_keys_are_listed_with_their_state(access: Command) -> None:
     assert first.split("_")[2] not in listed
 
 
+@pytest.mark.parametrize("id_", ["nothing", "", "\udcff"])
+def test_a_key_that_is_not_there(access: Command, id_: str) -> None:
+    done = access("revoke-key", id_)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "python -m access: no key has this id, or it is revoked already\n",
+    )
+
+
+def test_a_key_is_a_line_in_a_pipe_and_its_name_as_it_was_given(access: Command) -> None:
+    key, long = access.key("[red]Ünï[/red]"), access.key("x" * 100)
+
+    piped = access("list-keys", COLUMNS="40").stdout
+    ascii_only = access("list-keys", PYTHONIOENCODING="ascii")
+
+    assert re.search(rf"{key.split('_')[1]} +\[red\]Ünï\[/red\] +admin +valid", piped)
+    assert re.search(rf"{long.split('_')[1]} +x{{100}} +admin +valid", piped)
+    assert (ascii_only.returncode, r"[red]\xdcn\xef[/red]" in ascii_only.stdout) == (0, True)
+
+
+def test_the_audit_log_names_the_user_and_not_what_the_environment_says(access: Command) -> None:
+    access("create-key", "--role", "admin", "--name", "x", LOGNAME="somebody-else")
+
+    assert f"operator:{pwd.getpwuid(os.getuid()).pw_name}" in access("list-keys").stdout
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert user_name(4_000_000) == "4000000"
+
+
+def test_a_receipt_that_is_not_there(access: Command) -> None:
+    done = access("verify-receipt", "nowhere.json")
+
+    words = "python -m access: nowhere.json cannot be read: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (1, words)
+
+
 def test_no_key_is_a_line_that_says_how_to_make_one(access: Command) -> None:
     assert "create-key" in access("list-keys").stderr
 
@@ -101,7 +142,9 @@ async def test_the_audit_log_is_verified(access: Command, database_url: URL) -> 
     other = access("verify-audit", "--entry", end[1], "--link", "0" * 64)
     await rows(database_url, "UPDATE audit_entries SET actor = 'somebody else'")
     changed = access("verify-audit")
+    half = access("verify-audit", "--entry", "1")
 
+    assert (half.returncode, "go together" in half.stderr) == (2, True)
     assert [each.returncode for each in (whole, same, other, changed)] == [0, 0, 1, 1]
     assert whole.stdout.startswith("The audit log is whole: 1 entries")
     assert "written anew" in other.stdout
@@ -111,16 +154,33 @@ async def test_the_audit_log_is_verified(access: Command, database_url: URL) -> 
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "said"),
     [
-        (["revoke-key", "nothing"], {}, 1, "no key has this id"),
         (["create-key", "--role", "owner", "--name", "x"], {}, 2, "--role"),
-        (["create-key", "--role", "admin", "--name", ""], {}, 2, "--name"),
-        (["create-key", "--role", "admin", "--name", "x", "--expires", "2020-01-01"], {}, 2, "--expires"),
-        (["verify-audit", "--entry", "1"], {}, 2, "go together"),
+        (["create-key", "--role", "admin", "--name", ""], {}, 2, "--name: must be 1 to 100 printable"),
+        (["create-key", "--role", "admin", "--name", "x", "--expires", "2020-01-01"], {}, 2, "in the future"),
+        (["create-key", "--role", "admin", "--name", "x", "--expires", "soon"], {}, 2, "must be a date"),
+        (["verify-audit", "--entry", "0", "--link", "0" * 64], {}, 2, "--entry: must be the number"),
+        (["verify-audit", "--entry", "1", "--link", "zz"], {}, 2, "--link: must be 64"),
+        (["verify-audit"], {}, 1, "there is no database at"),
+        (["create-key", "--role", "admin", "--name", " x"], {}, 2, "without a space"),
         (["list-keys"], {"AUTH_SECRET": "short"}, 2, "AUTH_SECRET: each secret"),
-        (["list-keys"], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, 1, "python -m access: "),
+        (["list-keys"], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, 1, "Connection refused"),
+        (["list-keys"], {"DATABASE_URL": "sqlite:////tmp"}, 1, "is a folder"),
         ([], {}, 2, "COMMAND"),
     ],
-    ids=["id", "role", "name", "expires", "entry", "secret", "database", "nothing"],
+    ids=[
+        "role",
+        "name",
+        "past",
+        "soon",
+        "zero",
+        "link",
+        "none",
+        "entry",
+        "secret",
+        "away",
+        "folder",
+        "nothing",
+    ],
 )
 def test_what_cannot_be_done_is_one_line(
     tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, said: str

@@ -29,6 +29,7 @@ from client import (
     Refused,
     Unexpected,
     Unreachable,
+    UnusableKey,
     fresh_key,
 )
 from client.wire import LONGEST_PAUSE, retry_after
@@ -319,7 +320,19 @@ def test_the_answer_of_another_api_is_unexpected(calling: Calling, answer: Respo
 
 
 def test_every_error_is_a_client_error() -> None:
-    kinds = (Unreachable, Lost, Unexpected, Refused, Invalid, Denied, NotFound, Conflict, Busy, Failed)
+    kinds = (
+        UnusableKey,
+        Unreachable,
+        Lost,
+        Unexpected,
+        Refused,
+        Invalid,
+        Denied,
+        NotFound,
+        Conflict,
+        Busy,
+        Failed,
+    )
 
     assert all(issubclass(kind, ClientError) for kind in kinds)
 
@@ -351,6 +364,24 @@ def test_a_key_goes_with_every_call(calling: Calling) -> None:
         calling(server.url, key="ipk_1_secret")("alive")
 
     assert script.seen[0].headers["authorization"] == "Bearer ipk_1_secret"
+
+
+@pytest.mark.parametrize("key", [" ipk_1_secret\r\n", "ipk_1_secret "])
+def test_a_key_goes_without_the_line_end_of_its_file(calling: Calling, key: str) -> None:
+    script = Scripted(usual=JSONResponse({"status": "ok"}))
+
+    with served(script) as server:
+        calling(server.url, key=key)("alive")
+
+    assert script.seen[0].headers["authorization"] == "Bearer ipk_1_secret"
+
+
+@pytest.mark.parametrize("key", ["ipk_1_secr\u00e9t", "ipk_1 secret", "ipk_1\nsecret", "ipk_1\0secret"])
+def test_a_key_that_cannot_be_sent_is_not_shown(calling: Calling, key: str) -> None:
+    with pytest.raises(UnusableKey) as raised:
+        calling("http://localhost:1", key=key)("alive")
+
+    assert "secr" not in str(raised.value)
 
 
 @pytest.mark.parametrize("value", [float("nan"), "\ud800", object()])

@@ -320,6 +320,30 @@ def test_somebody_elses_server_is_one_line(capsys: pytest.CaptureFixture[str]) -
     assert said.err == f"load_test.py: {server.url}/health answers 404, not as an Insights Platform does\n"
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (None, "answers 401 unauthorized: No key; it wants a valid API key"),
+        (
+            "an unusable\nkey",
+            "the API key has a space or another character that no key has; is it all of the key?",
+        ),
+    ],
+    ids=["none", "unusable"],
+)
+def test_a_key_that_does_not_do_is_one_line(
+    capsys: pytest.CaptureFixture[str], key: str | None, said: str
+) -> None:
+    async def closed(_: Request) -> Response:
+        return JSONResponse({"error": "unauthorized", "details": "No key"}, 401)
+
+    with served(Starlette(routes=[Route("/health", closed)])) as server:
+        code = load_test.main(["--base-url", server.url, *(() if key is None else ("--api-key", key))])
+
+    told = capsys.readouterr().err
+    assert (code, said in told, "an unusable" in told) == (1, True, False)
+
+
 def program(*arguments: str, **environ: str) -> "subprocess.Popen[str]":
     command = [sys.executable, str(PROGRAM), *arguments]
     environment = {"PATH": os.environ["PATH"], **environ}

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from benchmarks.support import databases
+from benchmarks.support.locks import locked
 from benchmarks.support.process import POSTS
 from benchmarks.support.waiting import eventually
 from services.access.attempts import ALLOWED
@@ -99,6 +100,14 @@ async def test_the_scheme_may_be_written_in_any_case(service: Closed) -> None:
             assert (await http.get("/auth/me", headers=header)).json()["name"] == "viewer"
 
 
+@pytest.mark.parametrize("other", ["Bearer x", ""])
+async def test_of_several_credentials_none_counts(service: Closed, other: str) -> None:
+    good = ("Authorization", f"Bearer {service.keys['viewer']}")
+    async with stranger(service) as http:
+        for headers in ([good, ("Authorization", other)], [("Authorization", other), good]):
+            assert (await http.get("/health", headers=headers)).status_code == 401
+
+
 async def test_me(service: Closed) -> None:
     async with stranger(service) as http:
         seen = (await http.get("/auth/me", headers=service.bearing("agent"))).json()
@@ -159,6 +168,16 @@ async def test_calls_without_a_credential_are_one_entry_a_minute(service: Closed
     assert await denied(service) == [("GET /health", "no credential")]
 
 
+@pytest.mark.parametrize("database_url", [databases.SQLITE], indirect=True)
+async def test_a_refusal_that_cannot_be_noted_is_a_503_and_in_the_log(service: Closed) -> None:
+    async with stranger(service) as http, locked(service.database):
+        answer = await http.get("/health", headers=bearer("ipk_x"))
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "database_unavailable")
+    failed = [line for line in service.logged.events() if line["event"] == "request_failed"]
+    assert [line["code"] for line in failed] == ["database_unavailable"]
+
+
 # --- keys ---------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +221,9 @@ async def test_nothing_that_would_let_anybody_in_is_stored(service: Closed) -> N
     ("fields", "named"),
     [
         ({"name": ""}, "name"),
-        ({"name": "a\nb"}, "name"),
+        ({"name": "a\nb"}, "name: must be 1 to 100 printable characters"),
+        ({"name": "a "}, "name: must be 1 to 100 printable characters"),
+        ({"name": "a\u202eb"}, "name: must be 1 to 100 printable characters"),
         ({"name": "x" * 101}, "name"),
         ({"role": "owner"}, "role"),
         ({"expires_at": "2020-01-01"}, "expires_at: must be in the future"),

@@ -1,4 +1,4 @@
-"""Why a start failed, as one line that names the setting and has no name of a Python class in it."""
+"""Why the service or a program cannot start, as one line that names the setting and no Python class."""
 
 import errno
 import os
