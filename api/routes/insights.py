@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import exports
+from api.access import asked
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
@@ -59,6 +60,7 @@ async def insights(
                 Code.INVALID_QUERY,
                 f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
             )
+        await _note_export(resources, request)
         return await _export(resources.database, selection, form)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
@@ -79,6 +81,7 @@ async def recent(
     form = _form(request)
     found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
     if form != exports.JSON:
+        await _note_export(resources, request)
         return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
@@ -120,6 +123,13 @@ async def _check_topic(resources: Resources, cluster: str | None) -> None:
 
 def _form(request: Request) -> str:
     return exports.preferred_form(",".join(request.headers.getlist("accept")))
+
+
+async def _note_export(resources: Resources, request: Request) -> None:
+    # While the service is open everybody is `anonymous`, and a full disk must not keep anybody from reading.
+    if resources.settings.auth_required:
+        entry = asked(request.scope)._replace(action="insights.export", outcome="ok")
+        await resources.access.audit.record(entry)
 
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:

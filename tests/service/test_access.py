@@ -333,6 +333,21 @@ async def test_a_denied_call_is_noted_with_whom(service: Closed) -> None:
     assert (entry["target"], entry["outcome"]) == ("POST /api/v1/analysis/pause", "needs admin")
 
 
+@pytest.mark.parametrize("path", ["insights", "insights/recent"])
+@pytest.mark.parametrize("form", ["text/csv", "application/x-ndjson"])
+async def test_an_export_is_noted_with_who_took_it(service: Closed, path: str, form: str) -> None:
+    window = {} if path.endswith("recent") else {"start_time": "2026-01-01", "end_time": "2027-01-01"}
+    async with stranger(service) as http:
+        viewer = {**service.bearing("viewer"), "Accept": form}
+        answer = await http.get(f"/api/v1/{path}", params=window, headers=viewer)
+        await http.get(f"/api/v1/{path}", params=window, headers=service.bearing("viewer"))
+
+    assert answer.status_code == 200
+    (entry,) = await entries(service, action="insights.export")
+    assert entry["actor"] == f"key:{service.keys['viewer'].split('_')[1]}"
+    assert entry["target"] == f"GET /api/v1/{path}"
+
+
 async def test_the_audit_log_in_pages_and_as_csv(service: Closed) -> None:
     for paused in ("pause", "resume") * 3:
         await service.http.post(f"/api/v1/analysis/{paused}")
