@@ -1,4 +1,5 @@
-"""The database as the process sees it, and the command `python -m database backup FILE | restore FILE`.
+"""The database as the process sees it, and the commands `python -m database backup FILE | restore FILE | encrypt |
+rotate-key`.
 
 Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends. `fn` does nothing but
 SQL and works on both databases.
@@ -9,11 +10,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.crypto import KeyRing
 from store.engine import postgresql, sqlite
+from store.engine.migration import migrate
 from store.engine.readers import Readers
+from store.engine.unlocking import unlock
+from store.engine.vault import Vault
 from store.engine.writers import OnCommit, Result, Transaction, Writers
 
 
@@ -46,18 +52,32 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(url: URL, committed: OnCommit = lambda _: None) -> AsyncIterator[Database]:
-    """Open the database at `url` and migrate it. `committed` is called with the seconds each commit took.
+async def opened(
+    url: URL,
+    committed: OnCommit = lambda _: None,
+    ring: KeyRing | None = None,
+    *,
+    while_plain: bool = False,
+) -> AsyncIterator[Database]:
+    """Open the database at `url`, migrate it, and unlock what is encrypted in it with the keys of `ring`.
 
+    `committed` is called with the seconds each commit took. With `while_plain`, plain values may be left to turn over.
     Raises AlreadyInUse if another process serves the same SQLite file, UnknownSchema if a newer version created
-    the schema, and SQLAlchemyError or OSError if the database cannot be opened.
+    the schema, WrongKeys if the keys do not fit, and SQLAlchemyError or OSError if the database cannot be opened.
     """
     engine = sqlite if url.drivername.startswith("sqlite") else postgresql
+    vault = Vault(ring)
+
+    def prepare(connection: Connection) -> None:
+        migrate(connection)
+        unlock(connection, vault, while_plain=while_plain)
+
     async with AsyncExitStack() as stack:
-        yield Database(*await engine.opened(url, committed, stack))
+        yield Database(*await engine.opened(url, committed, stack, vault, prepare))
 
 
 if __name__ == "__main__":
-    from store.engine import backup
+    from store.engine import backup, sealing
 
-    raise SystemExit(backup.main(sys.argv[1:]))
+    commands = sealing if sys.argv[1:] in (["encrypt"], ["rotate-key"]) else backup
+    raise SystemExit(commands.main(sys.argv[1:]))

@@ -13,10 +13,11 @@ from core.version import VERSION
 from rate_limiter import InboundLimiter
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: bool = False) -> FastAPI:
     """The application; it holds no resource before its lifespan starts.
 
     `clock` gives UTC microseconds. By default it is the process's, or the PostgreSQL server's where there is one.
+    `while_plain` serves a database with a key although what it holds is not encrypted yet.
     """
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
@@ -28,7 +29,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, clock, while_plain=while_plain),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)

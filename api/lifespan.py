@@ -11,6 +11,7 @@ from api.dependencies import LifespanState, Resources
 from api.start_faults import start_complaint
 from api.wiring import build
 from core.clock import Clock
+from core.crypto import others_may_read
 from core.database_url import place
 from core.errors import CannotStart
 from core.metrics import Metrics
@@ -23,12 +24,17 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def lifespan(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock | None
+    settings: Settings,
+    metrics: Metrics,
+    limiter: InboundLimiter,
+    clock: Clock | None,
+    *,
+    while_plain: bool = False,
 ) -> AsyncIterator[LifespanState]:
     """Open every resource for the block, and close them in reverse order. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
-            resources = await build(settings, metrics, limiter, clock, stack)
+            resources = await build(settings, metrics, limiter, clock, stack, while_plain=while_plain)
         except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             complaint = start_complaint(error, settings)
             sys.stderr.write(f"cannot start: {complaint}\n")
@@ -40,6 +46,9 @@ async def lifespan(
 def _announce(settings: Settings, resources: Resources) -> None:
     for ignored, winner in ignored_names():
         log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
+    file = settings.data_encryption_key_file
+    if file is not None and others_may_read(file):
+        log.warning("key_file_is_readable", file=str(file), meaning="others than its owner may read the keys")
     if not resources.gateway.budget:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")

@@ -15,7 +15,7 @@ from api.views.summaries import ended_view
 from batch_processor import BatchProcessor
 from core.clock import Clock, now
 from core.debounce import Debounce
-from core.errors import CannotStart
+from core.errors import CannotStart, WrongKeys
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from core.settings import Settings
@@ -60,10 +60,16 @@ Work = Callable[[], Awaitable[None]]
 
 
 async def build(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
+    settings: Settings,
+    metrics: Metrics,
+    limiter: InboundLimiter,
+    given: Clock | None,
+    stack: AsyncExitStack,
+    *,
+    while_plain: bool = False,
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
-    db = await _opened(settings, metrics, stack)
+    db = await _opened(settings, metrics, stack, while_plain=while_plain)
     clock = await _shared_clock(settings, db, given)
     await _prepare(settings, db, clock)
     hold = Hold(clock)
@@ -101,9 +107,16 @@ async def build(
     return resources
 
 
-async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Database:
+async def _opened(
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, *, while_plain: bool
+) -> Database:
+    opened = database.opened(
+        settings.url, metrics.db_commit.observe, settings.key_ring(), while_plain=while_plain
+    )
     try:
-        return await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+        return await stack.enter_async_context(opened)
+    except WrongKeys:
+        raise
     except Exception as error:
         # Drivers' own errors have no ancestor that could be named without importing the driver.
         complaint = database_complaint(error, settings)

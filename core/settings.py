@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core import origins
+from core.crypto import KeyRing, parsed_ring, read_key_file
 from core.database_url import checked
 from core.extra_headers import parse_headers
 from core.unbuilt import unbuilt
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
     daily_budget_usd: float | None = Field(default=None, ge=0)
     max_reasoning_tokens: int = Field(default=0, ge=0)
+
+    data_encryption_key: SecretStr | None = None
+    data_encryption_key_file: Path | None = None
 
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
@@ -192,6 +196,11 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _keys_are_a_ring(self) -> Self:
+        self.key_ring()
+        return self
+
+    @model_validator(mode="after")
     def _real_needs_a_key(self) -> Self:
         if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
@@ -202,6 +211,19 @@ class Settings(BaseSettings):
         if self.gemini_api_key and not self.grok_api_key and self.grok_mode is not GrokMode.OFFLINE:
             raise ValueError("GEMINI_API_KEY has no effect without GROK_API_KEY: Gemini stands in for Grok")
         return self
+
+    def key_ring(self) -> KeyRing | None:
+        """The keys of encryption at rest; None if there is none. Raises ValueError, also if the file has changed."""
+        key, file = self.data_encryption_key, self.data_encryption_key_file
+        if key is not None and file is not None:
+            raise ValueError("DATA_ENCRYPTION_KEY and DATA_ENCRYPTION_KEY_FILE are both set; unset one")
+        if key is None and file is None:
+            return None
+        name = "DATA_ENCRYPTION_KEY" if file is None else "DATA_ENCRYPTION_KEY_FILE"
+        try:
+            return parsed_ring(key.get_secret_value() if key else read_key_file(file or Path()))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
     @property
     def offline(self) -> bool:

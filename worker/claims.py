@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from store.engine.vault import vault_of
 from store.insights import writing
 from store.queue import analysis, single_flight
 from store.queue.analysis import Completed, Outcome, Parked, Skipped
-from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, work_of
+from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, unreadable, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,14 @@ class Claim:
         jobs = analysis.due(connection, limit=limit, now=self.now)
         if not jobs:
             return Claimed(0, (), ())
-        skipped = [Skipped(job, why) for job in jobs if (why := skip_reason(job, self.policy))]
+        failed = [unreadable(job) for job in jobs if not job.is_readable]
+        readable = [job for job in jobs if job.is_readable]
+        skipped = [Skipped(job, why) for job in readable if (why := skip_reason(job, self.policy))]
         spared = {each.job.number for each in skipped}
-        works = [work_of(job, self.version) for job in jobs if job.number not in spared]
+        key = vault_of(connection).key
+        works = [work_of(job, self.version, key) for job in readable if job.number not in spared]
         hold, ended = self._share(connection, works)
-        settled = analysis.settle(connection, [*skipped, *ended], now=self.now)
+        settled = analysis.settle(connection, [*failed, *skipped, *ended], now=self.now)
         analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
         held = [work._replace(job=work.job._replace(lease=self.token)) for work in hold]
         return Claimed(len(jobs), held, settled)

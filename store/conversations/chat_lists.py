@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
 from store.conversations.chat_windows import ChatWindow, find_in_window
 from store.conversations.records import WITHOUT_RAW_DATA
+from store.engine.vault import vault_of
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
 
@@ -99,8 +100,11 @@ def _first_participants() -> Select[Any]:
     p = participants.c
     place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
     theirs = p.conversation.in_(bindparam("numbers", expanding=True))
-    first = select(p.conversation, p.author, place).where(theirs).subquery().c
-    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
+    columns = p.conversation, p.position, p.author, p.sealed_author
+    first = select(*columns, place).where(theirs).subquery().c
+    shown = select(first.conversation, first.position, first.author, first.sealed_author).where(
+        first.place <= SHOWN_PARTICIPANTS
+    )
     return shown.order_by(first.conversation, first.place)
 
 
@@ -118,7 +122,8 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     of_page = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
     if offset >= row.message_count:
         return ChatPage(chat, [])
-    return ChatPage(chat, connection.execute(select(messages).where(*of_page).order_by(m.position)).all())
+    rows = connection.execute(select(messages).where(*of_page).order_by(m.position)).all()
+    return ChatPage(chat, vault_of(connection).all_opened(messages, rows))
 
 
 def messages_after(
@@ -141,7 +146,7 @@ def messages_after(
         return MessagesAfter(row.number, row.message_count, ())
     found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
     rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
-    return MessagesAfter(row.number, row.message_count, rows)
+    return MessagesAfter(row.number, row.message_count, vault_of(connection).all_opened(messages, rows))
 
 
 def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:
@@ -173,7 +178,8 @@ def list_chats(
             connection, filters, filters.phrases, offset=offset, limit=limit, counted=counted
         )
     else:
-        found = _page_of(connection, _without_words(filters), offset=offset, limit=limit)
+        stored = replace(filters, author=vault_of(connection).author(filters.author))
+        found = _page_of(connection, _without_words(stored), offset=offset, limit=limit)
     rows = sorted(connection.execute(BY_NUMBERS, {"numbers": found.numbers}), key=lambda row: -row.number)
     return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
@@ -189,11 +195,14 @@ def _page_of(
     return SearchPage(connection.scalars(of_page).all(), total, total_is_exact=True)
 
 
-def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
+def _with_participants(connection: Connection, stored: Sequence[Row[Any]]) -> list[Chat]:
+    vault = vault_of(connection)
+    rows = vault.all_opened(conversations, stored)
     chats = [row.number for row in rows if row.is_chat]
     names: dict[int, list[str]] = defaultdict(list)
-    for number, author in connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}):
-        names[number].append(author)
+    first = connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}).all()
+    for row in vault.all_opened(participants, first):
+        names[row.conversation].append(row.author)
     return [
         Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
     ]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 from models import QUEUED, conversations, messages, participants
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
+from store.engine.vault import Vault, vault_of
 
 INSERT_MESSAGES = insert(messages)
 Key = tuple[str, str | None, str | None]
@@ -83,7 +84,7 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
         # If the known row was deleted between the two statements, the conversation can be stored after all.
         Accepted(each.id, True)
         if id(each) in created
-        else _known_outcome(each, known) or accept(connection, [each])[0]
+        else _known_outcome(each, known, vault_of(connection)) or accept(connection, [each])[0]
         for each in group
     ]
 
@@ -104,15 +105,14 @@ def _lock_key(new: NewConversation) -> str:
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
     """Insert the new conversations and return their numbers."""
     if connection.dialect.name == "postgresql":
-        rows = [dict(zip(COLUMNS, _row(each), strict=True)) for each in group]
-        inserted = connection.execute(INSERT_RETURNING, rows)
+        values = [dict(zip(COLUMNS, row, strict=True)) for row in _rows(connection, group)]
+        inserted = connection.execute(INSERT_RETURNING, values)
         return {(key[0], key[1], key[2]): number for number, *key in inserted}
     # There is only one writer, so the next numbers can be assigned here.
     last: int = connection.scalar(LAST_NUMBER) or 0
     numbered = [*enumerate(group, last + 1)]
-    insert_rows(
-        connection, INSERT, [(number, *_row(each)) for number, each in numbered], ("number", *COLUMNS)
-    )
+    rows = [(number, *row) for number, row in enumerate(_rows(connection, group), last + 1)]
+    insert_rows(connection, INSERT, rows, ("number", *COLUMNS))
     stored = {number for (number,) in NUMBERS_AFTER.rows(connection, {"last": last})}
     return {each.key: number for number, each in numbered if number in stored}
 
@@ -123,6 +123,7 @@ COLUMNS = (
     "idempotency_key",
     "content_hash",
     "author",
+    "sealed_author",
     "timestamp",
     "received_at",
     "is_chat",
@@ -146,20 +147,26 @@ LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'conversations'
 NUMBERS_AFTER = Prepared(select(_c.number).where(_c.number > bindparam("last")))
 
 
-def _row(new: NewConversation) -> tuple[object, ...]:
-    """The values for COLUMNS."""
+def _rows(connection: Connection, group: Sequence[NewConversation]) -> Iterator[tuple[object, ...]]:
+    """The values for COLUMNS of each conversation, as they are stored."""
+    vault = vault_of(connection)
+    return (_row(new, vault) for new in group)
+
+
+def _row(new: NewConversation, vault: Vault) -> tuple[object, ...]:
     moments = [*_message_times(new)]
     return (
         new.id,
         new.external_id,
         new.idempotency_key,
-        new.content_hash,
-        new.author,
+        vault.hash(new.content_hash),
+        vault.author(new.author),
+        vault.seal_author(conversations, new.id, new.author),
         new.timestamp,
         new.received_at,
         new.is_chat,
-        new.raw_data,
-        new.metadata,
+        vault.seal("conversations.raw_data", new.id, new.raw_data),
+        vault.seal("conversations.metadata", new.id, new.metadata),
         QUEUED,
         new.received_at,
         len(new.messages),
@@ -198,7 +205,8 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         for number, new in stored
         for position, message in enumerate(new.messages, 1)
     )
-    insert_rows(connection, INSERT_MESSAGES, as_tuples(messages, rows))
+    stored_rows = vault_of(connection).all_sealed(messages, rows)
+    insert_rows(connection, INSERT_MESSAGES, as_tuples(messages, stored_rows))
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
@@ -209,7 +217,7 @@ def _insert_participants(connection: Connection, stored: Iterable[tuple[int, New
         for author, position in first_positions(new.messages).items()
     ]
     if rows:
-        connection.execute(insert(participants), rows)
+        connection.execute(insert(participants), [*vault_of(connection).all_sealed(participants, rows)])
 
 
 def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
@@ -242,11 +250,13 @@ def _ids(each: NewConversation | KnownRow) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _known_outcome(new: NewConversation, known: KnownByKey) -> IntakeOutcome | None:
+def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> IntakeOutcome | None:
     same = {known[id_].id: known[id_] for id_ in _ids(new) if id_ in known}
     if not same:
         return None
     first, *others = same.values()
-    if not others and first.content_hash is not None and first.content_hash == new.content_hash:
+    # Hashed again, because one that was stored before encryption may not be an HMAC yet.
+    same_content = vault.hash(first.content_hash) == vault.hash(new.content_hash)
+    if not others and first.content_hash is not None and same_content:
         return Accepted(first.id, created=False)
     return Conflict(first.id, tuple(name for name, id_ in _ids(new) if (name, id_) in known), bool(others))

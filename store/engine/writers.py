@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
+Prepare = Transaction[None]
+"""What is done in the first transaction on a database, before anything is served."""
 OnCommit = Callable[[float], None]
 """Called with the seconds that a commit took."""
 

@@ -5,9 +5,8 @@ In FTS5 the rowid of a message is its conversation's number * 65,536 + its posit
 
 import json
 from array import array
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -24,16 +23,19 @@ from sqlalchemy import (
     update,
 )
 
+from core.errors import DoesNotOpen
 from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
-from store.search import erasure
+from store.engine.vault import Vault, vault_of
+from store.search import erasure, phrase_search
 
 POSITIONS = 65_536
-ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
+ENTRY_COLUMNS = tuple(
+    messages.c[name] for name in ("conversation", "position", "text", "author", "sealed_author")
+)
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """A message's entry in the index: the words under which it is found."""
 
     conversation: int
@@ -52,7 +54,9 @@ def entry(conversation: int, position: int, text: str, author: str | None) -> In
 def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
     """Add messages that are not in the index yet."""
     of_postgresql = connection.dialect.name == "postgresql"
-    rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in entries]
+    term = vault_of(connection).term
+    stored = (_sealed(each, term) for each in entries) if term else entries
+    rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in stored]
     if rows:
         connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
 
@@ -66,9 +70,30 @@ def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     c, m = conversations.c, messages.c
     unindexed = (m.conversation == c.number) & (m.position > c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
-    return connection.execute(
-        found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit)
-    ).all()
+    rows = connection.execute(found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit))
+    return _opened(connection, rows.all())
+
+
+def _opened(connection: Connection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """The messages as they were sent; one that does not open has no words."""
+    vault = vault_of(connection)
+    return [_readable(vault, row) for row in rows] if vault.is_sealing else rows
+
+
+def _readable(vault: Vault, row: Row[Any]) -> Any:
+    try:
+        return vault.opened(messages, row)
+    except DoesNotOpen:
+        return Unreadable(row.conversation, row.position)
+
+
+class Unreadable(NamedTuple):
+    """Stands for a message that does not open."""
+
+    conversation: int
+    position: int
+    text: str = ""
+    author: str | None = None
 
 
 def is_complete(connection: Connection) -> bool:
@@ -111,7 +136,12 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     rows = connection.execute(found.where(c.number.in_(numbers), m.position > after)).all()
     if rows:
         # The FTS5 table is contentless, so a deletion must name the words of the message.
-        connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+        term = vault_of(connection).term
+        entries = (
+            entry(row.conversation, row.position, row.text, row.author) for row in _opened(connection, rows)
+        )
+        stored = (_sealed(each, term) for each in entries) if term else entries
+        connection.execute(REMOVE_DOCUMENT, [_as_document(each) for each in stored])
     erasure.mark(connection)
 
 
@@ -126,8 +156,14 @@ def matching_messages(
 
     Rows have `conversation` and `position`. There must be at least one phrase.
     """
-    statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
-    found = _found(connection, statements, phrases, author, among)
+    on_postgresql = connection.dialect.name == "postgresql"
+    if needs_texts(connection, phrases):
+        rows = candidates(connection, phrases, author, among=among)
+        places = [*phrase_search.places_with(connection, rows, phrases)]
+        found = phrase_search.listed(connection, places)
+    else:
+        statements = FIND_VECTORS if on_postgresql else FIND_DOCUMENTS
+        found = _found(connection, statements, phrases, author, among)
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
@@ -139,11 +175,35 @@ def matching_chats(
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
     """The numbers of the conversations with a matching message, ascending, optionally only of those `among`."""
+    if needs_texts(connection, phrases):
+        rows = candidates(connection, phrases, author, among=among)
+        return sorted(phrase_search.chats_with(connection, rows, phrases))
     if connection.dialect.name == "postgresql":
         return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
     # As one text: 50,000 rows would create twice as many objects.
     numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
     return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
+
+
+def needs_texts(connection: Connection, phrases: Sequence[Phrase]) -> bool:
+    """Whether texts must be read to find phrases: the index of an encrypted database has no order of words."""
+    return vault_of(connection).is_sealing and any(len(phrase) > 1 for phrase in phrases)
+
+
+def candidates(
+    connection: Connection,
+    phrases: Sequence[Phrase],
+    author: str | None,
+    *,
+    among: Sequence[int] | None = None,
+) -> Sequence[int]:
+    """The messages by the author that have all words of the phrases, newest first.
+
+    A place is the conversation's number * 65,536 + the position.
+    """
+    statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
+    rows = connection.execute(_found(connection, statements, phrases, author, among))
+    return sorted((number * POSITIONS + position for number, position in rows), reverse=True)
 
 
 def _found(
@@ -166,6 +226,9 @@ def _found(
 def match_expression(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
     """The phrases and the author as a match expression in the database's own syntax."""
     wanted = phrases if author is None else [*phrases, (written_by(author),)]
+    if term := vault_of(connection).term:
+        words = dict.fromkeys(word for phrase in wanted for word in phrase)
+        wanted = [(term(word),) for word in words]
     if connection.dialect.name == "postgresql":
         return " & ".join(f"({' <-> '.join(map(_quoted, phrase))})" for phrase in wanted)
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in wanted)
@@ -209,6 +272,11 @@ CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
     " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
 )
+
+
+def _sealed(entry: IndexEntry, term: Callable[[str], str]) -> IndexEntry:
+    """The entry with the HMAC of each of its words, in an order that tells nothing about the text."""
+    return entry._replace(words=sorted(term(word) for word in {*entry.words} if word != NOTHING))
 
 
 def _as_document(entry: IndexEntry) -> dict[str, Any]:

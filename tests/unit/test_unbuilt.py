@@ -37,14 +37,14 @@ def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[st
 
 
 def test_every_one_of_several_is_named() -> None:
-    given = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET, "DATA_ENCRYPTION_KEY": SECRET, "PORT": "1"}
+    given = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET, "MIN_PEOPLE": "5", "PORT": "1"}
 
     complaints = unbuilt_settings(given)
 
     assert [each.partition(":")[0] for each in complaints] == [
         "AUTH_REQUIRED",
         "AUTH_SECRET",
-        "DATA_ENCRYPTION_KEY",
+        "MIN_PEOPLE",
     ]
     assert SECRET not in str(complaints)
 

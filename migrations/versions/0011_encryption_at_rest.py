@@ -1,0 +1,31 @@
+"""keys of an encrypted database, and columns for the sealed names of authors, beside the HMACs that find them
+
+Revision: 0011.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+WITH_AUTHORS = ("conversations", "messages", "insights", "participants")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "encryption_keys",
+        sa.Column("id", sa.String(16), nullable=False),
+        sa.Column("index_key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_encryption_keys")),
+    )
+    for table in WITH_AUTHORS:
+        op.add_column(table, sa.Column("sealed_author", sa.Text()))
+
+
+def downgrade() -> None:
+    for table in WITH_AUTHORS:
+        op.drop_column(table, "sealed_author")
+    op.drop_table("encryption_keys")
