@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api import errors, middleware, paths
+from api.dependencies import Start
 from api.lifespan import lifespan
 from api.openapi import InsightsApp, method_not_allowed
 from api.routes import chats, conversations, docs, insights, intake, operations, sockets, spending, summaries
@@ -29,7 +30,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: b
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: lifespan(settings, metrics, limiter, clock, while_plain=while_plain),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain)),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)

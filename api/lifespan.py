@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.dependencies import LifespanState, Resources
+from api.dependencies import LifespanState, Resources, Start
 from api.start_faults import start_complaint
 from api.wiring import build
-from core.clock import Clock
 from core.crypto import others_may_read
 from core.database_url import place
 from core.errors import CannotStart
@@ -24,17 +23,12 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def lifespan(
-    settings: Settings,
-    metrics: Metrics,
-    limiter: InboundLimiter,
-    clock: Clock | None,
-    *,
-    while_plain: bool = False,
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, start: Start
 ) -> AsyncIterator[LifespanState]:
     """Open every resource for the block, and close them in reverse order. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
-            resources = await build(settings, metrics, limiter, clock, stack, while_plain=while_plain)
+            resources = await build(settings, metrics, limiter, start, stack)
         except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             complaint = start_complaint(error, settings)
             sys.stderr.write(f"cannot start: {complaint}\n")

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import database
-from api.dependencies import Resources
+from api.dependencies import Resources, Start
 from api.start_faults import database_complaint
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
@@ -60,17 +60,11 @@ Work = Callable[[], Awaitable[None]]
 
 
 async def build(
-    settings: Settings,
-    metrics: Metrics,
-    limiter: InboundLimiter,
-    given: Clock | None,
-    stack: AsyncExitStack,
-    *,
-    while_plain: bool = False,
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, start: Start, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
-    db = await _opened(settings, metrics, stack, while_plain=while_plain)
-    clock = await _shared_clock(settings, db, given)
+    db = await _opened(settings, metrics, stack, while_plain=start.while_plain)
+    clock = await _shared_clock(settings, db, start.clock)
     await _prepare(settings, db, clock)
     hold = Hold(clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()

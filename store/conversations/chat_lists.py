@@ -120,8 +120,6 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     [chat] = _with_participants(connection, [row])
     # Positions have no gaps, so the last page is found as fast as the first.
     of_page = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
-    if offset >= row.message_count:
-        return ChatPage(chat, [])
     rows = connection.execute(select(messages).where(*of_page).order_by(m.position)).all()
     return ChatPage(chat, vault_of(connection).all_opened(messages, rows))
 
@@ -145,8 +143,8 @@ def messages_after(
     if not last:
         return MessagesAfter(row.number, row.message_count, ())
     found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
-    return MessagesAfter(row.number, row.message_count, vault_of(connection).all_opened(messages, rows))
+    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position))
+    return MessagesAfter(row.number, row.message_count, vault_of(connection).all_opened(messages, rows.all()))
 
 
 def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:

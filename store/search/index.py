@@ -160,7 +160,7 @@ def matching_messages(
     if needs_texts(connection, phrases):
         rows = candidates(connection, phrases, author, among=among)
         places = [*phrase_search.places_with(connection, rows, phrases)]
-        found = phrase_search.listed(connection, places)
+        found = phrase_search.select_places(connection, places)
     else:
         statements = FIND_VECTORS if on_postgresql else FIND_DOCUMENTS
         found = _found(connection, statements, phrases, author, among)

@@ -40,7 +40,7 @@ def chats_with(connection: Connection, places: Sequence[int], phrases: Sequence[
                 yield number
 
 
-def listed(connection: Connection, places: Sequence[int]) -> TextClause:
+def select_places(connection: Connection, places: Sequence[int]) -> TextClause:
     """Select the conversations and positions of places."""
     if connection.dialect.name == "postgresql":
         return text(PLACES_ON_POSTGRESQL).bindparams(places=places)
