@@ -12,6 +12,7 @@ from typing import TypeVar
 import aiosqlite
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from core.errors import AlreadyInUse, SealingRefused
@@ -22,12 +23,15 @@ from store.engine.migration import migrate
 from store.engine.neighbours import PRESENCE_LOCK
 from store.engine.sqlite import WRITER_PRAGMAS, on_connect
 from store.engine.vault import OPTION, Vault
+from store.engine.writers import is_locked
 
 Result = TypeVar("Result")
 Begin = Callable[[Connection, bool], None]
 """Called with whether a service runs, in the first transaction."""
-PATIENCE_MS = 30_000
-"""How long this program waits for the service's transactions; the service waits 2 s for one of these steps."""
+PATIENCE = 30.0
+"""Seconds that this program waits for the service's lock; the service waits 2 s for that of one of these steps."""
+AGAIN_AFTER = 0.002
+"""Seconds between two attempts. SQLite itself would wait up to 0.1 s, in which a busy service commits ten times."""
 CHECKPOINT_SECONDS = 30.0
 """How long to wait for readers, so that the write-ahead log can be emptied."""
 
@@ -83,12 +87,22 @@ class SqliteAccess(Access):
     async def connected(self) -> AsyncIterator[None]:
         """Keep a connection open inside the block."""
         self._engine = create_async_engine(self._url, pool_size=1, execution_options={OPTION: self._vault})
-        pragmas = (*WRITER_PRAGMAS, f"busy_timeout={PATIENCE_MS}")
-        on_connect(self._engine.sync_engine, "BEGIN IMMEDIATE", pragmas)
+        on_connect(self._engine.sync_engine, "BEGIN IMMEDIATE", (*WRITER_PRAGMAS, "busy_timeout=0"))
         try:
             yield
         finally:
             await self._engine.dispose()
+
+    async def write(self, fn: Callable[[Connection], Result]) -> Result:
+        """Run `fn` in a transaction once the service holds no lock. Raises SQLAlchemyError."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return await super().write(fn)
+            except DBAPIError as error:
+                if not is_locked(error) or time.monotonic() > end:
+                    raise
+            await asyncio.sleep(AGAIN_AFTER)
 
     async def clean(self) -> str:
         """Rewrite the file if nobody serves it, and empty its write-ahead log."""

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -123,10 +123,9 @@ class Sealing:
     async def _table(self, table: Table, progress: Progress, task: TaskID) -> int:
         after, unreadable = None, 0
         while True:
-            started = time.perf_counter()
-            step = partial(seal_some, table=table, after=after, limit=self._limit)
+            step = Timed(partial(seal_some, table=table, after=after, limit=self._limit))
             done = await _retried(self._access, step)
-            taken = time.perf_counter() - started
+            taken = time.perf_counter() - step.started
             progress.advance(task, done.rows)
             unreadable += done.unreadable
             after = done.last
@@ -135,6 +134,19 @@ class Sealing:
                 return unreadable
             self._limit = max(SMALLEST, min(LARGEST, int(self._limit * min(2, STEP_SECONDS / taken))))
             await asyncio.sleep(taken * self._pause)
+
+
+class Timed(Generic[Result]):
+    """A transaction that notes when it got the database's lock: waiting for it is not its own time."""
+
+    def __init__(self, fn: Callable[[Connection], Result]) -> None:
+        self._fn = fn
+        self.started = 0.0
+
+    def __call__(self, connection: Connection) -> Result:
+        """Run it."""
+        self.started = time.perf_counter()
+        return self._fn(connection)
 
 
 async def _retried(access: Access, fn: Callable[[Connection], Result]) -> Result:
