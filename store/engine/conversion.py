@@ -36,7 +36,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     grok_calls: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
-A_DIGEST = re.compile(r"h1\|[0-9a-f]{64}")
+A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")
 """What stands for a value of metadata that is done."""
 Place = tuple[Any, ...]
 
