@@ -148,3 +148,58 @@ async def test_nothing_readable_is_in_any_table(service: Service) -> None:
         whole = " ".join(str(value) for row in found for value in row).lower()
         assert [each for each in SECRETS if each in whole] == [], table
     assert [each for each in SECRETS if each in str(service.logged).lower()] == []
+
+
+async def swap_texts(database: URL, one: str, other: str) -> None:
+    """Move the first text of a conversation to another one."""
+    moved = (
+        "UPDATE messages SET text = (SELECT text FROM messages JOIN conversations ON number = conversation"
+        " WHERE id = :other AND position = 1)"
+        " WHERE conversation = (SELECT number FROM conversations WHERE id = :one) AND position = 1"
+    )
+    await rows(database, moved, one=one, other=other)
+
+
+async def test_a_value_that_was_moved_does_not_open_and_the_log_says_which(service: Service) -> None:
+    one, other = await service.post(SAID), await service.post(f"{SAID} Again.")
+    await service.ended(one)
+    await service.ended(other)
+    await swap_texts(service.database, one, other)
+
+    moved = await service.http.get(f"{POSTS}/{one}")
+
+    assert (moved.status_code, moved.json()) == (500, {"error": "internal_error"})
+    assert (await service.one(other))["text"] == f"{SAID} Again."
+    [row] = await rows(service.database, "SELECT number FROM conversations WHERE id = :one", one=one)
+    [line] = [each for each in service.logged.events() if each["event"] == "value_does_not_open"]
+    assert (line["table"], line["column"], line["id"]) == ("messages", "text", f"{row.number},1")
+
+
+async def test_a_conversation_that_does_not_open_fails_alone(service: Service) -> None:
+    ids = [await service.post(said) for said in ("ok", "no", "hm")]
+    for id_ in ids:
+        assert (await service.ended(id_))["status"] == "skipped"
+    await swap_texts(service.database, ids[0], ids[1])
+
+    await service.http.post(f"{POSTS}/retry", params={"status": "skipped"})
+    views = await service.all_ended(ids)
+
+    assert {each["conversation_id"]: each["status"] for each in views} == {
+        ids[0]: "failed",
+        ids[1]: "completed",
+        ids[2]: "completed",
+    }
+    assert "does not open" in next(each["error"] for each in views if each["conversation_id"] == ids[0])
+
+
+async def test_a_summary_that_does_not_open_fails_alone(service: Service) -> None:
+    await fill(service)
+    turns = [{"conversation_id": "c2", "user_type": "customer", "message_content": SAID, "user_id": "me"}]
+    await service.http.post("/chats", json=turns)
+    await service.ended("c2")
+    await swap_texts(service.database, "c2", "c1")
+
+    answer = await service.http.post("/chats/summarize", json={"conversation_id": "c2"}, params={"wait": 30})
+
+    assert "does not open" in answer.text
+    assert (await service.get("/chats/c1"))["messages"]
