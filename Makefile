@@ -70,6 +70,9 @@ lint: $(VENV)/dev
 types: $(VENV)/dev
 	@$(BIN)/mypy
 
+# Each process would compile every test anew where the environment forbids to keep what was compiled.
+unit pytest: export PYTHONDONTWRITEBYTECODE =
+
 unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane?
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
@@ -79,8 +82,8 @@ pytest: $(VENV)/dev       ## the tests of every room, on SQLite and PostgreSQL
 crash-test: $(VENV)/dev   ## kill it KILLS times on SQLite and PostgreSQL, then count: nothing lost, nothing twice
 	@$(BIN)/python -m tests.faults.crash --kills $(KILLS)
 
-fuzz: $(VENV)/dev         ## Schemathesis against the OpenAPI document, on SQLite and PostgreSQL
-	@$(BIN)/python -m tests.faults.fuzz
+fuzz: $(VENV)/dev         ## Schemathesis: closed on SQLite, open on PostgreSQL; FULL=1 for both on both
+	@$(BIN)/python -m tests.faults.fuzz $(if $(FULL),--all)
 
 bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, at 10 million rows
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)

@@ -15,8 +15,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.crypto import KeyRing
+from core.errors import AlreadyInUse
 from store.engine import postgresql, sqlite
-from store.engine.migration import migrate
+from store.engine.migration import check, migrate
 from store.engine.readers import Readers
 from store.engine.unlocking import unlock
 from store.engine.vault import Vault
@@ -74,6 +75,29 @@ async def opened(
 
     async with AsyncExitStack() as stack:
         yield Database(*await engine.opened(url, committed, stack, vault, prepare))
+
+
+@asynccontextmanager
+async def opened_beside(url: URL) -> AsyncIterator[Database]:
+    """Open the database for a program that may run beside the service. Raises what `opened` does.
+
+    Without a service it is opened as the service would open it, so that the first run creates and migrates it.
+    What is encrypted in it stays closed.
+    """
+    locked = Vault()
+    async with AsyncExitStack() as stack:
+        if not url.drivername.startswith("sqlite"):
+            yield Database(*await postgresql.opened(url, _unseen, stack, locked, migrate, serves=False))
+            return
+        try:
+            parts = await sqlite.opened(url, _unseen, stack, locked, migrate)
+        except AlreadyInUse:
+            parts = await sqlite.connected(url, _unseen, stack, locked, check)
+        yield Database(*parts)
+
+
+def _unseen(_: float) -> None:
+    """Nobody asks how long commits take."""
 
 
 if __name__ == "__main__":

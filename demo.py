@@ -36,6 +36,7 @@ def service(folder: Path) -> Iterator[str]:
     """A running service with an empty database in `folder`; gives its address."""
     port = free_port()
     own = {"GROK_MODE": "offline", "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}", "LOG_LEVEL": "ERROR"}
+    own |= {"AUTH_REQUIRED": "false", "AUTH_SECRET": "", "AUTH_SECRET_FILE": ""}
     own |= {"BATCH_FLUSH_SECONDS": "0.1"}  # nothing more is coming, so there is nothing to wait for
     environment = {**os.environ, **own, "HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMIT": "0"}
     process = subprocess.Popen([sys.executable, HERE / "main.py"], env=environment)  # noqa: S603  our own

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import stamina
-from pydantic import Field, HttpUrl, ValidationError
+from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
@@ -39,6 +39,7 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     api_url: HttpUrl = HttpUrl("http://localhost:8000")
+    api_key: SecretStr | None = None
     dataset_csv: Path = SAMPLE
     ingest_batch_size: int = Field(100, ge=1, le=500)
 
@@ -108,6 +109,7 @@ def _settle_source(parser: ArgumentParser, given: Namespace) -> None:
 def _plan(environment: Environment, given: Mapping[str, Any]) -> Plan:
     return Plan(
         url=str(environment.api_url),
+        key=None if environment.api_key is None else environment.api_key.get_secret_value(),
         file=environment.dataset_csv,
         encoding=given["encoding"],
         batch_size=environment.ingest_batch_size,
@@ -153,6 +155,11 @@ def _parser() -> ArgumentParser:
         "also in a gzip or zip; else DATASET_CSV, else the built-in sample",
     )
     parser.add_argument("--api-url", metavar="URL", help="else API_URL, else http://localhost:8000")
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="where the service wants one; else API_KEY, which no list of processes shows",
+    )
     parser.add_argument(
         "--batch-size",
         dest="ingest_batch_size",

@@ -20,6 +20,7 @@ from ipaddress import ip_address
 
 import httpx
 import uvloop
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
@@ -38,6 +39,7 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
     api_url: str = "http://localhost:8000"
+    api_key: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Options:
     """How to run. `timeout` is for how many seconds nothing may move."""
 
     base_url: str
+    key: str | None
+    """The service's API key."""
     concurrency: int
     wait: bool
     timeout: float
@@ -76,7 +80,8 @@ class Run:
         url, concurrency = self.options.base_url, self.options.concurrency
         async with AsyncExitStack() as stack:
             watcher, *clients = [
-                await stack.enter_async_context(each) for each in connections(url, concurrency)
+                await stack.enter_async_context(each)
+                for each in connections(url, concurrency, self.options.key)
             ]
             self.before = await look(watcher)
             if self.before.health.analyzer != report.OFFLINE:
@@ -186,9 +191,17 @@ def _run(arguments: Sequence[str] | None) -> Run:
     given = parser.parse_args(arguments)
     if not given.yes_really and not is_private(httpx.URL(given.base_url).host):
         parser.error(f"{given.base_url} is not in a private network; --yes-really loads it all the same")
-    options = Options(given.base_url, given.concurrency, given.wait, given.timeout, given.json)
+    options = Options(
+        given.base_url, _key(given.api_key), given.concurrency, given.wait, given.timeout, given.json
+    )
     plan = Plan(secrets.token_hex(4), given.num_conversations, given.batch_size, given.duplicates, given.seed)
     return Run(options, plan, Console(stderr=True))
+
+
+def _key(given: str | None) -> str | None:
+    """The key of the command line, else the environment's."""
+    from_environment = Environment().api_key
+    return given or (None if from_environment is None else from_environment.get_secret_value())
 
 
 def is_private(host: str) -> bool:
@@ -208,6 +221,11 @@ def _parser() -> ArgumentParser:
     default = "(default: %(default)s)"
     add(
         "--base-url", type=_url, default=Environment().api_url, metavar="URL", help=f"{default}; else API_URL"
+    )
+    add(
+        "--api-key",
+        metavar="KEY",
+        help="where the service wants one; else API_KEY, which no list of processes shows",
     )
     add("--num-conversations", type=_within(int, 1, 10**8), default=2000, metavar="N", help=default)
     add(

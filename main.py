@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from api.app import create_app as create_app
 from api.server import OneLine, Server, allow_open_files, listen, server_config
 from core import logs
+from core.allocator import return_memory
 from core.complaints import complaint
 from core.errors import CannotStart
 from core.settings import Settings, unbuilt_settings
@@ -76,12 +77,14 @@ def main() -> int:
     settings = settings_or_exit()
     logs.configure(settings.log_level)
     allow_open_files()
+    return_memory()
     try:
         sockets = listen(settings.host, settings.port)
     except CannotStart as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return MISUSE
-    server = Server(server_config(settings, while_plain=arguments.while_plain))
+    config = server_config(settings, while_plain=arguments.while_plain)
+    server = Server(config, auth_required=settings.auth_required)
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for number in (signal.SIGINT, signal.SIGTERM):
         # After its shutdown the server restores the previous handlers and raises the signal again.

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    UniqueConstraint,
     text,
 )
 
@@ -511,4 +512,102 @@ summary_parts = Table(
     Column("model", String(100), nullable=False),
     Column("raw", Text, nullable=False, info=ENCRYPTED),
     info={"place": ("conversation", "first", "last")},
+)
+
+# --- access -------------------------------------------------------------------------------------------------
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("role", String(10), nullable=False),
+    # SHA-256 of the whole key.
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+# People who have logged in, told apart by the provider and its lasting id of them, never by their e-mail.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("provider", String(20), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("role", String(10), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_login_at", BigInteger, nullable=False),
+    UniqueConstraint("provider", "subject"),
+)
+
+# Of a cookie's and a ticket's text only the SHA-256 is kept: whoever reads the database cannot use it.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account", String(16), ForeignKey(accounts.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("actor", String(100), nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+# Log-ins that were begun, each for one browser and for a few minutes.
+pending_logins = Table(
+    "pending_logins",
+    metadata,
+    Column("state", LargeBinary(32), primary_key=True),
+    Column("provider", String(20), nullable=False),
+    Column("browser", LargeBinary(32), nullable=False),
+    Column("nonce", String(100), nullable=False),
+    Column("verifier", String(128), nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("outcome", String(100), nullable=False),
+    Column("client", String(100), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    # Which secret of AUTH_SECRET the link was made with; empty if there was none.
+    Column("secret", String(16), nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+)
+Index("ix_audit_entries_actor", audit_entries.c.actor, audit_entries.c.number)
+Index("ix_audit_entries_action", audit_entries.c.action, audit_entries.c.number)
+
+# The settings of the last start, each as an HMAC: a change is noted in the audit log by its name.
+seen_settings = Table(
+    "seen_settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("secret", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+)
+
+# `changes` counts changes of keys, accounts and sessions, so that every process hears of them; `audit` is the number
+# and the link of the newest audit entry, which therefore cannot be taken out unnoticed.
+access_marks = Table(
+    "access_marks",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("link", LargeBinary(32)),
 )

@@ -675,6 +675,72 @@ class AnalysisSwitch(BaseModel):
     paused: bool
 
 
+# --- access -------------------------------------------------------------------------------------------------
+
+RoleName = Literal["viewer", "agent", "admin"]
+
+
+class NewKey(Sent):
+    """An API key to be made."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    role: RoleName
+    expires_at: Moment | None = None
+
+
+class KeyOut(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    role: RoleName
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class CreatedKey(KeyOut):
+    """A new API key. `key` is shown this once."""
+
+    key: str
+
+
+class KeysOut(BaseModel):
+    """All API keys, the newest first."""
+
+    keys: list[KeyOut]
+
+
+class Me(BaseModel):
+    """Who the caller is to the service."""
+
+    actor: str
+    name: str
+    role: RoleName
+    means: Literal["none", "key", "token", "session", "ticket"]
+
+
+class AuditEntryOut(BaseModel):
+    """Who did what to what, when, from where, and how it ended."""
+
+    at: str
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    client: str
+    request_id: str
+
+
+class AuditOut(BaseModel):
+    """A page of the audit log, the newest entries first."""
+
+    entries: list[AuditEntryOut]
+    next_cursor: str | None
+
+
 # --- operations ---------------------------------------------------------------------------------------------
 
 

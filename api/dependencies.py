@@ -16,6 +16,7 @@ from core.waiters import Waiters
 from database import Database
 from llm.gateway import Gateway
 from rate_limiter import InboundLimiter
+from services.access.control import AccessControl
 from services.capacity import Capacity
 from services.chats import Chats
 from services.conditions import Conditions
@@ -50,6 +51,7 @@ class Resources:
     summary_waiters: Waiters
     """Requests that wait for a summary, by conversation."""
     capacity: Capacity
+    access: AccessControl
     gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor

@@ -14,7 +14,17 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import describe
-from core.errors import ChatFull, Conflicts, InsightsError, NotWritable, Refusal
+from core.errors import (
+    AccessDenied,
+    BadCredential,
+    ChatFull,
+    Conflicts,
+    InsightsError,
+    NotWritable,
+    Refusal,
+    RoleMissing,
+    TooManyAttempts,
+)
 from schemas import Code, ErrorOut
 from store.engine.faults import database_fault
 
@@ -90,7 +100,7 @@ def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Turn every exception that leaves a route into an error answer. Add other middleware after this."""
-    for kind in (HTTPException, RequestValidationError, Refusal, Exception):
+    for kind in (HTTPException, RequestValidationError, Refusal, AccessDenied, Exception):
         app.add_exception_handler(kind, _answer)
     app.add_middleware(LastResort)
 
@@ -112,6 +122,8 @@ def to_api_error(error: Exception) -> ApiError:
             return ApiError(Code.INVALID_SCHEMA, "The body ended early")
         case Refusal():
             return _from_refusal(error)
+        case AccessDenied():
+            return _from_denial(error)
         case _:
             fault = database_fault(error)
             return ApiError(Code.INTERNAL_ERROR if fault is None else Code(fault))
@@ -127,6 +139,20 @@ def _from_refusal(error: Refusal) -> ApiError:
             return ApiError(Code(error.code), retry_after=error.retry_after)
         case _:
             return ApiError(Code.OVERLOADED)
+
+
+def _from_denial(error: AccessDenied) -> ApiError:
+    match error:
+        case RoleMissing():
+            return ApiError(Code.FORBIDDEN, str(error))
+        case TooManyAttempts():
+            return ApiError(Code.RATE_LIMIT_EXCEEDED, str(error), retry_after=error.retry_after)
+        case BadCredential(reason=None):
+            words = "This call needs a credential: an API key or a token, after Authorization: Bearer"
+            return ApiError(Code.UNAUTHORIZED, words, headers={"WWW-Authenticate": "Bearer"})
+        case _:
+            challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            return ApiError(Code.UNAUTHORIZED, "The credential is not valid", headers=challenge)
 
 
 def conflict_details(

@@ -45,6 +45,7 @@ BODIES: Mapping[str, Any] = {
     "add_chat_messages": MESSAGES,
     "summarize_chat": {"conversation_id": CONVERSATION_ID},
     "analyze_chat": {"conversation_id": CONVERSATION_ID},
+    "create_key": {"name": "importer", "role": "agent", "expires_at": "2030-01-01T00:00:00Z"},
 }
 """By operation."""
 
@@ -55,5 +56,6 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("list_insights", "start_time"): "2026-01-01T00:00:00Z",
     ("list_insights", "end_time"): "2027-01-01T00:00:00Z",
     ("retry_conversations", "status"): "failed",
+    ("revoke_key", "key_id"): "3f9a1c0b7d2e",
 }
 """By operation and parameter. A `conversation_id` without an entry is that of the example above."""

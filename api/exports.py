@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -32,6 +32,8 @@ COLUMNS = (
 )
 
 View = Mapping[str, Any]
+Lines = AsyncIterator[str]
+"""A download, piece by piece."""
 
 
 def preferred_form(accept: str) -> str:
@@ -69,7 +71,12 @@ def csv_header() -> str:
 
 def csv_lines(views: Iterable[View]) -> str:
     """One CSV line per insight; text that a spreadsheet would run as a formula is prefixed with `'`."""
-    return _csv([_cell(value) for value in _values(view)] for view in views)
+    return csv_rows(_values(view) for view in views)
+
+
+def csv_rows(rows: Iterable[Iterable[object]]) -> str:
+    """CSV lines of these cells, made safe for spreadsheets."""
+    return _csv([_cell(value) for value in row] for row in rows)
 
 
 def ndjson_lines(views: Iterable[View]) -> str:

@@ -10,11 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.dependencies import LifespanState, Resources, Start
 from api.start_faults import start_complaint
 from api.wiring import build
-from core.crypto import others_may_read
 from core.database_url import place
 from core.errors import CannotStart
 from core.metrics import Metrics
-from core.settings import Settings, ignored_names
+from core.settings import Settings, exposed_secrets, ignored_names
 from domain.analysis import ProviderFault
 from rate_limiter import InboundLimiter
 
@@ -40,9 +39,8 @@ async def lifespan(
 def _announce(settings: Settings, resources: Resources) -> None:
     for ignored, winner in ignored_names():
         log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
-    file = settings.data_encryption_key_file
-    if file is not None and others_may_read(file):
-        log.warning("key_file_is_readable", file=str(file), meaning="others than its owner may read the keys")
+    for name in exposed_secrets():
+        log.warning("secret_file_is_exposed", name=name, meaning="others than its owner may read it")
     if not resources.gateway.budget:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")

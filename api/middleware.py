@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from api.access import Access
 from api.errors import ApiError
 from api.origins import SocketOrigins
 from api.unpacking import Gunzip
@@ -30,7 +33,20 @@ FREE = frozenset({"/", "/health", "/healthz", "/metrics", "/docs", "/openapi.jso
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 READING = frozenset({"GET", "HEAD"})
 READS_BY_POST = frozenset({"/api/v1/conversations/status"})
+LIMIT_HEADERS = ("Limit", "Remaining", "Reset")
 BODYLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+CORS: Mapping[str, Any] = {
+    "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+    "expose_headers": [
+        "Location",
+        "Retry-After",
+        "X-Request-ID",
+        *(f"RateLimit-{each}" for each in LIMIT_HEADERS),
+    ],
+}
+"""What pages of CORS_ORIGINS may send and read. Cookies are not among it: they come from the own origin only."""
 
 SANE_REQUEST_ID = re.compile(rb"[\x20-\x7e]{1,128}")
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -53,14 +69,21 @@ def install(
     limiter: InboundLimiter,
     sizes: BodySizes | None = None,
     origins: Collection[str] = (),
+    *,
+    auth_required: bool = False,
 ) -> None:
     """Add every middleware. Call `errors.install` first: its middleware goes inside these.
 
-    `origins` are the normalized origins whose pages may open sockets besides the service's own.
+    `origins` are the normalized origins whose pages may use the service besides its own. With `auth_required`
+    only `api/roles.py`'s public calls need no credential.
     """
     app.add_middleware(SocketOrigins, listed=origins)
     app.add_middleware(BodyLimits, sizes=sizes or BodySizes())
     app.add_middleware(RateLimits, limiter=limiter, refused=metrics.rate_limited)
+    # Outside of the limits: a flood of bad credentials must not use up what good ones are allowed.
+    app.add_middleware(Access, required=auth_required)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=[*origins], **CORS)
     app.add_middleware(RequestMetrics, durations=metrics.http_request_duration, sockets=metrics.open_sockets)
     app.add_middleware(RequestId)
 

@@ -12,24 +12,39 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from api import examples
-from api.errors import ApiError, to_api_error
+from api.errors import ApiError, documented, to_api_error
 from api.operations import OPERATIONS, SCHEMAS
+from api.roles import RULES
 from api.vocabulary import FIELDS, PARAMETERS
-from schemas import ChatMessage, ChatReference, Code, Ids
+from domain.roles import Role
+from schemas import ChatMessage, ChatReference, Code, Ids, NewKey
 
 Json = dict[str, Any]
+SCHEME = "credential"
+CREDENTIAL: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key (`ipk_...`) or a token of `POST /auth/token`.",
+}
+DENIED = (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.RATE_LIMIT_EXCEEDED)
+"""How a call is answered whose credential is missing, does not suffice, or is one of too many bad ones."""
+ROLES = {(method, path.replace(":path}", "}")): rule.role for (method, path), rule in RULES.items()}
+"""By method and path as the document has it."""
+_ERROR: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 REF = "#/components/schemas/{model}"
-SENT: tuple[type[BaseModel], ...] = (ChatMessage, ChatReference, Ids)
+SENT: tuple[type[BaseModel], ...] = (ChatMessage, ChatReference, Ids, NewKey)
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 
 
 class InsightsApp(FastAPI):
     """A FastAPI whose document is made for readers and for generators of clients."""
 
+    auth_required = False
+
     def openapi(self) -> dict[str, Any]:
         """The document; FastAPI builds it once."""
         if self.openapi_schema is None:
-            self.openapi_schema = _finished(super().openapi())
+            self.openapi_schema = _finished(super().openapi(), self.auth_required)
         return self.openapi_schema
 
 
@@ -48,7 +63,7 @@ def _json_body(schema: Json) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _finished(document: Json) -> Json:
+def _finished(document: Json, auth_required: bool) -> Json:
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -58,6 +73,8 @@ def _finished(document: Json) -> Json:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _finish_operation(operation, OPERATIONS.get((method, path), operation["operationId"]))
+            _secure(operation, ROLES[method, path], auth_required)
+    document["components"]["securitySchemes"] = {SCHEME: CREDENTIAL}
     for name, schema in document["components"]["schemas"].items():
         for field, declared in schema.get("properties", {}).items():
             _describe(declared, FIELDS.get(f"{name}.{field}", FIELDS.get(field)))
@@ -85,6 +102,20 @@ def _finish_operation(operation: Json, name: str) -> None:
             parameter["example"] = example
     if name in examples.BODIES:
         operation["requestBody"]["content"]["application/json"]["example"] = examples.BODIES[name]
+
+
+def _secure(operation: Json, role: Role | None, auth_required: bool) -> None:
+    """Say which role a call needs, and how a call without it is answered."""
+    if role is None:
+        operation["security"] = []
+        return
+    # An empty alternative: no credential is needed while the service is open.
+    operation["security"] = [{SCHEME: [role.value]}, *([] if auth_required else [{}])]
+    operation["description"] = f"{operation['description']}\n\nNeeds the role `{role}`."
+    denied = {str(status): answer for status, answer in documented(*DENIED).items()}
+    operation["responses"] |= {
+        status: {"description": answer["description"], "content": _ERROR} for status, answer in denied.items()
+    }
 
 
 def _example(operation: str, parameter: str) -> object:

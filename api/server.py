@@ -49,7 +49,7 @@ GC_THRESHOLDS = (10_000, 20, 20)
 """Allocations before a young collection, and collections of one generation before the next older one."""
 
 
-OPEN = "no log-in is built yet: whoever reaches this address can read and change everything"
+OPEN = "AUTH_REQUIRED is not set: whoever reaches this address can read and change everything"
 
 
 class OneLine(logging.Filter):
@@ -66,6 +66,10 @@ class Server(uvicorn.Server):
 
     reason = "asked to"
     """Why it stops: the name of the signal."""
+
+    def __init__(self, config: uvicorn.Config, *, auth_required: bool = False) -> None:
+        super().__init__(config)
+        self._auth_required = auth_required
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and exempt all present objects from garbage collection.
@@ -88,7 +92,11 @@ class Server(uvicorn.Server):
         for host, port, *_ in bound[:1]:
             url = address(host, port)
             log.info("listening", address=url, docs=f"{url}/docs")
-        exposed = [host for host, *_ in bound if not ipaddress.ip_address(host.partition("%")[0]).is_loopback]
+        exposed = (
+            []
+            if self._auth_required
+            else [host for host, *_ in bound if not ipaddress.ip_address(host.partition("%")[0]).is_loopback]
+        )
         if exposed:
             log.warning("open_to_the_network", host=exposed[0], meaning=OPEN)
 

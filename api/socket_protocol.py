@@ -21,6 +21,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._free = TokenBucket(1, self.loop.time)
 
+    async def send(self, message: Any) -> None:
+        """Send; an answer that refuses the socket completes the hand-shake, too.
+
+        uvicorn 0.54 forgets that, and logs an error for each socket that was refused with a status of ours.
+        """
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
     def handle_ping(self) -> None:
         """Count the ping, and send the answer."""
         if self._may_pass():

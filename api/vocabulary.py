@@ -7,6 +7,29 @@ is `Schema.name`.
 from collections.abc import Mapping
 
 FIELDS: Mapping[str, str] = {
+    "action": "What was done, such as `key.create` or `call.denied`.",
+    "actor": "Whoever did it: `key:ID`, `account:ID`, `operator:NAME` at the command line, or `anonymous`.",
+    "AuditEntry.at": "When it happened.",
+    "client": "The address that it came from.",
+    "created_by": "Whoever made it.",
+    "entries": "Entries of the audit log, the newest first.",
+    "expires_at": "When it ends by itself; null for never.",
+    "Key.id": "The id of the key, which is no secret.",
+    "CreatedKey.id": "The id of the key, which is no secret.",
+    "key": "The key itself. It is shown only in this answer.",
+    "keys": "All keys, the newest first, also those that are revoked or have expired.",
+    "last_used_at": "When it was used last, to within a minute; null for never.",
+    "means": "How the caller proved who it is; `none` while the service is open.",
+    "name": "A name for people.",
+    "NewKey.name": "Whose key it is, or what for. Keys of one name share their `external_id`s.",
+    "AuditEntry.outcome": "How it ended: `ok`, an HTTP status, or why it was refused.",
+    "AuditEntry.request_id": "The request's `X-Request-ID`; empty at the command line.",
+    "revoked_at": "When it was revoked; null if it was not.",
+    "Key.role": "What its holder may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "NewKey.role": "What its holder may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "CreatedKey.role": "What its holder may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "Me.role": "What the caller may do: a viewer reads, an agent also writes, an admin may do everything.",
+    "target": "What it was done to.",
     "action_items": "What somebody has to do, at most ten.",
     "analysed": "Conversations that a model analysed.",
     "analysed_at": "When the insight was written.",
@@ -186,6 +209,9 @@ FIELDS: Mapping[str, str] = {
 }
 
 PARAMETERS: Mapping[str, str] = {
+    "action": "Only entries of this action.",
+    "actor": "Only entries of this actor.",
+    "key_id": "The id of the key.",
     "Idempotency-Key": "Takes the place of an `external_id`. In bulk it covers each item by its index.",
     "author": "Who wrote it.",
     "cluster": "A topic, by its slug.",

@@ -18,7 +18,7 @@ from core.debounce import Debounce
 from core.errors import CannotStart, WrongKeys
 from core.metrics import Metrics
 from core.priority import PrioritySemaphore
-from core.settings import Settings
+from core.settings import Settings, values_by_name
 from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
@@ -28,6 +28,8 @@ from llm.gateway import Gateway
 from llm.hold import Hold
 from llm.provider import GatewayFactory, backoff
 from rate_limiter import InboundLimiter
+from services.access.changed_settings import note_changes
+from services.access.control import AccessControl, access_control
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
@@ -89,6 +91,7 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
+        access=await _access(settings, db, clock),
         gateway=gateway,
         processor=processor,
         summariser=summariser,
@@ -97,15 +100,14 @@ async def build(
         started_at=clock(),
         topics=topics.load(settings.topics_file).keys(),
     )
-    await _start(resources, live, stack)
-    return resources
+    return await _started(resources, live, stack)
 
 
 async def _opened(
     settings: Settings, metrics: Metrics, stack: AsyncExitStack, *, while_plain: bool
 ) -> Database:
     opened = database.opened(
-        settings.url, metrics.db_commit.observe, settings.key_ring(), while_plain=while_plain
+        settings.url, metrics.db_commit.observe, settings.key_ring, while_plain=while_plain
     )
     try:
         return await stack.enter_async_context(opened)
@@ -134,10 +136,11 @@ def _chats(
     )
 
 
-async def _start(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> None:
+async def _started(resources: Resources, live: LiveSummaries, stack: AsyncExitStack) -> Resources:
     background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
         await stack.enter_async_context(task.started())
+    return resources
 
 
 async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
@@ -166,6 +169,14 @@ async def _capacity(settings: Settings, db: Database, metrics: Metrics, hold: Ho
     capacity = Capacity(db, metrics, hold, clock, max_bytes, disk.under(settings.url))
     await capacity.count()
     return capacity
+
+
+async def _access(settings: Settings, db: Database, clock: Clock) -> AccessControl:
+    access = access_control(db, clock, settings.secrets)
+    await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
+    if settings.auth_required:
+        await access.directory.refresh()
+    return access
 
 
 def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
@@ -207,6 +218,9 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "conditions", resources.conditions.run
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
+    yield "audit", resources.access.audit.group.run
+    if resources.settings.auth_required:
+        yield "access", resources.access.directory.run
     yield "indexing", Indexing(resources.database).run
     yield "filing", Filing(resources.database).run
     if resources.settings.url.get_backend_name() == "sqlite":

@@ -44,6 +44,7 @@ class Run:
     bulk: int
     counting_from: float
     until: float
+    key: str = ""
     sent: int = 0
     latencies: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -54,6 +55,8 @@ class Run:
         items = [self._item(number) for number in range(first, self.sent)]
         content = json.dumps(items if self.bulk else items[0]).encode()
         head = f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        if self.key:
+            head += f"Authorization: Bearer {self.key}\r\n"
         return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
     def _item(self, number: int) -> dict[str, Any]:
@@ -105,12 +108,14 @@ def _length(head: bytes) -> int:
     return int(rest.partition(b"\r\n")[0])
 
 
-async def drive(url: str, connections: int, seconds: float, warm_up: float, bulk: int) -> dict[str, Any]:
+async def drive(
+    url: str, connections: int, seconds: float, warm_up: float, bulk: int, key: str = ""
+) -> dict[str, Any]:
     """Post for so many seconds after the warm-up; conversations a second and latencies in milliseconds."""
     where = urlsplit(url)
     loop = asyncio.get_running_loop()
     start = time.perf_counter() + warm_up
-    run = Run(where.path, bulk, start, start + seconds)
+    run = Run(where.path, bulk, start, start + seconds, key)
     ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     for end in ends:
         await loop.create_connection(partial(Client, run, end), where.hostname or "", where.port or 80)
@@ -137,8 +142,11 @@ def main() -> None:
     parser.add_argument(
         "--bulk", type=int, default=0, help="conversations a request; 0: one, not in an array"
     )
+    parser.add_argument("--key", default="", help="the API key that each request carries")
     given = parser.parse_args()
-    found = uvloop.run(drive(given.url, given.connections, given.seconds, given.warm_up, given.bulk))
+    found = uvloop.run(
+        drive(given.url, given.connections, given.seconds, given.warm_up, given.bulk, given.key)
+    )
     sys.stdout.write(json.dumps(found) + "\n")
 
 

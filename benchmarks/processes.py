@@ -57,10 +57,11 @@ def _until_answered(url: str) -> None:
         http.get(f"{url}/openapi.json").raise_for_status()
 
 
-def drive(process: Process, path: str, **given: float) -> dict[str, Any]:
+def drive(process: Process, path: str, *, key: str = "", **given: float) -> dict[str, Any]:
     """What `benchmarks.driver` saw with these options, and the CPU microseconds a conversation cost the server."""
     command = [sys.executable, "-m", "benchmarks.driver", process.url + path]
     options = [f"--{name.replace('_', '-')}={value:g}" for name, value in given.items()]
+    options += [f"--key={key}"] if key else []
     before = cpu_seconds(process)
     done = subprocess.run(  # noqa: S603  our own
         [*command, *options], cwd=ROOT, capture_output=True, text=True, check=True, timeout=LONGEST_DRIVE

@@ -101,10 +101,10 @@ class Invalid(Refused):
 
 
 class Denied(Refused):
-    """401, 403: the credentials are missing or do not suffice."""
+    """401, 403: the API key is missing or not valid, or its role does not suffice."""
 
     def _hint(self) -> str:
-        return "; it wants credentials"
+        return "; it wants an API key" if self.status == 401 else ""
 
 
 class NotFound(Refused):

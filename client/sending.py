@@ -77,8 +77,8 @@ def _out_of_patience(base_url: httpx.URL) -> Iterator[None]:
         raise Unreachable(str(base_url), error.complaint, type(error).__name__) from error
 
 
-def _options(token: str | None, transport: Transport) -> dict[str, Any]:
-    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+def _options(key: str | None, transport: Transport) -> dict[str, Any]:
+    headers = {} if key is None else {"authorization": f"Bearer {key}"}
     return {"timeout": TIMEOUT, "limits": LIMITS, "mounts": WITHOUT_PROXY, "headers": headers, **transport}
 
 
@@ -89,14 +89,14 @@ class Blocking(_Sending):
         self,
         url: str = DEFAULT_URL,
         *,
-        token: str | None = None,
+        key: str | None = None,
         patience: float = 60.0,
         busy_patience: float | None = None,
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
         super().__init__(on_pause)
-        self._http = httpx.Client(base_url=url, **_options(token, transport))
+        self._http = httpx.Client(base_url=url, **_options(key, transport))
         busy = stamina.RetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.RetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
@@ -155,14 +155,14 @@ class Asynchronous(_Sending):
         self,
         url: str = DEFAULT_URL,
         *,
-        token: str | None = None,
+        key: str | None = None,
         patience: float = 60.0,
         busy_patience: float | None = None,
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
         super().__init__(on_pause)
-        self._http = httpx.AsyncClient(base_url=url, **_options(token, transport))
+        self._http = httpx.AsyncClient(base_url=url, **_options(key, transport))
         busy = stamina.AsyncRetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.AsyncRetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)

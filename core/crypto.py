@@ -10,8 +10,6 @@ from binascii import Error as BadBase64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hmac import digest
-from pathlib import Path
-from stat import S_IMODE
 from typing import TYPE_CHECKING
 
 from core.errors import DoesNotOpen
@@ -34,7 +32,6 @@ TERM_BYTES = 10
 """Of a search word's HMAC: two of ten million words are the same with a probability of 1 to 24 billion."""
 TERMS = 65_536
 """Search words whose HMACs are kept in memory: most words are common, and an HMAC takes 5 to 20 us."""
-OTHERS_MAY_READ = 0o077
 
 
 class KeyRing:
@@ -117,21 +114,6 @@ def parsed_ring(text: str, random: Random = os.urandom) -> KeyRing:
     except (BadBase64, ValueError):
         raise ValueError("is not base64; `openssl rand -base64 32` makes a key") from None
     return KeyRing(keys, random)
-
-
-def read_key_file(file: Path) -> str:
-    """What a file of keys says. Raises ValueError if it cannot be read."""
-    try:
-        return file.read_text(encoding="ascii")
-    except UnicodeDecodeError:
-        raise ValueError("is not base64; `openssl rand -base64 32` makes a key") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-
-
-def others_may_read(file: Path) -> bool:
-    """Whether others than the owner may read a file of keys."""
-    return bool(S_IMODE(file.stat().st_mode) & OTHERS_MAY_READ)
 
 
 def _cipher(key: bytes) -> "AESGCM":

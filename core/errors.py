@@ -7,6 +7,10 @@ InsightsError
  │   ├─ ChatFull         409 `conflict`: the chat would have too many messages
  │   ├─ Overloaded       503 `overloaded`: too many callers wait for a commit
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
+ ├─ AccessDenied         whoever calls may not do this
+ │   ├─ BadCredential    401 `unauthorized`: none was sent, or it is not valid (any more)
+ │   ├─ RoleMissing      403 `forbidden`: the caller has not the role that the call needs
+ │   └─ TooManyAttempts  429 `rate_limit_exceeded`: too many bad credentials from this client
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
  │   ├─ UnknownSchema    a newer version of the program created the database
@@ -86,6 +90,37 @@ class NotWritable(Refusal):
     def __init__(self, code: str, reason: str, retry_after: int) -> None:
         super().__init__(reason)
         self.code = code
+        self.retry_after = retry_after
+
+
+class AccessDenied(InsightsError):
+    """A call was refused because of who calls."""
+
+
+class BadCredential(AccessDenied):
+    """No credential was sent, or it is not valid.
+
+    `reason` is for the audit log and never for the client, which could learn from it; None says that there was none.
+    """
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason or "no credential")
+        self.reason = reason
+
+
+class RoleMissing(AccessDenied):
+    """The caller has not the role `needed`."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"This call needs the role {needed}")
+        self.needed = needed
+
+
+class TooManyAttempts(AccessDenied):
+    """A client has sent too many bad credentials; seconds until it may try again."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many bad credentials from this client")
         self.retry_after = retry_after
 
 

@@ -15,13 +15,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from core import origins
-from core.crypto import KeyRing, parsed_ring, read_key_file
+from core.access_settings import AccessSettings
 from core.database_url import checked
+from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
+from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
 from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -32,6 +34,8 @@ SYNONYMS = {
 }
 # A proxy may or may not remove ROOT_PATH: such a prefix could not be told from a path of the service's own.
 OWN_PATHS = ("/api/v1/conversations", "/chats", "/users", "/ws/chats", "/docs", "/health", "/metrics")
+SECRETS = ("grok_api_key", "gemini_api_key", "database_url", "auth_secret", "data_encryption_key")
+"""Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
 """A key of senders' metadata that insights can be filtered by."""
@@ -45,7 +49,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings, EncryptionSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -55,6 +59,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     grok_api_key: SecretStr | None = Field(
@@ -72,9 +77,6 @@ class Settings(BaseSettings):
     daily_budget_usd: float | None = Field(default=None, ge=0)
     max_reasoning_tokens: int = Field(default=0, ge=0)
 
-    data_encryption_key: SecretStr | None = None
-    data_encryption_key_file: Path | None = None
-
     database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
     db_path: Path | None = None
 
@@ -91,7 +93,6 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = ""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Normalized, see `core/origins.py`."""
-
     # 256 is the longest array whose length Grok's structured output enforces (docs.x.ai, structured outputs).
     max_batch: int = Field(default=50, ge=1, le=256, validation_alias=AliasChoices(*SYNONYMS["max_batch"]))
     min_batch: int = Field(default=1, ge=1)
@@ -118,9 +119,24 @@ class Settings(BaseSettings):
         default=(), max_length=5
     )
 
-    @field_validator("grok_api_key", "gemini_api_key", mode="before")
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then secrets in files, the environment, `.env`."""
+        names = {name: field for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))}
+        files = SecretFiles(settings_cls, names, {**dotenv_values(ENV_FILE), **os.environ})
+        return init_settings, files, env_settings, dotenv_settings
+
+    @field_validator("grok_api_key", "gemini_api_key", "auth_secret", mode="before")
     @classmethod
     def _blank_is_no_key(cls, value: object) -> object:
+        refuse_unreadable(value)
         return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("metadata_keys", mode="before")
@@ -178,6 +194,11 @@ class Settings(BaseSettings):
             return {**values, "database_url": f"sqlite+aiosqlite:///{path}"}
         return values
 
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _readable(cls, value: object) -> object:
+        return refuse_unreadable(value)
+
     @field_validator("database_url")
     @classmethod
     def _async_driver(cls, value: str) -> str:
@@ -196,11 +217,6 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _keys_are_a_ring(self) -> Self:
-        self.key_ring()
-        return self
-
-    @model_validator(mode="after")
     def _real_needs_a_key(self) -> Self:
         if self.grok_mode is GrokMode.REAL and self.grok_api_key is None:
             raise ValueError("GROK_MODE=real needs GROK_API_KEY")
@@ -211,19 +227,6 @@ class Settings(BaseSettings):
         if self.gemini_api_key and not self.grok_api_key and self.grok_mode is not GrokMode.OFFLINE:
             raise ValueError("GEMINI_API_KEY has no effect without GROK_API_KEY: Gemini stands in for Grok")
         return self
-
-    def key_ring(self) -> KeyRing | None:
-        """The keys of encryption at rest; None if there is none. Raises ValueError, also if the file has changed."""
-        key, file = self.data_encryption_key, self.data_encryption_key_file
-        if key is not None and file is not None:
-            raise ValueError("DATA_ENCRYPTION_KEY and DATA_ENCRYPTION_KEY_FILE are both set; unset one")
-        if key is None and file is None:
-            return None
-        name = "DATA_ENCRYPTION_KEY" if file is None else "DATA_ENCRYPTION_KEY_FILE"
-        try:
-            return parsed_ring(key.get_secret_value() if key else read_key_file(file or Path()))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
 
     @property
     def offline(self) -> bool:
@@ -250,6 +253,13 @@ def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
     return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
 
 
+def exposed_secrets(environ: Mapping[str, str] | None = None) -> list[str]:
+    """The variables that name files with secrets which others than their owner may read."""
+    names = [name for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))]
+    present = os.environ if environ is None else environ
+    return list(exposed_files(names, {**dotenv_values(ENV_FILE), **present}))
+
+
 def field_of(name: str) -> str:
     """The field that a variable sets, or the field itself."""
     return next((field for field, names in SYNONYMS.items() if name.upper() in names), name.lower())
@@ -259,3 +269,12 @@ def name_as_set(field: str) -> str:
     """The name under which the variable was set."""
     names = SYNONYMS.get(field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def values_by_name(settings: Settings) -> dict[str, str]:
+    """Every setting as one text, by variable; secrets too, so the texts must not be shown or stored."""
+    return {name_as_set(field): _as_text(getattr(settings, field)) for field in Settings.model_fields}
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from services.recent_messages import LiveMessage, RecentMessages
+from services.recent_messages import MOST_BYTES_OF_ALL, Allowance, LiveMessage, RecentMessages
 from store.conversations.progress import ChatState
 
 
@@ -52,13 +52,28 @@ Read = Callable[[str, int], Awaitable[LiveChat]]
 
 
 class Hub:
-    """All chats that have listeners; `on_growth` is called with each of them that has new messages."""
+    """All chats that have listeners; `on_growth` is called with each of them that has new messages.
 
-    def __init__(self, read: Read, *, on_growth: Callable[[str], None] = lambda _: None) -> None:
+    Of the messages of all chats together at most `most_bytes` are in memory.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        *,
+        on_growth: Callable[[str], None] = lambda _: None,
+        most_bytes: int = MOST_BYTES_OF_ALL,
+    ) -> None:
         self._read = read
         self._on_growth = on_growth
+        self._allowance = Allowance(most_bytes)
         self._rooms: dict[str, _Room] = {}
         self._watched: dict[str, tuple[_Room, int | None]] = {}
+
+    @property
+    def recent_bytes(self) -> int:
+        """The bytes that the messages of all chats take in memory."""
+        return self._allowance.size
 
     def has_listeners(self, chat: str) -> bool:
         """Whether the chat has listeners."""
@@ -67,7 +82,7 @@ class Hub:
     @contextmanager
     def listening(self, chat: str, after: int) -> Iterator["Listener"]:
         """Listen to a chat, starting after position `after`."""
-        room = self._rooms.setdefault(chat, _Room(chat, self._read, self._on_growth, self._close, after))
+        room = self._rooms.get(chat) or self._open(chat, after)
         room.listeners += 1
         try:
             yield Listener(room, after)
@@ -75,6 +90,11 @@ class Hub:
             room.listeners -= 1
             if not room.listeners:
                 self._forget(chat, room)
+
+    def _open(self, chat: str, after: int) -> "_Room":
+        recent = RecentMessages(self._allowance)
+        room = self._rooms[chat] = _Room(chat, self._read, self._on_growth, self._close, recent, after)
+        return room
 
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
@@ -129,6 +149,7 @@ class Hub:
         # A deleted chat may have a new room by now.
         if self._rooms.get(chat) is room:
             del self._rooms[chat]
+        room.recent.clear()
 
 
 class _Room:
@@ -140,6 +161,7 @@ class _Room:
         read: Read,
         on_growth: Callable[[str], None],
         close: Callable[[str, "_Room"], None],
+        recent: RecentMessages,
         after: int,
     ) -> None:
         self.listeners = 0
@@ -154,7 +176,7 @@ class _Room:
         self.summary: Mapping[str, Any] | None = None
         self.deleted = False
         self.changed = asyncio.Event()
-        self.recent = RecentMessages()
+        self.recent = recent
         self._chat = chat
         self._read = read
         self._on_growth = on_growth
@@ -184,7 +206,8 @@ class _Room:
             now = self.stored, position
             if (recent := self.recent.after(position)) is None and self._nothing_new != now:
                 recent = await self._stored_after(position)
-                self.recent.keep(recent)
+                if not self.deleted:  # else nobody would let go of them
+                    self.recent.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)
                 self._nothing_new = None if recent else now

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from starlette.websockets import WebSocketState
 
 from api import dependencies
+from api.access import caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, to_api_error
 from api.parsing import parse_body
@@ -23,6 +24,8 @@ from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
 from api.views.live import encoded
 from api.views.summaries import written_view
+from core.errors import RoleMissing
+from domain.roles import Caller, Role
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
 from services.live import Listener, News
 from store.conversations import chat_lists
@@ -57,7 +60,7 @@ async def live(socket: WebSocket, conversation_id: str) -> None:
 
 async def _after(resources: Resources, socket: WebSocket, chat: str) -> int:
     """The position after which to start: the client's, or the chat's last."""
-    unknown = [name for name in socket.query_params if name != "after"]
+    unknown = [name for name in socket.query_params if name not in ("after", "ticket")]
     if unknown:
         raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {unknown[0][:64]}")
     last = await resources.database.read(partial(chat_lists.last_position, id_=chat))
@@ -131,7 +134,7 @@ async def _receive(socket: WebSocket, resources: Resources, chat: str) -> None:
         if (text := event.get("text")) is None:
             await _close(socket, NOT_TEXT, "frames are JSON texts")
             return
-        await _reply(socket, await _answer(resources, chat, text))
+        await _reply(socket, await _answer(resources, chat, text, caller_of(socket.scope)))
 
 
 def _refusal(resources: Resources, socket: WebSocket) -> ApiError | None:
@@ -143,12 +146,14 @@ def _refusal(resources: Resources, socket: WebSocket) -> ApiError | None:
     return ApiError(Code.RATE_LIMIT_EXCEEDED, retry_after=max(1, math.ceil(decision.retry_after)))
 
 
-async def _answer(resources: Resources, chat: str, text: str) -> Json:
+async def _answer(resources: Resources, chat: str, text: str, caller: Caller) -> Json:
     frame: PingFrame | MessageFrame | None = None
     try:
         frame = parse_body(FRAME, text.encode("utf-8", "surrogatepass"))
         if isinstance(frame, PingFrame):
             return {"type": "pong", "ref": frame.ref}
+        if not caller.role.includes(Role.AGENT):
+            raise RoleMissing(Role.AGENT)
         return await _add_message(resources, chat, frame)
     except Exception as error:  # noqa: BLE001  the one mapping of errors takes them all
         return _error(error, None if frame is None else frame.ref)
@@ -180,11 +185,12 @@ async def _reply(socket: WebSocket, frame: Json) -> None:
         await _send(socket, frame)
 
 
-async def _send(socket: WebSocket, frame: Json | str) -> None:
+async def _send(socket: WebSocket, frame: Json | bytes) -> None:
     """Raises WebSocketDisconnect if either side has closed; after our own close Starlette raises RuntimeError."""
     if socket.application_state is WebSocketState.DISCONNECTED:
         raise WebSocketDisconnect
-    await socket.send_text(frame if isinstance(frame, str) else encoded(frame))
+    data = frame if isinstance(frame, bytes) else encoded(frame)
+    await socket.send_text(data.decode())
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

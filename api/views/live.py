@@ -47,11 +47,9 @@ def _live_message(message: Row[Any] | Added, chat: str, begun_at: int) -> LiveMe
     return LiveMessage(message.position, encoded({"type": "message", "message": view}))
 
 
-def encoded(frame: Json) -> str:
-    """A frame as JSON, without escapes: those of an emoji would take twelve bytes instead of four."""
-    text = json.dumps(frame, ensure_ascii=False)
+def encoded(frame: Json) -> bytes:
+    """A frame as JSON in UTF-8, without escapes: those of an emoji would take twelve bytes instead of four."""
     try:
-        text.encode()
+        return json.dumps(frame, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # a lone surrogate, in the name of an unknown field or from a model
-        return json.dumps(frame)
-    return text
+        return json.dumps(frame).encode()

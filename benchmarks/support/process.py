@@ -8,10 +8,11 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import httpx
@@ -102,30 +103,30 @@ class Process:
             self.until_healthy()
 
     def until_healthy(self, seconds: float = 30) -> None:
-        """Wait until `/health` answers 200."""
+        """Wait until `/healthz` answers 200, which a closed service does for everybody."""
         deadline = time.monotonic() + seconds
-        while not self._health():
+        while not self._answer("/healthz"):
             if self.process.poll() is not None:
                 raise RuntimeError(f"it ended: {self.said}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no answer after {seconds:g} s: {self.said}")
             time.sleep(0.05)
 
-    def drained(self, seconds: float) -> bool:
-        """Whether within so many seconds nothing is left to analyse."""
+    def drained(self, seconds: float, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
+        """Whether within so many seconds nothing is left to analyse; a closed service wants a key in `headers`."""
         deadline = time.monotonic() + seconds
-        while self._health().get("queue_size") != 0:
+        while self._answer("/health", headers).get("queue_size") != 0:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.2)
         return True
 
-    def _health(self) -> Json:
-        """What `/health` says, nothing where it does not answer 200."""
+    def _answer(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> Json:
+        """What it says at a path, nothing where it does not answer 200."""
         # Not by httpx: it takes 35 ms of CPU to make a client, which the service needs while it starts.
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             try:
-                connection.request("GET", "/health")
+                connection.request("GET", path, headers=dict(headers))
                 response = connection.getresponse()
                 body: Json = json.load(response)
             except (OSError, HTTPException, ValueError):

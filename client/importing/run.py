@@ -40,6 +40,8 @@ class Plan:
     encoding: str
     batch_size: int
     zone: str = "UTC"
+    key: str | None = None
+    """The service's API key."""
     announcement: str = ""
     """A line that is printed before anything is sent: what goes where."""
     sends: bool = True
@@ -186,4 +188,4 @@ class Run:
                 await summarise(client, ids, self.summaries, on_progress=show)
 
     def _client(self, *, patience: float = PATIENCE, on_pause: OnPause = ignore) -> AsyncClient:
-        return AsyncClient(self.plan.url, patience=patience, on_pause=on_pause)
+        return AsyncClient(self.plan.url, key=self.plan.key, patience=patience, on_pause=on_pause)

@@ -12,7 +12,7 @@ TIMEOUT = httpx.Timeout(60, connect=5)
 LIMITS = httpx.Limits(max_connections=1, keepalive_expiry=2)
 
 
-def connections(url: str, concurrency: int) -> Iterator[AsyncClient]:
+def connections(url: str, concurrency: int, key: str | None = None) -> Iterator[AsyncClient]:
     """The one to look on comes first.
 
     Ten on one pool cost 2.4 ms of CPU a request, with a pool each 1.5. Who looks on shares none of theirs: a
@@ -21,4 +21,4 @@ def connections(url: str, concurrency: int) -> Iterator[AsyncClient]:
     tls = httpx.create_ssl_context()
     for timeout in (httpx.Timeout(LOOK_TIMEOUT), *[TIMEOUT] * concurrency):
         # No proxy of the environment: it would be measured instead.
-        yield AsyncClient(url, timeout=timeout, limits=LIMITS, verify=tls, trust_env=False)
+        yield AsyncClient(url, key=key, timeout=timeout, limits=LIMITS, verify=tls, trust_env=False)

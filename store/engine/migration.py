@@ -10,7 +10,7 @@ from core.errors import UnknownSchema
 
 log = structlog.get_logger()
 
-NEWEST = "0011"
+NEWEST = "0012"
 """The revision of the last file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -36,6 +36,12 @@ def migrate(connection: Connection) -> None:
         raise UnknownSchema(f"a newer version of this program made the database: {error}") from None
     if found is None:
         log.info("database_created", **place(connection.engine.url))
+
+
+def check(connection: Connection) -> None:
+    """Raises UnknownSchema unless the schema is of this version."""
+    if _revision(connection) != NEWEST:
+        raise UnknownSchema("the service that runs on this database is of another version of this program")
 
 
 def _revision(connection: Connection) -> str | None:

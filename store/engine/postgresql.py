@@ -26,11 +26,18 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 async def opened(
-    url: URL, committed: OnCommit, stack: AsyncExitStack, vault: Vault, prepare: Prepare
+    url: URL,
+    committed: OnCommit,
+    stack: AsyncExitStack,
+    vault: Vault,
+    prepare: Prepare,
+    *,
+    serves: bool = True,
 ) -> tuple[Readers, Writers, Readers]:
     """Open two pools on the database at `url` and prepare it; `stack` closes them.
 
-    Raises CannotStart, SQLAlchemyError, OSError, and what `prepare` raises.
+    A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
+    `prepare` raises.
     """
     connect = connector(url)
     await refuse_transaction_pooling(connect)
@@ -49,7 +56,8 @@ async def opened(
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(prepare)
-    await announce_neighbours(connect, stack)
+    if serves:
+        await announce_neighbours(connect, stack)
     reading = PooledReaders(readers)
     return reading, PooledWriters(writers, committed), reading
 

@@ -36,7 +36,7 @@ CHECKPOINT_SECONDS = 30.0
 """How long to wait for readers, so that the write-ahead log can be emptied."""
 
 
-class Access(ABC):
+class DatabaseAccess(ABC):
     """A database that may be served."""
 
     _engine: AsyncEngine
@@ -62,7 +62,7 @@ class Access(ABC):
             return await connection.run_sync(fn)
 
 
-class SqliteAccess(Access):
+class SqliteAccess(DatabaseAccess):
     """A file, which a service may have locked; steps are written between its transactions."""
 
     def __init__(self, url: URL, vault: Vault) -> None:
@@ -137,7 +137,7 @@ def _migrated(fn: Begin, connection: Connection) -> None:
     fn(connection, False)
 
 
-class PostgresqlAccess(Access):
+class PostgresqlAccess(DatabaseAccess):
     """A PostgreSQL database; processes that serve it share an advisory lock."""
 
     def __init__(self, url: URL, vault: Vault) -> None:
@@ -184,6 +184,6 @@ class PostgresqlAccess(Access):
         return done if alone else later
 
 
-def access_to(url: URL, vault: Vault) -> Access:
+def access_to(url: URL, vault: Vault) -> DatabaseAccess:
     """The way into the database at `url`. Raises SealingRefused if there is no such file."""
     return (SqliteAccess if url.drivername.startswith("sqlite") else PostgresqlAccess)(url, vault)

@@ -23,7 +23,7 @@ from core.settings import Settings
 from models import encryption_keys, switches
 from store.engine.conversion import KEYS, count_rows, seal_some
 from store.engine.faults import database_fault
-from store.engine.seal_access import Access, access_to
+from store.engine.seal_access import DatabaseAccess, access_to
 from store.engine.unlocking import unlock
 from store.engine.vault import TURNING, Vault
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     console = Console(soft_wrap=True)
     try:
         settings = Settings()
-        ring = settings.key_ring()
+        ring = settings.key_ring
         if ring is None:
             raise WrongKeys(NO_KEY)
         asyncio.run(_run(verb, settings.url, ring, console))
@@ -106,7 +106,7 @@ def _end(connection: Connection, ring: KeyRing) -> None:
 class Sealing:
     """Seals all tables, one after the other, in steps that take about STEP_SECONDS."""
 
-    def __init__(self, access: Access, console: Console, share: float) -> None:
+    def __init__(self, access: DatabaseAccess, console: Console, share: float) -> None:
         self._access = access
         self._console = console
         self._pause = 1 / share - 1
@@ -149,7 +149,7 @@ class Timed(Generic[Result]):
         return self._fn(connection)
 
 
-async def _retried(access: Access, fn: Callable[[Connection], Result]) -> Result:
+async def _retried(access: DatabaseAccess, fn: Callable[[Connection], Result]) -> Result:
     """Run a step, again if the database is busy or away for a moment."""
     async for attempt in retry_context(on=_passes, attempts=ATTEMPTS, timeout=None):
         with attempt:

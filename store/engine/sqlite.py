@@ -49,6 +49,16 @@ async def opened(
     # Before SQLite creates the file, because its journal files inherit the mode.
     create_private(path)
     stack.enter_context(sole_holder(path))
+    return await connected(url, committed, stack, vault, prepare)
+
+
+async def connected(
+    url: URL, committed: OnCommit, stack: AsyncExitStack, vault: Vault, prepare: Prepare
+) -> tuple[Readers, Writers, Readers]:
+    """The same for a program that runs beside the service whose file it is; its transactions must be short.
+
+    Raises SQLAlchemyError, and what `prepare` raises.
+    """
     writer = _sqlite(url, vault, connections=1)
     on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
     single_writer = SingleWriter(writer, committed)

@@ -6,6 +6,7 @@ from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, bindparam, func, select
 
 from domain.buckets import MONTH, touching
@@ -13,7 +14,6 @@ from models import insights, topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared, by_code_point
 from store.insights import rollups
 from store.insights.rollups import MONTHS, Kind
-from store.insights.writing import parse_clusters
 
 TOP = 10
 MOST_CANDIDATES = 2_000
@@ -108,10 +108,13 @@ class _TopicWindow:
         Topics are counted by upper bound, then slug, until none of the rest can be before the tenth best. With 2,000
         topics that took 5 to 9 ms; counting all of them took 425. Of 20,000 topics with one insight each, the order by
         slug decides after the first step; without it all were counted, which took 2 s.
+
+        A page of topics that are common in a month costs 0.3 to 1 ms, so one is always read. Reading the 1,700
+        insights of a week instead took 5 ms.
         """
         best: list[tuple[str, int]] = []
         counted, size = 0, self.effort.candidates
-        while self.total > self.effort.rows_per_candidate * size:
+        while (common > 1 and not counted) or self.total > self.effort.rows_per_candidate * size:
             found = self._candidates(common, offset=counted, limit=size)
             best = _ten_best(*best, *((each.slug, each.n) for each in found if each.n))
             if len(found) < size or (len(best) == TOP and _rank(*best[-1]) <= _rank(*found[-1][:2])):
@@ -134,7 +137,8 @@ class _TopicWindow:
     def _count_each(self) -> TopTopics:
         """The top topics, counted insight by insight: faster where a window has few of them."""
         rows = CLUSTERS.rows(self.connection, {"start": self.start, "end": self.end})
-        return _ten_best(*Counter(slug for (clusters,) in rows for slug in parse_clusters(clusters)).items())
+        # pydantic's parser: the standard library's took four fifths of the time.
+        return _ten_best(*Counter(slug for (clusters,) in rows for slug in from_json(clusters)).items())
 
 
 def _rank(slug: str, n: int) -> tuple[int, str]:

@@ -23,11 +23,11 @@ from sqlalchemy import (
     update,
 )
 
-from core.errors import DoesNotOpen
 from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
-from store.engine.vault import Vault, vault_of
+from store.engine.vault import vault_of
 from store.search import erasure, phrase_search
+from store.search.opening import opened_messages
 
 POSITIONS = 65_536
 ENTRY_COLUMNS = tuple(
@@ -71,29 +71,7 @@ def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     unindexed = (m.conversation == c.number) & (m.position > c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
     rows = connection.execute(found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit))
-    return _opened(connection, rows.all())
-
-
-def _opened(connection: Connection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """The messages as they were sent; one that does not open has no words."""
-    vault = vault_of(connection)
-    return [_readable(vault, row) for row in rows] if vault.is_sealing else rows
-
-
-def _readable(vault: Vault, row: Row[Any]) -> Any:
-    try:
-        return vault.opened(messages, row)
-    except DoesNotOpen:
-        return Unreadable(row.conversation, row.position)
-
-
-class Unreadable(NamedTuple):
-    """Stands for a message that does not open."""
-
-    conversation: int
-    position: int
-    text: str = ""
-    author: str | None = None
+    return opened_messages(connection, rows.all())
 
 
 def is_complete(connection: Connection) -> bool:
@@ -138,7 +116,8 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
         # The FTS5 table is contentless, so a deletion must name the words of the message.
         term = vault_of(connection).term
         entries = (
-            entry(row.conversation, row.position, row.text, row.author) for row in _opened(connection, rows)
+            entry(row.conversation, row.position, row.text, row.author)
+            for row in opened_messages(connection, rows)
         )
         stored = (_sealed(each, term) for each in entries) if term else entries
         connection.execute(REMOVE_DOCUMENT, [_as_document(each) for each in stored])
@@ -178,11 +157,29 @@ def matching_chats(
     if needs_texts(connection, phrases):
         rows = candidates(connection, phrases, author, among=among)
         return sorted(phrase_search.chats_with(connection, rows, phrases))
-    if connection.dialect.name == "postgresql":
-        return connection.scalar(_found(connection, CHATS_BY_VECTOR, phrases, author, among)) or []
-    # As one text: 50,000 rows would create twice as many objects.
-    numbers = connection.scalar(_found(connection, CHATS_BY_DOCUMENT, phrases, author, among))
-    return array("q", sorted(map(int, numbers.split(",")))) if numbers else ()
+    statements = CHATS_BY_VECTOR if connection.dialect.name == "postgresql" else CHATS_BY_DOCUMENT
+    return _numbers(connection.scalar(_found(connection, statements, phrases, author, among)))
+
+
+def matching_chats_between(
+    connection: Connection, phrases: Sequence[Phrase], first: int, last: int
+) -> Sequence[int]:
+    """The numbers from `first` to `last` of conversations with a message that contains all phrases, ascending."""
+    if needs_texts(connection, phrases):
+        places = candidates(connection, phrases, None)
+        these = [place for place in places if first <= place // POSITIONS <= last]
+        return sorted(phrase_search.chats_with(connection, these, phrases))
+    of_postgresql = connection.dialect.name == "postgresql"
+    if of_postgresql:
+        connection.execute(PLAN_ANEW)
+    found = text(CHATS_BETWEEN_BY_VECTOR if of_postgresql else CHATS_BETWEEN_BY_DOCUMENT)
+    query = match_expression(connection, phrases, None)
+    return _numbers(connection.scalar(found.bindparams(query=query, first=first, last=last)))
+
+
+def _numbers(found: str | Sequence[int] | None) -> Sequence[int]:
+    """The numbers as a list. SQLite returns them as one text: 50,000 rows would create twice as many objects."""
+    return array("q", sorted(map(int, found.split(",")))) if isinstance(found, str) else found or ()
 
 
 def needs_texts(connection: Connection, phrases: Sequence[Phrase]) -> bool:
@@ -248,6 +245,7 @@ _FIND = "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM sear
 FIND_DOCUMENTS = (_FIND, _FIND + AMONG_DOCUMENTS)
 _CHATS = "SELECT group_concat(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query"
 CHATS_BY_DOCUMENT = (_CHATS, _CHATS + AMONG_DOCUMENTS)
+CHATS_BETWEEN_BY_DOCUMENT = _CHATS + " AND rowid >= :first << 16 AND rowid < (:last + 1) << 16"
 ADD_VECTOR = text(
     "INSERT INTO search (conversation, position, words)"
     " VALUES (:conversation, :position, CAST(:words AS tsvector))"
@@ -272,6 +270,7 @@ CHATS_BY_VECTOR = (
     "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
     " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
 )
+CHATS_BETWEEN_BY_VECTOR = f"{CHATS_BY_VECTOR[0]} AND conversation BETWEEN :first AND :last"
 
 
 def _sealed(entry: IndexEntry, term: Callable[[str], str]) -> IndexEntry:

@@ -1,4 +1,6 @@
-"""Schemathesis against the running service, on SQLite and on PostgreSQL: `python -m tests.faults.fuzz`.
+"""Schemathesis against the running service: `python -m tests.faults.fuzz`.
+
+An open service on PostgreSQL and a closed one on SQLite; with `--all` both of both.
 
 It invents requests from the OpenAPI document, good ones and bad ones, and holds the answers against it. The
 service must also not have logged an error, and must have analysed all that it took in. 0 where nothing was
@@ -6,26 +8,33 @@ found, 1 otherwise; `--examples` is how many requests it invents for each operat
 """
 
 import argparse
+import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
+from sqlalchemy.engine import make_url
 
-from benchmarks.support.databases import KINDS, fresh
+from benchmarks.support.databases import POSTGRESQL, SQLITE, fresh
 from benchmarks.support.process import Process, address
+from tests.support.access import SECRET, bearer, make_keys
 
 # Bounded by time alone, a busy machine would leave out whole phases. 50 examples of each took over eight minutes.
 EXAMPLES = 12
 LONGEST = 300
 SECONDS_TO_DRAIN = 60
+RUNS = ((SQLITE, True), (POSTGRESQL, False), (SQLITE, False), (POSTGRESQL, True))
+"""Databases, and whether access is closed; the first two by default."""
 LONGEST_LINE = 1_000  # a request that was found may have a megabyte
-# JSON schema cannot say that `start_time` needs `end_time`, that a date is of the years 1970 to 2100, or that a
-# text is more than white space: for these a 400 to a request that fits the schema is right. The other operations
-# must take whatever fits.
+# JSON schema cannot say that `start_time` needs `end_time`, that a date is of the years 1970 to 2100, that a key ends
+# in the future, or that a text is more than white space: for these a 400 to a request that fits the schema is right.
+# The other operations must take whatever fits.
 RULES_BEYOND_THE_SCHEMA = (
     "POST /api/v1/conversations",
     "POST /api/v1/conversations/bulk",
@@ -33,16 +42,21 @@ RULES_BEYOND_THE_SCHEMA = (
     "GET /api/v1/trends",
     "GET /chats",
     "POST /chats",
+    "GET /api/v1/audit",
+    "POST /api/v1/keys",
 )
 # U+0000 and lone surrogates are refused everywhere, which a schema cannot say either. A list of more items than
 # allowed may be too large to be looked at at all: 413. An id that was deleted may be used again, and is then seen; one
 # that the sender chose may be posted twice, is 202 both times, and gone for both when one of them is deleted.
-# Where analysis was paused, a `wait` of up to 60 s is waited out.
+# Where analysis was paused, a `wait` of up to 60 s is waited out. While the service is open, keys are refused with 403,
+# whatever is sent. A closed one is sent bad credentials as well, for which it has 401s, and soon 429s only.
 CONFIGURATION = """
 color = false
 request-timeout = 70
 [checks.negative_data_rejection]
-expected-statuses = [400, 404, 405, 409, 413, 415]
+expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 429]
+[checks.ignored_auth]
+enabled = false
 [checks.use_after_free]
 enabled = false
 [checks.ensure_resource_availability]
@@ -72,15 +86,16 @@ def main() -> int:
         "--examples", type=int, default=EXAMPLES, help="of each operation (default: %(default)s)"
     )
     parser.add_argument("--only", metavar="REGEX", default="", help="of the paths that are tried")
+    parser.add_argument("--all", action="store_true", help="open and closed on both databases")
     options = parser.parse_args()
-    with ExitStack() as stack, ThreadPoolExecutor(len(KINDS)) as pool:
-        folders = {kind: Path(stack.enter_context(TemporaryDirectory(prefix="fuzz-"))) for kind in KINDS}
-        urls = {kind: stack.enter_context(fresh(kind, folder)) for kind, folder in folders.items()}
-        # Side by side: Schemathesis waits for the service, and the service for it.
-        runs = [
-            pool.submit(_fuzz, kind, address(url), folders[kind], options.examples, options.only)
-            for kind, url in urls.items()
-        ]
+    chosen = RUNS if options.all else RUNS[:2]
+    with ExitStack() as stack, ThreadPoolExecutor(len(chosen)) as pool:
+        runs = []
+        for kind, closed in chosen:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="fuzz-")))
+            url = address(stack.enter_context(fresh(kind, folder)))
+            # Side by side: Schemathesis waits for the service, and the service for it.
+            runs.append(pool.submit(_fuzz, kind, closed, url, folder, options))
         found = [finding for run in runs for finding in run.result()]
     for finding in found:
         _say(f"FOUND {finding}")
@@ -88,18 +103,26 @@ def main() -> int:
     return 1 if found else 0
 
 
-def _fuzz(kind: str, url: str, folder: Path, examples: int, only: str) -> list[str]:
-    _say(f"{kind}: a fresh service, offline, without rate limits, {examples} examples of each operation")
-    with Process(folder, DATABASE_URL=url, GROK_MODE="offline", INBOUND_RPS=0) as service:
-        found = _schemathesis(kind, service.url, folder, examples, only)
+def _fuzz(kind: str, closed: bool, url: str, folder: Path, options: argparse.Namespace) -> list[str]:
+    name = f"{kind}, {'closed' if closed else 'open'}"
+    _say(
+        f"{name}: a fresh service, offline, without rate limits, {options.examples} examples of each operation"
+    )
+    headers = bearer(asyncio.run(make_keys(make_url(url)))["admin"]) if closed else {}
+    access: dict[str, Any] = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET} if closed else {}
+    with Process(folder, DATABASE_URL=url, GROK_MODE="offline", INBOUND_RPS=0, **access) as service:
+        found = _schemathesis(name, service.url, folder, options, headers)
         # It may have paused analysis; that is a call like any other.
-        httpx.post(f"{service.url}/api/v1/analysis/resume", trust_env=False).raise_for_status()
-        found += [] if service.drained(SECONDS_TO_DRAIN) else ["what was taken in was not analysed"]
+        resume = f"{service.url}/api/v1/analysis/resume"
+        httpx.post(resume, headers=headers, trust_env=False).raise_for_status()
+        found += [] if service.drained(SECONDS_TO_DRAIN, headers) else ["what was taken in was not analysed"]
     found += [f"logged: {line}" for line in service.errors]
-    return [f"{kind}: {finding}" for finding in found]
+    return [f"{name}: {finding}" for finding in found]
 
 
-def _schemathesis(kind: str, url: str, folder: Path, examples: int, only: str) -> list[str]:
+def _schemathesis(
+    name: str, url: str, folder: Path, options: argparse.Namespace, headers: Mapping[str, str]
+) -> list[str]:
     configuration = folder / "schemathesis.toml"
     configuration.write_text(CONFIGURATION)
     program = str(Path(sys.executable).with_name("schemathesis"))
@@ -109,14 +132,16 @@ def _schemathesis(kind: str, url: str, folder: Path, examples: int, only: str) -
         str(configuration),
         "run",
         f"{url}/openapi.json",
-        f"--max-examples={examples}",
+        f"--max-examples={options.examples}",
         f"--max-time={LONGEST}",
-        *((f"--include-path-regex={only}",) if only else ()),
+        *(["--exclude-path-regex=^/api/v1/keys/"] if headers else ()),  # it would revoke the key that it has
+        *(f"--header={key}: {value}" for key, value in headers.items()),
+        *((f"--include-path-regex={options.only}",) if options.only else ()),
     ]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
-            _say(f"{kind}: {line[:LONGEST_LINE].rstrip()}")
+            _say(f"{name}: {line[:LONGEST_LINE].rstrip()}")
     return [f"schemathesis ended with {run.returncode}, see above"] if run.returncode else []
 
 

@@ -344,11 +344,11 @@ def test_a_health_without_a_database_is_an_answer(calling: Calling) -> None:
         assert not calling(server.url, patience=0)("health").db_ok
 
 
-def test_a_token_goes_with_every_call(calling: Calling) -> None:
+def test_a_key_goes_with_every_call(calling: Calling) -> None:
     script = Scripted(usual=JSONResponse({"status": "ok"}))
 
     with served(script) as server:
-        calling(server.url, token="ipk_1_secret")("alive")
+        calling(server.url, key="ipk_1_secret")("alive")
 
     assert script.seen[0].headers["authorization"] == "Bearer ipk_1_secret"
 

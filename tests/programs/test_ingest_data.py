@@ -17,7 +17,7 @@ from benchmarks.support.waiting import eventually
 from tests.support.fake_platform import FakePlatform, problem
 
 PROGRAM = Path(__file__).parents[2] / "ingest_data.py"
-OWN_VARIABLES = {"API_URL", "DATASET_CSV", "INGEST_BATCH_SIZE"}
+OWN_VARIABLES = {"API_URL", "API_KEY", "DATASET_CSV", "INGEST_BATCH_SIZE"}
 TWEETS = """\
 tweet_id,author_id,inbound,created_at,text,response_tweet_id,in_response_to_tweet_id
 3,100,True,Tue Nov 03 10:00:00 +0000 2026,second,,2.0

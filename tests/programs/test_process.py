@@ -198,7 +198,13 @@ SECRET = "swordfish"
     ("environ", "named"),
     [
         ({"OUTBOUND_RPS": SECRET}, "OUTBOUND_RPS"),
-        ({"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}, "AUTH_SECRET: is not built yet"),
+        ({"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}, "AUTH_SECRET: each secret must have at least 32"),
+        ({"AUTH_REQUIRED": "true"}, "AUTH_REQUIRED=true needs AUTH_SECRET"),
+        (
+            {"AUTH_SECRET_FILE": "/nowhere/secret"},
+            "AUTH_SECRET: AUTH_SECRET_FILE names a file that cannot be read",
+        ),
+        ({"CHATWOOT_SECRET": SECRET}, "CHATWOOT_SECRET: is not built yet"),
         ({"TOPICS_FILE": "/nowhere/topics.txt"}, "TOPICS_FILE"),
         ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
     ],

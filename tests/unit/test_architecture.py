@@ -12,7 +12,8 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-ROOT = Path(__file__).parents[2]
+from tests.support.product import ROOT, nodes, parsed
+
 PACKAGES = ("api", "worker", "services", "llm", "store", "domain", "core", "client")
 
 # From the roof down. What stands beside each other in a row must not import each other.
@@ -27,7 +28,7 @@ FLOORS = (
     ("core",),
 )
 # What the owner's card keeps at the top level belongs to a package all the same.
-ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store"}
+ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store", "access": "services"}
 # The same inside the packages that have floors of their own; a module or a sub-package is named by its path.
 INNER_FLOORS = {
     "store": (
@@ -35,7 +36,7 @@ INNER_FLOORS = {
         ("store.queue",),
         ("store.conversations",),
         ("store.insights",),
-        ("store.search", "store.money"),
+        ("store.search", "store.money", "store.access"),
         ("store.engine",),
     ),
     "worker": (
@@ -47,6 +48,7 @@ INNER_FLOORS = {
 }
 TOP_LEVEL = {
     "main",
+    "access",
     "models",
     "schemas",
     "database",
@@ -74,11 +76,6 @@ def sources(*folders: str) -> list[Path]:
     return sorted([*ROOT.glob("*.py"), *inside])
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
-
-
 def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -101,7 +98,7 @@ def imported(path: Path) -> set[str]:
 def named(path: Path, known: Set[str]) -> set[str]:
     """The modules that a file imports by name, wherever in it; `known` tells a module from what is in one."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -193,7 +190,7 @@ def test_nothing_below_the_api_knows_the_web_framework() -> None:
 
 
 def outside(path: Path) -> Iterator[str]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -225,11 +222,17 @@ HELPERS = {module(path): path for folder in ("tests", "benchmarks") for path in 
 OUTWARD = {"asyncpg", "socket", "sqlite3", "subprocess", "uvicorn", "websockets"}
 
 
+@cache
+def helpers(path: Path) -> set[str]:
+    """The modules that a file imports by name, those of tests and benchmarks among them."""
+    return named(path, HELPERS.keys())
+
+
 def reached(path: Path) -> set[str]:
     """The modules that a file of tests or benchmarks imports, by itself or by way of another of them."""
     found, left = set[str](), [path]
     while left:
-        new = named(left.pop(), HELPERS.keys()) - found
+        new = helpers(left.pop()) - found
         found |= new
         left += [HELPERS[name] for name in new & HELPERS.keys()]
     return found
@@ -274,7 +277,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {
         name
         for name, path in MODULES.items()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
         if room(name) not in PROGRAMS
     }
@@ -286,7 +289,7 @@ def test_only_the_store_and_the_database_speak_sql() -> None:
     speakers = {
         room(name)
         for name, path in MODULES.items()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy"
         if {alias.name for alias in node.names} & {"select", "insert", "update", "delete", "text"}
     }
@@ -334,7 +337,7 @@ def test_no_file_is_too_long_to_be_read_at_once() -> None:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -394,13 +397,13 @@ def test_no_module_holds_state() -> None:
     """What a module makes at import and could be changed is a table: it has a constant's name, and nobody does."""
     for name, path in MODULES.items():
         tables = {made for made, value in made_at_import(path) if is_mutable(value)}
-        changes = {changed(node) for node in ast.walk(parsed(path))}
+        changes = {changed(node) for node in nodes(path)}
 
         assert {table for table in tables if not table.isupper() and not table.startswith("__")} == set(), (
             name
         )
         assert tables & changes == set(), name
-        assert not any(isinstance(node, ast.Global) for node in ast.walk(parsed(path))), name
+        assert not any(isinstance(node, ast.Global) for node in nodes(path)), name
 
 
 def test_no_test_replaces_what_it_tests() -> None:

@@ -1,7 +1,6 @@
 """Keys, sealed values and HMACs."""
 
 from base64 import b64encode
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,9 +12,7 @@ from core.crypto import (
     Digests,
     KeyRing,
     is_keyed,
-    others_may_read,
     parsed_ring,
-    read_key_file,
 )
 from core.errors import DoesNotOpen
 
@@ -125,17 +122,3 @@ def test_a_hash_becomes_an_hmac_once() -> None:
 
     assert [is_keyed(each) for each in (known, keyed)] == [False, True]
     assert digests.bytes(keyed) == keyed
-
-
-def test_a_file_of_keys_that_others_may_read_is_told(tmp_path: Path) -> None:
-    file = tmp_path / "keys"
-    file.write_text(written(ONE))
-    file.chmod(0o600)
-    assert not others_may_read(file)
-    file.chmod(0o644)
-    assert others_may_read(file)
-
-
-def test_a_file_of_keys_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be read: No such file"):
-        read_key_file(tmp_path / "none")

@@ -56,6 +56,8 @@ def names(field: str) -> list[str]:
 def is_default(field: str, said: str) -> bool:
     """Whether this is how a field's default is written; an unset one has no value, or a word for it."""
     value = Settings.model_fields[field].default
+    if isinstance(value, bool):
+        return said == str(value).lower()
     if isinstance(value, int | float):
         return re.fullmatch(r"[0-9.]+", said) is not None and float(said) == value
     return value in (None, "", ()) or said == str(value)
@@ -89,7 +91,7 @@ def test_the_example_sets_nothing_that_there_is_not() -> None:
     set_there = set(re.findall(r"^#? ?([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE))
 
     # The programs' own, which the server does not read.
-    assert set_there - known <= {"API_URL", "DATASET_CSV", "POSTGRES_PASSWORD"}
+    assert set_there - known <= {"API_URL", "API_KEY", "DATASET_CSV", "POSTGRES_PASSWORD"}
 
 
 def metrics() -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
 from services.live import Draft, Hub, Listener, LiveChat
-from services.recent_messages import MOST, LiveMessage
+from services.recent_messages import MOST, MOST_BYTES, MOST_BYTES_OF_ALL, LiveMessage
 from store.conversations.progress import ChatState
 
 PAGE = 100
@@ -27,12 +27,14 @@ class Chat:
         assert chat == "c"
         self.reads += 1
         await asyncio.sleep(0)
-        next_ = [LiveMessage(at, str(at)) for at in range(after + 1, min(self.count, after + PAGE) + 1)]
+        next_ = [
+            LiveMessage(at, str(at).encode()) for at in range(after + 1, min(self.count, after + PAGE) + 1)
+        ]
         return LiveChat(self.number, self.count, next_)
 
     def speak(self, hub: Hub, count: int = 1, *, at_hand: bool = False) -> None:
         """Say so many more; the hub is given them, or has to read them."""
-        new = [LiveMessage(at, str(at)) for at in range(self.count + 1, self.count + count + 1)]
+        new = [LiveMessage(at, str(at).encode()) for at in range(self.count + 1, self.count + count + 1)]
         self.count += count
         hub.messages_added("c", new if at_hand else ())
 
@@ -89,9 +91,10 @@ async def test_what_is_at_hand_is_not_read() -> None:
     after=st.lists(st.integers(0, 700), min_size=1, max_size=4),
     bursts=st.lists(st.tuples(st.integers(1, 2 * MOST), st.booleans()), min_size=1, max_size=5),
     patience=st.lists(st.integers(0, 5), min_size=4, max_size=4),
+    most_bytes=st.sampled_from([0, 500, 20_000, MOST_BYTES_OF_ALL]),
 )
 def test_everybody_hears_every_message_once_and_in_order(
-    after: list[int], bursts: list[tuple[int, bool]], patience: list[int]
+    after: list[int], bursts: list[tuple[int, bool]], patience: list[int], most_bytes: int
 ) -> None:
     async def listen(listener: Listener, pauses: int, last: int) -> list[int]:
         on_draft: list[int] = []
@@ -103,7 +106,7 @@ def test_everybody_hears_every_message_once_and_in_order(
 
     async def run() -> None:
         chat = Chat(700)
-        hub = Hub(chat.read)
+        hub = Hub(chat.read, most_bytes=most_bytes)
         last = chat.count + sum(count for count, _ in bursts)
         async with asyncio.TaskGroup() as group:
             rooms = [hub.listening("c", at) for at in after]
@@ -278,3 +281,33 @@ async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_ca
         chat.speak(hub)
 
         assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [4]
+
+
+async def test_a_chat_that_is_left_or_deleted_makes_room_for_the_others() -> None:
+    """Two chats fill the allowance; what the third keeps need not be read, unless one of them still fills it."""
+    chat = Chat()
+    hub = Hub(chat.read, most_bytes=2 * MOST_BYTES)
+    frame = b"x" * (MOST_BYTES // 4)
+    with ExitStack() as left:
+        for other in ("left", "deleted"):
+            left.enter_context(hub.listening(other, 0))
+            hub.messages_added(other, [LiveMessage(at, frame) for at in (1, 2, 3)])
+        hub.deleted("deleted")
+    with hub.listening("c", 0) as listener:
+        hub.messages_added("c", [LiveMessage(at, frame) for at in (1, 2, 3)])
+        positions = await heard_by(listener, 3)
+
+    assert positions == [1, 2, 3]
+    assert chat.reads == 0
+    assert hub.recent_bytes == 0
+
+
+async def test_messages_that_were_read_while_their_chat_was_deleted_are_not_kept() -> None:
+    async def read(chat: str, after: int) -> LiveChat:
+        hub.deleted(chat)
+        return LiveChat(1, 1, [LiveMessage(1, b"x")])
+
+    hub = Hub(read)
+    with hub.listening("c", 0) as listener:
+        assert (await listener.news()).deleted
+        assert hub.recent_bytes == 0

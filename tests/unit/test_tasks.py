@@ -5,6 +5,12 @@ import asyncio
 import pytest
 
 from core.tasks import Once, TaskSet, grace_period, uninterrupted
+from tests.support.virtual_time import VirtualLoop
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 def test_once_calls_what_it_was_given_the_first_time_only() -> None:

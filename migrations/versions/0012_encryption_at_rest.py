@@ -1,13 +1,13 @@
 """keys of an encrypted database, and columns for the sealed names of authors, beside the HMACs that find them
 
-Revision: 0011.
+Revision: 0012.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

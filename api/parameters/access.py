@@ -1,0 +1,29 @@
+"""The query parameters of `/api/v1/audit`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.parameters.common import Limit, Moment, Parameters, Word
+from store.access.audit import AuditFilter
+
+
+class AuditParameters(Parameters):
+    """Which entries."""
+
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+    actor: Word | None = None
+    action: Word | None = None
+    limit: Limit = 100
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+
+    @property
+    def filter(self) -> AuditFilter:
+        """The filter for the store."""
+        return AuditFilter(self.start_time, self.end_time, self.actor, self.action)
+
+    @property
+    def before(self) -> int | None:
+        """The number that the entries are below."""
+        return None if self.cursor is None else int(self.cursor)

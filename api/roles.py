@@ -1,0 +1,80 @@
+"""Which role each call needs: the one table, which the guard, the API document and docs/SECURITY.md are made from.
+
+A route that is not in it does not start.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from starlette.routing import BaseRoute
+
+from domain.roles import Role
+
+
+class AccessRule(NamedTuple):
+    """What a call needs."""
+
+    role: Role | None
+    """None: everybody may make it, also where access is closed."""
+    action: str | None = None
+    """Its name in the audit log, if each of these calls goes there."""
+
+
+PUBLIC = AccessRule(None)
+READ, WRITE, ADMIN = AccessRule(Role.VIEWER), AccessRule(Role.AGENT), AccessRule(Role.ADMIN)
+SOCKET = "websocket"
+"""In place of a method."""
+
+RULES: Mapping[tuple[str, str], AccessRule] = {
+    ("post", "/api/v1/conversations"): WRITE,
+    ("post", "/api/v1/conversations/bulk"): WRITE,
+    ("get", "/api/v1/conversations"): READ,
+    ("get", "/api/v1/conversations/{conversation_id}"): READ,
+    ("post", "/api/v1/conversations/status"): READ,
+    ("post", "/api/v1/conversations/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
+    ("post", "/api/v1/conversations/{conversation_id}/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
+    ("delete", "/api/v1/conversations/{conversation_id}"): AccessRule(Role.ADMIN, "conversation.delete"),
+    ("get", "/api/v1/insights"): READ,
+    ("get", "/api/v1/insights/recent"): READ,
+    ("get", "/api/v1/trends"): READ,
+    ("post", "/chats"): WRITE,
+    ("get", "/chats"): READ,
+    ("get", "/users/{user_id:path}/chats"): READ,
+    ("get", "/chats/{conversation_id}"): READ,
+    ("delete", "/chats/{conversation_id}"): AccessRule(Role.ADMIN, "conversation.delete"),
+    ("post", "/chats/summarize"): WRITE,
+    ("post", "/chats/insights"): WRITE,
+    ("get", "/chats/{conversation_id}/summary"): READ,
+    ("get", "/chats/{conversation_id}/insights"): READ,
+    (SOCKET, "/ws/chats/{conversation_id}"): READ,
+    ("get", "/api/v1/spending"): READ,
+    ("get", "/api/v1/spending/estimate"): READ,
+    ("post", "/api/v1/analysis/pause"): AccessRule(Role.ADMIN, "analysis.pause"),
+    ("post", "/api/v1/analysis/resume"): AccessRule(Role.ADMIN, "analysis.resume"),
+    ("post", "/api/v1/keys"): ADMIN,
+    ("get", "/api/v1/keys"): ADMIN,
+    ("delete", "/api/v1/keys/{key_id}"): ADMIN,
+    ("get", "/api/v1/audit"): ADMIN,
+    ("get", "/auth/me"): READ,
+    ("get", "/health"): READ,
+    ("get", "/metrics"): READ,
+    ("get", "/healthz"): PUBLIC,
+    ("get", "/"): PUBLIC,
+    ("get", "/docs"): PUBLIC,
+    ("get", "/docs/{name}"): PUBLIC,
+    ("get", "/openapi.json"): PUBLIC,
+}
+"""By method in lower case and path as the route has it."""
+
+
+def rule_of(route: BaseRoute) -> AccessRule:
+    """The rule of a route. Raises LookupError, with the way out, if it has none or its methods have different ones."""
+    path = getattr(route, "path", "")
+    methods = {method.lower() for method in getattr(route, "methods", None) or {SOCKET}} - {"head"}
+    found = {RULES.get((method, path)) for method in methods}
+    rule = found.pop() if len(found) == 1 else None
+    if rule is None:
+        raise LookupError(
+            f"{' '.join(sorted(methods))} {path} declares no role: add it to RULES in api/roles.py"
+        )
+    return rule
