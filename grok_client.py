@@ -7,9 +7,10 @@ from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+import structlog
 from pydantic import SecretStr
 
-from domain.analysis import MAX_RAW, Invalid, Reply, Usage, storable
+from domain.analysis import MAX_RAW, CallFailed, Invalid, Reply, Usage, storable
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
@@ -17,12 +18,17 @@ from llm.completions import (
     ServerResponse,
     classify_error,
     envelope_fields,
+    one_line,
     parse_completion,
+    parse_error,
     parse_reply,
 )
 from llm.error_rules import SchemaRefused
+from llm.quoting import quoted
 from llm.thinking import thinking_of
 from llm.transport import Post, Transport
+
+log = structlog.get_logger()
 
 Parsed = TypeVar("Parsed")
 MIN_SECRET = 6
@@ -153,19 +159,32 @@ class GrokClient:
         if self._strict:
             try:
                 return await self._attempt(request, strict=True)
-            except SchemaRefused:
+            except SchemaRefused as refusal:
                 reply = await self._attempt(request, strict=False)
-                self._strict = False  # only this success proves that the schema was the problem
+                self._give_up_schema(refusal)  # only this success proves that the schema was the problem
                 return reply
         return await self._attempt(request, strict=False)
+
+    def _give_up_schema(self, refusal: SchemaRefused) -> None:
+        if self._strict:  # calls side by side find out together
+            meaning = "answers are asked for without a schema from now on; each row is validated as before"
+            log.warning("schema_refused", provider=self.name, reason=refusal.said, meaning=meaning)
+        self._strict = False
 
     async def _attempt(self, request: "_Request[Parsed]", *, strict: bool) -> Parsed:
         await request.before_send()
         body = request.body(strict=strict)
         answer = await self._transport.post(Post(body, request.headers, request.on_draft))
         if answer.status != 200:
-            raise classify_error(answer, secrets=self._secrets, now=self._now(), quotable=request.quotable)
+            raise self._fault(answer, body, quotable=request.quotable)
         return request.parse(answer)
+
+    def _fault(self, answer: ServerResponse, body: bytes, *, quotable: bool) -> CallFailed:
+        fault = classify_error(answer, secrets=self._secrets, now=self._now(), quotable=quotable)
+        if isinstance(fault, SchemaRefused):
+            said = quoted(" ".join(parse_error(answer.text)), body)
+            fault.said = one_line(f"HTTP {answer.status}: {said}", *self._secrets)
+        return fault
 
 
 def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Summarised:

@@ -128,6 +128,8 @@ conversations = Table(
     Column("pass_cache", Boolean, nullable=False, server_default=text("false")),
     Column("error", Text, info=ENCRYPTED),
     Column("finished_at", BigInteger),
+    # How many of each kind of personal data were found in it, JSON; NULL if none were.
+    Column("redactions", Text),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'skipped')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
@@ -407,6 +409,7 @@ spending = Table(
             "skipped",
             "summary_calls",
             "summary_spent",
+            "unpriced_calls",
         )
     ),
     CheckConstraint("reserved >= 0", name="settled_once"),

@@ -14,8 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -287,6 +290,7 @@ class ConversationItem(BaseModel):
     due_at: str | None
     received_at: str
     finished_at: str | None
+    redactions: dict[str, int]
 
 
 class ConversationOut(ConversationItem):
@@ -466,7 +470,7 @@ class InsightsMetadata(BaseModel):
 
 
 class InsightsOut(BaseModel):
-    """A page of insights, newest first."""
+    """A page of insights, in the order of `sort`; those of `/insights/recent` as they were analysed, last first."""
 
     insights: list[ListedInsight]
     metadata: InsightsMetadata
@@ -583,7 +587,18 @@ class FailedSummary(BaseModel):
 
 # --- socket frames ------------------------------------------------------------------------------------------
 
-FrameRef = Annotated[str, Field(max_length=255)] | Annotated[int, Field(strict=True)]
+
+def _text_or_number(value: object, of_either: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return of_either(value)
+    except ValidationError:  # its own words name both members of the union, by their types
+        raise PydanticCustomError("ref", "must be a text of up to 255 characters or a whole number") from None
+
+
+FrameRef = Annotated[
+    Annotated[str, Field(max_length=255)] | Annotated[int, Field(strict=True)],
+    WrapValidator(_text_or_number),
+]
 """Chosen by the client; the answer to its frame repeats it."""
 
 
@@ -622,6 +637,7 @@ class SpentOut(BaseModel):
     """
 
     calls: int
+    unpriced_calls: int
     summary_calls: int
     analysed: int
     cached: int

@@ -70,6 +70,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: b
         app, metrics, limiter, origins=settings.cors_origins, auth_required=settings.auth_required
     )
     paths.install(app, settings.root_path)
+    app.router.default = paths.nowhere(app.router.default)
     app.router.routes[:0] = [route for module in MODULES for route in module.router.routes]
     guard.install(app)
     return app

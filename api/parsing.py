@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from api.duplicate_keys import duplicate_keys, has_duplicate_keys
 from api.errors import ApiError, Details
 from api.problems import describe
 from schemas import Code
@@ -54,6 +55,8 @@ def parse_body(adapter: TypeAdapter[Parsed], body: bytes) -> Parsed:
         if error.error_count() > MAX_PROBLEMS:  # describing each would take a kilobyte
             raise ApiError(Code.INVALID_SCHEMA, f"The body has {error.error_count():,} problems") from None
         raise ApiError(Code.INVALID_SCHEMA, _details(_complaints(adapter, body, error))) from None
+    if has_duplicate_keys(body):
+        raise ApiError(Code.INVALID_SCHEMA, _details(_repeated(parsed, body)))
     if NUL_ESCAPE in body and (unstorable := _unstorable(_loads(body))):
         raise ApiError(Code.INVALID_SCHEMA, _details(unstorable))
     return parsed
@@ -83,6 +86,17 @@ def _complaints(adapter: TypeAdapter[Parsed], body: bytes, error: ValidationErro
         others = _problems(other_problems)
         return others if isinstance(others, str) else {**others, **unstorable}
     return unstorable
+
+
+def _repeated(parsed: object, body: bytes) -> Complaints:
+    found = [{"loc": path, "type": "repeated", "msg": "appears twice"} for path in duplicate_keys(body)]
+    if not isinstance(parsed, list):
+        return describe(found)
+    items: dict[int, list[Mapping[str, Any]]] = {}
+    for problem in found:
+        index, *field = problem["loc"]
+        items.setdefault(int(index), []).append({**problem, "loc": tuple(field)})
+    return {index: describe(problems) for index, problems in items.items()}
 
 
 def _details(complaints: Complaints) -> Details:

@@ -5,11 +5,25 @@ import asyncio
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import ApiError
+from schemas import Code
+
 
 def install(app: FastAPI, prefix: str) -> None:
     """Add both middlewares. Call it last: the others must see paths as the routes have them."""
     app.add_middleware(HeadRequests)
     app.add_middleware(Paths, prefix=prefix)
+
+
+def nowhere(not_found: ASGIApp) -> ASGIApp:
+    """What answers where there is no route: 404 to the hand-shake of a socket as well, which Starlette answers 403."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await ApiError(Code.NOT_FOUND).response()(scope, receive, send)
+        return await not_found(scope, receive, send)
+
+    return app
 
 
 class Paths:

@@ -8,6 +8,8 @@ from schemas import SECOND_NAMES
 MAX_PROBLEMS = 10
 MAX_DETAILS = 1_000
 MAX_NAME = 64
+MAX_LEVELS = 200
+"""Of objects and arrays inside each other, which pydantic's parser reads."""
 
 # Pydantic's own messages for these repeat what was sent.
 QUOTING = frozenset({"uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"})
@@ -38,6 +40,8 @@ def _problem(problem: Mapping[str, Any], noun: str) -> str:
             return f"Missing required {noun}: {_tag(problem)}"
         case "union_tag_invalid":
             return f"{_tag(problem)}: must be one of {_unquoted(problem['ctx']['expected_tags'])}"
+        case "json_invalid" if str(problem["ctx"]["error"]).startswith("recursion limit"):
+            return f"The body is nested too deeply: objects and arrays may have at most {MAX_LEVELS} levels"
         case "json_invalid":
             return f"The body is not valid JSON: {problem['ctx']['error']}"
         case kind:

@@ -28,7 +28,7 @@ from store.engine.writers import SingleWriter
 log = structlog.get_logger()
 
 GRACE_FOR_REQUESTS = 2
-"""Seconds at SIGTERM; with GRACE_FOR_CALLS of `api/wiring.py` below the promised 8."""
+"""Seconds at SIGTERM; with GRACE_FOR_CALLS of `api/processors.py` below the promised 8."""
 SHUTDOWN_DEADLINE = 6.5
 """Seconds after SIGTERM: 8 are promised, a busy machine takes half a second to notice; `docker stop` kills at 10."""
 BACKLOG = 4096

@@ -124,7 +124,7 @@ def posts(jobs: Sequence[AnalysisJob]) -> Iterator[AnalysisJob]:
 def asked(jobs: Sequence[AnalysisJob]) -> list[Work]:
     """Each with what is sent of it."""
     version = prompt_version(BUILT_IN)
-    return [work_of(job, version) for job in jobs]
+    return [work_of(job, version, str) for job in jobs]
 
 
 # --- what calls cost ----------------------------------------------------------------------------------------

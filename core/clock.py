@@ -11,6 +11,7 @@ END = datetime(2101, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
+MIDNIGHT = re.compile(r"[T ](24)(?=(?::?00){1,2}(?:[.,]0+)?(?:[Zz+-]|$))", re.IGNORECASE | re.ASCII)
 LEAP_SECOND = re.compile(r"[T ]\d\d:?\d\d:?(60)(?=[.,Zz+-]|$)", re.IGNORECASE | re.ASCII)
 
 Clock = Callable[[], int]
@@ -25,12 +26,14 @@ def now() -> int:
 def parse(text: str) -> int:
     """UTC microseconds of an ISO 8601 date or time; no offset means UTC.
 
-    A `z` may be lower case. A leap second is the first of the next day, as everywhere in POSIX time. Raises
+    A `z` may be lower case. A leap second is the first of the next day, as everywhere in POSIX time, and so is
+    24:00:00. Raises
     ValueError for anything else and for times outside the years 1970 to 2100.
     """
     try:
         leap = "60" in text and LEAP_SECOND.search(text)
-        moment = _after_leap_second(text, leap) if leap else _moment(text)
+        end = "24" in text and MIDNIGHT.search(text)
+        moment = _end_of_day(text, end) if end else _after_leap_second(text, leap) if leap else _moment(text)
     except (ValueError, OverflowError):
         raise ValueError("must be an ISO 8601 time such as 2025-01-20T10:00:00Z") from None
     if not EPOCH <= moment < END:
@@ -41,6 +44,10 @@ def parse(text: str) -> int:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _end_of_day(text: str, hour: re.Match[str]) -> datetime:
+    return _moment(f"{text[: hour.start(1)]}00{text[hour.end(1) :]}") + timedelta(days=1)
 
 
 def _after_leap_second(text: str, leap: re.Match[str]) -> datetime:

@@ -15,6 +15,7 @@ IN_WORDS: dict[object, str] = {
     HttpUrl: "an address that begins with http:// or https://",
     Path: "the path of a file",
     "root_path": "a path such as /insights",
+    "metadata_keys": "up to five names of letters, digits, _ and -, separated by commas",
 }
 HINTS = {
     "BATCH_SIZE": " (another name of MAX_BATCH, the conversations of a call; the importer's is INGEST_BATCH_SIZE)"

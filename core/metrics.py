@@ -1,6 +1,6 @@
 """Every metric of the service. Dashboards and alerts depend on the names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -41,6 +41,7 @@ CONDITIONS = (
     "model_refused",
 )
 """What `service_condition` is 1 for, and the names of the log lines about it."""
+REDACTED_KINDS = ("email", "phone", "card", "iban", "ip", "custom")
 TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
 
@@ -118,6 +119,9 @@ class Metrics:
         self.conversations_failed = Counter(
             "conversations_failed", "Failed conversations, by reason", ["reason"], registry=own
         )
+        self.redactions = Counter(
+            "redactions", "Personal data that was found in posts, by kind", ["kind"], registry=own
+        )
         self.db_commit = Histogram(
             "db_commit_seconds",
             "Duration of a commit, as its caller sees it",
@@ -151,6 +155,11 @@ class Metrics:
         self.info.info({"version": VERSION})
         ProcessCollector(registry=own)
 
+    def count_redactions(self, counts: Mapping[str, int]) -> None:
+        """Count personal data that was found, by kind."""
+        for kind, found in counts.items():
+            self.redactions.labels(kind).inc(found)
+
     def show_conditions(self, present: Iterable[str]) -> None:
         """Show which of CONDITIONS last at present."""
         names = set(present)
@@ -159,21 +168,20 @@ class Metrics:
 
     def _start_at_zero(self) -> None:
         # A series that begins at 1 hides its first event from rate().
-        for sentiment in SENTIMENTS:
-            self.insights.labels(sentiment)
-        for kind in TOKEN_KINDS:
-            self.tokens.labels(kind)
-        for outcome in OUTCOMES:
-            self.calls.labels(outcome)
-        for reason in FAILURES:
-            self.conversations_failed.labels(reason)
-        for reason in PREFILTER_REASONS:
-            self.prefilter_skips.labels(reason)
+        known: dict[Counter, Iterable[str]] = {
+            self.insights: SENTIMENTS,
+            self.tokens: TOKEN_KINDS,
+            self.calls: OUTCOMES,
+            self.conversations_failed: FAILURES,
+            self.prefilter_skips: PREFILTER_REASONS,
+            self.redactions: REDACTED_KINDS,
+            self.summaries: SUMMARY_OUTCOMES,
+            self.summary_items: VERIFIED,
+        }
+        for counter, labels in known.items():
+            for label in labels:
+                counter.labels(label)
         self.show_conditions(())
-        for outcome in SUMMARY_OUTCOMES:
-            self.summaries.labels(outcome)
-        for verified in VERIFIED:
-            self.summary_items.labels(verified)
 
     def render(self) -> bytes:
         """The metrics in the text format of Prometheus; its media type is CONTENT_TYPE."""

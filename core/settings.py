@@ -115,6 +115,9 @@ class Settings(AccessSettings, EncryptionSettings):
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    redaction: Literal["off", "outgoing", "stored"] = "off"
+    redaction_regions: Annotated[tuple[str, ...], NoDecode] = ("US", "GB")
+    redaction_patterns: Path | None = None
     metadata_keys: Annotated[tuple[Annotated[str, Field(pattern=METADATA_KEY)], ...], NoDecode] = Field(
         default=(), max_length=5
     )
@@ -145,6 +148,13 @@ class Settings(AccessSettings, EncryptionSettings):
         keys = [key.strip() for key in value.split(",")] if isinstance(value, str) else value
         return tuple(dict.fromkeys(keys)) if isinstance(keys, list) else keys
 
+    @field_validator("redaction_regions", mode="before")
+    @classmethod
+    def _codes_in_upper_case(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(code for each in value.split(",") if (code := each.strip().upper())))
+
     @field_validator("grok_extra_headers")
     @classmethod
     def _headers_can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
@@ -174,7 +184,7 @@ class Settings(AccessSettings, EncryptionSettings):
     def _upper(cls, value: object) -> object:
         return str(value).strip().upper()
 
-    @field_validator("prefilter", mode="before")
+    @field_validator("prefilter", "redaction", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return str(value).strip().lower()

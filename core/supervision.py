@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 import structlog
 
+from core.changes import Changing
 from core.clock import SECOND, Clock
 
 log = structlog.get_logger()
@@ -29,6 +30,8 @@ class Supervised:
     last_death: str | None = None
     """Class name of the exception that ended it last."""
     started_at: int = 0
+    changing: Changing = nullcontext
+    """Gives the block in which it dies or is started again."""
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
@@ -44,19 +47,24 @@ class Supervised:
     async def _restart_forever(self) -> None:
         wait = FIRST_WAIT
         while True:
-            self.running, self.started_at = True, self.clock()
-            try:
-                await self.work()
-                self.last_death = "ended"
-            except Exception as error:
-                self.last_death = type(_cause(error)).__name__
-                log.error("task_died", task=self.name, exc_info=error)
-            self.running = False
+            with self.changing():
+                self.running, self.started_at = True, self.clock()
+            death = await self._death()
+            with self.changing():
+                self.running, self.last_death = False, death
             self.restarts += 1
             if self.clock() - self.started_at > HEALTHY_AFTER * SECOND:
                 wait = FIRST_WAIT
             await self.sleep(wait)
             wait = min(wait * 2, MAX_WAIT)
+
+    async def _death(self) -> str:
+        try:
+            await self.work()
+        except Exception as error:
+            log.error("task_died", task=self.name, exc_info=error)
+            return type(_cause(error)).__name__
+        return "ended"
 
 
 def _cause(error: Exception) -> Exception:

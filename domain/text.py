@@ -24,10 +24,15 @@ THANKFUL = frozenset(
 AROUND_THANKS = re.compile(
     r"ok|okay|great|cool|perfect|awesome|so|very|much|a|lot|lots|many|again|for|you|your|the|help|it|that"
     r"|all|done|sorted|now|fixed|will|do|got|guys|really|kindly|this|too|have|nice|good|day"
+    r"|today|tonight|yesterday|morning|afternoon|evening|team|everyone|folks|support|assistance|patience|truly|greatly"
 )
+SO_MUCH_FOR = re.compile(r"(?:^|[^\w\s])\s*so much for\b")
+"""Disappointment where it begins a sentence: "Thanks. So much for your help!" """
 
 Turn = tuple[str | None, str]
 """Role (`customer`, `support_agent` or None) and text of a message."""
+Show = Callable[[str], str]
+"""What an analyzer is shown of a text: without personal data where REDACTION asks for that."""
 
 
 class Excerpt(NamedTuple):
@@ -48,27 +53,31 @@ def transcript(turns: Iterable[Turn]) -> str:
     return "\n".join(line(turn) for turn in turns)
 
 
-def excerpt(text: str) -> Excerpt:
+def excerpt(text: str, shown: Show) -> Excerpt:
     """The excerpt of a single text: a long one loses its middle."""
-    if len(text) <= MAX_ANALYSED:
-        return Excerpt(text, partial=False)
-    return Excerpt(f"{text[:HEAD]}\n{MARK}\n{text[-TAIL:]}", partial=True)
+    # Cut afterwards: a phone number that is cut in two would not be found.
+    seen = shown(text)
+    if len(seen) <= MAX_ANALYSED:
+        return Excerpt(seen, partial=False)
+    return Excerpt(f"{seen[:HEAD]}\n{MARK}\n{seen[-TAIL:]}", partial=True)
 
 
-def excerpt_of_turns(turns: Sequence[Turn]) -> Excerpt:
+def excerpt_of_turns(turns: Sequence[Turn], shown: Show) -> Excerpt:
     """The excerpt of a transcript: if it is long, about its first 4,000 and last 8,000 characters, in whole turns.
 
-    Only a turn that is longer than that by itself is cut inside, or nothing of it would be left.
+    Only a turn that is longer than that by itself is cut inside, or nothing of it would be left. Which turns fit goes
+    by the texts as they were sent, because of a long chat only those were read.
     """
-    whole = transcript(turns)
-    if len(whole) <= MAX_ANALYSED:
-        return Excerpt(whole, partial=False)
-    head = _fitting(turns, HEAD, lambda text, room: text[:room])
-    tail = _fitting(reversed(turns), TAIL, lambda text, room: text[-room:])
+    if len(transcript(turns)) <= MAX_ANALYSED:
+        return Excerpt(transcript((role, shown(text)) for role, text in turns), partial=False)
+    head = _fitting(turns, HEAD, lambda text, room: shown(text)[:room], shown)
+    tail = _fitting(reversed(turns), TAIL, lambda text, room: shown(text)[-room:], shown)
     return Excerpt("\n".join([*head, MARK, *reversed([*tail])]), partial=True)
 
 
-def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str]) -> Iterator[str]:
+def _fitting(
+    turns: Iterable[Turn], limit: int, part: Callable[[str, int], str], shown: Show
+) -> Iterator[str]:
     """The lines that fit into `limit` characters with their line breaks."""
     room = limit
     for role, text in turns:
@@ -78,7 +87,7 @@ def _fitting(turns: Iterable[Turn], limit: int, part: Callable[[str, int], str])
             if len(whole) >= limit and room > 0:
                 yield line((role, part(text, room)))
             return
-        yield whole
+        yield line((role, shown(text)))
         room -= len(whole) + 1
 
 
@@ -109,7 +118,8 @@ def prefilter_reason(texts: Sequence[str]) -> str | None:
         return "too_short"
     tokens = set(NOT_A_WORD.sub(" ", words).split())
     boilerplate = all(AROUND_THANKS.fullmatch(token) for token in tokens - THANKFUL)
-    return "thanks" if tokens & THANKFUL and boilerplate and "?" not in words else None
+    is_polite = tokens & THANKFUL and boilerplate and "?" not in words and not SO_MUCH_FOR.search(words)
+    return "thanks" if is_polite else None
 
 
 def _weight(text: str) -> int:

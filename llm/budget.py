@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from core.clock import Clock
+from core.clock import SECOND, Clock
 from domain.analysis import Analyzer, CallFailed, Envelope, Unsent, Usage
+from domain.budget_days import DailyMoney
 from llm import prices
+from llm.hold import Hold
 from store.money import calls, spending
 from store.money.spending import CallKind
 
 OK = 200
+TYPICAL_TEXT = " " * 200
+SMALL_BATCH = 5
 GIVEN_BACK = "given_back"
 """The outcome of a call that was cancelled before its answer came, because the service stops."""
 End = Envelope | CallFailed | None
@@ -117,6 +121,7 @@ class Budget:
             cost=cost,
             usage=usage,
             kind=reservation.kind,
+            is_unpriced=self._is_unpriced(reservation, end, sent=sent),
         )
 
     def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
@@ -126,8 +131,31 @@ class Budget:
             return 0
         if usage != Usage():
             return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
-        refused = isinstance(end, CallFailed) and end.status is not None and end.status != OK
-        return 0 if refused else reservation.reserved
+        return 0 if _is_refused(end) else reservation.reserved
+
+    def _is_unpriced(self, reservation: Reservation, end: End, *, sent: bool) -> bool:
+        """Whether the call may have been billed, and nobody knows at what price."""
+        usage = usage_of(end)
+        if not sent or isinstance(end, Unsent) or (usage == Usage() and _is_refused(end)):
+            return False
+        return not prices.is_priced(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
+
+    def money(self, used_today: int, hold: Hold) -> DailyMoney | None:
+        """What may be spent from now on, in ticks; None if there is no limit.
+
+        `used_today` is what is spent or reserved. While the hold waits for the next budget, nothing is left today.
+        """
+        if self.limit is None:
+            return None
+        left = 0 if hold.spent_seconds else max(0, self.limit - used_today)
+        now = self.clock()
+        # A budget that never covers a call pays for nothing, however many days come.
+        a_day = self.limit if self.limit >= self.worst_case_cost([TYPICAL_TEXT]) else 0
+        return DailyMoney(left, a_day, (next_day(now) - now) / SECOND)
+
+    def most_of_one(self) -> float:
+        """The most that a conversation of usual length costs in a small batch, in ticks."""
+        return self.worst_case_cost([TYPICAL_TEXT] * SMALL_BATCH) / SMALL_BATCH
 
     def overhead(self) -> int:
         """About what the instructions of one call cost, in ticks; a batch pays for them once."""
@@ -149,6 +177,10 @@ class Budget:
             prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k, day=day)
             for day in (today, today + 1)
         )
+
+
+def _is_refused(end: End) -> bool:
+    return isinstance(end, CallFailed) and end.status is not None and end.status != OK
 
 
 def usage_of(end: End) -> Usage:

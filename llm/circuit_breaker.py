@@ -2,7 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import StrEnum
+
+from core.changes import Changing
+
+LONG_DOUBT = 1.0
+"""Seconds after which a doubt is as good as an open circuit to whoever waits for an analysis."""
 
 
 class CircuitState(StrEnum):
@@ -24,8 +30,14 @@ class CircuitBreaker:
     """
 
     def __init__(
-        self, threshold: int = 5, cooldown: float = 10.0, clock: Callable[[], float] = time.monotonic
+        self,
+        threshold: int = 5,
+        cooldown: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        changing: Changing = nullcontext,
     ) -> None:
+        """`changing` gives the block in which its state or reason changes."""
+        self._changing = changing
         self._threshold = threshold
         self._cooldown = cooldown
         self._clock = clock
@@ -34,6 +46,7 @@ class CircuitBreaker:
         self._faults = 0
         self._probe_at = 0.0
         self._closings = 0
+        self._doubted_at: float | None = None
 
     @property
     def state(self) -> CircuitState:
@@ -54,6 +67,11 @@ class CircuitBreaker:
         """Seconds until a probe may start; 0 if it may start now, is in flight, or is not needed."""
         return max(0.0, self._probe_at - self._clock()) if self._state is CircuitState.OPEN else 0.0
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a probe is still to show if there is anything to tell; for a second at most."""
+        return self._doubted_at is not None and self._clock() - self._doubted_at < LONG_DOUBT
+
     def may_call(self) -> bool:
         """Whether an ordinary call (not a probe) may start."""
         return self._state is CircuitState.CLOSED
@@ -62,7 +80,7 @@ class CircuitBreaker:
         """Whether the caller should send this cooldown's one probe. On True it must call `probe_result` later."""
         if self._state is not CircuitState.OPEN or self.opens_for() > 0:
             return False
-        self._state = CircuitState.HALF_OPEN
+        self._turn(CircuitState.HALF_OPEN, self._reason)
         return True
 
     def probe_result(self, ok: bool, reason: str | None = None) -> None:
@@ -73,8 +91,9 @@ class CircuitBreaker:
         if self._state is not CircuitState.HALF_OPEN:
             raise RuntimeError("no probe is in flight")
         if ok:
-            self._state, self._reason, self._faults = CircuitState.CLOSED, None, 0
+            self._faults = 0
             self._closings += 1
+            self._turn(CircuitState.CLOSED, None)
         else:
             self._open(reason or self._reason)
 
@@ -98,7 +117,7 @@ class CircuitBreaker:
         if self._state is CircuitState.CLOSED:
             self._open(reason)
         else:
-            self._reason = reason
+            self._turn(self._state, reason, self._doubted_at)
 
     def doubt(self, epoch: int, reason: str) -> bool:
         """Stop all calls until an immediate probe shows whether a fault concerns every call or just one.
@@ -108,9 +127,13 @@ class CircuitBreaker:
         """
         if self._state is not CircuitState.CLOSED or epoch != self.epoch:
             return False
-        self._state, self._reason = CircuitState.HALF_OPEN, reason
+        self._turn(CircuitState.HALF_OPEN, reason, self._clock())
         return True
 
     def _open(self, reason: str | None) -> None:
-        self._state, self._reason = CircuitState.OPEN, reason
         self._probe_at = self._clock() + self._cooldown
+        self._turn(CircuitState.OPEN, reason)
+
+    def _turn(self, state: CircuitState, reason: str | None, doubted_at: float | None = None) -> None:
+        with self._changing():
+            self._state, self._reason, self._doubted_at = state, reason, doubted_at

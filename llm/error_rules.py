@@ -52,6 +52,9 @@ PARAMETER = re.compile(
 class SchemaRefused(BatchFault):
     """The server does not support `response_format: json_schema`, or rejects our schema."""
 
+    said: str = ""
+    """The server's own sentence about it, without any word of a conversation."""
+
 
 class Rule(NamedTuple):
     """Maps an error response, by its status and message, to a kind of CallFailed and its outcome."""

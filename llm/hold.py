@@ -1,8 +1,9 @@
 """The hold: pauses analysis for an operator, a database that takes no writes, or a spent budget."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
+from core.changes import Changing
 from core.clock import SECOND, Clock, iso
 from llm.stops import Stop
 
@@ -10,7 +11,9 @@ from llm.stops import Stop
 class Hold:
     """Whether analysis is on hold, and why. Intake goes on."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, changing: Changing = nullcontext) -> None:
+        """`changing` gives the block in which a state changes: of the hold, and of whatever else stops calls."""
+        self.changing = changing
         self._clock = clock
         self._spent_until = 0
         self._unstored = 0
@@ -65,17 +68,22 @@ class Hold:
 
     def switch(self, *, paused: bool) -> None:
         """Pause analysis, or resume it."""
-        self.paused = paused
-        self.switched += 1
+        with self.changing():
+            self.paused = paused
+            self.switched += 1
 
     @contextmanager
     def until_stored(self) -> Iterator[None]:
         """Hold analysis inside the block. Until paid results are stored, their texts must not be claimed again."""
-        self._unstored += 1
+        self._add_unstored(1)
         try:
             yield
         finally:
-            self._unstored -= 1
+            self._add_unstored(-1)
+
+    def _add_unstored(self, more: int) -> None:
+        with self.changing():
+            self._unstored += more
 
     def budget_spent(self, until: int, settlements: int) -> None:
         """Hold analysis until `until` (UTC microseconds), because the budget covers no further call.
@@ -84,9 +92,12 @@ class Hold:
         budget; ignoring it would stop analysis for the rest of the day, so in that case nothing is held.
         """
         if settlements == self.settlements:
-            self._spent_until = until
+            with self.changing():
+                self._spent_until = until
 
     def reservation_settled(self) -> None:
         """Note that a reservation was settled: the budget may cover another call."""
         self.settlements += 1
-        self._spent_until = 0
+        if self._spent_until:
+            with self.changing():
+                self._spent_until = 0

@@ -95,7 +95,7 @@ class PaidGateway:
     def stops(self) -> Sequence[Stop]:
         """Why this provider gets no calls: its circuit, or a pause that it asked for."""
         if not self.breaker.may_call():
-            return [circuit_stop(self.breaker.reason, self.analyzer.name)]
+            return [] if self.breaker.is_in_doubt else [circuit_stop(self.breaker.reason, self.analyzer.name)]
         if self.pacer.paused_for() > LONG_PAUSE:
             return [Stop(RATE_LIMITED, self._pause_reason, self.analyzer.name)]
         return []
@@ -172,9 +172,11 @@ class PaidGateway:
     def _pause_after_429(self, fault: RateLimited) -> None:
         """Pause all calls for the server's Retry-After, or for a backoff if it sent none."""
         self.faults += 1
-        self.pacer.pause_until(self._backoff(self.faults) if fault.retry_after is None else fault.retry_after)
-        until = self.budget.clock() // SECOND + round(self.pacer.paused_for())
-        self._pause_reason = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
+        seconds = self._backoff(self.faults) if fault.retry_after is None else fault.retry_after
+        with self.hold.changing():
+            self.pacer.pause_until(seconds)
+            until = self.budget.clock() // SECOND + round(self.pacer.paused_for())
+            self._pause_reason = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
 
     async def canary_passes(self) -> bool:
         """Send a canary and return whether it succeeded. If it failed, the circuit is open.

@@ -98,11 +98,17 @@ def _name(model: str) -> str:
     return model.removesuffix("-latest")
 
 
+def is_priced(model: str, usage: Usage, cost_per_1k: float | None = None, *, day: int) -> bool:
+    """Whether it is known what a call made on `day` with this usage costs."""
+    return usage.cost_ticks is not None or cost_per_1k is not None or tariff_of(model, day) is not None
+
+
 def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None, *, day: int) -> int:
     """The cost of a call made on `day` with this usage, which may be a worst case, rounded up to a whole tick.
 
     The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the table.
-    A call whose price nobody knows costs 0; with a budget the service does not start with such a model.
+    A call whose price nobody knows costs 0 (`is_priced` tells); with a budget the service does not start with such
+    a model.
     """
     if usage.cost_ticks is not None:
         return usage.cost_ticks

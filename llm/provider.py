@@ -136,7 +136,9 @@ class GatewayFactory:
         gateway = PaidGateway(
             client,
             Pacer(self.settings.outbound_rps),
-            CircuitBreaker(self.settings.error_threshold, self.settings.cooldown_seconds),
+            CircuitBreaker(
+                self.settings.error_threshold, self.settings.cooldown_seconds, changing=self.hold.changing
+            ),
             self.hold,
             self._budget(provider, client),
             self.database,

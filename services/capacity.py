@@ -5,7 +5,7 @@ Counting a million queued rows takes 23 ms, so requests use these figures and ne
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,8 @@ from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
 from database import Database
+from domain.budget_days import seconds_until_done
+from llm.budget import Budget
 from llm.hold import Hold
 from llm.prices import TICKS_PER_USD
 from store.conversations import storage
@@ -48,6 +50,7 @@ class _Sample:
     reusable: int
     spent: int
     reserved: int
+    average_cost: float | None
 
 
 @dataclass
@@ -63,6 +66,8 @@ class Capacity:
     clock: Clock
     max_bytes: float
     disk: Disk = field(default_factory=Disk)
+    budget: Callable[[], Budget | None] = lambda: None
+    """Gives the budget that calls are charged to at present; None if they cost nothing."""
     counted: int = 0
     """Conversations that had not ended when they were last counted."""
     summaries: int = 0
@@ -78,6 +83,8 @@ class Capacity:
     """Why the last trial write failed."""
     ended: int = 0
     """Conversations that this process has finished."""
+    _average_cost: float | None = None
+    """Ticks that a conversation has cost in the last days; None until one is analysed."""
     _oldest: int | None = None
     _history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     _accepted: Counter[str] = field(default_factory=Counter)
@@ -134,6 +141,8 @@ class Capacity:
     def ensure_writable(self) -> None:
         """Raises NotWritable if nothing can be stored at present."""
         if (fault := self.refusal) is not None:
+            with self.hold.changing():
+                pass  # the disk fills up by itself: whoever hears of it makes it known
             raise NotWritable(fault, REFUSALS[fault], RETRY_AFTER[fault])
 
     @property
@@ -146,14 +155,21 @@ class Capacity:
     def drain_seconds(self) -> float | None:
         """How long the queue lasts at the rate of the last half minute; None if no conversation ended in it.
 
-        With a spent budget it lasts at least until the next one; while an operator pauses it, nobody knows.
+        A daily budget spreads it over days; with a spent one it lasts at least until the next. While an operator
+        pauses it, nobody knows.
         """
         if not self.depth:
             return 0.0
         if self.hold.blocks_reserved is not None:
             return None
-        lasts, waits = self._lasts, self.hold.spent_seconds
-        return waits + (lasts or 0.0) if waits else lasts
+        if self._lasts is None and not self.hold.spent_seconds:
+            return None
+        work = self._lasts or 0.0
+        if (budget := self.budget()) is None:
+            return work
+        cost = budget.most_of_one() if self._average_cost is None else self._average_cost
+        money = budget.money(self.spent_today + self.reserved_today, self.hold)
+        return seconds_until_done(work, cost * self.depth, money)
 
     @property
     def _lasts(self) -> float | None:
@@ -174,13 +190,12 @@ class Capacity:
         try:
             sample = await self.database.read(partial(_sample, self.clock()))
         except (SQLAlchemyError, OSError) as error:
-            self.database_fault = f"the database does not answer: {logs.named(logs.root(error))}"
+            with self.hold.changing():
+                self.database_fault = self._file_fault or f"the database does not answer: {_named(error)}"
         else:
             # What was accepted before the read began is in it; what ended meanwhile is in neither.
             self._accepted -= before
             self._take(sample, switched)
-        if self.disk.is_gone:
-            self.database_fault = f"the database file is gone: {self.disk.file}"
         if self.refusal is Fault.STORAGE_FULL:
             with suppress(SQLAlchemyError, OSError):  # even that may not fit on the disk
                 await self.database.read(storage.empty_log)
@@ -199,15 +214,25 @@ class Capacity:
         self.metrics.budget_spent.set(self.spent_today / TICKS_PER_USD)
         self.metrics.budget_reserved.set(self.reserved_today / TICKS_PER_USD)
 
+    @property
+    def _file_fault(self) -> str | None:
+        # A file that is gone can still be read.
+        return f"the database file is gone: {self.disk.file}" if self.disk.is_gone else None
+
     def _take(self, sample: _Sample, switched: int) -> None:
-        self.database_fault = None
+        with self.hold.changing():
+            self._take_states(sample, switched)
         self.counted, self._oldest, self.summaries = sample.depth, sample.oldest, sample.summaries
+        self.spent_today, self.reserved_today = sample.spent, sample.reserved
+        self._average_cost = sample.average_cost
+
+    def _take_states(self, sample: _Sample, switched: int) -> None:
+        self.database_fault = self._file_fault
         # A switch that was turned while the sample was taken is newer than the sample.
         if self.hold.switched == switched:
             self.hold.paused = sample.paused
         self.used_bytes = sample.used + self.disk.wal_bytes
         self.reusable_bytes = sample.reusable
-        self.spent_today, self.reserved_today = sample.spent, sample.reserved
 
     async def _try_writing(self) -> None:
         """After a failed write, try one, to learn whether writes succeed again."""
@@ -222,12 +247,19 @@ class Capacity:
             self._set_refusal(None)
 
     def _set_refusal(self, fault: Fault | None) -> None:
-        self._refused = fault
-        self.hold.refusal = None if fault is None else REFUSALS[fault]
+        with self.hold.changing():
+            self._refused = fault
+            self.hold.refusal = None if fault is None else REFUSALS[fault]
+
+
+def _named(error: Exception) -> str:
+    return logs.named(logs.root(error))
 
 
 def _sample(now: int, connection: Connection) -> _Sample:
     paused = switches.is_on(connection, switches.ANALYSIS_PAUSED)
     sizes = storage.used_bytes(connection), storage.reusable_bytes(connection)
-    today = spending.today(connection, spending.day_of(now))
-    return _Sample(*depth(connection, now=now), summaries.depth(connection), paused, *sizes, *today)
+    today = spending.day_of(now)
+    days = spending.list_days(connection, today - spending.LOOK_BACK)
+    used, average = spending.used_on(days, today), spending.average_cost(days)
+    return _Sample(*depth(connection, now=now), summaries.depth(connection), paused, *sizes, *used, average)

@@ -12,6 +12,7 @@ from database import Database
 from schemas import ChatMessage
 from services.group_commit import GroupCommit
 from services.intake import conversation_id
+from services.redaction import Received, Redaction
 from store.conversations import chats as store
 from store.conversations.chats import ChatTooLong, MessageConflict, PlacedMessage, PostedMessage, PostOutcome
 from store.conversations.intake import NewMessage
@@ -46,6 +47,7 @@ class Chats:
 
     database: Database
     clock: Clock
+    redaction: Redaction
     quiet: float
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
@@ -61,7 +63,7 @@ class Chats:
 
         Raises Conflicts, ChatFull, Overloaded.
         """
-        posted = self._posted(sent)
+        posted = self._posted(await self.redaction.messages(sent))
         order = storage_order(sent, [message.chat for message in posted])
         ordered = [posted[index] for index in order]
         outcome = (
@@ -74,20 +76,19 @@ class Chats:
         placed = dict(zip(order, outcome, strict=True))
         return [(message.chat, placed[index]) for index, message in enumerate(posted)]
 
-    def _posted(self, sent: Sequence[ChatMessage]) -> list[PostedMessage]:
+    async def is_new(self, sent: Sequence[ChatMessage]) -> bool:
+        """Whether any of the messages is not known yet."""
+        named = {(each.conversation_id, each.message_id) for each in sent}
+        keys = [(chat, id_) for chat, id_ in named if chat is not None and id_ is not None]
+        if len(keys) < len(named):
+            return True
+        return await self.database.read(partial(store.count_known, ids=keys)) < len(keys)
+
+    def _posted(self, received: Sequence[Received[ChatMessage]]) -> list[PostedMessage]:
         new_chat = conversation_id(self.clock())
         return [
-            PostedMessage(
-                message.conversation_id or new_chat,
-                NewMessage(
-                    message.message_content,
-                    message.user_id,
-                    message.user_type,
-                    message.timestamp,
-                    message.message_id,
-                ),
-            )
-            for message in sent
+            PostedMessage(each.content.conversation_id or new_chat, _message(each), each.sent_hash)
+            for each in received
         ]
 
     async def _commit(self, posts: Sequence[Sequence[PostedMessage]]) -> Sequence[PostOutcome]:
@@ -105,6 +106,18 @@ class Chats:
         for chat, added in grown.items():
             self.on_added(chat, added)
         return outcomes
+
+
+def _message(received: Received[ChatMessage]) -> NewMessage:
+    sent = received.content
+    return NewMessage(
+        sent.message_content,
+        sent.user_id,
+        sent.user_type,
+        sent.timestamp,
+        sent.message_id,
+        received.redactions,
+    )
 
 
 def _conflicts(found: MessageConflict, order: Sequence[int], posted: Sequence[PostedMessage]) -> Conflicts:

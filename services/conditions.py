@@ -45,7 +45,10 @@ class Conditions:
     _summary_at: int | None = None
 
     async def run(self) -> None:
-        """Look four times a second until cancelled."""
+        """Look four times a second until cancelled, at what the clock ends and begins.
+
+        Everything else is looked at when it changes (`core/changes.py`).
+        """
         while True:
             self.tick()
             await asyncio.sleep(EVERY_SECONDS)
@@ -55,20 +58,22 @@ class Conditions:
         self.look()
         self._summarise()
 
-    def look(self, *, asked_for: bool = False) -> list[Stop]:
+    def look(self, *, caused: bool = False) -> list[Stop]:
         """What is wrong now; logs what has begun and ended since the last look.
 
-        `asked_for` is whether the present request brought it about, so that the lines carry its id.
+        `caused` is whether the caller has just brought it about, so that the lines carry the id of its request.
         """
         stops = {(stop.name, stop.provider): stop for stop in self._present()}
-        context = copy_context() if asked_for else Context()
+        keys = set(self._begun)
+        context = copy_context() if caused else Context()
         for key in self._begun.keys() - stops.keys():
             context.run(self._ended, self._begun.pop(key))
         for key, stop in stops.items():
             if key not in self._begun:
                 context.run(self._began, stop)
             self._begun[key] = _Begun(stop, self._begun[key].at if key in self._begun else self.clock())
-        self.metrics.show_conditions(name for name, _ in stops)
+        if keys != self._begun.keys():
+            self.metrics.show_conditions(name for name, _ in stops)
         return list(stops.values())
 
     def reasons(self) -> list[str]:
@@ -83,7 +88,7 @@ class Conditions:
         if (fault := self.capacity.database_fault) is not None:
             yield Stop("database_unavailable", fault)
         for worker in self.workers:
-            if not worker.running:
+            if not worker.running and worker.last_death is not None:
                 yield Stop("worker_restarting", f"the worker is being restarted after {worker.last_death}")
         if self.capacity.refusal is not None and self.capacity.refusal_reason is not None:
             yield Stop(NAMES[self.capacity.refusal], self.capacity.refusal_reason)

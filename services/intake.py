@@ -1,6 +1,6 @@
 """Intake: turns posts into rows with ids, times and hashes; one commit carries many posts."""
 
-import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,16 @@ from core.clock import Clock
 from core.errors import Conflicts
 from database import Database
 from schemas import Conversation, DialogueMessage, compact
+from services.content import content_hash
 from services.group_commit import GroupCommit
+from services.redaction import Received, Redaction
 from store.conversations.intake import (
     Conflict,
     IntakeOutcome,
     NewConversation,
     NewMessage,
     accept,
+    count_new,
 )
 
 MAX_GROUP = 512
@@ -31,8 +34,11 @@ def conversation_id(now: int) -> str:
     return f"conv_{now // 1000:012x}{secrets.token_hex(10)}"
 
 
-def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) -> NewConversation:
+def prepare(
+    received: Received[Conversation], now: int, idempotency_key: str | None = None
+) -> NewConversation:
     """The rows of a conversation received at `now` (UTC microseconds)."""
+    sent = received.content
     messages = sent.messages or ()
     has_id = sent.external_id or sent.conversation_id or idempotency_key
     first = messages[0].timestamp if messages else None
@@ -47,20 +53,11 @@ def prepare(sent: Conversation, now: int, idempotency_key: str | None = None) ->
         external_id=sent.external_id,
         idempotency_key=idempotency_key,
         content_hash=content_hash(sent) if has_id else None,
+        sent_hash=received.sent_hash if has_id else None,
         raw_data=None if sent.raw_data is None else compact(sent.raw_data),
         metadata=None if sent.metadata is None else compact(sent.metadata),
+        redactions=json.dumps(received.redactions) if received.redactions else None,
     )
-
-
-def content_hash(sent: Conversation) -> bytes:
-    """SHA-256 of the fields as sent, with synonyms resolved and defaults left out."""
-    fields = sent.model_dump(exclude_none=True, exclude={"messages"})
-    if sent.messages is not None:
-        fields["messages"] = [
-            {**message.model_dump(exclude_none=True, exclude={"inbound", "role"}), "role": message.sender}
-            for message in sent.messages
-        ]
-    return hashlib.sha256(compact(fields).encode()).digest()
 
 
 def _message(sent: DialogueMessage) -> NewMessage:
@@ -82,6 +79,7 @@ class Intake:
 
     database: Database
     clock: Clock
+    redaction: Redaction
     stored: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
     accepted: Callable[[Iterable[str]], None] = lambda _: None
@@ -92,20 +90,41 @@ class Intake:
 
     async def accept(self, sent: Conversation, idempotency_key: str | None) -> IntakeOutcome:
         """Store one conversation in a group commit. Raises Overloaded and NotWritable."""
-        return await self.group.submit(prepare(sent, self.clock(), idempotency_key))
+        return await self.group.submit(await self._row(sent, idempotency_key))
 
     async def accept_all(
         self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
     ) -> list[IntakeOutcome]:
         """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
         self.ensure_writable()
-        now = self.clock()
-        # No header can contain a line break, so an item's key equals no other.
-        keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
-        rows = [prepare(item, now, key) for item, key in zip(sent, keys, strict=True)]
+        rows = await self._rows(sent, idempotency_key)
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self._stored(outcomes)
         return outcomes
+
+    async def is_new(self, sent: Conversation, idempotency_key: str | None) -> bool:
+        """Whether it is not known yet."""
+        return await self._count_new([await self._row(sent, idempotency_key)]) == 1
+
+    async def count_new(self, sent: Sequence[Conversation], idempotency_key: str | None) -> int:
+        """How many of a bulk are not known yet."""
+        return await self._count_new(await self._rows(sent, idempotency_key))
+
+    async def _count_new(self, rows: Sequence[NewConversation]) -> int:
+        if all(row.content_hash is None for row in rows):
+            return len(rows)
+        return await self.database.read(partial(count_new, group=rows))
+
+    async def _row(self, sent: Conversation, idempotency_key: str | None) -> NewConversation:
+        [received] = await self.redaction.conversations([sent])
+        return prepare(received, self.clock(), idempotency_key)
+
+    async def _rows(self, sent: Sequence[Conversation], idempotency_key: str | None) -> list[NewConversation]:
+        received = await self.redaction.conversations(sent)
+        now = self.clock()
+        # No header can contain a line break, so an item's key equals no other.
+        keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
+        return [prepare(item, now, key) for item, key in zip(received, keys, strict=True)]
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()

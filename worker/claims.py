@@ -44,8 +44,8 @@ class Claim:
         readable = [job for job in jobs if job.is_readable]
         skipped = [Skipped(job, why) for job in readable if (why := skip_reason(job, self.policy))]
         spared = {each.job.number for each in skipped}
-        key = vault_of(connection).key
-        works = [work_of(job, self.version, key) for job in readable if job.number not in spared]
+        key, shown = vault_of(connection).key, self.policy.shown
+        works = [work_of(job, self.version, shown, key) for job in readable if job.number not in spared]
         hold, ended = self._share(connection, works)
         settled = analysis.settle(connection, [*failed, *skipped, *ended], now=self.now)
         analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)

@@ -16,7 +16,7 @@ from domain.analysis import (
     Row,
 )
 from domain.jobs import Failed, Job, Requeued
-from domain.text import Excerpt, cache_key, excerpt, excerpt_of_turns, prefilter_reason
+from domain.text import Excerpt, Show, cache_key, excerpt, excerpt_of_turns, prefilter_reason
 from llm.prompts import text_tokens
 from store.insights.writing import Insight
 from store.queue.analysis import AnalysisJob, Completed, Outcome
@@ -37,6 +37,8 @@ class Policy:
     backoff: Callable[[int], float]
     """Seconds to wait after so many faults in a row."""
     prefilter: bool
+    shown: Show
+    """What analyzers are shown of a text, for analyses and summaries alike."""
 
     def lease_end(self, at: int, calls: int = 1) -> int:
         """When a lease taken at `at` ends: after `calls` calls that each take their full time-out, and a margin."""
@@ -67,9 +69,9 @@ class Provenance:
     at: int
 
 
-def work_of(job: AnalysisJob, version: str, stored: Callable[[bytes], bytes] = bytes) -> Work:
+def work_of(job: AnalysisJob, version: str, shown: Show, stored: Callable[[bytes], bytes] = bytes) -> Work:
     """The job with what is sent of it and the key of its answer in the cache, as `stored` makes it of a hash."""
-    whole = excerpt_of_turns(job.turns) if job.is_chat else excerpt(job.turns[0][1])
+    whole = excerpt_of_turns(job.turns, shown) if job.is_chat else excerpt(job.turns[0][1], shown)
     return Work(job, whole, stored(cache_key(whole.text, version)), text_tokens(whole.text))
 
 

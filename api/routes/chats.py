@@ -54,7 +54,7 @@ async def add_messages(
 
     With `many`, an error names the index of the message that caused it. Raises ApiError and Refusal.
     """
-    refuse_when_full(resources)
+    await refuse_when_full(resources, partial(resources.chats.is_new, sent))
     try:
         return await resources.chats.post(sent)
     except (Conflicts, ChatFull) as refusal:

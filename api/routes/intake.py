@@ -1,6 +1,7 @@
 """`POST /api/v1/conversations` and `/bulk`: validate, store durably, answer. No request waits for analysis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Header, Request, Response
@@ -94,7 +95,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 async def post(request: Request, sent: Conversation, key: Key = None) -> Response:
     """Accept one conversation. 202 means: on disk."""
     resources = dependencies.resources_of(request)
-    refuse_when_full(resources)
+    await refuse_when_full(resources, partial(resources.intake.is_new, sent, key))
     outcome = await resources.intake.accept(sent, key)
     if isinstance(outcome, store.Conflict):
         raise ApiError(Code.CONFLICT, _conflict(outcome))
@@ -126,7 +127,8 @@ def _conflict(conflict: store.Conflict) -> str:
 async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Response:
     """Accept up to 500 conversations, all or none. 202 means: on disk."""
     resources = dependencies.resources_of(request)
-    refuse_when_full(resources, len(sent))
+    if (room := _room(resources)) < len(sent):
+        await _refuse_without_room(resources, sent, key, room)
     skip = _skip_conflicts(request)
     outcomes = await resources.intake.accept_all(sent, key, skip_conflicts=skip)
     return JsonAnswer(_bulk_view(outcomes, skip), 202)
@@ -158,7 +160,22 @@ def _skip_conflicts(request: Request) -> bool:
     return given[0] == "skip"
 
 
-def refuse_when_full(resources: Resources, coming: int = 1) -> None:
-    """Raises ApiError 503 if the queue has no room for `coming` more conversations."""
-    if resources.capacity.depth + coming > resources.settings.max_queue_depth:
+def _room(resources: Resources) -> int:
+    """How many more conversations the queue has room for; less than 0 where it is over its bound."""
+    return resources.settings.max_queue_depth - resources.capacity.depth
+
+
+async def _refuse_without_room(
+    resources: Resources, sent: Sequence[Conversation], key: str | None, room: int
+) -> None:
+    """Raises ApiError 503 if the queue has no room for those that are new; a known one takes none."""
+    new = await resources.intake.count_new(sent, key)
+    if new > max(0, room):
+        words = f"{new} of {len(sent)} are new, and the queue has room for {max(0, room)}; nothing was stored"
+        raise ApiError(Code.QUEUE_FULL, words, retry_after=5)
+
+
+async def refuse_when_full(resources: Resources, is_new: Callable[[], Awaitable[bool]]) -> None:
+    """Raises ApiError 503 if the queue is full and `is_new` says that there is something to store."""
+    if _room(resources) < 1 and await is_new():
         raise ApiError(Code.QUEUE_FULL, retry_after=5)

@@ -10,7 +10,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import documented
 from api.parameters.common import once_each
 from api.parameters.spending import SpendingParameters
-from api.views.spending import LOOK_BACK, estimate_view, spending_view
+from api.views.spending import estimate_view, spending_view
 from schemas import AnalysisSwitch, Code, EstimateOut, SpendingOut
 from store.money import spending
 from store.queue import switches
@@ -33,8 +33,8 @@ async def report(resources: ResourcesDep, query: Annotated[SpendingParameters, Q
 @router.get("/spending/estimate", response_model=EstimateOut, responses=REFUSALS)
 async def estimate(resources: ResourcesDep) -> Response:
     """What the queued conversations will cost, and how long they will take."""
-    since = spending.day_of(resources.clock()) - LOOK_BACK
-    rows = await resources.database.read(partial(spending.list_days, since=since))
+    today = spending.day_of(resources.clock())
+    rows = await resources.database.read(partial(spending.list_days, since=today - spending.LOOK_BACK))
     view = estimate_view(
         rows,
         resources.gateway.budget,
@@ -42,6 +42,7 @@ async def estimate(resources: ResourcesDep) -> Response:
         batch_size=resources.processor.batch_size,
         calls_per_second=resources.settings.outbound_rps,
         hold=resources.gateway.hold,
+        today=today,
     )
     return JSONResponse(view)
 
@@ -61,6 +62,5 @@ async def resume(resources: ResourcesDep) -> Response:
 async def _set_paused(resources: Resources, *, paused: bool) -> Response:
     await resources.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=paused))
     resources.gateway.hold.switch(paused=paused)
-    resources.conditions.look(asked_for=True)
     resources.processor.wake()
     return JSONResponse({"paused": paused})

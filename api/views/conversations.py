@@ -51,6 +51,7 @@ def item_view(row: Row[Any]) -> Json:
         "due_at": analysis_due_at(row),
         "received_at": iso(row.received_at),
         "finished_at": iso_or_none(row.finished_at),
+        "redactions": _object(row.redactions) or {},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from core.clock import iso
+from domain.budget_days import seconds_until_done
 from llm.budget import Budget
 from llm.hold import Hold
 from llm.prices import TICKS_PER_USD
@@ -14,12 +15,9 @@ from schemas import SavedOut
 from store.money import spending
 
 Json = dict[str, Any]
-COUNTS = ("calls", "summary_calls", "analysed", "cached", "skipped")
+COUNTS = ("calls", "unpriced_calls", "summary_calls", "analysed", "cached", "skipped")
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
-LOOK_BACK = 7
-"""Days over which the cost of a conversation is averaged."""
 OFFLINE_PER_SECOND = 3_000
-TYPICAL_TEXT = " " * 200
 
 
 def spending_view(rows: Sequence[Row[Any]], *, overhead: float, daily_usd: float | None, today: int) -> Json:
@@ -51,7 +49,7 @@ def _total_view(days: Sequence[Mapping[str, Any]]) -> Json:
 
 
 def _budget_view(rows: Sequence[Row[Any]], daily_usd: float | None, today: int) -> Json:
-    used = sum(row.spent + row.reserved for row in rows if row.day == today)
+    used = sum(spending.used_on(rows, today))
     left = None if daily_usd is None else max(0.0, round(daily_usd - used / TICKS_PER_USD, 6))
     return {"daily_usd": daily_usd, "left_today_usd": left}
 
@@ -64,39 +62,39 @@ def estimate_view(
     batch_size: int,
     calls_per_second: float,
     hold: Hold,
+    today: int,
 ) -> Json:
     """What the queue will cost, judged by the last days; `budget` is None for the offline analyzer.
 
-    `seconds` counts the wait for the next daily budget, and is None while nobody knows when analysis goes on.
+    `seconds` counts the days that the daily budget spreads it over, and is None while nobody knows when analysis
+    goes on.
     """
     calls = 0 if budget is None else math.ceil(queue_size / batch_size)
-    per_conversation, based_on = _cost_of_one(rows, budget, batch_size)
-    seconds = queue_size / OFFLINE_PER_SECOND if budget is None else calls / calls_per_second
+    per_conversation, based_on = _cost_of_one(rows, budget)
+    work = queue_size / OFFLINE_PER_SECOND if budget is None else calls / calls_per_second
+    money = None if budget is None else budget.money(sum(spending.used_on(rows, today)), hold)
+    is_known = not queue_size or hold.blocks_reserved is None
+    seconds = seconds_until_done(work, per_conversation * queue_size, money) if is_known else None
     return {
         "queue_size": queue_size,
         "calls": calls,
         "usd": _usd(per_conversation * queue_size),
-        "seconds": _seconds_with_wait(seconds, queue_size, hold),
+        "seconds": None if seconds is None else round(seconds, 1),
         "resumes_at": None if (at := hold.resumes_at) is None else iso(at),
         "usd_per_conversation": _usd(per_conversation),
         "based_on": based_on,
     }
 
 
-def _seconds_with_wait(seconds: float, queue_size: int, hold: Hold) -> float | None:
-    if queue_size and hold.blocks_reserved is not None:
-        return None
-    return round(seconds + (hold.spent_seconds if queue_size else 0), 1)
-
-
-def _cost_of_one(rows: Sequence[Row[Any]], budget: Budget | None, batch_size: int) -> tuple[float, str]:
+def _cost_of_one(rows: Sequence[Row[Any]], budget: Budget | None) -> tuple[float, str]:
     """The ticks that a conversation costs, and what that figure is based on."""
     if budget is None:
         return 0.0, "the offline analyzer costs nothing"
-    if analysed := sum(row.analysed for row in rows):
-        spent = sum(row.spent - row.summary_spent for row in rows)
-        return spent / analysed, f"the last {LOOK_BACK} days"
-    return budget.worst_case_cost([TYPICAL_TEXT]) / batch_size, "the worst case of a call at the list price"
+    if (average := spending.average_cost(rows)) is not None:
+        unpriced = sum(row.unpriced_calls for row in rows)
+        but = f", without {unpriced} calls whose price is not known" if unpriced else ""
+        return average, f"the last {spending.LOOK_BACK} days{but}"
+    return budget.most_of_one(), "the worst case of a call at the list price"
 
 
 def _usd(ticks: float) -> float:

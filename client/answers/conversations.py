@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from client.answers.base import Answer
 
@@ -97,6 +97,7 @@ class ConversationItem(Answer):
     due_at: AwareDatetime | None
     received_at: AwareDatetime
     finished_at: AwareDatetime | None
+    redactions: dict[str, int] = Field(default_factory=dict)
 
 
 class Conversation(ConversationItem):

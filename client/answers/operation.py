@@ -43,6 +43,7 @@ class Spent(Answer):
     """Calls, tokens and dollars of some time; `reserved_usd` is what calls without an answer hold."""
 
     calls: int
+    unpriced_calls: int = 0
     summary_calls: int
     analysed: int
     cached: int

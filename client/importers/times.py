@@ -30,6 +30,7 @@ MONTHS = (
     "december",
 )
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAY_SECONDS = 86_400
 # Abbreviations that stand for one offset, in hours. RFC 2822 defines the American ones.
 ZONES = {
     **dict.fromkeys(("z", "utc", "gmt", "ut", "wet"), 0.0),
@@ -153,8 +154,8 @@ class Times:
         return (second, first) if day_first else (first, second)
 
     def _moment(self, day: date, parts: Match) -> datetime:
-        clock, leap = _clock(parts)
-        local = datetime.combine(day, clock) + timedelta(seconds=leap)
+        clock, more = _clock(parts)
+        local = datetime.combine(day, clock) + timedelta(seconds=more)
         zone = parts.get("zone")
         if zone:
             return (local - _offset(zone)).replace(tzinfo=UTC)
@@ -209,15 +210,18 @@ def _date(year: int, month: int, day: int) -> date:
 
 
 def _clock(parts: Match) -> tuple[time, int]:
-    """The time of day, and a second more where it is a leap second: 23:59:60 is read as the next second."""
+    """The time of day, and seconds to add: 23:59:60 is read as the next second, 24:00:00 as the next midnight."""
     hour, minute, second = (int(parts.get(name) or 0) for name in ("hour", "minute", "second"))
     if half := parts.get("half"):
         if not 1 <= hour <= 12:
             raise _NotThere
         hour = hour % 12 + (12 if half == "p" else 0)
+    micros = _micros(parts.get("fraction"))
+    if (hour, minute, second, micros) == (24, 0, 0, 0):
+        return time(0), DAY_SECONDS
     leap = second == 60
     try:
-        return time(hour, minute, second - leap, _micros(parts.get("fraction"))), int(leap)
+        return time(hour, minute, second - leap, micros), int(leap)
     except ValueError:
         raise _NotThere from None
 

@@ -1,9 +1,11 @@
 """Adds messages to chats: many posts in one transaction, each stored wholly or not at all, with its own outcome."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
@@ -22,6 +24,8 @@ class PostedMessage:
 
     chat: str
     message: NewMessage
+    sent_hash: bytes | None = None
+    """`message_hash` of the message as it was sent, if it is stored in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,14 @@ def _known_messages(
     ]
 
 
+def count_known(connection: Connection, ids: Sequence[tuple[str, str]]) -> int:
+    """How many of these messages are stored, by the id of the chat and their own."""
+    c, m = conversations.c, messages.c
+    both = select(func.count()).select_from(messages.join(conversations, c.number == m.conversation))
+    named = tuple_(c.id, m.message_id).in_(ids)
+    return connection.scalar(both.where(named, m.message_id.is_not(None))) or 0
+
+
 # --- outcomes -----------------------------------------------------------------------------------------------
 
 
@@ -122,7 +134,7 @@ def _place(posted: Sequence[PostedMessage], chats: Mapping[str, GrowingChat]) ->
         known = draft.known.get(each.message.message_id or "")
         if known is not None:
             position, before = known
-            conflicts += [] if _same_content(before, each.message) else [index]
+            conflicts += [] if _same_content(before, each) else [index]
             placed.append(PlacedMessage(position, each.message.message_id or "", created=False))
         elif draft.count == MAX_MESSAGES:
             return ChatTooLong(index)
@@ -138,11 +150,17 @@ def _place(posted: Sequence[PostedMessage], chats: Mapping[str, GrowingChat]) ->
     return placed
 
 
-def _same_content(known: NewMessage, sent: NewMessage) -> bool:
-    """Whether two messages have the same content. The default role is customer."""
-    return (known.text, known.author, known.role or "customer", known.timestamp) == (
-        sent.text,
-        sent.author,
-        sent.role or "customer",
-        sent.timestamp,
-    )
+def _same_content(known: NewMessage, posted: PostedMessage) -> bool:
+    """Whether two messages have the same content, or had it before the second was redacted."""
+    before = _hash(known)
+    return before in (_hash(posted.message), posted.sent_hash)
+
+
+def _hash(message: NewMessage) -> bytes:
+    return message_hash(message.text, message.author, message.role, message.timestamp)
+
+
+def message_hash(text: str, author: str | None, role: str | None, timestamp: int | None) -> bytes:
+    """SHA-256 of a message's content. The default role is customer."""
+    content = json.dumps([text, author, role or "customer", timestamp])
+    return hashlib.sha256(content.encode()).digest()

@@ -1,5 +1,6 @@
 """Stores new messages of new and existing chats: the chats' rows, messages, participants and index entries."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from core.errors import ConcurrentCreation
+from domain.redaction.detections import total
 from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
 from store.conversations.intake import NewMessage, first_positions
 from store.conversations.revisions import due_at, waiting_since
@@ -185,7 +187,15 @@ def _content(chat: GrowingChat, now: int) -> Values:
         "said_from": min(moments),
         "said_until": max(moments),
         "updated_at": now,
+        "redactions": _redactions(chat),
     }
+
+
+def _redactions(chat: GrowingChat) -> str | None:
+    """What was found in the chat so far, JSON."""
+    before = {} if chat.row is None else json.loads(chat.row.redactions or "{}")
+    found = total([before, *(new.redactions for new in chat.new)])
+    return json.dumps(found) if found else None
 
 
 def _state(row: Row[Any], *, now: int, quiet: int) -> Values:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
 
+from domain.redaction.detections import NOTHING, Counts
 from models import QUEUED, conversations, messages, participants
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
@@ -25,6 +26,8 @@ class NewMessage(NamedTuple):
     role: str | None = None
     timestamp: int | None = None
     message_id: str | None = None
+    redactions: Counts = NOTHING
+    """What was found in a message that is added to a chat; of a whole conversation it is counted together."""
 
 
 class NewConversation(NamedTuple):
@@ -43,6 +46,10 @@ class NewConversation(NamedTuple):
     """SHA-256 of the posted content if the sender gave an id."""
     raw_data: str | None = None
     metadata: str | None = None
+    redactions: str | None = None
+    """What was found in it, JSON; None if nothing was."""
+    sent_hash: bytes | None = None
+    """The hash of the content as it was sent, if it is stored in another form: so it may have been stored before."""
 
     @property
     def key(self) -> Key:
@@ -87,6 +94,12 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
         else _known_outcome(each, known, vault_of(connection)) or accept(connection, [each])[0]
         for each in group
     ]
+
+
+def count_new(connection: Connection, group: Sequence[NewConversation]) -> int:
+    """How many conversations of a group are not stored yet."""
+    known = _known(connection, [each for each in group if each.content_hash is not None])
+    return sum(not any(id_ in known for id_ in _ids(each)) for each in _first_of_each(group))
 
 
 def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> Sequence[NewConversation]:
@@ -134,6 +147,7 @@ COLUMNS = (
     "message_count",
     "said_from",
     "said_until",
+    "redactions",
 )
 """The columns that are set for a new conversation."""
 _c = conversations.c
@@ -172,6 +186,7 @@ def _row(new: NewConversation, vault: Vault) -> tuple[object, ...]:
         len(new.messages),
         min(moments, default=None),
         max(moments, default=None),
+        new.redactions,
     )
 
 
@@ -256,7 +271,8 @@ def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> Int
         return None
     first, *others = same.values()
     # Hashed again, because one that was stored before encryption may not be an HMAC yet.
-    same_content = vault.hash(first.content_hash) == vault.hash(new.content_hash)
+    sent = {vault.hash(new.content_hash), vault.hash(new.sent_hash)}
+    same_content = vault.hash(first.content_hash) in sent
     if not others and first.content_hash is not None and same_content:
         return Accepted(first.id, created=False)
     return Conflict(first.id, tuple(name for name, id_ in _ids(new) if (name, id_) in known), bool(others))

@@ -17,8 +17,9 @@ class Fault(StrEnum):
 
 DISK_FULL = "53100"
 # Connection, resources, operator, system; database or login missing; serialisation failure, lock time-out.
-# 26000 and 42P05: a pooler between us has lost or mixed up a prepared statement.
-PASSING = ("08", "53", "57", "58", "3D", "28", "40", "55P03", "26000", "42P05")
+# 26000 and 42P05: a pooler between us has lost or mixed up a prepared statement. 55000: the database is closed to
+# connections for now.
+PASSING = ("08", "53", "57", "58", "3D", "28", "40", "55P03", "55000", "26000", "42P05")
 SQLITE_PASSING = frozenset(
     getattr(sqlite3, f"SQLITE_{name}")
     for name in ("BUSY", "LOCKED", "NOMEM", "READONLY", "IOERR", "CORRUPT", "CANTOPEN", "PROTOCOL", "NOTADB")

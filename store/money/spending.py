@@ -16,6 +16,8 @@ from models import spending
 from store.engine.dialect import insert_on_conflict
 
 DAY = 86_400 * SECOND
+LOOK_BACK = 7
+"""Days over which the cost of a conversation is averaged."""
 _s = spending.c
 _TODAY = _s.day == bindparam("of")
 _RAISED = _s.reserved + bindparam("ticks", type_=BigInteger)
@@ -33,6 +35,7 @@ SETTLE = (
         reserved=_s.reserved - bindparam("was_reserved", type_=BigInteger),
         spent=_s.spent + bindparam("cost", type_=BigInteger),
         summary_spent=_s.summary_spent + bindparam("of_summary", type_=BigInteger),
+        unpriced_calls=_s.unpriced_calls + bindparam("is_unpriced"),
         **{name: _s[name] + bindparam(f"used_{name}", type_=BigInteger) for name in USED},
     )
 )
@@ -81,12 +84,16 @@ def record(
     cost: int,
     usage: Usage,
     kind: CallKind = CallKind.ANALYSIS,
+    is_unpriced: bool = False,
 ) -> None:
-    """Replace a reservation by the call's cost, on the day of the reservation."""
+    """Replace a reservation by the call's cost, on the day of the reservation.
+
+    `is_unpriced` is whether the cost is 0 only because nobody knows the price.
+    """
     used = {f"used_{name}": getattr(usage, name) for name in USED}
     of_summary = cost if kind is CallKind.SUMMARY else 0
     parameters = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
-    connection.execute(SETTLE, parameters)
+    connection.execute(SETTLE, parameters | {"is_unpriced": int(is_unpriced)})
 
 
 def count_conversations(
@@ -106,10 +113,15 @@ def _counted(dialect: str) -> Any:
     return new.on_conflict_do_update(index_elements=[_s.day], set_=added)
 
 
-def today(connection: Connection, day: int) -> tuple[int, int]:
+def used_on(days: Sequence[Row[Any]], day: int) -> tuple[int, int]:
     """What has been spent and what is reserved on a day, in ticks."""
-    found = connection.execute(select(_s.spent, _s.reserved).where(_s.day == day)).one_or_none()
-    return (0, 0) if found is None else (found.spent, found.reserved)
+    return next(((row.spent, row.reserved) for row in days if row.day == day), (0, 0))
+
+
+def average_cost(days: Sequence[Row[Any]]) -> float | None:
+    """What an analysed conversation cost on those days, in ticks; None if none was analysed."""
+    analysed = sum(row.analysed for row in days)
+    return sum(row.spent - row.summary_spent for row in days) / analysed if analysed else None
 
 
 def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:

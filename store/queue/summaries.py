@@ -14,6 +14,7 @@ from core.errors import DoesNotOpen
 from core.priority import SUMMARIES
 from domain.jobs import Failed, Requeued
 from domain.summaries import Message, Part, Summary, from_json, to_json
+from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import at, vault_of
@@ -183,9 +184,12 @@ def _summary(content: str) -> Summary:
 
 
 def conversation_messages(
-    connection: Connection, job: SummaryJob, *, after: int, limit: int
+    connection: Connection, job: SummaryJob, *, after: int, limit: int, shown: Show
 ) -> list[Message]:
-    """The next messages of the revision that is summarised, in order. Whoever is not an agent counts as a customer."""
+    """The next messages of the revision that is summarised, in order, as the model is shown them.
+
+    Whoever is not an agent counts as a customer.
+    """
     m = messages.c
     page = (
         select(m.conversation, m.position, m.role, m.text)
@@ -194,16 +198,18 @@ def conversation_messages(
         .limit(limit)
     )
     rows = vault_of(connection).all_opened(messages, connection.execute(page).all())
-    return [Message(row.position, row.role or "customer", row.text) for row in rows]
+    return [Message(row.position, row.role or "customer", shown(row.text)) for row in rows]
 
 
-def texts(connection: Connection, job: SummaryJob, positions: Collection[int]) -> Mapping[int, str]:
-    """Messages by their positions."""
+def texts(
+    connection: Connection, job: SummaryJob, positions: Collection[int], shown: Show
+) -> Mapping[int, str]:
+    """Messages by their positions, as the model was shown them."""
     m = messages.c
     these = m.conversation == job.conversation, m.position.in_(positions)
     wanted = select(m.conversation, m.position, m.text).where(*these)
     rows = vault_of(connection).all_opened(messages, connection.execute(wanted).all())
-    return {row.position: row.text for row in rows}
+    return {row.position: shown(row.text) for row in rows}
 
 
 def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:

@@ -167,7 +167,8 @@ def _error_under_200(draft: Draft, fault: Fault) -> None:
 
 def _no_json_schema(draft: Draft, fault: Fault) -> None:
     if draft.strict:
-        draft.refuse(400, "Client specified an invalid argument", "response_format json_schema is unknown")
+        said = fault.text or "response_format json_schema is unknown"
+        draft.refuse(400, "Client specified an invalid argument", said)
 
 
 def _plain_text(draft: Draft, fault: Fault) -> None:

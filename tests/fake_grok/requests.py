@@ -16,6 +16,7 @@ EFFORTS: dict[str, frozenset[str]] = {
     "grok-4.6": FOUR,
     "grok-4.5": THREE,
     "grok-4.3": THREE | {"none"},
+    "grok-99": THREE | {"none"},
     "grok-4.20": frozenset(),
     "grok-4.20-reasoning": frozenset(),
     "grok-4.20-0309-reasoning": frozenset(),

@@ -21,6 +21,7 @@ from tests.support.service import Grok, Service, faked
 
 SECONDS = 60
 LATE = "My parcel is late, "
+SPENT = "grok says that credit or a spending limit is used up"
 # As fast as the rules allow. A pause of more than a second is one that /health shows.
 QUICK: dict[str, Any] = {
     "GROK_MODE": "real",
@@ -86,7 +87,7 @@ async def reason(service: Service, word: str) -> str:
 
     try:
         shown: str = await eventually(found, SECONDS)
-    except AssertionError as error:
+    except TimeoutError as error:
         error.add_note(f"/health said: {[*seen]}")
         raise
     return shown
@@ -135,17 +136,17 @@ REFUSALS = {
     "a wrong key, no database": (
         "plain",
         {"GROK_API_KEY": "sk-wrong"},
-        "credentials: HTTP 400 Bad Request: no_db_connection No connected db.",
+        "GROK_API_KEY was refused: HTTP 400 Bad Request: no_db_connection No connected db.",
     ),
     "a wrong key": (
         "keys",
         {"GROK_API_KEY": "sk-wrong"},
-        "credentials: HTTP 401 Unauthorized: auth_error Authentication Error, no such key",
+        "GROK_API_KEY was refused: HTTP 401 Unauthorized: auth_error Authentication Error, no such key",
     ),
     "an unknown model": (
         "plain",
         {"GROK_MODEL": "nope"},
-        "model: HTTP 400 Bad Request: invalid_request_error /chat/completions: Invalid model name passed in",
+        "GROK_MODEL was refused: HTTP 400 Bad Request: invalid_request_error /chat/completions: Invalid model name",
     ),
     "a key's rate limit": (
         "keys",
@@ -155,7 +156,7 @@ REFUSALS = {
     "a deployment's spent budget": (
         "plain",
         {"GROK_MODEL": "budgeted"},
-        "credits: HTTP 429 Too Many Requests: internal_server_error No deployments available - crossed budget",
+        f"{SPENT}: HTTP 429 Too Many Requests: internal_server_error No deployments available - crossed budget",
     ),
     "a deployment's rate limit": (
         "plain",
@@ -196,7 +197,7 @@ async def test_a_spent_budget_of_a_key_counts_as_credits(
         proxy.spent.unlink()
         ended = await service.all_ended(ids, SECONDS)
 
-    assert told.startswith("credits: HTTP 422 Unprocessable Entity")
+    assert told.startswith(f"{SPENT}: HTTP 422 Unprocessable Entity")
     assert {each["status"] for each in ended} == {"completed"}
 
 
@@ -214,7 +215,7 @@ UPSTREAM = {
     "it is out of credits": (
         "out_of_credits",
         {},
-        "credits: HTTP 429 Too Many Requests: throttling_error litellm.RateLimitError",
+        f"{SPENT}: HTTP 429 Too Many Requests: throttling_error litellm.RateLimitError",
     ),
     "it limits the rate": (
         "status",

@@ -1,6 +1,6 @@
 """What an operator reads when something goes wrong: a line when it begins, one when it ends, and why."""
 
-import random
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from benchmarks.support.process import POSTS, Json
 from benchmarks.support.waiting import eventually
+from tests.fake_grok.server import KEY
 from tests.support.service import Grok, Service, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
@@ -107,6 +108,43 @@ async def test_a_line_that_no_request_caused_carries_no_id(service: Service, gro
     assert "request_id" not in line
 
 
+async def test_a_refusal_of_a_few_milliseconds_is_two_lines_each_time(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, cooldown_seconds=0.01) as service:
+        for number in range(1, 6):
+            grok.misbehave("status", status=401, calls=1)
+            await service.ended(await service.post(f"{LATE} {number}"))
+            for state in (BEGAN, ENDED):
+                assert len(lines(service, "key_refused", state)) == number
+
+
+REFUSED = "Argument not supported on this model: reasoningEffort"
+
+
+async def test_a_parameter_that_the_model_refuses_is_quoted_where_it_begins(
+    service: Service, grok: Grok
+) -> None:
+    body = {"code": "Client specified an invalid argument", "error": REFUSED}
+    fault = {"kind": "status", "status": 400, "text": json.dumps(body)}
+    await begins_and_ends(service, grok, "circuit_open", fault, REFUSED)
+
+
+async def test_a_schema_that_the_server_refuses_is_a_line_with_its_sentence_and_no_text(
+    service: Service, grok: Grok
+) -> None:
+    said = f"response_format json_schema is not supported here: '{LATE[:25]}', key test-key-12345"
+    grok.misbehave("no_json_schema", text=said)
+    ended = await service.all_ended(await service.post_all(f"{LATE} {number}" for number in range(40)))
+    found = lines(service, "schema_refused")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert [line["provider"] for line in found] == ["grok"]
+    assert (
+        "HTTP 400: Client specified an invalid argument response_format json_schema is" in found[0]["reason"]
+    )
+    for private in ("parcel", "days", "late", KEY):
+        assert private not in str(service.logged)
+
+
 async def test_a_failed_conversation_is_a_line_that_says_why(service: Service, grok: Grok) -> None:
     grok.misbehave("missing", marker="LOST")
     id_ = await service.post("LOST is what this answer will be")
@@ -130,8 +168,8 @@ async def test_a_deletion_is_a_line_with_the_id_of_its_request(service: Service,
 
 
 async def test_a_spent_budget_is_the_same_story_everywhere(database_url: URL, grok: Grok) -> None:
-    async with running(database_url, grok, daily_budget_usd=0.001) as service:
-        await service.post(LATE)
+    async with running(database_url, grok, daily_budget_usd=0.02) as service:
+        await service.post_all(f"{LATE} {number}" for number in range(100))
         began = await one(service, "budget_spent", BEGAN)
         health, metrics = await service.get("/health"), await service.metrics()
         estimate = await service.get("/api/v1/spending/estimate")
@@ -141,11 +179,26 @@ async def test_a_spent_budget_is_the_same_story_everywhere(database_url: URL, gr
         assert health["resumes_at"].endswith("T00:00:00.000000Z")
         assert reason == began["reason"]
         assert reason.endswith(f"analysis resumes at {health['resumes_at']}")
-        for seconds in (estimate["seconds"], health["drain_seconds"]):
-            assert 0 < seconds <= 86_400 + 60
-        assert abs(estimate["seconds"] - health["drain_seconds"]) < 60
-        assert metrics["budget_limit_usd"] == 0.001
-        assert metrics["budget_spent_usd"] + metrics["budget_reserved_usd"] <= 0.001
+        await eventually(lambda: same_times(service))
+        assert metrics["budget_limit_usd"] == 0.02
+        assert metrics["budget_spent_usd"] + metrics["budget_reserved_usd"] <= 0.02
+
+
+async def same_times(service: Service) -> bool:
+    """Whether health, which is up to a second older, and the estimate say the same time."""
+    estimate = await service.get("/api/v1/spending/estimate")
+    health = await service.get("/health")
+    return bool(estimate["seconds"] > 0 and abs(estimate["seconds"] - health["drain_seconds"]) < 60)
+
+
+async def test_a_budget_that_covers_no_call_says_no_time(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, daily_budget_usd=0.001) as service:
+        await service.post(LATE)
+        await one(service, "budget_spent", BEGAN)
+        health = await service.get("/health")
+        estimate = await service.get("/api/v1/spending/estimate")
+
+    assert (health["drain_seconds"], estimate["seconds"]) == (None, None)
 
 
 async def test_while_an_operator_pauses_nobody_says_when_it_goes_on(database_url: URL, grok: Grok) -> None:
@@ -185,76 +238,3 @@ async def test_a_database_that_goes_away_and_comes_back_is_two_lines(database_ur
         ended = await one(service, "database_unavailable", ENDED)
         assert ended["seconds"] > 0
         assert (await service.metrics())["database_up"] == 1
-
-
-# --- they never contradict each other -----------------------------------------------------------------------
-
-FAULTS: list[Json] = [
-    {"kind": "status", "status": 401},
-    {"kind": "status", "status": 402},
-    {"kind": "status", "status": 404},
-    {"kind": "status", "status": 500},
-    {"kind": "status", "status": 503},
-    {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}, "calls": 1},
-    {"kind": "plain_text", "text": "a login page"},
-]
-STEPS = ("fault", "fault", "recover", "pause", "resume")
-
-
-def open_in(events: list[Json]) -> dict[str, str]:
-    """The conditions that the log says last: begun and not ended."""
-    found: dict[str, str] = {}
-    for line in events:
-        if line.get("state") == BEGAN:
-            assert line["event"] not in found, "began twice"
-            found[line["event"]] = line["reason"]
-        elif line.get("state") == ENDED:
-            del found[line["event"]]
-    return found
-
-
-async def agree(service: Service) -> bool:
-    """Whether health, metrics and log tell one story; asked again where it changes in between."""
-    before, shown = await service.get("/health"), await service.metrics()
-    logged, after = open_in(service.logged.events()), await service.get("/health")
-    if before["reasons"] != after["reasons"]:
-        return False
-    prefix, suffix = 'service_condition{condition="', '"}'
-    lasting = {
-        name.removeprefix(prefix).removesuffix(suffix)
-        for name, value in shown.items()
-        if name.startswith(prefix) and value
-    }
-    assert lasting == logged.keys()
-    assert len(before["reasons"]) == len(lasting)
-    assert (before["status"] == "degraded") == bool(lasting)
-    assert (shown["circuit_state"] == 0) == (before["circuit"] == "closed")
-    assert shown["analysis_paused"] == ("analysis_paused" in lasting)
-    return True
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_health_metrics_and_log_agree_through_random_faults(
-    service: Service, grok: Grok, seed: int
-) -> None:
-    dice = random.Random(seed)  # noqa: S311  a sequence that a failure can repeat
-    for number in range(8):
-        match dice.choice(STEPS):
-            case "fault":
-                fault = dict(dice.choice(FAULTS))
-                grok.faults.clear()
-                grok.misbehave(fault.pop("kind"), **fault)
-            case "recover":
-                grok.faults.clear()
-            case switch:
-                assert (await service.http.post(f"/api/v1/analysis/{switch}")).status_code == 200
-        await service.post(f"{LATE} {seed} {number}")
-        await eventually(lambda: agree(service))
-    grok.faults.clear()
-    await service.http.post("/api/v1/analysis/resume")
-
-    async def is_well() -> bool:
-        return bool((await service.get("/health"))["status"] == "ok" and await agree(service))
-
-    await eventually(is_well, 20)
-    assert open_in(service.logged.events()) == {}

@@ -176,6 +176,7 @@ def process(database_url: URL, grok: Grok, tmp_path: Path) -> Iterator[Process]:
         "GROK_BASE_URL": grok.url,
         "INBOUND_RPS": 0,
         "MAX_IN_FLIGHT": 2,
+        "BATCH_FLUSH_SECONDS": 60,  # or on a busy machine the analysis takes one of the two places
         "PREFILTER": "on",
     }
     with Process(tmp_path, **environ) as started:

@@ -1,6 +1,7 @@
 """Which pages may open the socket: those of the service itself and those that are listed."""
 
 import http.client
+import json
 from collections.abc import Sequence
 from typing import cast
 
@@ -61,6 +62,16 @@ async def test_listed_pages_may_open_it(database_url: URL) -> None:
             assert await opened(service, origin)
         for origin in ("http://app.example.com", "http://localhost", "https://example.com"):
             assert not await opened(service, origin)
+
+
+async def test_a_path_without_a_socket_is_404(database_url: URL) -> None:
+    async with running(database_url) as service:
+        for path in ("/ws/nope", "/ws/chats", "/nowhere"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(service.url.replace("http", "ws") + path):
+                    pass
+            assert refused.value.response.status_code == 404
+            assert json.loads(refused.value.response.body or b"") == {"error": "not_found"}
 
 
 @pytest.mark.parametrize(

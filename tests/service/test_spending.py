@@ -2,7 +2,9 @@
 
 from functools import partial
 from itertools import pairwise
+from math import ceil
 
+import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support.process import Json
@@ -73,6 +75,26 @@ async def test_five_cents_a_day_hold_under_five_thousand_that_wait(database_url:
     assert not failed
 
 
+async def test_a_queue_is_spread_over_the_days_that_pay_for_it(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, clock=Calendar(), daily_budget_usd=0.05) as service:
+        await service.post_all(several(5_000))
+        await eventually(partial(is_spent, service, 1), 60)
+        estimate, drain_seconds = await eventually(partial(agreed, service))
+
+    days = ceil(estimate["usd"] / 0.05)
+    noon_to_midnight, day = 43_200, 86_400
+    assert days > 3
+    for seconds in (estimate["seconds"], drain_seconds):
+        assert abs(seconds - noon_to_midnight - (days - 1) * day) < 600
+
+
+async def agreed(service: Service) -> tuple[Json, float] | None:
+    """The estimate and the time in `/health`, which is up to a second older."""
+    estimate = await service.get("/api/v1/spending/estimate")
+    drain_seconds = (await service.get("/health"))["drain_seconds"]
+    return (estimate, drain_seconds) if abs(estimate["seconds"] - drain_seconds) < 60 else None
+
+
 async def is_spent(service: Service, day: int) -> bool:
     """Whether analysis stands still for its cost on the so many-th day, less being left than a call may take."""
     rows = await service.rows("SELECT spent, reserved FROM spending ORDER BY day")
@@ -130,6 +152,41 @@ async def test_a_call_that_never_answered_costs_what_was_reserved(database_url: 
         first = (await service.rows("SELECT cost_ticks, reserved_ticks FROM grok_calls ORDER BY number"))[0]
 
     assert first.cost_ticks == first.reserved_ticks > 0
+
+
+async def test_calls_without_a_price_are_counted(database_url: URL, grok: Grok) -> None:
+    grok.misbehave("no_ticks")
+    async with running(database_url, grok, grok_model="grok-99") as service:
+        await service.all_ended(await service.post_all(several(3)))
+        report, estimate = [await service.get(f"/api/v1/spending{path}") for path in ("", "/estimate")]
+
+    (day,) = report["days"]
+    calls = len(grok.calls)
+    assert (day["calls"], day["unpriced_calls"], day["usd"]) == (calls, calls, 0)
+    assert report["total"]["unpriced_calls"] == calls
+    assert estimate["based_on"] == f"the last 7 days, without {calls} calls whose price is not known"
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"grok_model": "grok-99"}, None),
+        ({"grok_model": "grok-99", "grok_cost_per_1k": 0.01}, "no_ticks"),
+        ({}, "no_ticks"),
+    ],
+)
+async def test_calls_with_a_price_are_not(
+    database_url: URL, grok: Grok, given: Json, fault: str | None
+) -> None:
+    """The server's own, the operator's or the table's."""
+    if fault is not None:
+        grok.misbehave(fault)
+    async with running(database_url, grok, **given) as service:
+        await service.all_ended(await service.post_all(several(3)))
+        (day,) = (await service.get("/api/v1/spending"))["days"]
+
+    assert day["unpriced_calls"] == 0
+    assert day["usd"] > 0
 
 
 async def test_a_refused_connection_costs_nothing(database_url: URL, grok: Grok) -> None:

@@ -16,6 +16,7 @@ from database import Database
 from models import conversations
 from schemas import Conversation
 from services.intake import Intake
+from services.redaction import Redaction
 from store.conversations.intake import Accepted, Conflict
 from tests.support.rows import LATE, NOW, statuses
 
@@ -31,7 +32,7 @@ def sent(**fields: Any) -> Conversation:
 @asynccontextmanager
 async def taking_in(db: Database, stored: list[int]) -> AsyncIterator[Intake]:
     """An Intake that commits; it notes in `stored` how often it has."""
-    intake = Intake(db, lambda: NOW, lambda: stored.append(1))
+    intake = Intake(db, lambda: NOW, Redaction(), lambda: stored.append(1))
     run = asyncio.create_task(intake.group.run())
     yield intake
     run.cancel()
@@ -64,7 +65,7 @@ async def test_the_same_key_is_the_same_conversation(db: Database) -> None:
 
 async def test_a_bulk_is_stored_as_a_whole(db: Database) -> None:
     stored: list[int] = []
-    intake = Intake(db, lambda: NOW, lambda: stored.append(1))
+    intake = Intake(db, lambda: NOW, Redaction(), lambda: stored.append(1))
 
     answers = await intake.accept_all([sent(), sent(external_id="x")], None, skip_conflicts=False)
 
@@ -73,7 +74,7 @@ async def test_a_bulk_is_stored_as_a_whole(db: Database) -> None:
 
 
 async def test_a_bulk_with_a_clash_stores_nothing_and_names_what_it_clashes_with(db: Database) -> None:
-    intake = Intake(db, lambda: NOW, lambda: None)
+    intake = Intake(db, lambda: NOW, Redaction(), lambda: None)
     [known] = await intake.accept_all([sent(external_id="x")], None, skip_conflicts=False)
     before = await db.read(statuses)
     bulk = [sent(), sent(external_id="x", text="Other content than before"), sent(external_id="y")]
@@ -86,7 +87,7 @@ async def test_a_bulk_with_a_clash_stores_nothing_and_names_what_it_clashes_with
 
 
 async def test_a_bulk_may_skip_what_clashes(db: Database) -> None:
-    intake = Intake(db, lambda: NOW, lambda: None)
+    intake = Intake(db, lambda: NOW, Redaction(), lambda: None)
     [known] = await intake.accept_all([sent(external_id="x")], None, skip_conflicts=False)
     bulk = [sent(), sent(external_id="x", text="Other content than before"), sent(external_id="x"), sent()]
 
@@ -97,7 +98,7 @@ async def test_a_bulk_may_skip_what_clashes(db: Database) -> None:
 
 
 async def test_a_bulk_with_a_key_is_known_item_by_item(db: Database) -> None:
-    intake = Intake(db, lambda: NOW, lambda: None)
+    intake = Intake(db, lambda: NOW, Redaction(), lambda: None)
     bulk = [sent(), sent()]
 
     first = await intake.accept_all(bulk, "key", skip_conflicts=False)

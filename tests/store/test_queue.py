@@ -48,7 +48,7 @@ def held(connection: Connection, token: str = "a", *, now: int = NOW, limit: int
 
 
 def done(job: AnalysisJob) -> Completed:
-    return answered(work_of(job, "v"))
+    return answered(work_of(job, "v", str))
 
 
 def due_ids(connection: Connection, now: int = NOW, limit: int = 50) -> list[str]:

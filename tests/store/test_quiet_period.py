@@ -33,7 +33,7 @@ def claimed(connection: Connection, now: int, token: str = "a") -> list[Analysis
 
 
 def done(job: AnalysisJob, score: int = -6_500) -> Completed:
-    return answered(work_of(job, "v"), an_analysis(score))
+    return answered(work_of(job, "v", str), an_analysis(score))
 
 
 def waits(connection: Connection, now: int) -> bool:

@@ -317,13 +317,16 @@ async def test_messages_are_read_page_by_page_up_to_the_version_that_was_claimed
         job = claim(connection)
         added(connection, said("c", "Too late for this one"))
 
-        pages = [store.conversation_messages(connection, job, after=after, limit=3) for after in (0, 3, 4)]
+        pages = [
+            store.conversation_messages(connection, job, after=after, limit=3, shown=str)
+            for after in (0, 3, 4)
+        ]
         assert pages == [
             [Message(at, role, text) for at, (role, text) in enumerate(SAID, 1)],
             [Message(4, "customer", "Who am I?")],
             [],
         ]
-        assert store.texts(connection, job, {2, 4, 99}) == {2: "On its way.", 4: "Who am I?"}
+        assert store.texts(connection, job, {2, 4, 99}, str) == {2: "On its way.", 4: "Who am I?"}
 
     await tried(db, play)
 

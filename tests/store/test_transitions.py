@@ -83,7 +83,7 @@ def claimed_after_the_lease(connection: Connection, _: Work) -> None:
 def answered_from_the_cache(connection: Connection, _: Work) -> None:
     take_in(connection, new("twin", SHORT, received_at=NOW - 9))
     [job] = analysis.due(connection, limit=1, now=NOW)
-    analysis.settle(connection, [answered(work_of(job, "grok-4.3/1"))], now=NOW)
+    analysis.settle(connection, [answered(work_of(job, "grok-4.3/1", str))], now=NOW)
     claim(connection, "b", policy=EVERYTHING)
 
 

@@ -55,7 +55,7 @@ async def test_what_is_read_has_the_same_excerpt_as_the_whole(
 
         [job] = analysis.due(connection, limit=1, now=NOW)
 
-        assert excerpt_of_turns(job.turns) == excerpt_of_turns(said)
+        assert excerpt_of_turns(job.turns, str) == excerpt_of_turns(said, str)
         assert job.message_count == len(said)
 
     await tried(db, play)
@@ -72,7 +72,7 @@ async def test_of_fifty_thousand_messages_a_claim_reads_the_ends(db: Database) -
 
         assert len(job.turns) < 300
         assert (job.turns[0], job.turns[-1]) == (said[0], said[-1])
-        assert excerpt_of_turns(job.turns) == excerpt_of_turns(said)
+        assert excerpt_of_turns(job.turns, str) == excerpt_of_turns(said, str)
 
     await tried(db, play)
 

@@ -29,6 +29,7 @@ POLICY = Policy(
     flush_after=1,
     backoff=lambda _: 2.0,
     prefilter=True,
+    shown=str,
 )
 
 

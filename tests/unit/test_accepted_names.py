@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from api.errors import ApiError
 from api.parsing import parse_body
 from schemas import ChatMessage, Conversation
-from services.intake import content_hash
+from services.content import content_hash
 
 ONE = TypeAdapter(Conversation)
 CUSTOMER = ("customer", "Customer", "user", "USER", "end-user", "End User", "end_user")

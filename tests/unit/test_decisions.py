@@ -55,7 +55,7 @@ def job(number: int = 1, *turns: Turn, **fields: Any) -> AnalysisJob:
 
 
 def works(number: int, **fields: Any) -> list[Work]:
-    return [work_of(job(at, **fields), "v") for at in range(1, number + 1)]
+    return [work_of(job(at, **fields), "v", str) for at in range(1, number + 1)]
 
 
 def requeued(outcome: object) -> Requeued[AnalysisJob]:
@@ -67,24 +67,24 @@ def requeued(outcome: object) -> Requeued[AnalysisJob]:
 
 
 def test_of_a_text_the_text_itself_is_asked_about() -> None:
-    work = work_of(job(), "v")
+    work = work_of(job(), "v", str)
 
     assert (work.excerpt.text, work.excerpt.partial) == (LATE, False)
     assert work.key == cache_key(LATE, "v")
 
 
 def test_of_a_dialogue_the_transcript_is_asked_about() -> None:
-    work = work_of(job(1, ("customer", "Hi"), ("support_agent", "Hello"), is_chat=True), "v")
+    work = work_of(job(1, ("customer", "Hi"), ("support_agent", "Hello"), is_chat=True), "v", str)
 
     assert work.excerpt.text == "customer: Hi\nagent: Hello"
 
 
 def test_a_text_and_a_dialogue_of_one_message_are_different_texts() -> None:
-    assert work_of(job(is_chat=True), "v").key != work_of(job(), "v").key
+    assert work_of(job(is_chat=True), "v", str).key != work_of(job(), "v", str).key
 
 
 def test_of_a_long_text_the_excerpt_is_asked_about_and_its_insight_says_so() -> None:
-    work = work_of(job(1, ("customer", "x" * (MAX_ANALYSED + 1))), "v")
+    work = work_of(job(1, ("customer", "x" * (MAX_ANALYSED + 1))), "v", str)
 
     assert work.excerpt.partial
     assert completed(work, an_analysis(), BY).insight.partial

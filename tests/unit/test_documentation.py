@@ -60,7 +60,8 @@ def is_default(field: str, said: str) -> bool:
         return said == str(value).lower()
     if isinstance(value, int | float):
         return re.fullmatch(r"[0-9.]+", said) is not None and float(said) == value
-    return value in (None, "", ()) or said == str(value)
+    written = ",".join(value) if isinstance(value, tuple) else str(value)
+    return value in (None, "", ()) or said == written
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
@@ -71,7 +72,7 @@ def test_every_setting_is_in_the_manual_with_its_default(field: str) -> None:
 
     assert len(found) == 1, f"{name} has {len(found)} rows in docs/SETTINGS.md"
     primary = CODE.findall(re.sub(r"\(or [^)]*\)", "", found[0][0]))
-    defaults = [each.strip(" `") for each in found[0][1].split(",")]
+    defaults = [each.strip(" `") for each in found[0][1].split(", ")]
     assert set(synonyms) <= set(CODE.findall(found[0][0]))
     assert len(primary) == len(defaults)
     assert is_default(field, defaults[primary.index(name)])

@@ -19,6 +19,7 @@ class Refused(Exception):
     [
         ("26000", Fault.UNAVAILABLE),
         ("42P05", Fault.UNAVAILABLE),
+        ("55000", Fault.UNAVAILABLE),
         ("08006", Fault.UNAVAILABLE),
         ("53100", Fault.STORAGE_FULL),
         ("42601", None),

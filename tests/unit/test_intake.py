@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from core.clock import SECOND, parse
 from schemas import Conversation
-from services.intake import content_hash, conversation_id, prepare
+from services.content import content_hash
+from services.intake import conversation_id, prepare
+from services.redaction import Received
 from store.conversations.intake import NewMessage
 from tests.support.rows import LATE, NOW
 
@@ -20,6 +22,11 @@ def sent(**fields: Any) -> Conversation:
     """As it arrives: through JSON, and a text if nothing else is said."""
     given = fields if "messages" in fields else {"text": LATE, **fields}
     return Conversation.model_validate_json(json.dumps(given))
+
+
+def received(**fields: Any) -> Received[Conversation]:
+    """The same, where nothing is redacted."""
+    return Received(sent(**fields))
 
 
 def test_an_id_that_the_service_makes_is_unique_and_could_have_been_chosen() -> None:
@@ -36,12 +43,12 @@ def test_ids_of_a_later_millisecond_sort_later(now: int, later: int) -> None:
 
 
 def test_an_id_that_was_chosen_is_used() -> None:
-    assert prepare(sent(conversation_id="mine"), NOW).id == "mine"
-    assert prepare(sent(external_id="mine"), NOW).id.startswith("conv_")
+    assert prepare(received(conversation_id="mine"), NOW).id == "mine"
+    assert prepare(received(external_id="mine"), NOW).id.startswith("conv_")
 
 
 def test_a_text_is_one_message_of_a_customer() -> None:
-    row = prepare(sent(text=" Where is it? ", author="someone"), NOW)
+    row = prepare(received(text=" Where is it? ", author="someone"), NOW)
 
     assert row.messages == [NewMessage(" Where is it? ", "someone", "customer")]
     assert (row.author, row.is_chat) == ("someone", False)
@@ -53,7 +60,7 @@ def test_messages_are_kept_as_they_were_sent() -> None:
         {"text": "Hello", "user_type": "support_agent", "timestamp": "2025-01-20T10:00:00Z"},
         {"text": "?"},
     ]
-    row = prepare(sent(messages=turns), NOW)
+    row = prepare(received(messages=turns), NOW)
 
     assert row.messages == [
         NewMessage("Hi", "someone", "customer", None, "1"),
@@ -76,7 +83,7 @@ def test_messages_are_kept_as_they_were_sent() -> None:
     ],
 )
 def test_a_dialogue_is_by_the_first_customer_who_is_named(turns: list[Any], author: str | None) -> None:
-    row = prepare(sent(messages=[{"text": LATE, **each} for each in turns]), NOW)
+    row = prepare(received(messages=[{"text": LATE, **each} for each in turns]), NOW)
 
     assert row.author == author
 
@@ -102,18 +109,18 @@ def test_a_dialogue_is_by_the_first_customer_who_is_named(turns: list[Any], auth
 def test_the_time_is_what_was_sent_else_the_first_messages_else_that_of_intake(
     fields: dict[str, Any], timestamp: int
 ) -> None:
-    row = prepare(sent(**fields), NOW)
+    row = prepare(received(**fields), NOW)
 
     assert row.timestamp == timestamp
     assert row.received_at == NOW
 
 
 def test_objects_are_kept_as_json() -> None:
-    row = prepare(sent(raw={"b": [None, "ü"], "a": 1}, metadata={}), NOW)
+    row = prepare(received(raw={"b": [None, "ü"], "a": 1}, metadata={}), NOW)
 
     assert json.loads(row.raw_data or "") == {"b": [None, "ü"], "a": 1}
     assert row.metadata == "{}"
-    assert (prepare(sent(), NOW).raw_data, prepare(sent(), NOW).metadata) == (None, None)
+    assert (prepare(received(), NOW).raw_data, prepare(received(), NOW).metadata) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -162,8 +169,8 @@ def test_anything_else_is_other_content(one: dict[str, Any], other: dict[str, An
 
 
 def test_a_time_that_the_service_gave_does_not_count() -> None:
-    first = prepare(sent(external_id="x"), NOW)
-    again = prepare(sent(external_id="x"), NOW + 5 * SECOND)
+    first = prepare(received(external_id="x"), NOW)
+    again = prepare(received(external_id="x"), NOW + 5 * SECOND)
 
     assert first.content_hash == again.content_hash is not None
 
@@ -172,5 +179,5 @@ def test_a_time_that_the_service_gave_does_not_count() -> None:
     ("fields", "key"), [({"external_id": "x"}, None), ({"conversation_id": "x"}, None), ({}, "key")]
 )
 def test_content_is_hashed_only_for_who_can_send_it_again(fields: dict[str, Any], key: str | None) -> None:
-    assert prepare(sent(**fields), NOW, key).content_hash is not None
-    assert prepare(sent(), NOW).content_hash is None
+    assert prepare(received(**fields), NOW, key).content_hash is not None
+    assert prepare(received(), NOW).content_hash is None

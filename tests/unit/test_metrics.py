@@ -35,6 +35,7 @@ CONTRACT = {
     ("process_open_fds", "gauge", ()),
     ("process_max_fds", "gauge", ()),
     ("rate_limited_total", "counter", ()),
+    ("redactions_total", "counter", ("kind",)),
     ("insights_total", "counter", ("sentiment",)),
     ("conversations_failed_total", "counter", ("reason",)),
     ("summaries_total", "counter", ("outcome",)),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from api.errors import ApiError
 from api.parsing import parse_body, read_json
-from schemas import BulkConversations, Code, Conversation
+from schemas import BulkConversations, Code, Conversation, SocketFrame
 from tests.support.rows import LATE
 
 ONE: TypeAdapter[Conversation] = TypeAdapter(Conversation)
@@ -33,6 +33,24 @@ def refusal(body: Any, adapter: TypeAdapter[Any] = ONE) -> Any:
 
 def test_a_text_alone_is_a_conversation() -> None:
     assert parse_body(ONE, b'{"text": "Where is it?"}').text == "Where is it?"
+
+
+def test_a_body_that_is_nested_too_deeply_says_so() -> None:
+    body = '{"text": "a", "raw_data": ' + '{"a": ' * 300 + "1" + "}" * 301
+    said = "The body is nested too deeply: objects and arrays may have at most 200 levels"
+    assert refusal(body.encode()) == said
+
+
+def test_as_deep_as_it_says_is_fine() -> None:
+    body = '{"text": "a", "raw_data": ' + '{"a":' * 198 + "1" + "}" * 199
+    assert parse_body(ONE, body.encode()).text == "a"
+
+
+@pytest.mark.parametrize("ref", [True, 1.5, None.__class__.__name__ * 64, {}, [1]])
+def test_a_ref_of_another_kind_is_refused_in_plain_words(ref: object) -> None:
+    frame = json.dumps({"type": "ping", "ref": ref}).encode()
+    said = "ref: must be a text of up to 255 characters or a whole number"
+    assert refusal(frame, TypeAdapter(SocketFrame)) == said.replace("ref:", "ping.ref:")
 
 
 def test_a_missing_text_is_called_that() -> None:
@@ -156,8 +174,8 @@ NO_JSON = {
 
 @pytest.mark.parametrize("what", NO_JSON)
 def test_what_is_no_json_is_refused_however_deep_it_is(what: str) -> None:
-    assert refusal(NO_JSON[what]).startswith(NOT_JSON)
-    assert refusal(NO_JSON[what], MANY).startswith(NOT_JSON)
+    assert refusal(NO_JSON[what]).startswith((NOT_JSON, "The body is nested too deeply"))
+    assert refusal(NO_JSON[what], MANY).startswith((NOT_JSON, "The body is nested too deeply"))
 
 
 @pytest.mark.parametrize("depth", range(150, 1_000, 50))
@@ -169,7 +187,7 @@ def test_a_bad_text_at_any_depth_is_a_400(depth: int, open_: bytes, close: bytes
 
     details = refusal(body)
 
-    assert details.startswith((NOT_JSON, "raw_data.b"))
+    assert details.startswith((NOT_JSON, "The body is nested too deeply", "raw_data.b"))
 
 
 # --- what no database can hold ------------------------------------------------------------------------------

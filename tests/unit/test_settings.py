@@ -35,6 +35,16 @@ def test_a_complaint_does_not_repeat_the_value() -> None:
     assert "hunter2" not in complaint(caught.value)
 
 
+@pytest.mark.parametrize("bad", ["a b", "plan,pl?n", "a,b,c,d,e,f"])
+def test_a_bad_key_of_metadata_is_refused_in_plain_words(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    monkeypatch.setenv("METADATA_KEYS", bad)
+    with pytest.raises(ValidationError) as caught:
+        made()
+
+    said = "METADATA_KEYS: must be up to five names of letters, digits, _ and -, separated by commas"
+    assert complaint(caught.value) == said
+
+
 def test_names_that_were_ignored_are_found_in_any_environment() -> None:
     assert list(ignored_names({"GROK_KEY": "a", "XAI_API_KEY": "b", "PORT": "1"})) == [
         ("XAI_API_KEY", "GROK_KEY")

@@ -38,13 +38,13 @@ def test_a_transcript_has_one_line_a_turn_and_says_who_speaks() -> None:
 def test_a_text_of_12000_characters_is_sent_whole() -> None:
     text = "x" * MAX_ANALYSED
 
-    assert excerpt(text) == Excerpt(text, partial=False)
+    assert excerpt(text, str) == Excerpt(text, partial=False)
 
 
 def test_of_a_longer_text_the_first_4000_and_the_last_8000_characters_are_sent() -> None:
     text = "a" * HEAD + "b" + "c" * TAIL
 
-    cut = excerpt(text)
+    cut = excerpt(text, str)
 
     assert cut.text == "a" * HEAD + f"\n{MARK}\n" + "c" * TAIL
     assert cut.partial
@@ -67,7 +67,7 @@ dialogues = st.lists(
 
 @given(dialogues)
 def test_nothing_is_left_out_of_a_dialogue_of_up_to_12000_characters(turns: list[Turn]) -> None:
-    cut, whole = excerpt_of_turns(turns), transcript(turns)
+    cut, whole = excerpt_of_turns(turns, str), transcript(turns)
 
     assert cut.partial == (len(whole) > MAX_ANALYSED)
     assert cut.partial or cut.text == whole
@@ -75,7 +75,7 @@ def test_nothing_is_left_out_of_a_dialogue_of_up_to_12000_characters(turns: list
 
 @given(dialogues)
 def test_a_long_dialogue_keeps_its_beginning_and_its_end_and_is_cut_at_turns(turns: list[Turn]) -> None:
-    cut = excerpt_of_turns(turns)
+    cut = excerpt_of_turns(turns, str)
     if not cut.partial:
         return
     head, tail = (part.split("\n") for part in cut.text.split(f"\n{MARK}\n"))
@@ -98,7 +98,7 @@ def ends_as(cut: str, whole: str) -> bool:
 
 @given(dialogues)
 def test_no_turn_is_left_out_for_which_there_was_room(turns: list[Turn]) -> None:
-    cut = excerpt_of_turns(turns)
+    cut = excerpt_of_turns(turns, str)
     if not cut.partial:
         return
     lines = [line(turn) for turn in turns]
@@ -113,7 +113,9 @@ def test_no_turn_is_left_out_for_which_there_was_room(turns: list[Turn]) -> None
 def test_one_turn_longer_than_everything_is_cut_inside_on_both_sides() -> None:
     said_by_customer = "a" * 10_000 + "b" * 10_000
 
-    cut = excerpt_of_turns([("customer", "Hi"), ("customer", said_by_customer), ("support_agent", "Sorry.")])
+    cut = excerpt_of_turns(
+        [("customer", "Hi"), ("customer", said_by_customer), ("support_agent", "Sorry.")], str
+    )
 
     head, tail = cut.text.split(f"\n{MARK}\n")
     assert head.startswith("customer: Hi\ncustomer: aaa")
@@ -227,6 +229,10 @@ def test_words_make_a_text_whatever_is_between_them(parts: list[str], between: l
         ("thanks", "ok great, all sorted now. Cheers guys"),
         ("thanks", "Perfect, got it. Appreciate the help, have a nice day"),
         ("thanks", "thx thx thx thx thx thx"),
+        ("thanks", "Thanks so much for your help today!"),
+        ("thanks", "Thank you very much for all your support this morning."),
+        ("thanks", "Thanks again team, truly appreciated 🙏"),
+        ("thanks", "Thank you for the assistance yesterday, so much appreciated"),
     ],
 )
 def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> None:
@@ -239,6 +245,12 @@ def test_what_says_nothing_is_not_worth_asking_about(reason: str, text: str) -> 
         "Thank you so much, but my bag is still lost",
         "Thanks for nothing, I am never flying with you again",
         "Thanks a lot for the delay",
+        "Thanks for nothing today, team!",
+        "Thanks. So much for your help today!",
+        "So much for your support, thanks",
+        "Thanks for your help today, but it broke again",
+        "Thanks for your quick reply after three weeks",
+        "Thanks, no help at all today",
         "Have you fixed it now? Thanks again",
         "Thank you, you will do that again?",
         "x" * 20,

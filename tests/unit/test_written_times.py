@@ -42,6 +42,30 @@ def test_a_leap_second_is_the_first_of_the_next_day(text: str) -> None:
     assert parse(text) == moment(text) == NEW_YEAR
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T24:00:00Z",
+        "2016-12-31 24:00",
+        "2016-12-31t24:00:00.000000z",
+        "20161231T240000Z",
+        "2016-12-31T24:00:00,0+00:00",
+        "2016-12-31T16:00:00-08:00",
+        "2016-12-31T24:00:00+00:00",
+    ],
+)
+def test_the_end_of_a_day_is_the_first_of_the_next(text: str) -> None:
+    assert parse(text) == NEW_YEAR
+
+
+@pytest.mark.parametrize(
+    "text", ["2016-12-31T24:00:01Z", "2016-12-31T24:01", "2016-12-31T24:00:00.1Z", "T24:00"]
+)
+def test_there_is_nothing_after_it(text: str) -> None:
+    with pytest.raises(ValueError, match="must be an ISO 8601 time"):
+        parse(text)
+
+
 def test_a_fraction_of_a_leap_second_is_kept() -> None:
     assert parse("2016-12-31T23:59:60.5Z") == NEW_YEAR + SECOND // 2
 

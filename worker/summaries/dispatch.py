@@ -85,7 +85,8 @@ class _Tree:
             yield Stretch(rest)
 
     async def _page(self, after: int) -> list[Message]:
-        read = partial(summaries.conversation_messages, job=self.job, after=after, limit=PAGE)
+        shown = self.calls.policy.shown
+        read = partial(summaries.conversation_messages, job=self.job, after=after, limit=PAGE, shown=shown)
         return await self.calls.database.read(read)
 
     async def _merged(self, group: Sequence[Part]) -> Part:
@@ -135,7 +136,10 @@ class SummaryDispatch:
             # A summary that got further starts counting anew; its attempts are bounded all the same, as its parts are.
             counted = replace(job, failures=0) if tree.has_grown else job
             return outcome_after(failure, counted, at=self.calls.clock(), policy=self.calls.policy)
-        texts = await database.read(partial(summaries.texts, job=job, positions=root.summary.cited))
+        # A quote is looked up in what the model saw.
+        shown = self.calls.policy.shown
+        cited = partial(summaries.texts, job=job, positions=root.summary.cited, shown=shown)
+        texts = await database.read(cited)
         return Written(job, replace(root, summary=verified(root.summary, texts)), tree.used)
 
     async def _give_back(self, job: SummaryJob) -> None:
