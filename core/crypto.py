@@ -88,7 +88,7 @@ class Digests:
         self.term = lru_cache(TERMS)(self._term)
         """The HMAC of a search word, in hexadecimal, which a full-text index takes for one word."""
 
-    def text(self, purpose: str, text: str) -> str:
+    def of_text(self, purpose: str, text: str) -> str:
         """The HMAC of an author or of a value of metadata."""
         whole = digest(self._texts[purpose], text.encode("utf-8", "surrogatepass"), "sha256")
         return DIGEST_MARK + b64encode(whole[:TEXT_BYTES]).decode()

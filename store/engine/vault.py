@@ -82,7 +82,7 @@ class Vault:
 
     def value(self, key: str, value: str) -> str:
         """What stands for a value of metadata under a key."""
-        return value if self._digests is None else self._digests.text("metadata", f"{key}\0{value}")
+        return value if self._digests is None else self._digests.of_text("metadata", f"{key}\0{value}")
 
     def hash(self, known: bytes | None) -> bytes | None:
         """What stands for the hash of a text."""
@@ -98,7 +98,7 @@ class Vault:
         return None if self._digests is None else self._digests.term
 
     def _digested(self, purpose: str, text: str | None) -> str | None:
-        return text if self._digests is None or text is None else self._digests.text(purpose, text)
+        return text if self._digests is None or text is None else self._digests.of_text(purpose, text)
 
     def sealed(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
         """A row's values as they are stored; `values` has the columns of its place."""

@@ -102,7 +102,7 @@ def test_digests_depend_on_the_key_the_purpose_and_the_value() -> None:
     one, other = Digests(ONE), Digests(OTHER)
 
     found = [
-        each.text(purpose, value)
+        each.of_text(purpose, value)
         for each in (one, other)
         for purpose in ("author", "metadata")
         for value in "ab"
@@ -110,7 +110,7 @@ def test_digests_depend_on_the_key_the_purpose_and_the_value() -> None:
 
     assert len({*found}) == len(found)
     assert all(each.startswith(DIGEST_MARK) for each in found)
-    assert one.text("author", "a") == Digests(ONE).text("author", "a")
+    assert one.of_text("author", "a") == Digests(ONE).of_text("author", "a")
     assert one.term("word") != other.term("word")
     assert one.term("word").isalnum()
 
