@@ -11,7 +11,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway test-clients test-pooler check lint types unit pytest slow-tests crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy needs-proxies check lint types unit pytest slow-tests crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -60,6 +60,16 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
+
+PROXIES := caddy nginx curl openssl
+
+# Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
+test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
+	@$(BIN)/python -m pytest tests/proxy/check_*.py
+
+needs-proxies:
+	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
+	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
 
 check: lint types         ## lint and types only
 

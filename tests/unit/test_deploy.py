@@ -1,0 +1,51 @@
+"""The files for containers name settings that there are, and pass on what closes the service."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import AliasChoices
+
+from core.settings import SECRETS, SYNONYMS, Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+WITH_SECRETS = (ROOT / "deploy" / "docker-compose.secrets.yml").read_text()
+SET = re.compile(r"^ {6}(?:# )?([A-Z_]+): (.*)$", re.MULTILINE)
+OTHERS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
+
+
+def settings() -> set[str]:
+    found = set[str]()
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        found |= {str(each) for each in alias.choices} if isinstance(alias, AliasChoices) else {field.upper()}
+    return found
+
+
+def secret_files() -> set[str]:
+    return {f"{name}_FILE" for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))}
+
+
+@pytest.mark.parametrize("text", [COMPOSE, WITH_SECRETS], ids=["compose", "secrets"])
+def test_every_variable_is_a_setting(text: str) -> None:
+    assert {name for name, _ in SET.findall(text)} <= settings() | secret_files() | OTHERS
+
+
+@pytest.mark.parametrize("name", ["AUTH_REQUIRED", "AUTH_SECRET", "FORWARDED_ALLOW_IPS", "ROOT_PATH"])
+def test_what_is_set_outside_reaches_the_container(name: str) -> None:
+    """From the shell or from `.env`, with nothing but the default where it is not set."""
+    default = "false" if name == "AUTH_REQUIRED" else ""
+
+    assert dict(SET.findall(COMPOSE))[name] == f"${{{name}:-{default}}}"
+
+
+def test_a_secret_in_a_file_is_not_set_as_a_variable_too() -> None:
+    given = dict(SET.findall(WITH_SECRETS))
+    in_files = [name.removesuffix("_FILE") for name in given if name.endswith("_FILE")]
+
+    assert in_files == ["AUTH_SECRET", "GROK_API_KEY"]
+    assert {given[name] for name in in_files} == {'""'}
+    for name in in_files:
+        assert given[f"{name}_FILE"] == f"/run/secrets/{name.lower()}"
+        assert f"./secrets/{name.lower()}" in WITH_SECRETS
