@@ -1,4 +1,4 @@
-"""`python -m access create-key | list-keys | revoke-key | verify-audit`: keys and the audit log without a browser.
+"""`python -m access create-key | list-keys | revoke-key | verify-audit | verify-receipt`, without a browser.
 
 It works on the database itself, also while the service runs on it.
 """

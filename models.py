@@ -74,8 +74,12 @@ def queue_columns() -> list[Column[object]]:
 def chat_columns() -> list[Column[object]]:
     """The columns of a conversation that can grow. Times in UTC microseconds."""
     return [
+        # The position of the last message. Erased ones still count, so that no position is used twice.
         Column("message_count", Integer, nullable=False, server_default=text("1")),
-        # The number of messages, from the first, in the full-text index; the rest is still to be indexed.
+        # How many messages were erased; their positions stay empty.
+        Column("erased", Integer, nullable=False, server_default=text("0")),
+        # The position up to which messages are in the full-text index. The next position has a message, unless this is
+        # the last.
         Column("indexed", Integer, nullable=False, server_default=text("0")),
         # The times of the first and the last message. NULL for a text, which has only `timestamp`.
         Column("said_from", BigInteger),
@@ -112,6 +116,8 @@ conversations = Table(
     Column("id", String(128), nullable=False, unique=True),
     Column("external_id", String(255)),
     Column("idempotency_key", String(270)),
+    # Whose external_id and idempotency_key these are; empty for those stored while the service was open.
+    Column("owner", String(100), nullable=False, server_default=text("''")),
     Column("content_hash", LargeBinary(33), info=HASHED),
     *author_columns(),
     Column("timestamp", BigInteger, nullable=False),
@@ -139,14 +145,16 @@ conversations = Table(
 )
 
 partial_index(
-    "ix_conversations_external_id",
+    "ix_conversations_external_id_owner",
     conversations.c.external_id,
+    conversations.c.owner,
     where=conversations.c.external_id.is_not(None),
     unique=True,
 )
 partial_index(
-    "ix_conversations_idempotency_key",
+    "ix_conversations_idempotency_key_owner",
     conversations.c.idempotency_key,
+    conversations.c.owner,
     where=conversations.c.idempotency_key.is_not(None),
     unique=True,
 )
@@ -429,6 +437,28 @@ encryption_keys = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("index_key", Text, nullable=False),
+)
+
+# People whose messages are being erased: a row until it is done, also if the process ends in between.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("person", String(255), primary_key=True, info={"digest": "author"}),
+    Column("sealed_person", Text, info=ENCRYPTED),
+    # How often it was asked for, and the last conversation that was stored then.
+    Column("asked", Integer, nullable=False, server_default=text("1")),
+    Column("through", BigInteger, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("client", String(100), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    # When a step of it was made last.
+    Column("stepped_at", BigInteger, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("deleted", "changed", "messages", "insights", "summaries")
+    ),
+    sqlite_with_rowid=False,
+    info={"place": ("person",)},
 )
 
 # The authors of a chat, each with the position of their first message.

@@ -738,6 +738,51 @@ class Me(BaseModel):
     means: Literal["none", "key", "token", "session", "ticket"]
 
 
+class ErasedCounts(BaseModel):
+    """What an erasure removed."""
+
+    deleted: int
+    changed: int
+    messages: int
+    insights: int
+    summaries: int
+
+
+class ReceiptOut(BaseModel):
+    """The receipt of an erasure. It names the person by a hash, and has nothing of the content."""
+
+    id: str
+    counts: ErasedCounts
+    at: str
+    by: str
+    algorithm: Literal["HMAC-SHA256", "none"]
+    key: str | None
+    signature: str | None
+
+
+class ExportedMessage(MessageOut):
+    """A message in an export of a person's data."""
+
+    own: bool
+
+
+class ExportedConversation(ConversationItem):
+    """A conversation that a person has written in, with all that is stored of it."""
+
+    raw_data: dict[str, Any] | None
+    insight: InsightOut | None
+    summary: ChatSummary | None
+    messages: list[ExportedMessage]
+
+
+class PersonExport(BaseModel):
+    """All that is stored of a person, oldest conversation first."""
+
+    person: str
+    exported_at: str
+    conversations: list[ExportedConversation]
+
+
 class AuditEntryOut(BaseModel):
     """Who did what to what, when, from where, and how it ended."""
 

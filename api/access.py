@@ -20,6 +20,10 @@ from services.access.authentication import Credential
 from store.access.audit import AuditEntry
 
 SESSION_COOKIE = "__Host-session"
+PERSON = re.compile(
+    r"(?<=^/api/v1/people/).+?(?=(?:/export)?/?$)|(?<=^/users/).+?(?=(?:/chats)?/?$)", re.DOTALL
+)
+"""The person in a path."""
 
 
 class Access:
@@ -67,7 +71,8 @@ def asked(scope: Scope) -> AuditEntry:
     """The audit entry about a request, but for its action and how it ended."""
     at = resources_in(scope).clock()
     actor = scope["caller"].actor if "caller" in scope else "unknown"
-    target = f"{scope.get('method', 'SOCKET')} {scope['path']}"
+    # A person's id may be an e-mail address, and would outlive the person's erasure in the log.
+    target = f"{scope.get('method', 'SOCKET')} {PERSON.sub('{user_id}', scope['path'])}"
     return AuditEntry(
         at, actor, "", target, "", client_address(scope), get_contextvars().get("request_id", "")
     )

@@ -16,6 +16,7 @@ from api.routes import (
     intake,
     keys,
     operations,
+    people,
     sockets,
     spending,
     summaries,
@@ -37,6 +38,7 @@ MODULES = (
     sockets,
     keys,
     audit,
+    people,
     auth,
     docs,
 )

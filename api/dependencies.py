@@ -22,6 +22,7 @@ from services.chats import Chats
 from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
+from services.people import People
 from worker.summaries.processor import SummaryProcessor
 
 
@@ -52,6 +53,7 @@ class Resources:
     """Requests that wait for a summary, by conversation."""
     capacity: Capacity
     access: AccessControl
+    people: People
     gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor

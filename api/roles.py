@@ -55,6 +55,9 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/keys"): ADMIN,
     ("delete", "/api/v1/keys/{key_id}"): ADMIN,
     ("get", "/api/v1/audit"): ADMIN,
+    # They write their own entries, because the path names the person.
+    ("delete", "/api/v1/people/{user_id:path}"): ADMIN,
+    ("get", "/api/v1/people/{user_id:path}/export"): ADMIN,
     ("get", "/auth/me"): READ,
     ("get", "/health"): READ,
     ("get", "/metrics"): READ,

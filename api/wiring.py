@@ -33,7 +33,9 @@ from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
+from services.people import People
 from services.redaction import Redaction, open_redaction
+from store.conversations import erasures
 from store.engine import disk
 from store.insights import metadata
 from store.queue import analysis
@@ -47,8 +49,7 @@ async def build(
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings, metrics.count_redactions)
-    db = await _opened(settings, metrics, stack, while_plain=start.while_plain)
-    clock = await _prepared(settings, db, start.clock)
+    db, clock = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
     hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
@@ -59,6 +60,7 @@ async def build(
     stack.push_async_callback(finish_all, processor, summariser)
     doors = processor.wake, capacity.ensure_writable
     workers = workers_of(processor, summariser, clock, changes)
+    access = await _access(settings, db, clock)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -71,7 +73,8 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
-        access=await _access(settings, db, clock),
+        access=access,
+        people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
         processor=processor,
         summariser=summariser,
@@ -83,11 +86,9 @@ async def build(
     return await started(resources, live, changes, stack)
 
 
-async def _opened(
-    settings: Settings, metrics: Metrics, stack: AsyncExitStack, *, while_plain: bool
-) -> Database:
+async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:
     opened = database.opened(
-        settings.url, metrics.db_commit.observe, settings.key_ring, while_plain=while_plain
+        settings.url, metrics.db_commit.observe, settings.key_ring, while_plain=start.while_plain
     )
     try:
         return await stack.enter_async_context(opened)
@@ -133,11 +134,11 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     return clock
 
 
-async def _prepared(settings: Settings, db: Database, given: Clock | None) -> ProcessClock:
+async def _prepared(db: Database, settings: Settings, given: Clock | None) -> tuple[Database, ProcessClock]:
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     await db.write(partial(metadata.declare, keys=settings.metadata_keys))
-    return clock
+    return db, clock
 
 
 def _accounting(
@@ -148,9 +149,9 @@ def _accounting(
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
-    """Release the leases of a previous run. Not on PostgreSQL, where they may belong to live processes."""
+    """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue):
+        for queue in (analysis, summary_queue, erasures):
             await db.write(partial(queue.recover, now=clock()))
 
 

@@ -64,6 +64,7 @@ CONVERSATION_EVENTS = {
     "answered late": "its worker stored the answer after messages had arrived",
     "new message": "a message was added to it",
     "retried": "a client asked for another attempt",
+    "erased": "one of several people was erased, and it lost their messages",
     "deleted": "a client deleted it, or its retention period ended",
 }
 CONVERSATION_TRANSITIONS: Transitions = {
@@ -72,6 +73,7 @@ CONVERSATION_TRANSITIONS: Transitions = {
     ("queued", "answered from the cache"): "completed",
     ("queued", "parked"): "queued",
     ("queued", "new message"): "queued",
+    ("queued", "erased"): "queued",
     ("queued", "deleted"): None,
     ("processing", "lease ended"): "processing",
     ("processing", "restarted"): "queued",
@@ -81,14 +83,18 @@ CONVERSATION_TRANSITIONS: Transitions = {
     ("processing", "given up"): "failed",
     ("processing", "requeued"): "queued",
     ("processing", "new message"): "processing",
+    ("processing", "erased"): "queued",
     ("processing", "deleted"): None,
     ("completed", "new message"): "queued",
+    ("completed", "erased"): "queued",
     ("completed", "deleted"): None,
     ("failed", "new message"): "queued",
     ("failed", "retried"): "queued",
+    ("failed", "erased"): "queued",
     ("failed", "deleted"): None,
     ("skipped", "new message"): "queued",
     ("skipped", "retried"): "queued",
+    ("skipped", "erased"): "queued",
     ("skipped", "deleted"): None,
 }
 
@@ -101,6 +107,7 @@ SUMMARY_EVENTS = {
     "answered late": "its worker stored it after messages had arrived",
     "answered too late": "its worker stored it after it was asked for with newer messages",
     "new message": "a message was added to the conversation",
+    "erased": "one of several people was erased, and the conversation lost their messages",
     "deleted": "the conversation was deleted",
 }
 SUMMARY_TRANSITIONS: Transitions = {
@@ -108,6 +115,7 @@ SUMMARY_TRANSITIONS: Transitions = {
     ("none", "deleted"): None,
     ("queued", "asked for"): "queued",
     ("queued", "claimed"): "processing",
+    ("queued", "erased"): "queued",
     ("queued", "deleted"): None,
     ("processing", "asked for"): "processing",
     ("processing", "lease ended"): "processing",
@@ -118,12 +126,16 @@ SUMMARY_TRANSITIONS: Transitions = {
     ("processing", "charged"): "queued",
     ("processing", "given up"): "failed",
     ("processing", "requeued"): "queued",
+    ("processing", "erased"): "queued",
     ("processing", "deleted"): None,
     ("completed", "asked for"): "completed",
     ("completed", "new message"): "outdated",
+    ("completed", "erased"): "queued",
     ("completed", "deleted"): None,
     ("outdated", "asked for"): "queued",
+    ("outdated", "erased"): "queued",
     ("outdated", "deleted"): None,
     ("failed", "asked for"): "queued",
+    ("failed", "erased"): "queued",
     ("failed", "deleted"): None,
 }

@@ -103,7 +103,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive messages to summarise, at least one."""
+    """Consecutive messages to summarise, at least one; only erased ones leave gaps between them."""
 
     messages: Sequence[Message]
 
@@ -120,7 +120,8 @@ class Stretch:
     @property
     def citable(self) -> Container[int]:
         """The positions that an answer may cite."""
-        return range(self.first, self.last + 1)
+        # Not a range: erased messages leave gaps.
+        return {message.position for message in self.messages}
 
     @property
     def document(self) -> dict[str, object]:

@@ -35,9 +35,9 @@ def conversation_id(now: int) -> str:
 
 
 def prepare(
-    received: Received[Conversation], now: int, idempotency_key: str | None = None
+    received: Received[Conversation], now: int, idempotency_key: str | None = None, owner: str = ""
 ) -> NewConversation:
-    """The rows of a conversation received at `now` (UTC microseconds)."""
+    """The rows of a conversation received at `now` (UTC microseconds); its sender's ids are those of `owner`."""
     sent = received.content
     messages = sent.messages or ()
     has_id = sent.external_id or sent.conversation_id or idempotency_key
@@ -56,6 +56,7 @@ def prepare(
         sent_hash=received.sent_hash if has_id else None,
         raw_data=None if sent.raw_data is None else compact(sent.raw_data),
         metadata=None if sent.metadata is None else compact(sent.metadata),
+        owner=owner,
         redactions=json.dumps(received.redactions) if received.redactions else None,
     )
 
@@ -88,43 +89,52 @@ class Intake:
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def accept(self, sent: Conversation, idempotency_key: str | None) -> IntakeOutcome:
+    async def accept(self, sent: Conversation, idempotency_key: str | None, owner: str = "") -> IntakeOutcome:
         """Store one conversation in a group commit. Raises Overloaded and NotWritable."""
-        return await self.group.submit(await self._row(sent, idempotency_key))
+        return await self.group.submit(await self._row(sent, idempotency_key, owner))
 
     async def accept_all(
-        self, sent: Sequence[Conversation], idempotency_key: str | None, *, skip_conflicts: bool
+        self,
+        sent: Sequence[Conversation],
+        idempotency_key: str | None,
+        owner: str = "",
+        *,
+        skip_conflicts: bool,
     ) -> list[IntakeOutcome]:
         """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
         self.ensure_writable()
-        rows = await self._rows(sent, idempotency_key)
+        rows = await self._rows(sent, idempotency_key, owner)
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self._stored(outcomes)
         return outcomes
 
-    async def is_new(self, sent: Conversation, idempotency_key: str | None) -> bool:
+    async def is_new(self, sent: Conversation, idempotency_key: str | None, owner: str = "") -> bool:
         """Whether it is not known yet."""
-        return await self._count_new([await self._row(sent, idempotency_key)]) == 1
+        return await self._count_new([await self._row(sent, idempotency_key, owner)]) == 1
 
-    async def count_new(self, sent: Sequence[Conversation], idempotency_key: str | None) -> int:
+    async def count_new(
+        self, sent: Sequence[Conversation], idempotency_key: str | None, owner: str = ""
+    ) -> int:
         """How many of a bulk are not known yet."""
-        return await self._count_new(await self._rows(sent, idempotency_key))
+        return await self._count_new(await self._rows(sent, idempotency_key, owner))
 
     async def _count_new(self, rows: Sequence[NewConversation]) -> int:
         if all(row.content_hash is None for row in rows):
             return len(rows)
         return await self.database.read(partial(count_new, group=rows))
 
-    async def _row(self, sent: Conversation, idempotency_key: str | None) -> NewConversation:
+    async def _row(self, sent: Conversation, idempotency_key: str | None, owner: str) -> NewConversation:
         [received] = await self.redaction.conversations([sent])
-        return prepare(received, self.clock(), idempotency_key)
+        return prepare(received, self.clock(), idempotency_key, owner)
 
-    async def _rows(self, sent: Sequence[Conversation], idempotency_key: str | None) -> list[NewConversation]:
+    async def _rows(
+        self, sent: Sequence[Conversation], idempotency_key: str | None, owner: str
+    ) -> list[NewConversation]:
         received = await self.redaction.conversations(sent)
         now = self.clock()
         # No header can contain a line break, so an item's key equals no other.
         keys = [f"{idempotency_key}\n{index}" if idempotency_key else None for index in range(len(sent))]
-        return [prepare(item, now, key) for item, key in zip(received, keys, strict=True)]
+        return [prepare(item, now, key, owner) for item, key in zip(received, keys, strict=True)]
 
     async def _commit(self, group: Sequence[NewConversation]) -> Sequence[IntakeOutcome]:
         self.ensure_writable()

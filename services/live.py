@@ -21,7 +21,7 @@ class LiveChat:
     number: int | None
     """The chat's intake number, which no later chat has; None if there is no chat with this id."""
     count: int
-    """The number of all its messages."""
+    """The position of its last message."""
     messages: Sequence[LiveMessage] = ()
 
 
@@ -117,6 +117,7 @@ class Hub:
                 self._close(chat, room)
             elif state is not None:
                 room.number = room.number or state.number
+                room.note_erased(state.erased)
                 if state.last_position > room.announced:
                     room.mark_stored(state.last_position)
 
@@ -134,6 +135,11 @@ class Hub:
             room.summary, room.draft = summary, ""
             room.drafts += 1
             room.change()
+
+    def erased(self, chat: str) -> None:
+        """Some of the chat's messages were erased: nothing of them stays in memory."""
+        if room := self._rooms.get(chat):
+            room.forget()
 
     def deleted(self, chat: str) -> None:
         """The chat was deleted: its listeners learn of it, and later ones get a new room."""
@@ -175,6 +181,10 @@ class _Room:
         self.drafts = 0
         self.summary: Mapping[str, Any] | None = None
         self.deleted = False
+        self.erased = 0
+        """How many messages the chat had lost when that was last compared."""
+        self.forgotten = 0
+        """How often what is kept was forgotten."""
         self.changed = asyncio.Event()
         self.recent = recent
         self._chat = chat
@@ -191,6 +201,20 @@ class _Room:
         self.stored += 1
         self.change()
 
+    def note_erased(self, erased: int) -> None:
+        """Note how many messages the chat has lost, perhaps by another process."""
+        if erased > self.erased:
+            self.erased = erased
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what is kept of messages, and what was made of them."""
+        self.recent.clear()
+        self.forgotten += 1
+        self.summary, self.draft = None, ""
+        self.drafts += 1
+        self.change()
+
     def change(self) -> None:
         """Wake all that wait for a change."""
         self.changed.set()
@@ -205,8 +229,10 @@ class _Room:
         async with self._reading:
             now = self.stored, position
             if (recent := self.recent.after(position)) is None and self._nothing_new != now:
+                forgotten = self.forgotten
                 recent = await self._stored_after(position)
-                if not self.deleted:  # else nobody would let go of them
+                # Not if some of them were erased meanwhile, or the chat was deleted: nobody would let go of them.
+                if not self.deleted and forgotten == self.forgotten:
                     self.recent.keep(recent)
                 if recent and self._nothing_new is not None:  # a listener had caught up before
                     self._on_growth(self._chat)

@@ -70,11 +70,14 @@ class RecentMessages:
         """Bytes in memory."""
 
     def keep(self, messages: Sequence[LiveMessage]) -> None:
-        """Keep these, in order, and no earlier ones if there is a gap between."""
-        if messages and self._kept and messages[0].position != self._kept[-1].position + 1:
+        """Keep these, in order, and none before a gap: messages may be missing there, or were erased."""
+        run = _last_run(messages)
+        if len(run) < len(messages) or (
+            run and self._kept and run[0].position != self._kept[-1].position + 1
+        ):
             self.clear()
-        self._kept.extend(messages)
-        self._change(sum(message.size for message in messages))
+        self._kept.extend(run)
+        self._change(sum(message.size for message in run))
         while self.size > MOST_BYTES or len(self._kept) > MOST:
             self.drop_oldest()
         self._allowance.use(self)
@@ -103,6 +106,16 @@ class RecentMessages:
     def _change(self, by: int) -> None:
         self.size += by
         self._allowance.change(self, by)
+
+
+def _last_run(messages: Sequence[LiveMessage]) -> Sequence[LiveMessage]:
+    """The last messages that have no gap between them."""
+    gaps = (at for at in range(len(messages) - 1, 0, -1) if not _follow(*messages[at - 1 : at + 1]))
+    return messages[next(gaps, 0) :]
+
+
+def _follow(before: LiveMessage, after: LiveMessage) -> bool:
+    return after.position == before.position + 1
 
 
 def first_slice(messages: Iterable[LiveMessage]) -> Sequence[LiveMessage]:

@@ -32,6 +32,8 @@ router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], depen
 IDS = TypeAdapter(Ids)
 ENDED = frozenset({COMPLETED, FAILED, SKIPPED})
 NOT_FOUND = "No conversation has this id"
+MOST_NAMED = 3
+"""Conversations that an error names for one external id, which several owners may use."""
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
@@ -54,11 +56,11 @@ Id = Annotated[str, Depends(_id_from_path)]
 async def not_found(resources: Resources, id_: str) -> ApiError:
     """The 404 for an id that no conversation has. It says so if the id is a conversation's external id."""
     # No stored id contains U+0000, and PostgreSQL refuses to be asked for one.
-    find = partial(store.id_by_external_id, external_id=id_)
-    known = None if "\0" in id_ else await resources.database.read(find)
-    if known is None:
+    find = partial(store.ids_by_external_id, external_id=id_, limit=MOST_NAMED)
+    known = () if "\0" in id_ else await resources.database.read(find)
+    if not known:
         return ApiError(Code.NOT_FOUND, NOT_FOUND)
-    return ApiError(Code.NOT_FOUND, f"{NOT_FOUND}; it is the external_id of {known}")
+    return ApiError(Code.NOT_FOUND, f"{NOT_FOUND}; it is the external_id of {', '.join(known)}")
 
 
 @router.get("", response_model=ConversationPage, responses=documented(*SHARED))

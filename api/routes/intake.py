@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from api import dependencies
+from api.access import caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
 from api.json_response import JsonAnswer
@@ -95,8 +96,9 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 async def post(request: Request, sent: Conversation, key: Key = None) -> Response:
     """Accept one conversation. 202 means: on disk."""
     resources = dependencies.resources_of(request)
-    await refuse_when_full(resources, partial(resources.intake.is_new, sent, key))
-    outcome = await resources.intake.accept(sent, key)
+    owner = caller_of(request.scope).owner
+    await refuse_when_full(resources, partial(resources.intake.is_new, sent, key, owner))
+    outcome = await resources.intake.accept(sent, key, owner)
     if isinstance(outcome, store.Conflict):
         raise ApiError(Code.CONFLICT, _conflict(outcome))
     message = "Conversation queued for analysis" if outcome.created else "Conversation already accepted"
@@ -127,10 +129,11 @@ def _conflict(conflict: store.Conflict) -> str:
 async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Response:
     """Accept up to 500 conversations, all or none. 202 means: on disk."""
     resources = dependencies.resources_of(request)
+    owner = caller_of(request.scope).owner
     if (room := _room(resources)) < len(sent):
-        await _refuse_without_room(resources, sent, key, room)
+        _refuse_without_room(await resources.intake.count_new(sent, key, owner), len(sent), room)
     skip = _skip_conflicts(request)
-    outcomes = await resources.intake.accept_all(sent, key, skip_conflicts=skip)
+    outcomes = await resources.intake.accept_all(sent, key, owner, skip_conflicts=skip)
     return JsonAnswer(_bulk_view(outcomes, skip), 202)
 
 
@@ -165,13 +168,10 @@ def _room(resources: Resources) -> int:
     return resources.settings.max_queue_depth - resources.capacity.depth
 
 
-async def _refuse_without_room(
-    resources: Resources, sent: Sequence[Conversation], key: str | None, room: int
-) -> None:
+def _refuse_without_room(new: int, sent: int, room: int) -> None:
     """Raises ApiError 503 if the queue has no room for those that are new; a known one takes none."""
-    new = await resources.intake.count_new(sent, key)
     if new > max(0, room):
-        words = f"{new} of {len(sent)} are new, and the queue has room for {max(0, room)}; nothing was stored"
+        words = f"{new} of {sent} are new, and the queue has room for {max(0, room)}; nothing was stored"
         raise ApiError(Code.QUEUE_FULL, words, retry_after=5)
 
 

@@ -19,7 +19,7 @@ def chat_view(chat: Chat) -> Json:
         "status": row.status,
         "due_at": analysis_due_at(row),
         "participants": list(chat.participants),
-        "message_count": row.message_count,
+        "message_count": row.message_count - row.erased,
         "created_at": iso(row.received_at),
         "updated_at": iso(row.received_at if row.updated_at is None else row.updated_at),
     }
@@ -29,7 +29,7 @@ def chat_page_view(found: ChatPage, *, page: int, limit: int) -> Json:
     """A chat with a page of its messages."""
     chat = found.chat.row
     messages = [message_view(row, chat.id, chat.timestamp) for row in found.messages]
-    total = chat.message_count
+    total = chat.message_count - chat.erased
     return {**chat_view(found.chat), "messages": messages, **paging_view(total, page=page, limit=limit)}
 
 

@@ -83,20 +83,21 @@ def status_view(row: Row[Any], insight: Row[Any] | None) -> Json:
 
 
 def _content(stored: StoredConversation) -> Json:
-    if not stored.conversation.is_chat:
+    row = stored.conversation
+    if not row.is_chat:
         return {"text": stored.messages[0].text}
     return {
         "messages": [
             {
-                "text": row.text,
-                "author": row.author,
-                "role": row.role,
-                "timestamp": iso_or_none(row.timestamp),
-                "message_id": row.message_id,
+                "text": message.text,
+                "author": message.author,
+                "role": message.role,
+                "timestamp": iso_or_none(message.timestamp),
+                "message_id": message.message_id,
             }
-            for row in stored.messages
+            for message in stored.messages
         ],
-        "messages_truncated": stored.conversation.message_count > len(stored.messages),
+        "messages_truncated": row.message_count - row.erased > len(stored.messages),
     }
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import getpass
+import json
 import logging
 import secrets
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
@@ -23,6 +25,7 @@ from core.errors import CannotStart
 from core.settings import Settings
 from database import Database
 from domain.roles import Role
+from services.access import receipt_check
 from services.access.audit_log import PURPOSE, AuditLog, audit_key
 from services.access.keys import Keys
 from store.access import audit_chain
@@ -48,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser("python -m access", description="Keys and the audit log.", allow_abbrev=False)
+    parser = ArgumentParser(
+        "python -m access", description="Keys, the audit log, and receipts of erasures.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     create = commands.add_parser("create-key", help="make an API key and print it")
     create.add_argument("--role", required=True, choices=[*Role], help="what it may do")
@@ -63,6 +68,10 @@ def _parser() -> ArgumentParser:
     verify.add_argument("--entry", type=int, help="the number of an entry that a log line named")
     verify.add_argument("--link", help="the link that the same log line named")
     verify.set_defaults(run=_verify)
+    receipt = commands.add_parser("verify-receipt", help="check the receipt of a person's erasure")
+    receipt.add_argument("file", type=Path, help="the answer to the DELETE, as JSON")
+    receipt.add_argument("--person", help="check as well that it is about this person")
+    receipt.set_defaults(run=_verify_receipt)
     return parser
 
 
@@ -140,6 +149,17 @@ async def _verify(settings: Settings, db: Database, chosen: Namespace) -> int:
     for words in audit_chain.remarks(found):
         sys.stdout.write(words + "\n")
     return FAILED if found.fault else 0
+
+
+async def _verify_receipt(settings: Settings, db: Database, chosen: Namespace) -> int:
+    try:
+        receipt = json.loads(await asyncio.to_thread(chosen.file.read_text))
+        found = await receipt_check.find(db, settings.secrets, receipt, chosen.person)
+    except (ValueError, TypeError):
+        return _fail(f"{chosen.file.name} holds no receipt of an erasure", FAILED)
+    for words in receipt_check.receipt_remarks(found):
+        sys.stdout.write(words + "\n")
+    return 0 if found.holds else FAILED
 
 
 def _fail(words: str, code: int) -> int:

@@ -22,6 +22,8 @@ INSERT = insert(audit_entries)
 UNSIGNED = PurposeKey("", b"insights-platform without a secret")
 """What links are made with while there is no AUTH_SECRET: it finds slips, not forgers."""
 _e = audit_entries.c
+ERASURE = "person.erase"
+"""The action of an entry whose target names a receipt."""
 FIELDS = ("at", "actor", "action", "target", "outcome", "client", "request_id")
 
 
@@ -90,6 +92,13 @@ def list_entries(
     if before is not None:
         statement = statement.where(_e.number < before)
     return [NumberedEntry(row.number, AuditEntry(*row[1:])) for row in connection.execute(statement)]
+
+
+def erasure_entry(connection: Connection, target: str) -> NumberedEntry | None:
+    """The first entry about the erasure with this target; None if there is none."""
+    statement = _matching(AuditFilter(action=ERASURE)).where(_e.target == target).order_by(_e.number)
+    row = connection.execute(statement.limit(1)).one_or_none()
+    return None if row is None else NumberedEntry(row.number, AuditEntry(*row[1:]))
 
 
 def _matching(chosen: AuditFilter) -> Select[Any]:

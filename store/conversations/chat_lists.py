@@ -1,6 +1,5 @@
 """Reading chats: one chat with a page of its messages, and filtered lists of chats."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,13 +22,11 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
 from store.conversations.chat_windows import ChatWindow, find_in_window
+from store.conversations.participants import participants_of
 from store.conversations.records import WITHOUT_RAW_DATA
 from store.engine.vault import vault_of
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
-
-SHOWN_PARTICIPANTS = 100
-"""Participants shown of a chat: those who wrote first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class MessagesAfter:
     number: int | None
     """The chat's intake number, which no later chat has; None if there is no chat."""
     count: int
-    """The number of all its messages."""
+    """The position of its last message, which may be erased."""
     messages: Sequence[Row[Any]]
     """Rows of `messages` with the chat's `begun_at`."""
 
@@ -96,21 +93,6 @@ class ChatFilter:
 BY_NUMBERS = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
 
 
-def _first_participants() -> Select[Any]:
-    p = participants.c
-    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
-    theirs = p.conversation.in_(bindparam("numbers", expanding=True))
-    columns = p.conversation, p.position, p.author, p.sealed_author
-    first = select(*columns, place).where(theirs).subquery().c
-    shown = select(first.conversation, first.position, first.author, first.sealed_author).where(
-        first.place <= SHOWN_PARTICIPANTS
-    )
-    return shown.order_by(first.conversation, first.place)
-
-
-FIRST_PARTICIPANTS = _first_participants()
-
-
 def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
     """Return a chat with up to `limit` messages after the first `offset`, in order; None if it does not exist."""
     c, m = conversations.c, messages.c
@@ -118,10 +100,15 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     if row is None:
         return None
     [chat] = _with_participants(connection, [row])
-    # Positions have no gaps, so the last page is found as fast as the first.
-    of_page = (m.conversation == row.number, m.position > offset, m.position <= offset + limit)
-    rows = connection.execute(select(messages).where(*of_page).order_by(m.position)).all()
-    return ChatPage(chat, vault_of(connection).all_opened(messages, rows))
+    if offset >= row.message_count:
+        return ChatPage(chat, [])
+    in_order = select(messages).where(m.conversation == row.number).order_by(m.position)
+    if row.erased:
+        of_page = in_order.limit(limit).offset(offset)
+    else:
+        # Positions have no gaps then, so the last page is found as fast as the first.
+        of_page = in_order.where(m.position > offset, m.position <= offset + limit)
+    return ChatPage(chat, vault_of(connection).all_opened(messages, connection.execute(of_page).all()))
 
 
 def messages_after(
@@ -197,10 +184,7 @@ def _with_participants(connection: Connection, stored: Sequence[Row[Any]]) -> li
     vault = vault_of(connection)
     rows = vault.all_opened(conversations, stored)
     chats = [row.number for row in rows if row.is_chat]
-    names: dict[int, list[str]] = defaultdict(list)
-    first = connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}).all()
-    for row in vault.all_opened(participants, first):
-        names[row.conversation].append(row.author)
+    names = participants_of(connection, chats)
     return [
         Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
     ]

@@ -1,21 +1,22 @@
 """Stores posted conversations: a whole group in one transaction, with an outcome for each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from domain.redaction.detections import NOTHING, Counts
 from models import QUEUED, conversations, messages, participants
+from store.conversations import sender_ids
+from store.conversations.sender_ids import SHARED, KnownByKey
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
 from store.engine.vault import Vault, vault_of
 
 INSERT_MESSAGES = insert(messages)
-Key = tuple[str, str | None, str | None]
-KnownRow = Row[Any, Any, Any, Any]
-KnownByKey = Mapping[tuple[str, str], KnownRow]
+Key = tuple[str, str | None, str | None, str]
 
 
 class NewMessage(NamedTuple):
@@ -46,6 +47,8 @@ class NewConversation(NamedTuple):
     """SHA-256 of the posted content if the sender gave an id."""
     raw_data: str | None = None
     metadata: str | None = None
+    owner: str = SHARED
+    """Whose `external_id` and `idempotency_key` they are."""
     redactions: str | None = None
     """What was found in it, JSON; None if nothing was."""
     sent_hash: bytes | None = None
@@ -54,7 +57,7 @@ class NewConversation(NamedTuple):
     @property
     def key(self) -> Key:
         """The ids that identify a repeated post."""
-        return self.id, self.external_id, self.idempotency_key
+        return self.id, self.external_id, self.idempotency_key, self.owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,29 @@ IntakeOutcome = Accepted | Conflict
 
 
 def accept(connection: Connection, group: Sequence[NewConversation]) -> list[IntakeOutcome]:
-    """Store the new conversations of a group, in order. No conversation fails because of another."""
-    numbers = _insert(connection, _in_lock_order(connection, group))
-    created = {id(each) for each in _first_of_each(group) if each.key in numbers}
+    """Store the new conversations of a group, in order. No conversation fails because of another.
+
+    A sender's id is known if it is its owner's, or shared.
+    """
+    outcomes: list[IntakeOutcome] = []
+    # One that shares an id has to be there before one with an owner is looked up; a process sends only one kind.
+    for _, alike in groupby(group, key=_has_owner):
+        outcomes += _accept(connection, [*alike])
+    return outcomes
+
+
+def _has_owner(new: NewConversation) -> bool:
+    return new.owner != SHARED
+
+
+def _accept(connection: Connection, group: Sequence[NewConversation]) -> list[IntakeOutcome]:
+    fresh = sender_ids.not_shared(connection, group) if _has_owner(group[0]) else group
+    numbers = _insert(connection, _in_lock_order(connection, fresh)) if fresh else {}
+    created = {id(each) for each in _first_of_each(fresh) if each.key in numbers}
     stored = [(numbers[each.key], each) for each in group if id(each) in created]
     _insert_messages(connection, stored)
     _insert_participants(connection, stored)
-    known = _known(connection, [each for each in group if id(each) not in created])
+    known = sender_ids.known(connection, [each for each in group if id(each) not in created])
     return [
         # If the known row was deleted between the two statements, the conversation can be stored after all.
         Accepted(each.id, True)
@@ -98,8 +117,8 @@ def accept(connection: Connection, group: Sequence[NewConversation]) -> list[Int
 
 def count_new(connection: Connection, group: Sequence[NewConversation]) -> int:
     """How many conversations of a group are not stored yet."""
-    known = _known(connection, [each for each in group if each.content_hash is not None])
-    return sum(not any(id_ in known for id_ in _ids(each)) for each in _first_of_each(group))
+    known = sender_ids.known(connection, [each for each in group if each.content_hash is not None])
+    return sum(not sender_ids.matches(each, known) for each in _first_of_each(group))
 
 
 def _in_lock_order(connection: Connection, group: Sequence[NewConversation]) -> Sequence[NewConversation]:
@@ -120,7 +139,7 @@ def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Ke
     if connection.dialect.name == "postgresql":
         values = [dict(zip(COLUMNS, row, strict=True)) for row in _rows(connection, group)]
         inserted = connection.execute(INSERT_RETURNING, values)
-        return {(key[0], key[1], key[2]): number for number, *key in inserted}
+        return {(key[0], key[1], key[2], key[3]): number for number, *key in inserted}
     # There is only one writer, so the next numbers can be assigned here.
     last: int = connection.scalar(LAST_NUMBER) or 0
     numbered = [*enumerate(group, last + 1)]
@@ -134,6 +153,7 @@ COLUMNS = (
     "id",
     "external_id",
     "idempotency_key",
+    "owner",
     "content_hash",
     "author",
     "sealed_author",
@@ -155,7 +175,7 @@ INSERT = insert_on_conflict("sqlite", conversations).on_conflict_do_nothing()
 INSERT_RETURNING = (
     insert_on_conflict("postgresql", conversations)
     .on_conflict_do_nothing()
-    .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key)
+    .returning(_c.number, _c.id, _c.external_id, _c.idempotency_key, _c.owner)
 )
 LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'conversations'")
 NUMBERS_AFTER = Prepared(select(_c.number).where(_c.number > bindparam("last")))
@@ -173,6 +193,7 @@ def _row(new: NewConversation, vault: Vault) -> tuple[object, ...]:
         new.id,
         new.external_id,
         new.idempotency_key,
+        new.owner,
         vault.hash(new.content_hash),
         vault.author(new.author),
         vault.seal_author(conversations, new.id, new.author),
@@ -244,29 +265,9 @@ def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str
     return first
 
 
-def _known(connection: Connection, group: Sequence[NewConversation]) -> KnownByKey:
-    """The stored conversations that share an id with the group, by each of their ids."""
-    if not group:
-        return {}
-    c = conversations.c
-    same = or_(
-        c.id.in_([each.id for each in group]),
-        c.external_id.in_([each.external_id for each in group if each.external_id is not None]),
-        c.idempotency_key.in_([each.idempotency_key for each in group if each.idempotency_key is not None]),
-    )
-    rows = connection.execute(select(c.id, c.external_id, c.idempotency_key, c.content_hash).where(same))
-    return {id_: row for row in rows for id_ in _ids(row)}
-
-
-def _ids(each: NewConversation | KnownRow) -> Iterator[tuple[str, str]]:
-    for name in ("id", "external_id", "idempotency_key"):
-        value = getattr(each, name)
-        if value is not None:
-            yield name, value
-
-
 def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> IntakeOutcome | None:
-    same = {known[id_].id: known[id_] for id_ in _ids(new) if id_ in known}
+    found = sender_ids.matches(new, known)
+    same = {row.id: row for row in found.values()}
     if not same:
         return None
     first, *others = same.values()
@@ -275,4 +276,4 @@ def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> Int
     same_content = vault.hash(first.content_hash) in sent
     if not others and first.content_hash is not None and same_content:
         return Accepted(first.id, created=False)
-    return Conflict(first.id, tuple(name for name, id_ in _ids(new) if (name, id_) in known), bool(others))
+    return Conflict(first.id, tuple(found), bool(others))

@@ -17,6 +17,8 @@ class ChatState(NamedTuple):
 
     number: int
     last_position: int
+    erased: int = 0
+    """How many of its messages were erased."""
 
 
 def ended_among(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -35,11 +37,11 @@ def summarised_among(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, ChatState]:
     """The state of each of these chats that exists."""
-    states = select(_c.id, _c.number, _c.message_count)
+    states = select(_c.id, _c.number, _c.message_count, _c.erased)
     return {
-        id_: ChatState(number, last)
+        id_: ChatState(number, last, erased)
         for some in _parts(ids)
-        for id_, number, last in connection.execute(states.where(_c.id.in_(some)))
+        for id_, number, last, erased in connection.execute(states.where(_c.id.in_(some)))
     }
 
 

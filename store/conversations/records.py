@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from models import (
     COMPLETED,
@@ -37,7 +37,7 @@ SHOWN_MESSAGES = 1_000
 WITHOUT_RAW_DATA = tuple(column for column in conversations.c if column.name != "raw_data")
 DELETION_COLUMNS = tuple(
     conversations.c[name]
-    for name in ("number", "timestamp", "received_at", "status", "message_count", "indexed")
+    for name in ("number", "timestamp", "received_at", "status", "message_count", "erased", "indexed")
 )
 
 
@@ -65,8 +65,8 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
     if row is None:
         return None
     m, i, g = messages.c, insights.c, grok_calls.c
-    first = (m.conversation == row.number, m.position <= SHOWN_MESSAGES)
-    first_messages = connection.execute(select(messages).where(*first).order_by(m.position)).all()
+    first = select(messages).where(m.conversation == row.number).order_by(m.position).limit(SHOWN_MESSAGES)
+    first_messages = connection.execute(first).all()
     insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
     number = None if insight is None else insight.call
     called = select(grok_calls).where(g.number == number)
@@ -86,10 +86,11 @@ def status_of(connection: Connection, id_: str) -> str | None:
     return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
 
 
-def id_by_external_id(connection: Connection, external_id: str) -> str | None:
-    """The id of the conversation with this external id; None if there is none."""
+def ids_by_external_id(connection: Connection, external_id: str, *, limit: int) -> Sequence[str]:
+    """The ids of the newest conversations with this external id, which each owner may have used once."""
     c = conversations.c
-    return connection.scalar(select(c.id).where(c.external_id == external_id))
+    newest = select(c.id).where(c.external_id == external_id).order_by(c.number.desc())
+    return connection.scalars(newest.limit(limit)).all()
 
 
 def list_with_insights(
@@ -147,7 +148,10 @@ def delete_last_messages(connection: Connection, id_: str) -> bool:
     [row] = rows
     left = row.message_count - MESSAGES_AT_ONCE
     _remove_messages(connection, [row.number], after=left)
-    fewer = {"message_count": left, "indexed": min(left, row.indexed)}
+    fewer: dict[str, Any] = {"message_count": left, "indexed": min(left, row.indexed)}
+    if row.erased:
+        of_row = select(func.count()).select_from(messages).where(messages.c.conversation == row.number)
+        fewer["erased"] = left - of_row.scalar_subquery()
     connection.execute(update(conversations).where(conversations.c.number == row.number).values(fewer))
     return True
 

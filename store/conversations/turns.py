@@ -20,18 +20,16 @@ FIRST, LAST = HEAD // SHORTEST_LINE + 1, TAIL // SHORTEST_LINE + 1
 """The turns that always suffice to fill the beginning and the end of an excerpt."""
 
 
-def _within(*, backwards: bool) -> Select[Any]:
-    """Select turns between two positions, from one end, until their texts as stored exceed `limit` characters."""
+def _within(turns: int, *, backwards: bool) -> Select[Any]:
+    """Select turns from one end, at most so many, until their texts as stored exceed `limit` characters."""
     m = messages.c
-    order = m.position.desc() if backwards else m.position
-    through = func.sum(func.length(m.text)).over(order_by=order)
-    some = (
-        select(m.position, m.role, m.text, (through - func.length(m.text)).label("before"))
-        .where(m.conversation == bindparam("number"))
-        .where(m.position >= bindparam("first"), m.position <= bindparam("last"))
-        .subquery()
-        .c
-    )
+    theirs = select(m.position, m.role, m.text).where(m.conversation == bindparam("number"))
+    # Counted and not by position, because erased messages leave gaps.
+    end = theirs.order_by(m.position.desc() if backwards else m.position).limit(turns).subquery().c
+    order = end.position.desc() if backwards else end.position
+    through = func.sum(func.length(end.text)).over(order_by=order)
+    before = (through - func.length(end.text)).label("before")
+    some = select(end.position, end.role, end.text, before).subquery().c
     return select(some.position, some.role, some.text).where(some.before <= bindparam("limit"))
 
 
@@ -42,11 +40,11 @@ def _all() -> Select[Any]:
 
 
 WHOLE = Prepared(_all())
-BEGINNING, END = _within(backwards=False), _within(backwards=True)
+BEGINNING, END = _within(FIRST, backwards=False), _within(LAST, backwards=True)
 
 
 def load_turns(connection: Connection, counts: Mapping[int, int]) -> dict[int, Sequence[Turn] | None]:
-    """Return the turns of conversations by number, in order; `counts` has the number of messages of each.
+    """Return the turns of conversations by number, in order; `counts` has the last position of each.
 
     A long conversation is returned with at least its first 4,000 and last 8,000 characters. The middle is part of no
     excerpt, and the returned turns are long enough for the excerpt to be cut there. None stands for turns of
@@ -54,8 +52,8 @@ def load_turns(connection: Connection, counts: Mapping[int, int]) -> dict[int, S
     """
     vault = vault_of(connection)
     found = _whole(connection, [number for number, count in counts.items() if count <= FEW])
-    long = {number: count for number, count in counts.items() if count > FEW}
-    stored = found | {number: _ends(connection, number, count) for number, count in long.items()}
+    long = [number for number, count in counts.items() if count > FEW]
+    stored = found | {number: _ends(connection, number) for number in long}
     return {number: _opened(vault, number, turns) for number, turns in stored.items()}
 
 
@@ -79,12 +77,11 @@ def _whole(connection: Connection, numbers: Sequence[int]) -> dict[int, Sequence
     return dict(turns)
 
 
-def _ends(connection: Connection, number: int, count: int) -> list[StoredTurn]:
+def _ends(connection: Connection, number: int) -> list[StoredTurn]:
     vault = vault_of(connection)
     head, tail = _stored_length(vault, HEAD, FIRST), _stored_length(vault, TAIL, LAST)
-    first = {"number": number, "first": 1, "last": FIRST, "limit": head}
-    last = {"number": number, "first": count - LAST + 1, "last": count, "limit": tail}
-    beginning, end = connection.execute(BEGINNING, first).all(), connection.execute(END, last).all()
+    beginning = connection.execute(BEGINNING, {"number": number, "limit": head}).all()
+    end = connection.execute(END, {"number": number, "limit": tail}).all()
     by_position: dict[int, StoredTurn] = {row[0]: (row[0], row[1], row[2]) for row in (*beginning, *end)}
     return [by_position[position] for position in sorted(by_position)]
 

@@ -42,7 +42,7 @@ Place = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SealedRows:
     """What a step did."""
 
     last: Place | None
@@ -58,7 +58,7 @@ def count_rows(connection: Connection, table: Table) -> int:
     return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def seal_some(connection: Connection, table: Table, *, after: Place | None, limit: int) -> Step:
+def seal_some(connection: Connection, table: Table, *, after: Place | None, limit: int) -> SealedRows:
     """Seal the next `limit` rows of a table after a place."""
     vault = vault_of(connection)
     rows = _next_rows(connection, table, after, limit)
@@ -71,7 +71,7 @@ def seal_some(connection: Connection, table: Table, *, after: Place | None, limi
             unreadable += 1
     _store(connection, table, renewed)
     last = tuple(rows[-1][name] for name in KEYS[table]) if len(rows) == limit else None
-    return Step(last, len(rows), unreadable)
+    return SealedRows(last, len(rows), unreadable)
 
 
 def _next_rows(

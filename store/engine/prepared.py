@@ -21,9 +21,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 Values = Callable[[dict[str, Any]], tuple[Any, ...]]
+ItemType = type[TypeEngine[Any]]
 
 
 class Prepared:
@@ -37,7 +38,7 @@ class Prepared:
     """
 
     def __init__(self, chosen: SelectBase) -> None:
-        """Every parameter of `chosen` must be a `bindparam`, every list of numbers an `among` or `listed`."""
+        """Every parameter of `chosen` must be a `bindparam`, every list an `among` or `listed`."""
         self._select = chosen
         self._compiled: dict[str, tuple[str, Values]] = {}
 
@@ -110,8 +111,8 @@ class among(FunctionElement[Any]):
     type = NullType()  # for a Boolean, SQLAlchemy would add `= 1` on SQLite
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[int], name: str) -> None:
-        super().__init__(column, bindparam(name, type_=ARRAY(BigInteger)))
+    def __init__(self, column: ColumnElement[Any], name: str, of: ItemType = BigInteger) -> None:
+        super().__init__(column, bindparam(name, type_=ARRAY(of)))
 
 
 @compiles(among, "postgresql")

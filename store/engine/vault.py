@@ -80,6 +80,13 @@ class Vault:
         """What stands for an author in a column that is compared."""
         return self._digested(AUTHOR, name)
 
+    def authors(self, name: str) -> tuple[str, ...]:
+        """All that may stand for an author in a column that is compared."""
+        if self._digests is None:
+            return (name,)
+        digest = self._digests.of_text(AUTHOR, name)
+        return (name, digest) if self.is_turning else (digest,)
+
     def value(self, key: str, value: str) -> str:
         """What stands for a value of metadata under a key."""
         return value if self._digests is None else self._digests.of_text("metadata", f"{key}\0{value}")

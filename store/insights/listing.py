@@ -70,18 +70,16 @@ def _with_conversation(text: ColumnElement[str]) -> Select[Any]:
 
 def _beginning(text: ColumnElement[str]) -> Select[Any]:
     """Select the first turns of each chat in order, up to `limit` characters as stored, each with `text`."""
-    m = messages.c
+    c, m = conversations.c, messages.c
     # A thousand long chats are half a gigabyte, of which four megabytes are shown.
     through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
+    before = (through - func.length(m.text)).label("before")
+    # Erased messages leave gaps, so a chat with some may have its first turns further on.
+    of_chat = (m.conversation == c.number) & (m.position <= TURNS + c.erased)
     turn = (
-        select(
-            m.conversation,
-            m.position,
-            m.role,
-            text.label("text"),
-            (through - func.length(m.text)).label("before"),
-        )
-        .where(among(m.conversation, "numbers"), m.position <= TURNS)
+        select(m.conversation, m.position, m.role, text.label("text"), before)
+        .join_from(conversations, messages, of_chat)
+        .where(among(c.number, "numbers"))
         .subquery()
         .c
     )

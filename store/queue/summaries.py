@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Row, bindparam, delete, func, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, bindparam, delete, func, or_, select, update
 
 from core.errors import DoesNotOpen
 from core.priority import SUMMARIES
@@ -241,7 +241,8 @@ def _write(connection: Connection, written: Written, now: int) -> None:
     content = {
         "conversation": written.job.conversation,
         "made_from": written.job.revision,
-        "message_count": written.job.last,
+        # No message was erased since the job was claimed, or its lease would be gone.
+        "message_count": written.job.last - _erased(written.job.conversation),
         "content": json.dumps(to_json(written.part.summary)),
         "analyzer": written.part.analyzer,
         "model": written.part.model,
@@ -252,6 +253,11 @@ def _write(connection: Connection, written: Written, now: int) -> None:
     stored = vault_of(connection).sealed(summaries, content)
     connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(stored))
     _prune(connection, written)
+
+
+def _erased(conversation: int) -> ColumnElement[int]:
+    c = conversations.c
+    return select(c.erased).where(c.number == conversation).scalar_subquery()
 
 
 def _end_written(connection: Connection, job: SummaryJob, row: Sequence[Any], now: int) -> None:

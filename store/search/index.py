@@ -5,7 +5,7 @@ In FTS5 the rowid of a message is its conversation's number * 65,536 + its posit
 
 import json
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -27,6 +28,20 @@ from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
 from store.engine.vault import vault_of
 from store.search import erasure, phrase_search
+from store.search.full_text import (
+    ADD_DOCUMENT,
+    ADD_VECTOR,
+    CHATS_BETWEEN_BY_DOCUMENT,
+    CHATS_BETWEEN_BY_VECTOR,
+    CHATS_BY_DOCUMENT,
+    CHATS_BY_VECTOR,
+    FIND_DOCUMENTS,
+    FIND_VECTORS,
+    PLAN_ANEW,
+    REMOVE_DOCUMENT,
+    REMOVE_SOME_VECTORS,
+    REMOVE_VECTORS,
+)
 from store.search.opening import opened_messages
 
 POSITIONS = 65_536
@@ -54,9 +69,7 @@ def entry(conversation: int, position: int, text: str, author: str | None) -> In
 def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
     """Add messages that are not in the index yet."""
     of_postgresql = connection.dialect.name == "postgresql"
-    term = vault_of(connection).term
-    stored = (_sealed(each, term) for each in entries) if term else entries
-    rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in stored]
+    rows = [*map(_as_vector if of_postgresql else _as_document, _stored(connection, entries))]
     if rows:
         connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
 
@@ -89,17 +102,42 @@ def index_unindexed(connection: Connection, entries: Sequence[IndexEntry]) -> No
     c = conversations.c
     first = {each.conversation: each.position for each in reversed(entries)}
     last = {each.conversation: each.position for each in entries}
-    locked = select(c.number, c.indexed).where(c.number.in_(first)).order_by(c.number).with_for_update()
-    rows = connection.execute(locked).all()
+    columns = select(c.number, c.indexed, c.erased).where(c.number.in_(first))
+    rows = connection.execute(columns.order_by(c.number).with_for_update()).all()
     still = {row.number for row in rows if row.indexed == first[row.number] - 1}
     if not still:
         return
+    gone = _erased_among(connection, entries, {row.number for row in rows if row.erased} & still)
     # FTS5 begins a new segment whenever a rowid is lower than the one before.
     in_order = sorted(entries, key=lambda each: (each.conversation, each.position))
-    add(connection, (each for each in in_order if each.conversation in still))
+    here = (each for each in in_order if (each.conversation, each.position) not in gone)
+    add(connection, (each for each in here if each.conversation in still))
+    set_indexed(connection, {number: last[number] for number in sorted(still)})
+
+
+def _erased_among(
+    connection: Connection, entries: Sequence[IndexEntry], among: Collection[int]
+) -> set[tuple[int, int]]:
+    """The places of entries of these conversations whose messages were erased since they were read."""
+    places = {(each.conversation, each.position) for each in entries if each.conversation in among}
+    if not places:
+        return places
+    m = messages.c
+    stored = select(m.conversation, m.position).where(tuple_(m.conversation, m.position).in_(places))
+    return places - {(number, position) for number, position in connection.execute(stored)}
+
+
+def set_indexed(connection: Connection, through: Mapping[int, int]) -> None:
+    """Note through which position conversations are in the index, passing over what was erased."""
+    c, m = conversations.c, messages.c
+    after = (m.conversation == c.number, m.position > bindparam("through"))
+    # Not min(position), for which SQLite would read all that follow.
+    following = select(m.position - 1).where(*after).order_by(m.position).limit(1).scalar_subquery()
     connection.execute(
-        update(conversations).where(c.number == bindparam("at")).values(indexed=bindparam("through")),
-        [{"at": number, "through": last[number]} for number in sorted(still)],
+        update(conversations)
+        .where(c.number == bindparam("at"))
+        .values(indexed=func.coalesce(following, c.message_count)),
+        [{"at": number, "through": position} for number, position in through.items()],
     )
 
 
@@ -112,16 +150,28 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     in_index = (m.conversation == c.number) & (m.position <= c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, in_index)
     rows = connection.execute(found.where(c.number.in_(numbers), m.position > after)).all()
-    if rows:
-        # The FTS5 table is contentless, so a deletion must name the words of the message.
-        term = vault_of(connection).term
-        entries = (
-            entry(row.conversation, row.position, row.text, row.author)
-            for row in opened_messages(connection, rows)
-        )
-        stored = (_sealed(each, term) for each in entries) if term else entries
-        connection.execute(REMOVE_DOCUMENT, [_as_document(each) for each in stored])
+    _remove_documents(connection, rows)
     erasure.mark(connection)
+
+
+def remove_messages(connection: Connection, number: int, positions: Collection[int], *, indexed: int) -> None:
+    """Remove messages of a conversation, which is in the index through `indexed`."""
+    in_index = [position for position in positions if position <= indexed]
+    if connection.dialect.name == "postgresql":
+        connection.execute(REMOVE_SOME_VECTORS, {"number": number, "positions": in_index})
+        return
+    m = messages.c
+    found = select(*ENTRY_COLUMNS).where(m.conversation == number, m.position.in_(in_index))
+    _remove_documents(connection, connection.execute(found).all())
+    erasure.mark(connection)
+
+
+def _remove_documents(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    # The FTS5 table is contentless, so a deletion must name the words of the message.
+    opened = opened_messages(connection, rows)
+    entries = [entry(row.conversation, row.position, row.text, row.author) for row in opened]
+    if entries:
+        connection.execute(REMOVE_DOCUMENT, [*map(_as_document, _stored(connection, entries))])
 
 
 def matching_messages(
@@ -136,7 +186,7 @@ def matching_messages(
     Rows have `conversation` and `position`. There must be at least one phrase.
     """
     on_postgresql = connection.dialect.name == "postgresql"
-    if needs_texts(connection, phrases):
+    if phrase_search.needs_texts(connection, phrases):
         rows = candidates(connection, phrases, author, among=among)
         places = [*phrase_search.places_with(connection, rows, phrases)]
         found = phrase_search.select_places(connection, places)
@@ -154,7 +204,7 @@ def matching_chats(
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
     """The numbers of the conversations with a matching message, ascending, optionally only of those `among`."""
-    if needs_texts(connection, phrases):
+    if phrase_search.needs_texts(connection, phrases):
         rows = candidates(connection, phrases, author, among=among)
         return sorted(phrase_search.chats_with(connection, rows, phrases))
     statements = CHATS_BY_VECTOR if connection.dialect.name == "postgresql" else CHATS_BY_DOCUMENT
@@ -165,7 +215,7 @@ def matching_chats_between(
     connection: Connection, phrases: Sequence[Phrase], first: int, last: int
 ) -> Sequence[int]:
     """The numbers from `first` to `last` of conversations with a message that contains all phrases, ascending."""
-    if needs_texts(connection, phrases):
+    if phrase_search.needs_texts(connection, phrases):
         places = candidates(connection, phrases, None)
         these = [place for place in places if first <= place // POSITIONS <= last]
         return sorted(phrase_search.chats_with(connection, these, phrases))
@@ -182,11 +232,6 @@ def _numbers(found: str | Sequence[int] | None) -> Sequence[int]:
     return array("q", sorted(map(int, found.split(",")))) if isinstance(found, str) else found or ()
 
 
-def needs_texts(connection: Connection, phrases: Sequence[Phrase]) -> bool:
-    """Whether texts must be read to find phrases: the index of an encrypted database has no order of words."""
-    return vault_of(connection).is_sealing and any(len(phrase) > 1 for phrase in phrases)
-
-
 def candidates(
     connection: Connection,
     phrases: Sequence[Phrase],
@@ -194,10 +239,7 @@ def candidates(
     *,
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
-    """The messages by the author that have all words of the phrases, newest first.
-
-    A place is the conversation's number * 65,536 + the position.
-    """
+    """The rowids of messages by the author that have all words of the phrases, newest first."""
     statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
     rows = connection.execute(_found(connection, statements, phrases, author, among))
     return sorted((number * POSITIONS + position for number, position in rows), reverse=True)
@@ -231,51 +273,11 @@ def match_expression(connection: Connection, phrases: Sequence[Phrase], author: 
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in wanted)
 
 
-# --- SQL of each database -----------------------------------------------------------------------------------
-
-ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
-REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
-# With bounds as well, because FTS5 then seeks to the first and stops at the last.
-AMONG_DOCUMENTS = (
-    " AND rowid >= (SELECT min(value) << 16 FROM json_each(:among))"
-    " AND rowid < (SELECT (max(value) + 1) << 16 FROM json_each(:among))"
-    " AND rowid >> 16 IN (SELECT value FROM json_each(:among))"
-)
-_FIND = "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search WHERE search MATCH :query"
-FIND_DOCUMENTS = (_FIND, _FIND + AMONG_DOCUMENTS)
-_CHATS = "SELECT group_concat(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query"
-CHATS_BY_DOCUMENT = (_CHATS, _CHATS + AMONG_DOCUMENTS)
-CHATS_BETWEEN_BY_DOCUMENT = _CHATS + " AND rowid >= :first << 16 AND rowid < (:last + 1) << 16"
-ADD_VECTOR = text(
-    "INSERT INTO search (conversation, position, words)"
-    " VALUES (:conversation, :position, CAST(:words AS tsvector))"
-)
-REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
-# The best plan depends on how common the words are and on the number of conversations: a generic plan took 1 s for
-# twenty conversations that take 15 ms. Custom plans everywhere would cost pages of insights 4 to 6 ms.
-PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
-FIND_VECTORS = (
-    "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)",
-    # `OFFSET 0` makes PostgreSQL read the messages of each conversation. Otherwise it looked up all messages with a
-    # word: 40 ms for a word in a hundredth of all messages.
-    "SELECT conversation, position FROM unnest(CAST(:among AS bigint[])) AS among (number) CROSS JOIN LATERAL"
-    " (SELECT conversation, position, words FROM search WHERE conversation = number OFFSET 0) AS theirs"
-    " WHERE words @@ CAST(:query AS tsquery)",
-)
-CHATS_BY_VECTOR = (
-    "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
-    " WHERE words @@ CAST(:query AS tsquery)",
-    # `conversation = ANY(:among)` made PostgreSQL read all entries of a common word and also look up each number:
-    # 228 ms for 7,500 conversations that take 55 this way, and 52 ms for 300 that take 2.
-    "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
-    " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
-)
-CHATS_BETWEEN_BY_VECTOR = f"{CHATS_BY_VECTOR[0]} AND conversation BETWEEN :first AND :last"
-
-
-def _sealed(entry: IndexEntry, term: Callable[[str], str]) -> IndexEntry:
-    """The entry with the HMAC of each of its words, in an order that tells nothing about the text."""
-    return entry._replace(words=sorted(term(word) for word in {*entry.words} if word != NOTHING))
+def _stored(connection: Connection, entries: Iterable[IndexEntry]) -> Iterable[IndexEntry]:
+    """The entries, if need be with the HMACs of their words, in an order that tells nothing about the text."""
+    if (term := vault_of(connection).term) is None:
+        return entries
+    return (each._replace(words=sorted(term(w) for w in {*each.words} if w != NOTHING)) for each in entries)
 
 
 def _as_document(entry: IndexEntry) -> dict[str, Any]:

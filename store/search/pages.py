@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from domain.search_words import Phrase
 from store.search import index, phrase_search
-from store.search.index import PLAN_ANEW
+from store.search.full_text import PLAN_ANEW
 
 COUNTED = 5_000
 """Matching messages up to which chats are counted exactly; with more, the total is a lower bound.
@@ -54,7 +54,7 @@ def search_chats(
     numbers). The conversations `besides`, which are not in `among`, are already known to match.
     """
     query = index.match_expression(connection, phrases, author)
-    if index.needs_texts(connection, phrases):
+    if phrase_search.needs_texts(connection, phrases):
         places = index.candidates(connection, phrases, author, among=among)
         found = _in_texts(connection, places, phrases, offset + limit + 1, counted)
     elif among is not None and (not among or among[-1] - among[0] >= SPARSE * len(among)):

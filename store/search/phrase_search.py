@@ -21,6 +21,11 @@ PLACES_ON_POSTGRESQL = (
 )
 
 
+def needs_texts(connection: Connection, phrases: Sequence[Phrase]) -> bool:
+    """Whether texts must be read to find phrases: the index of an encrypted database has no order of words."""
+    return vault_of(connection).is_sealing and any(len(phrase) > 1 for phrase in phrases)
+
+
 def places_with(connection: Connection, places: Sequence[int], phrases: Sequence[Phrase]) -> Iterator[int]:
     """Those of the places whose message contains all the phrases, in order."""
     for some in _parts(places):

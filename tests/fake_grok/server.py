@@ -106,6 +106,8 @@ class FakeGrok:
         """`latency` is in seconds. `on_outage` is given the `refuse_seconds` of a control request."""
         self.key = key
         self.latency = latency
+        self.gaps = False
+        """Whether chats may have lost messages."""
         self.seed = seed
         self.on_outage = on_outage
         self.reset()
@@ -251,7 +253,7 @@ class FakeGrok:
             raise Refused(400, INVALID, "not one system and one user message")
         asked = request.messages[1].content
         if asked.startswith('{"conversation":'):
-            return request, summaries.checked(request.response_format, asked)
+            return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
         question = parsed(Question, asked.encode(), status=400)
         check_ids(request.response_format, question)
         return request, question

@@ -59,23 +59,24 @@ class SummaryQuestion(Strict):
     conversation: Chat
 
 
-def checked(answer_format: ResponseFormat, asked: str) -> Chat:
-    """The chat of a user message. Raises Refused."""
+def checked(answer_format: ResponseFormat, asked: str, *, gaps: bool = False) -> Chat:
+    """The chat of a user message, whose positions may have `gaps`. Raises Refused."""
     chat = parsed(SummaryQuestion, asked.encode(), status=400).conversation
     if (chat.messages is None) == (chat.parts is None):
         raise Refused(400, INVALID, "a chat has either messages or parts")
     if len(asked.encode()) > BYTES_PER_CALL:
         raise Refused(400, INVALID, "the user message is over the budget of a call")
-    _check_order(chat)
+    _check_order(chat, gaps)
     _check_schema(answer_format)
     return chat
 
 
-def _check_order(chat: Chat) -> None:
-    """Messages and parts follow each other without a gap."""
+def _check_order(chat: Chat, gaps: bool) -> None:
+    """Messages and parts follow each other, without a gap unless some were erased."""
     ranges = [(part.first, part.last) for part in chat.parts or ()]
     ranges += [(message.position, message.position) for message in chat.messages or ()]
-    if any(after[0] != before[1] + 1 for before, after in pairwise(ranges)):
+    steps = [after[0] - before[1] for before, after in pairwise(ranges)]
+    if any(step < 1 or (step > 1 and not gaps) for step in steps):
         raise Refused(400, INVALID, "positions are left out or out of order")
 
 

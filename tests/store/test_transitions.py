@@ -21,6 +21,7 @@ from models import STATUSES
 from store.conversations.records import delete_conversation, retry
 from store.queue import analysis, single_flight, summaries
 from store.queue.analysis import AnalysisJob, Outcome, Skipped
+from store.queue.renewal import renew
 from store.queue.summaries import SummaryJob, Written
 from tests.store.test_summaries_store import taken_in
 from tests.support.chat_data import added, said, tries_in_memory
@@ -121,6 +122,7 @@ HAPPENINGS: dict[str, Event] = {
     "requeued": ends(lambda work: Requeued(work.job, NOW, 0)),
     "new message": lambda connection, _: added(connection, said("c")),
     "retried": lambda connection, _: retry(connection, "c", fresh=False, now=NOW),
+    "erased": lambda connection, _: renew(connection, stored(connection, "c"), now=NOW, due=NOW),
     "deleted": lambda connection, _: delete_conversation(connection, "c"),
 }
 
@@ -222,6 +224,7 @@ SUMMARY_HAPPENINGS: dict[str, SummaryEvent] = {
     "given up": becomes(lambda job: blamed(replace(job, failures=POLICY.max_retries))),
     "requeued": becomes(lambda job: Requeued(job, NOW, 0)),
     "new message": lambda connection, _: added(connection, said("c")),
+    "erased": lambda connection, _: renew(connection, stored(connection, "c"), now=NOW, due=NOW),
     "deleted": lambda connection, _: delete_conversation(connection, "c"),
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
@@ -57,6 +57,29 @@ async def test_what_is_read_has_the_same_excerpt_as_the_whole(
 
         assert excerpt_of_turns(job.turns, str) == excerpt_of_turns(said, str)
         assert job.message_count == len(said)
+
+    await tried(db, play)
+
+
+@settings(thorough, max_examples=25)
+@given(runs=runs, gone=st.tuples(st.integers(0, 1_500), st.integers(0, 1_500)))
+async def test_erased_messages_take_nothing_from_the_excerpt(
+    db: Database, runs: list[tuple[str | None, int, int]], gone: tuple[int, int]
+) -> None:
+    said = [(role, f"{at % 10}" * length) for role, length, times in runs for at in range(times)][:2_000]
+    first, last = sorted(gone)
+    left = [*said[:first], *said[last:]]
+    assume(left)
+
+    def play(connection: Connection) -> None:
+        store_chat(connection, said)
+        erased = messages.delete().where(messages.c.position > first, messages.c.position <= last)
+        number = connection.execute(erased).rowcount
+        connection.execute(conversations.update().values(erased=number))
+
+        [job] = analysis.due(connection, limit=1, now=NOW)
+
+        assert excerpt_of_turns(job.turns, str) == excerpt_of_turns(left, str)
 
     await tried(db, play)
 

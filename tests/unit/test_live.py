@@ -283,6 +283,72 @@ async def test_who_leaves_a_chat_that_was_deleted_does_not_close_the_one_that_ca
         assert [said.position for said in (await asyncio.wait_for(waiting, 5)).messages] == [4]
 
 
+class Erased(Chat):
+    """A chat that has lost messages."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.gone: set[int] = set()
+
+    async def read(self, chat: str, after: int) -> LiveChat:
+        found = await super().read(chat, after)
+        left = [message for message in found.messages if message.position not in self.gone]
+        return LiveChat(found.number, found.count, left)
+
+
+async def test_of_erased_messages_nothing_stays_in_memory() -> None:
+    chat = Erased(0)
+    hub = Hub(chat.read)
+    with hub.listening("c", 0) as first:
+        chat.speak(hub, 6, at_hand=True)
+        assert await heard_by(first, 6) == [1, 2, 3, 4, 5, 6]
+        hub.draft_changed("c", "What the erased one said")
+        chat.gone = {2, 3, 6}
+        hub.erased("c")
+        with hub.listening("c", 0) as second:
+            news = await second.news()
+            assert ([said.position for said in news.messages], news.draft) == ([1, 4, 5], None)
+            chat.speak(hub, at_hand=True)
+            assert await heard_by(first, 7) == [7]
+            assert await heard_by(second, 7) == [7]
+    assert chat.reads > 0
+
+
+async def test_what_another_process_erased_is_forgotten_too() -> None:
+    chat = Erased(0)
+    hub = Hub(chat.read)
+    with hub.listening("c", 0) as first:
+        chat.speak(hub, 4, at_hand=True)
+        assert await heard_by(first, 4) == [1, 2, 3, 4]
+        chat.gone = {2}
+        hub.watched()
+        hub.compare({"c": ChatState(1, 4, 1)})
+        with hub.listening("c", 0) as second:
+            assert await heard_by(second, 4) == [1, 3, 4]
+
+
+async def test_a_read_from_before_an_erasure_is_not_kept() -> None:
+    chat, begun, goes_on = Chat(3), asyncio.Event(), asyncio.Event()
+
+    async def slow(id_: str, after: int) -> LiveChat:
+        found = await chat.read(id_, after)
+        begun.set()
+        await goes_on.wait()
+        return found
+
+    hub = Hub(slow)
+    with hub.listening("c", 0) as first, hub.listening("c", 0) as second:
+        waiting = asyncio.create_task(first.news())
+        await begun.wait()
+        hub.erased("c")
+        goes_on.set()
+        await waiting
+        reads = chat.reads
+        await second.news()
+
+    assert chat.reads == reads + 1
+
+
 async def test_a_chat_that_is_left_or_deleted_makes_room_for_the_others() -> None:
     """Two chats fill the allowance; what the third keeps need not be read, unless one of them still fills it."""
     chat = Chat()

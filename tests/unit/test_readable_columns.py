@@ -19,6 +19,9 @@ READABLE = {
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
     "topics, of a list that an operator gives": {"topics.slug", "insights.clusters"},
+    "callers, not the people who wrote": {
+        *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
+    },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }
 ACCESS = {

@@ -149,3 +149,24 @@ def test_the_chat_that_was_used_longest_ago_gives_way_first() -> None:
     third.keep([message])
 
     assert [each.after(0) for each in (first, second, third)] == [[message], None, [message]]
+
+
+@given(st.sets(st.integers(1, 40), min_size=1), st.integers(0, 40))
+def test_of_messages_with_gaps_between_the_last_without_one_are_kept(
+    positions: set[int], before: int
+) -> None:
+    """Erased messages leave gaps in what is read."""
+    recent = RecentMessages(Allowance())
+    recent.keep(messages(["x"] * before, 0))
+    in_order = sorted(position + before for position in positions)
+    recent.keep([LiveMessage(position, b"y") for position in in_order])
+    everything_ = [*range(1, before + 1), *in_order]
+    first = next((at for at in range(everything_[-1], 0, -1) if at - 1 not in everything_), 1)
+
+    for position in range(everything_[-1]):
+        found = recent.after(position)
+        if position < first - 1:
+            assert found is None
+            assert recent.is_behind(position)
+        else:
+            assert [each.position for each in found or ()] == [*range(position + 1, everything_[-1] + 1)]

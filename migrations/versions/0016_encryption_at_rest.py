@@ -1,13 +1,13 @@
 """keys of an encrypted database, and columns for the sealed names of authors, beside the HMACs that find them
 
-Revision: 0014.
+Revision: 0016.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -23,9 +23,11 @@ def upgrade() -> None:
     )
     for table in WITH_AUTHORS:
         op.add_column(table, sa.Column("sealed_author", sa.Text()))
+    op.add_column("erasures", sa.Column("sealed_person", sa.Text()))
 
 
 def downgrade() -> None:
+    op.drop_column("erasures", "sealed_person")
     for table in WITH_AUTHORS:
         op.drop_column(table, "sealed_author")
     op.drop_table("encryption_keys")
