@@ -1,4 +1,5 @@
-"""The database as the process sees it, and the command `python -m database backup FILE | restore FILE`.
+"""The database as the process sees it, and the commands `python -m database backup FILE | restore FILE | encrypt |
+rotate-key`.
 
 Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends. `fn` does nothing but
 SQL and works on both databases.
@@ -9,12 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.crypto import KeyRing
 from core.errors import AlreadyInUse
 from store.engine import postgresql, sqlite
+from store.engine.migration import check, migrate
 from store.engine.readers import Readers
+from store.engine.unlocking import unlock
+from store.engine.vault import Vault
 from store.engine.writers import OnCommit, Result, Transaction, Writers
 
 
@@ -47,15 +53,28 @@ class Database:
 
 
 @asynccontextmanager
-async def opened(url: URL, committed: OnCommit = lambda _: None) -> AsyncIterator[Database]:
-    """Open the database at `url` and migrate it. `committed` is called with the seconds each commit took.
+async def opened(
+    url: URL,
+    committed: OnCommit = lambda _: None,
+    ring: KeyRing | None = None,
+    *,
+    while_plain: bool = False,
+) -> AsyncIterator[Database]:
+    """Open the database at `url`, migrate it, and unlock what is encrypted in it with the keys of `ring`.
 
+    `committed` is called with the seconds each commit took. With `while_plain`, plain values may be left to turn over.
     Raises AlreadyInUse if another process serves the same SQLite file, UnknownSchema if a newer version created
-    the schema, and SQLAlchemyError or OSError if the database cannot be opened.
+    the schema, WrongKeys if the keys do not fit, and SQLAlchemyError or OSError if the database cannot be opened.
     """
     engine = sqlite if url.drivername.startswith("sqlite") else postgresql
+    vault = Vault(ring)
+
+    def prepare(connection: Connection) -> None:
+        migrate(connection)
+        unlock(connection, vault, while_plain=while_plain)
+
     async with AsyncExitStack() as stack:
-        yield Database(*await engine.opened(url, committed, stack))
+        yield Database(*await engine.opened(url, committed, stack, vault, prepare))
 
 
 @asynccontextmanager
@@ -63,19 +82,26 @@ async def opened_beside(url: URL) -> AsyncIterator[Database]:
     """Open the database for a program that may run beside the service. Raises what `opened` does.
 
     Without a service it is opened as the service would open it, so that the first run creates and migrates it.
+    What is encrypted in it stays closed.
     """
+    locked = Vault()
     async with AsyncExitStack() as stack:
         if not url.drivername.startswith("sqlite"):
-            yield Database(*await postgresql.opened(url, lambda _: None, stack, serves=False))
+            yield Database(*await postgresql.opened(url, _unseen, stack, locked, migrate, serves=False))
             return
         try:
-            parts = await sqlite.opened(url, lambda _: None, stack)
+            parts = await sqlite.opened(url, _unseen, stack, locked, migrate)
         except AlreadyInUse:
-            parts = await sqlite.connected(url, lambda _: None, stack)
+            parts = await sqlite.connected(url, _unseen, stack, locked, check)
         yield Database(*parts)
 
 
-if __name__ == "__main__":
-    from store.engine import backup
+def _unseen(_: float) -> None:
+    """Nobody asks how long commits take."""
 
-    raise SystemExit(backup.main(sys.argv[1:]))
+
+if __name__ == "__main__":
+    from store.engine import backup, sealing
+
+    commands = sealing if sys.argv[1:] in (["encrypt"], ["rotate-key"]) else backup
+    raise SystemExit(commands.main(sys.argv[1:]))

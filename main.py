@@ -53,13 +53,18 @@ def settings_or_exit() -> Settings:
 
 
 class Arguments(ArgumentParser):
-    """The command line: settings come from the environment, so it has nothing but `--help` and `--version`."""
+    """The command line: settings come from the environment, and what is said only once is an argument."""
 
     def __init__(self) -> None:
         super().__init__(
             "main.py", description="Serves; docs/SETTINGS.md lists the settings.", allow_abbrev=False
         )
         self.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
+        self.add_argument(
+            "--while-plain",
+            action="store_true",
+            help="serve with DATA_ENCRYPTION_KEY although the database is still plain, and encrypt what is new",
+        )
 
     def error(self, message: str) -> NoReturn:
         """One line that names the argument, and exit code 2."""
@@ -68,7 +73,7 @@ class Arguments(ArgumentParser):
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Gives the exit code: 0, or 2 if it could not start."""
-    Arguments().parse_args()
+    arguments = Arguments().parse_args()
     settings = settings_or_exit()
     logs.configure(settings.log_level)
     allow_open_files()
@@ -78,7 +83,8 @@ def main() -> int:
     except CannotStart as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return MISUSE
-    server = Server(server_config(settings), auth_required=settings.auth_required)
+    config = server_config(settings, while_plain=arguments.while_plain)
+    server = Server(config, auth_required=settings.auth_required)
     logging.getLogger("uvicorn.error").addFilter(OneLine())
     for number in (signal.SIGINT, signal.SIGTERM):
         # After its shutdown the server restores the previous handlers and raises the signal again.

@@ -43,6 +43,20 @@ def partial_index(
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
+ENCRYPTED, HASHED = {"encrypted": True}, {"hashed": True}
+"""Marks columns whose values are sealed in an encrypted database, and hashes that are HMACs there; so are the texts
+of columns with the mark `digest`.
+
+What has neither mark is readable in the file. The `place` of a table are the columns that a sealed value belongs to.
+"""
+
+
+def author_columns(**options: Any) -> list[Column[Any]]:
+    """The author, or in an encrypted database the HMAC by which the author is found, with the name sealed beside it."""
+    author = Column("author", String(255), info={"digest": "author"}, **options)
+    return [author, Column("sealed_author", Text, info=ENCRYPTED)]
+
+
 def queue_columns() -> list[Column[object]]:
     """The columns of a job queue. A row is due at `run_at`, and never if that is NULL.
 
@@ -104,21 +118,21 @@ conversations = Table(
     Column("idempotency_key", String(270)),
     # Whose external_id and idempotency_key these are; empty for those stored while the service was open.
     Column("owner", String(100), nullable=False, server_default=text("''")),
-    Column("content_hash", LargeBinary(32)),
-    Column("author", String(255)),
+    Column("content_hash", LargeBinary(33), info=HASHED),
+    *author_columns(),
     Column("timestamp", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("is_chat", Boolean, nullable=False),
-    Column("raw_data", Text),
-    Column("metadata", Text),
+    Column("raw_data", Text, info=ENCRYPTED),
+    Column("metadata", Text, info=ENCRYPTED),
     *queue_columns(),
     *chat_columns(),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("pack_limit", Integer),
-    Column("waits_for", LargeBinary(32)),
+    Column("waits_for", LargeBinary(33), info=HASHED),
     Column("pass_prefilter", Boolean, nullable=False, server_default=text("false")),
     Column("pass_cache", Boolean, nullable=False, server_default=text("false")),
-    Column("error", Text),
+    Column("error", Text, info=ENCRYPTED),
     Column("finished_at", BigInteger),
     # How many of each kind of personal data were found in it, JSON; NULL if none were.
     Column("redactions", Text),
@@ -127,6 +141,7 @@ conversations = Table(
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
     # AUTOINCREMENT: the number of a deleted row must not be reused, or a late result would be stored for another row.
     sqlite_autoincrement=True,
+    info={"place": ("id",)},
 )
 
 partial_index(
@@ -168,13 +183,14 @@ messages = Table(
     Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("message_id", String(255)),
-    Column("author", String(255)),
+    *author_columns(),
     Column("role", String(13)),
     Column("timestamp", BigInteger),
     Column("received_at", BigInteger),
-    Column("text", Text, nullable=False),
+    Column("text", Text, nullable=False, info=ENCRYPTED),
     CheckConstraint("role IN ('customer', 'support_agent')", name="role"),
     sqlite_with_rowid=False,
+    info={"place": ("conversation", "position")},
 )
 partial_index(
     "ix_messages_message_id",
@@ -202,9 +218,10 @@ grok_calls = Table(
     Column("reasoning_tokens", Integer),
     Column("cost_ticks", BigInteger),
     Column("reserved_ticks", BigInteger, nullable=False, server_default=text("0")),
-    Column("error", Text),
-    Column("body", Text),
+    Column("error", Text, info=ENCRYPTED),
+    Column("body", Text, info=ENCRYPTED),
     sqlite_autoincrement=True,
+    info={"place": ("number",)},
 )
 partial_index("ix_grok_calls_body", grok_calls.c.started_at, where=text("body IS NOT NULL"))
 
@@ -221,20 +238,21 @@ insights = Table(
     ),
     Column("revision", Integer, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
-    Column("author", String(255)),
+    *author_columns(),
     Column("score", SmallInteger, nullable=False),
     Column("sentiment", SmallInteger, nullable=False),
     Column("confidence", SmallInteger, nullable=False),
     Column("clusters", Text, nullable=False),
-    Column("reasoning", Text, nullable=False),
+    Column("reasoning", Text, nullable=False, info=ENCRYPTED),
     Column("analyzer", String(20), nullable=False),
     Column("model", String(100), nullable=False),
     Column("cached", Boolean, nullable=False),
     Column("partial", Boolean, nullable=False),
     Column("analysed_at", BigInteger, nullable=False),
     Column("call", Number),
-    Column("raw", Text, nullable=False),
-    Column("cache_key", LargeBinary(32)),
+    Column("raw", Text, nullable=False, info=ENCRYPTED),
+    Column("cache_key", LargeBinary(33), info=HASHED),
+    info={"place": ("conversation",)},
 )
 # Covers the counts at a window's edges, so that no row is read for them.
 Index(
@@ -320,7 +338,7 @@ insight_metadata = Table(
         autoincrement=False,
     ),
     Column("key", String(64), primary_key=True),
-    Column("value", String(255), nullable=False),
+    Column("value", String(255), nullable=False, info={"digest": "metadata"}),
     Column("timestamp", BigInteger, nullable=False),
     Column("sentiment", SmallInteger, nullable=False),
     Column("confidence", SmallInteger, nullable=False),
@@ -373,7 +391,7 @@ topic_months, topic_years = _topics_by("month"), _topics_by("year")
 asking = Table(
     "asking",
     metadata,
-    Column("cache_key", LargeBinary(32), primary_key=True),
+    Column("cache_key", LargeBinary(33), primary_key=True, info=HASHED),
     Column("lease", String(32), nullable=False),
     Column("until", BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -413,11 +431,20 @@ switches = Table(
     Column("is_on", Boolean, nullable=False),
 )
 
+# The keys of the ring that an encrypted database needs, each with the index key that it has sealed. None if plain.
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("index_key", Text, nullable=False),
+)
+
 # People whose messages are being erased: a row until it is done, also if the process ends in between.
 erasures = Table(
     "erasures",
     metadata,
-    Column("person", String(255), primary_key=True),
+    Column("person", String(255), primary_key=True, info={"digest": "author"}),
+    Column("sealed_person", Text, info=ENCRYPTED),
     # How often it was asked for, and the last conversation that was stored then.
     Column("asked", Integer, nullable=False, server_default=text("1")),
     Column("through", BigInteger, nullable=False),
@@ -431,6 +458,7 @@ erasures = Table(
         for name in ("deleted", "changed", "messages", "insights", "summaries")
     ),
     sqlite_with_rowid=False,
+    info={"place": ("person",)},
 )
 
 # The authors of a chat, each with the position of their first message.
@@ -438,9 +466,10 @@ participants = Table(
     "participants",
     metadata,
     Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
-    Column("author", String(255), primary_key=True),
+    *author_columns(primary_key=True),
     Column("position", Integer, nullable=False),
     sqlite_with_rowid=False,
+    info={"place": ("conversation", "position")},
 )
 Index("ix_participants_author", participants.c.author, participants.c.conversation)
 
@@ -475,19 +504,20 @@ summaries = Table(
         autoincrement=False,
     ),
     *queue_columns(),
-    Column("error", Text),
+    Column("error", Text, info=ENCRYPTED),
     Column("made_from", Integer),
     Column("message_count", Integer),
-    Column("content", Text),
+    Column("content", Text, info=ENCRYPTED),
     Column("analyzer", String(20)),
     Column("model", String(100)),
-    Column("raw", Text),
+    Column("raw", Text, info=ENCRYPTED),
     Column("created_at", BigInteger),
     Column("updated_at", BigInteger),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
     CheckConstraint("(made_from IS NULL) = (content IS NULL)", name="made_from_something"),
+    info={"place": ("conversation",)},
 )
 partial_index(
     "ix_summaries_due",
@@ -510,10 +540,11 @@ summary_parts = Table(
     Column("first", Integer, primary_key=True, autoincrement=False),
     Column("last", Integer, primary_key=True, autoincrement=False),
     Column("version", String(200), nullable=False),
-    Column("content", Text, nullable=False),
+    Column("content", Text, nullable=False, info=ENCRYPTED),
     Column("analyzer", String(20), nullable=False),
     Column("model", String(100), nullable=False),
-    Column("raw", Text, nullable=False),
+    Column("raw", Text, nullable=False, info=ENCRYPTED),
+    info={"place": ("conversation", "first", "last")},
 )
 
 # --- access -------------------------------------------------------------------------------------------------

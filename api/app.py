@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from api import errors, guard, middleware, paths
+from api.dependencies import Start
 from api.lifespan import lifespan
 from api.openapi import InsightsApp, method_not_allowed
 from api.routes import (
@@ -49,10 +50,11 @@ MODULES = (
 of a post's CPU, and 0.1 ms for twenty routes."""
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: bool = False) -> FastAPI:
     """The application; it holds no resource before its lifespan starts.
 
     `clock` gives UTC microseconds. By default it is the process's, or the PostgreSQL server's where there is one.
+    `while_plain` serves a database with a key although what it holds is not encrypted yet.
     """
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
@@ -64,7 +66,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: lifespan(settings, metrics, limiter, clock),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain)),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.auth_required = settings.auth_required

@@ -26,6 +26,16 @@ from services.people import People
 from worker.summaries.processor import SummaryProcessor
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How this start of the process differs from others, beside its settings."""
+
+    clock: Clock | None = None
+    """UTC microseconds; by default the clock of the process, or of the PostgreSQL server if there is one."""
+    while_plain: bool = False
+    """Whether a database may be served with a key although what it holds is not encrypted yet."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """Everything that is opened at startup and closed at shutdown."""

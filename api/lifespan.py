@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.dependencies import LifespanState, Resources
+from api.dependencies import LifespanState, Resources, Start
 from api.wiring import build
-from core.clock import Clock
 from core.database_url import place
 from core.errors import CannotStart
 from core.metrics import Metrics
-from core.settings import Settings, ignored_names
+from core.settings import Settings, exposed_secrets, ignored_names
 from core.start_faults import start_complaint
 from domain.analysis import ProviderFault
 from rate_limiter import InboundLimiter
@@ -23,12 +22,12 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def lifespan(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, clock: Clock | None
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, start: Start
 ) -> AsyncIterator[LifespanState]:
     """Open every resource for the block, and close them in reverse order. Raises CannotStart."""
     async with AsyncExitStack() as stack:
         try:
-            resources = await build(settings, metrics, limiter, clock, stack)
+            resources = await build(settings, metrics, limiter, start, stack)
         except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
             complaint = start_complaint(error, settings)
             sys.stderr.write(f"cannot start: {complaint}\n")
@@ -40,6 +39,8 @@ async def lifespan(
 def _announce(settings: Settings, resources: Resources) -> None:
     for ignored, winner in ignored_names():
         log.warning("setting_ignored", name=ignored, because=f"{winner} is set")
+    for name in exposed_secrets():
+        log.warning("secret_file_is_exposed", name=name, meaning="others than its owner may read it")
     if not resources.gateway.budget:
         why = "GROK_MODE asks for it" if settings.grok_api_key else "no GROK_API_KEY"
         log.warning("offline_analyzer", because=why, meaning="insights say analyzer: offline")

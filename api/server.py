@@ -127,10 +127,10 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def server_config(settings: Settings) -> uvicorn.Config:
+def server_config(settings: Settings, *, while_plain: bool = False) -> uvicorn.Config:
     """The configuration of uvicorn, with the application."""
     return uvicorn.Config(
-        create_app(settings),
+        create_app(settings, while_plain=while_plain),
         host=settings.host,
         port=settings.port,
         backlog=BACKLOG,

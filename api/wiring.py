@@ -7,16 +7,17 @@ from functools import partial
 
 import database
 from api.background import started, summaries_ended
-from api.dependencies import Resources
+from api.dependencies import Resources, Start
 from api.processors import finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
 from core.clock import Clock, now
 from core.debounce import Debounce
-from core.errors import CannotStart
+from core.errors import CannotStart, WrongKeys
 from core.metrics import Metrics
-from core.settings import Settings, values_by_name
+from core.setting_values import values_by_name
+from core.settings import Settings
 from core.start_faults import database_complaint
 from core.waiters import Waiters
 from database import Database
@@ -46,11 +47,11 @@ from worker.accounting import Accounting
 
 
 async def build(
-    settings: Settings, metrics: Metrics, limiter: InboundLimiter, given: Clock | None, stack: AsyncExitStack
+    settings: Settings, metrics: Metrics, limiter: InboundLimiter, start: Start, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
-    db, clock = await _prepared(await _opened(settings, metrics, stack), settings, given)
+    db, clock = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
     hold = Hold(clock, changes := Changes())
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
@@ -87,9 +88,14 @@ async def build(
     return await started(resources, live, changes, stack)
 
 
-async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Database:
+async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:
+    opened = database.opened(
+        settings.url, metrics.db_commit.observe, settings.key_ring, while_plain=start.while_plain
+    )
     try:
-        return await stack.enter_async_context(database.opened(settings.url, metrics.db_commit.observe))
+        return await stack.enter_async_context(opened)
+    except WrongKeys:
+        raise
     except Exception as error:
         # Drivers' own errors have no ancestor that could be named without importing the driver.
         complaint = database_complaint(error, settings)

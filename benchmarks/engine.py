@@ -93,14 +93,17 @@ def main() -> int:
 # --- the engine ---------------------------------------------------------------------------------------------
 
 
-def drained(latency: float, queued: int, database_url: str | None = None) -> Drained:
-    """Fill the queue of a service of its own, and see it drained by a Grok that takes so many seconds a call."""
+def drained(latency: float, queued: int, database_url: str | None = None, **environ: str) -> Drained:
+    """Fill the queue of a service of its own, and see it drained by a Grok that takes so many seconds a call.
+
+    `environ` are further settings of the service.
+    """
     elsewhere = {} if database_url is None else {"DATABASE_URL": database_url}
     limits = {"OUTBOUND_RPS": RATE, "MAX_BATCH": BATCH, "START_BATCH": BATCH, "MAX_IN_FLIGHT": IN_FLIGHT}
     with (
         TemporaryDirectory(prefix="engine-") as folder,
         fake_grok(latency) as grok,
-        service(Path(folder), grok, **limits, **elsewhere) as process,
+        service(Path(folder), grok, **limits, **elsewhere, **environ) as process,
         httpx.Client(trust_env=False, timeout=60) as http,
     ):
         _ask(http, "POST", f"{process.url}/api/v1/analysis/pause")

@@ -20,8 +20,10 @@ InsightsError
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
  │   ├─ UnknownSchema    a newer version of the program created the database
+ │   ├─ WrongKeys        the database is encrypted and its key is not given, or the other way round
  │   └─ PooledByTransaction  a pooler in transaction mode (`store/engine/neighbours.py`)
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
+ ├─ SealingRefused       the same for `encrypt` and `rotate-key`
  ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)
  │   ├─ ProviderFault    the provider's fault: the conversations return to the queue uncharged
  │   │   ├─ Unsent       there was no connection: the call costs nothing
@@ -36,6 +38,7 @@ InsightsError
  │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
  │   ├─ UnusableAnswer   the answer is not a valid summary
  │   └─ CallFault        the call failed
+ ├─ DoesNotOpen        a sealed value was moved or changed: 500 `internal_error`, and a line in the log
  └─ ConcurrentCreation another process began the same chat: the transaction is repeated
 
 Only `api/errors.py` maps them to HTTP.
@@ -180,8 +183,24 @@ class UnknownSchema(CannotStart):
     """A newer version of the program created the database."""
 
 
+class WrongKeys(CannotStart):
+    """The keys of encryption at rest do not fit to what the database holds."""
+
+
+class DoesNotOpen(InsightsError):
+    """A sealed value does not open: it was moved or changed. `place` names table, column and row."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"the value of {place} does not open: it was moved or changed")
+        self.place = place
+
+
 class BackupRefused(InsightsError):
     """A backup or restore was refused; the message is one line for the operator."""
+
+
+class SealingRefused(InsightsError):
+    """Turning values over was refused or did not finish; the message is one line for the operator."""
 
 
 class SummaryFailed(InsightsError):

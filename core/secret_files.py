@@ -1,6 +1,6 @@
 """Secrets in files, as containers get them: `NAME_FILE` names a file that holds what `NAME` would."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 SUFFIX = "_FILE"
+OTHERS = 0o077
+"""The permissions of a file that its owner does not need."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,11 @@ def refuse_unreadable(value: object) -> object:
     if isinstance(value, UnreadableSecret):
         raise ValueError(value.reason)
     return value
+
+
+def exposed_files(names: Iterable[str], given: Mapping[str, str | None]) -> Iterator[str]:
+    """The variables `NAME_FILE` that name files which others than their owner may read."""
+    for name in names:
+        path = given.get(name + SUFFIX)
+        if path and Path(path).stat().st_mode & OTHERS:
+            yield name + SUFFIX

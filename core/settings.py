@@ -21,9 +21,10 @@ from sqlalchemy.engine import URL, make_url
 
 from core import origins
 from core.database_url import checked
+from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
 from core.login_settings import LoginSettings
-from core.secret_files import SecretFiles, refuse_unreadable
+from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
 from core.unbuilt import unbuilt
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -43,7 +44,7 @@ KEYS = (
     "oidc_client_secret",
 )
 """Secrets that count as unset where they are blank."""
-SECRETS = (*KEYS, "database_url")
+SECRETS = (*KEYS, "database_url", "data_encryption_key")
 """Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
@@ -58,7 +59,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings):
+class Settings(LoginSettings, EncryptionSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -278,6 +279,13 @@ def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
     return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
 
 
+def exposed_secrets(environ: Mapping[str, str] | None = None) -> list[str]:
+    """The variables that name files with secrets which others than their owner may read."""
+    names = [name for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))]
+    present = os.environ if environ is None else environ
+    return list(exposed_files(names, {**dotenv_values(ENV_FILE), **present}))
+
+
 def field_of(name: str) -> str:
     """The field that a variable sets, or the field itself."""
     return next((field for field, names in SYNONYMS.items() if name.upper() in names), name.lower())
@@ -287,12 +295,3 @@ def name_as_set(field: str) -> str:
     """The name under which the variable was set."""
     names = SYNONYMS.get(field_of(field), (field.upper(),))
     return next((name for name in names if os.environ.get(name)), names[0])
-
-
-def values_by_name(settings: Settings) -> dict[str, str]:
-    """Every setting as one text, by variable; secrets too, so the texts must not be shown or stored."""
-    return {name_as_set(field): _as_text(getattr(settings, field)) for field in Settings.model_fields}
-
-
-def _as_text(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

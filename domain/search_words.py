@@ -128,6 +128,18 @@ def written_by(author: str) -> str:
     return "†" + hashlib.blake2b(author.encode(), digest_size=12).hexdigest()
 
 
+def contains(found: Sequence[str], phrases: Sequence[Phrase]) -> bool:
+    """Whether the words of a text contain all the phrases, each with its words side by side."""
+    return all(_contains(found, phrase) for phrase in phrases)
+
+
+def _contains(found: Sequence[str], phrase: Phrase) -> bool:
+    length = len(phrase)
+    return any(
+        word == phrase[0] and tuple(found[at : at + length]) == phrase for at, word in enumerate(found)
+    )
+
+
 def phrases_in(keyword: str) -> list[Phrase]:
     """The phrases that a message must contain: each run of letters and digits, and each quoted phrase.
 

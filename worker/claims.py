@@ -7,10 +7,11 @@ from itertools import accumulate
 
 from sqlalchemy import Connection
 
+from store.engine.vault import vault_of
 from store.insights import writing
 from store.queue import analysis, single_flight
 from store.queue.analysis import AnalysisJob, Completed, Outcome, Parked, Skipped
-from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, work_of
+from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, unreadable, work_of
 
 DIGITS = 4_000
 """What a claim reads before it ends. Redaction takes up to 150 us for a digit, so 0.6 s, and SQLite has one writer."""
@@ -48,11 +49,14 @@ class Claim:
         jobs = _first(due)
         if not jobs:
             return Claimed(0, (), ())
-        skipped = [Skipped(job, why) for job in jobs if (why := skip_reason(job, self.policy))]
+        failed = [unreadable(job) for job in jobs if not job.is_readable]
+        readable = [job for job in jobs if job.is_readable]
+        skipped = [Skipped(job, why) for job in readable if (why := skip_reason(job, self.policy))]
         spared = {each.job.number for each in skipped}
-        works = [work_of(job, self.version, self.policy.shown) for job in jobs if job.number not in spared]
+        key, shown = vault_of(connection).key, self.policy.shown
+        works = [work_of(job, self.version, shown, key) for job in readable if job.number not in spared]
         hold, ended = self._share(connection, works)
-        settled = analysis.settle(connection, [*skipped, *ended], now=self.now)
+        settled = analysis.settle(connection, [*failed, *skipped, *ended], now=self.now)
         analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
         held = [work._replace(job=work.job._replace(lease=self.token)) for work in hold]
         return Claimed(len(jobs), held, settled, cut_short=len(jobs) < len(due))

@@ -69,10 +69,15 @@ class Provenance:
     at: int
 
 
-def work_of(job: AnalysisJob, version: str, shown: Show) -> Work:
-    """The job with what is sent of it and the key of its answer in the cache."""
+def work_of(job: AnalysisJob, version: str, shown: Show, stored: Callable[[bytes], bytes] = bytes) -> Work:
+    """The job with what is sent of it and the key of its answer in the cache, as `stored` makes it of a hash."""
     whole = excerpt_of_turns(job.turns, shown) if job.is_chat else excerpt(job.turns[0][1], shown)
-    return Work(job, whole, cache_key(whole.text, version), text_tokens(whole.text))
+    return Work(job, whole, stored(cache_key(whole.text, version)), text_tokens(whole.text))
+
+
+def unreadable(job: AnalysisJob) -> Failed[AnalysisJob]:
+    """A conversation of which a sealed value does not open has failed. The log names the value."""
+    return Failed(job, "unreadable", "a stored value of it does not open", job.failures)
 
 
 def skip_reason(job: AnalysisJob, policy: Policy) -> str | None:

@@ -90,7 +90,9 @@ async def page(resources: ResourcesDep, query: Annotated[ChatsParameters, Query(
     return await _list(resources, query.filter, query)
 
 
-@router.get("/users/{user_id:path}/chats", response_model=ChatListOut, responses=documented(*SHARED))
+@router.get(
+    "/users/{user_id:path}/chats", response_model=ChatListOut, responses=documented(Code.NOT_FOUND, *SHARED)
+)
 async def of_user(
     resources: ResourcesDep, user_id: UserId, query: Annotated[PageParameters, Query()]
 ) -> Response:

@@ -31,7 +31,7 @@ def upgrade() -> None:
         "id",
         *_words(id=16, provider=20, subject=255, email=320, role=10),
         *_times("created_at", "last_login_at"),
-        sa.UniqueConstraint("provider", "subject", name=op.f("uq_accounts_provider")),
+        sa.UniqueConstraint("provider", "subject", name=op.f("uq_accounts_provider_subject")),
     )
     _create(
         "sessions",

@@ -1,8 +1,7 @@
 """Reading chats: one chat with a page of its messages, and filtered lists of chats."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -23,12 +22,11 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
 from store.conversations.chat_windows import ChatWindow, find_in_window
+from store.conversations.participants import participants_of
 from store.conversations.records import WITHOUT_RAW_DATA
+from store.engine.vault import vault_of
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
-
-SHOWN_PARTICIPANTS = 100
-"""Participants shown of a chat: those who wrote first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +93,6 @@ class ChatFilter:
 BY_NUMBERS = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindparam("numbers", expanding=True)))
 
 
-def _first_participants() -> Select[Any]:
-    p = participants.c
-    place = func.row_number().over(partition_by=p.conversation, order_by=p.position).label("place")
-    theirs = p.conversation.in_(bindparam("numbers", expanding=True))
-    first = select(p.conversation, p.author, place).where(theirs).subquery().c
-    shown = select(first.conversation, first.author).where(first.place <= SHOWN_PARTICIPANTS)
-    return shown.order_by(first.conversation, first.place)
-
-
-FIRST_PARTICIPANTS = _first_participants()
-
-
 def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
     """Return a chat with up to `limit` messages after the first `offset`, in order; None if it does not exist."""
     c, m = conversations.c, messages.c
@@ -122,7 +108,7 @@ def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> Ch
     else:
         # Positions have no gaps then, so the last page is found as fast as the first.
         of_page = in_order.where(m.position > offset, m.position <= offset + limit)
-    return ChatPage(chat, connection.execute(of_page).all())
+    return ChatPage(chat, vault_of(connection).all_opened(messages, connection.execute(of_page).all()))
 
 
 def messages_after(
@@ -144,8 +130,8 @@ def messages_after(
     if not last:
         return MessagesAfter(row.number, row.message_count, ())
     found = select(messages, c.timestamp.label("begun_at")).join_from(conversations, messages)
-    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position)).all()
-    return MessagesAfter(row.number, row.message_count, rows)
+    rows = connection.execute(found.where(*later, m.position <= last).order_by(m.position))
+    return MessagesAfter(row.number, row.message_count, vault_of(connection).all_opened(messages, rows.all()))
 
 
 def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:
@@ -177,7 +163,8 @@ def list_chats(
             connection, filters, filters.phrases, offset=offset, limit=limit, counted=counted
         )
     else:
-        found = _page_of(connection, _without_words(filters), offset=offset, limit=limit)
+        stored = replace(filters, author=vault_of(connection).author(filters.author))
+        found = _page_of(connection, _without_words(stored), offset=offset, limit=limit)
     rows = sorted(connection.execute(BY_NUMBERS, {"numbers": found.numbers}), key=lambda row: -row.number)
     return ChatList(_with_participants(connection, rows), found.total, found.total_is_exact)
 
@@ -193,11 +180,11 @@ def _page_of(
     return SearchPage(connection.scalars(of_page).all(), total, total_is_exact=True)
 
 
-def _with_participants(connection: Connection, rows: Sequence[Row[Any]]) -> list[Chat]:
+def _with_participants(connection: Connection, stored: Sequence[Row[Any]]) -> list[Chat]:
+    vault = vault_of(connection)
+    rows = vault.all_opened(conversations, stored)
     chats = [row.number for row in rows if row.is_chat]
-    names: dict[int, list[str]] = defaultdict(list)
-    for number, author in connection.execute(FIRST_PARTICIPANTS, {"numbers": chats}):
-        names[number].append(author)
+    names = participants_of(connection, chats)
     return [
         Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
     ]

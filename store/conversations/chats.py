@@ -11,6 +11,7 @@ from models import conversations, messages
 from store.conversations import growth
 from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
+from store.engine.vault import vault_of
 
 MAX_MESSAGES = 50_000
 # Raw data and metadata are up to 80 KB, which adding messages need not read.
@@ -78,7 +79,8 @@ def _lock_chats(connection: Connection, posted: Sequence[PostedMessage]) -> dict
     ids = list(dict.fromkeys(each.chat for each in posted))
     # Every transaction locks conversations in the order of their numbers.
     found = select(*WITHOUT_EXTRAS).where(c.id.in_(ids)).order_by(c.number).with_for_update()
-    rows = {row.id: row for row in connection.execute(found)}
+    vault = vault_of(connection)
+    rows = {row.id: row for row in vault.all_opened(conversations, connection.execute(found).all())}
     chats = {id_: GrowingChat(id_, rows.get(id_)) for id_ in ids}
     numbered = {row.number: chats[id_] for id_, row in rows.items()}
     sent_ids = [
@@ -99,7 +101,8 @@ def _known_messages(
         return []
     m = messages.c
     named = tuple_(m.conversation, m.message_id).in_(ids)
-    rows = connection.execute(select(messages).where(named, m.message_id.is_not(None)))
+    found = connection.execute(select(messages).where(named, m.message_id.is_not(None))).all()
+    rows = vault_of(connection).all_opened(messages, found)
     return [
         (
             row.conversation,

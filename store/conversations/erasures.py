@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from models import erasures
 from store.conversations import people
 from store.engine.dialect import insert_on_conflict
+from store.engine.vault import at, vault_of
 
 _e = erasures.c
 
@@ -52,10 +53,21 @@ def note_asked(connection: Connection, person: str, *, who: Asker, now: int) -> 
     """Note that a person is to be erased; if that is noted, that it was asked for again."""
     through = people.last_number(connection)
     new = insert_on_conflict(connection.dialect.name, erasures).values(
-        person=person, through=through, stepped_at=now, **_fitting(who)
+        **_stored_person(connection, person), through=through, stepped_at=now, **_fitting(who)
     )
     again = {"asked": _e.asked + 1, "through": new.excluded.through}
     connection.execute(new.on_conflict_do_update(index_elements=[_e.person], set_=again))
+
+
+def _stored_person(connection: Connection, person: str) -> dict[str, str | None]:
+    vault = vault_of(connection)
+    key = vault.author(person)
+    sealed = vault.seal("erasures.sealed_person", at(key), person) if vault.is_sealing else None
+    return {"person": key, "sealed_person": sealed}
+
+
+def _of(connection: Connection, person: str) -> ColumnElement[bool]:
+    return _e.person.in_(vault_of(connection).authors(person))
 
 
 def _fitting(who: Asker) -> dict[str, str]:
@@ -64,7 +76,7 @@ def _fitting(who: Asker) -> dict[str, str]:
 
 def get(connection: Connection, person: str) -> PersonErasure | None:
     """The erasure of a person; None if there is none under way."""
-    found = select(_e.asked, _e.through, *ASKER, *COUNTED).where(_e.person == person)
+    found = select(_e.asked, _e.through, *ASKER, *COUNTED).where(_of(connection, person))
     row = connection.execute(found).one_or_none()
     if row is None:
         return None
@@ -74,7 +86,12 @@ def get(connection: Connection, person: str) -> PersonErasure | None:
 
 def abandoned(connection: Connection, before: int) -> Sequence[str]:
     """The people whose erasure made its last step before a moment: its process has ended or failed."""
-    return connection.scalars(select(_e.person).where(_e.stepped_at < before).order_by(_e.person)).all()
+    vault = vault_of(connection)
+    old = select(_e.person, _e.sealed_person).where(_e.stepped_at < before).order_by(_e.person)
+    return [
+        person if sealed is None else vault.open("erasures.sealed_person", at(person), sealed)
+        for person, sealed in connection.execute(old)
+    ]
 
 
 def recover(connection: Connection, *, now: int) -> int:
@@ -88,11 +105,11 @@ def recover(connection: Connection, *, now: int) -> int:
 def count(connection: Connection, person: str, removed: Counts, *, now: int) -> None:
     """Add what a step removed."""
     more = {name: _e[name] + getattr(removed, name) for name in Counts._fields}
-    connection.execute(update(erasures).where(_e.person == person).values(stepped_at=now, **more))
+    connection.execute(update(erasures).where(_of(connection, person)).values(stepped_at=now, **more))
 
 
 def end_erasure(connection: Connection, done: PersonErasure) -> PersonErasure | None:
     """End an erasure, and give it with all its counts; None if it was asked for again, or ended by another process."""
-    this = (_e.person == done.person, _e.asked == done.asked)
+    this = (_of(connection, done.person), _e.asked == done.asked)
     row = connection.execute(delete(erasures).where(*this).returning(*COUNTED)).one_or_none()
     return None if row is None else done._replace(counts=Counts(*row))

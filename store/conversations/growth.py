@@ -13,6 +13,7 @@ from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, partici
 from store.conversations.intake import NewMessage, first_positions
 from store.conversations.revisions import due_at, waiting_since
 from store.engine.dialect import insert_on_conflict
+from store.engine.vault import vault_of
 from store.insights import writing
 from store.search import index
 
@@ -83,7 +84,8 @@ def write(connection: Connection, chats: Sequence[GrowingChat], *, now: int, qui
     }
     numbers = _insert_chats(connection, chats, contents, now=now, quiet=quiet)
     _update_chats(connection, chats, contents, now=now, quiet=quiet)
-    connection.execute(insert(messages), [*_message_rows(chats, numbers, now)])
+    said = vault_of(connection).all_sealed(messages, _message_rows(chats, numbers, now))
+    connection.execute(insert(messages), [*said])
     _insert_participants(connection, chats, numbers)
     index.add(
         connection,
@@ -113,7 +115,10 @@ def _insert_chats(
         new.sort(key=lambda chat: chat.id)
     due = due_at(now + quiet, now)
     queued = {"status": QUEUED, "run_at": due, "waiting_since": now, "quiet_at": due, "received_at": now}
-    rows = [{"id": chat.id, "timestamp": chat.moments(now)[0], **queued, **contents[chat.id]} for chat in new]
+    begun = (
+        {"id": chat.id, "timestamp": chat.moments(now)[0], **queued, **contents[chat.id]} for chat in new
+    )
+    rows = [*vault_of(connection).all_sealed(conversations, begun)]
     if rows:
         c = conversations.c
         statement = (
@@ -135,15 +140,21 @@ def _update_chats(
     now: int,
     quiet: int,
 ) -> None:
-    rows = [
-        {"number": chat.row.number, **contents[chat.id], **_state(chat.row, now=now, quiet=quiet)}
+    grown = (
+        {
+            "number": chat.row.number,
+            "id": chat.id,
+            **contents[chat.id],
+            **_state(chat.row, now=now, quiet=quiet),
+        }
         for chat in chats
         if chat.row is not None
-    ]
+    )
+    rows = [*vault_of(connection).all_sealed(conversations, grown)]
     if not rows:
         return
     c = conversations.c
-    changed: Values = {name: bindparam(f"new_{name}") for name in rows[0] if name != "number"}
+    changed: Values = {name: bindparam(f"new_{name}") for name in rows[0] if name not in ("number", "id")}
     connection.execute(
         update(conversations).where(c.number == bindparam("new_number")).values(changed | NEXT_REVISION),
         [{f"new_{name}": value for name, value in row.items()} for row in rows],
@@ -231,7 +242,8 @@ def _insert_participants(
     ]
     if rows:
         connection.execute(
-            insert_on_conflict(connection.dialect.name, participants).on_conflict_do_nothing(), rows
+            insert_on_conflict(connection.dialect.name, participants).on_conflict_do_nothing(),
+            [*vault_of(connection).all_sealed(participants, rows)],
         )
 
 

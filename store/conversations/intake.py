@@ -13,6 +13,7 @@ from store.conversations import sender_ids
 from store.conversations.sender_ids import SHARED, KnownByKey
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared
+from store.engine.vault import Vault, vault_of
 
 INSERT_MESSAGES = insert(messages)
 Key = tuple[str, str | None, str | None, str]
@@ -109,7 +110,7 @@ def _accept(connection: Connection, group: Sequence[NewConversation]) -> list[In
         # If the known row was deleted between the two statements, the conversation can be stored after all.
         Accepted(each.id, True)
         if id(each) in created
-        else _known_outcome(each, known) or accept(connection, [each])[0]
+        else _known_outcome(each, known, vault_of(connection)) or accept(connection, [each])[0]
         for each in group
     ]
 
@@ -136,15 +137,14 @@ def _lock_key(new: NewConversation) -> str:
 def _insert(connection: Connection, group: Sequence[NewConversation]) -> dict[Key, int]:
     """Insert the new conversations and return their numbers."""
     if connection.dialect.name == "postgresql":
-        rows = [dict(zip(COLUMNS, _row(each), strict=True)) for each in group]
-        inserted = connection.execute(INSERT_RETURNING, rows)
+        values = [dict(zip(COLUMNS, row, strict=True)) for row in _rows(connection, group)]
+        inserted = connection.execute(INSERT_RETURNING, values)
         return {(key[0], key[1], key[2], key[3]): number for number, *key in inserted}
     # There is only one writer, so the next numbers can be assigned here.
     last: int = connection.scalar(LAST_NUMBER) or 0
     numbered = [*enumerate(group, last + 1)]
-    insert_rows(
-        connection, INSERT, [(number, *_row(each)) for number, each in numbered], ("number", *COLUMNS)
-    )
+    rows = [(number, *row) for number, row in enumerate(_rows(connection, group), last + 1)]
+    insert_rows(connection, INSERT, rows, ("number", *COLUMNS))
     stored = {number for (number,) in NUMBERS_AFTER.rows(connection, {"last": last})}
     return {each.key: number for number, each in numbered if number in stored}
 
@@ -156,6 +156,7 @@ COLUMNS = (
     "owner",
     "content_hash",
     "author",
+    "sealed_author",
     "timestamp",
     "received_at",
     "is_chat",
@@ -180,21 +181,27 @@ LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'conversations'
 NUMBERS_AFTER = Prepared(select(_c.number).where(_c.number > bindparam("last")))
 
 
-def _row(new: NewConversation) -> tuple[object, ...]:
-    """The values for COLUMNS."""
+def _rows(connection: Connection, group: Sequence[NewConversation]) -> Iterator[tuple[object, ...]]:
+    """The values for COLUMNS of each conversation, as they are stored."""
+    vault = vault_of(connection)
+    return (_row(new, vault) for new in group)
+
+
+def _row(new: NewConversation, vault: Vault) -> tuple[object, ...]:
     moments = [*_message_times(new)]
     return (
         new.id,
         new.external_id,
         new.idempotency_key,
         new.owner,
-        new.content_hash,
-        new.author,
+        vault.hash(new.content_hash),
+        vault.author(new.author),
+        vault.seal_author(conversations, new.id, new.author),
         new.timestamp,
         new.received_at,
         new.is_chat,
-        new.raw_data,
-        new.metadata,
+        vault.seal("conversations.raw_data", new.id, new.raw_data),
+        vault.seal("conversations.metadata", new.id, new.metadata),
         QUEUED,
         new.received_at,
         len(new.messages),
@@ -234,7 +241,8 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
         for number, new in stored
         for position, message in enumerate(new.messages, 1)
     )
-    insert_rows(connection, INSERT_MESSAGES, as_tuples(messages, rows))
+    stored_rows = vault_of(connection).all_sealed(messages, rows)
+    insert_rows(connection, INSERT_MESSAGES, as_tuples(messages, stored_rows))
 
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
@@ -245,7 +253,7 @@ def _insert_participants(connection: Connection, stored: Iterable[tuple[int, New
         for author, position in first_positions(new.messages).items()
     ]
     if rows:
-        connection.execute(insert(participants), rows)
+        connection.execute(insert(participants), [*vault_of(connection).all_sealed(participants, rows)])
 
 
 def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str, int]:
@@ -257,13 +265,15 @@ def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str
     return first
 
 
-def _known_outcome(new: NewConversation, known: KnownByKey) -> IntakeOutcome | None:
+def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> IntakeOutcome | None:
     found = sender_ids.matches(new, known)
     same = {row.id: row for row in found.values()}
     if not same:
         return None
     first, *others = same.values()
-    same_content = first.content_hash in (new.content_hash, new.sent_hash)
+    # Hashed again, because one that was stored before encryption may not be an HMAC yet.
+    sent = {vault.hash(new.content_hash), vault.hash(new.sent_hash)}
+    same_content = vault.hash(first.content_hash) in sent
     if not others and first.content_hash is not None and same_content:
         return Accepted(first.id, created=False)
     return Conflict(first.id, tuple(found), bool(others))

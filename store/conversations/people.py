@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, or_, select, update
 
 from models import IS_TEXT, conversations, insights, messages, participants
+from store.engine.vault import vault_of
 from store.search import index
 
 TEXTS_AT_ONCE = 50
@@ -45,13 +46,14 @@ def last_number(connection: Connection) -> int:
 def lock_texts(connection: Connection, person: str, *, through: int) -> Sequence[Row[Any]]:
     """The first of the person's conversations of one text, locked, with number and id."""
     theirs: Select[Any] = select(_c.number, _c.id)
-    theirs = theirs.where(_c.author == person, IS_TEXT, _c.number <= through)
+    theirs = theirs.where(_c.author.in_(vault_of(connection).authors(person)), IS_TEXT, _c.number <= through)
     return connection.execute(theirs.order_by(_c.number).limit(TEXTS_AT_ONCE).with_for_update()).all()
 
 
 def next_chat(connection: Connection, person: str, *, after: int, through: int) -> int | None:
     """The number of the person's next chat after the number `after`."""
-    theirs = select(_p.conversation).where(_p.author == person, _p.conversation > after)
+    names = vault_of(connection).authors(person)
+    theirs = select(_p.conversation).where(_p.author.in_(names), _p.conversation > after)
     return connection.scalar(theirs.where(_p.conversation <= through).order_by(_p.conversation).limit(1))
 
 
@@ -65,7 +67,8 @@ def shorten(connection: Connection, person: str, number: int, *, after: int) -> 
     if row is None:
         return None
     others = _has_others(connection, person, number)
-    whose = _m.author == person if others else or_(_m.author == person, _m.author.is_(None))
+    named = _m.author.in_(vault_of(connection).authors(person))
+    whose = named if others else or_(named, _m.author.is_(None))
     theirs = select(_m.position).where(_m.conversation == number, _m.position > after, whose)
     found = connection.scalars(theirs.order_by(_m.position).limit(MESSAGES_AT_ONCE + 1)).all()
     positions = found[:MESSAGES_AT_ONCE]
@@ -74,7 +77,7 @@ def shorten(connection: Connection, person: str, number: int, *, after: int) -> 
 
 
 def _has_others(connection: Connection, person: str, number: int) -> bool:
-    others = exists().where(_p.conversation == number, _p.author != person)
+    others = exists().where(_p.conversation == number, _p.author.not_in(vault_of(connection).authors(person)))
     return bool(connection.scalar(select(others)))
 
 
@@ -93,11 +96,15 @@ def leave(connection: Connection, person: str, row: Row[Any]) -> None:
 
     What its sender said of the whole chat (raw data and metadata) goes too: nobody can tell of whom it speaks.
     """
-    connection.execute(delete(participants).where(_p.conversation == row.number, _p.author == person))
+    vault = vault_of(connection)
+    names = vault.authors(person)
+    connection.execute(delete(participants).where(_p.conversation == row.number, _p.author.in_(names)))
     begins, ends = _said(connection, row)
-    author = _first_customer(connection, row.number) if row.author == person else row.author
-    anew = {"author": author, "said_from": begins, "said_until": ends, "raw_data": None, "metadata": None}
-    connection.execute(update(conversations).where(_c.number == row.number).values(anew))
+    anew = {"id": row.id, "said_from": begins, "said_until": ends, "raw_data": None, "metadata": None}
+    if row.author in names:
+        anew["author"] = _first_customer(connection, row.number)
+    stored = vault.sealed(conversations, anew)
+    connection.execute(update(conversations).where(_c.number == row.number).values(stored))
 
 
 def _said(connection: Connection, row: Row[Any]) -> tuple[int | None, int | None]:
@@ -109,12 +116,15 @@ def _said(connection: Connection, row: Row[Any]) -> tuple[int | None, int | None
 
 
 def _first_customer(connection: Connection, number: int) -> str | None:
-    customers = select(_m.author).where(
+    author = select(_m.conversation, _m.position, _m.author, _m.sealed_author)
+    customers = author.where(
         _m.conversation == number,
         _m.author.is_not(None),
         or_(_m.role.is_(None), _m.role != "support_agent"),
     )
-    return connection.scalar(customers.order_by(_m.position).limit(1))
+    row = connection.execute(customers.order_by(_m.position).limit(1)).one_or_none()
+    name: str | None = None if row is None else vault_of(connection).opened(messages, row).author
+    return name
 
 
 # --- export -------------------------------------------------------------------------------------------------
@@ -122,8 +132,9 @@ def _first_customer(connection: Connection, number: int) -> str | None:
 
 def list_numbers(connection: Connection, person: str, *, after: int, limit: int) -> Sequence[int]:
     """The numbers of the next conversations that the person has written in, ascending."""
-    texts = select(_c.number.label("number")).where(_c.author == person, IS_TEXT, _c.number > after)
-    chats = select(_p.conversation.label("number")).where(_p.author == person, _p.conversation > after)
+    names = vault_of(connection).authors(person)
+    texts = select(_c.number.label("number")).where(_c.author.in_(names), IS_TEXT, _c.number > after)
+    chats = select(_p.conversation.label("number")).where(_p.author.in_(names), _p.conversation > after)
     firsts = (each.order_by("number").limit(limit).subquery() for each in (texts, chats))
     either = sorted({number for each in firsts for number in connection.scalars(select(each.c.number))})
     return either[:limit]
@@ -139,11 +150,15 @@ class Entry(NamedTuple):
 def get_entry(connection: Connection, number: int) -> Entry | None:
     """The conversation with this number; None if it is gone."""
     row = connection.execute(select(conversations).where(_c.number == number)).one_or_none()
-    insight = select(insights).where(insights.c.conversation == number)
-    return None if row is None else Entry(row, connection.execute(insight).one_or_none())
+    if row is None:
+        return None
+    vault = vault_of(connection)
+    insight = connection.execute(select(insights).where(insights.c.conversation == number)).one_or_none()
+    return Entry(vault.opened(conversations, row), insight and vault.opened(insights, insight))
 
 
 def list_messages(connection: Connection, number: int, *, after: int, limit: int) -> Sequence[Row[Any]]:
     """The next messages of a conversation after a position, in order; rows of `messages`."""
     later = select(messages).where(_m.conversation == number, _m.position > after)
-    return connection.execute(later.order_by(_m.position).limit(limit)).all()
+    rows = connection.execute(later.order_by(_m.position).limit(limit)).all()
+    return vault_of(connection).all_opened(messages, rows)

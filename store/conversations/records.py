@@ -19,6 +19,7 @@ from models import (
     messages,
     participants,
 )
+from store.engine.vault import vault_of
 from store.insights import writing as results
 from store.money import calls
 from store.search import index
@@ -71,7 +72,13 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
     called = select(grok_calls).where(g.number == number)
     # SQLite would read the whole table for a number that IS NULL.
     call = None if number is None else connection.execute(called).one_or_none()
-    return StoredConversation(row, first_messages, insight, call)
+    vault = vault_of(connection)
+    return StoredConversation(
+        vault.opened(conversations, row),
+        vault.all_opened(messages, first_messages),
+        insight and vault.opened(insights, insight),
+        call and vault.opened(grok_calls, call),
+    )
 
 
 def status_of(connection: Connection, id_: str) -> str | None:
@@ -90,10 +97,12 @@ def list_with_insights(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
     """The known conversations of these ids, without their raw data, each with its insight."""
-    rows = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
+    vault = vault_of(connection)
+    found = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
+    rows = vault.all_opened(conversations, found)
     numbers = [row.number for row in rows]
-    found = connection.execute(select(insights).where(insights.c.conversation.in_(numbers)))
-    by_number = {row.conversation: row for row in found}
+    made = connection.execute(select(insights).where(insights.c.conversation.in_(numbers))).all()
+    by_number = {row.conversation: row for row in vault.all_opened(insights, made)}
     return {row.id: (row, by_number.get(row.number)) for row in rows}
 
 
@@ -117,10 +126,10 @@ def list_conversations(
     if external_id is not None:
         statement = statement.where(c.external_id == external_id)
     if author is not None:
-        statement = statement.where(c.author == author)
+        statement = statement.where(c.author == vault_of(connection).author(author))
     if status is not None:
         statement = _of_status(statement, status)
-    return connection.execute(statement).all()
+    return vault_of(connection).all_opened(conversations, connection.execute(statement).all())
 
 
 def _of_status(statement: Select[Any], status: str) -> Select[Any]:

@@ -18,7 +18,7 @@ from core.errors import AlreadyInUse, BackupRefused
 from core.settings import Settings
 from store.engine.lock import FileLock, create_private, sole_holder
 
-USAGE = "usage: python -m database backup FILE | restore FILE"
+USAGE = "usage: python -m database backup FILE | restore FILE | encrypt | rotate-key"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -9,10 +9,10 @@ from sqlalchemy.engine import URL
 
 from core.database_url import OURS, session_settings
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
-from store.engine.migration import migrate
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
 from store.engine.readers import PooledReaders, Readers
-from store.engine.writers import OnCommit, PooledWriters, Writers
+from store.engine.vault import OPTION, Vault
+from store.engine.writers import OnCommit, PooledWriters, Prepare, Writers
 
 if TYPE_CHECKING:
     import asyncpg
@@ -26,29 +26,36 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 async def opened(
-    url: URL, committed: OnCommit, stack: AsyncExitStack, *, serves: bool = True
+    url: URL,
+    committed: OnCommit,
+    stack: AsyncExitStack,
+    vault: Vault,
+    prepare: Prepare,
+    *,
+    serves: bool = True,
 ) -> tuple[Readers, Writers, Readers]:
-    """Open two pools on the database at `url` and migrate it; `stack` closes them.
+    """Open two pools on the database at `url` and prepare it; `stack` closes them.
 
-    A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError.
+    A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
+    `prepare` raises.
     """
     connect = connector(url)
     await refuse_transaction_pooling(connect)
     # READ ONLY goes with each transaction: as a setting of the session, a connection that has to be read-write for
     # `target_session_attrs` would not be, and a pooler would drop it.
-    writers = await _engine(stack, url, connect)
-    readers = await _engine(
+    writers = await engine(stack, url, connect, execution_options={OPTION: vault})
+    readers = await engine(
         stack,
         url,
         connect,
         isolation_level="REPEATABLE READ",
-        execution_options={"postgresql_readonly": True},
+        execution_options={"postgresql_readonly": True, OPTION: vault},
     )
     async with writers.begin() as connection:
         # Wait without a time-out, because another process may be migrating.
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        await connection.run_sync(migrate)
+        await connection.run_sync(prepare)
     if serves:
         await announce_neighbours(connect, stack)
     reading = PooledReaders(readers)
@@ -91,10 +98,11 @@ async def _set(connection: Any, settings: Mapping[str, str]) -> None:
     )
 
 
-async def _engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: Any) -> "AsyncEngine":
+async def engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: Any) -> "AsyncEngine":
+    """A pool of connections that `connect` opens; `stack` closes them."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(
+    made = create_async_engine(
         url.set(query={}),
         async_creator=connect,
         pool_size=CONNECTIONS,
@@ -103,5 +111,5 @@ async def _engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: 
         pool_pre_ping=True,
         **options,
     )
-    stack.push_async_callback(engine.dispose)
-    return engine
+    stack.push_async_callback(made.dispose)
+    return made

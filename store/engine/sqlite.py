@@ -1,7 +1,7 @@
 """Opens an SQLite database: one process, one writer, a few readers in threads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from sqlalchemy.engine import URL
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.lock import FileLock, create_private, sole_holder
-from store.engine.migration import check, migrate
 from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
-from store.engine.writers import OnCommit, SingleWriter, Writers
+from store.engine.vault import OPTION, Vault
+from store.engine.writers import OnCommit, Prepare, SingleWriter, Writers
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,10 +36,12 @@ WRITER_PRAGMAS = (
 READER_PRAGMAS = (*PRAGMAS, "query_only=ON")
 
 
-async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
-    """Open readers, the single writer and background readers of a file and migrate it; `stack` closes them.
+async def opened(
+    url: URL, committed: OnCommit, stack: AsyncExitStack, vault: Vault, prepare: Prepare
+) -> tuple[Readers, Writers, Readers]:
+    """Open readers, the single writer and background readers of a file and prepare it; `stack` closes them.
 
-    Raises AlreadyInUse, UnknownSchema, SQLAlchemyError, OSError.
+    Raises AlreadyInUse, SQLAlchemyError, OSError, and what `prepare` raises.
     """
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,58 +49,61 @@ async def opened(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[
     # Before SQLite creates the file, because its journal files inherit the mode.
     create_private(path)
     stack.enter_context(sole_holder(path))
-    return await _connected(url, committed, stack, migrate)
+    return await connected(url, committed, stack, vault, prepare)
 
 
-async def connected(url: URL, committed: OnCommit, stack: AsyncExitStack) -> tuple[Readers, Writers, Readers]:
+async def connected(
+    url: URL, committed: OnCommit, stack: AsyncExitStack, vault: Vault, prepare: Prepare
+) -> tuple[Readers, Writers, Readers]:
     """The same for a program that runs beside the service whose file it is; its transactions must be short.
 
-    Raises UnknownSchema if the service is of another version, and SQLAlchemyError.
+    Raises SQLAlchemyError, and what `prepare` raises.
     """
-    return await _connected(url, committed, stack, check)
-
-
-async def _connected(
-    url: URL, committed: OnCommit, stack: AsyncExitStack, first: Callable[[Connection], None]
-) -> tuple[Readers, Writers, Readers]:
-    writer = _sqlite(url, connections=1)
-    _on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
+    writer = _sqlite(url, vault, connections=1)
+    on_connect(writer, "BEGIN IMMEDIATE", WRITER_PRAGMAS)
     single_writer = SingleWriter(writer, committed)
     stack.callback(single_writer.close)
-    readers = _sqlite(url, connections=READERS)
-    _on_connect(readers, "BEGIN", READER_PRAGMAS)
+    readers = _sqlite(url, vault, connections=READERS)
+    on_connect(readers, "BEGIN", READER_PRAGMAS)
     threads = ThreadReaders(readers, READERS, POOL_TIMEOUT_SECONDS)
     stack.callback(threads.close)
     await stack.enter_async_context(_running(single_writer.run()))
     stack.callback(single_writer.abandon)
-    await single_writer.write(first, urgent=False)
-    background = OnDemandReaders(lambda: _background(url))
+    await single_writer.write(prepare, urgent=False)
+    background = OnDemandReaders(lambda: _background(url, vault))
     stack.push_async_callback(background.close)
     return threads, single_writer, background
 
 
-def _sqlite(url: URL, connections: int) -> Engine:
+def _sqlite(url: URL, vault: Vault, connections: int) -> Engine:
     return create_engine(
         url.set(drivername="sqlite"),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         connect_args={"cached_statements": PREPARED},
+        execution_options={OPTION: vault},
     )
 
 
-def _background(url: URL) -> "AsyncEngine":
+def _background(url: URL, vault: Vault) -> "AsyncEngine":
     # Imported at the first use: most processes never stream, and it takes 3 MB.
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(
-        url, pool_size=BACKGROUND_READERS, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
+        url,
+        pool_size=BACKGROUND_READERS,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
+        execution_options={OPTION: vault},
     )
-    _on_connect(engine.sync_engine, "BEGIN", READER_PRAGMAS)
+    on_connect(engine.sync_engine, "BEGIN", READER_PRAGMAS)
     return engine
 
 
-def _on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
+def on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
+    """Prepare each new connection of an engine, and begin its transactions with the statement `begin`."""
+
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         # The driver must not begin transactions itself: they begin with the statement `begin`.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Transaction = Callable[[Connection], Result]
+Prepare = Transaction[None]
+"""What is done in the first transaction on a database, before anything is served."""
 OnCommit = Callable[[float], None]
 """Called with the seconds that a commit took."""
 
@@ -114,7 +116,7 @@ class SingleWriter:
             raise
         except Exception as error:  # noqa: BLE001  passed on to the caller that waits for the job
             _resolve(job.done, error=error)
-            if _is_locked(error):
+            if is_locked(error):
                 self._refuse(waiting, error)
         else:
             self.committed(seconds)
@@ -184,6 +186,7 @@ def _resolve(future: "asyncio.Future[Any]", result: object = None, error: Except
         future.set_result(result)
 
 
-def _is_locked(error: Exception) -> bool:
+def is_locked(error: Exception) -> bool:
+    """Whether another program holds SQLite's lock."""
     number = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return bool(number & 0xFF == sqlite3.SQLITE_BUSY)  # the low byte is the primary code

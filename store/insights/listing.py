@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
 from domain.text import Turn, transcript
 from models import conversations, insights, messages
 from store.engine.prepared import Prepared, among
+from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, vault_of
 from store.insights import pages, windows
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
@@ -32,6 +33,7 @@ class ListedRow(NamedTuple):
     conversation: int
     timestamp: int
     author: str | None
+    sealed_author: str | None
     score: int
     sentiment: int
     confidence: int
@@ -51,8 +53,8 @@ class ListedRow(NamedTuple):
     """The beginning of the text; None for a chat."""
 
 
-def _with_conversation() -> Select[Any]:
-    """Select the ListedRows of the intake numbers `numbers`, unordered."""
+def _with_conversation(text: ColumnElement[str]) -> Select[Any]:
+    """Select the ListedRows of the intake numbers `numbers`, unordered, with this part of a text."""
     c, m = conversations.c, messages.c
     found: dict[str, ColumnElement[Any]] = {
         **insights.c,
@@ -62,34 +64,40 @@ def _with_conversation() -> Select[Any]:
         "redactions": c.redactions,
         "is_chat": c.is_chat,
     }
-    one = select(func.substr(m.text, 1, SHOWN + 1)).where(m.conversation == c.number, m.position == 1)
+    one = select(text).where(m.conversation == c.number, m.position == 1)
     found["text"] = case((~c.is_chat, one.correlate(conversations).scalar_subquery()))
     rows = select(*(found[name] for name in ListedRow._fields)).join_from(insights, conversations)
     return rows.where(among(insights.c.conversation, "numbers"))
 
 
-def _beginning() -> Select[Any]:
-    """Select the first turns of each chat in order, cut to what a list shows."""
+def _beginning(text: ColumnElement[str]) -> Select[Any]:
+    """Select the first turns of each chat in order, up to `limit` characters as stored, each with `text`."""
     c, m = conversations.c, messages.c
     # A thousand long chats are half a gigabyte, of which four megabytes are shown.
     through = func.sum(func.length(m.text)).over(partition_by=m.conversation, order_by=m.position)
-    beginning = func.substr(m.text, 1, SHOWN + 1).label("text")
+    before = (through - func.length(m.text)).label("before")
     # Erased messages leave gaps, so a chat with some may have its first turns further on.
     of_chat = (m.conversation == c.number) & (m.position <= TURNS + c.erased)
     turn = (
-        select(m.conversation, m.position, m.role, beginning, (through - func.length(m.text)).label("before"))
+        select(m.conversation, m.position, m.role, text.label("text"), before)
         .join_from(conversations, messages, of_chat)
         .where(among(c.number, "numbers"))
         .subquery()
         .c
     )
-    shown = select(turn.conversation, turn.role, turn.text).where(turn.before <= SHOWN)
+    columns = turn.conversation, turn.position, turn.role, turn.text
+    shown = select(*columns).where(turn.before <= bindparam("limit"))
     return shown.order_by(turn.conversation, turn.position)
 
 
 # Built once: building them took a third of a page's 15 ms.
-WITH_CONVERSATION = Prepared(_with_conversation())
-BEGINNING = Prepared(_beginning())
+CUT = func.substr(messages.c.text, 1, SHOWN + 1)
+WITH_CONVERSATION = Prepared(_with_conversation(CUT))
+BEGINNING = Prepared(_beginning(CUT))
+# What is sealed cannot be cut.
+WITH_SEALED = Prepared(_with_conversation(messages.c.text))
+SEALED_BEGINNING = Prepared(_beginning(messages.c.text))
+SEALED_SHOWN = SHOWN * SEALED_PER_CHARACTER + TURNS * SEALED_BESIDES
 
 
 class InsightEntry(NamedTuple):
@@ -130,7 +138,7 @@ def list_with_totals(
     connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
 ) -> InsightWindow:
     """Return a page of the chosen insights with the exact totals of its window."""
-    found = _Chosen.of(connection, chosen)
+    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
     skipped = windows.count_skipped(connection, chosen.start, chosen.end)
@@ -143,7 +151,7 @@ def list_insights(
     connection: Connection, chosen: Selection, *, limit: int, total: int, after: Position | None = None
 ) -> InsightPage:
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
-    found = _Chosen.of(connection, chosen)
+    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     return found.page(limit, after, total) if found and total else NOTHING
 
 
@@ -198,7 +206,10 @@ def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
 
 
 def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
-    rows = [ListedRow._make(row) for row in WITH_CONVERSATION.rows(connection, {"numbers": numbers})]
+    vault = vault_of(connection)
+    statement = WITH_SEALED if vault.is_sealing else WITH_CONVERSATION
+    stored = (ListedRow._make(row) for row in statement.rows(connection, {"numbers": numbers}))
+    rows = [_opened(vault, row) for row in stored] if vault.is_sealing else [*stored]
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
     found = {row.conversation: _entry(row, turns) for row in rows}
     return [found[number] for number in numbers]
@@ -207,9 +218,21 @@ def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
 def _turns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Sequence[Turn]]:
     turns: dict[int, list[Turn]] = defaultdict(list)
     if numbers:
-        for number, role, text in BEGINNING.rows(connection, {"numbers": numbers}):
-            turns[number].append((role, text))
+        vault = vault_of(connection)
+        statement, limit = (SEALED_BEGINNING, SEALED_SHOWN) if vault.is_sealing else (BEGINNING, SHOWN)
+        for number, position, role, text in statement.rows(connection, {"numbers": numbers, "limit": limit}):
+            turns[number].append((role, vault.open("messages.text", at(number, position), text)))
     return turns
+
+
+def _opened(vault: Vault, row: ListedRow) -> ListedRow:
+    here = at(row.conversation)
+    return row._replace(
+        author=vault.open_author(insights, here, row.author, row.sealed_author),
+        reasoning=vault.open("insights.reasoning", here, row.reasoning),
+        metadata=vault.open("conversations.metadata", row.id, row.metadata),
+        text=vault.open("messages.text", at(row.conversation, 1), row.text),
+    )
 
 
 def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> InsightEntry:

@@ -6,14 +6,17 @@ filed under it, however often the process starts anew.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
+from core.errors import DoesNotOpen
 from models import conversations, insight_metadata, insights, metadata_keys
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared, among
+from store.engine.vault import vault_of
 
 LONGEST = 255
 """Characters of a value by which insights can be found."""
@@ -22,7 +25,7 @@ _k, _m = metadata_keys.c, insight_metadata.c
 KEYS = Prepared(select(_k.key))
 UNFILED = Prepared(select(_k.key).where(_k.filed_through.is_not(None)))
 SENT = Prepared(
-    select(conversations.c.number, conversations.c.metadata).where(
+    select(conversations.c.number, conversations.c.id, conversations.c.metadata).where(
         among(conversations.c.number, "numbers"), conversations.c.metadata.is_not(None)
     )
 )
@@ -117,15 +120,24 @@ def values_of(metadata: str, keys: Collection[str]) -> Iterator[tuple[str, str]]
                 yield key, text
 
 
+def _sent(connection: Connection, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """The metadata of these conversations; what does not open is left out."""
+    vault = vault_of(connection)
+    for number, id_, stored in SENT.rows(connection, {"numbers": [*numbers]}):
+        with suppress(DoesNotOpen):
+            yield number, vault.open("conversations.metadata", id_, stored)
+
+
 def _entries(
     connection: Connection, rows: Mapping[int, Mapping[str, Any]], keys: Collection[str]
 ) -> list[dict[str, Any]]:
-    sent = SENT.rows(connection, {"numbers": [*rows]})
+    vault = vault_of(connection)
+    sent = _sent(connection, rows)
     return [
         {
             "conversation": number,
             "key": key,
-            "value": value,
+            "value": vault.value(key, value),
             **{name: rows[number][name] for name in ("timestamp", "sentiment", "confidence", "score")},
         }
         for number, metadata in sent

@@ -4,7 +4,7 @@ The statements are built once: building a count of seven parts takes longer than
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from operator import add
@@ -37,6 +37,7 @@ from models import (
     totals,
 )
 from store.engine.prepared import Prepared
+from store.engine.vault import vault_of
 from store.insights import rollups
 from store.insights.rollups import SENTIMENTS, Kind, kind_of, n_of
 
@@ -120,6 +121,15 @@ class Selection:
             "any": self.sentiments,
             "min_confidence": self.min_confidence,
         }
+
+
+def as_stored(connection: Connection, chosen: Selection) -> Selection:
+    """The selection with what stands in the database for its author and its values of metadata."""
+    vault = vault_of(connection)
+    if not vault.is_sealing:
+        return chosen
+    metadata = tuple((key, vault.value(key, value)) for key, value in chosen.metadata)
+    return replace(chosen, author=vault.author(chosen.author), metadata=metadata)
 
 
 def count_insights(connection: Connection, topic: int, chosen: Selection) -> int:

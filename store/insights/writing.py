@@ -25,9 +25,11 @@ from sqlalchemy import (
 )
 
 import models
+from core.errors import DoesNotOpen
 from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
+from store.engine.vault import Vault, vault_of
 from store.insights import metadata, rollups
 from store.insights.rollups import Fact
 
@@ -83,7 +85,8 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     numbers = _intern_topics(connection, (slug for each in (*old, *new) for slug in each.slugs))
     _unfile(connection, old, numbers)
     rows = [_row(newest[number]) for number in sorted(newest)]
-    insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, rows))
+    stored = vault_of(connection).all_sealed(models.insights, rows)
+    insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
     metadata.file(connection, rows)
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
@@ -118,13 +121,14 @@ def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int)
 
 def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
     """Look up the newest answer for each cache key that has one."""
-    wanted = sorted(keys)
+    wanted, vault = sorted(keys), vault_of(connection)
     found: dict[bytes, CachedAnswer] = {}
     for first in range(0, len(wanted), LOOKED_UP):
         chunk = wanted[first : first + LOOKED_UP]
         padded = chunk + chunk[:1] * (LOOKED_UP - len(chunk))
         parameters = {f"key_{place}": key for place, key in enumerate(padded)}
-        found |= {row.cache_key: _cached_answer(row) for row in connection.execute(NEWEST, parameters).all()}
+        rows = connection.execute(NEWEST, parameters).all()
+        found |= {row.cache_key: answer for row in rows if (answer := _cached_answer(vault, row))}
     return found
 
 
@@ -146,7 +150,12 @@ LOOKED_UP = 64
 NEWEST = _newest()
 
 
-def _cached_answer(row: Row[Any]) -> CachedAnswer:
+def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
+    """None if it does not open: the text is asked about again."""
+    try:
+        row = vault.opened(models.insights, stored)
+    except DoesNotOpen:
+        return None
     analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
     return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
 

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 
 from domain.analysis import Usage
 from models import grok_calls
+from store.engine.vault import vault_of
 
 START = insert(grok_calls).returning(grok_calls.c.number)
 ENDING = (
@@ -69,7 +70,8 @@ def finish(
         "error": error,
         "body": body,
     }
-    connection.execute(FINISH, {"at": number, **{f"the_{name}": values[name] for name in ENDING}})
+    stored = vault_of(connection).sealed(grok_calls, {"number": number, **values})
+    connection.execute(FINISH, {"at": number, **{f"the_{name}": stored[name] for name in ENDING}})
 
 
 def forget_bodies(connection: Connection, since: int) -> None:

@@ -6,16 +6,19 @@ roll-ups by key, calls. PostgreSQL made 0.75 batches a second and a deadlock a s
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from core.errors import DoesNotOpen
 from core.priority import BATCHES
 from domain.jobs import Failed, Requeued
 from domain.text import Turn
 from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations
 from store.conversations import revisions, turns
 from store.conversations.revisions import GrownSinceClaim, LeasedConversation
+from store.engine.vault import Vault, vault_of
 from store.insights import writing
 from store.insights.writing import Insight
 from store.money import spending
@@ -31,6 +34,7 @@ class Due(NamedTuple):
     revision: int
     timestamp: int
     author: str | None
+    sealed_author: str | None
     is_chat: int
     run_at: int
     failures: int
@@ -84,6 +88,8 @@ class AnalysisJob(NamedTuple):
     """How many messages it had."""
     lease: str | None = None
     """Who held it when it was read. Its outcome counts only while that is still so."""
+    is_readable: bool = True
+    """Whether its texts and its author opened. If not, it has no turns."""
 
 
 class Completed(NamedTuple):
@@ -118,18 +124,23 @@ def due(connection: Connection, *, limit: int, now: int) -> list[AnalysisJob]:
     """Up to `limit` conversations that are due, the longest first, locked until the transaction ends."""
     rows = [Due(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
     said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
-    return [_job(row, said[row.number]) for row in rows]
+    vault = vault_of(connection)
+    return [_job(vault, row, said[row.number]) for row in rows]
 
 
-def _job(row: Due, said: Sequence[Turn]) -> AnalysisJob:
+def _job(vault: Vault, row: Due, said: Sequence[Turn] | None) -> AnalysisJob:
+    try:
+        author = vault.open_author(conversations, row.id, row.author, row.sealed_author)
+    except DoesNotOpen:
+        author, said = None, None
     return AnalysisJob(
         number=row.number,
         id=row.id,
         revision=row.revision,
         timestamp=row.timestamp,
-        author=row.author,
+        author=author,
         is_chat=bool(row.is_chat),
-        turns=said,
+        turns=said or (),
         due_at=row.run_at,
         failures=row.failures,
         pack_limit=row.pack_limit,
@@ -137,6 +148,7 @@ def _job(row: Due, said: Sequence[Turn]) -> AnalysisJob:
         pass_cache=bool(row.pass_cache),
         message_count=row.message_count,
         lease=row.lease,
+        is_readable=said is not None,
     )
 
 
@@ -204,15 +216,20 @@ def _store(connection: Connection, counted: Sequence[Outcome], now: int) -> None
     """End the conversations or give them back, with what belongs to each ending."""
     back = [each for each in counted if isinstance(each, Requeued)]
     ended = [each for each in counted if not isinstance(each, Requeued)]
-    QUEUE.end(connection, [(each.job.number, {**_ending(each), "finished_at": now}) for each in ended])
-    QUEUE.requeue(connection, [(each.job.number, _return(each)) for each in back])
+    sealed = partial(_sealed, vault_of(connection))
+    QUEUE.end(connection, [sealed(each.job, {**_ending(each), "finished_at": now}) for each in ended])
+    QUEUE.requeue(connection, [sealed(each.job, _return(each)) for each in back])
     if insights := [each.insight for each in ended if isinstance(each, Completed)]:
         writing.store_insights(connection, insights)
     skipped = [each.job.timestamp for each in ended if isinstance(each, Skipped)]
     writing.adjust_skipped(connection, skipped, 1)
 
 
-def _ending(outcome: Completed | Skipped | Failed[AnalysisJob]) -> dict[str, object]:
+def _sealed(vault: Vault, job: AnalysisJob, values: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    return job.number, values | {"error": vault.seal("conversations.error", job.id, values["error"])}
+
+
+def _ending(outcome: Completed | Skipped | Failed[AnalysisJob]) -> dict[str, Any]:
     match outcome:
         case Completed(job):
             return {"status": COMPLETED, "failures": job.failures, "error": None}
@@ -222,7 +239,7 @@ def _ending(outcome: Completed | Skipped | Failed[AnalysisJob]) -> dict[str, obj
             return {"status": FAILED, "failures": outcome.failures, "error": outcome.error}
 
 
-def _return(back: Requeued[AnalysisJob]) -> dict[str, object]:
+def _return(back: Requeued[AnalysisJob]) -> dict[str, Any]:
     return {
         "run_at": back.run_at,
         "failures": back.failures,

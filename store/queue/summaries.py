@@ -10,12 +10,14 @@ from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Row, bindparam, delete, func, or_, select, update
 
+from core.errors import DoesNotOpen
 from core.priority import SUMMARIES
 from domain.jobs import Failed, Requeued
 from domain.summaries import Message, Part, Summary, from_json, to_json
 from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
+from store.engine.vault import at, vault_of
 from store.queue.jobs import JobKind, JobQueue
 
 _s, _m = summaries.c, messages.c
@@ -98,7 +100,8 @@ def get(connection: Connection, id_: str) -> Stored | None:
     row = connection.execute(wanted.where(c.id == id_)).one_or_none()
     if row is None:
         return None
-    return Stored(row.id, row.current, row if row.status is not None else None)
+    opened = vault_of(connection).opened(summaries, row) if row.status is not None else None
+    return Stored(row.id, row.current, opened)
 
 
 def ask(connection: Connection, id_: str, *, now: int) -> bool:
@@ -130,6 +133,10 @@ def claim(connection: Connection, *, now: int, token: str, until: int, suspects:
     if not found:
         return None
     [(conversation, id_, revision, last, failures, error)] = found
+    try:
+        error = vault_of(connection).open("summaries.error", at(conversation), error)
+    except DoesNotOpen:
+        error = "unreadable"
     job = SummaryJob(conversation, id_, revision, last, failures, error, token)
     QUEUE.lease(connection, [job.conversation], token=token, until=until, new_revision=job.revision)
     return job
@@ -144,16 +151,18 @@ def keep(connection: Connection, job: SummaryJob, part: Part, *, version: str, u
     """Keep what a call brought, and hold the summary until later; False, and nothing kept, where the lease is lost."""
     if not renew(connection, job, until=until):
         return False
-    statement = insert_on_conflict(connection.dialect.name, summary_parts).values(
-        conversation=job.conversation,
-        first=part.first,
-        last=part.last,
-        version=version,
-        content=json.dumps(to_json(part.summary)),
-        analyzer=part.analyzer,
-        model=part.model,
-        raw=part.raw,
-    )
+    kept = {
+        "conversation": job.conversation,
+        "first": part.first,
+        "last": part.last,
+        "version": version,
+        "content": json.dumps(to_json(part.summary)),
+        "analyzer": part.analyzer,
+        "model": part.model,
+        "raw": part.raw,
+    }
+    stored = vault_of(connection).sealed(summary_parts, kept)
+    statement = insert_on_conflict(connection.dialect.name, summary_parts).values(stored)
     key = [summary_parts.c[name] for name in ("conversation", "first", "last")]
     new = {name: statement.excluded[name] for name in ("version", "content", "analyzer", "model", "raw")}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=new))
@@ -166,7 +175,7 @@ def parts(connection: Connection, job: SummaryJob, *, version: str) -> list[Part
     mine = select(summary_parts).where(p.conversation == job.conversation, p.version == version)
     return [
         Part(row.first, row.last, _summary(row.content), row.analyzer, row.model, row.raw)
-        for row in connection.execute(mine)
+        for row in vault_of(connection).all_opened(summary_parts, connection.execute(mine).all())
     ]
 
 
@@ -183,14 +192,13 @@ def conversation_messages(
     """
     m = messages.c
     page = (
-        select(m.position, m.role, m.text)
+        select(m.conversation, m.position, m.role, m.text)
         .where(m.conversation == job.conversation, m.position > after, m.position <= job.last)
         .order_by(m.position)
         .limit(limit)
     )
-    return [
-        Message(row.position, row.role or "customer", shown(row.text)) for row in connection.execute(page)
-    ]
+    rows = vault_of(connection).all_opened(messages, connection.execute(page).all())
+    return [Message(row.position, row.role or "customer", shown(row.text)) for row in rows]
 
 
 def texts(
@@ -198,8 +206,10 @@ def texts(
 ) -> Mapping[int, str]:
     """Messages by their positions, as the model was shown them."""
     m = messages.c
-    wanted = select(m.position, m.text).where(m.conversation == job.conversation, m.position.in_(positions))
-    return {row.position: shown(row.text) for row in connection.execute(wanted)}
+    these = m.conversation == job.conversation, m.position.in_(positions)
+    wanted = select(m.conversation, m.position, m.text).where(*these)
+    rows = vault_of(connection).all_opened(messages, connection.execute(wanted).all())
+    return {row.position: shown(row.text) for row in rows}
 
 
 def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
@@ -213,16 +223,23 @@ def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
             _write(connection, outcome, now)
             _end_written(connection, job, held[job.conversation], now)
         case Failed():
-            ending = {"status": FAILED, "failures": outcome.failures, "error": outcome.error}
+            error = _sealed_error(connection, job, outcome.error)
+            ending = {"status": FAILED, "failures": outcome.failures, "error": error}
             QUEUE.end(connection, [(job.conversation, ending)])
         case Requeued():
-            back = {"run_at": outcome.run_at, "failures": outcome.failures, "error": outcome.error}
+            error = _sealed_error(connection, job, outcome.error)
+            back = {"run_at": outcome.run_at, "failures": outcome.failures, "error": error}
             QUEUE.requeue(connection, [(job.conversation, back)])
     return True
 
 
+def _sealed_error(connection: Connection, job: SummaryJob, error: str | None) -> str | None:
+    return vault_of(connection).seal("summaries.error", at(job.conversation), error)
+
+
 def _write(connection: Connection, written: Written, now: int) -> None:
     content = {
+        "conversation": written.job.conversation,
         "made_from": written.job.revision,
         # No message was erased since the job was claimed, or its lease would be gone.
         "message_count": written.job.last - _erased(written.job.conversation),
@@ -233,7 +250,8 @@ def _write(connection: Connection, written: Written, now: int) -> None:
         "created_at": func.coalesce(_s.created_at, now),
         "updated_at": now,
     }
-    connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(content))
+    stored = vault_of(connection).sealed(summaries, content)
+    connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(stored))
     _prune(connection, written)
 
 

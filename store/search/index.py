@@ -6,8 +6,7 @@ In FTS5 the rowid of a message is its conversation's number * 65,536 + its posit
 import json
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,14 +26,31 @@ from sqlalchemy import (
 
 from domain.search_words import NOTHING, Phrase, indexed, written_by
 from models import NOT_INDEXED, conversations, messages
-from store.search import erasure
+from store.engine.vault import vault_of
+from store.search import erasure, phrase_search
+from store.search.full_text import (
+    ADD_DOCUMENT,
+    ADD_VECTOR,
+    CHATS_BETWEEN_BY_DOCUMENT,
+    CHATS_BETWEEN_BY_VECTOR,
+    CHATS_BY_DOCUMENT,
+    CHATS_BY_VECTOR,
+    FIND_DOCUMENTS,
+    FIND_VECTORS,
+    PLAN_ANEW,
+    REMOVE_DOCUMENT,
+    REMOVE_SOME_VECTORS,
+    REMOVE_VECTORS,
+)
+from store.search.opening import opened_messages
 
 POSITIONS = 65_536
-ENTRY_COLUMNS = tuple(messages.c[name] for name in ("conversation", "position", "text", "author"))
+ENTRY_COLUMNS = tuple(
+    messages.c[name] for name in ("conversation", "position", "text", "author", "sealed_author")
+)
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """A message's entry in the index: the words under which it is found."""
 
     conversation: int
@@ -53,7 +69,7 @@ def entry(conversation: int, position: int, text: str, author: str | None) -> In
 def add(connection: Connection, entries: Iterable[IndexEntry]) -> None:
     """Add messages that are not in the index yet."""
     of_postgresql = connection.dialect.name == "postgresql"
-    rows = [_as_vector(each) if of_postgresql else _as_document(each) for each in entries]
+    rows = [*map(_as_vector if of_postgresql else _as_document, _stored(connection, entries))]
     if rows:
         connection.execute(ADD_VECTOR if of_postgresql else ADD_DOCUMENT, rows)
 
@@ -67,9 +83,8 @@ def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     c, m = conversations.c, messages.c
     unindexed = (m.conversation == c.number) & (m.position > c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
-    return connection.execute(
-        found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit)
-    ).all()
+    rows = connection.execute(found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit))
+    return opened_messages(connection, rows.all())
 
 
 def is_complete(connection: Connection) -> bool:
@@ -135,9 +150,7 @@ def remove(connection: Connection, numbers: Collection[int], *, after: int) -> N
     in_index = (m.conversation == c.number) & (m.position <= c.indexed)
     found = select(*ENTRY_COLUMNS).join_from(conversations, messages, in_index)
     rows = connection.execute(found.where(c.number.in_(numbers), m.position > after)).all()
-    if rows:
-        # The FTS5 table is contentless, so a deletion must name the words of the message.
-        connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+    _remove_documents(connection, rows)
     erasure.mark(connection)
 
 
@@ -149,9 +162,16 @@ def remove_messages(connection: Connection, number: int, positions: Collection[i
         return
     m = messages.c
     found = select(*ENTRY_COLUMNS).where(m.conversation == number, m.position.in_(in_index))
-    if rows := connection.execute(found).all():
-        connection.execute(REMOVE_DOCUMENT, [_as_document(entry(*row)) for row in rows])
+    _remove_documents(connection, connection.execute(found).all())
     erasure.mark(connection)
+
+
+def _remove_documents(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    # The FTS5 table is contentless, so a deletion must name the words of the message.
+    opened = opened_messages(connection, rows)
+    entries = [entry(row.conversation, row.position, row.text, row.author) for row in opened]
+    if entries:
+        connection.execute(REMOVE_DOCUMENT, [*map(_as_document, _stored(connection, entries))])
 
 
 def matching_messages(
@@ -165,8 +185,14 @@ def matching_messages(
 
     Rows have `conversation` and `position`. There must be at least one phrase.
     """
-    statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
-    found = _found(connection, statements, phrases, author, among)
+    on_postgresql = connection.dialect.name == "postgresql"
+    if phrase_search.needs_texts(connection, phrases):
+        rows = candidates(connection, phrases, author, among=among)
+        places = [*phrase_search.places_with(connection, rows, phrases)]
+        found = phrase_search.select_places(connection, places)
+    else:
+        statements = FIND_VECTORS if on_postgresql else FIND_DOCUMENTS
+        found = _found(connection, statements, phrases, author, among)
     return found.columns(column("conversation", BigInteger), column("position", Integer)).subquery("matches")
 
 
@@ -178,6 +204,9 @@ def matching_chats(
     among: Sequence[int] | None = None,
 ) -> Sequence[int]:
     """The numbers of the conversations with a matching message, ascending, optionally only of those `among`."""
+    if phrase_search.needs_texts(connection, phrases):
+        rows = candidates(connection, phrases, author, among=among)
+        return sorted(phrase_search.chats_with(connection, rows, phrases))
     statements = CHATS_BY_VECTOR if connection.dialect.name == "postgresql" else CHATS_BY_DOCUMENT
     return _numbers(connection.scalar(_found(connection, statements, phrases, author, among)))
 
@@ -186,6 +215,10 @@ def matching_chats_between(
     connection: Connection, phrases: Sequence[Phrase], first: int, last: int
 ) -> Sequence[int]:
     """The numbers from `first` to `last` of conversations with a message that contains all phrases, ascending."""
+    if phrase_search.needs_texts(connection, phrases):
+        places = candidates(connection, phrases, None)
+        these = [place for place in places if first <= place // POSITIONS <= last]
+        return sorted(phrase_search.chats_with(connection, these, phrases))
     of_postgresql = connection.dialect.name == "postgresql"
     if of_postgresql:
         connection.execute(PLAN_ANEW)
@@ -197,6 +230,19 @@ def matching_chats_between(
 def _numbers(found: str | Sequence[int] | None) -> Sequence[int]:
     """The numbers as a list. SQLite returns them as one text: 50,000 rows would create twice as many objects."""
     return array("q", sorted(map(int, found.split(",")))) if isinstance(found, str) else found or ()
+
+
+def candidates(
+    connection: Connection,
+    phrases: Sequence[Phrase],
+    author: str | None,
+    *,
+    among: Sequence[int] | None = None,
+) -> Sequence[int]:
+    """The rowids of messages by the author that have all words of the phrases, newest first."""
+    statements = FIND_VECTORS if connection.dialect.name == "postgresql" else FIND_DOCUMENTS
+    rows = connection.execute(_found(connection, statements, phrases, author, among))
+    return sorted((number * POSITIONS + position for number, position in rows), reverse=True)
 
 
 def _found(
@@ -219,52 +265,19 @@ def _found(
 def match_expression(connection: Connection, phrases: Sequence[Phrase], author: str | None) -> str:
     """The phrases and the author as a match expression in the database's own syntax."""
     wanted = phrases if author is None else [*phrases, (written_by(author),)]
+    if term := vault_of(connection).term:
+        words = dict.fromkeys(word for phrase in wanted for word in phrase)
+        wanted = [(term(word),) for word in words]
     if connection.dialect.name == "postgresql":
         return " & ".join(f"({' <-> '.join(map(_quoted, phrase))})" for phrase in wanted)
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in wanted)
 
 
-# --- SQL of each database -----------------------------------------------------------------------------------
-
-ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
-REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
-# With bounds as well, because FTS5 then seeks to the first and stops at the last.
-AMONG_DOCUMENTS = (
-    " AND rowid >= (SELECT min(value) << 16 FROM json_each(:among))"
-    " AND rowid < (SELECT (max(value) + 1) << 16 FROM json_each(:among))"
-    " AND rowid >> 16 IN (SELECT value FROM json_each(:among))"
-)
-_FIND = "SELECT rowid >> 16 AS conversation, rowid & 65535 AS position FROM search WHERE search MATCH :query"
-FIND_DOCUMENTS = (_FIND, _FIND + AMONG_DOCUMENTS)
-_CHATS = "SELECT group_concat(DISTINCT rowid >> 16) FROM search WHERE search MATCH :query"
-CHATS_BY_DOCUMENT = (_CHATS, _CHATS + AMONG_DOCUMENTS)
-CHATS_BETWEEN_BY_DOCUMENT = _CHATS + " AND rowid >= :first << 16 AND rowid < (:last + 1) << 16"
-ADD_VECTOR = text(
-    "INSERT INTO search (conversation, position, words)"
-    " VALUES (:conversation, :position, CAST(:words AS tsvector))"
-)
-REMOVE_VECTORS = text("DELETE FROM search WHERE conversation = ANY(:numbers) AND position > :after")
-REMOVE_SOME_VECTORS = text("DELETE FROM search WHERE conversation = :number AND position = ANY(:positions)")
-# The best plan depends on how common the words are and on the number of conversations: a generic plan took 1 s for
-# twenty conversations that take 15 ms. Custom plans everywhere would cost pages of insights 4 to 6 ms.
-PLAN_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
-FIND_VECTORS = (
-    "SELECT conversation, position FROM search WHERE words @@ CAST(:query AS tsquery)",
-    # `OFFSET 0` makes PostgreSQL read the messages of each conversation. Otherwise it looked up all messages with a
-    # word: 40 ms for a word in a hundredth of all messages.
-    "SELECT conversation, position FROM unnest(CAST(:among AS bigint[])) AS among (number) CROSS JOIN LATERAL"
-    " (SELECT conversation, position, words FROM search WHERE conversation = number OFFSET 0) AS theirs"
-    " WHERE words @@ CAST(:query AS tsquery)",
-)
-CHATS_BY_VECTOR = (
-    "SELECT array_agg(DISTINCT conversation ORDER BY conversation) FROM search"
-    " WHERE words @@ CAST(:query AS tsquery)",
-    # `conversation = ANY(:among)` made PostgreSQL read all entries of a common word and also look up each number:
-    # 228 ms for 7,500 conversations that take 55 this way, and 52 ms for 300 that take 2.
-    "SELECT array_agg(DISTINCT number ORDER BY number) FROM unnest(CAST(:among AS bigint[])) AS among (number)"
-    " WHERE EXISTS (SELECT FROM search WHERE conversation = number AND words @@ CAST(:query AS tsquery))",
-)
-CHATS_BETWEEN_BY_VECTOR = f"{CHATS_BY_VECTOR[0]} AND conversation BETWEEN :first AND :last"
+def _stored(connection: Connection, entries: Iterable[IndexEntry]) -> Iterable[IndexEntry]:
+    """The entries, if need be with the HMACs of their words, in an order that tells nothing about the text."""
+    if (term := vault_of(connection).term) is None:
+        return entries
+    return (each._replace(words=sorted(term(w) for w in {*each.words} if w != NOTHING)) for each in entries)
 
 
 def _as_document(entry: IndexEntry) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from domain.search_words import Phrase
-from store.search import index
-from store.search.index import PLAN_ANEW
+from store.search import index, phrase_search
+from store.search.full_text import PLAN_ANEW
 
 COUNTED = 5_000
 """Matching messages up to which chats are counted exactly; with more, the total is a lower bound.
@@ -53,7 +54,10 @@ def search_chats(
     numbers). The conversations `besides`, which are not in `among`, are already known to match.
     """
     query = index.match_expression(connection, phrases, author)
-    if among is not None and (not among or among[-1] - among[0] >= SPARSE * len(among)):
+    if phrase_search.needs_texts(connection, phrases):
+        places = index.candidates(connection, phrases, author, among=among)
+        found = _in_texts(connection, places, phrases, offset + limit + 1, counted)
+    elif among is not None and (not among or among[-1] - among[0] >= SPARSE * len(among)):
         found = _exact_page(index.matching_chats(connection, phrases, author, among=among) if among else ())
     else:
         look = _in_vectors if connection.dialect.name == "postgresql" else _in_documents
@@ -70,6 +74,16 @@ def _words_of(connection: Connection, phrases: Sequence[Phrase], author: str | N
 def _exact_page(numbers: Iterable[int]) -> SearchPage:
     descending = sorted(numbers, reverse=True)
     return SearchPage(descending, len(descending), total_is_exact=True)
+
+
+def _in_texts(
+    connection: Connection, places: Sequence[int], phrases: Sequence[Phrase], wanted: int, counted: int
+) -> SearchPage:
+    """Look for phrases in the texts of messages that have their words, newest first; count all if they are few."""
+    chats = phrase_search.chats_with(connection, places, phrases)
+    numbers = [*(chats if len(places) <= counted else islice(chats, wanted))]
+    is_exact = len(places) <= counted or len(numbers) < wanted
+    return SearchPage(numbers, len(numbers), total_is_exact=is_exact)
 
 
 def _in_documents(search: "_Search", wanted: int, counted: int) -> SearchPage:

@@ -217,11 +217,11 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
 
 
 def test_an_unbuilt_setting_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"DATA_ENCRYPTION_KEY={SECRET}\n")
+    (tmp_path / ".env").write_text(f"CHATWOOT_SECRET={SECRET}\n")
 
     line = refused(tmp_path)
 
-    assert line == "cannot start: DATA_ENCRYPTION_KEY: is not built yet; unset it"
+    assert line == "cannot start: CHATWOOT_SECRET: is not built yet; unset it"
 
 
 async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:

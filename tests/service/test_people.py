@@ -51,6 +51,23 @@ def in_files(url: URL, word: str) -> int:
     return sum(path.read_bytes().lower().count(word.encode()) for path in files)
 
 
+async def test_whoever_deletes_an_export_erases_nobody(database_url: URL) -> None:
+    """An id that ends with `/export` is erased all the same, with its slash escaped."""
+    odd = "team/export"
+    async with running(database_url) as service:
+        ids = [await service.post("Where is my parcel?", author=author) for author in ("team", odd)]
+        await service.all_ended(ids)
+        refused = await service.http.delete("/api/v1/people/team/export")
+        left = [(await service.http.get(f"{POSTS}/{id_}")).status_code for id_ in ids]
+        erased = await service.http.delete("/api/v1/people/team%2Fexport")
+        after = [(await service.http.get(f"{POSTS}/{id_}")).status_code for id_ in ids]
+
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
+    assert left == [200, 200]
+    assert erased.status_code == 200
+    assert after == [200, 404]
+
+
 async def test_an_export_has_all_that_is_stored_of_a_person(database_url: URL) -> None:
     async with running(database_url) as service:
         text, both, _ = await fill(service)

@@ -13,8 +13,9 @@ from benchmarks.support.process import POSTS, Json
 from benchmarks.support.waiting import eventually
 from database import Database
 from domain.search_words import phrases_in
-from store.conversations.chat_lists import SHOWN_PARTICIPANTS, ChatFilter, list_chats
+from store.conversations.chat_lists import ChatFilter, list_chats
 from store.conversations.intake import NewMessage
+from store.conversations.participants import SHOWN_PARTICIPANTS
 from tests.support.chat_data import added, said
 from tests.support.insight_data import A_DAY, thorough, tried
 from tests.support.rows import NOW, new, take_in

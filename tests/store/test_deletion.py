@@ -41,7 +41,8 @@ def some(connection: Connection, name: str) -> list[str]:
 def index(connection: Connection) -> None:
     """Index all that is not in the full-text index yet."""
     rows = search.list_unindexed(connection, limit=100)
-    search.index_unindexed(connection, [search.entry(*columns) for columns in map(tuple, rows)])
+    entries = [search.entry(row.conversation, row.position, row.text, row.author) for row in rows]
+    search.index_unindexed(connection, entries)
 
 
 def kept(connection: Connection) -> dict[str, Any]:

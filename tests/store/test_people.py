@@ -234,7 +234,7 @@ async def test_a_message_erased_while_it_is_being_indexed_is_not_indexed(db: Dat
     def play(connection: Connection) -> None:
         build(connection, 0, Said(True, [BOB, ANN, BOB], summarised=False))
         rows = index.list_unindexed(connection, limit=9)
-        entries = [index.entry(*columns) for columns in map(tuple, rows)]
+        entries = [index.entry(row.conversation, row.position, row.text, row.author) for row in rows]
         erase(connection, ANN)
         index.index_unindexed(connection, entries)
 

@@ -1,10 +1,15 @@
 """The full-text index finds, on both databases, exactly what looking through all messages would find."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
+from sqlalchemy.engine import URL
 
+import database
+from core.crypto import KeyRing
 from database import Database
 from domain.search_words import words
 from store.conversations.intake import NewMessage
@@ -92,6 +97,13 @@ async def test_a_user_s_messages_are_found_apart(db: Database) -> None:
     await tried(db, play)
 
 
+@pytest.fixture(params=[None, KeyRing([bytes(32)])], ids=["plain", "sealed"])
+async def either(request: pytest.FixtureRequest, database_url: URL) -> AsyncIterator[Database]:
+    """A plain database and an encrypted one: both find the same."""
+    async with database.opened(database_url, ring=request.param) as opened:
+        yield opened
+
+
 # --- whatever is said and asked -----------------------------------------------------------------------------
 
 vocabulary = st.sampled_from(
@@ -108,7 +120,7 @@ keywords = st.lists(st.one_of(vocabulary, texts.map(lambda text: f'"{text}"')), 
 @settings(thorough, max_examples=30)
 @given(some=some_said, asked=st.lists(st.tuples(keywords, st.none() | authors), min_size=1, max_size=4))
 async def test_the_index_finds_what_looking_through_everything_finds(
-    db: Database, some: list[tuple[str, str, str]], asked: list[tuple[str, str | None]]
+    either: Database, some: list[tuple[str, str, str]], asked: list[tuple[str, str | None]]
 ) -> None:
     def play(connection: Connection) -> None:
         added(connection, *[said(chat, text, author=author) for chat, text, author in some])
@@ -118,7 +130,7 @@ async def test_the_index_finds_what_looking_through_everything_finds(
         for keyword, author in asked:
             assert found(connection, keyword, author) == looked_through(connection, keyword, author)
 
-    await tried(db, play)
+    await tried(either, play)
 
 
 # --- in and out ---------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ async def test_as_long_a_sentence_as_can_be_asked_is_found(db: Database, length:
 def index_the_old_way(connection: Connection) -> None:
     """An index as the version before left it: the whole sentence is one word."""
     on_postgresql = connection.dialect.name == "postgresql"
-    old = {"number": stored(connection, "old").number}
+    old = {"number": connection.scalar(text("SELECT number FROM conversations WHERE id = 'old'"))}
     vector = "INSERT INTO search VALUES (:number, 1, CAST('我的订单三天了' AS tsvector))"
     document = "INSERT INTO search (rowid, words) VALUES ((:number << 16) + 1, '我的订单三天了')"
     connection.execute(text(vector if on_postgresql else document), old)
@@ -122,8 +122,8 @@ def index_the_old_way(connection: Connection) -> None:
 
 async def test_an_index_of_an_earlier_version_is_rebuilt(db: Database) -> None:
     def play(connection: Connection) -> None:
-        go_back(connection, BEFORE)
         take_in(connection, new("old", messages=[NewMessage("我的订单三天了")], is_chat=True))
+        go_back(connection, BEFORE)
         index_the_old_way(connection)
         migration.migrate(connection)
         assert entries(connection) == 0

@@ -12,6 +12,7 @@ from store.conversations import chats
 from store.conversations.chats import PlacedMessage, PostedMessage, PostOutcome
 from store.conversations.intake import NewMessage
 from store.engine import migration
+from store.engine.vault import vault_of
 from tests.support.rows import LATE, NOW, stored
 
 QUIET = 30 * SECOND
@@ -45,7 +46,8 @@ def turns(connection: Connection, chat: str) -> Sequence[Row[Any]]:
     """The messages of a chat, in order; nothing of one that there is not."""
     number = stored(connection, chat).number
     m = messages.c
-    return connection.execute(select(messages).where(m.conversation == number).order_by(m.position)).all()
+    rows = connection.execute(select(messages).where(m.conversation == number).order_by(m.position)).all()
+    return vault_of(connection).all_opened(messages, rows)
 
 
 @contextmanager

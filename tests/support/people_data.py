@@ -72,7 +72,9 @@ def index_all(connection: Connection, limit: int = 100) -> None:
         rows = index.list_unindexed(connection, limit=limit)
         if not rows:
             return
-        index.index_unindexed(connection, [index.entry(*columns) for columns in map(tuple, rows)])
+        index.index_unindexed(
+            connection, [index.entry(row.conversation, row.position, row.text, row.author) for row in rows]
+        )
     raise AssertionError("it goes round in circles")
 
 

@@ -122,6 +122,8 @@ READERS = {
     "store/insights/listing.py": "clients",
     "store/conversations/turns.py": "excerpts, which take `shown`",
     "store/queue/summaries.py": "models, by `shown`",
+    "store/search/index.py": "the search index",
+    "store/search/phrase_search.py": "searches of an encrypted database",
 }
 """The files that name the text of a message, and for whom."""
 

@@ -1,12 +1,14 @@
 """What settings keep to themselves, whatever they were read from."""
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from core.complaints import complaint
-from core.settings import GrokMode, Settings, ignored_names
+from core.settings import GrokMode, Settings, exposed_secrets, ignored_names
 
 
 def made(**given: Any) -> Settings:
@@ -64,3 +66,56 @@ def test_what_is_no_origin_is_refused_by_name(bad: str) -> None:
         made(cors_origins=f"https://app.example.com,{bad}")
 
     assert complaint(caught.value).startswith("CORS_ORIGINS: must be origins such as")
+
+
+KEY = b64encode(bytes(32)).decode()
+
+
+def test_a_key_of_encryption_is_not_shown_and_makes_a_ring() -> None:
+    settings = made(data_encryption_key=KEY)
+
+    assert KEY not in repr(settings)
+    assert settings.key_ring is not None
+    assert made().key_ring is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (" ", "has no key"),
+        (",", "has no key"),
+        ("hunter2", "is not base64"),
+        (KEY[:-4], "32 bytes"),
+        (f"{KEY},{KEY}", "twice"),
+    ],
+)
+def test_a_bad_key_of_encryption_is_refused_by_its_name(value: str, reason: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        made(data_encryption_key=value)
+
+    line = complaint(caught.value)
+    assert line.startswith("DATA_ENCRYPTION_KEY: ")
+    assert reason in line
+    assert "hunter2" not in line
+
+
+def test_a_key_of_encryption_may_be_in_a_file_that_others_may_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    monkeypatch.setenv("DATA_ENCRYPTION_KEY_FILE", str(file))
+
+    file.chmod(0o600)
+    assert made().key_ring is not None
+    assert exposed_secrets() == []
+    file.chmod(0o644)
+    assert exposed_secrets() == ["DATA_ENCRYPTION_KEY_FILE"]
+    file.write_text("")
+    with pytest.raises(ValidationError) as empty:
+        made()
+    assert "names a file that is empty" in complaint(empty.value)
+    monkeypatch.setenv("DATA_ENCRYPTION_KEY", KEY)
+    with pytest.raises(ValidationError) as both:
+        made()
+    assert "is set as well" in complaint(both.value)

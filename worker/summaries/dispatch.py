@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import SECOND
+from core.errors import DoesNotOpen
 from core.tasks import Once, uninterrupted
 from core.waiters import wait_at_most
 from domain.evidence import verified
@@ -112,6 +113,8 @@ class SummaryDispatch:
                 await self._settle(outcome)
         except LeaseLost:
             log.info("summary_lost", conversation=job.id)
+        except DoesNotOpen:
+            await self._settle(Failed(job, "unreadable", "a stored value of it does not open", job.failures))
         except (SQLAlchemyError, OSError) as error:
             # What was paid for is kept. After a defect of ours the lease ends, and the summary is due again.
             log.error("summary_not_written", exc_info=error)

@@ -1,0 +1,133 @@
+"""Real dialogues in an encrypted service: their rare words are found, and stand in no file that it leaves."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.support.process import ROOT, Json, Process, client
+from benchmarks.support.waiting import eventually
+from domain.search_words import words
+from domain.topics import BUILT_IN
+from tests.fake_grok.server import KEY
+from tests.support.service import Grok
+
+DIALOGS = ROOT.parent / "shared" / "data" / "support_dialogs_300.jsonl"
+SECRET = b64encode(bytes([7]) * 32).decode()
+LONG = 9
+"""Letters of a word that does not stand in so many megabytes by chance."""
+SEARCHED, PHRASES, SUMMARIES = 60, 20, 5
+
+
+def dialogs() -> list[list[Json]]:
+    """The dialogues as posts, each message with an author of its own."""
+    found = [json.loads(line) for line in DIALOGS.read_text().splitlines()]
+    return [
+        [
+            {
+                "conversation_id": f"dialog-{number}",
+                "user_type": said["role"],
+                "user_id": f"author{number}x{said['role']}",
+                "message_content": said["text"],
+            }
+            for said in each["messages"]
+        ]
+        for number, each in enumerate(found)
+    ]
+
+
+def rare(texts: Sequence[str], known: str) -> list[str]:
+    """The thousand rarest long words."""
+    counts = Counter(word for text in texts for word in words(text) if len(word) >= LONG and word.isascii())
+    unknown = [word for word in counts if word not in known]
+    return sorted(unknown, key=lambda word: (counts[word], word))[:1_000]
+
+
+def standing(folder: Path, wanted: Collection[str]) -> set[str]:
+    """Those of the words that stand in any file of a folder."""
+    whole = b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file()).lower()
+    return {word for word in wanted if word.encode() in whole}
+
+
+async def post_all(http: httpx.AsyncClient, posts: Sequence[Sequence[Json]]) -> None:
+    for post in posts:
+        answer = await http.post("/chats", json=post)
+        assert answer.status_code == 201, answer.text
+
+
+async def chats_with(http: httpx.AsyncClient, keyword: str, **more: Any) -> set[str]:
+    answer = await http.get("/chats", params={"keyword": keyword, "limit": 100, **more})
+    assert answer.status_code == 200, answer.text
+    return {each["conversation_id"] for each in answer.json()["chats"]}
+
+
+@pytest.mark.skipif(not DIALOGS.exists(), reason="the real dialogues are not beside this repository")
+async def test_the_rare_words_of_real_dialogues_are_found_and_stand_nowhere(
+    tmp_path: Path, grok: Grok
+) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    posts = dialogs()
+    texts = [said["message_content"] for post in posts for said in post]
+    environ: Json = {
+        "DB_PATH": folder / "live.db",
+        "DATA_ENCRYPTION_KEY": SECRET,
+        "GROK_API_KEY": KEY,
+        "GROK_BASE_URL": grok.url,
+        "CHAT_QUIET_SECONDS": 0,
+        "OUTBOUND_RPS": 200,
+        "INBOUND_RPS": 0,
+        "TMPDIR": folder,
+    }
+
+    with Process(folder, **environ) as service:
+        # Words of the schema, of the log's own lines and of the topics are nobody's.
+        own = "".join(path.read_bytes().decode(errors="ignore") for path in folder.iterdir()).lower()
+        wanted = rare(texts, own + " ".join(BUILT_IN))
+        async with client(service.url) as http:
+            await post_all(http, posts[:150])
+            service.end(signal.SIGKILL)
+        service.start()
+        async with client(service.url) as http:
+            await post_all(http, posts[150:])
+            assert await asyncio.to_thread(service.drained, 120)
+            for number in range(SUMMARIES):
+                body = {"conversation_id": f"dialog-{number}"}
+                assert (
+                    await http.post("/chats/summarize", json=body, params={"wait": 60})
+                ).status_code == 200
+            backup = [sys.executable, "-m", "database", "backup", str(folder / "copy.db")]
+            given = {"PATH": "", "PYTHONPATH": str(ROOT), "DB_PATH": str(folder / "live.db")}
+            await asyncio.to_thread(
+                subprocess.run, backup, cwd=ROOT, env=given, check=True, capture_output=True
+            )
+
+            authors = {said["user_id"] for post in posts for said in post}
+            assert len(wanted) > 900
+
+            async def is_indexed() -> bool:
+                return "dialog-0" in await chats_with(http, f'"{" ".join(words(texts[0])[:3])}"')
+
+            await eventually(is_indexed, 60)
+            for word in wanted[:: len(wanted) // SEARCHED]:
+                theirs = {
+                    said["conversation_id"]
+                    for post in posts
+                    for said in post
+                    if word in words(said["message_content"])
+                }
+                assert theirs <= await chats_with(http, word), word
+            for post in posts[:: len(posts) // PHRASES]:
+                phrase = " ".join(words(post[0]["message_content"])[:4])
+                found = await chats_with(http, f'"{phrase}"', user_id=post[0]["user_id"])
+                assert post[0]["conversation_id"] in found, phrase
+            assert standing(folder, {*wanted, *authors}) == set()

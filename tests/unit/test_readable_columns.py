@@ -1,0 +1,50 @@
+"""Which texts stay readable in an encrypted database: a new column is sealed, or it stands here with its reason."""
+
+from sqlalchemy import LargeBinary, String
+
+import models
+
+READABLE = {
+    "ids that senders choose, by which rows are found": {
+        *("conversations.id", "conversations.external_id", "conversations.idempotency_key"),
+        *("messages.message_id", "insight_metadata.key", "metadata_keys.key"),
+    },
+    "states, kinds and leases": {
+        *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
+        *("summaries.status", "summaries.lease", "conversations.redactions"),
+    },
+    "who analysed": {
+        *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
+        *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
+        *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
+    },
+    "topics, of a list that an operator gives": {"topics.slug", "insights.clusters"},
+    "callers, not the people who wrote": {
+        *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
+    },
+    "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
+}
+ACCESS = {
+    *("access_marks", "accounts", "api_keys", "audit_entries", "pending_logins", "seen_settings"),
+    *("sessions", "tickets"),
+}
+"""Tables about callers and operators, not about conversations."""
+
+
+def test_every_text_about_a_conversation_is_sealed_or_named_here() -> None:
+    texts = {
+        str(column)
+        for table in models.metadata.sorted_tables
+        if table.name not in ACCESS
+        for column in table.c
+        if isinstance(column.type, String | LargeBinary)
+        and not {"encrypted", "digest", "hashed"} & column.info.keys()
+    }
+
+    assert texts == set().union(*READABLE.values())
+
+
+def test_every_table_with_a_sealed_column_says_what_a_value_belongs_to() -> None:
+    tables = [table for table in models.metadata.sorted_tables if any("encrypted" in c.info for c in table.c)]
+
+    assert [table.name for table in tables if not {*table.info["place"]} <= {*table.c.keys()}] == []
