@@ -172,8 +172,8 @@ async def test_a_batch_that_is_too_large_is_halved_until_the_one_that_is_stands_
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (problem(401, "unauthorized"), "401 unauthorized; it wants credentials"),
-        (problem(403, "forbidden", "role viewer"), "403 forbidden: role viewer; it wants credentials"),
+        (problem(401, "unauthorized"), "401 unauthorized; it wants a valid API key"),
+        (problem(403, "forbidden", "role viewer"), "403 forbidden: role viewer"),
         (problem(404, "not_found"), "404 not_found; is that the Insights Platform"),
         (PlainTextResponse("hello", 202), "does not answer as an Insights Platform does"),
         (JSONResponse({"details": [{"index": 9, "error": "no"}]}, 400), "refuses items that were not sent"),
