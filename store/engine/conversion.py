@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, select, tuple
 from core.errors import DoesNotOpen
 from models import (
     conversations,
+    erasures,
     grok_calls,
     insight_metadata,
     insights,
@@ -22,7 +23,7 @@ from models import (
     summaries,
     summary_parts,
 )
-from store.engine.vault import AUTHOR, SEALED_AUTHOR, Vault, hash_columns, sealed_columns, vault_of
+from store.engine.vault import AUTHOR, SEALED_AUTHOR, Vault, at, hash_columns, sealed_columns, vault_of
 
 KEYS: Mapping[Table, tuple[str, ...]] = {
     conversations: ("number",),
@@ -34,6 +35,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     summaries: ("conversation",),
     summary_parts: ("conversation", "first", "last"),
     grok_calls: ("number",),
+    erasures: ("person",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")
@@ -91,7 +93,15 @@ def _renewed(vault: Vault, table: Table, row: Mapping[str, Any]) -> dict[str, An
     if table is insight_metadata:
         done = A_DIGEST.fullmatch(row["value"])
         return {} if done else {"value": vault.value(row["key"], row["value"])}
+    if table is erasures and row["sealed_person"] is None:
+        return _sealed_erasure(vault, row["person"])
     return vault.renewed(table, row)
+
+
+def _sealed_erasure(vault: Vault, person: str) -> dict[str, Any]:
+    """An erasure that was begun before anything was encrypted; its key changes with it."""
+    digest = vault.author(person)
+    return {"person": digest, "sealed_person": vault.seal("erasures.sealed_person", at(digest), person)}
 
 
 def _store(

@@ -158,6 +158,28 @@ async def test_keys_are_rotated_beside_the_service(database_url: URL) -> None:
         assert (await service.get(POSTS, author="writer1", limit=1))["conversations"]
 
 
+async def test_an_erasure_that_is_under_way_is_encrypted_rotated_and_goes_on(database_url: URL) -> None:
+    async with running(database_url) as service:
+        id_ = await service.post("Where is my parcel?", author="zara")
+        await service.ended(id_)
+    await rows(
+        database_url,
+        "INSERT INTO erasures (person, through, actor, client, request_id, stepped_at)"
+        " VALUES ('zara', 1000, 'key:one', '', '', 0)",
+    )
+
+    await run(database_url, "encrypt", OLD)
+    assert "zara" not in str(await rows(database_url, "SELECT * FROM erasures"))
+    await run(database_url, "rotate-key", BOTH)
+
+    async with running(database_url, data_encryption_key=NEW) as service:
+
+        async def gone() -> bool:
+            return (await service.http.get(f"{POSTS}/{id_}")).status_code == 404
+
+        await eventually(gone)
+
+
 async def test_nothing_readable_is_left_after_a_service_that_stood_still(tmp_path: Path) -> None:
     url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "insights.db"))
     async with running(url) as service:

@@ -1,6 +1,7 @@
 """`/api/v1/people`: who may, what an export has, what is left of a person in the files, and the receipt."""
 
 import asyncio
+import base64
 import json
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support import databases
@@ -68,8 +70,12 @@ async def test_whoever_deletes_an_export_erases_nobody(database_url: URL) -> Non
     assert after == [200, 404]
 
 
-async def test_an_export_has_all_that_is_stored_of_a_person(database_url: URL) -> None:
-    async with running(database_url) as service:
+KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@pytest.mark.parametrize("given", [{}, {"data_encryption_key": KEY}], ids=["plain", "encrypted"])
+async def test_an_export_has_all_that_is_stored_of_a_person(database_url: URL, given: dict[str, Any]) -> None:
+    async with running(database_url, **given) as service:
         text, both, _ = await fill(service)
         export = await service.get(f"{PATH}/export")
         nobody = await service.get("/api/v1/people/nobody/export")
