@@ -170,11 +170,9 @@ async def test_a_deletion_is_a_line_with_the_id_of_its_request(service: Service,
 async def test_a_spent_budget_is_the_same_story_everywhere(database_url: URL, grok: Grok) -> None:
     async with running(database_url, grok, daily_budget_usd=0.02) as service:
         await service.post_all(f"{LATE} {number}" for number in range(100))
-        # While calls are under way, what they turn out not to cost may pay for another one.
-        health = await eventually(lambda: spent_for_good(service))
-        began = lines(service, "budget_spent", BEGAN)[-1]
-        metrics = await service.metrics()
-        estimate = await service.get("/api/v1/spending/estimate")
+        # As long as some calls end, what they turn out not to cost may pay for another one.
+        health, estimate = await eventually(lambda: spent_for_good(service))
+        began, metrics = lines(service, "budget_spent", BEGAN)[-1], await service.metrics()
 
         (reason,) = health["reasons"]
         assert health["resumes_at"] == estimate["resumes_at"]
@@ -186,10 +184,13 @@ async def test_a_spent_budget_is_the_same_story_everywhere(database_url: URL, gr
         assert metrics["budget_spent_usd"] + metrics["budget_reserved_usd"] <= 0.02
 
 
-async def spent_for_good(service: Service) -> Json | None:
-    """`/health`, once the budget is spent and no call is under way."""
-    metrics, health = await service.metrics(), await service.get("/health")
-    return health if metrics["calls_in_flight"] == 0 and health["resumes_at"] else None
+async def spent_for_good(service: Service) -> tuple[Json, Json] | None:
+    """`/health` and the estimate, once the budget is spent, no call is under way, and none begins in between."""
+    calls = (await service.metrics())["calls_in_flight"], len(await service.rows("SELECT 1 FROM grok_calls"))
+    health, estimate = await service.get("/health"), await service.get("/api/v1/spending/estimate")
+    after = (await service.metrics())["calls_in_flight"], len(await service.rows("SELECT 1 FROM grok_calls"))
+    paused = health["resumes_at"] is not None and estimate["resumes_at"] is not None
+    return (health, estimate) if paused and calls == after and not calls[0] else None
 
 
 async def same_times(service: Service) -> bool:

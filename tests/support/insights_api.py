@@ -57,7 +57,9 @@ class Owned:
     database: Watched
     clock: Callable[[], int]
     topics: Collection[str] = tuple(BUILT_IN)
-    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(metadata_keys=KEYS))
+    settings: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(metadata_keys=KEYS, auth_required=False)
+    )
 
 
 @dataclass
