@@ -133,11 +133,6 @@ class Capacity:
             return Fault.STORAGE_FULL
         return self._refused
 
-    @property
-    def refusal_reason(self) -> str | None:
-        """The same in words."""
-        return None if self.refusal is None else REFUSALS[self.refusal]
-
     def ensure_writable(self) -> None:
         """Raises NotWritable if nothing can be stored at present."""
         if (fault := self.refusal) is not None:

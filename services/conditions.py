@@ -15,7 +15,7 @@ from core.metrics import Metrics
 from core.supervision import Supervised
 from llm.gateway import Gateway
 from llm.stops import Stop
-from services.capacity import Capacity
+from services.capacity import REFUSALS, Capacity
 from store.engine.faults import Fault
 
 log = structlog.get_logger()
@@ -90,8 +90,9 @@ class Conditions:
         for worker in self.workers:
             if not worker.running and worker.last_death is not None:
                 yield Stop("worker_restarting", f"the worker is being restarted after {worker.last_death}")
-        if self.capacity.refusal is not None and self.capacity.refusal_reason is not None:
-            yield Stop(NAMES[self.capacity.refusal], self.capacity.refusal_reason)
+        # Asked once: it looks at the disk, which may have room the next moment.
+        if (refusal := self.capacity.refusal) is not None:
+            yield Stop(NAMES[refusal], REFUSALS[refusal])
         yield from self.gateway.hold.stops
         yield from self.gateway.stops
 

@@ -1,5 +1,6 @@
 """The summary line of a minute, and the two providers, by a clock that the test moves."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from llm.hold import Hold
 from llm.stops import Stop, circuit_stop
 from services.capacity import Capacity
 from services.conditions import Conditions
+from store.engine.disk import Disk
 from tests.support.log_lines import Lines, captured
 
 
@@ -113,3 +115,20 @@ def test_the_words_come_first_and_the_providers_own_follow(
     reason: str | None, provider: str, stop: tuple[str, str]
 ) -> None:
     assert circuit_stop(reason, provider) == Stop(*stop, provider)
+
+
+class FlickeringDisk(Disk):
+    """A disk that is short every other time it is looked at, as one is on which the write-ahead log comes and goes."""
+
+    looks = itertools.count()
+
+    def is_short(self, reusable: int = 0) -> bool:
+        return next(self.looks) % 2 == 0
+
+
+def test_a_disk_that_has_room_again_between_two_looks_is_no_error(watched: Conditions) -> None:
+    """`/health` answered 500 when that happened while it was being made."""
+    watched.capacity.disk = FlickeringDisk()
+    seen = [watched.reasons() for _ in range(6)]
+
+    assert [len(reasons) for reasons in seen] == [1, 0] * 3
