@@ -13,6 +13,7 @@ from benchmarks.support.process import client
 from core import clock
 from domain.api_keys import ApiKey, new_key
 from domain.roles import Role
+from tests.support.access import bearer as bearer
 from tests.support.service import Service, rows, running
 
 SECRET = "a secret of the tests and of nobody else"
@@ -44,10 +45,6 @@ async def tell_all(database: URL) -> None:
     """Let every process look at keys and accounts again."""
     await rows(database, DECLARED)
     await rows(database, CHANGED)
-
-
-def bearer(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
 
 
 @asynccontextmanager
