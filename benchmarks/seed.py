@@ -30,7 +30,7 @@ from core.database_url import DRIVERS
 from domain.analysis import sentiment_of
 from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, start_of, touching
 from domain.topics import BUILT_IN
-from models import ALL_TOPICS, COMPLETED, SKIPPED, SKIPPED_CONVERSATIONS
+from models import ALL_TOPICS, COMPLETED, SKIPPED, SKIPPED_CONVERSATIONS, WHOLE
 
 AT_ONCE = 10_000
 RARE = 2_000
@@ -173,6 +173,23 @@ def statements(start: int, end: int) -> Iterator[str]:
         f" WHERE level = {MONTH} AND topic > 0"
     )
     yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
+    yield from hours_of_topics()
+
+
+def hours_of_topics() -> Iterator[str]:
+    """The roll-up of all topics by hour."""
+    weights = f"SELECT conversation AS number, {WHOLE} / count(*) AS weight FROM insight_topics GROUP BY conversation"  # noqa: S608
+    yield f"CREATE TEMPORARY TABLE weights AS {weights}"
+    yield "CREATE UNIQUE INDEX ix_weights ON weights (number)"
+    weighed = "insight_topics i JOIN weights ON number = conversation"
+    for topic, weight, rows in ((str(ALL_TOPICS), str(WHOLE), "insights i"), ("topic", "weight", weighed)):
+        sums = f"count(*), {NEGATIVE}, sum(score), sum({weight}), sum({weight} * score)"
+        yield (
+            f"INSERT INTO topic_hours SELECT i.timestamp / {MICROSECONDS[HOUR]}, {topic}, {sums}"  # noqa: S608
+            f" FROM {rows} GROUP BY 1, 2"
+        )
+    yield "DROP TABLE weights"
+    yield "INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours"
 
 
 async def seed(url: str, made: Made, start: int, end: int) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -27,11 +27,14 @@ from sqlalchemy import (
 
 from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, bucket_of, cover
 from models import (
+    ALL_TOPICS,
     IS_SKIPPED,
+    changed_days,
     conversations,
     counts,
     insight_topics,
     insights,
+    topic_hours,
     topic_months,
     topic_years,
     totals,
@@ -42,8 +45,8 @@ from store.engine.prepared import among
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
 SENTIMENTS = (-1, 0, 1)
-MONTHS = 12
-"""Months per year."""
+MONTHS, HOURS = 12, 24
+"""Months per year, hours per day."""
 
 
 class Fact(NamedTuple):
@@ -54,6 +57,8 @@ class Fact(NamedTuple):
     sentiment: int = 0
     confidence: int = 0
     score: int = 0
+    weight: int = 0
+    """Of WHOLE: the part of the insight that counts under this topic where its parts are to add up."""
 
 
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
@@ -78,14 +83,17 @@ def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fac
     _apply(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
     _apply(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
     _apply(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
+    hours = [(*key, *sums) for key, sums in changes.hours.items() if any(sums)]
+    _apply(connection, topic_hours, hours)
+    _apply(connection, changed_days, [(day, 1) for day in {row[0] // HOURS for row in hours}])
 
 
 def _none_yet() -> defaultdict[Key, int]:
     return defaultdict(int)
 
 
-def _no_sums() -> defaultdict[Key, list[int]]:
-    return defaultdict(lambda: [0, 0, 0, 0])
+def _no_sums(number: int) -> defaultdict[Key, list[int]]:
+    return defaultdict(lambda: [0] * number)
 
 
 @dataclass(slots=True)
@@ -93,14 +101,16 @@ class _Changes:
     """The differences to apply to the rows of each roll-up, by key."""
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
-    totals: defaultdict[Key, list[int]] = field(default_factory=_no_sums)
+    totals: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 4))
     """The number of insights, of negative and of positive ones, and the sum of scores."""
     months: defaultdict[Key, int] = field(default_factory=_none_yet)
     years: defaultdict[Key, int] = field(default_factory=_none_yet)
+    hours: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 5))
+    """The number of insights, of negative ones, and the sums of scores, of weights and of both multiplied."""
 
     def count(self, fact: Fact, sign: int) -> None:
         """Add a fact, or subtract it with sign -1."""
-        topic, at, sentiment, confidence, score = fact
+        topic, at, sentiment, confidence, score, _ = fact
         for level in levels(topic, counts):
             self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
         for level in levels(topic, totals):
@@ -113,6 +123,14 @@ class _Changes:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
             self.years[month // MONTHS, topic] += sign
+        if topic >= ALL_TOPICS:
+            self._count_hour(fact, sign)
+
+    def _count_hour(self, fact: Fact, sign: int) -> None:
+        topic, at, sentiment, _, score, weight = fact
+        sums = self.hours[bucket_of(HOUR, at), topic]
+        for place, amount in enumerate((1, sentiment < 0, score, weight, weight * score)):
+            sums[place] += sign * amount
 
 
 def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 import models
 from core.errors import DoesNotOpen
 from domain.analysis import Analysis
-from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics, topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import Vault, vault_of
 from store.insights import metadata, rollups
@@ -214,8 +214,9 @@ def _filed(connection: Connection, conversations: Collection[int]) -> list[_File
 
 def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
     for each in filed:
-        for topic in (ALL_TOPICS, *(numbers[slug] for slug in each.slugs)):
-            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score)
+        part = WHOLE // max(1, len(each.slugs))
+        for topic, weight in ((ALL_TOPICS, WHOLE), *((numbers[slug], part) for slug in each.slugs)):
+            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score, weight)
 
 
 def _topic_rows(filed: _Filed, numbers: dict[str, int]) -> Iterator[dict[str, int]]:

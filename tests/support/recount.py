@@ -12,6 +12,7 @@ from models import (
     SKIPPED_CONVERSATIONS,
     counts,
     insight_topics,
+    topic_hours,
     topic_months,
     topic_years,
     topics,
@@ -29,6 +30,7 @@ class Recount:
         self.totals: dict[tuple[int, ...], list[int]] = {}
         self.months: Counter[tuple[int, ...]] = Counter()
         self.years: Counter[tuple[int, ...]] = Counter()
+        self.hours: dict[tuple[int, ...], list[int]] = {}
         self.topics: set[tuple[int, ...]] = set()
         for each in filed:
             self._insight(each)
@@ -38,12 +40,19 @@ class Recount:
     def _insight(self, each: Insight) -> None:
         a, at = each.analysis, each.timestamp
         self._count(ALL_TOPICS, at, a.sentiment, a.confidence, a.score)
+        self._count_hour(ALL_TOPICS, each, 60)
         for slug in a.clusters:
             topic = self.slugs[slug]
             self._count(topic, at, a.sentiment, a.confidence, a.score)
+            self._count_hour(topic, each, 60 // len(a.clusters))
             self.months[bucket_of(MONTH, at), topic] += 1
             self.years[bucket_of(MONTH, at) // 12, topic] += 1
             self.topics.add((topic, at, each.conversation, a.sentiment, a.confidence, a.score))
+
+    def _count_hour(self, topic: int, each: Insight, weight: int) -> None:
+        score, key = each.analysis.score, (bucket_of(HOUR, each.timestamp), topic)
+        one = (1, each.analysis.sentiment == -1, score, weight, weight * score)
+        self.hours[key] = [*map(add, self.hours.get(key, (0,) * 5), one)]
 
     def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
         for level in (HOUR, DAY, MONTH):
@@ -65,4 +74,5 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     assert rows(connection, totals) == sorted((*key, *sums) for key, sums in recount.totals.items())
     assert rows(connection, topic_months) == sorted((*key, n) for key, n in recount.months.items())
     assert rows(connection, topic_years) == sorted((*key, n) for key, n in recount.years.items())
+    assert rows(connection, topic_hours) == sorted((*key, *sums) for key, sums in recount.hours.items())
     assert rows(connection, insight_topics) == sorted(recount.topics)
