@@ -11,6 +11,7 @@ from api.routes import (
     audit,
     auth,
     chats,
+    comparisons,
     conversations,
     docs,
     insights,
@@ -32,6 +33,7 @@ from rate_limiter import InboundLimiter
 MODULES = (
     intake,
     insights,
+    comparisons,
     conversations,
     chats,
     summaries,

@@ -1,7 +1,7 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends
@@ -23,6 +23,7 @@ from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from services.people import People
+from store.insights.topic_days import TopicDays
 from worker.summaries.processor import SummaryProcessor
 
 
@@ -63,6 +64,7 @@ class Resources:
     started_at: int
     topics: Collection[str]
     """The slugs that analyzers are told: built in, or those of TOPICS_FILE."""
+    topic_days: TopicDays = field(default_factory=TopicDays)
 
 
 class LifespanState(TypedDict):

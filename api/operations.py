@@ -14,6 +14,8 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("get", "/api/v1/insights"): "list_insights",
     ("get", "/api/v1/insights/recent"): "list_recent_insights",
     ("get", "/api/v1/trends"): "get_trends",
+    ("get", "/api/v1/topics"): "compare_topics",
+    ("get", "/api/v1/explain"): "explain_change",
     ("post", "/chats"): "add_chat_messages",
     ("get", "/chats"): "list_chats",
     ("get", "/users/{user_id}/chats"): "list_chats_of_user",
@@ -80,6 +82,10 @@ SCHEMAS: Mapping[str, str] = {
     "Statuses": "ConversationStatuses",
     "TicketOut": "Ticket",
     "TokenOut": "Token",
+    "ComparedTopicOut": "ComparedTopic",
+    "ExplainedTopicOut": "ExplainedTopic",
+    "ExplanationOut": "Explanation",
+    "ComparedTopicsOut": "ComparedTopics",
     "TrendsOut": "Trends",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

@@ -1,15 +1,14 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api import exports
-from api.access import asked
 from api.dependencies import Resources, ResourcesDep
+from api.downloads import EXPORTED, download, form_of, note_export, refuse_paging
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
@@ -29,10 +28,8 @@ FILING_SECONDS = 10
 """After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
-Json = dict[str, Any]
-EXPORTED: dict[int | str, Json] = {
-    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
-}
+EXPORT = "insights.export"
+"""Its name in the audit log."""
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
@@ -54,14 +51,10 @@ async def insights(
     selection = query.selection
     await _check_topic(resources, selection.cluster)
     await _check_metadata(resources, [key for key, _ in selection.metadata])
-    form = _form(request)
+    form = form_of(request)
     if form != exports.JSON:
-        if beside := query.model_fields_set & {"limit", "cursor"}:
-            raise ApiError(
-                Code.INVALID_QUERY,
-                f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
-            )
-        await _note_export(resources, request)
+        refuse_paging(query.model_fields_set & {"limit", "cursor"})
+        await note_export(resources, request, EXPORT)
         return await _export(resources.database, selection, form)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
@@ -79,11 +72,11 @@ async def recent(
     query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
-    form = _form(request)
+    form = form_of(request)
     found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
     if form != exports.JSON:
-        await _note_export(resources, request)
-        return _download(_lines_of(form, found.page), form)
+        await note_export(resources, request, EXPORT)
+        return download(_lines_of(form, found.page), "insights", form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -132,27 +125,10 @@ async def _check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
-def _form(request: Request) -> str:
-    return exports.preferred_form(",".join(request.headers.getlist("accept")))
-
-
-async def _note_export(resources: Resources, request: Request) -> None:
-    # While the service is open everybody is `anonymous`, and a full disk must not keep anybody from reading.
-    if resources.settings.auth_required:
-        entry = asked(request.scope)._replace(action="insights.export", outcome="ok")
-        await resources.access.audit.record(entry)
-
-
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
     first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
-    return _download(_stream(database, selection, first, form), form)
-
-
-def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
-    name = "insights.csv" if form == exports.CSV else "insights.ndjson"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type=form, headers=disposition)
+    return download(_stream(database, selection, first, form), "insights", form)
 
 
 def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:

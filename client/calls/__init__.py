@@ -24,7 +24,7 @@ from client.calls.conversations import (
     retry_all,
     statuses,
 )
-from client.calls.insights import insights_page, recent_insights, trends
+from client.calls.insights import compare_topics, explain, insights_page, recent_insights, trends
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
 
 __all__ = [
@@ -36,10 +36,12 @@ __all__ = [
     "chat",
     "chat_insights",
     "chats_page",
+    "compare_topics",
     "conversation",
     "conversations_page",
     "delete",
     "estimate",
+    "explain",
     "fresh_key",
     "health",
     "insights_page",

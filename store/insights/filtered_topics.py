@@ -4,17 +4,27 @@ Every insight of the window is looked at, topic by topic, so the time grows with
 million insights over 400 days.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, func, literal_column, select
 
-from models import insight_topics, insights, topics
+from models import ALL_TOPICS, insight_topics, insights, topics
 from store.engine.prepared import Prepared, by_code_point
-from store.insights.narrowing import makers
+from store.insights.narrowing import Narrowing, makers
+from store.insights.rollups import n_of
 from store.insights.top_topics import TOP, TopTopics
 from store.insights.windows import Selection, matching
+
+
+class Counted(NamedTuple):
+    """Of a topic's insights in a window: number, negative ones, and the sum of scores."""
+
+    n: int = 0
+    negative: int = 0
+    score_sum: int = 0
 
 
 def without_needless_filters(connection: Connection, chosen: Selection) -> Selection:
@@ -27,33 +37,54 @@ def without_needless_filters(connection: Connection, chosen: Selection) -> Selec
 
 def top_filtered_topics(connection: Connection, chosen: Selection) -> TopTopics:
     """The ten topics with the most of the chosen insights; equal ones by slug."""
-    window = {"start": chosen.start, "end": chosen.end, "limit": TOP}
     statement = _topping(chosen.analyzer is not None)
-    return [
-        (slug, n) for slug, n in statement.rows(connection, chosen.parameters(0) | window | _made(chosen))
-    ]
+    return [(slug, n) for slug, n in statement.rows(connection, _given(chosen) | {"limit": TOP})]
 
 
-def _made(chosen: Selection) -> dict[str, Any]:
-    return {"analyzer": chosen.analyzer}
+def filtered_sums(connection: Connection, chosen: Selection, unit: int) -> dict[tuple[int, int], Counted]:
+    """The chosen insights of each topic, and of ALL_TOPICS, in each unit of so many microseconds."""
+    statement = _summing(chosen.analyzer is not None)
+    rows = statement.rows(connection, _given(chosen) | {"unit": unit})
+    found = {(topic, number): Counted(*sums) for topic, number, *sums in rows}
+    for number, (negative, *others, score) in Narrowing(connection, chosen, ALL_TOPICS).sums_by(unit).items():
+        found[ALL_TOPICS, number] = Counted(negative + sum(others), negative, score)
+    return found
+
+
+def _given(chosen: Selection) -> dict[str, Any]:
+    window = {"start": chosen.start, "end": chosen.end, "analyzer": chosen.analyzer}
+    return chosen.parameters(ALL_TOPICS) | window
 
 
 @lru_cache(maxsize=2)
 def _topping(by_analyzer: bool) -> Prepared:
     n = func.count().label("n")
-    found = _filed(select(topics.c.slug, n), by_analyzer).group_by(topics.c.number, topics.c.slug)
-    return Prepared(
-        found.order_by(literal_column("n").desc(), by_code_point(topics.c.slug)).limit(bindparam("limit"))
-    )
+    found = of_topics(select(topics.c.slug, n), by_analyzer).group_by(topics.c.number, topics.c.slug)
+    first = by_code_point(topics.c.slug)
+    return Prepared(found.order_by(literal_column("n").desc(), first).limit(bindparam("limit")))
 
 
-def _filed(chosen: Select[Any], by_analyzer: bool) -> Select[Any]:
+@lru_cache(maxsize=2)
+def _summing(by_analyzer: bool) -> Prepared:
+    f = insight_topics.c
+    unit = (f.timestamp // bindparam("unit", type_=BigInteger)).label("of")
+    sums = (func.sum(each).cast(BigInteger) for each in (n_of(-1, insight_topics), f.score))
+    found = select(f.topic, unit, func.count()).add_columns(*sums)
+    return Prepared(of_topics(found, by_analyzer).group_by(f.topic, literal_column("of")))
+
+
+def of_topics(chosen: Select[Any], by_analyzer: bool) -> Select[Any]:
     """Select the matching insights of a window under each topic, topic by topic along the key."""
     f = insight_topics.c
     joined = chosen.select_from(topics.join(insight_topics, f.topic == topics.c.number))
     window = f.timestamp >= bindparam("start"), f.timestamp < bindparam("end")
-    found = joined.where(*window, *matching(insight_topics))
-    if not by_analyzer:
-        return found
-    same = (insights.c.conversation == f.conversation) & (insights.c.analyzer == bindparam("analyzer"))
-    return found.where(select(insights.c.conversation).where(same).correlate(insight_topics).exists())
+    return joined.where(*window, *narrowed(by_analyzer))
+
+
+def narrowed(by_analyzer: bool) -> Iterator[ColumnElement[bool]]:
+    """The conditions that a row of `insight_topics` matches."""
+    f = insight_topics.c
+    yield from matching(insight_topics)
+    if by_analyzer:
+        same = (insights.c.conversation == f.conversation) & (insights.c.analyzer == bindparam("analyzer"))
+        yield select(insights.c.conversation).where(same).correlate(insight_topics).exists()

@@ -188,7 +188,7 @@ class _Chosen:
     def page(self, limit: int, after: Position | None, total: int) -> InsightPage:
         """The page after a position."""
         found = self._positions(limit + 1, after, total)
-        loaded = _load(self.connection, [place[-1] for place in found[:limit]])
+        loaded = entries_of(self.connection, [place[-1] for place in found[:limit]])
         return InsightPage(loaded, found[limit - 1] if len(found) > limit else None)
 
     def _positions(self, limit: int, after: Position | None, total: int) -> list[Position]:
@@ -202,10 +202,13 @@ def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
+    return InsightWindow(
+        InsightPage(entries_of(connection, numbers), None), *windows.count_all_time(connection)
+    )
 
 
-def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+def entries_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+    """The insights of these conversations (intake numbers), in this order."""
     vault = vault_of(connection)
     statement = WITH_SEALED if vault.is_sealing else WITH_CONVERSATION
     stored = (ListedRow._make(row) for row in statement.rows(connection, {"numbers": numbers}))

@@ -130,6 +130,8 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("insights_page", (), {**WINDOW, "limit": 3}),
     ("recent_insights", (), {"limit": 3}),
     ("trends", (), {**WINDOW, "cluster": "delay"}),
+    ("explain", (), {**WINDOW, "baseline": "4w"}),
+    ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
     ("chats", (), {"user_id": "ann", "keyword": "lamp", "end_date": "2100-01-01"}),
