@@ -1,6 +1,6 @@
 """Why a window's mean sentiment differs from that of the time before: the part of each topic, with conversations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -65,15 +65,21 @@ def explain(
     connection: Connection, days: TopicDays, window: tuple[int, int], before: tuple[int, int]
 ) -> Explanation:
     """Split the change of mean sentiment from the window `before` to `window`; both `[start, end)`."""
-    sums, other_sums = (days.sums(connection, *each) for each in (window, before))
+    sums, other_sums = days.sums(connection, window, before)
     everything = sums.get(ALL_TOPICS, NONE), other_sums.get(ALL_TOPICS, NONE)
     mean, before_mean = (mean_of(_weighed(each), UNIT) if each.n else None for each in everything)
     found = Explanation(everything[0].n, everything[1].n, mean, before_mean)
     if found.change is None:
         return found
-    moved = [*_moved(listed_topics(connection), sums, other_sums)]
-    top = sorted(moved, key=lambda each: (-each.part.size, each.topic.slug))[:TOP]
-    *parts, rest_mix, rest_mood = _rounded(top, sums, other_sums, found.change)
+    listed = listed_topics(connection)
+    moved = [
+        *_moved(listed, sums, other_sums),
+        *_moved(_unlisted(listed, sums, other_sums), sums, other_sums),
+    ]
+    shown = {each.slug for each in listed}
+    by_size = sorted(moved, key=lambda each: (each.topic.slug not in shown, -each.part.size, each.topic.slug))
+    top = [each for each in by_size[:TOP] if each.topic.slug in shown]
+    *parts, rest_mix, rest_mood = _rounded(top, by_size[len(top) :], found.change)
     examples = _Examples(connection, Selection(*window)).of_all(top)
     topics = [
         ExplainedTopic(each.topic, parts[2 * place], parts[2 * place + 1], *examples[place])
@@ -89,7 +95,7 @@ def _weighed(sums: TopicSums) -> Weighed:
 Sums = Mapping[int, TopicSums]
 
 
-def _moved(listed: Sequence[ListedTopic], now: Sums, before: Sums) -> Iterator[_Moved]:
+def _moved(listed: Iterable[ListedTopic], now: Sums, before: Sums) -> Iterator[_Moved]:
     all_now, all_before = (_weighed(each[ALL_TOPICS]) for each in (now, before))
     for topic in listed:
         here, there = (_of_parts(topic.parts, each) for each in (now, before))
@@ -100,20 +106,23 @@ def _moved(listed: Sequence[ListedTopic], now: Sums, before: Sums) -> Iterator[_
 
 def _of_parts(parts: Sequence[int], sums: Sums) -> Weighed:
     """A topic that others were merged into has the weights of all of them."""
+    if len(parts) == 1:
+        return _weighed(sums.get(parts[0], NONE))
     found = [_weighed(sums.get(part, NONE)) for part in parts]
     return Weighed(sum(each.weight for each in found), sum(each.weighted for each in found))
 
 
-def _rounded(top: Sequence[_Moved], now: Sums, before: Sums, change: int) -> list[int]:
+def _unlisted(listed: Sequence[ListedTopic], *windows: Sums) -> Iterator[ListedTopic]:
+    """Topics that have insights, but that people do not see."""
+    known = {part for topic in listed for part in topic.parts} | {ALL_TOPICS}
+    for number in {number for sums in windows for number in sums} - known:
+        yield ListedTopic("", "", number, (number,))
+
+
+def _rounded(top: Sequence[_Moved], rest: Sequence[_Moved], change: int) -> list[int]:
     """Mix and mood of each, then those of the rest, as whole numbers that add up to the change."""
-    shown = {part for each in top for part in each.topic.parts}
-    all_now, all_before = (_weighed(each[ALL_TOPICS]) for each in (now, before))
-    others = (now.keys() | before.keys()) - shown - {ALL_TOPICS}
-    rest = [
-        part_of(_of_parts([each], now), _of_parts([each], before), all_now, all_before) for each in others
-    ]
     values = [amount for each in top for amount in (each.part.mix, each.part.mood)]
-    values += [sum(each.mix for each in rest), sum(each.mood for each in rest)]
+    values += [sum(each.part.mix for each in rest), sum(each.part.mood for each in rest)]
     return rounded_to_sum([value * UNIT for value in values], change)
 
 

@@ -11,9 +11,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from domain import surprise
 from domain.buckets import DAY, MICROSECONDS, bucket_of
-from domain.surprise import NO_MORE, History, Variation
+from domain.surprise import (
+    ENOUGH_DAYS,
+    NO_MORE,
+    History,
+    Variation,
+    deviation,
+    surprise,
+    usual_variation,
+    variation,
+)
 from models import ALL_TOPICS
 from store.insights.filtered_topics import Counted, filtered_sums, without_needless_filters
 from store.insights.listed_topics import ListedTopic, Seen, listed_topics, seen
@@ -25,6 +33,9 @@ HISTORY = 28
 """Days before both windows, by which a topic's own variation is told."""
 WHOLE_WINDOW = 10**18
 """Microseconds: longer than any window, as a unit to count by."""
+
+
+NOTHING = Counted()
 
 
 class TopicSort(StrEnum):
@@ -70,9 +81,7 @@ class TopicChange:
     topic: ListedTopic
     now: Counted
     before: Counted
-    deviations: float | None
-    """By how many standard deviations the count is above what the compared window lets expect; None: nothing to say."""
-    degrees: float
+    within: "_Counts"
     seen: Seen | None = None
     sparkline: Sequence[int] = ()
 
@@ -82,9 +91,24 @@ class TopicChange:
         return self.now.n - self.before.n
 
     @cached_property
+    def variation(self) -> Variation:
+        """How much the topic varies anyway."""
+        days = self.within.days
+        history = self.within.histories.get(self.topic.counted_as, History(days, 0, 0, 0.0))
+        return variation(history, self.within.usual)
+
+    @cached_property
+    def deviations(self) -> float | None:
+        """By how many standard deviations the count is above what both windows let expect; None: nothing to compare."""
+        all_now, all_before = (
+            each.get(ALL_TOPICS, NOTHING).n for each in (self.within.now, self.within.before)
+        )
+        return deviation(self.now.n, self.before.n, all_now, all_before, self.variation.dispersion)
+
+    @cached_property
     def surprise(self) -> float | None:
         """See domain/surprise.py."""
-        return None if self.deviations is None else surprise.surprise(self.deviations, self.degrees)
+        return None if self.deviations is None else surprise(self.deviations, self.variation.degrees)
 
 
 class TopicChanges(NamedTuple):
@@ -107,6 +131,11 @@ class _Counts(NamedTuple):
     histories: Mapping[int, History]
     days: int
 
+    @property
+    def usual(self) -> Variation:
+        """How much the topic in the middle varies, if the days are too few to tell of each."""
+        return usual_variation(self.histories.values()) if self.days < ENOUGH_DAYS else NO_MORE
+
 
 def topic_changes(
     connection: Connection,
@@ -125,14 +154,15 @@ def topic_changes(
     if sort in (TopicSort.FIRST_SEEN, TopicSort.LAST_SEEN):
         found = _with_seen(connection, found)
     page = [*islice(_ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
-    everything = counts.now.get(ALL_TOPICS, Counted()), counts.before.get(ALL_TOPICS, Counted())
+    everything = counts.now.get(ALL_TOPICS, NOTHING), counts.before.get(ALL_TOPICS, NOTHING)
     return TopicChanges(_told(connection, page, asked), len(found), *everything, counts.days)
 
 
 def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> _Counts:
+    windows = ((each.start, each.end) for each in (asked.chosen, asked.before))
     now, before = (
-        {topic: Counted(*sums[:3]) for topic, sums in days.sums(connection, each.start, each.end).items()}
-        for each in (asked.chosen, asked.before)
+        {topic: Counted(*sums[:3]) for topic, sums in each.items()}
+        for each in days.sums(connection, *windows, amounts=3)
     )
     past = days.history(connection, asked.history.start, asked.history.stop)
     total = past.n.get(ALL_TOPICS, 0)
@@ -164,28 +194,11 @@ def _filtered(connection: Connection, asked: Comparison) -> _Counts:
     return _Counts(now, before, histories, len(of_day))
 
 
-def _changes(listed: Sequence[ListedTopic], counts: _Counts) -> Sequence[TopicChange]:
-    usual = (
-        surprise.usual_variation(counts.histories.values()) if counts.days < surprise.ENOUGH_DAYS else NO_MORE
-    )
-    nothing = Counted()
-    found = []
+def _changes(listed: Sequence[ListedTopic], counts: _Counts) -> Iterator[TopicChange]:
     for topic in listed:
-        now, before = (each.get(topic.counted_as, nothing) for each in (counts.now, counts.before))
+        now, before = (each.get(topic.counted_as, NOTHING) for each in (counts.now, counts.before))
         if now.n or before.n:
-            found.append(_change(topic, now, before, counts, usual))
-    return found
-
-
-def _change(
-    topic: ListedTopic, now: Counted, before: Counted, counts: _Counts, usual: Variation
-) -> TopicChange:
-    nothing = Counted()
-    history = counts.histories.get(topic.counted_as, History(counts.days, 0, 0, 0.0))
-    varies = surprise.variation(history, usual)
-    all_now, all_before = (each.get(ALL_TOPICS, nothing).n for each in (counts.now, counts.before))
-    deviations = surprise.deviation(now.n, before.n, all_now, all_before, varies.dispersion)
-    return TopicChange(topic, now, before, deviations, varies.degrees)
+            yield TopicChange(topic, now, before, counts)
 
 
 def _told(connection: Connection, page: Sequence[TopicChange], asked: Comparison) -> Sequence[TopicChange]:
@@ -228,7 +241,7 @@ def _by_surprise(ordered: Sequence[TopicChange], descending: bool) -> Iterator[T
     """
     alike: defaultdict[float, list[TopicChange]] = defaultdict(list)
     for each in ordered:
-        alike[each.degrees].append(each)
+        alike[each.variation.degrees].append(each)
     return merge(*alike.values(), key=lambda each: each.surprise or 0.0, reverse=descending)
 
 

@@ -6,10 +6,10 @@ that is added in 0.1 ms. A day is read again once `changed_days` says that it ha
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from operator import add
+from operator import add, sub
 from threading import Lock
 from typing import NamedTuple
 
@@ -17,17 +17,21 @@ from pydantic_core import from_json
 from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
 
 from core.bounded import Bounded
-from domain.buckets import DAY, EDGE, HOUR, Span, cover
+from domain.buckets import DAY, HOUR, MICROSECONDS, Span, cover
 from models import ALL_TOPICS, WHOLE, changed_days, insights, topic_hours
 from store.engine.prepared import Prepared
 from store.insights import writing
 from store.insights.rollups import HOURS
 
-MOST_DAYS = 200
-"""Days kept: 20 MB with two thousand topics."""
+MOST_DAYS = 400
+"""Days kept: 23 MB with two thousand topics."""
 BLOCK = 8
 """Days whose sums are kept together, too: a month is five lists to add instead of thirty."""
 AMOUNTS = ("n", "negative", "score_sum", "weight", "weighted")
+TYPES = "iiiiq"
+"""How AMOUNTS are kept, where they fit."""
+Window = tuple[int, int]
+"""`[start, end)` in UTC microseconds."""
 
 
 class TopicSums(NamedTuple):
@@ -49,7 +53,14 @@ class _Kept:
     """A column for each of AMOUNTS by place of the topic, then n squared over the day's insights."""
 
     changes: tuple[int, ...]
+    days: int
+    """Days with insights."""
     columns: tuple[Column, ...]
+
+
+SQUARES = len(AMOUNTS)
+"""The place of the last column."""
+EMPTY = _Kept((0,), 0, ((),) * (SQUARES + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,45 +91,49 @@ class TopicDays:
     def __post_init__(self) -> None:
         self._days, self._blocks = Bounded(self.most), Bounded(self.most // BLOCK + 1)
 
-    def sums(self, connection: Connection, start: int, end: int) -> dict[int, TopicSums]:
-        """The sums of each topic that has insights in `[start, end)`, and of ALL_TOPICS; UTC microseconds."""
-        spans = cover(start, end, (DAY, HOUR))
+    def sums(
+        self, connection: Connection, *windows: Window, amounts: int = len(AMOUNTS)
+    ) -> list[dict[int, TopicSums]]:
+        """For each window the sums of every topic that has insights in it, and of ALL_TOPICS.
+
+        Only so many of AMOUNTS are added up, the first ones; the others are 0.
+        """
+        of_span = _Spans(connection)
+        return [self._sums(connection, of_span, window, amounts) for window in windows]
+
+    def _sums(
+        self, connection: Connection, of_span: "_Spans", window: Window, amounts: int
+    ) -> dict[int, TopicSums]:
+        spans = cover(*window, (DAY, HOUR))
         days = [span for span in spans if span.level == DAY]
         kept = [each for span in days for each in self._whole(connection, span.first, span.end)]
-        found = self._by_topic(kept)
+        columns = [_sum_up([each.columns[place] for each in kept]) for place in range(amounts)]
+        found = dict(zip(self._known(), zip(*columns, strict=True), strict=False))
         for span in spans:
-            for topic, sums in _of_span(connection, span):
-                signed = sums if span.sign > 0 else TopicSums(*(-each for each in sums))
-                found[topic] = TopicSums(*map(add, found.get(topic, NONE), signed))
-        return {topic: sums for topic, sums in found.items() if sums.n}
+            for topic, sums in () if span.level == DAY else of_span.sums(span):
+                changed = add if span.sign > 0 else sub
+                found[topic] = tuple(map(changed, found.get(topic, NONE), sums[:amounts]))
+        return {topic: TopicSums(*sums) for topic, sums in found.items() if sums[0]}
 
     def history(self, connection: Connection, first: int, end: int) -> Days:
         """The days from `first` to before `end`, counted from 1970."""
         kept = self._whole(connection, first, end)
-        n, squares = (_sum_up([each.columns[place] for each in kept]) for place in (0, len(AMOUNTS)))
-        present = [topic for topic, place in self._known() if place < len(n)]
+        n, squares = (_sum_up([each.columns[place] for each in kept]) for place in (0, SQUARES))
+        known = self._known()
         return Days(
-            days=sum(1 for n in self._totals(connection, first, end) if n),
-            n={topic: int(n[self._places[topic]]) for topic in present},
-            squares={topic: squares[self._places[topic]] for topic in present},
+            days=sum(each.days for each in kept),
+            n={topic: int(sums) for topic, sums in zip(known, n, strict=False)},
+            squares=dict(zip(known, squares, strict=False)),
         )
 
-    def _totals(self, connection: Connection, first: int, end: int) -> list[int]:
-        """All insights of each day; the days have been read before."""
-        everything = self._places.get(ALL_TOPICS)
-        days = self._read(connection, range(first, end)).values()
-        if everything is None:
-            return []
-        return [int(day.columns[0][everything]) for day in days if len(day.columns[0]) > everything]
+    def keep(self, connection: Connection, day: int) -> None:
+        """Read a day into memory, unless it is there."""
+        self._read(connection, range(day, day + 1))
 
-    def _by_topic(self, kept: Sequence[_Kept]) -> dict[int, TopicSums]:
-        columns = [_sum_up([each.columns[place] for each in kept]) for place in range(len(AMOUNTS))]
-        rows = [TopicSums(*row) for row in zip(*columns, strict=True)]
-        return {topic: rows[place] for topic, place in self._known() if place < len(rows) and rows[place].n}
-
-    def _known(self) -> list[tuple[int, int]]:
+    def _known(self) -> list[int]:
+        """The topics by place."""
         with self._lock:
-            return [*self._places.items()]
+            return [*self._places]
 
     def _whole(self, connection: Connection, first: int, end: int) -> list[_Kept]:
         """Blocks and single days that make up these days."""
@@ -136,8 +151,10 @@ class TopicDays:
         with self._lock:
             kept = self._blocks.get(block)
         if kept is None or kept.changes != changes:
-            columns = zip(*(each.columns for each in inside if each is not EMPTY), strict=True)
-            kept = _Kept(changes, tuple(_packed(_sum_up(each)) for each in columns) or EMPTY.columns)
+            columns = [_sum_up([each.columns[place] for each in inside]) for place in range(SQUARES)]
+            squares = array("d", _sum_up([each.columns[SQUARES] for each in inside]))
+            days_ = sum(each.days for each in inside)
+            kept = _Kept(changes, days_, (*map(_packed, columns, TYPES), squares))
             with self._lock:
                 self._blocks[block] = kept
         return kept
@@ -154,25 +171,20 @@ class TopicDays:
         return found
 
     def _load(self, connection: Connection, day: int, changes: int) -> _Kept:
-        hours = {"first": day * HOURS, "end": day * HOURS + HOURS}
-        rows = SUMS.rows(connection, hours)
+        rows = SUMS.rows(connection, {"first": day * HOURS, "end": day * HOURS + HOURS})
         with self._lock:
             places = [self._places.setdefault(row[0], len(self._places)) for row in rows]
             width = len(self._places)
-        total = next((row[1] for row in rows if row[0] == ALL_TOPICS), 0)
-        columns = [array("q", bytes(8 * width)) for _ in AMOUNTS]
-        squares = array("d", bytes(8 * width))
+        columns = [[0] * width for _ in AMOUNTS]
         for place, (_, *amounts) in zip(places, rows, strict=True):
             for column, amount in zip(columns, amounts, strict=True):
                 column[place] = amount
-            squares[place] = amounts[0] * amounts[0] / total if total else 0.0
-        kept = _Kept((changes,), (*columns, squares))
+        total = next((row[1] for row in rows if row[0] == ALL_TOPICS), 0)
+        squares = array("d", [n * n / total if total else 0.0 for n in columns[0]])
+        kept = _Kept((changes,), int(total > 0), (*map(_packed, columns, TYPES), squares))
         with self._lock:
             self._days[day] = kept
         return kept
-
-
-EMPTY = _Kept((0,), ((),) * (len(AMOUNTS) + 1))
 
 
 def _sum_up(columns: Sequence[Column]) -> Column:
@@ -182,30 +194,49 @@ def _sum_up(columns: Sequence[Column]) -> Column:
     return [*map(sum, zip_longest(*columns, fillvalue=0))]
 
 
-def _packed(column: Column) -> Column:
-    return array("d" if any(isinstance(each, float) for each in column[:1]) else "q", column)
+def _packed(column: Column, typecode: str) -> Column:
+    """As an array of numbers, of eight bytes each if they do not fit the type."""
+    try:
+        return array(typecode, column)
+    except OverflowError:
+        return array("q", column)
 
 
-def _of_span(connection: Connection, span: Span) -> Iterable[tuple[int, TopicSums]]:
-    """The sums of hours or of an edge; whole days are not read here."""
-    if span.level == HOUR:
-        rows = SUMS.rows(connection, {"first": span.first, "end": span.end})
-        return [(topic, TopicSums(*amounts)) for topic, *amounts in rows]
-    return _of_edge(connection, span) if span.level == EDGE else ()
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Reads the sums of hours and edges. Windows that follow each other share them, so each is read once."""
 
+    connection: Connection
+    read: dict[Window, Collection[tuple[int, Sequence[int]]]] = field(default_factory=dict)
 
-def _of_edge(connection: Connection, span: Span) -> Iterable[tuple[int, TopicSums]]:
-    """The same, insight by insight."""
-    rows = CLUSTERS.rows(connection, {"first": span.first, "end": span.end})
-    filed = [(from_json(clusters), sentiment < 0, score) for clusters, sentiment, score in rows]
-    numbers = writing.topic_numbers(connection, {slug for slugs, *_ in filed for slug in slugs})
-    found: defaultdict[int, TopicSums] = defaultdict(TopicSums)
-    for slugs, negative, score in filed:
-        weights = {numbers[slug]: WHOLE // len(slugs) for slug in slugs} | {ALL_TOPICS: WHOLE}
-        for topic, weight in weights.items():
-            one = (1, negative, score, weight, weight * score)
-            found[topic] = TopicSums(*map(add, found[topic], one))
-    return found.items()
+    def sums(self, span: Span) -> Collection[tuple[int, Sequence[int]]]:
+        """The sums of each topic in a span."""
+        length = MICROSECONDS[span.level]
+        key = span.first * length, span.end * length
+        if key not in self.read:
+            bounds = {"first": span.first, "end": span.end}
+            self.read[key] = self._of_hours(bounds) if span.level == HOUR else self._of_edge(bounds)
+        return self.read[key]
+
+    def _of_hours(self, bounds: dict[str, int]) -> Collection[tuple[int, Sequence[int]]]:
+        return [(topic, amounts) for topic, *amounts in SUMS.rows(self.connection, bounds)]
+
+    def _of_edge(self, bounds: dict[str, int]) -> Collection[tuple[int, Sequence[int]]]:
+        """The same, insight by insight."""
+        rows = CLUSTERS.rows(self.connection, bounds)
+        filed = [(from_json(clusters), sentiment < 0, score) for clusters, sentiment, score in rows]
+        numbers = writing.topic_numbers(self.connection, {slug for slugs, *_ in filed for slug in slugs})
+        found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(AMOUNTS))
+        for slugs, negative, score in filed:
+            part = WHOLE // max(1, len(slugs))
+            for topic, weight in ((ALL_TOPICS, WHOLE), *((numbers[slug], part) for slug in slugs)):
+                sums = found[topic]
+                sums[0] += 1
+                sums[1] += negative
+                sums[2] += score
+                sums[3] += weight
+                sums[4] += weight * score
+        return found.items()
 
 
 # --- statements ---------------------------------------------------------------------------------------------

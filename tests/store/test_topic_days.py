@@ -71,7 +71,7 @@ async def test_sums_equal_plain_sums_whatever_changed_meanwhile(
                     filed[number] = an_insight(number, said_at[number - 1], analysis)  # type: ignore[arg-type]
                     writing.store_insights(connection, [filed[number]])
             names = {number: slug for slug, number in writing.topic_numbers(connection, SLUGS).items()}
-            found = days.sums(connection, start, end)
+            (found,) = days.sums(connection, (start, end))
             named = {names.get(topic, "all"): sums for topic, sums in found.items()}
             assert named == plainly(filed.values(), start, end)
 
@@ -108,11 +108,11 @@ def test_days_that_have_not_changed_are_not_read_again() -> None:
     with in_memory() as connection:
         store(connection, filed)
         days = TopicDays()
-        cold, many = steps(connection, lambda: days.sums(connection, *window))
-        warm, few = steps(connection, lambda: days.sums(connection, *window))
+        cold, many = steps(connection, lambda: days.sums(connection, window)[0])
+        warm, few = steps(connection, lambda: days.sums(connection, window)[0])
         store_conversations(connection, [new := an_insight(99, NOON - 20 * A_DAY)])
         writing.store_insights(connection, [new])
-        changed, some = steps(connection, lambda: days.sums(connection, *window))
+        changed, some = steps(connection, lambda: days.sums(connection, window)[0])
 
     assert warm == cold
     assert changed[ALL_TOPICS].n == cold[ALL_TOPICS].n + 1
