@@ -28,7 +28,7 @@ import database
 from core import clock
 from core.database_url import DRIVERS
 from domain.analysis import sentiment_of
-from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, start_of, touching
+from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, QUARTER, start_of, touching
 from domain.topics import BUILT_IN
 from models import ALL_TOPICS, COMPLETED, SKIPPED, SKIPPED_CONVERSATIONS, WHOLE
 
@@ -189,6 +189,10 @@ def hours_of_topics() -> Iterator[str]:
             f" FROM {rows} GROUP BY 1, 2"
         )
     yield "DROP TABLE weights"
+    yield (
+        f"INSERT INTO totals SELECT {ALL_TOPICS}, {QUARTER}, timestamp / {MICROSECONDS[QUARTER]}, count(*),"  # noqa: S608
+        f" {NEGATIVE}, {POSITIVE}, sum(score) FROM insights GROUP BY 3"
+    )
     yield "INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours"
 
 

@@ -1,4 +1,4 @@
-"""all topics of an hour side by side, with the weight that each has in its insights
+"""all topics of an hour side by side, with the weight that each has in its insights; all insights by quarters of hours
 
 Revision: 0021.
 """
@@ -27,6 +27,11 @@ def upgrade() -> None:
     op.execute("CREATE UNIQUE INDEX ix_weights ON weights (number)")
     _fill("topic", "weight", "insight_topics i JOIN weights ON number = conversation")
     op.execute("DROP TABLE weights")
+    op.execute(
+        f"INSERT INTO totals SELECT 0, 3, timestamp / {HOUR // 4}, count(*),"  # noqa: S608
+        " sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), sum(CASE sentiment WHEN 1 THEN 1 ELSE 0 END), sum(score)"
+        " FROM insights GROUP BY 3"
+    )
     op.execute("INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE topic_hours SET (fillfactor = 70)")
@@ -51,5 +56,6 @@ def _fill(topic: str, weight: str, rows: str) -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM totals WHERE level = 3")
     op.drop_table("changed_days")
     op.drop_table("topic_hours")

@@ -25,7 +25,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, bucket_of, cover
+from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, QUARTER, Span, bucket_of, cover
 from models import (
     ALL_TOPICS,
     IS_SKIPPED,
@@ -113,7 +113,9 @@ class _Changes:
         topic, at, sentiment, confidence, score, _ = fact
         for level in levels(topic, counts):
             self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
-        for level in levels(topic, totals):
+        # Of all insights together: the quarters of local hours and days where offsets are not of whole hours.
+        quarters = (QUARTER,) if topic == ALL_TOPICS else ()
+        for level in (*levels(topic, totals), *quarters):
             sums = self.totals[topic, level, bucket_of(level, at)]
             sums[0] += sign
             sums[1] += sign * (sentiment < 0)

@@ -179,19 +179,23 @@ def _filtered(connection: Connection, asked: Comparison) -> _Counts:
         {topic: sums for (topic, _), sums in filtered_sums(connection, each, WHOLE_WINDOW).items()}
         for each in (asked.chosen, asked.before)
     )
-    first, end = (day * MICROSECONDS[DAY] for day in (asked.history.start, asked.history.stop))
-    past = filtered_sums(connection, replace(asked.chosen, start=first, end=end), MICROSECONDS[DAY])
-    of_day = {day: sums.n for (topic, day), sums in past.items() if topic == ALL_TOPICS}
-    n: dict[int, int] = {}
-    squares: dict[int, float] = {}
-    for (topic, day), sums in past.items():
-        n[topic] = n.get(topic, 0) + sums.n
-        squares[topic] = squares.get(topic, 0.0) + sums.n * sums.n / of_day[day]
-    total = sum(of_day.values())
-    histories = {
-        topic: History(len(of_day), total, n[topic], squares[topic]) for topic in n if topic != ALL_TOPICS
-    }
-    return _Counts(now, before, histories, len(of_day))
+    return _Counts(now, before, *_filtered_histories(connection, asked))
+
+
+def _filtered_histories(connection: Connection, asked: Comparison) -> tuple[dict[int, History], int]:
+    """Of each topic, and the number of days; day by day, because all of them would be 50,000 rows at once."""
+    found: defaultdict[int, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+    days = total = 0
+    for day in asked.history:
+        first = day * MICROSECONDS[DAY]
+        window = replace(asked.chosen, start=first, end=first + MICROSECONDS[DAY])
+        sums = {topic: each.n for (topic, _), each in filtered_sums(connection, window, WHOLE_WINDOW).items()}
+        of_day = sums.pop(ALL_TOPICS, 0)
+        days, total = days + (of_day > 0), total + of_day
+        for topic, n in sums.items():
+            having, squares = found[topic]
+            found[topic] = having + n, squares + n * n / of_day
+    return {topic: History(days, total, *sums) for topic, sums in found.items()}, days
 
 
 def _changes(listed: Sequence[ListedTopic], counts: _Counts) -> Iterator[TopicChange]:

@@ -187,6 +187,11 @@ class TopicDays:
         return kept
 
 
+def newest_days(connection: Connection, most: int) -> list[int]:
+    """The newest UTC days that ever had insights, counted from 1970."""
+    return [day for (day,) in NEWEST.rows(connection, {"most": most})]
+
+
 def _sum_up(columns: Sequence[Column]) -> Column:
     """The sums, place by place; columns may be of different lengths."""
     if len(columns) == 1:
@@ -255,6 +260,7 @@ CHANGES = Prepared(
         changed_days.c.day >= bindparam("first"), changed_days.c.day < bindparam("end")
     )
 )
+NEWEST = Prepared(select(changed_days.c.day).order_by(changed_days.c.day.desc()).limit(bindparam("most")))
 CLUSTERS = Prepared(
     select(insights.c.clusters, insights.c.sentiment, insights.c.score).where(
         insights.c.timestamp >= bindparam("first"), insights.c.timestamp < bindparam("end")

@@ -6,7 +6,7 @@ from operator import add
 
 from sqlalchemy import Connection, Table, select
 
-from domain.buckets import DAY, HOUR, MONTH, bucket_of
+from domain.buckets import DAY, HOUR, MONTH, QUARTER, bucket_of
 from models import (
     ALL_TOPICS,
     SKIPPED_CONVERSATIONS,
@@ -55,11 +55,11 @@ class Recount:
         self.hours[key] = [*map(add, self.hours.get(key, (0,) * 5), one)]
 
     def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
-        for level in (HOUR, DAY, MONTH):
+        for level in (HOUR, DAY, MONTH, QUARTER) if topic == ALL_TOPICS else (HOUR, DAY, MONTH):
             key = (topic, level, bucket_of(level, at))
             one = (1, sentiment == -1, sentiment == 1, score)
             self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0)), one)]
-            if topic <= 0 or level != HOUR:
+            if level != QUARTER and (topic <= 0 or level != HOUR):
                 self.counts[*key, sentiment, confidence] += 1
 
 
