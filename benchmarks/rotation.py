@@ -67,7 +67,7 @@ def _rotated(kind: str, count: int) -> Iterator[Figure]:
         ):
             done = _killed_half_way(url, both, new, count)
             started = time.monotonic()
-            _rotate(database_url, both).wait()
+            code = _rotate(database_url, both).wait()
             seconds = time.monotonic() - started
         left = asyncio.run(_counted(url)) - asyncio.run(_counted(url, new))
         with service(folder, None, DATABASE_URL=database_url, DATA_ENCRYPTION_KEY=new) as process:
@@ -75,6 +75,7 @@ def _rotated(kind: str, count: int) -> Iterator[Figure]:
     posts = sum(statuses.values())
     yield Figure(name=f"{kind}: posts that failed", value=posts - statuses[202], at_most=0, rounds=posts)
     yield Figure(name=f"{kind}: sealed with the new key when it was killed", value=done, at_least=1)
+    yield Figure(name=f"{kind}: exit code of the second run", value=code, at_most=0)
     yield Figure(name=f"{kind}: left with the old key", value=left, at_most=0)
     yield Figure(name=f"{kind}: answer with the new key alone", value=opens, at_least=200, at_most=200)
     yield Figure(name=f"{kind}: the rest took", value=seconds, unit="s")
