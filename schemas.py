@@ -850,6 +850,34 @@ class AuditOut(BaseModel):
     next_cursor: str | None
 
 
+# --- jobs ---------------------------------------------------------------------------------------------------
+
+JobStatus = Literal["queued", "running", "paused", "completed", "capped", "cancelled", "failed"]
+
+
+class JobOut(BaseModel):
+    """Work that takes longer than a request."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    done: int
+    total: int | None
+    usd: float
+    conversations: int
+    error: str | None
+    created_at: str
+    created_by: str
+    ended_at: str | None
+
+
+class JobsOut(BaseModel):
+    """A page of jobs, the newest first."""
+
+    jobs: list[JobOut]
+    next_cursor: str | None
+
+
 # --- operations ---------------------------------------------------------------------------------------------
 
 

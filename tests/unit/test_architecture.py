@@ -40,7 +40,7 @@ INNER_FLOORS = {
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries"),
+        ("batch_processor", "worker.summaries", "worker.jobs"),
         ("worker.claims", "worker.dispatch"),
         ("worker.outcomes", "worker.accounting", "worker.packing"),
         ("worker.settlement",),
