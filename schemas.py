@@ -497,6 +497,8 @@ class TrendsBefore(BaseModel):
 class TrendsOut(BaseModel):
     """Sentiment and topics over a window."""
 
+    interval: Literal["hour", "day", "week", "month"]
+    tz: str
     window_days: float
     total_insights: int
     skipped_count: int

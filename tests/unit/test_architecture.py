@@ -34,7 +34,7 @@ INNER_FLOORS = {
     "store": (
         ("database",),
         ("store.queue",),
-        ("store.conversations",),
+        ("store.conversations", "store.topics"),
         ("store.insights",),
         ("store.search", "store.money", "store.access"),
         ("store.engine",),
