@@ -68,14 +68,15 @@ def trends(
         skipped=windows.count_skipped(connection, start, end),
         top_topics=top_topics(connection, start, end, total, effort)
         if cluster is None
-        else _only_topic(cluster, total),
+        else _only_topic(connection, cluster, total),
         series=series,
         previous=_by_sentiment(connection, topic, start - (end - start), start),
     )
 
 
-def _only_topic(cluster: str, total: int) -> TopTopics:
-    return [(cluster, total)] if total else []
+def _only_topic(connection: Connection, cluster: str, total: int) -> TopTopics:
+    found = windows.find_topic(connection, cluster)
+    return [(found.slug, total)] if found is not None and total else []
 
 
 def _series(connection: Connection, topic: int | None, start: int, end: int, now: int) -> list[Point]:
@@ -148,6 +149,6 @@ def _counting(kind: Kind) -> CompoundSelect[Any]:
 
 
 NOTHING = (0,) * (len(SENTIMENTS) + 2)
-KINDS = (Kind.ALL, Kind.TOPIC)
+KINDS = (Kind.ALL, Kind.TOPIC, Kind.UNION)
 SUMS = {(kind, level): Prepared(_summing(kind, level)) for kind in KINDS for level in (HOUR, DAY)}
 BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in KINDS}
