@@ -6,6 +6,8 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
+from api.vocabulary_of_discovery import DISCOVERED
+
 FIELDS: Mapping[str, str] = {
     "access_token": "The token, a JWT.",
     "accounts": "Everybody who has logged in, the last to do so first.",
@@ -262,6 +264,7 @@ FIELDS: Mapping[str, str] = {
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",
+    **DISCOVERED,
 }
 
 PARAMETERS: Mapping[str, str] = {
@@ -270,6 +273,8 @@ PARAMETERS: Mapping[str, str] = {
     "actor": "Only entries of this actor.",
     "job_id": "The id of the job.",
     "key_id": "The id of the key.",
+    "proposal_id": "The id of the proposal.",
+    "state": "Only groups in this state.",
     "kind": "Only jobs of this kind.",
     "Idempotency-Key": "Takes the place of an `external_id`. In bulk it covers each item by its index.",
     "author": "Who wrote it.",

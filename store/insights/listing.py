@@ -208,6 +208,13 @@ def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
     return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
 
 
+def insights_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+    """The insights of these conversations, in their order; without those that have none any more."""
+    c = insights.c.conversation
+    there = set(connection.scalars(select(c).where(c.in_(numbers))))
+    return _load(connection, [number for number in numbers if number in there])
+
+
 def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     vault = vault_of(connection)
     statement = WITH_SEALED if vault.is_sealing else WITH_CONVERSATION

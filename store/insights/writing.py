@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    update,
 )
 
 import models
@@ -116,6 +117,22 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     rollups.update_counts(connection, (), _facts(old, known))
+
+
+def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at: int) -> None:
+    """File the insights of these conversations under other names of topics, best first; names that are new become
+    topics, made `at` a time."""
+    names.hold(connection)
+    old = _filed(connection, names_of)
+    new = [each._replace(slugs=tuple(names_of[each.conversation])) for each in old]
+    known = _Topics.of(connection, (*old, *new), at)
+    _unfile(connection, old, known)
+    renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
+    if renamed:
+        connection.execute(RENAME, renamed)
+    topic_rows = (row for each in new for row in _topic_rows(each, known))
+    insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    rollups.update_counts(connection, _facts(new, known), _facts(old, known))
 
 
 def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
@@ -210,6 +227,11 @@ FILED_COLUMNS = tuple(
 )
 FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
 FILE = insert(insight_topics)
+RENAME = (
+    update(models.insights)
+    .where(models.insights.c.conversation == bindparam("of"))
+    .values(clusters=bindparam("named"))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from store.insights.writing import Insight
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
+    SLUGS,
     an_analysis,
     an_insight,
     analyses,
@@ -36,6 +37,8 @@ WRITERS, SIZE = 4, 60
 numbers = st.integers(1, CONVERSATIONS)
 puts = st.tuples(st.just("put"), st.lists(st.tuples(numbers, analyses), max_size=6))
 removals = st.tuples(st.just("remove"), st.lists(numbers, max_size=3, unique=True))
+slugs = st.lists(st.sampled_from((*SLUGS, "lost_luggage")), max_size=4, unique=True)
+renames = st.tuples(st.just("refile"), st.dictionaries(numbers, slugs, max_size=4))
 skips = st.tuples(st.just("skip"), st.lists(timestamps(), max_size=3))
 unskips = st.tuples(st.just("unskip"), st.integers(0, 3))
 
@@ -43,9 +46,9 @@ unskips = st.tuples(st.just("unskip"), st.integers(0, 3))
 @thorough
 @given(
     said_at=st.lists(timestamps(), min_size=CONVERSATIONS, max_size=CONVERSATIONS),
-    steps=st.lists(st.one_of(puts, removals, skips, unskips), max_size=8),
+    steps=st.lists(st.one_of(puts, removals, renames, skips, unskips), max_size=8),
 )
-async def test_counts_equal_a_recount_whatever_was_put_again_and_removed(
+async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_removed(
     db: Database, said_at: list[int], steps: list[tuple[str, Any]]
 ) -> None:
     def play(connection: Connection) -> None:
@@ -62,6 +65,11 @@ async def test_counts_equal_a_recount_whatever_was_put_again_and_removed(
                 case "remove":
                     writing.delete_insights(connection, these)
                     filed = {number: each for number, each in filed.items() if number not in these}
+                case "refile":
+                    writing.refile(connection, these, at=NOON)
+                    for number in filed.keys() & these.keys():
+                        analysis = filed[number].analysis._replace(clusters=tuple(these[number]))
+                        filed[number] = filed[number]._replace(analysis=analysis)
                 case "skip":
                     writing.adjust_skipped(connection, these, 1)
                     skipped += these
