@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,8 @@ from sqlalchemy.engine import URL
 ROOT = Path(__file__).parents[2]
 POSTS = "/api/v1/conversations"
 Json = dict[str, Any]
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that systems give out: until a server has started, one of these may go to somebody else's."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of plain HTTP: else httpx reads the machine's certificates for each, which takes 22 ms of CPU."""
 
@@ -36,10 +39,12 @@ def client(url: str) -> httpx.AsyncClient:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on just now, and that the system gives to nobody who does not ask for it."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
