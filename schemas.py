@@ -919,6 +919,164 @@ class AuditOut(BaseModel):
     next_cursor: str | None
 
 
+# --- topics -------------------------------------------------------------------------------------------------
+
+
+class TopicOut(BaseModel):
+    """A topic: what it is called, what it means, and where it came from."""
+
+    id: str
+    slug: str
+    label: str
+    description: str
+    parent: str | None
+    state: Literal["active", "hidden", "merged"]
+    origin: Literal["built_in", "proposed", "discovered", "human"]
+    aliases: list[str]
+    merged_into: str | None
+    created_at: str | None
+
+
+class TopicsOut(BaseModel):
+    """A page of topics, by slug."""
+
+    topics: list[TopicOut]
+    next_cursor: str | None
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------
+
+JobStatus = Literal["queued", "running", "paused", "completed", "capped", "cancelled", "failed"]
+
+
+class JobOut(BaseModel):
+    """Work that takes longer than a request."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    done: int
+    total: int | None
+    usd: float
+    conversations: int
+    error: str | None
+    created_at: str
+    created_by: str
+    ended_at: str | None
+
+
+class JobsOut(BaseModel):
+    """A page of jobs, the newest first."""
+
+    jobs: list[JobOut]
+    next_cursor: str | None
+
+
+# --- discovery ----------------------------------------------------------------------------------------------
+
+
+class SentWindow(Sent):
+    """A time from a start to before an end."""
+
+    start_time: Moment
+    end_time: Moment
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.end_time <= self.start_time:
+            raise PydanticCustomError("window", "must end after its start")
+        return self
+
+
+class DiscoveryFilter(Sent):
+    """Which insights are grouped. Null: all of them."""
+
+    sentiment: Sentiment | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+class NewDiscovery(Sent):
+    """What to look for topics in."""
+
+    window: SentWindow | None = None
+    filter: DiscoveryFilter = DiscoveryFilter()
+
+
+class Acceptance(Sent):
+    """The name of the topic that an accepted proposal becomes."""
+
+    slug: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class GrowthOut(BaseModel):
+    """How many people there are in a group, in the window and in the equally long one before it."""
+
+    people: int
+    people_before: int
+    p: float
+    is_significant: bool
+
+
+class ShareOut(BaseModel):
+    """A share of a group's conversations that is in another group."""
+
+    id: str
+    share: float
+
+
+class ExampleOut(BaseModel):
+    """A conversation that is typical of a group."""
+
+    conversation_id: str
+    timestamp: str
+    text: str
+
+
+ProposalState = Literal["proposed", "accepted", "rejected"]
+
+
+class ProposalOut(BaseModel):
+    """A group of conversations that might be a topic."""
+
+    id: str
+    state: ProposalState
+    name: str
+    slug: str
+    words: list[str]
+    language: str | None
+    size: int
+    people: int
+    growth: GrowthOut
+    part_of: str | None
+    came_from: list[ShareOut]
+    went_to: list[ShareOut] | None
+    topic: str | None
+    examples: list[ExampleOut]
+    first_seen: str
+    last_seen: str
+    decided_by: str | None
+    decided_at: str | None
+
+
+class ProposalsOut(BaseModel):
+    """A page of proposals, the largest first."""
+
+    proposals: list[ProposalOut]
+    next_cursor: str | None
+
+
+class ProposalPageOut(ProposalOut):
+    """A proposal with a page of its conversations, in the order of their intake."""
+
+    insights: list[ListedInsight]
+    next_cursor: str | None
+
+
 # --- operations ---------------------------------------------------------------------------------------------
 
 

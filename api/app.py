@@ -13,9 +13,11 @@ from api.routes import (
     chats,
     comparisons,
     conversations,
+    discovery,
     docs,
     insights,
     intake,
+    jobs,
     keys,
     login,
     operations,
@@ -23,6 +25,7 @@ from api.routes import (
     sockets,
     spending,
     summaries,
+    topics,
 )
 from core.clock import Clock
 from core.metrics import Metrics
@@ -34,10 +37,13 @@ MODULES = (
     intake,
     insights,
     comparisons,
+    topics,
     conversations,
     chats,
     summaries,
     spending,
+    discovery,
+    jobs,
     operations,
     sockets,
     keys,

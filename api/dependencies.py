@@ -1,6 +1,6 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, TypedDict, cast
 
@@ -23,7 +23,9 @@ from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from services.people import People
+from services.topics import FollowedTopics
 from store.insights.topic_days import TopicDays
+from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
 
 
@@ -58,12 +60,12 @@ class Resources:
     gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor
+    jobs: JobProcessor
     workers: Sequence[Supervised]
     """The two processors' loops."""
     conditions: Conditions
     started_at: int
-    topics: Collection[str]
-    """The slugs that analyzers are told: built in, or those of TOPICS_FILE."""
+    topics: FollowedTopics
     topic_days: TopicDays = field(default_factory=TopicDays)
 
 

@@ -6,6 +6,8 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
+from api.vocabulary_of_discovery import DISCOVERED
+
 FIELDS: Mapping[str, str] = {
     "Explanation.change": "The mean of the window minus that of the baseline; null if one of them has no insights.",
     "mean": "The mean score of the window, from -1 to 1; null without insights.",
@@ -28,9 +30,7 @@ FIELDS: Mapping[str, str] = {
     "first_seen": "When the first insight with the topic was said, in this window or not, whatever the filters.",
     "last_seen": "When the last insight with the topic was said, in this window or not, whatever the filters.",
     "sparkline": "The topic's insights in 24 equal parts of the window.",
-    "slug": "The topic.",
-    "label": "The name of the topic for people.",
-    "topics": "The topics of this page, those with insights in one of the windows.",
+    "ComparedTopics.topics": "The topics of this page, those with insights in one of the windows.",
     "window": "The window, and what all its insights add up to.",
     "ComparedTopic.previous": "The same of the compared window.",
     "ComparedTopics.previous": "The compared window, and what all its insights add up to.",
@@ -141,6 +141,29 @@ FIELDS: Mapping[str, str] = {
     "finished_at": "When it ended; null until then.",
     "grok_analysis": "The analysis itself. The name is kept for compatibility: `analyzer` says who wrote it.",
     "id": "The number of the call.",
+    "aliases": "Other names by which the topic is found, also those of topics that were merged into it.",
+    "description": "What the topic means, as analyzers are told.",
+    "label": "A name for people.",
+    "merged_into": "The id of the topic that this one was merged into; null for others.",
+    "origin": "`built_in` or in TOPICS_FILE, `proposed` by an analyzer, `discovered`, or made by a `human`.",
+    "parent": "The id of the topic above it; null for none.",
+    "slug": "The name by which the topic is shown in `clusters`.",
+    "state": "`hidden` topics are still counted, but not told to analyzers; `merged` ones count under another.",
+    "Topic.created_at": "When it was first seen; null for topics of earlier versions.",
+    "Topic.id": "The lasting id of the topic, whatever it is called.",
+    "topics": "The topics of this page.",
+    "Job.id": "The id of the job.",
+    "Job.kind": "What kind of work it is, such as `merge_topics`.",
+    "Job.status": "`paused` goes on when it is resumed; `capped` has spent what it may spend.",
+    "Job.done": "How much of it is done.",
+    "Job.total": "How much there is to do; null while that is not known.",
+    "Job.conversations": "Conversations that it has changed, or made something of.",
+    "Job.created_at": "When it was asked for.",
+    "Job.created_by": "Whoever asked for it, as the audit log names them.",
+    "Job.error": "Why it failed or was capped; null otherwise.",
+    "Job.usd": "What its calls have cost, in dollars.",
+    "ended_at": "When it ended; null until then.",
+    "jobs": "The jobs of this page.",
     "ids": "Ids of conversations, at most 500.",
     "inbound": "Who wrote: true is the customer, false the support. A `role` must agree.",
     "index": "The place of the item in the array, from 0.",
@@ -267,13 +290,18 @@ FIELDS: Mapping[str, str] = {
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",
+    **DISCOVERED,
 }
 
 PARAMETERS: Mapping[str, str] = {
     "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",
+    "job_id": "The id of the job.",
     "key_id": "The id of the key.",
+    "proposal_id": "The id of the proposal.",
+    "state": "Only groups in this state.",
+    "kind": "Only jobs of this kind.",
     "Idempotency-Key": "Takes the place of an `external_id`. In bulk it covers each item by its index.",
     "author": "Who wrote it.",
     "cluster": "A topic, by its slug.",

@@ -50,6 +50,7 @@ from client.answers.insights import (
     TrendsBefore,
     TrendsPoint,
 )
+from client.answers.jobs import Job, JobsPage
 from client.answers.operation import (
     Alive,
     Budget,
@@ -92,6 +93,8 @@ __all__ = [
     "InsightsPage",
     "InsightsPending",
     "InsightsState",
+    "Job",
+    "JobsPage",
     "ListedInsight",
     "Message",
     "Paged",

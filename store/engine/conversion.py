@@ -18,10 +18,12 @@ from models import (
     grok_calls,
     insight_metadata,
     insights,
+    jobs,
     messages,
     participants,
     summaries,
     summary_parts,
+    topic_proposals,
 )
 from store.engine.vault import AUTHOR, SEALED_AUTHOR, Vault, at, hash_columns, sealed_columns, vault_of
 
@@ -36,6 +38,8 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     summary_parts: ("conversation", "first", "last"),
     grok_calls: ("number",),
     erasures: ("person",),
+    jobs: ("number",),
+    topic_proposals: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")

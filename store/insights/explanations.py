@@ -10,7 +10,7 @@ from domain.explanation import Contribution, Weighed, mean_of, part_of, rounded_
 from models import ALL_TOPICS
 from store.insights import windows
 from store.insights.listed_topics import ListedTopic, listed_topics
-from store.insights.listing import InsightEntry, entries_of
+from store.insights.listing import InsightEntry, insights_of
 from store.insights.narrowing import Narrowing
 from store.insights.topic_days import NONE, TopicDays, TopicSums
 from store.insights.windows import Position, Selection, Sort
@@ -140,7 +140,7 @@ class _Examples:
         """Typical and extreme ones of each topic."""
         chosen = [(self._typical(each), self._extreme(each)) for each in top]
         numbers = {number for both in chosen for some in both for number in some}
-        shown = dict(zip(numbers, entries_of(self.connection, [*numbers]), strict=True))
+        shown = dict(zip(numbers, insights_of(self.connection, [*numbers]), strict=True))
         return [
             ([shown[number] for number in one], [shown[number] for number in other]) for one, other in chosen
         ]

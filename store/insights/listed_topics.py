@@ -1,11 +1,12 @@
 """The topics that people see, and when each was heard of first and last."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, literal_column, select
 
-from models import insight_topics, topics
+from models import ACTIVE, insight_topics, topics, union_topics
 from store.engine.prepared import Prepared, listed
 
 
@@ -18,6 +19,11 @@ class ListedTopic(NamedTuple):
     """The number under which roll-ups count it."""
     parts: tuple[int, ...]
     """The numbers of the topics that insights are filed under."""
+
+    @property
+    def is_union(self) -> bool:
+        """Whether others were merged into it, so that an insight may be filed under several of its parts."""
+        return len(self.parts) > 1
 
 
 class Seen(NamedTuple):
@@ -34,11 +40,19 @@ class Seen(NamedTuple):
 
 
 def listed_topics(connection: Connection) -> Sequence[ListedTopic]:
-    """All topics that people see."""
+    """All topics that people see: those that are neither hidden nor merged into another."""
+    parts: defaultdict[int, list[int]] = defaultdict(list)
+    for whole, part in PARTS.rows(connection, {}):
+        parts[whole].append(part)
     return [
-        ListedTopic(slug, slug.replace("_", " ").capitalize(), number, (number,))
-        for number, slug in TOPICS.rows(connection, {})
+        ListedTopic(slug, label or label_of(slug), number, tuple(parts.get(number, (number,))))
+        for number, slug, label in TOPICS.rows(connection, {})
     ]
+
+
+def label_of(slug: str) -> str:
+    """A label for a topic that has none."""
+    return slug.replace("_", " ").capitalize()
 
 
 def seen(connection: Connection, numbers: Collection[int]) -> dict[int, Seen]:
@@ -62,5 +76,10 @@ def _seen() -> Select[int]:
     )
 
 
-TOPICS = Prepared(select(topics.c.number, topics.c.slug))
+TOPICS = Prepared(
+    select(topics.c.counted_as, topics.c.slug, topics.c.label).where(
+        topics.c.state == literal_column(f"'{ACTIVE}'"), topics.c.counted_as.is_not(None)
+    )
+)
+PARTS = Prepared(select(union_topics.c.whole, union_topics.c.topic).order_by(union_topics.c.topic))
 SEEN = Prepared(_seen())

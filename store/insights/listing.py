@@ -14,6 +14,7 @@ from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, 
 from store.insights import pages, windows
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
+from store.insights.shown import shown_clusters
 from store.insights.windows import Counts, Position, Selection
 from store.insights.words import search_words
 from store.search import index
@@ -107,6 +108,8 @@ class InsightEntry(NamedTuple):
     text: str
     """The text or transcript, at most 2,000 characters."""
     truncated: bool
+    clusters: Sequence[str]
+    """The slugs of its topics as they are shown, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ class _Chosen:
     def page(self, limit: int, after: Position | None, total: int) -> InsightPage:
         """The page after a position."""
         found = self._positions(limit + 1, after, total)
-        loaded = entries_of(self.connection, [place[-1] for place in found[:limit]])
+        loaded = _load(self.connection, [place[-1] for place in found[:limit]])
         return InsightPage(loaded, found[limit - 1] if len(found) > limit else None)
 
     def _positions(self, limit: int, after: Position | None, total: int) -> list[Position]:
@@ -202,19 +205,24 @@ def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(
-        InsightPage(entries_of(connection, numbers), None), *windows.count_all_time(connection)
-    )
+    return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
 
 
-def entries_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
-    """The insights of these conversations (intake numbers), in this order."""
+def insights_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+    """The insights of these conversations, in their order; without those that have none any more."""
+    c = insights.c.conversation
+    there = set(connection.scalars(select(c).where(c.in_(numbers))))
+    return _load(connection, [number for number in numbers if number in there])
+
+
+def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     vault = vault_of(connection)
     statement = WITH_SEALED if vault.is_sealing else WITH_CONVERSATION
     stored = (ListedRow._make(row) for row in statement.rows(connection, {"numbers": numbers}))
     rows = [_opened(vault, row) for row in stored] if vault.is_sealing else [*stored]
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
-    found = {row.conversation: _entry(row, turns) for row in rows}
+    clusters = shown_clusters(connection, (row.clusters for row in rows))
+    found = {row.conversation: _entry(row, turns, slugs) for row, slugs in zip(rows, clusters, strict=True)}
     return [found[number] for number in numbers]
 
 
@@ -238,6 +246,6 @@ def _opened(vault: Vault, row: ListedRow) -> ListedRow:
     )
 
 
-def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> InsightEntry:
+def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]], clusters: Sequence[str]) -> InsightEntry:
     text = transcript(turns[row.conversation]) if row.is_chat else row.text or ""
-    return InsightEntry(row, text[:SHOWN], truncated=len(text) > SHOWN)
+    return InsightEntry(row, text[:SHOWN], len(text) > SHOWN, clusters)

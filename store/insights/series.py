@@ -145,4 +145,4 @@ WHOLE = Prepared(
     _of_totals().where(totals.c.bucket >= bindparam("first"), totals.c.bucket < bindparam("end"))
 )
 FEW = Prepared(_of_totals().where(among(totals.c.bucket, "buckets")))
-EDGES = {kind: Prepared(_edges(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
+EDGES = {kind: Prepared(_edges(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}

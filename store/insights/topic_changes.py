@@ -31,8 +31,6 @@ from store.insights.windows import Selection
 
 HISTORY = 28
 """Days before both windows, by which a topic's own variation is told."""
-WHOLE_WINDOW = 10**18
-"""Microseconds: longer than any window, as a unit to count by."""
 
 
 NOTHING = Counted()
@@ -149,8 +147,9 @@ def topic_changes(
 ) -> TopicChanges:
     """Count every topic in both windows; `limit` None returns all of them."""
     asked = replace(asked, chosen=without_needless_filters(connection, asked.chosen))
-    counts = _filtered(connection, asked) if asked.is_filtered else _rolled(connection, days, asked)
-    found = [*_changes(listed_topics(connection), counts)]
+    listed = listed_topics(connection)
+    counts = _filtered(connection, asked, listed) if asked.is_filtered else _rolled(connection, days, asked)
+    found = [*_changes(listed, counts)]
     if sort in (TopicSort.FIRST_SEEN, TopicSort.LAST_SEEN):
         found = _with_seen(connection, found)
     page = [*islice(_ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
@@ -174,22 +173,21 @@ def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> _Coun
     return _Counts(now, before, histories, past.days)
 
 
-def _filtered(connection: Connection, asked: Comparison) -> _Counts:
-    now, before = (
-        {topic: sums for (topic, _), sums in filtered_sums(connection, each, WHOLE_WINDOW).items()}
-        for each in (asked.chosen, asked.before)
-    )
-    return _Counts(now, before, *_filtered_histories(connection, asked))
+def _filtered(connection: Connection, asked: Comparison, listed: Sequence[ListedTopic]) -> _Counts:
+    now, before = (filtered_sums(connection, each, listed) for each in (asked.chosen, asked.before))
+    return _Counts(now, before, *_filtered_histories(connection, asked, listed))
 
 
-def _filtered_histories(connection: Connection, asked: Comparison) -> tuple[dict[int, History], int]:
+def _filtered_histories(
+    connection: Connection, asked: Comparison, listed: Sequence[ListedTopic]
+) -> tuple[dict[int, History], int]:
     """Of each topic, and the number of days; day by day, because all of them would be 50,000 rows at once."""
     found: defaultdict[int, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     days = total = 0
     for day in asked.history:
         first = day * MICROSECONDS[DAY]
         window = replace(asked.chosen, start=first, end=first + MICROSECONDS[DAY])
-        sums = {topic: each.n for (topic, _), each in filtered_sums(connection, window, WHOLE_WINDOW).items()}
+        sums = {topic: each.n for topic, each in filtered_sums(connection, window, listed).items()}
         of_day = sums.pop(ALL_TOPICS, 0)
         days, total = days + (of_day > 0), total + of_day
         for topic, n in sums.items():

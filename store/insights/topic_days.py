@@ -20,8 +20,9 @@ from core.bounded import Bounded
 from domain.buckets import DAY, HOUR, MICROSECONDS, Span, cover
 from models import ALL_TOPICS, WHOLE, changed_days, insights, topic_hours
 from store.engine.prepared import Prepared
-from store.insights import writing
+from store.insights.names import topic_numbers
 from store.insights.rollups import HOURS
+from store.insights.unions import counted_in, unions
 
 MOST_DAYS = 400
 """Days kept: 23 MB with two thousand topics."""
@@ -229,15 +230,18 @@ class _Spans:
     def _of_edge(self, bounds: dict[str, int]) -> Collection[tuple[int, Sequence[int]]]:
         """The same, insight by insight."""
         rows = CLUSTERS.rows(self.connection, bounds)
-        filed = [(from_json(clusters), sentiment < 0, score) for clusters, sentiment, score in rows]
-        numbers = writing.topic_numbers(self.connection, {slug for slugs, *_ in filed for slug in slugs})
+        filed = [(from_json(clusters), *others) for clusters, *others in rows]
+        numbers = topic_numbers(self.connection, {name for names, *_ in filed for name in names})
+        known = unions(self.connection)
         found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(AMOUNTS))
-        for slugs, negative, score in filed:
-            part = WHOLE // max(1, len(slugs))
-            for topic, weight in ((ALL_TOPICS, WHOLE), *((numbers[slug], part) for slug in slugs)):
+        for names, sentiment, score, *place in filed:
+            topics = {numbers[name] for name in names}
+            weights = {ALL_TOPICS: WHOLE} | dict.fromkeys(topics, WHOLE // max(1, len(topics)))
+            weights |= dict.fromkeys(counted_in(known, topics, (place[0], place[1])), 0)
+            for topic, weight in weights.items():
                 sums = found[topic]
                 sums[0] += 1
-                sums[1] += negative
+                sums[1] += sentiment < 0
                 sums[2] += score
                 sums[3] += weight
                 sums[4] += weight * score
@@ -262,7 +266,7 @@ CHANGES = Prepared(
 )
 NEWEST = Prepared(select(changed_days.c.day).order_by(changed_days.c.day.desc()).limit(bindparam("most")))
 CLUSTERS = Prepared(
-    select(insights.c.clusters, insights.c.sentiment, insights.c.score).where(
-        insights.c.timestamp >= bindparam("first"), insights.c.timestamp < bindparam("end")
-    )
+    select(
+        *(insights.c[name] for name in ("clusters", "sentiment", "score", "timestamp", "conversation"))
+    ).where(insights.c.timestamp >= bindparam("first"), insights.c.timestamp < bindparam("end"))
 )

@@ -12,6 +12,7 @@ from database import Database
 from domain.buckets import DAY, bucket_of
 from models import ALL_TOPICS
 from store.insights import writing
+from store.insights.names import topic_numbers
 from store.insights.topic_days import BLOCK, TopicDays, TopicSums
 from store.insights.writing import Insight
 from tests.support.in_memory import in_memory, steps
@@ -70,7 +71,7 @@ async def test_sums_equal_plain_sums_whatever_changed_meanwhile(
                 else:
                     filed[number] = an_insight(number, said_at[number - 1], analysis)  # type: ignore[arg-type]
                     writing.store_insights(connection, [filed[number]])
-            names = {number: slug for slug, number in writing.topic_numbers(connection, SLUGS).items()}
+            names = {number: slug for slug, number in topic_numbers(connection, SLUGS).items()}
             (found,) = days.sums(connection, (start, end))
             named = {names.get(topic, "all"): sums for topic, sums in found.items()}
             assert named == plainly(filed.values(), start, end)
@@ -93,7 +94,7 @@ async def test_a_history_sums_up_days_with_insights(db: Database, said_at: list[
         found = days.history(connection, end - length, end)
         by_day = [plainly(filed, day * A_DAY, (day + 1) * A_DAY) for day in range(end - length, end)]
         assert found.days == sum(1 for day in by_day if day)
-        for slug, number in [("all", ALL_TOPICS), *writing.topic_numbers(connection, SLUGS).items()]:
+        for slug, number in [("all", ALL_TOPICS), *topic_numbers(connection, SLUGS).items()]:
             counts = [(day[slug].n, day["all"].n) for day in by_day if slug in day]
             assert found.n.get(number, 0) == sum(n for n, _ in counts)
             assert abs(found.squares.get(number, 0) - sum(n * n / of for n, of in counts)) < 1e-9

@@ -1,4 +1,4 @@
-"""The databases under test: a fresh SQLite file and an empty PostgreSQL database for every test; a fake Grok."""
+"""A fresh SQLite file and an empty PostgreSQL database for every test; a fake Grok; programs that need no import."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ import database
 from benchmarks.support import databases
 from database import Database
 from tests.support.emptied import Copies
+from tests.support.forks import Forks, forking
 from tests.support.service import Grok, faked
 
 
@@ -88,3 +89,10 @@ def grok() -> Iterator[Grok]:
     """A fake Grok on a port of its own."""
     with faked() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Programs that are not imported anew for every run."""
+    with forking() as made:
+        yield made

@@ -33,14 +33,15 @@ ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store
 INNER_FLOORS = {
     "store": (
         ("database",),
+        ("store.discovery",),
         ("store.queue",),
-        ("store.conversations",),
+        ("store.conversations", "store.topics"),
         ("store.insights",),
         ("store.search", "store.money", "store.access"),
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries"),
+        ("batch_processor", "worker.summaries", "worker.jobs"),
         ("worker.claims", "worker.dispatch"),
         ("worker.outcomes", "worker.accounting", "worker.packing"),
         ("worker.settlement",),
@@ -66,8 +67,8 @@ WAY_OUT = "move the shared part further down, or hand it in as an argument from 
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE, LONGEST_TEST = 300, 500
-DECLARATIVE = {"models.py", "schemas.py"}
-"""Tables, and what travels over HTTP: long, and without a line of logic to follow."""
+DECLARATIVE = {"models.py", "schemas.py", "vocabulary.py"}
+"""Tables, what travels over HTTP, and what its fields mean: long, and without a line of logic to follow."""
 
 
 def sources(*folders: str) -> list[Path]:
