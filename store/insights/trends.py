@@ -14,6 +14,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from domain.analysis import UNSURE
 from domain.buckets import DAY, HOUR, MICROSECONDS, touching
 from models import totals
 from store.engine.prepared import Prepared
@@ -33,7 +34,9 @@ class Point(NamedTuple):
     negative: int
     neutral: int
     positive: int
+    unsure: int
     score_sum: int
+    """Of all but the unsure ones, which have no score."""
     partial: bool
     """Whether the window or the present cuts the bucket, so that it may have more insights than counted."""
 
@@ -86,8 +89,8 @@ def _series(connection: Connection, topic: int | None, start: int, end: int, now
     for bucket in touching(level, start, end):
         first = bucket * length
         partial = first < start or first + length > whole_until
-        _, negative, neutral, positive, score_sum = found.get(bucket, NOTHING)
-        points.append(Point(first, negative, neutral, positive, score_sum, partial))
+        _, negative, neutral, positive, unsure, score_sum = found.get(bucket, NOTHING)
+        points.append(Point(first, negative, neutral, positive, unsure, score_sum, partial))
     return points
 
 
@@ -110,6 +113,7 @@ def _sums(series: Sequence[Point]) -> Counts:
         -1: sum([point.negative for point in series]),
         0: sum([point.neutral for point in series]),
         1: sum([point.positive for point in series]),
+        UNSURE: sum([point.unsure for point in series]),
     }
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 import models
 from core.errors import DoesNotOpen
-from domain.analysis import Analysis
+from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import Vault, vault_of
@@ -156,7 +156,15 @@ def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
         row = vault.opened(models.insights, stored)
     except DoesNotOpen:
         return None
-    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
+    analysis = Analysis(
+        row.score,
+        row.confidence,
+        parse_clusters(row.clusters),
+        row.reasoning,
+        row.raw,
+        row.language,
+        row.sentiment == UNSURE,
+    )
     return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
 
 
@@ -185,6 +193,7 @@ def _row(insight: Insight) -> dict[str, object]:
         "call": insight.call,
         "raw": analysis.raw,
         "cache_key": insight.cache_key,
+        "language": analysis.language,
     }
 
 

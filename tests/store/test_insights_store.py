@@ -14,6 +14,7 @@ from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store_conversation,
@@ -144,14 +145,14 @@ async def test_a_text_that_was_analysed_is_known_by_its_key(db: Database) -> Non
             connection,
             an_insight(1, analysis=second, cache_key=KEY, analysed_at=NOON + 2, partial=True),
             an_insight(2, analysis=first, cache_key=KEY, analysed_at=NOON + 1),
-            an_insight(3, analysis=first, cache_key=OTHER, analyzer="offline", model="vader"),
+            an_insight(3, analysis=UNSURE_ANALYSIS, cache_key=OTHER, analyzer="offline", model="vader"),
             an_insight(4, analysis=first),
         )
         known = writing.cached_answers(connection, {KEY, OTHER, b"?" * 32})
 
         assert known == {
             KEY: CachedAnswer(second, "grok", "grok-4.3", partial=True),
-            OTHER: CachedAnswer(first, "offline", "vader", partial=False),
+            OTHER: CachedAnswer(UNSURE_ANALYSIS, "offline", "vader", partial=False),
         }
 
     await tried(db, check)

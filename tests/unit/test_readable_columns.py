@@ -18,6 +18,7 @@ READABLE = {
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
+    "a code of two letters": {"insights.language"},
     "topics, of a list that an operator gives": {"topics.slug", "insights.clusters"},
     "callers, not the people who wrote": {
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
