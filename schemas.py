@@ -499,6 +499,8 @@ class TrendsBefore(BaseModel):
 class TrendsOut(BaseModel):
     """Sentiment and topics over a window."""
 
+    interval: Literal["hour", "day", "week", "month"]
+    tz: str
     window_days: float
     total_insights: int
     skipped_count: int
@@ -847,6 +849,34 @@ class AuditOut(BaseModel):
     """A page of the audit log, the newest entries first."""
 
     entries: list[AuditEntryOut]
+    next_cursor: str | None
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------
+
+JobStatus = Literal["queued", "running", "paused", "completed", "capped", "cancelled", "failed"]
+
+
+class JobOut(BaseModel):
+    """Work that takes longer than a request."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    done: int
+    total: int | None
+    usd: float
+    conversations: int
+    error: str | None
+    created_at: str
+    created_by: str
+    ended_at: str | None
+
+
+class JobsOut(BaseModel):
+    """A page of jobs, the newest first."""
+
+    jobs: list[JobOut]
     next_cursor: str | None
 
 

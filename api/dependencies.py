@@ -23,6 +23,7 @@ from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from services.people import People
+from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
 
 
@@ -57,6 +58,7 @@ class Resources:
     gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor
+    jobs: JobProcessor
     workers: Sequence[Supervised]
     """The two processors' loops."""
     conditions: Conditions

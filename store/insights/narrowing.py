@@ -6,6 +6,7 @@ entries. Every other filter is checked entry by entry.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
@@ -15,7 +16,7 @@ from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, UNSURE
 from models import ALL_TOPICS, insights
 from store.engine.prepared import Prepared
 from store.insights.rollups import SENTIMENTS
-from store.insights.statements import Driver, Shape, counting, listing, stepping, walking
+from store.insights.statements import Driver, Shape, counting, grouping, listing, stepping, walking
 from store.insights.windows import Counts, Position, Selection, count_insights
 
 LOOKUP = 4
@@ -55,6 +56,15 @@ class Narrowing:
         """The exact number of insights of each sentiment."""
         sums = self._count(by_sentiment=True)
         return {sentiment: sum(row[at] or 0 for row in sums) for at, sentiment in enumerate(SENTIMENTS)}
+
+    def sums_by(self, unit: int) -> dict[int, tuple[int, ...]]:
+        """By units of so many microseconds: insights per sentiment in the order of SENTIMENTS, and sum of scores."""
+        statement = grouping(self._shape(self._driver()))
+        found: dict[int, tuple[int, ...]] = {}
+        for given in self._runs():
+            for number, *sums in statement.rows(self.connection, given | {"unit": unit}):
+                found[number] = tuple(map(add, found.get(number, (0,) * len(sums)), sums))
+        return found
 
     def _count(self, *, by_sentiment: bool) -> list[Sequence[int]]:
         statement = counting(self._shape(self._driver()), by_sentiment)

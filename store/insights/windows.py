@@ -33,6 +33,7 @@ from models import (
     counts,
     insight_topics,
     insights,
+    topic_names,
     topics,
     totals,
 )
@@ -216,6 +217,10 @@ def _counting_author(with_topic: bool) -> Select[Any]:
     return select(func.count()).select_from(by_author(with_topic).where(*of_window).subquery())
 
 
-NUMBER = Prepared(select(topics.c.number).where(topics.c.slug == bindparam("slug")))
+NUMBER = Prepared(
+    select(topics.c.counted_as)
+    .join_from(topic_names, topics, topics.c.number == topic_names.c.topic)
+    .where(topic_names.c.name == bindparam("slug"))
+)
 COUNT = {(kind, rolled): Prepared(_counting(kind, rolled)) for kind in Kind for rolled in (totals, counts)}
 COUNT_AUTHOR = {filed: Prepared(_counting_author(filed)) for filed in (False, True)}
