@@ -852,6 +852,31 @@ class AuditOut(BaseModel):
     next_cursor: str | None
 
 
+# --- topics -------------------------------------------------------------------------------------------------
+
+
+class TopicOut(BaseModel):
+    """A topic: what it is called, what it means, and where it came from."""
+
+    id: str
+    slug: str
+    label: str
+    description: str
+    parent: str | None
+    state: Literal["active", "hidden", "merged"]
+    origin: Literal["built_in", "proposed", "discovered", "human"]
+    aliases: list[str]
+    merged_into: str | None
+    created_at: str | None
+
+
+class TopicsOut(BaseModel):
+    """A page of topics, by slug."""
+
+    topics: list[TopicOut]
+    next_cursor: str | None
+
+
 # --- jobs ---------------------------------------------------------------------------------------------------
 
 JobStatus = Literal["queued", "running", "paused", "completed", "capped", "cancelled", "failed"]

@@ -23,6 +23,7 @@ from api.routes import (
     sockets,
     spending,
     summaries,
+    topics,
 )
 from core.clock import Clock
 from core.metrics import Metrics
@@ -33,6 +34,7 @@ from rate_limiter import InboundLimiter
 MODULES = (
     intake,
     insights,
+    topics,
     conversations,
     chats,
     summaries,

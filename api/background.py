@@ -41,6 +41,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "audit", resources.access.audit.group.run
     yield "people", resources.people.run
     yield "jobs", resources.jobs.run
+    yield "topics", resources.topics.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run

@@ -23,6 +23,7 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("post", "/chats/insights"): "analyze_chat",
     ("get", "/chats/{conversation_id}/summary"): "get_chat_summary",
     ("get", "/chats/{conversation_id}/insights"): "get_chat_insights",
+    ("get", "/api/v1/topics/all"): "list_all_topics",
     ("get", "/api/v1/jobs"): "list_jobs",
     ("get", "/api/v1/jobs/{job_id}"): "get_job",
     ("post", "/api/v1/jobs/{job_id}/cancel"): "cancel_job",
@@ -87,6 +88,8 @@ SCHEMAS: Mapping[str, str] = {
     "Statuses": "ConversationStatuses",
     "TicketOut": "Ticket",
     "TokenOut": "Token",
+    "TopicOut": "Topic",
+    "TopicsOut": "TopicsPage",
     "TrendsOut": "Trends",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

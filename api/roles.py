@@ -47,6 +47,7 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/chats/{conversation_id}/summary"): READ,
     ("get", "/chats/{conversation_id}/insights"): READ,
     (SOCKET, "/ws/chats/{conversation_id}"): READ,
+    ("get", "/api/v1/topics/all"): READ,
     ("get", "/api/v1/jobs"): READ,
     ("get", "/api/v1/jobs/{job_id}"): READ,
     ("post", "/api/v1/jobs/{job_id}/cancel"): AccessRule(Role.AGENT, "job.cancel"),

@@ -37,6 +37,7 @@ from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.people import People
 from services.redaction import Redaction, open_redaction
+from services.topics import FollowedTopics, followed
 from store.conversations import erasures
 from store.engine import disk
 from store.insights import metadata
@@ -51,9 +52,9 @@ async def build(
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
-    db, clock = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
+    db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
     hold = Hold(clock, changes := Changes())
-    gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
+    gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
@@ -83,7 +84,7 @@ async def build(
         workers=workers,
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
-        topics=topics.load(settings.topics_file).keys(),
+        topics=told,
     )
     return await started(resources, live, changes, stack)
 
@@ -138,11 +139,13 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     return clock
 
 
-async def _prepared(db: Database, settings: Settings, given: Clock | None) -> tuple[Database, ProcessClock]:
+async def _prepared(
+    db: Database, settings: Settings, given: Clock | None
+) -> tuple[Database, ProcessClock, FollowedTopics]:
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     await db.write(partial(metadata.declare, keys=settings.metadata_keys))
-    return db, clock
+    return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 
 
 def _accounting(

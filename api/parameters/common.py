@@ -60,7 +60,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(without_nul)]
 Slug = Annotated[
-    str, Field(min_length=1, max_length=64), AfterValidator(without_nul), AfterValidator(slug_of)
+    str, Field(min_length=1, max_length=100), AfterValidator(without_nul), AfterValidator(slug_of)
 ]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 NumberCursor = Annotated[

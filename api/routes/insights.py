@@ -123,10 +123,10 @@ async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
 
 
 async def _check_topic(resources: Resources, cluster: str | None) -> None:
-    """Raises ApiError 400 for a topic that is neither built in nor was ever seen."""
-    if cluster is None or cluster in resources.topics:
+    """Raises ApiError 400 for a topic that nobody knows."""
+    if cluster is None:
         return
-    near = await resources.database.read(partial(names_near, slug=cluster, built_in=resources.topics))
+    near = await resources.database.read(partial(names_near, name=cluster))
     if near is not None:
         alike = f"; similar ones: {', '.join(near)}" if near else ""
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")

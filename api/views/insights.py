@@ -40,7 +40,7 @@ def _keyword_view(counts: Counts, is_exact: bool) -> Json:
 
 def listed_insight_view(listed: InsightEntry) -> Json:
     """An insight together with its conversation."""
-    row, text, truncated = listed
+    row, text = listed.row, listed.text
     view: Json = {
         "conversation_id": row.id,
         "external_id": row.external_id,
@@ -48,11 +48,11 @@ def listed_insight_view(listed: InsightEntry) -> Json:
         "timestamp": iso(row.timestamp),
         "text": text,
     }
-    if truncated:
+    if listed.truncated:
         view["text_truncated"] = True
     view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
     view["redactions"] = {} if row.redactions is None else from_json(row.redactions)
-    return view | insight_view(row)
+    return view | insight_view(listed)
 
 
 def trends_view(found: Trends, calendar: Calendar, start: int, end: int) -> Json:

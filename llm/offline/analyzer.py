@@ -34,8 +34,13 @@ class OfflineAnalyzer:
     def __init__(
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
     ) -> None:
-        self.prompt_version = ",".join(topics)
+        self._topics = topics
         self._process = ChildProcess(topics, timeout_seconds=timeout_seconds, command=command)
+
+    @property
+    def prompt_version(self) -> str:
+        """The topics that are told now."""
+        return ",".join(self._topics)
 
     async def __aenter__(self) -> Self:
         await self._process.start()

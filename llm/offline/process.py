@@ -35,7 +35,7 @@ class _Child:
 class ChildProcess:
     """A child process that answers requests, one after another; leaving the block ends it.
 
-    It starts with the first request, and again with the first one after it has died.
+    It starts with the first request, and again with the first one after it has died or the topics have changed.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class ChildProcess:
         self._cpus = cpus.allowed()
         self._lock = asyncio.Lock()
         self._child: _Child | None = None
+        self._told: Mapping[str, str] = {}
         self._last_id = 0
         self._closed = False
 
@@ -85,7 +86,7 @@ class ChildProcess:
             return await self._request_in_time(child, request)
 
     async def _ensure_child(self) -> _Child:
-        if self._child and self.pid:
+        if self._child and self.pid and self._told == dict(self._topics):
             return self._child
         if self._closed:
             raise ProviderFault("unreachable", "the offline analyzer is closed")
@@ -96,7 +97,8 @@ class ChildProcess:
             reason = f"the child process cannot start: {type(error).__name__}"
             raise ProviderFault("unreachable", reason) from error
         cpus.spread(self._cpus, self._child.process.pid)
-        self._child.requests.write(_line(dict(self._topics)))
+        self._told = dict(self._topics)
+        self._child.requests.write(_line(self._told))
         return self._child
 
     async def _request_in_time(self, child: _Child, request: Mapping[str, object]) -> list[Any]:

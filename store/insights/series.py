@@ -138,4 +138,4 @@ WHOLE = Prepared(
     _of_totals().where(totals.c.bucket >= bindparam("first"), totals.c.bucket < bindparam("end"))
 )
 HOURS = Prepared(_of_totals().where(among(totals.c.bucket, "hours")))
-EDGES = {kind: Prepared(_edges(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
+EDGES = {kind: Prepared(_edges(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}

@@ -160,7 +160,8 @@ class _Window:
     def top_topics(self, total: int) -> TopTopics:
         """The ten topics with the most of the `total` insights."""
         if self.chosen.cluster is not None:
-            return [(self.chosen.cluster, total)] if total else []
+            found = windows.find_topic(self.connection, self.chosen.cluster)
+            return [(found.slug, total)] if found is not None and total else []
         if self.is_filtered:
             return top_filtered_topics(self.connection, self.chosen) if total else []
         return top_topics(self.connection, self.chosen.start, self.chosen.end, total, self.effort)

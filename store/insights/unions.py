@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from models import topic_unions, union_topics
+from models import FIRST_UNION, topic_unions, union_topics
 from store.engine.prepared import Prepared
+from store.insights import rollups
 
 Place = tuple[int, int]
 """Timestamp (UTC microseconds) and intake number: the order of insights under a topic."""
@@ -20,6 +21,7 @@ _u, _m = topic_unions.c, union_topics.c
 MEMBERS = Prepared(
     select(_m.topic, _u.number, _u.built_at, _u.built_number).join_from(union_topics, topic_unions)
 )
+TOPICS = Prepared(rollups.topics_of_union().order_by(_m.topic))
 
 
 class Union(NamedTuple):
@@ -44,6 +46,13 @@ def unions(connection: Connection) -> Unions:
     for topic, number, at, conversation in MEMBERS.rows(connection, {}):
         found[topic].append(Union(number, None if at is None else (at, conversation)))
     return found
+
+
+def single_topics(connection: Connection, topic: int) -> Sequence[int]:
+    """The topics of a union, by its number; any other topic is its own only one."""
+    if topic < FIRST_UNION:
+        return (topic,)
+    return [number for (number,) in TOPICS.rows(connection, {"topic": topic})]
 
 
 def counted_in(known: Unions, topics: Collection[int], place: Place) -> Iterator[int]:
