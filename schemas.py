@@ -222,9 +222,9 @@ BulkConversations = Annotated[list[Conversation], Field(min_length=1, max_length
 
 
 class GrokAnalysis(BaseModel):
-    """The analysis itself. `sentiment_score` is from -1 to 1, `confidence` from 0 to 1."""
+    """The analysis itself. `sentiment_score` is from -1 to 1, null if unsure; `confidence` from 0 to 1."""
 
-    sentiment_score: float
+    sentiment_score: float | None
     clusters: list[str]
     confidence: float
     reasoning: str
@@ -234,7 +234,8 @@ class InsightOut(BaseModel):
     """An insight: the analysis of a conversation, and what produced it."""
 
     grok_analysis: GrokAnalysis
-    sentiment: Literal["positive", "neutral", "negative"]
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    language: str | None
     analyzer: str
     model: str
     cached: bool
@@ -453,6 +454,7 @@ class SentimentCounts(BaseModel):
     positive: int
     neutral: int
     negative: int
+    unsure: int
 
 
 class InsightsMetadata(BaseModel):
