@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from benchmarks.support.waiting import eventually
+from client import AsyncClient
 from tests.support.service import Service, running
 from tests.support.subjects import SUBJECTS, wordings
 
@@ -170,6 +171,22 @@ async def test_few_conversations_are_no_group(database_url: URL) -> None:
     async with running(database_url) as service:
         await stored(service, talk(wordings("pool", 5), "pool", NOW))
         assert await discovered(service) == []
+
+
+async def test_the_client_has_a_method_for_each_call(database_url: URL) -> None:
+    async with running(database_url) as service, AsyncClient(service.url) as client:
+        await stored(service, weeks())
+        window = {"start_time": WEEK["start_time"], "end_time": WEEK["end_time"]}
+        job = await client.discover_topics(**window, max_confidence=1.0, analyzer="offline")
+        while not job.has_ended:
+            job = await client.job(job.id)
+        first, *_, last = (await client.proposals_page()).proposals
+        shown = await client.proposal(first.id, limit=1)
+        filing = await client.accept_proposal(first.id, label="The first one")
+        rejected = await client.reject_proposal(last.id)
+
+    assert (job.status, filing.kind, rejected.state) == ("completed", "proposal_acceptance", "rejected")
+    assert (shown.size, len(shown.insights)) == (first.size, 1)
 
 
 async def test_topics_are_looked_for_once_a_day(database_url: URL) -> None:

@@ -43,6 +43,10 @@ skips = st.tuples(st.just("skip"), st.lists(timestamps(), max_size=3))
 unskips = st.tuples(st.just("unskip"), st.integers(0, 3))
 
 
+def refiled(insight: Insight, names: list[str]) -> Insight:
+    return insight._replace(analysis=insight.analysis._replace(clusters=tuple(names)))
+
+
 @thorough
 @given(
     said_at=st.lists(timestamps(), min_size=CONVERSATIONS, max_size=CONVERSATIONS),
@@ -67,9 +71,7 @@ async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_remo
                     filed = {number: each for number, each in filed.items() if number not in these}
                 case "refile":
                     writing.refile(connection, these, at=NOON)
-                    for number in filed.keys() & these.keys():
-                        analysis = filed[number].analysis._replace(clusters=tuple(these[number]))
-                        filed[number] = filed[number]._replace(analysis=analysis)
+                    filed |= {each: refiled(filed[each], these[each]) for each in filed.keys() & these.keys()}
                 case "skip":
                     writing.adjust_skipped(connection, these, 1)
                     skipped += these
