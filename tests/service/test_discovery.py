@@ -113,8 +113,15 @@ async def test_a_new_complaint_is_proposed_and_becomes_a_topic(database_url: URL
         assert (accepted["state"], accepted["topic"]) == ("accepted", "pool_water")
         assert too_late.status_code == 409
 
-        # What a topic says is not proposed again.
+        # What a topic says is not proposed again, and offline the next run files what is near.
+        await stored(service, talk(wordings("pool", 10, seed=2), "later", NOW))
         assert not any("chlorine" in word for each in await discovered(service) for word in each["words"])
+
+        async def filed_by_nearness() -> bool:
+            window = await service.get("/api/v1/insights", **WEEK, cluster="Pool water")
+            return bool(window["metadata"]["total_count"] == 30)
+
+        await eventually(filed_by_nearness)
 
 
 async def test_a_rejected_group_does_not_come_back(database_url: URL) -> None:
