@@ -54,6 +54,14 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.proposals import (
+    GroupShare,
+    Proposal,
+    ProposalExample,
+    ProposalGrowth,
+    ProposalPage,
+    ProposalsPage,
+)
 
 __all__ = [
     "Accepted",
@@ -72,6 +80,7 @@ __all__ = [
     "ConversationItem",
     "ConversationsPage",
     "Estimate",
+    "GroupShare",
     "Health",
     "Insight",
     "InsightsFailed",
@@ -85,6 +94,11 @@ __all__ = [
     "Message",
     "Paged",
     "PlacedMessage",
+    "Proposal",
+    "ProposalExample",
+    "ProposalGrowth",
+    "ProposalPage",
+    "ProposalsPage",
     "Question",
     "Queued",
     "Saved",
