@@ -24,6 +24,10 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("get", "/chats/{conversation_id}/summary"): "get_chat_summary",
     ("get", "/chats/{conversation_id}/insights"): "get_chat_insights",
     ("get", "/api/v1/topics/all"): "list_all_topics",
+    ("post", "/api/v1/topics/merge"): "merge_topics",
+    ("post", "/api/v1/topics/undo"): "undo_topic_change",
+    ("patch", "/api/v1/topics/{topic_id}"): "change_topic",
+    ("get", "/api/v1/topics/{topic_id}/history"): "get_topic_history",
     ("get", "/api/v1/jobs"): "list_jobs",
     ("get", "/api/v1/jobs/{job_id}"): "get_job",
     ("post", "/api/v1/jobs/{job_id}/cancel"): "cancel_job",
@@ -88,8 +92,12 @@ SCHEMAS: Mapping[str, str] = {
     "Statuses": "ConversationStatuses",
     "TicketOut": "Ticket",
     "TokenOut": "Token",
+    "TopicChange": "NewTopicChange",
+    "TopicChangeOut": "TopicChange",
+    "TopicHistoryOut": "TopicHistory",
     "TopicOut": "Topic",
     "TopicsOut": "TopicsPage",
     "TrendsOut": "Trends",
+    "UndoneOut": "Undone",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

@@ -19,6 +19,7 @@ from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
+from worker.jobs.topics import TopicJobs
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.settlement import Quarantine
@@ -72,7 +73,7 @@ def processors_of(
 
 def job_processor(db: Database, clock: ProcessClock) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = ()
+    kinds: Sequence[LongJobKind] = TopicJobs().kinds
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 
