@@ -21,6 +21,7 @@ from worker.jobs.acceptance import FILING
 from worker.jobs.discovery import Discovery
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
+from worker.jobs.topics import TopicJobs
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.settlement import Quarantine
@@ -74,7 +75,7 @@ def processors_of(
 
 def job_processor(settings: Settings, db: Database, clock: ProcessClock) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING)
+    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING, *TopicJobs().kinds)
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 

@@ -140,7 +140,7 @@ async def load(
 
 # --- roll-ups, counted by the database ----------------------------------------------------------------------
 
-NEGATIVE, POSITIVE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1))
+NEGATIVE, POSITIVE, UNSURE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1, 2))
 SKIPS = f"(SELECT timestamp, 0 AS sentiment, 0 AS confidence, 0 AS score FROM conversations WHERE status = '{SKIPPED}')"  # noqa: S608  our own constant
 SOURCES = {
     str(ALL_TOPICS): "insights",
@@ -160,8 +160,8 @@ def statements(start: int, end: int) -> Iterator[str]:
                 f" FROM {rows} GROUP BY 1, 3, 4, 5"
             )
         yield (
-            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score)"  # noqa: S608
-            f" FROM {rows} GROUP BY 1, 3"
+            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score),"  # noqa: S608
+            f" {UNSURE} FROM {rows} GROUP BY 1, 3"
         )
     for month in touching(MONTH, start, end):
         first, last = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
@@ -172,7 +172,8 @@ def statements(start: int, end: int) -> Iterator[str]:
         )
         yield (
             f"INSERT INTO totals SELECT topic, {MONTH}, {month},"  # noqa: S608
-            f" sum(n), sum(negative), sum(positive), sum(score_sum) FROM totals WHERE {days} GROUP BY 1"
+            f" sum(n), sum(negative), sum(positive), sum(score_sum), sum(unsure)"
+            f" FROM totals WHERE {days} GROUP BY 1"
         )
     yield (
         f"INSERT INTO topic_months SELECT bucket, topic, n FROM totals"  # noqa: S608
@@ -189,7 +190,7 @@ def hours_of_topics() -> Iterator[str]:
     yield "CREATE UNIQUE INDEX ix_weights ON weights (number)"
     weighed = "insight_topics i JOIN weights ON number = conversation"
     for topic, weight, rows in ((str(ALL_TOPICS), str(WHOLE), "insights i"), ("topic", "weight", weighed)):
-        sums = f"count(*), {NEGATIVE}, sum(score), sum({weight}), sum({weight} * score)"
+        sums = f"count(*), {NEGATIVE}, {UNSURE}, sum(score), sum({weight}), sum({weight} * score)"
         yield (
             f"INSERT INTO topic_hours SELECT i.timestamp / {MICROSECONDS[HOUR]}, {topic}, {sums}"  # noqa: S608
             f" FROM {rows} GROUP BY 1, 2"
@@ -197,7 +198,7 @@ def hours_of_topics() -> Iterator[str]:
     yield "DROP TABLE weights"
     yield (
         f"INSERT INTO totals SELECT {ALL_TOPICS}, {QUARTER}, timestamp / {MICROSECONDS[QUARTER]}, count(*),"  # noqa: S608
-        f" {NEGATIVE}, {POSITIVE}, sum(score) FROM insights GROUP BY 3"
+        f" {NEGATIVE}, {POSITIVE}, sum(score), {UNSURE} FROM insights GROUP BY 3"
     )
     yield "INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours"
 

@@ -69,7 +69,7 @@ def label_of(slug: str) -> str:
     return slug.replace("_", " ").capitalize()
 
 
-CATCH_ALL = frozenset({"complaint_other"})
+CATCH_ALL = frozenset({"complaint_other", "other", "other_language"})
 """What says of no conversation what it is about."""
 
 

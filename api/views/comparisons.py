@@ -94,7 +94,7 @@ def _share(n: int, of: int) -> float | None:
 
 
 def _mean(counted: Counted) -> float | None:
-    return round(counted.score_sum / counted.n) / SCORE_UNIT if counted.n else None
+    return round(counted.score_sum / counted.scored) / SCORE_UNIT if counted.scored else None
 
 
 def explanation_view(found: Explanation, window: tuple[int, int], before: tuple[int, int]) -> Json:

@@ -62,6 +62,14 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.proposals import (
+    GroupShare,
+    Proposal,
+    ProposalExample,
+    ProposalGrowth,
+    ProposalPage,
+    ProposalsPage,
+)
 
 __all__ = [
     "Accepted",
@@ -86,6 +94,7 @@ __all__ = [
     "ExplainedPart",
     "ExplainedTopic",
     "Explanation",
+    "GroupShare",
     "Health",
     "Insight",
     "InsightsFailed",
@@ -99,6 +108,11 @@ __all__ = [
     "Message",
     "Paged",
     "PlacedMessage",
+    "Proposal",
+    "ProposalExample",
+    "ProposalGrowth",
+    "ProposalPage",
+    "ProposalsPage",
     "Question",
     "Queued",
     "Saved",

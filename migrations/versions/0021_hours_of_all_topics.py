@@ -12,11 +12,15 @@ branch_labels = None
 depends_on = None
 
 HOUR, WHOLE = 3_600_000_000, 60
-SUMS = "count(*), sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), sum(score), sum({weight}), sum({weight} * score)"
+UNSURE = "sum(CASE sentiment WHEN 2 THEN 1 ELSE 0 END)"
+SUMS = (
+    f"count(*), sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), {UNSURE}, sum(score),"
+    " sum(CASE sentiment WHEN 2 THEN 0 ELSE {weight} END), sum({weight} * score)"
+)
 
 
 def upgrade() -> None:
-    amounts = ("n", "negative", "score_sum", "weight", "weighted")
+    amounts = ("n", "negative", "unsure", "score_sum", "weight", "weighted")
     _create("topic_hours", ("hour", "topic"), amounts)
     _create("changed_days", ("day",), ("changes",))
     _fill("0", str(WHOLE), "insights i")
@@ -29,8 +33,8 @@ def upgrade() -> None:
     op.execute("DROP TABLE weights")
     op.execute(
         f"INSERT INTO totals SELECT 0, 3, timestamp / {HOUR // 4}, count(*),"  # noqa: S608
-        " sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), sum(CASE sentiment WHEN 1 THEN 1 ELSE 0 END), sum(score)"
-        " FROM insights GROUP BY 3"
+        " sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), sum(CASE sentiment WHEN 1 THEN 1 ELSE 0 END), sum(score),"
+        f" {UNSURE} FROM insights GROUP BY 3"
     )
     op.execute("INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours")
     if op.get_bind().dialect.name == "postgresql":

@@ -53,13 +53,21 @@ def make_topic(
     return TopicMade.MADE
 
 
-def file_some(connection: Connection, numbers: Sequence[int], topic: int, *, now: int) -> int:
-    """File these conversations under a topic too; gives how many were not yet. Those that are gone are left out."""
+def file_some(
+    connection: Connection, numbers: Sequence[int], topic: int, *, now: int, analyzer: str | None = None
+) -> int:
+    """File these conversations under a topic too; gives how many were not yet. Those that are gone are left out.
+
+    With an analyzer, only those that it has analysed.
+    """
     here = select(conversations.c.number).where(conversations.c.number.in_(numbers))
     connection.execute(here.order_by(conversations.c.number).with_for_update())
     slug = connection.scalar(select(topics.c.slug).where(topics.c.number == topic))
     i = insights.c
-    rows = connection.execute(select(i.conversation, i.clusters).where(i.conversation.in_(numbers))).all()
+    found = select(i.conversation, i.clusters).where(i.conversation.in_(numbers))
+    if analyzer is not None:
+        found = found.where(i.analyzer == analyzer)
+    rows = connection.execute(found).all()
     filed = {row.conversation: writing.parse_clusters(row.clusters) for row in rows}
     known = names.topic_numbers(connection, {name for each in filed.values() for name in each})
     new = {

@@ -17,7 +17,7 @@ EVERYTHING = "all"
 """The scope of runs without a filter."""
 DAY = 86_400 * SECOND
 WEEK = 7 * DAY
-DAILY = "service"
+BY_ITSELF = "service"
 """Who asks for what is done by itself."""
 
 
@@ -43,9 +43,12 @@ def ask_daily(connection: Connection, *, now: int) -> str | None:
         return None
     if long_jobs.open_job(connection, (DISCOVERY,)) is not None:
         return None
-    return ask_for(connection, (now - WEEK, now), GroupedBy(), by=DAILY, now=now)
+    return ask_for(connection, (now - WEEK, now), GroupedBy(), by=BY_ITSELF, now=now)
 
 
-def file_conversations(connection: Connection, proposal: str, *, by: str, now: int) -> str:
-    """Queue the job that files the conversations of an accepted group; gives its id."""
-    return long_jobs.create(connection, ACCEPTANCE, {"proposal": proposal}, by=by, now=now)
+def file_conversations(
+    connection: Connection, proposal: str, *, by: str, now: int, analyzer: str | None = None
+) -> str:
+    """Queue the job that files the conversations of an accepted group, or those that an analyzer has analysed."""
+    parameters = {"proposal": proposal, "analyzer": analyzer}
+    return long_jobs.create(connection, ACCEPTANCE, parameters, by=by, now=now)

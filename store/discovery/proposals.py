@@ -78,8 +78,11 @@ def known_groups(connection: Connection, scope: str) -> list[KnownGroup]:
 
 def store_run(
     connection: Connection, run: Run, groups: Sequence[GroupRow], gone: Mapping[str, Shares], *, now: int
-) -> None:
-    """Store a run with its groups. `gone` are known groups that it has not found, and where they went."""
+) -> list[str]:
+    """Store a run with its groups. `gone` are known groups that it has not found, and where they went.
+
+    Gives the ids of the accepted groups that it has found again.
+    """
     values = {
         "scope": run.scope,
         "start_time": run.start,
@@ -99,6 +102,7 @@ def store_run(
         connection.execute(update(topic_proposals).where(_p.id == id_).values(went_to=json.dumps(shares)))
     unseen = _p.state == UNLISTED, _p.scope == run.scope, _p.run < number
     connection.execute(delete(topic_proposals).where(*unseen))
+    return [group.id for group in groups if states.get(group.id) == ACCEPTED]
 
 
 def _found(

@@ -12,6 +12,7 @@ from store.insights import windows
 from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.listing import InsightEntry, insights_of
 from store.insights.narrowing import Narrowing
+from store.insights.rollups import SCORED
 from store.insights.topic_days import NONE, TopicDays, TopicSums
 from store.insights.windows import Position, Selection, Sort
 
@@ -67,7 +68,7 @@ def explain(
     """Split the change of mean sentiment from the window `before` to `window`; both `[start, end)`."""
     sums, other_sums = days.sums(connection, window, before)
     everything = sums.get(ALL_TOPICS, NONE), other_sums.get(ALL_TOPICS, NONE)
-    mean, before_mean = (mean_of(_weighed(each), UNIT) if each.n else None for each in everything)
+    mean, before_mean = (mean_of(_weighed(each), UNIT) if each.weight else None for each in everything)
     found = Explanation(everything[0].n, everything[1].n, mean, before_mean)
     if found.change is None:
         return found
@@ -157,9 +158,15 @@ class _Examples:
         return [each[-1] for each in self._walk(moved, Sort.HIGHEST_SCORE if up else Sort.LOWEST_SCORE, None)]
 
     def _walk(self, moved: _Moved, sort: Sort, after: Position | None) -> list[Position]:
-        """Up to EXAMPLES of the topic's positions, each with its score, after one."""
-        chosen = replace(self.window, sort=sort)
-        topic = moved.topic.counted_as
+        """Up to EXAMPLES of the topic's positions, each with its score, after one; unsure ones have no score."""
+        found: list[Position] = []
+        for sentiment in reversed(SCORED) if sort.descending else SCORED:
+            chosen = replace(self.window, sort=sort, sentiment=sentiment)
+            if len(found) < EXAMPLES:
+                found += self._walk_one(moved.topic.counted_as, chosen, after)
+        return found[:EXAMPLES]
+
+    def _walk_one(self, topic: int, chosen: Selection, after: Position | None) -> list[Position]:
         total = windows.count_insights(self.connection, topic, chosen)
         if not total:
             return []

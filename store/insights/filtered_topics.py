@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, func, select
 
+from domain.analysis import UNSURE
 from models import ALL_TOPICS, insight_topics, insights, topics
 from store.engine.prepared import Prepared
 from store.insights.listed_topics import ListedTopic, listed_topics
@@ -23,11 +24,17 @@ UNION = EDGES[Kind.UNION]
 
 
 class Counted(NamedTuple):
-    """Of a topic's insights in a window: number, negative ones, and the sum of scores."""
+    """Of a topic's insights in a window: number, negative and unsure ones, and the sum of scores."""
 
     n: int = 0
     negative: int = 0
+    unsure: int = 0
     score_sum: int = 0
+
+    @property
+    def scored(self) -> int:
+        """The number of those that have a score."""
+        return self.n - self.unsure
 
 
 def without_needless_filters(connection: Connection, chosen: Selection) -> Selection:
@@ -57,8 +64,10 @@ def filtered_sums(
         ((n, *sums),) = _summing_union(by_analyzer).rows(connection, given | {"topic": union})
         if n:
             found[union] = Counted(n, *sums)
-    for negative, *others, score in Narrowing(connection, chosen, ALL_TOPICS).sums_by(ALWAYS).values():
-        found[ALL_TOPICS] = Counted(negative + sum(others), negative, score)
+    for negative, neutral, positive, unsure, score in (
+        Narrowing(connection, chosen, ALL_TOPICS).sums_by(ALWAYS).values()
+    ):
+        found[ALL_TOPICS] = Counted(negative + neutral + positive + unsure, negative, unsure, score)
     return found
 
 
@@ -89,7 +98,7 @@ def _summing_union(by_analyzer: bool) -> Prepared:
 
 def _sums(table: FromClause) -> Iterator[ColumnElement[int]]:
     yield func.count()
-    for each in (n_of(-1, table), table.c.score):
+    for each in (n_of(-1, table), n_of(UNSURE, table), table.c.score):
         yield func.sum(each).cast(BigInteger)
 
 

@@ -30,6 +30,7 @@ from sqlalchemy import (
     select,
 )
 
+from domain.analysis import UNSURE
 from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, QUARTER, Span, bucket_of, cover
 from models import (
     ALL_TOPICS,
@@ -51,7 +52,9 @@ from store.engine.prepared import among
 
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
-SENTIMENTS = (-1, 0, 1)
+SCORED = (-1, 0, 1)
+SENTIMENTS = (*SCORED, UNSURE)
+"""Ascending. An insight that is unsure has the score 0, and the confidence 0."""
 MONTHS, HOURS = 12, 24
 """Months per year, hours per day."""
 
@@ -65,7 +68,7 @@ class Fact(NamedTuple):
     confidence: int = 0
     score: int = 0
     weight: int = 0
-    """Of WHOLE: the part of the insight that counts under this topic where its parts are to add up."""
+    """Of WHOLE: the part of the insight's score that counts under this topic where parts are to add up."""
 
 
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
@@ -108,12 +111,12 @@ class _Changes:
     """The differences to apply to the rows of each roll-up, by key."""
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
-    totals: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 4))
-    """The number of insights, of negative and of positive ones, and the sum of scores."""
+    totals: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 5))
+    """The number of insights, of negative and of positive ones, the sum of scores, and the number of unsure ones."""
     months: defaultdict[Key, int] = field(default_factory=_none_yet)
     years: defaultdict[Key, int] = field(default_factory=_none_yet)
-    hours: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 5))
-    """The number of insights, of negative ones, and the sums of scores, of weights and of both multiplied."""
+    hours: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 6))
+    """The number of insights, of negative and of unsure ones, and the sums of scores, weights and both multiplied."""
 
     def count(self, fact: Fact, sign: int) -> None:
         """Add a fact, or subtract it with sign -1."""
@@ -126,15 +129,18 @@ class _Changes:
             sums = self.totals[topic, level, bucket_of(level, at)]
             sums[0] += sign
             sums[1] += sign * (sentiment < 0)
-            sums[2] += sign * (sentiment > 0)
+            sums[2] += sign * (sentiment == 1)
             sums[3] += sign * score
+            sums[4] += sign * (sentiment == UNSURE)
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
             self.years[month // MONTHS, topic] += sign
         if topic >= ALL_TOPICS:
             sums = self.hours[bucket_of(HOUR, at), topic]
-            for place, amount in enumerate((1, sentiment < 0, score, weight, weight * score)):
+            for place, amount in enumerate(
+                (1, sentiment < 0, sentiment == UNSURE, score, weight, weight * score)
+            ):
                 sums[place] += sign * amount
 
 
@@ -227,7 +233,8 @@ def n_of(sentiment: int, table: FromClause) -> ColumnElement[int]:
     """The number of a sentiment in a row of `totals`; 1 or 0 for the row of an insight."""
     c = table.c
     if table is totals:
-        return {-1: c.negative, 0: c.n - c.negative - c.positive, 1: c.positive}[sentiment]
+        neutral = c.n - c.negative - c.positive - c.unsure
+        return {-1: c.negative, 0: neutral, 1: c.positive, UNSURE: c.unsure}[sentiment]
     return case(
         (c.sentiment == literal_column(str(sentiment)), literal_column("1")), else_=literal_column("0")
     )
@@ -243,7 +250,7 @@ def window_parts(
 ) -> list[WindowPart]:
     """All parts that a window can have, to build a statement from. For some windows some parts are empty.
 
-    `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 303 times as many.
+    `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 304 times as many.
     `coarsest` is the longest bucket to use. The topic is `topic` or, by default, the parameter of this name; a union's
     can only be the parameter.
     """
@@ -282,7 +289,7 @@ def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElemen
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
     if table is counts:
-        # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
+        # Listing the sentiments allows a seek by key: of a bucket's 304 rows only the matching ones are read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
     of_kind = _of_kind(kind, table, level, topic)
     return WindowPart(level, table, (*within, *of_kind), bindparam(f"sign_{place}", type_=BigInteger))

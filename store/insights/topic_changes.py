@@ -160,8 +160,8 @@ def topic_changes(
 def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> _Counts:
     windows = ((each.start, each.end) for each in (asked.chosen, asked.before))
     now, before = (
-        {topic: Counted(*sums[:3]) for topic, sums in each.items()}
-        for each in days.sums(connection, *windows, amounts=3)
+        {topic: Counted(*sums[:4]) for topic, sums in each.items()}
+        for each in days.sums(connection, *windows, amounts=4)
     )
     past = days.history(connection, asked.history.start, asked.history.stop)
     total = past.n.get(ALL_TOPICS, 0)
@@ -248,7 +248,7 @@ def _by_surprise(ordered: Sequence[TopicChange], descending: bool) -> Iterator[T
 
 
 def _mean(counted: Counted) -> float | None:
-    return counted.score_sum / counted.n if counted.n else None
+    return counted.score_sum / counted.scored if counted.scored else None
 
 
 def _negative(counted: Counted) -> float | None:

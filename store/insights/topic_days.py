@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
 
 from core.bounded import Bounded
+from domain.analysis import UNSURE
 from domain.buckets import DAY, HOUR, MICROSECONDS, Span, cover
 from models import ALL_TOPICS, WHOLE, changed_days, insights, topic_hours
 from store.engine.prepared import Prepared
@@ -28,18 +29,19 @@ MOST_DAYS = 400
 """Days kept: 23 MB with two thousand topics."""
 BLOCK = 8
 """Days whose sums are kept together, too: a month is five lists to add instead of thirty."""
-AMOUNTS = ("n", "negative", "score_sum", "weight", "weighted")
-TYPES = "iiiiq"
+AMOUNTS = ("n", "negative", "unsure", "score_sum", "weight", "weighted")
+TYPES = "iiiiiq"
 """How AMOUNTS are kept, where they fit."""
 Window = tuple[int, int]
 """`[start, end)` in UTC microseconds."""
 
 
 class TopicSums(NamedTuple):
-    """Of a topic's insights in a window: number, negative ones, and sums of scores, weights and weighted scores."""
+    """Of a topic's insights: number, negative and unsure ones, and sums of scores, weights and weighted scores."""
 
     n: int = 0
     negative: int = 0
+    unsure: int = 0
     score_sum: int = 0
     weight: int = 0
     weighted: int = 0
@@ -236,15 +238,12 @@ class _Spans:
         found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(AMOUNTS))
         for names, sentiment, score, *place in filed:
             topics = {numbers[name] for name in names}
-            weights = {ALL_TOPICS: WHOLE} | dict.fromkeys(topics, WHOLE // max(1, len(topics)))
+            whole = 0 if sentiment == UNSURE else WHOLE
+            weights = {ALL_TOPICS: whole} | dict.fromkeys(topics, whole // max(1, len(topics)))
             weights |= dict.fromkeys(counted_in(known, topics, (place[0], place[1])), 0)
             for topic, weight in weights.items():
-                sums = found[topic]
-                sums[0] += 1
-                sums[1] += sentiment < 0
-                sums[2] += score
-                sums[3] += weight
-                sums[4] += weight * score
+                one = (1, sentiment < 0, sentiment == UNSURE, score, weight, weight * score)
+                found[topic] = [*map(add, found[topic], one)]
         return found.items()
 
 

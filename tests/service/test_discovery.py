@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from benchmarks.support.waiting import eventually
+from client import AsyncClient
 from tests.support.service import Service, running
 from tests.support.subjects import SUBJECTS, wordings
 
@@ -112,8 +113,15 @@ async def test_a_new_complaint_is_proposed_and_becomes_a_topic(database_url: URL
         assert (accepted["state"], accepted["topic"]) == ("accepted", "pool_water")
         assert too_late.status_code == 409
 
-        # What a topic says is not proposed again.
+        # What a topic says is not proposed again, and offline the next run files what is near.
+        await stored(service, talk(wordings("pool", 10, seed=2), "later", NOW))
         assert not any("chlorine" in word for each in await discovered(service) for word in each["words"])
+
+        async def filed_by_nearness() -> bool:
+            window = await service.get("/api/v1/insights", **WEEK, cluster="Pool water")
+            return bool(window["metadata"]["total_count"] == 30)
+
+        await eventually(filed_by_nearness)
 
 
 async def test_a_rejected_group_does_not_come_back(database_url: URL) -> None:
@@ -170,6 +178,22 @@ async def test_few_conversations_are_no_group(database_url: URL) -> None:
     async with running(database_url) as service:
         await stored(service, talk(wordings("pool", 5), "pool", NOW))
         assert await discovered(service) == []
+
+
+async def test_the_client_has_a_method_for_each_call(database_url: URL) -> None:
+    async with running(database_url) as service, AsyncClient(service.url) as client:
+        await stored(service, weeks())
+        window = {"start_time": WEEK["start_time"], "end_time": WEEK["end_time"]}
+        job = await client.discover_topics(**window, max_confidence=1.0, analyzer="offline")
+        while not job.has_ended:
+            job = await client.job(job.id)
+        first, *_, last = (await client.proposals_page()).proposals
+        shown = await client.proposal(first.id, limit=1)
+        filing = await client.accept_proposal(first.id, label="The first one")
+        rejected = await client.reject_proposal(last.id)
+
+    assert (job.status, filing.kind, rejected.state) == ("completed", "proposal_acceptance", "rejected")
+    assert (shown.size, len(shown.insights)) == (first.size, 1)
 
 
 async def test_topics_are_looked_for_once_a_day(database_url: URL) -> None:

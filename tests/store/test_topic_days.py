@@ -39,8 +39,9 @@ def plainly(filed: Collection[Insight], start: int, end: int) -> dict[str, Topic
     for each in filed:
         if start <= each.timestamp < end:
             a = each.analysis
-            for slug, weight in (("all", 60), *((slug, 60 // len(a.clusters)) for slug in a.clusters)):
-                one = (1, a.sentiment < 0, a.score, weight, weight * a.score)
+            whole = 0 if a.is_unsure else 60
+            for slug, weight in (("all", whole), *((slug, whole // len(a.clusters)) for slug in a.clusters)):
+                one = (1, a.sentiment < 0, a.is_unsure, a.score, weight, weight * a.score)
                 found[slug] = TopicSums(*map(add, found[slug], one))
     return dict(found)
 
@@ -71,7 +72,9 @@ async def test_sums_equal_plain_sums_whatever_changed_meanwhile(
                 else:
                     filed[number] = an_insight(number, said_at[number - 1], analysis)  # type: ignore[arg-type]
                     writing.store_insights(connection, [filed[number]])
-            names = {number: slug for slug, number in topic_numbers(connection, SLUGS).items()}
+            names = {
+                number: slug for slug, number in topic_numbers(connection, (*SLUGS, "other_language")).items()
+            }
             (found,) = days.sums(connection, (start, end))
             named = {names.get(topic, "all"): sums for topic, sums in found.items()}
             assert named == plainly(filed.values(), start, end)

@@ -35,7 +35,8 @@ def _file(
     job: RunningJob, numbers: list[int], topic: int, done: Progress, connection: Connection
 ) -> Progress:
     now = job.clock.now(connection)
-    filed = acceptance.file_some(connection, numbers, topic, now=now)
+    analyzer = job.parameters["analyzer"]
+    filed = acceptance.file_some(connection, numbers, topic, now=now, analyzer=analyzer)
     return replace(done, conversations=job.progress.conversations + filed)
 
 

@@ -16,7 +16,7 @@ from core.errors import JobFailed
 from domain.analysis import ProviderFault
 from domain.topics import CATCH_ALL
 from llm.discovery.grouper import CHILD, FoundGroup, Grouper, Remembered, Row, RunEnd, grouper
-from store.discovery import proposals, texts
+from store.discovery import asking, proposals, texts
 from store.discovery.asking import DISCOVERY, scope_of
 from store.discovery.proposals import GroupRow, Run
 from store.discovery.texts import GroupedBy, Spoken
@@ -30,6 +30,7 @@ BLOCK = 500
 TOLD_EVERY = 20
 """Blocks after which the job's progress is stored."""
 SEED = 1
+OFFLINE = "offline"
 GOLDEN = 0x9E3779B97F4A7C15
 NAMED_BY = 3
 """Words that a group's name is made of."""
@@ -83,7 +84,10 @@ class Discovery:
         ids = [each.former or proposals.new_id() for each in groups]
         rows = [self._row(id_, each) for id_, each in zip(ids, groups, strict=True)]
         gone = {id_: [(ids[place], share) for place, share in now_in] for id_, now_in in ended.lost}
-        proposals.store_run(connection, run, rows, gone, now=job.clock.now(connection))
+        now = job.clock.now(connection)
+        for id_ in proposals.store_run(connection, run, rows, gone, now=now):
+            # Grok is told of the topic. The offline analyzer knows no rule for it, so nearness has to do.
+            asking.file_conversations(connection, id_, by=asking.BY_ITSELF, now=now, analyzer=OFFLINE)
         return Progress(done=run.conversations, total=run.conversations)
 
     def _row(self, id_: str, group: FoundGroup) -> GroupRow:
