@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, bindparam, func, select
 
-from domain.buckets import MONTH, touching
+from domain.buckets import MONTH, MONTHS, touching
 from models import insights, topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared, by_code_point
 from store.insights import rollups
-from store.insights.rollups import MONTHS, Kind
+from store.insights.rollups import Kind
 
 TOP = 10
 MOST_CANDIDATES = 2_000

@@ -1,7 +1,7 @@
 """Stores and deletes insights: one per conversation, filed under its topics and counted in the roll-ups.
 
 Callers of `store_insights` and `delete_insights` must hold the row locks of the conversations, so that no other
-transaction changes the same insight. The locks taken here follow: topics by slug, then roll-ups by key.
+transaction changes the same insight. The locks taken here follow: topics by slug, people, then roll-ups by key.
 """
 
 import json
@@ -30,7 +30,7 @@ from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import Vault, vault_of
-from store.insights import metadata, rollups
+from store.insights import metadata, people_filing, rollups
 from store.insights.rollups import Fact
 
 
@@ -90,6 +90,7 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     metadata.file(connection, rows)
     topic_rows = (row for each in new for row in _topic_rows(each, numbers))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    people_filing.file_people(connection, rows)
     rollups.update_counts(connection, _facts(new, numbers), _facts(old, numbers))
 
 
@@ -107,6 +108,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     _unfile(connection, old, numbers)
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
+    people_filing.remove_people(connection, conversations)
     rollups.update_counts(connection, (), _facts(old, numbers))
 
 

@@ -11,7 +11,7 @@ READABLE = {
     },
     "states, kinds and leases": {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
-        *("summaries.status", "summaries.lease", "conversations.redactions"),
+        *("summaries.status", "summaries.lease", "summaries.outcome", "conversations.redactions"),
     },
     "who analysed": {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
