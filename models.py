@@ -571,8 +571,10 @@ summaries = Table(
     Column("raw", Text, info=ENCRYPTED),
     Column("created_at", BigInteger),
     Column("updated_at", BigInteger),
-    # Repeated from the content, so that lists can be filtered and counted. NULL until it is filed in `cases`.
+    # Repeated from the conversation and the content, so that summaries can be filtered and counted. NULL until then.
+    Column("timestamp", BigInteger),
     Column("outcome", String(10)),
+    Column("has_open_questions", SmallInteger),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
@@ -589,35 +591,23 @@ partial_index(
 NOT_FILED = text("content IS NOT NULL AND outcome IS NULL")
 partial_index("ix_summaries_not_filed", summaries.c.conversation, where=NOT_FILED)
 
-# Conversations that have a summary, under ALL_TOPICS and each topic of their insight.
-cases = Table(
-    "cases",
-    metadata,
-    Column("topic", Integer, primary_key=True, autoincrement=False),
-    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
-    Column("conversation", Number, primary_key=True, autoincrement=False),
-    Column("outcome", SmallInteger, nullable=False),
-    # 1 if a question of the chat is not answered.
-    Column("questions", SmallInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-Index("ix_cases_conversation", cases.c.conversation)
-Index(
-    "ix_cases_outcome",
-    *(cases.c[name] for name in ("topic", "outcome", "questions", "timestamp", "conversation")),
+partial_index(
+    "ix_summaries_case",
+    *(summaries.c[name] for name in ("outcome", "has_open_questions", "timestamp", "conversation")),
+    where=text("outcome IS NOT NULL"),
 )
 
+# How many summaries of each outcome there are, by the time of their conversations.
 case_counts = Table(
     "case_counts",
     metadata,
     *(
         Column(name, kind, primary_key=True, autoincrement=False)
         for name, kind in (
-            ("topic", Integer()),
             ("level", SmallInteger()),
             ("bucket", Integer()),
-            ("outcome", SmallInteger()),
-            ("questions", SmallInteger()),
+            ("outcome", String(10)),
+            ("has_open_questions", SmallInteger()),
         )
     ),
     Column("n", BigInteger, nullable=False),

@@ -506,6 +506,25 @@ class TrendsOut(BaseModel):
     previous: TrendsBefore
 
 
+class ListedPerson(BaseModel):
+    """Somebody who wrote in the window, and what they have in it."""
+
+    id: str | None
+    conversations: int
+    negative: int
+    mean: float
+    topics: list[str]
+    last_seen: str
+    open_cases: int
+
+
+class PeopleOut(BaseModel):
+    """A page of people, in the order of `sort`."""
+
+    people: list[ListedPerson]
+    next_cursor: str | None
+
+
 # --- summaries ----------------------------------------------------------------------------------------------
 
 

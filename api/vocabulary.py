@@ -22,6 +22,14 @@ FIELDS: Mapping[str, str] = {
     "AuditEntry.at": "When it happened.",
     "algorithm": "How the receipt is signed; `none` while there is no AUTH_SECRET.",
     "at": "When it was done.",
+    "ListedPerson.conversations": "Analysed conversations of the window in which the person wrote in the role.",
+    "ListedPerson.id": "The person's id, as author or user_id; null if it cannot be decrypted.",
+    "ListedPerson.negative": "How many of these have a score below -0.2.",
+    "last_seen": "When the newest of these conversations was said.",
+    "mean": "The mean score of these conversations, from -1 to 1.",
+    "open_cases": "How many of these have a summary whose outcome is `maybe`, which means open.",
+    "people": "The people of this page.",
+    "topics": "The most frequent topics of the newest 200 of these conversations, at most three.",
     "by": "Whoever asked for it, as the audit log names them.",
     "changed": "Chats of several people that lost messages and are analysed anew.",
     "counts": "What was removed.",
@@ -240,6 +248,7 @@ FIELDS: Mapping[str, str] = {
 }
 
 PARAMETERS: Mapping[str, str] = {
+    "role": "In which role they wrote.",
     "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",

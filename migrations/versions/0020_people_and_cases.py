@@ -54,7 +54,9 @@ def upgrade() -> None:
     op.add_column(
         "participants", sa.Column("roles", sa.SmallInteger(), server_default=sa.text("1"), nullable=False)
     )
+    op.add_column("summaries", sa.Column("timestamp", sa.BigInteger()))
     op.add_column("summaries", sa.Column("outcome", sa.String(10)))
+    op.add_column("summaries", sa.Column("has_open_questions", sa.SmallInteger()))
     only = sa.text("content IS NOT NULL AND outcome IS NULL")
     op.create_index(
         "ix_summaries_not_filed", "summaries", ["conversation"], sqlite_where=only, postgresql_where=only
@@ -104,29 +106,23 @@ def _create_people() -> None:
 
 
 def _create_cases() -> None:
-    op.create_table(
-        "cases",
-        sa.Column("topic", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("timestamp", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("conversation", NUMBER, autoincrement=False, nullable=False),
-        *(sa.Column(name, sa.SmallInteger(), nullable=False) for name in ("outcome", "questions")),
-        sa.PrimaryKeyConstraint("topic", "timestamp", "conversation", name=op.f("pk_cases")),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_cases_conversation", "cases", ["conversation"])
+    known = sa.text("outcome IS NOT NULL")
     op.create_index(
-        "ix_cases_outcome", "cases", ["topic", "outcome", "questions", "timestamp", "conversation"]
+        "ix_summaries_case",
+        "summaries",
+        ["outcome", "has_open_questions", "timestamp", "conversation"],
+        sqlite_where=known,
+        postgresql_where=known,
     )
     op.create_table(
         "case_counts",
-        sa.Column("topic", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("bucket", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("outcome", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("questions", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("outcome", sa.String(10), nullable=False),
+        sa.Column("has_open_questions", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "topic", "level", "bucket", "outcome", "questions", name=op.f("pk_case_counts")
+            "level", "bucket", "outcome", "has_open_questions", name=op.f("pk_case_counts")
         ),
         sqlite_with_rowid=False,
     )
@@ -182,8 +178,10 @@ def _start_of(month: int) -> int:
 
 
 def downgrade() -> None:
-    for table in ("case_counts", "cases", "people_counts", "insight_people", "people"):
+    for table in ("case_counts", "people_counts", "insight_people", "people"):
         op.drop_table(table)
-    op.drop_index("ix_summaries_not_filed", table_name="summaries")
-    op.drop_column("summaries", "outcome")
+    for name in ("case", "not_filed"):
+        op.drop_index(f"ix_summaries_{name}", table_name="summaries")
+    for name in ("timestamp", "outcome", "has_open_questions"):
+        op.drop_column("summaries", name)
     op.drop_column("participants", "roles")

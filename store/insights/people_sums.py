@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    Double,
     Select,
     SmallInteger,
     Subquery,
@@ -62,7 +61,7 @@ class PeopleSort(StrEnum):
         return self.value.removeprefix("-")
 
 
-Value = float | str
+Value = int | str
 """What a list is sorted by."""
 
 
@@ -120,6 +119,8 @@ def sorted_sums(
 # --- statements ---------------------------------------------------------------------------------------------
 
 SIGNS = (1, -1)
+MEAN_UNIT = 1_000_000
+"""Means are compared in millionths of a score's unit."""
 SUMS = ("n", "negative", "score_sum", "open")
 ROLE: BindParameter[int] = bindparam("role", type_=SmallInteger)
 
@@ -184,7 +185,8 @@ def _value(sort: PeopleSort, sums: Subquery) -> ColumnElement[Any]:
         case "open_cases":
             return sums.c.open
         case "mean":
-            return cast(sums.c.score_sum, Double) / sums.c.n
+            # A whole number: as JSON, SQLite gives a fraction 15 digits, which is another place in the list.
+            return sums.c.score_sum * literal_column(str(MEAN_UNIT), BigInteger) // sums.c.n
         case "last_seen":
             return _last_seen(sums.c.person)
         case _:

@@ -113,7 +113,7 @@ class _Changes:
             self.years[month // MONTHS, topic] += sign
 
 
-def add_changes(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:
+def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     """Add differences to the rows of a roll-up: each has the key, the change of `n` and those of the other sums."""
     rows.sort()
     insert_rows(connection, _upsert(connection.dialect.name, table), rows)

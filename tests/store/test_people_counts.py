@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,22 +12,27 @@ from sqlalchemy import Connection, select
 from core.clock import SECOND
 from database import Database
 from domain.analysis import Analysis
+from domain.summaries import Question
 from models import AGENT, CUSTOMER, conversations, people
 from store.conversations import records
 from store.conversations.intake import accept
+from store.insights import case_filing
 from store.insights.people_list import ListedPerson, PeopleEffort, list_people
-from store.insights.people_sums import PeopleSort, PeopleWindow, PersonSums, sorted_sums, sums_of
-from store.queue import renewal
+from store.insights.people_sums import MEAN_UNIT, PeopleSort, PeopleWindow, PersonSums, sorted_sums, sums_of
+from store.queue import renewal, summaries
+from store.queue.summaries import Written
 from tests.support.chat_data import added, said
 from tests.support.insight_data import A_DAY, NOON, thorough, timestamps, tried
 from tests.support.people_data import erase, turn
 from tests.support.people_recount import (
+    assert_cases_counted,
     assert_people_counted,
     assert_people_filed,
     facts,
     within,
 )
 from tests.support.rows import NOW, answered, claim, new, settle, stored, take_in
+from tests.support.summary_data import a_part
 
 ANN, BOB, AGENT_7 = "ann", "bob", "agent7"
 LATE = "It is late and nobody answers me at all"
@@ -46,6 +52,7 @@ steps = st.one_of(
     st.tuples(st.just("delete"), numbers),
     st.tuples(st.just("erase"), st.sampled_from([ANN, AGENT_7])),
     st.tuples(st.just("renew"), numbers),
+    st.tuples(st.just("summarise"), numbers, st.sampled_from(case_filing.OUTCOMES), st.booleans()),
 )
 
 
@@ -80,12 +87,23 @@ def renew(connection: Connection, number: int) -> None:
         renewal.renew(connection, row, now=NOW, due=NOW)
 
 
+def summarise(connection: Connection, number: int, outcome: str, answered_: bool) -> None:
+    """Ask for a summary and have it written; one that is current stays."""
+    if not summaries.ask(connection, f"c{number}", now=LATER):
+        return
+    while job := summaries.claim(connection, now=LATER, token="t", until=LATER + 9, suspects=True):
+        question = Question("Where is it?", (1,), "late", answered=answered_)
+        part = a_part(1, job.last, outcome=outcome, questions=(question,))
+        summaries.settle(connection, Written(job, part, ()), now=LATER)
+
+
 DOES: dict[str, Callable[..., object]] = {
     "post": post,
     "grow": grow,
     "analyse": lambda connection, _, score: analyse(connection, score),
     "delete": lambda connection, _, number: records.delete_conversation(connection, f"c{number}"),
     "erase": lambda connection, _, person: erase(connection, person),
+    "summarise": lambda connection, _, *given: summarise(connection, *given),
     "renew": lambda connection, _, number: renew(connection, number),
 }
 
@@ -104,6 +122,7 @@ async def test_people_are_counted_whatever_is_posted_analysed_deleted_and_erased
         for at, what in enumerate(given_):
             step(connection, at, what)
             assert_people_counted(connection)
+            assert_cases_counted(connection)
         analyse(connection, score)
         assert_people_filed(connection)
 
@@ -172,7 +191,7 @@ def in_order(
         "negative": lambda each: each.negative,
         "conversations": lambda each: each.n,
         "open_cases": lambda each: each.open,
-        "mean": lambda each: each.score_sum / each.n,
+        "mean": lambda each: int(Fraction(each.score_sum * MEAN_UNIT, each.n)),
         "last_seen": lambda each: seen[names[each.person]],
         "id": lambda each: names[each.person],
     }

@@ -1,15 +1,18 @@
 """Who wrote in analysed conversations, recounted from the messages themselves."""
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from domain.buckets import bucket_of
+from domain.buckets import DAY, HOUR, MONTH, bucket_of
 from models import (
     AGENT,
     CUSTOMER,
+    case_counts,
+    conversations,
     insight_people,
     insights,
     messages,
@@ -94,3 +97,24 @@ def within(connection: Connection, role: int, start: int, end: int) -> Iterator[
     for each in facts(connection):
         if each.role == role and start <= each.timestamp < end:
             yield each
+
+
+def assert_cases_counted(connection: Connection) -> None:
+    """Summaries are counted by what they say, and the cases of people are open if their summaries say so."""
+    rows = connection.execute(select(summaries).where(summaries.c.content.is_not(None))).all()
+    said_at = {row.number: row.timestamp for row in connection.execute(select(conversations))}
+    counted: Counter[tuple[object, ...]] = Counter()
+    for row in rows:
+        content = json.loads(row.content)
+        is_open = int(any(not question["answered"] for question in content["questions"]))
+        assert (row.outcome, row.has_open_questions) == (content["outcome"], is_open)
+        assert row.timestamp == said_at[row.conversation]
+        for level in (MONTH, DAY, HOUR):
+            counted[level, bucket_of(level, row.timestamp), content["outcome"], is_open] += 1
+    stored = sorted(tuple(row) for row in connection.execute(select(case_counts)))
+    assert stored == sorted((*key, n) for key, n in counted.items())
+    unwritten = select(summaries.c.outcome).where(summaries.c.content.is_(None))
+    assert not any(connection.scalars(unwritten))
+    open_ = {row.conversation for row in rows if row.outcome == "maybe"}
+    for fact in connection.execute(select(insight_people)):
+        assert bool(fact.open) == (fact.conversation in open_)

@@ -11,7 +11,8 @@ READABLE = {
     },
     "states, kinds and leases": {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
-        *("summaries.status", "summaries.lease", "summaries.outcome", "conversations.redactions"),
+        *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
+        "conversations.redactions",
     },
     "who analysed": {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
