@@ -506,7 +506,7 @@ class TrendsOut(BaseModel):
     previous: TrendsBefore
 
 
-class ListedPerson(BaseModel):
+class PersonItem(BaseModel):
     """Somebody who wrote in the window, and what they have in it."""
 
     id: str | None
@@ -521,7 +521,7 @@ class ListedPerson(BaseModel):
 class PeopleOut(BaseModel):
     """A page of people, in the order of `sort`."""
 
-    people: list[ListedPerson]
+    people: list[PersonItem]
     next_cursor: str | None
 
 

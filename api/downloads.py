@@ -25,7 +25,7 @@ def asked_form(request: Request) -> str:
     return exports.preferred_form(",".join(request.headers.getlist("accept")))
 
 
-async def begin(resources: Resources, request: Request, given: set[str], action: str) -> None:
+async def note_download(resources: Resources, request: Request, given: set[str], action: str) -> None:
     """Note a download in the audit log. Raises ApiError for a page of it: it is the whole list."""
     if beside := given & {"limit", "cursor"}:
         names = ", ".join(sorted(beside))

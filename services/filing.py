@@ -53,4 +53,4 @@ class Filing:
         for step in (metadata.file_older, metadata.unfile):
             if await self.database.write(partial(step, limit=STEP)):
                 return True
-        return await self.database.write(partial(case_filing.file_older, limit=FEW))
+        return await self.database.write(partial(case_filing.file_older_summaries, limit=FEW))

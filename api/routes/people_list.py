@@ -31,7 +31,7 @@ async def page(
     """
     form = downloads.asked_form(request)
     if form != exports.JSON:
-        await downloads.begin(resources, request, query.model_fields_set, "people.export")
+        await downloads.note_download(resources, request, query.model_fields_set, "people.export")
         return await downloads.download(_pages(resources, query), form, "people", PEOPLE_COLUMNS)
     found = await _read(resources, query, query.limit, query.after)
     cursor = None if found.next is None else next_people(query.window, query.order, found.next)

@@ -45,7 +45,7 @@ def file_summary(connection: Connection, number: int, content: Mapping[str, Any]
 
 
 def _said(content: Mapping[str, Any] | None) -> tuple[str, int]:
-    outcome = (content or {}).get("outcome")
+    outcome: str = (content or {}).get("outcome", UNKNOWN)
     if content is None or outcome not in OUTCOMES:
         return UNKNOWN, 0
     return outcome, int(any(not question["answered"] for question in content["questions"]))
@@ -60,7 +60,7 @@ def remove_summaries(connection: Connection, numbers: Collection[int]) -> None:
         _count(connection, (), old)
 
 
-def file_older(connection: Connection, *, limit: int) -> bool:
+def file_older_summaries(connection: Connection, *, limit: int) -> bool:
     """File up to `limit` summaries that an earlier version stored; return whether there were any."""
     waiting = select(_s.conversation).where(NOT_FILED).order_by(_s.conversation).limit(limit)
     numbers = connection.scalars(waiting).all()
