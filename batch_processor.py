@@ -71,7 +71,6 @@ class BatchProcessor:
         self._quarantine = quarantine
         self._clock = clock
         self._token = token
-        self._version = f"{gateway.analyzer.model}/{gateway.analyzer.prompt_version}"
         self._waiting: list[Work] = []
         self._more_due = False
         self._calls = TaskSet()
@@ -127,8 +126,10 @@ class BatchProcessor:
 
     def _take(self, room: int, connection: Connection) -> Claimed:
         now = self._clock.now(connection)
-        until = self._policy.lease_end(now)
-        return Claim(now, self._token(), until, self._version, self._policy).take(connection, room)
+        until, analyzer = self._policy.lease_end(now), self._gateway.analyzer
+        # Its prompt changes with the topics that it is told.
+        version = f"{analyzer.model}/{analyzer.prompt_version}"
+        return Claim(now, self._token(), until, version, self._policy).take(connection, room)
 
     async def _send_forever(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""`make demo`: a service without a key, the sample, what came out of it, what to do next. Leaves nothing behind."""
+"""`make demo`: start a service without a key, send the sample, show what came out of it. Leaves nothing behind."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,8 +116,9 @@ What next
 The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where all of it worked."""
+    ArgumentParser("demo.py", description=__doc__).parse_args(arguments)
     console = Console(highlight=False)
     console.print(
         "1/3 Starting the service: no key, so the offline analyzer; an empty database in a temporary folder."

@@ -60,16 +60,16 @@ class GrokClient:
     ) -> None:
         """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
+        `topics` may change; a call is sent with those of its moment.
+
         `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
         self.name = name
         self.model = model
-        self.prompt_version = prompts.prompt_version(topics)
+        self._topics = topics
         self.summary_version = summary_prompts.version()
         key, extra = api_key.get_secret_value().strip(), extra_headers or {}
         self._secrets = key, *filter(_is_secret, extra.values())
-        self._system = prompts.system_message(topics)
-        self.fixed_tokens = len(self._system) // 4
         thinking = thinking_of(model)
         self._effort = thinking.effort(reasoning_effort)
         self._thoughts = thinking.headroom(max_reasoning_tokens)
@@ -82,6 +82,16 @@ class GrokClient:
             max_idle=max_in_flight,
             secrets=self._secrets,
         )
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of the prompt with the topics that are told now."""
+        return prompts.prompt_version(self._topics)
+
+    @property
+    def fixed_tokens(self) -> int:
+        """Prompt tokens of a call without texts, estimated."""
+        return len(prompts.system_message(self._topics)) // 4
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -138,7 +148,7 @@ class GrokClient:
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
             texts,
-            system=self._system,
+            system=prompts.system_message(self._topics),
             model=self.model,
             effort=self._effort,
             strict=strict,

@@ -300,14 +300,121 @@ partial_index(
     where=insights.c.cache_key.is_not(None),
 )
 
+TOPIC_STATES = ("active", "hidden", "merged")
+ACTIVE, HIDDEN, MERGED = TOPIC_STATES
+TOPIC_ORIGINS = ("built_in", "proposed", "discovered", "human")
+BUILT_IN, PROPOSED, DISCOVERED, HUMAN = TOPIC_ORIGINS
+"""Where a topic came from: the list that analyzers are given, an analyzer, discovery, a person."""
+
+# A row is never deleted, so that insights stay filed under it whatever becomes of the topic.
 topics = Table(
     "topics",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("slug", String(64), nullable=False, unique=True),
+    Column("label", String(100)),
+    # The label as one that is looked up: the slug of it.
+    Column("label_slug", String(64), index=True),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    Column("parent", Integer, ForeignKey("topics.number")),
+    Column("state", String(6), nullable=False, server_default=text("'active'")),
+    Column("origin", String(10), nullable=False, server_default=text("'proposed'")),
+    # Whether a person has changed it: a list of topics that is read at start then leaves it alone.
+    Column("edited", Boolean, nullable=False, server_default=text("false")),
+    # The number under which it is counted: its own, or that of a union. NULL exactly while it is merged.
+    Column("counted_as", Integer),
+    # The topic that it was merged into, which is not merged itself.
+    Column("merged_into", Integer, ForeignKey("topics.number"), index=True),
+    # NULL for those of versions that did not note it.
+    Column("created_at", BigInteger),
     CheckConstraint("number > 0", name="pseudo_topics_are_not_stored"),
+    CheckConstraint("state IN ('active', 'hidden', 'merged')", name="state"),
+    CheckConstraint("origin IN ('built_in', 'proposed', 'discovered', 'human')", name="origin"),
     sqlite_autoincrement=True,
 )
+
+Index("ix_topics_counted_as", topics.c.counted_as, unique=True)
+
+# The slug and the aliases of every topic: by these names insights are filed, so one that was used is never given up.
+topic_names = Table(
+    "topic_names",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("topic", Integer, ForeignKey(topics.c.number), nullable=False, index=True),
+    # Whether an insight was ever filed under this name.
+    Column("is_filed", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+FIRST_UNION = 1_000_000_000
+"""Numbers from here on are of unions, which have counts but no insights of their own."""
+UNION_STATES = ("building", "live", "dropped", "gone")
+BUILDING, LIVE, DROPPED, GONE = UNION_STATES
+"""Of a union: its counts are not complete, are read, are deleted, are deleted completely."""
+
+# Several topics that are counted together, each conversation once. Rows are never deleted: no number is used twice.
+topic_unions = Table(
+    "topic_unions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(8), nullable=False),
+    # The place before which conversations are counted, while it is being built; NULL when all are.
+    Column("built_at", BigInteger),
+    Column("built_number", BigInteger),
+    CheckConstraint("state IN ('building', 'live', 'dropped', 'gone')", name="state"),
+)
+
+union_topics = Table(
+    "union_topics",
+    metadata,
+    Column("whole", Integer, ForeignKey(topic_unions.c.number), primary_key=True, autoincrement=False),
+    Column("topic", Integer, ForeignKey(topics.c.number), primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# What people made of topics. `before` and `after` are JSON and say what to put back.
+topic_changes = Table(
+    "topic_changes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("topic", Integer, ForeignKey(topics.c.number), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("undone_at", BigInteger),
+    Column("undone_by", String(100)),
+    sqlite_autoincrement=True,
+)
+partial_index("ix_topic_changes_standing", topic_changes.c.number, where=text("undone_at IS NULL"))
+
+# All topics that a change concerns.
+topic_change_topics = Table(
+    "topic_change_topics",
+    metadata,
+    Column("topic", Integer, ForeignKey(topics.c.number), primary_key=True, autoincrement=False),
+    Column("change", Integer, ForeignKey(topic_changes.c.number), primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# The conversations that a split has moved: under which names each was filed before, and afterwards.
+topic_moves = Table(
+    "topic_moves",
+    metadata,
+    Column("change", Integer, ForeignKey(topic_changes.c.number), primary_key=True, autoincrement=False),
+    Column(
+        "conversation",
+        Number,
+        ForeignKey(conversations.c.number, ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_topic_moves_conversation", topic_moves.c.conversation)
 
 insight_topics = Table(
     "insight_topics",
@@ -634,6 +741,41 @@ summary_parts = Table(
     Column("raw", Text, nullable=False, info=ENCRYPTED),
     info={"place": ("conversation", "first", "last")},
 )
+
+JOB_STATUSES = ("queued", "processing", "paused", "completed", "capped", "cancelled", "failed")
+PAUSED, CAPPED, CANCELLED = "paused", "capped", "cancelled"
+
+# Work that takes longer than a request, of any kind. `state` is what a kind needs to go on after a restart.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("kind", String(30), nullable=False),
+    *queue_columns(),
+    Column("parameters", Text, nullable=False, info=ENCRYPTED),
+    Column("state", Text, info=ENCRYPTED),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    # NULL while it is not known.
+    Column("total", BigInteger),
+    Column("cost_ticks", BigInteger, nullable=False, server_default=text("0")),
+    Column("conversations", BigInteger, nullable=False, server_default=text("0")),
+    Column("error", Text, info=ENCRYPTED),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("ended_at", BigInteger),
+    CheckConstraint(
+        "status IN ('queued', 'processing', 'paused', 'completed', 'capped', 'cancelled', 'failed')",
+        name="status",
+    ),
+    CheckConstraint(
+        "(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="only_open_ones_are_due"
+    ),
+    CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
+    sqlite_autoincrement=True,
+    info={"place": ("id",)},
+)
+partial_index("ix_jobs_due", jobs.c.run_at, jobs.c.number, where=jobs.c.run_at.is_not(None))
 
 # --- access -------------------------------------------------------------------------------------------------
 

@@ -497,6 +497,8 @@ class TrendsBefore(BaseModel):
 class TrendsOut(BaseModel):
     """Sentiment and topics over a window."""
 
+    interval: Literal["hour", "day", "week", "month"]
+    tz: str
     window_days: float
     total_insights: int
     skipped_count: int
@@ -864,6 +866,59 @@ class AuditOut(BaseModel):
     """A page of the audit log, the newest entries first."""
 
     entries: list[AuditEntryOut]
+    next_cursor: str | None
+
+
+# --- topics -------------------------------------------------------------------------------------------------
+
+
+class TopicOut(BaseModel):
+    """A topic: what it is called, what it means, and where it came from."""
+
+    id: str
+    slug: str
+    label: str
+    description: str
+    parent: str | None
+    state: Literal["active", "hidden", "merged"]
+    origin: Literal["built_in", "proposed", "discovered", "human"]
+    aliases: list[str]
+    merged_into: str | None
+    created_at: str | None
+
+
+class TopicsOut(BaseModel):
+    """A page of topics, by slug."""
+
+    topics: list[TopicOut]
+    next_cursor: str | None
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------
+
+JobStatus = Literal["queued", "running", "paused", "completed", "capped", "cancelled", "failed"]
+
+
+class JobOut(BaseModel):
+    """Work that takes longer than a request."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    done: int
+    total: int | None
+    usd: float
+    conversations: int
+    error: str | None
+    created_at: str
+    created_by: str
+    ended_at: str | None
+
+
+class JobsOut(BaseModel):
+    """A page of jobs, the newest first."""
+
+    jobs: list[JobOut]
     next_cursor: str | None
 
 

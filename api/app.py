@@ -15,6 +15,7 @@ from api.routes import (
     docs,
     insights,
     intake,
+    jobs,
     keys,
     login,
     operations,
@@ -23,6 +24,7 @@ from api.routes import (
     sockets,
     spending,
     summaries,
+    topics,
 )
 from core.clock import Clock
 from core.metrics import Metrics
@@ -33,10 +35,12 @@ from rate_limiter import InboundLimiter
 MODULES = (
     intake,
     insights,
+    topics,
     conversations,
     chats,
     summaries,
     spending,
+    jobs,
     operations,
     sockets,
     keys,

@@ -40,6 +40,8 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "group_commit_of_chats", resources.chats.group.run
     yield "audit", resources.access.audit.group.run
     yield "people", resources.people.run
+    yield "jobs", resources.jobs.run
+    yield "topics", resources.topics.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run

@@ -1,6 +1,6 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict, cast
 
@@ -23,6 +23,8 @@ from services.conditions import Conditions
 from services.intake import Intake
 from services.live import Hub
 from services.people import People
+from services.topics import FollowedTopics
+from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
 
 
@@ -57,12 +59,12 @@ class Resources:
     gateway: Gateway
     processor: BatchProcessor
     summariser: SummaryProcessor
+    jobs: JobProcessor
     workers: Sequence[Supervised]
     """The two processors' loops."""
     conditions: Conditions
     started_at: int
-    topics: Collection[str]
-    """The slugs that analyzers are told: built in, or those of TOPICS_FILE."""
+    topics: FollowedTopics
 
 
 class LifespanState(TypedDict):

@@ -62,5 +62,9 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("change_role", "account_id"): "5f2b9c0e7a41d386",
     ("delete_account", "account_id"): "5f2b9c0e7a41d386",
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",
+    **{
+        (name, "job_id"): "job_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
+        for name in ("get_job", "cancel_job", "pause_job", "resume_job")
+    },
 }
 """By operation and parameter. A `conversation_id` without an entry is that of the example above."""

@@ -1,7 +1,8 @@
-"""The two processors, one for each queue, that turn what is queued into results."""
+"""The processors, one for each queue, that turn what is queued into results."""
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 
 from batch_processor import BatchProcessor
 from core.changes import Changing
@@ -16,6 +17,8 @@ from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
+from worker.jobs.processor import JobProcessor
+from worker.jobs.running import LongJobKind
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.settlement import Quarantine
@@ -67,6 +70,12 @@ def processors_of(
     return batches, SummaryProcessor(calls, quarantine, token=_token)
 
 
+def job_processor(db: Database, clock: ProcessClock) -> JobProcessor:
+    """The processor of long jobs, which knows every kind."""
+    kinds: Sequence[LongJobKind] = ()
+    return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
+
+
 def _token() -> str:
     return uuid.uuid4().hex
 
@@ -81,6 +90,6 @@ def workers_of(
     )
 
 
-async def finish_all(*processors: BatchProcessor | SummaryProcessor) -> None:
+async def finish_all(*processors: BatchProcessor | SummaryProcessor | JobProcessor) -> None:
     """Concurrently, so that each gets the whole grace period."""
     await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))

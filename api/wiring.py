@@ -8,7 +8,7 @@ from functools import partial
 import database
 from api.background import started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, processors_of, workers_of
+from api.processors import finish_all, job_processor, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -37,10 +37,11 @@ from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.people import People
 from services.redaction import Redaction, open_redaction
+from services.topics import FollowedTopics, followed
 from store.conversations import erasures
 from store.engine import disk
 from store.insights import metadata
-from store.queue import analysis
+from store.queue import analysis, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
 from worker.accounting import Accounting
@@ -51,15 +52,14 @@ async def build(
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
-    db, clock = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
+    db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
     hold = Hold(clock, changes := Changes())
-    gateway = await GatewayFactory(settings, db, metrics, hold, clock, stack).open()
+    gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
-    waiters, summary_waiters = Waiters(), Waiters()
-    hub, live = _live(settings, db, clock)
+    waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
     processor, summariser = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser)
+    stack.push_async_callback(finish_all, processor, summariser, jobs := job_processor(db, clock))
     doors = processor.wake, capacity.ensure_writable
     workers = workers_of(processor, summariser, clock, changes)
     access = await _access(settings, db, clock, stack)
@@ -80,10 +80,11 @@ async def build(
         gateway=gateway,
         processor=processor,
         summariser=summariser,
+        jobs=jobs,
         workers=workers,
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
-        topics=topics.load(settings.topics_file).keys(),
+        topics=told,
     )
     return await started(resources, live, changes, stack)
 
@@ -138,11 +139,13 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     return clock
 
 
-async def _prepared(db: Database, settings: Settings, given: Clock | None) -> tuple[Database, ProcessClock]:
+async def _prepared(
+    db: Database, settings: Settings, given: Clock | None
+) -> tuple[Database, ProcessClock, FollowedTopics]:
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     await db.write(partial(metadata.declare, keys=settings.metadata_keys))
-    return db, clock
+    return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 
 
 def _accounting(
@@ -155,7 +158,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures):
+        for queue in (analysis, summary_queue, erasures, long_jobs):
             await db.write(partial(queue.recover, now=clock()))
 
 

@@ -41,7 +41,8 @@ Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
 
 COLUMNS = {
-    "topics": ("number", "slug"),
+    "topics": ("number", "slug", "counted_as"),
+    "topic_names": ("name", "topic", "is_filed"),
     "conversations": ("number", "id", "author", "timestamp", "received_at", "is_chat", "status", "finished_at"),
     "messages": ("conversation", "position", "text"),
     "insights": (
@@ -65,13 +66,18 @@ class Made:
         # One topic in ten is a rare one.
         self.weights = list(accumulate([*shares, *([sum(shares) / 9 / RARE] * RARE)]))
 
-    def topics(self) -> list[Row]:
-        return list(enumerate(self.slugs, 1))
+    def topics(self) -> Rows:
+        """The topics, and the names that insights are filed under."""
+        numbered = list(enumerate(self.slugs, 1))
+        return {
+            "topics": [(number, slug, number) for number, slug in numbered],
+            "topic_names": [(slug, number, True) for number, slug in numbered],
+        }
 
     def batches(self) -> Iterator[Rows]:
         """Everything, so many insights at a time."""
         for first in range(0, self.rows, AT_ONCE):
-            batch: Rows = {name: [] for name in COLUMNS if name != "topics"}
+            batch: Rows = {name: [] for name in COLUMNS if not name.startswith("topic")}
             for number in range(first + 1, min(first + AT_ONCE, self.rows) + 1):
                 self._one(number, batch)
             yield batch
@@ -188,7 +194,8 @@ async def seed(url: str, made: Made, start: int, end: int) -> None:
             # Whoever loses power seeds again.
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.executescript("PRAGMA synchronous=OFF; PRAGMA cache_size=-200000")
-        await load(connection, "topics", made.topics())
+        for table, rows in made.topics().items():
+            await load(connection, table, rows)
         for done, batch in enumerate(made.batches(), 1):
             for table, rows in batch.items():
                 await load(connection, table, rows)

@@ -92,6 +92,12 @@ class Api:
     analyse_chat = Method(calls.analyse_chat)
     chat_insights = Method(calls.chat_insights)
 
+    job = Method(calls.job)
+    jobs_page = Method(calls.jobs_page)
+    cancel_job = Method(calls.cancel_job)
+    pause_job = Method(calls.pause_job)
+    resume_job = Method(calls.resume_job)
+
     alive = Method(calls.alive)
     health = Method(calls.health)
     metrics = Method(calls.metrics)

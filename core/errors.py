@@ -38,6 +38,9 @@ InsightsError
  │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
  │   ├─ UnusableAnswer   the answer is not a valid summary
  │   └─ CallFault        the call failed
+ ├─ JobStopped           a long job was paused or cancelled, or another process holds it: nothing is stored
+ ├─ JobFailed            a long job cannot be done: it ends as `failed`, with a line for the client
+ │   └─ JobCapped        it has spent what it may spend: it ends as `capped`
  ├─ DoesNotOpen        a sealed value was moved or changed: 500 `internal_error`, and a line in the log
  └─ ConcurrentCreation another process began the same chat: the transaction is repeated
 
@@ -209,3 +212,19 @@ class SummaryFailed(InsightsError):
 
 class ConcurrentCreation(InsightsError):
     """Another process has just begun the same chat; the caller repeats its transaction."""
+
+
+class JobStopped(InsightsError):
+    """A long job is not held any more: it was paused or cancelled, or its lease ended."""
+
+
+class JobFailed(InsightsError):
+    """A long job cannot be done. `reason` is one line for the client."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class JobCapped(JobFailed):
+    """A long job has spent what it may spend."""

@@ -141,10 +141,16 @@ class Analyzer(Protocol):
     name: str
     """The name that insights show, such as `grok` or `offline`."""
     model: str
-    prompt_version: str
-    """Version of everything but text and model that determines an answer."""
-    fixed_tokens: int
-    """Prompt tokens of a call without texts, estimated."""
+
+    @property
+    def prompt_version(self) -> str:
+        """Version of everything but text and model that determines an answer; it changes when topics do."""
+        ...
+
+    @property
+    def fixed_tokens(self) -> int:
+        """Prompt tokens of a call without texts, estimated."""
+        ...
 
     async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.

@@ -1,7 +1,7 @@
 """Topics: the slugs and their meanings, built in or read from TOPICS_FILE."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 MAX_SLUG = 64
@@ -28,6 +28,45 @@ BUILT_IN: Mapping[str, str] = {
     "praise": "thanks and compliments",
     "complaint_other": "a complaint that none of the others covers",
 }
+
+
+ID = re.compile(r"top_([1-9][0-9]{0,8})")
+
+
+def topic_id(number: int) -> str:
+    """The lasting id of a topic; its number is never used again."""
+    return f"top_{number}"
+
+
+def topic_of_id(id_: str) -> int | None:
+    """The number in a topic's id; None if the text is none."""
+    found = ID.fullmatch(id_)
+    return None if found is None else int(found[1])
+
+
+class ToldTopics(Mapping[str, str]):
+    """The topics that analyzers are told, with their meanings, as they are now: people may change them at any time."""
+
+    def __init__(self, topics: Mapping[str, str]) -> None:
+        self._topics = dict(topics)
+
+    def replace(self, topics: Mapping[str, str]) -> None:
+        """Tell these from now on."""
+        self._topics = dict(topics)
+
+    def __getitem__(self, slug: str) -> str:
+        return self._topics[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._topics)
+
+    def __len__(self) -> int:
+        return len(self._topics)
+
+
+def label_of(slug: str) -> str:
+    """The label of a topic that has none of its own: `late_delivery` is Late delivery."""
+    return slug.replace("_", " ").capitalize()
 
 
 def slug(text: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from domain.analysis import MAX_CLUSTERS
 from domain.topics import MAX_SLUG
@@ -53,7 +54,12 @@ def system_message(topics: Mapping[str, str]) -> str:
 
 def prompt_version(topics: Mapping[str, str]) -> str:
     """The version of the prompt, part of the cache key; it changes with instructions, topics and schema."""
-    prompt = system_message(topics) + json_text(schema(1))
+    return _version_of(system_message(topics))
+
+
+@lru_cache(maxsize=8)
+def _version_of(system: str) -> str:
+    prompt = system + json_text(schema(1))
     return f"{PROMPT_VERSION}-{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
 
 

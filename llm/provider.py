@@ -13,7 +13,6 @@ from core.extra_headers import parse_headers
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
-from domain import topics
 from domain.analysis import Analyzer
 from grok_client import GrokClient
 from llm import prices
@@ -100,6 +99,8 @@ class GatewayFactory:
     metrics: Metrics
     hold: Hold
     clock: Clock
+    topics: Mapping[str, str]
+    """What analyzers are told; it may change."""
     stack: AsyncExitStack
 
     async def open(self) -> Gateway:
@@ -110,7 +111,7 @@ class GatewayFactory:
         opened = [await self._paid_gateway(provider) for provider in providers(self.settings)]
         match opened:
             case []:
-                analyzer = OfflineAnalyzer(topics.load(self.settings.topics_file))
+                analyzer = OfflineAnalyzer(self.topics)
                 return OfflineGateway(await self.stack.enter_async_context(analyzer), self.hold)
             case [only]:
                 return only
@@ -125,7 +126,7 @@ class GatewayFactory:
             base_url=str(provider.base_url),
             api_key=provider.api_key,
             model=provider.model,
-            topics=topics.load(self.settings.topics_file),
+            topics=self.topics,
             reasoning_effort=provider.reasoning_effort,
             max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,

@@ -13,7 +13,8 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
-from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
+from api.parameters.insights import InsightsParameters, RecentParameters
+from api.parameters.trends import TrendsParameters
 from api.views.insights import insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
@@ -51,8 +52,8 @@ async def insights(
     `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
     """
     selection = query.selection
-    await _check_topic(resources, selection.cluster)
-    await _check_metadata(resources, [key for key, _ in selection.metadata])
+    await check_topic(resources, selection.cluster)
+    await check_metadata(resources, [key for key, _ in selection.metadata])
     form = _form(request)
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
@@ -92,15 +93,25 @@ async def recent(
 async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
-    """Sentiment and topics over a window: up to 7 days by the hour, longer ones by the UTC day."""
-    await _check_topic(resources, query.cluster)
+    """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
+    await check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
-    read = partial(trends, start=start, end=end, cluster=query.cluster, now=now)
-    return JsonAnswer(trends_view(await resources.database.read(read), start, end))
+    compute = partial(
+        trends,
+        start=start,
+        end=end,
+        cluster=query.cluster,
+        now=now,
+        calendar=query.calendar,
+        min_confidence=query.percent,
+        analyzer=query.analyzer,
+    )
+    read = resources.database.read_in_background if query.reads_insights else resources.database.read
+    return JsonAnswer(trends_view(await read(compute), query.calendar, start, end))
 
 
-async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
+async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
     """Raises ApiError 400 for a key that is not one of METADATA_KEYS, 503 while insights are being filed under it."""
     declared = resources.settings.metadata_keys
     if any(key not in declared for key in keys):
@@ -111,11 +122,11 @@ async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
         raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
 
 
-async def _check_topic(resources: Resources, cluster: str | None) -> None:
-    """Raises ApiError 400 for a topic that is neither built in nor was ever seen."""
-    if cluster is None or cluster in resources.topics:
+async def check_topic(resources: Resources, cluster: str | None) -> None:
+    """Raises ApiError 400 for a topic that nobody knows."""
+    if cluster is None:
         return
-    near = await resources.database.read(partial(names_near, slug=cluster, built_in=resources.topics))
+    near = await resources.database.read(partial(names_near, name=cluster))
     if near is not None:
         alike = f"; similar ones: {', '.join(near)}" if near else ""
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import Row
 
 from core.clock import iso, iso_or_none
@@ -12,18 +11,20 @@ from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
-from store.insights.listing import ListedRow
+from store.insights.listing import InsightEntry
+from store.insights.shown import ShownInsight
 
 SENTIMENTS: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative"}
 Json = dict[str, Any]
 
 
-def insight_view(row: Row[Any] | ListedRow) -> Json:
-    """An insight; `row` is one of `insights`."""
+def insight_view(insight: ShownInsight | InsightEntry) -> Json:
+    """An insight."""
+    row = insight.row
     return {
         "grok_analysis": {
             "sentiment_score": row.score / SCORE_UNIT,
-            "clusters": from_json(row.clusters),
+            "clusters": insight.clusters,
             "confidence": row.confidence / CONFIDENCE_UNIT,
             "reasoning": row.reasoning,
         },
@@ -72,7 +73,7 @@ def conversation_view(stored: StoredConversation, *, raw: bool) -> Json:
     return {**view, "raw": _raw_view(stored)} if raw else view
 
 
-def status_view(row: Row[Any], insight: Row[Any] | None) -> Json:
+def status_view(row: Row[Any], insight: ShownInsight | None) -> Json:
     """The status of a conversation, with its insight if there is one."""
     return {
         "conversation_id": row.id,
@@ -105,7 +106,7 @@ def _raw_view(stored: StoredConversation) -> Json | None:
     if stored.insight is None:
         return None
     # A model may write NaN in fields that are not validated; JSON has no NaN.
-    answer = json.loads(stored.insight.raw, parse_constant=str)
+    answer = json.loads(stored.insight.row.raw, parse_constant=str)
     return {"answer": answer, "call": stored.call and _call_view(stored.call)}
 
 

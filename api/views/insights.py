@@ -6,11 +6,11 @@ from pydantic_core import from_json
 
 from api.parameters.insights import seal
 from api.views.conversations import SENTIMENTS, insight_view
-from core.clock import iso, iso_hour
+from core.clock import iso, iso_in_zone
 from domain.analysis import SCORE_UNIT
 from domain.buckets import DAY, MICROSECONDS
 from store.insights.listing import InsightEntry, InsightWindow
-from store.insights.trends import Point, Trends
+from store.insights.trends import Calendar, Point, Trends
 from store.insights.windows import Counts, Selection
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ def _keyword_view(counts: Counts, is_exact: bool) -> Json:
 
 def listed_insight_view(listed: InsightEntry) -> Json:
     """An insight together with its conversation."""
-    row, text, truncated = listed
+    row, text = listed.row, listed.text
     view: Json = {
         "conversation_id": row.id,
         "external_id": row.external_id,
@@ -48,17 +48,19 @@ def listed_insight_view(listed: InsightEntry) -> Json:
         "timestamp": iso(row.timestamp),
         "text": text,
     }
-    if truncated:
+    if listed.truncated:
         view["text_truncated"] = True
     view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
     view["redactions"] = {} if row.redactions is None else from_json(row.redactions)
-    return view | insight_view(row)
+    return view | insight_view(listed)
 
 
-def trends_view(found: Trends, start: int, end: int) -> Json:
+def trends_view(found: Trends, calendar: Calendar, start: int, end: int) -> Json:
     """The trends of the window `[start, end)`, UTC microseconds."""
     days = (end - start) / MICROSECONDS[DAY]
     return {
+        "interval": str(calendar.length(start, end)),
+        "tz": calendar.zone.key,
         "window_days": int(days) if days.is_integer() else round(days, 4),
         "total_insights": sum(found.counts.values()),
         "skipped_count": found.skipped,
@@ -78,10 +80,10 @@ def _counts_view(counts: Counts) -> Json:
 
 def _point_view(point: Point) -> Json:
     # Spelt out, because a year has 365 points and a week 168.
-    start, negative, neutral, positive, score_sum, partial = point
+    start, offset, negative, neutral, positive, score_sum, partial = point
     total = positive + neutral + negative
     return {
-        "start": iso_hour(start),
+        "start": iso_in_zone(start, offset),
         "total": total,
         "positive": positive,
         "neutral": neutral,

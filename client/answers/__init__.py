@@ -42,6 +42,7 @@ from client.answers.insights import (
     TrendsBefore,
     TrendsPoint,
 )
+from client.answers.jobs import Job, JobsPage
 from client.answers.operation import (
     Alive,
     Budget,
@@ -78,6 +79,8 @@ __all__ = [
     "InsightsPage",
     "InsightsPending",
     "InsightsState",
+    "Job",
+    "JobsPage",
     "ListedInsight",
     "Message",
     "Paged",

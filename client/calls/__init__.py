@@ -25,6 +25,7 @@ from client.calls.conversations import (
     statuses,
 )
 from client.calls.insights import insights_page, recent_insights, trends
+from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "NewTurn",
     "alive",
     "analyse_chat",
+    "cancel_job",
     "chat",
     "chat_insights",
     "chats_page",
@@ -43,13 +45,17 @@ __all__ = [
     "fresh_key",
     "health",
     "insights_page",
+    "job",
+    "jobs_page",
     "metrics",
     "pause_analysis",
+    "pause_job",
     "post",
     "post_bulk",
     "post_messages",
     "recent_insights",
     "resume_analysis",
+    "resume_job",
     "retry",
     "retry_all",
     "spending",

@@ -12,6 +12,8 @@ Time = datetime | str
 """A `datetime`, or a text in ISO 8601; without an offset it is UTC."""
 Sort = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
 """The order of a list; `-` stands for descending."""
+Interval = Literal["hour", "day", "week", "month"]
+"""The length of the buckets of a series."""
 
 
 def insights_page(
@@ -55,8 +57,13 @@ def trends(
     days: int | None = None,
     start_time: Time | None = None,
     end_time: Time | None = None,
+    interval: Interval | None = None,
+    tz: str | None = None,
+    min_confidence: float | None = None,
+    analyzer: str | None = None,
     cluster: str | None = None,
 ) -> Call[Trends]:
-    """Sentiment and topics over the last days (7, 1 to 365) or over a window."""
-    window = {"days": days, "start_time": start_time, "end_time": end_time}
-    return getting("/api/v1/trends", reader(Trends), {**window, "cluster": cluster})
+    """Sentiment and topics over the last days (7, 1 to 365) or over a window, in a time zone (UTC) by an interval."""
+    window = {"days": days, "start_time": start_time, "end_time": end_time, "interval": interval, "tz": tz}
+    filters = {"min_confidence": min_confidence, "analyzer": analyzer, "cluster": cluster}
+    return getting("/api/v1/trends", reader(Trends), {**window, **filters})

@@ -20,7 +20,7 @@ from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
 
-MODEL = "vader-2"  # part of the cache key: raise the number when the rules change
+MODEL = "vader-3"  # part of the cache key: raise the number when the rules change
 SUMMARY_MODEL = "luhn-1"  # the same for summaries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,6 @@ class OfflineAnalyzer:
     def __init__(
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
     ) -> None:
-        self.prompt_version = ",".join(topics)
         self._topics = topics
         self._command = command
         self._timeout = timeout_seconds
@@ -59,8 +58,14 @@ class OfflineAnalyzer:
         self._cpus = cpus.allowed()
         self._lock = asyncio.Lock()
         self._child: _Child | None = None
+        self._told: Mapping[str, str] = {}
         self._last_id = 0
         self._closed = False
+
+    @property
+    def prompt_version(self) -> str:
+        """The topics that are told now."""
+        return ",".join(self._topics)
 
     async def __aenter__(self) -> Self:
         try:
@@ -109,7 +114,7 @@ class OfflineAnalyzer:
         return Usage()
 
     async def _ensure_child(self) -> _Child:
-        if self._child and self.pid:
+        if self._child and self.pid and self._told == dict(self._topics):
             return self._child
         if self._closed:
             raise ProviderFault("unreachable", "the offline analyzer is closed")
@@ -120,7 +125,8 @@ class OfflineAnalyzer:
             reason = f"the child process cannot start: {type(error).__name__}"
             raise ProviderFault("unreachable", reason) from error
         cpus.spread(self._cpus, self._child.process.pid)
-        self._child.requests.write(_line(dict(self._topics)))
+        self._told = dict(self._topics)
+        self._child.requests.write(_line(self._told))
         return self._child
 
     async def _call(

@@ -34,7 +34,7 @@ def analyse_text(text: str, topics: Mapping[str, str]) -> Analysis:
     phrases = ngrams(cleaned)
     found = sentiment(cleaned, phrases)
     score = round(found.score * SCORE_UNIT)
-    clusters = find_topics(phrases, band(score), topics)
+    clusters = find_topics(cleaned, phrases, band(score), topics)
     confidence = round(_confidence(found) * CONFIDENCE_UNIT)
     reasoning = _reasoning(found, clusters)
     row = {

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, or_, select, update
 
-from models import IS_TEXT, conversations, insights, messages, participants
+from models import IS_TEXT, conversations, messages, participants
 from store.engine.vault import vault_of
+from store.insights.shown import ShownInsight, insight_of
 from store.search import index
 
 TEXTS_AT_ONCE = 50
@@ -141,10 +142,10 @@ def list_numbers(connection: Connection, person: str, *, after: int, limit: int)
 
 
 class Entry(NamedTuple):
-    """A conversation with its insight: rows of those tables."""
+    """A conversation, a row, with its insight."""
 
     conversation: Row[Any]
-    insight: Row[Any] | None
+    insight: ShownInsight | None
 
 
 def get_entry(connection: Connection, number: int) -> Entry | None:
@@ -152,9 +153,7 @@ def get_entry(connection: Connection, number: int) -> Entry | None:
     row = connection.execute(select(conversations).where(_c.number == number)).one_or_none()
     if row is None:
         return None
-    vault = vault_of(connection)
-    insight = connection.execute(select(insights).where(insights.c.conversation == number)).one_or_none()
-    return Entry(vault.opened(conversations, row), insight and vault.opened(insights, insight))
+    return Entry(vault_of(connection).opened(conversations, row), insight_of(connection, number))
 
 
 def list_messages(connection: Connection, number: int, *, after: int, limit: int) -> Sequence[Row[Any]]:

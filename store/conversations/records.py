@@ -22,6 +22,7 @@ from models import (
 from store.engine.vault import vault_of
 from store.insights import case_filing
 from store.insights import writing as results
+from store.insights.shown import ShownInsight, as_shown, insight_of
 from store.money import calls
 from store.search import index
 
@@ -44,11 +45,11 @@ DELETION_COLUMNS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation with its messages, its insight and the call it came from; rows of those tables."""
+    """A conversation with its messages, its insight and the call it came from; all but the insight are rows."""
 
     conversation: Row[Any]
     messages: Sequence[Row[Any]]
-    insight: Row[Any] | None
+    insight: ShownInsight | None
     call: Row[Any] | None
 
 
@@ -65,11 +66,11 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
     row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
     if row is None:
         return None
-    m, i, g = messages.c, insights.c, grok_calls.c
+    m, g = messages.c, grok_calls.c
     first = select(messages).where(m.conversation == row.number).order_by(m.position).limit(SHOWN_MESSAGES)
     first_messages = connection.execute(first).all()
-    insight = connection.execute(select(insights).where(i.conversation == row.number)).one_or_none()
-    number = None if insight is None else insight.call
+    insight = insight_of(connection, row.number)
+    number = None if insight is None else insight.row.call
     called = select(grok_calls).where(g.number == number)
     # SQLite would read the whole table for a number that IS NULL.
     call = None if number is None else connection.execute(called).one_or_none()
@@ -77,7 +78,7 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
     return StoredConversation(
         vault.opened(conversations, row),
         vault.all_opened(messages, first_messages),
-        insight and vault.opened(insights, insight),
+        insight,
         call and vault.opened(grok_calls, call),
     )
 
@@ -96,14 +97,14 @@ def ids_by_external_id(connection: Connection, external_id: str, *, limit: int) 
 
 def list_with_insights(
     connection: Connection, ids: Collection[str]
-) -> dict[str, tuple[Row[Any], Row[Any] | None]]:
+) -> dict[str, tuple[Row[Any], ShownInsight | None]]:
     """The known conversations of these ids, without their raw data, each with its insight."""
     vault = vault_of(connection)
     found = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
     rows = vault.all_opened(conversations, found)
     numbers = [row.number for row in rows]
     made = connection.execute(select(insights).where(insights.c.conversation.in_(numbers))).all()
-    by_number = {row.conversation: row for row in vault.all_opened(insights, made)}
+    by_number = {each.row.conversation: each for each in as_shown(connection, made)}
     return {row.id: (row, by_number.get(row.number)) for row in rows}
 
 

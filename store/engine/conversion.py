@@ -18,6 +18,7 @@ from models import (
     grok_calls,
     insight_metadata,
     insights,
+    jobs,
     messages,
     participants,
     people,
@@ -38,6 +39,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     summary_parts: ("conversation", "first", "last"),
     grok_calls: ("number",),
     erasures: ("person",),
+    jobs: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")

@@ -31,6 +31,7 @@ from store.conversations.participants import participants_of
 from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights.case_filing import LEVELS, OUTCOMES
+from store.insights.unions import single_topics
 
 _c, _s = conversations.c, summaries.c
 Moment = tuple[int, int]
@@ -48,7 +49,7 @@ class CaseSelection:
     outcome: str | None = None
     has_open_questions: bool | None = None
     topic: int = ALL_TOPICS
-    """The number of a topic of the conversation's insight."""
+    """The number that a topic of the conversation's insight is counted under."""
     person: str | None = None
     """Who wrote in it."""
 
@@ -114,7 +115,8 @@ def _moments(
 
 def _parameters(connection: Connection, chosen: CaseSelection) -> dict[str, Any]:
     names = () if chosen.person is None else vault_of(connection).authors(chosen.person)
-    return {"start": chosen.start, "end": chosen.end, "topic": chosen.topic, "names": [*names]}
+    topics = {"topics": single_topics(connection, chosen.topic)}
+    return {"start": chosen.start, "end": chosen.end, "names": [*names]} | topics
 
 
 def _counted_one_by_one(connection: Connection, chosen: CaseSelection) -> Sequence[Sequence[Any]]:
@@ -166,7 +168,7 @@ def _narrowing(topic: bool, person: bool) -> Iterator[ColumnElement[bool]]:
     if topic:
         f = insight_topics.c
         same = (f.timestamp == _s.timestamp) & (f.conversation == _s.conversation)
-        yield exists().where(f.topic == bindparam("topic"), same)
+        yield exists().where(among(f.topic, "topics"), same)
     if person:
         p = participants.c
         chat = exists().where(p.conversation == _s.conversation, among(p.author, "names", String))

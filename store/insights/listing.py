@@ -14,6 +14,7 @@ from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, 
 from store.insights import pages, windows
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
+from store.insights.shown import shown_clusters
 from store.insights.windows import Counts, Position, Selection
 from store.insights.words import search_words
 from store.search import index
@@ -107,6 +108,8 @@ class InsightEntry(NamedTuple):
     text: str
     """The text or transcript, at most 2,000 characters."""
     truncated: bool
+    clusters: Sequence[str]
+    """The slugs of its topics as they are shown, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +214,8 @@ def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     stored = (ListedRow._make(row) for row in statement.rows(connection, {"numbers": numbers}))
     rows = [_opened(vault, row) for row in stored] if vault.is_sealing else [*stored]
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
-    found = {row.conversation: _entry(row, turns) for row in rows}
+    clusters = shown_clusters(connection, (row.clusters for row in rows))
+    found = {row.conversation: _entry(row, turns, slugs) for row, slugs in zip(rows, clusters, strict=True)}
     return [found[number] for number in numbers]
 
 
@@ -235,6 +239,6 @@ def _opened(vault: Vault, row: ListedRow) -> ListedRow:
     )
 
 
-def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]]) -> InsightEntry:
+def _entry(row: ListedRow, turns: Mapping[int, Sequence[Turn]], clusters: Sequence[str]) -> InsightEntry:
     text = transcript(turns[row.conversation]) if row.is_chat else row.text or ""
-    return InsightEntry(row, text[:SHOWN], truncated=len(text) > SHOWN)
+    return InsightEntry(row, text[:SHOWN], len(text) > SHOWN, clusters)

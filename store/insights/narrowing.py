@@ -6,16 +6,18 @@ entries. Every other filter is checked entry by entry.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
 
 from core.clock import END, EPOCH, MICROSECOND
 from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT
-from models import ALL_TOPICS, insights
+from models import ALL_TOPICS, FIRST_UNION, insights
 from store.engine.prepared import Prepared
 from store.insights.rollups import SENTIMENTS
-from store.insights.statements import Driver, Shape, counting, listing, stepping, walking
+from store.insights.statements import Driver, Shape, counting, grouping, listing, stepping, walking
+from store.insights.unions import single_topics
 from store.insights.windows import Counts, Position, Selection, count_insights
 
 LOOKUP = 4
@@ -53,6 +55,15 @@ class Narrowing:
         """The exact number of insights of each sentiment."""
         sums = self._count(by_sentiment=True)
         return {sentiment: sum(row[at] or 0 for row in sums) for at, sentiment in enumerate(SENTIMENTS)}
+
+    def sums_by(self, unit: int) -> dict[int, tuple[int, ...]]:
+        """By units of so many microseconds: insights per sentiment in the order of SENTIMENTS, and sum of scores."""
+        statement = grouping(self._shape(self._driver()))
+        found: dict[int, tuple[int, ...]] = {}
+        for given in self._runs():
+            for number, *sums in statement.rows(self.connection, given | {"unit": unit}):
+                found[number] = tuple(map(add, found.get(number, (0,) * len(sums)), sums))
+        return found
 
     def _count(self, *, by_sentiment: bool) -> list[Sequence[int]]:
         statement = counting(self._shape(self._driver()), by_sentiment)
@@ -140,17 +151,26 @@ class Narrowing:
 
     def _shape(self, driver: Driver) -> Shape:
         of_words = self.numbers is not None
-        return Shape(driver, self.topic != ALL_TOPICS, self._own, len(self.chosen.metadata), of_words)
+        pairs, is_union = len(self.chosen.metadata), self.topic >= FIRST_UNION
+        return Shape(driver, self.topic != ALL_TOPICS, self._own, pairs, of_words, is_union)
 
     def _runs(self) -> Iterator[dict[str, Any]]:
-        """The parameters of each run of the statement: the index by maker is walked once for each of them."""
-        given = self._parameters()
-        if self._driver() is not Driver.MAKER:
+        """The parameters of each run of the statement: one for each topic of a union, or each maker, that is walked."""
+        given, driver = self._parameters(), self._driver()
+        if driver is Driver.TOPIC:
+            topics = single_topics(self.connection, self.topic)
+            yield from (
+                given | {"topic": topic, "before": topics[:place]} for place, topic in enumerate(topics)
+            )
+        elif driver is Driver.MAKER:
+            yield from (given | maker for maker in self._makers())
+        else:
             yield given
-            return
+
+    def _makers(self) -> Iterator[dict[str, str]]:
         for analyzer, model in makers(self.connection):
             if self.chosen.analyzer in (None, analyzer) and self.chosen.model in (None, model):
-                yield given | {"analyzer": analyzer, "model": model}
+                yield {"analyzer": analyzer, "model": model}
 
     def _parameters(self) -> dict[str, Any]:
         chosen = self.chosen

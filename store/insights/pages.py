@@ -27,6 +27,7 @@ from models import ALL_TOPICS, counts, insights, totals
 from store.engine.prepared import Prepared, among, listed
 from store.insights import rollups
 from store.insights.rollups import Kind, kind_of
+from store.insights.unions import single_topics
 from store.insights.windows import Position, Selection, by_author, count_insights, matches, matching
 
 
@@ -74,7 +75,8 @@ class _Search:
 
     @property
     def kind(self) -> Kind:
-        return kind_of(self.topic)
+        """The kind of what is walked."""
+        return min(kind_of(self.topic), Kind.TOPIC)
 
     @property
     def descending(self) -> bool:
@@ -87,13 +89,20 @@ class _Search:
         return (self.chosen.start, at + 1) if self.descending else (at, self.chosen.end)
 
     def walk(self, statement: Prepared, **parameters: Any) -> list[Position]:
-        """The matches that a statement finds in the window."""
+        """The matches that a statement finds in the window; those of a union topic by topic."""
         at, number = self.after
         window = {"start": self.chosen.start, "end": self.chosen.end, "at": at, "number": number}
         given = self.chosen.parameters(self.topic) | window | {"limit": self.limit} | parameters
-        return [
-            (timestamp, conversation) for timestamp, conversation in statement.rows(self.connection, given)
+        topics = single_topics(self.connection, self.topic)
+        found: list[Position] = [
+            (timestamp, conversation)
+            for topic in topics
+            for timestamp, conversation in statement.rows(self.connection, given | {"topic": topic})
         ]
+        if len(topics) == 1:
+            return found
+        # An insight may have several of the topics.
+        return sorted(set(found), reverse=self.descending)[: self.limit]
 
     def walk_buckets(self) -> list[Position]:
         """The matches, searched only in buckets that have some according to the roll-ups.

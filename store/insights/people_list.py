@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from domain.buckets import MONTH, YEAR, touching
@@ -26,6 +25,7 @@ from store.insights.people_sums import (
     sorted_sums,
     sums_of,
 )
+from store.insights.shown import shown_clusters
 from store.insights.windows import Selection, count_insights
 
 NEWEST, TOPICS = 200, 3
@@ -189,11 +189,12 @@ def _described(
 ) -> list[ListedPerson]:
     given = {"role": window.role, "start": window.start, "end": window.end}
     newest = NEWEST_OF.rows(connection, given | {"persons": [each.person for each in some]})
+    shown = shown_clusters(connection, [row[3] for row in newest])
     last: dict[int, tuple[int, int]] = {}
     topics: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for person, timestamp, conversation, clusters in newest:
+    for (person, timestamp, conversation, _), slugs in zip(newest, shown, strict=True):
         last[person] = max(last.get(person, (0, 0)), (timestamp, conversation))
-        topics[person].update(from_json(clusters))
+        topics[person].update(slugs)
     names = names_of(connection, {person: conversation for person, (_, conversation) in last.items()})
     return [
         ListedPerson(names[each.person], each, last[each.person][0], _most_frequent(topics[each.person]))

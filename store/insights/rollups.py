@@ -5,7 +5,7 @@ deletes something counted here must call `update_counts` in the same transaction
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -16,6 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     ColumnExpressionArgument,
     Connection,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
     Table,
     bindparam,
     case,
@@ -23,10 +27,12 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    select,
 )
 
 from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, MONTHS, Span, bucket_of, cover
 from models import (
+    FIRST_UNION,
     IS_SKIPPED,
     conversations,
     counts,
@@ -35,6 +41,7 @@ from models import (
     topic_months,
     topic_years,
     totals,
+    union_topics,
 )
 from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import among
@@ -137,13 +144,30 @@ def _upsert(dialect: str, table: Table) -> Any:
 
 
 class Kind(IntEnum):
-    """What is counted: skipped conversations, all insights, or the insights of a single topic."""
+    """What is counted: skipped conversations, all insights, the insights of a single topic, or those of a union."""
 
-    SKIPPED, ALL, TOPIC = -1, 0, 1
+    SKIPPED, ALL, TOPIC, UNION = -1, 0, 1, 2
 
 
-EDGES = {Kind.SKIPPED: conversations, Kind.ALL: insights, Kind.TOPIC: insight_topics}
-"""The tables whose rows are counted at the edges, where a window cuts a bucket; each has a covering index."""
+def topics_of_union() -> Select[Any]:
+    """Select the topics of the union whose number is the parameter `topic`."""
+    return select(union_topics.c.topic).where(union_topics.c.whole == bindparam("topic", type_=Integer))
+
+
+def _of_union() -> Subquery:
+    """Select the insights of a union, each once: those that have several of its topics have equal rows."""
+    f = insight_topics.c
+    rows = select(f.timestamp, f.conversation, f.sentiment, f.confidence, f.score)
+    return rows.where(f.topic.in_(topics_of_union())).distinct().subquery("of_union")
+
+
+EDGES: Mapping[Kind, FromClause] = {
+    Kind.SKIPPED: conversations,
+    Kind.ALL: insights,
+    Kind.TOPIC: insight_topics,
+    Kind.UNION: _of_union(),
+}
+"""What is counted at the edges, where a window cuts a bucket; each has a covering index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +175,7 @@ class WindowPart:
     """A part of a window: whole buckets, counted in a roll-up, or an edge, counted along an index."""
 
     level: int
-    table: Table
+    table: FromClause
     within: tuple[ColumnExpressionArgument[bool], ...]
     """Conditions for the part and the topic, with the parameters of `window_parameters`; others may be added."""
     sign: ColumnElement[int]
@@ -181,8 +205,8 @@ class WindowPart:
         return own // literal_column(str(MICROSECONDS[level] // MICROSECONDS[self.level]), BigInteger)
 
 
-def n_of(sentiment: int, table: Table) -> ColumnElement[int]:
-    """The number of a sentiment in a row of `totals`; 1 or 0 for a row of `insights` or `insight_topics`."""
+def n_of(sentiment: int, table: FromClause) -> ColumnElement[int]:
+    """The number of a sentiment in a row of `totals`; 1 or 0 for the row of an insight."""
     c = table.c
     if table is totals:
         return {-1: c.negative, 0: c.n - c.negative - c.positive, 1: c.positive}[sentiment]
@@ -192,8 +216,8 @@ def n_of(sentiment: int, table: Table) -> ColumnElement[int]:
 
 
 def kind_of(topic: int) -> Kind:
-    """The kind of a topic's number, which may be ALL_TOPICS or SKIPPED_CONVERSATIONS."""
-    return Kind(min(topic, Kind.TOPIC))
+    """The kind of a topic's number, which may be ALL_TOPICS, SKIPPED_CONVERSATIONS or a union's."""
+    return Kind.UNION if topic >= FIRST_UNION else Kind(min(topic, Kind.TOPIC))
 
 
 def window_parts(
@@ -202,7 +226,8 @@ def window_parts(
     """All parts that a window can have, to build a statement from. For some windows some parts are empty.
 
     `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 303 times as many.
-    `coarsest` is the longest bucket to use. The topic is `topic` or, by default, the parameter of this name.
+    `coarsest` is the longest bucket to use. The topic is `topic` or, by default, the parameter of this name; a union's
+    can only be the parameter.
     """
     places = enumerate(_places(_usable(kind, rolled, coarsest)))
     topic_column = bindparam("topic") if topic is None else topic
@@ -235,7 +260,7 @@ def _places(usable: Sequence[int]) -> list[int]:
 
 
 def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElement[int]) -> WindowPart:
-    table = EDGES[kind] if level == EDGE else rolled
+    table: FromClause = EDGES[kind] if level == EDGE else rolled
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
     if table is counts:
@@ -246,7 +271,7 @@ def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElemen
 
 
 def _of_kind(
-    kind: Kind, table: Table, level: int, topic: ColumnElement[int]
+    kind: Kind, table: FromClause, level: int, topic: ColumnElement[int]
 ) -> tuple[ColumnExpressionArgument[bool], ...]:
     """The conditions that a row is of the kind and the level."""
     if level == EDGE and kind is not Kind.TOPIC:

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Integer,
     Select,
     String,
     Table,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from models import insight_metadata, insight_topics, insights
 from store.engine.prepared import Prepared, among
 from store.insights.rollups import SENTIMENTS, n_of
-from store.insights.windows import Sort, matching
+from store.insights.windows import Sort, matching, under_topic
 
 
 class Driver(StrEnum):
@@ -58,6 +57,8 @@ class Shape:
     pairs: int
     """The number of filters by metadata."""
     words: bool
+    union: bool = False
+    """Whether the topic is a union, whose topics are walked one after the other."""
 
     @property
     def table(self) -> Table:
@@ -76,6 +77,17 @@ def counting(shape: Shape, by_sentiment: bool) -> Prepared:
         return Prepared(select(func.count()).select_from(shape.table).where(*_conditions(shape)))
     sums = (func.sum(n_of(sentiment, shape.table)) for sentiment in SENTIMENTS)
     return Prepared(select(*sums).where(*_conditions(shape)))
+
+
+@lru_cache(maxsize=256)
+def grouping(shape: Shape) -> Prepared:
+    """Sum up insights by units of `unit` microseconds: each sentiment in the order of SENTIMENTS, then scores."""
+    table = shape.table
+    # Named, because PostgreSQL takes a repeated parameter in GROUP BY for another expression.
+    unit = (table.c.timestamp // bindparam("unit", type_=BigInteger)).label("of")
+    amounts = [*(n_of(sentiment, table) for sentiment in SENTIMENTS), table.c.score]
+    sums = (func.sum(each).cast(BigInteger) for each in amounts)
+    return Prepared(select(unit, *sums).where(*_conditions(shape)).group_by(literal_column("of")))
 
 
 @lru_cache(maxsize=256)
@@ -135,7 +147,9 @@ def _conditions(shape: Shape) -> Iterator[ColumnElement[Any]]:
     yield from _driving(driver, table)
     yield from _own_columns(shape)
     if shape.topic and driver is not Driver.TOPIC:
-        yield _under_topic(table)
+        yield under_topic(table)
+    if shape.union and driver is Driver.TOPIC:
+        yield _not_under(table)
     for number in range(driver is Driver.METADATA, shape.pairs):
         yield _with_metadata(table, number)
     if shape.words and driver is not Driver.WORDS:
@@ -166,11 +180,11 @@ def _own_columns(shape: Shape) -> Iterator[ColumnElement[bool]]:
         yield row.correlate(shape.table).exists()
 
 
-def _under_topic(table: Table) -> ColumnElement[bool]:
-    f = insight_topics.c
-    same = (f.timestamp == table.c.timestamp) & (f.conversation == table.c.conversation)
-    under = f.topic == bindparam("topic", type_=Integer)
-    return select(f.topic).where(under, same).correlate(table).exists()
+def _not_under(table: Table) -> ColumnElement[bool]:
+    """The condition that an insight has none of the topics that were walked `before`."""
+    other = insight_topics.alias("other").c
+    same = (other.timestamp == table.c.timestamp) & (other.conversation == table.c.conversation)
+    return ~select(other.topic).where(among(other.topic, "before"), same).correlate(table).exists()
 
 
 def _with_metadata(table: Table, number: int) -> ColumnElement[bool]:

@@ -3,17 +3,30 @@
 from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from operator import add
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 from domain.buckets import MONTH, MONTHS, touching
-from models import insights, topic_months, topic_years, topics, totals
+from models import ACTIVE, FIRST_UNION, insights, topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared, by_code_point
 from store.insights import rollups
 from store.insights.rollups import Kind
+from store.insights.shown import slugs_shown
+from store.insights.windows import Selection, count_insights
 
 TOP = 10
 MOST_CANDIDATES = 2_000
@@ -131,14 +144,23 @@ class _TopicWindow:
             self.connection, {"first": periods.first, "last": periods.last} | page | of_window
         )
         left_out = periods.left_out(common)
-        found = [_Candidate(slug, int(bound) + left_out, n) for slug, bound, n in rows]
+        found = [
+            _Candidate(slug, int(bound) + left_out, n if topic < FIRST_UNION else self._count(topic))
+            for topic, slug, bound, n in rows
+        ]
         return sorted(found, key=lambda each: _rank(each.slug, each.bound))
+
+    def _count(self, union: int) -> int:
+        return count_insights(self.connection, union, Selection(self.start, self.end))
 
     def _count_each(self) -> TopTopics:
         """The top topics, counted insight by insight: faster where a window has few of them."""
         rows = CLUSTERS.rows(self.connection, {"start": self.start, "end": self.end})
         # pydantic's parser: the standard library's took four fifths of the time.
-        return _ten_best(*Counter(slug for (clusters,) in rows for slug in from_json(clusters)).items())
+        filed = [from_json(clusters) for (clusters,) in rows]
+        shown = slugs_shown(self.connection, chain.from_iterable(filed), active=True)
+        seen = ({shown[name] for name in names if name in shown} for names in filed)
+        return _ten_best(*Counter(chain.from_iterable(seen)).items())
 
 
 def _rank(slug: str, n: int) -> tuple[int, str]:
@@ -151,14 +173,14 @@ def _ten_best(*counted: tuple[str, int]) -> TopTopics:
 
 
 def _counted(bounds: Subquery) -> Select[Any]:
-    """Select these topics with the number of insights that each has in the window.
+    """Select these topics with the number of insights that each has in the window, but for a union's at its edges.
 
     One subquery per part and topic, because grouping the rows of a part by topic took three times as long.
     """
     pieces = rollups.window_parts(Kind.TOPIC, totals, topic=bounds.c.topic)
     counts = (select(part.n).where(*part.within).scalar_subquery() for part in pieces)
     n = reduce(add, (func.coalesce(count, 0) for count in counts))
-    return select(bounds.c.slug, bounds.c.n, n)
+    return select(bounds.c.topic, bounds.c.slug, bounds.c.n, n)
 
 
 def _bounding(rolled: Table, period: ColumnElement[int], is_one: bool) -> Subquery:
@@ -171,9 +193,8 @@ def _bounding(rolled: Table, period: ColumnElement[int], is_one: bool) -> Subque
     # Rare topics are dropped before grouping and sorting: 40 of 4,040 rows remain, and 1.0 ms becomes 0.2.
     of_topics = select(rolled.c.topic, n).where(of_window, rolled.c.n >= bindparam("common"))
     bounds = of_topics.group_by(rolled.c.topic).subquery()
-    named = select(bounds.c.topic, bounds.c.n, topics.c.slug).join_from(
-        bounds, topics, topics.c.number == bounds.c.topic
-    )
+    shown = (topics.c.counted_as == bounds.c.topic) & (topics.c.state == literal_column(f"'{ACTIVE}'"))
+    named = select(bounds.c.topic, bounds.c.n, topics.c.slug).join_from(bounds, topics, shown)
     highest = named.order_by(bounds.c.n.desc(), by_code_point(topics.c.slug))
     return highest.offset(bindparam("offset")).limit(bindparam("limit")).subquery()
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
+    String,
     Table,
     bindparam,
     case,
@@ -33,6 +35,7 @@ from models import (
     counts,
     insight_topics,
     insights,
+    topic_names,
     topics,
     totals,
 )
@@ -156,11 +159,31 @@ def count_all_time(connection: Connection) -> tuple[int, int]:
 
 
 def topic_number(connection: Connection, cluster: str | None) -> int | None:
-    """The number of a topic; ALL_TOPICS without a cluster, None if no insight ever had this topic."""
+    """The number that a topic is counted under, found by any of its names; ALL_TOPICS without a cluster.
+
+    None if there is no such topic.
+    """
     if cluster is None:
         return ALL_TOPICS
-    found = NUMBER.rows(connection, {"slug": cluster})
-    return found[0][0] if found else None
+    found = find_topic(connection, cluster)
+    return None if found is None else found.counted_as
+
+
+class FoundTopic(NamedTuple):
+    """A topic by one of its names."""
+
+    number: int
+    counted_as: int
+    slug: str
+
+
+def find_topic(connection: Connection, name: str) -> FoundTopic | None:
+    """The topic with a slug, an alias or else a label, as `domain.topics.slug` writes it; None if there is none.
+
+    Of a topic that was merged it is the one it was merged into.
+    """
+    rows = FOUND.rows(connection, {"name": name})
+    return FoundTopic(*rows[0]) if rows else None
 
 
 # --- statements ---------------------------------------------------------------------------------------------
@@ -174,10 +197,10 @@ def matching(table: FromClause) -> tuple[ColumnElement[bool], ...]:
     return sentiment, table.c.confidence >= bindparam("min_confidence")
 
 
-def matches(rolled: Table) -> ColumnElement[int]:
+def matches(rolled: FromClause) -> ColumnElement[int]:
     """The number of matches in a row of a roll-up."""
     if rolled is counts:
-        return rolled.c.n
+        return counts.c.n
     return reduce(add, (_if_selected(sentiment, n_of(sentiment, rolled)) for sentiment in SENTIMENTS))
 
 
@@ -188,12 +211,20 @@ def _if_selected(sentiment: int, n: ColumnElement[int]) -> ColumnElement[int]:
 
 def by_author(with_topic: bool) -> Select[Any]:
     """Select the positions of an author's insights, `with_topic` only of those under the topic."""
-    c, f = insights.c, insight_topics.c
+    c = insights.c
     found = select(c.timestamp, c.conversation).where(c.author == bindparam("author"), *matching(insights))
     if not with_topic:
         return found
-    same = (f.topic == bindparam("topic")) & (f.timestamp == c.timestamp) & (f.conversation == c.conversation)
-    return found.where(select(f.topic).where(same).exists())
+    return found.where(under_topic(insights))
+
+
+def under_topic(table: FromClause) -> ColumnElement[bool]:
+    """The condition that an insight has the topic, or one of the union, that is the parameter `topic`."""
+    f = insight_topics.c
+    same = (f.timestamp == table.c.timestamp) & (f.conversation == table.c.conversation)
+    topic = bindparam("topic", type_=Integer)
+    found = select(f.topic).where(f.topic.in_(select(topic).union_all(rollups.topics_of_union())), same)
+    return found.correlate(table).exists()
 
 
 def _counting(kind: Kind, rolled: Table) -> Select[Any]:
@@ -211,6 +242,25 @@ def _counting_author(with_topic: bool) -> Select[Any]:
     return select(func.count()).select_from(by_author(with_topic).where(*of_window).subquery())
 
 
-NUMBER = Prepared(select(topics.c.number).where(topics.c.slug == bindparam("slug")))
+def _found() -> Select[Any]:
+    """Select the topic of a name, then those of a label; the lowest number first."""
+    named, shown = topics.alias("named"), topics.alias("shown")
+    is_named = topic_names.join(named, named.c.number == topic_names.c.topic)
+    is_shown = shown.c.number == func.coalesce(named.c.merged_into, named.c.number)
+    of_name = select(literal_column("0").label("place"), shown.c.number, shown.c.counted_as, shown.c.slug)
+    of_name = of_name.select_from(is_named.join(shown, is_shown)).where(
+        topic_names.c.name == bindparam("name", type_=String)
+    )
+    of_label = select(literal_column("1").label("place"), topics.c.number, topics.c.counted_as, topics.c.slug)
+    of_label = of_label.where(
+        topics.c.label_slug == bindparam("name", type_=String), topics.c.merged_into.is_(None)
+    )
+    either = of_name.union_all(of_label).subquery()
+    c = either.c
+    first = select(c.number, c.counted_as, c.slug).order_by(c.place, c.number)
+    return first.limit(literal_column("1"))
+
+
+FOUND = Prepared(_found())
 COUNT = {(kind, rolled): Prepared(_counting(kind, rolled)) for kind in Kind for rolled in (totals, counts)}
 COUNT_AUTHOR = {filed: Prepared(_counting_author(filed)) for filed in (False, True)}

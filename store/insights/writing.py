@@ -1,11 +1,15 @@
 """Stores and deletes insights: one per conversation, filed under its topics and counted in the roll-ups.
 
 Callers of `store_insights` and `delete_insights` must hold the row locks of the conversations, so that no other
-transaction changes the same insight. The locks taken here follow: topics by slug, people, then roll-ups by key.
+transaction changes the same insight. The locks taken here follow: the one on all topics, names of topics in order,
+people, then roll-ups by key.
+
+What is true is what an insight is filed under: the names in `insights.clusters`, and the numbers of their topics in
+`insight_topics`. What it counts under besides, the unions of those topics, follows from that in every transaction.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -27,11 +31,12 @@ from sqlalchemy import (
 import models
 from core.errors import DoesNotOpen
 from domain.analysis import Analysis
-from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics, topics
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import Vault, vault_of
-from store.insights import metadata, people_filing, rollups
+from store.insights import metadata, names, people_filing, rollups
 from store.insights.rollups import Fact
+from store.insights.unions import Unions, counted_in, unions
 
 
 class Insight(NamedTuple):
@@ -80,18 +85,20 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     newest = {each.conversation: each for each in insights}
     if not newest:
         return
+    names.hold(connection)
     old = _filed(connection, newest)
     new = [_to_file(newest[number]) for number in sorted(newest)]
-    numbers = _intern_topics(connection, (slug for each in (*old, *new) for slug in each.slugs))
-    _unfile(connection, old, numbers)
+    at = min(each.analysed_at for each in newest.values())
+    known = _Topics.of(connection, (*old, *new), at)
+    _unfile(connection, old, known)
     rows = [_row(newest[number]) for number in sorted(newest)]
     stored = vault_of(connection).all_sealed(models.insights, rows)
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
     metadata.file(connection, rows)
-    topic_rows = (row for each in new for row in _topic_rows(each, numbers))
+    topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     people_filing.file_people(connection, rows)
-    rollups.update_counts(connection, _facts(new, numbers), _facts(old, numbers))
+    rollups.update_counts(connection, _facts(new, known), _facts(old, known))
 
 
 @cache
@@ -103,13 +110,14 @@ def _upsert(dialect: str) -> Any:
 
 def delete_insights(connection: Connection, conversations: Collection[int]) -> None:
     """Delete the insights of these conversations (intake numbers) and their share of every count."""
+    names.hold(connection)
     old = _filed(connection, conversations)
-    numbers = _intern_topics(connection, (slug for each in old for slug in each.slugs))
-    _unfile(connection, old, numbers)
+    known = _Topics.of(connection, old, 0)
+    _unfile(connection, old, known)
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     people_filing.remove_people(connection, conversations)
-    rollups.update_counts(connection, (), _facts(old, numbers))
+    rollups.update_counts(connection, (), _facts(old, known))
 
 
 def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
@@ -204,7 +212,30 @@ FILED_COLUMNS = tuple(
 )
 FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
 FILE = insert(insight_topics)
-NUMBERS = select(topics.c.slug, topics.c.number).where(topics.c.slug.in_(bindparam("named", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Topics:
+    """The topics by their names, and the unions that they belong to, as they are in this transaction."""
+
+    numbers: Mapping[str, int]
+    unions: Unions
+
+    @classmethod
+    def of(cls, connection: Connection, filed: Iterable[_Filed], at: int) -> "_Topics":
+        """Of what is or will be filed; topics that are new are made `at` a time."""
+        used = {slug for each in filed for slug in each.slugs}
+        return cls(names.intern(connection, used, at=at), unions(connection))
+
+    def of_filed(self, filed: _Filed) -> list[int]:
+        """The topics of an insight, each once: two of its names may be of one topic."""
+        return list(dict.fromkeys(self.numbers[slug] for slug in filed.slugs))
+
+    def counted_under(self, filed: _Filed) -> Iterator[int]:
+        """Everything that an insight is counted under."""
+        topics = self.of_filed(filed)
+        yield from (ALL_TOPICS, *topics)
+        yield from counted_in(self.unions, topics, (filed.timestamp, filed.conversation))
 
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
@@ -214,16 +245,16 @@ def _filed(connection: Connection, conversations: Collection[int]) -> list[_File
     ]
 
 
-def _facts(filed: Iterable[_Filed], numbers: dict[str, int]) -> Iterator[Fact]:
+def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
     for each in filed:
-        for topic in (ALL_TOPICS, *(numbers[slug] for slug in each.slugs)):
+        for topic in known.counted_under(each):
             yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score)
 
 
-def _topic_rows(filed: _Filed, numbers: dict[str, int]) -> Iterator[dict[str, int]]:
-    for slug in filed.slugs:
+def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
+    for topic in known.of_filed(filed):
         yield {
-            "topic": numbers[slug],
+            "topic": topic,
             "timestamp": filed.timestamp,
             "conversation": filed.conversation,
             "sentiment": filed.sentiment,
@@ -232,31 +263,13 @@ def _topic_rows(filed: _Filed, numbers: dict[str, int]) -> Iterator[dict[str, in
         }
 
 
-def _unfile(connection: Connection, filed: Iterable[_Filed], numbers: dict[str, int]) -> None:
+def _unfile(connection: Connection, filed: Iterable[_Filed], known: _Topics) -> None:
     c = insight_topics.c
     this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
     rows = [
-        {"t": numbers[slug], "at": each.timestamp, "of": each.conversation}
+        {"t": topic, "at": each.timestamp, "of": each.conversation}
         for each in filed
-        for slug in each.slugs
+        for topic in known.of_filed(each)
     ]
     if rows:
         connection.execute(delete(insight_topics).where(*this), rows)
-
-
-def _intern_topics(connection: Connection, slugs: Iterable[str]) -> dict[str, int]:
-    """Return the number of each slug; new slugs are stored and get one."""
-    wanted = set(slugs)
-    known = topic_numbers(connection, wanted)
-    # Sorted, so that two processes that store the same new topics cannot deadlock.
-    missing = sorted(wanted - known.keys())
-    if missing:
-        statement = insert_on_conflict(connection.dialect.name, topics).on_conflict_do_nothing()
-        connection.execute(statement, [{"slug": slug} for slug in missing])
-        known |= topic_numbers(connection, missing)
-    return known
-
-
-def topic_numbers(connection: Connection, slugs: Collection[str]) -> dict[str, int]:
-    """The numbers of the topics that are known."""
-    return {row.slug: row.number for row in connection.execute(NUMBERS, {"named": list(slugs)})}

@@ -331,7 +331,7 @@ BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", POSTS, {"limit": 1001}, "limit"),
     ("GET", POSTS, {"limit": "swordfish"}, "limit"),
     ("GET", POSTS, {"status": "swordfish"}, "status"),
-    ("GET", POSTS, {"cursor": "swordfish"}, "cursor"),
+    ("GET", POSTS, {"cursor": "swordfish"}, "cursor: must be a value of next_cursor"),
     ("GET", POSTS, {"author": "\0"}, "author"),
     ("GET", POSTS, {"external_id": ""}, "external_id"),
     ("GET", POSTS, {"colour": "swordfish"}, "colour"),

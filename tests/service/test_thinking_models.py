@@ -14,6 +14,7 @@ from core.clock import now
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
+from domain.topics import BUILT_IN
 from llm.hold import Hold
 from llm.provider import GatewayFactory, Provider, check_effort
 from tests.fake_grok.server import KEY
@@ -107,7 +108,7 @@ async def opened(db: Database, **given: Any) -> None:
     """Open the gateway that these settings ask for, and close it."""
     settings = Settings(**QUICK, grok_api_key=SecretStr(KEY), **given)
     async with AsyncExitStack() as stack:
-        await GatewayFactory(settings, db, Metrics(), Hold(now), now, stack).open()
+        await GatewayFactory(settings, db, Metrics(), Hold(now), now, BUILT_IN, stack).open()
 
 
 async def test_what_the_provider_says_of_a_parameter_is_quoted(database_url: URL, grok: Grok) -> None:

@@ -55,6 +55,8 @@ async def test_the_trends_of_two_days(api: Api) -> None:
     series = answer.pop("series")
 
     assert answer == {
+        "interval": "hour",
+        "tz": "UTC",
         "window_days": 2,
         "total_insights": 3,
         "skipped_count": 1,
@@ -132,6 +134,36 @@ async def test_a_window_of_its_own(empty: Api) -> None:
     assert len(whole["series"]) == 3_653
 
 
+async def test_the_series_goes_by_the_clocks_of_a_zone(api: Api) -> None:
+    """On the day on which Berlin puts its clocks forward, and on the days around it."""
+    hours = [an_insight(number, NOON - number * AN_HOUR) for number in range(1, 73)]
+    await api.fill(lambda connection: store(connection, hours))
+
+    window = {"start_time": "2025-03-29T00:00:00+01:00", "end_time": "2025-04-01T00:00:00+02:00"}
+    answer = await api.get("trends", **window, tz="Europe/Berlin", interval="day")
+
+    assert (answer["interval"], answer["tz"]) == ("day", "Europe/Berlin")
+    assert [(point["start"], point["total"]) for point in answer["series"]] == [
+        ("2025-03-29T00:00:00.000000+01:00", 24),
+        ("2025-03-30T00:00:00.000000+01:00", 23),
+        ("2025-03-31T00:00:00.000000+02:00", 14),
+    ]
+
+
+async def test_trends_can_be_narrowed_by_confidence_and_analyzer(api: Api) -> None:
+    stored = [
+        an_insight(1, NOON - 1, an_analysis(confidence=79)),
+        an_insight(2, NOON - 2, an_analysis(confidence=80)),
+        an_insight(3, NOON - 3, an_analysis(confidence=90), analyzer="offline"),
+    ]
+    await api.fill(lambda connection: store(connection, stored))
+
+    sure = await api.get("trends", min_confidence=0.8)
+    assert (sure["total_insights"], sure["top_topics"]) == (2, [["delay", 2]])
+    both = await api.get("trends", min_confidence=0.8, analyzer="offline")
+    assert (both["total_insights"], sum(point["total"] for point in both["series"])) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -146,6 +178,12 @@ async def test_a_window_of_its_own(empty: Api) -> None:
         ({"start_time": "2000-01-01", "end_time": "2025-01-01"}, "end_time"),
         ({"cluster": ""}, "cluster"),
         ({"sentiment": "positive"}, "sentiment"),
+        ({"interval": "year"}, "interval"),
+        ({"interval": "hour", "start_time": "2020-01-01", "end_time": "2025-01-01"}, "4,000"),
+        ({"tz": "Europe/Berlln"}, "Europe/Berlin"),
+        ({"tz": "berlin"}, "Europe/Berlin"),
+        ({"tz": "../../etc/passwd"}, "tz"),
+        ({"min_confidence": 2}, "min_confidence"),
     ],
 )
 async def test_a_bad_parameter_is_refused_by_name(empty: Api, given: Json, named: str) -> None:
@@ -162,7 +200,8 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
     filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model"}
     assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
     assert parameters("insights/recent") == {"limit"}
-    assert parameters("trends") == window | {"days"}
+    narrowed = {"min_confidence", "analyzer"}
+    assert parameters("trends") == window | narrowed | {"days", "interval", "tz"}
     answers = paths["/api/v1/insights"]["get"]["responses"]
     assert set(answers["200"]["content"]) == {"application/json", "text/csv", "application/x-ndjson"}
     assert {"400", "429", "503"} <= set(answers)

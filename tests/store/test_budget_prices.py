@@ -13,6 +13,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
 from domain.analysis import Reply, Usage
+from domain.topics import BUILT_IN
 from llm.budget import Budget
 from llm.hold import Hold
 from llm.prices import TICKS_PER_USD
@@ -75,7 +76,7 @@ async def opened(db: Database, **given: Any) -> None:
     """Open the gateway that these settings ask for, and close it."""
     settings = Settings(_env_file=None, grok_api_key=SecretStr("k"), **given)  # type: ignore[call-arg]
     async with AsyncExitStack() as stack:
-        await GatewayFactory(settings, db, Metrics(), Hold(now), now, stack).open()
+        await GatewayFactory(settings, db, Metrics(), Hold(now), now, BUILT_IN, stack).open()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, select
 import models
 from database import Database
 from models import insight_topics, topics
-from store.insights import writing
+from store.insights import names, writing
 from store.insights.windows import Selection
 from store.insights.writing import CachedAnswer, Insight
 from tests.support.in_memory import in_memory, steps
@@ -128,10 +128,10 @@ async def test_a_deleted_insight_leaves_its_neighbours(db: Database) -> None:
 async def test_a_topic_keeps_its_number(db: Database) -> None:
     def check(connection: Connection) -> None:
         put(connection, an_insight(1, analysis=an_analysis(clusters=("delay", "refund"))))
-        before = writing.topic_numbers(connection, ["delay", "refund", "never_seen"])
+        before = names.topic_numbers(connection, ["delay", "refund", "never_seen"])
         put(connection, an_insight(2, analysis=an_analysis(clusters=("praise", "delay"))))
 
-        assert writing.topic_numbers(connection, ["delay", "refund"]) == before
+        assert names.topic_numbers(connection, ["delay", "refund"]) == before
         assert connection.scalar(select(func.count()).select_from(topics)) == 3
 
     await tried(db, check)

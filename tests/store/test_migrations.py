@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from benchmarks.support.process import ROOT
 from database import Database
 from domain.buckets import DAY, MONTH, bucket_of
-from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, conversations, participants, topics
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, conversations, participants, topic_names, topics
 from store.conversations.chat_lists import ChatFilter, list_chats
 from store.conversations.records import delete_conversation
 from store.engine import migration
@@ -38,7 +38,8 @@ from tests.support.people_recount import assert_people_filed, facts
 from tests.support.recount import assert_counted
 from tests.support.rows import new, take_in
 
-FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_PEOPLE = "0001", "0006", "0017"
+FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
+BEFORE_PEOPLE = "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
@@ -184,7 +185,8 @@ async def test_sentiments_are_counted_alike_in_rows_of_their_own_and_side_by_sid
         store(connection, filed)
         store_skipped(connection, times_[::9])
         go_back(connection, A_ROW_FOR_EACH_SENTIMENT)
-        names.update((row.number, row.slug) for row in connection.execute(select(topics)))
+        stored = connection.execute(select(topics.c.number, topics.c.slug))
+        names.update((row.number, row.slug) for row in stored)
         rows = connection.execute(text("SELECT topic, level, bucket, sentiment, n, score_sum FROM totals"))
         found = {(names[topic], *key): [n, score_sum] for topic, *key, n, score_sum in rows}
         assert found == by_sentiment(filed, times_[::9])
@@ -223,5 +225,23 @@ async def test_people_of_older_insights_are_filed_and_counted(db: Database) -> N
         assert len(before) > 2 * months
         assert facts(connection) == before
         assert_people_filed(connection)
+
+    await tried(db, play)
+
+
+async def test_topics_of_before_keep_their_numbers_and_go_by_their_slugs(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        go_back(connection, BEFORE_TOPICS_HAD_NAMES)
+        connection.execute(text("INSERT INTO topics (number, slug) VALUES (3, 'delay'), (9, 'refund')"))
+        migration.migrate(connection)
+
+        t, n = topics.c, topic_names.c
+        stored = select(t.number, t.slug, t.state, t.origin, t.counted_as, t.merged_into).order_by(t.number)
+        assert [tuple(row) for row in connection.execute(stored)] == [
+            (3, "delay", "active", "proposed", 3, None),
+            (9, "refund", "active", "proposed", 9, None),
+        ]
+        named = connection.execute(select(n.name, n.topic, n.is_filed).order_by(n.name))
+        assert [tuple(row) for row in named] == [("delay", 3, True), ("refund", 9, True)]
 
     await tried(db, play)

@@ -1,8 +1,9 @@
 """The insight routes on a real socket, over a database that the test fills."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
 from domain.topics import BUILT_IN
+from store.topics.seeding import seed
 from tests.support.insight_data import NOON
 
 Result = TypeVar("Result")
@@ -56,7 +58,6 @@ class Owned:
 
     database: Watched
     clock: Callable[[], int]
-    topics: Collection[str] = tuple(BUILT_IN)
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(metadata_keys=KEYS, auth_required=False)
     )
@@ -96,6 +97,7 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Json]:
         async with database.opened(url) as opened:
+            await opened.write(partial(seed, listed=BUILT_IN, now=NOON))
             owned.append(Owned(Watched(opened, broken_at), clock=lambda: NOON))
             yield {"resources": owned[0]}
 

@@ -34,13 +34,13 @@ INNER_FLOORS = {
     "store": (
         ("database",),
         ("store.queue",),
-        ("store.conversations",),
+        ("store.conversations", "store.topics"),
         ("store.insights",),
         ("store.search", "store.money", "store.access"),
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries"),
+        ("batch_processor", "worker.summaries", "worker.jobs"),
         ("worker.claims", "worker.dispatch"),
         ("worker.outcomes", "worker.accounting", "worker.packing"),
         ("worker.settlement",),

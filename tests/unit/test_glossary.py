@@ -9,16 +9,19 @@ from pathlib import Path
 from tests.support.product import MODULES, ROOT, parsed
 
 GLOSSARY = ROOT / "docs" / "GLOSSARY.md"
-MAX_TERMS = 50
+MAX_TERMS = 60
 LINE = re.compile(r"^- \*\*(?P<term>[^*]+)\*\*: (?P<meaning>.+): `(?P<home>[^`]+)`$")
 
 SAME_CLASS = {"Failed", "Job", "Requeued"}
 """One meaning in two places: both queues have jobs, which fail or are queued again."""
 SAME_FUNCTION = {
     "add",
+    "claim",
     "depth",
+    "end",
     "get",
     "install",
+    "keep",
     "load",
     "main",
     "matches",
@@ -28,6 +31,7 @@ SAME_FUNCTION = {
     "remove",
     "renew",
     "request_body",
+    "resume",
     "schema",
     "settle",
     "usage_of",

@@ -1,0 +1,59 @@
+"""The topics that analyzers are told: stored at start, and followed while people change them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.clock import Clock
+from database import Database
+from domain.topics import ToldTopics
+from store.topics import catalogue
+from store.topics.seeding import seed
+
+log = structlog.get_logger()
+EVERY_SECONDS = 1.0
+
+
+@dataclass
+class FollowedTopics:
+    """Keeps what analyzers are told as it is in the database, whichever process changes it."""
+
+    database: Database
+    told: ToldTopics = field(default_factory=lambda: ToldTopics({}))
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _changes: int = -1
+
+    async def run(self) -> None:
+        """Follow the database until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except (SQLAlchemyError, OSError) as error:
+                log.info("topics_not_read", error=type(error).__name__)
+            await self.sleep(EVERY_SECONDS)
+
+    async def refresh(self) -> None:
+        """Read what has changed. Raises SQLAlchemyError."""
+        found = await self.database.read(self._read)
+        if found is not None:
+            self._changes, topics = found
+            self.told.replace(topics)
+
+    def _read(self, connection: Connection) -> tuple[int, Mapping[str, str]] | None:
+        changes = catalogue.changes(connection)
+        return None if changes == self._changes else (changes, catalogue.told_topics(connection))
+
+
+async def followed(database: Database, listed: Mapping[str, str], clock: Clock) -> FollowedTopics:
+    """Store the topics of a list, and begin to follow what analyzers are told. Raises SQLAlchemyError."""
+    gone = await database.write(partial(seed, listed=listed, now=clock()))
+    if gone:
+        log.info("topics_hidden", topics=gone, meaning="the list of topics names them no longer")
+    topics = FollowedTopics(database)
+    await topics.refresh()
+    return topics
