@@ -1,5 +1,6 @@
 """Downloads of whole lists as CSV or NDJSON, page by page."""
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,11 @@ async def download(
     return StreamingResponse(_lines(first, pages, form, columns), media_type=form, headers=disposition)
 
 
+async def of_one(views: Views) -> AsyncIterator[Views]:
+    """A list of a single page."""
+    yield views
+
+
 async def _lines(
     first: Views, rest: AsyncIterator[Views], form: str, columns: Sequence[str]
 ) -> AsyncIterator[str]:
@@ -64,4 +70,11 @@ def _page(views: Views, form: str, columns: Sequence[str]) -> str:
 def _cells(view: Mapping[str, Any], columns: Sequence[str]) -> Iterator[object]:
     for name in columns:
         value = view[name]
-        yield ";".join(map(str, value)) if isinstance(value, list) else value
+        yield _cell(value) if isinstance(value, list) else value
+
+
+def _cell(items: Sequence[object]) -> str:
+    """Words joined by `;`, and anything else as JSON."""
+    if all(isinstance(item, str) for item in items):
+        return ";".join(map(str, items))
+    return json.dumps(items, ensure_ascii=False)

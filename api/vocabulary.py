@@ -6,7 +6,9 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
-FIELDS: Mapping[str, str] = {
+from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
+
+FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "access_token": "The token, a JWT.",
     "accounts": "Everybody who has logged in, the last to do so first.",
     "Account.created_at": "When the person first logged in.",
@@ -22,17 +24,9 @@ FIELDS: Mapping[str, str] = {
     "AuditEntry.at": "When it happened.",
     "algorithm": "How the receipt is signed; `none` while there is no AUTH_SECRET.",
     "at": "When it was done.",
-    "PersonItem.conversations": "Analysed conversations of the window in which the person wrote in the role.",
-    "PersonItem.id": "The person's id, as author or user_id; null if it cannot be decrypted.",
-    "PersonItem.negative": "How many of these have a score below -0.2.",
-    "last_seen": "When the newest of these conversations was said.",
-    "mean": "The mean score of these conversations, from -1 to 1.",
-    "open_cases": "How many of these have a summary whose outcome is `maybe`, which means open.",
-    "people": "The people of this page.",
-    "PersonItem.topics": "The most frequent topics of the newest 200 of these conversations, at most three.",
     "by": "Whoever asked for it, as the audit log names them.",
     "changed": "Chats of several people that lost messages and are analysed anew.",
-    "counts": "What was removed.",
+    "ErasureReceipt.counts": "What was removed.",
     "deleted": "Conversations that are gone whole.",
     "ErasedCounts.insights": "Insights that were removed.",
     "ErasedCounts.messages": "Messages that were removed.",
@@ -272,8 +266,7 @@ FIELDS: Mapping[str, str] = {
     "worker_running": "Whether the workers run.",
 }
 
-PARAMETERS: Mapping[str, str] = {
-    "role": "In which role they wrote.",
+PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",

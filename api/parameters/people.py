@@ -3,13 +3,12 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.parameters import cursors
-from api.parameters.common import Limit, Moment, Parameters
+from api.parameters.common import Limit
 from api.parameters.insights import Microseconds
+from api.parameters.windows import OpenWindowParameters, refuse_other
 from models import AGENT, CUSTOMER
-from store.insights.narrowing import LATEST
 from store.insights.people_sums import PeopleSort, PeopleWindow, Place
 
 RoleName = Literal["customer", "support_agent"]
@@ -54,12 +53,10 @@ def next_people(window: PeopleWindow, sort: PeopleSort, place: Place) -> str:
     return cursors.to_word(PeopleCursor(**given, value=place.value, person=place.person))
 
 
-class PeopleParameters(Parameters):
+class PeopleParameters(OpenWindowParameters):
     """Of the list of people."""
 
     role: RoleName = Field("customer", description="In which role they wrote.")
-    start_time: Moment | None = Field(None, description="Without it, from the beginning.")
-    end_time: Moment | None = Field(None, description="Excluded; without it, to the end.")
     sort: SortName = Field(
         "-negative", description="A field; `-` stands for descending. Equal ones go by who was seen first."
     )
@@ -69,15 +66,9 @@ class PeopleParameters(Parameters):
     ) = Field(None, description="From next_cursor. It carries the window, the role and the order.")
 
     @model_validator(mode="after")
-    def _window_or_cursor(self) -> Self:
-        if self.start_time is not None and self.end_time is not None and self.start_time > self.end_time:
-            raise PydanticCustomError("window", "start_time: must not be after end_time")
-        if self.cursor is not None and (differing := self._differing(self.cursor)):
-            raise PydanticCustomError(
-                "cursor",
-                "cursor: belongs to another {names}; leave that out, or begin without the cursor",
-                {"names": ", ".join(differing)},
-            )
+    def _same_as_cursor(self) -> Self:
+        if self.cursor is not None:
+            refuse_other(self._differing(self.cursor))
         return self
 
     def _differing(self, carried: PeopleCursor) -> list[str]:
@@ -95,8 +86,7 @@ class PeopleParameters(Parameters):
         carried = self.cursor
         if carried is not None:
             return PeopleWindow(carried.role, carried.start, carried.end)
-        end = LATEST if self.end_time is None else self.end_time
-        return PeopleWindow(ROLE_OF[self.role], self.start_time or 0, end)
+        return PeopleWindow(ROLE_OF[self.role], self.start, self.end)
 
     @property
     def order(self) -> PeopleSort:

@@ -15,7 +15,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
-from api.views.insights import insights_view, listed_insight_view, trends_view
+from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
 from store.insights import listing, metadata
@@ -83,7 +83,8 @@ async def recent(
     found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
     if form != exports.JSON:
         await _note_export(resources, request)
-        return _download(_lines_of(form, found.page), form)
+        page = await resources.database.read(partial(listing.with_participants, page=found.page))
+        return _download(_lines_of(form, page), form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -157,10 +158,10 @@ def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
 
 def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
     """The lines of a page of an export; the first page has a `head`."""
-    views = (listed_insight_view(listed) for listed in page.insights)
     if form != exports.CSV:
-        yield exports.ndjson_lines(views)
+        yield exports.ndjson_lines(map(exported_insight_view, page.insights))
         return
+    views = (listed_insight_view(listed) for listed in page.insights)
     if head:
         yield exports.csv_header()
     yield exports.csv_lines(views)
@@ -172,6 +173,8 @@ async def _stream(
     page, head = first.page, True
     read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
     while True:
+        if form != exports.CSV:
+            page = await database.read(partial(listing.with_participants, page=page))
         for lines in _lines_of(form, page, head=head):
             yield lines
         if page.next is None:

@@ -26,11 +26,21 @@ from sqlalchemy import (
 )
 
 from domain.buckets import EDGE, HOUR, MONTH, Span, cover
-from models import ALL_TOPICS, IS_TEXT, case_counts, conversations, insight_topics, participants, summaries
-from store.conversations.participants import participants_of
+from models import (
+    ALL_TOPICS,
+    IS_TEXT,
+    case_counts,
+    conversations,
+    insight_topics,
+    insights,
+    participants,
+    summaries,
+)
 from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights.case_filing import LEVELS, OUTCOMES
+from store.insights.participants import Participant, author_of_text, participants_of
+from store.insights.shown import shown_clusters
 from store.insights.unions import single_topics
 
 _c, _s = conversations.c, summaries.c
@@ -67,7 +77,8 @@ class ListedCase(NamedTuple):
 
     conversation: Any
     summary: Any
-    participants: Sequence[str]
+    participants: Sequence[Participant]
+    topics: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +159,23 @@ def _load(connection: Connection, numbers: Sequence[int]) -> list[ListedCase]:
     made = connection.execute(LOAD_SUMMARIES, {"numbers": [*numbers]}).all()
     written = {row.conversation: row for row in made}
     rows = {row.number: vault.opened(conversations, row) for row in found}
+    topics = _topics(connection, numbers)
     names = participants_of(connection, [row.number for row in found if row.is_chat])
     return [
-        ListedCase(rows[number], vault.opened(summaries, written[number]), _people(rows[number], names))
+        ListedCase(
+            rows[number],
+            vault.opened(summaries, written[number]),
+            names[number] if rows[number].is_chat else author_of_text(rows[number].author),
+            topics.get(number, ()),
+        )
         for number in numbers
     ]
 
 
-def _people(row: Any, names: Mapping[int, Sequence[str]]) -> Sequence[str]:
-    if row.is_chat:
-        return names[row.number]
-    return [row.author] if row.author else []
+def _topics(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Sequence[str]]:
+    made = MADE.rows(connection, {"numbers": [*numbers]})
+    shown = shown_clusters(connection, [clusters for _, clusters in made])
+    return {row[0]: slugs for row, slugs in zip(made, shown, strict=True)}
 
 
 # --- statements ---------------------------------------------------------------------------------------------
@@ -190,7 +207,7 @@ def _listing(topic: bool, person: bool) -> Select[Any]:
 
 def _counting(topic: bool, person: bool) -> Select[Any]:
     kind = _s.outcome, _s.has_open_questions
-    of_outcome = _s.outcome == bindparam("outcome"), _s.has_open_questions.in_((0, 1))
+    of_outcome = _s.outcome == bindparam("outcome"), _s.has_open_questions >= literal_column("0")
     found = select(*kind, func.count()).where(*of_outcome, *_window(), *_narrowing(topic, person))
     return found.group_by(*kind)
 
@@ -225,4 +242,7 @@ COUNT_BUCKETS = Prepared(_counting_buckets())
 LOAD = select(
     *(_c[name] for name in ("number", "id", "author", "sealed_author", "timestamp", "is_chat", "revision"))
 ).where(_c.number.in_(bindparam("numbers", expanding=True)))
+MADE = Prepared(
+    select(insights.c.conversation, insights.c.clusters).where(among(insights.c.conversation, "numbers"))
+)
 LOAD_SUMMARIES = select(summaries).where(_s.conversation.in_(bindparam("numbers", expanding=True)))

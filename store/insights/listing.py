@@ -13,6 +13,7 @@ from store.engine.prepared import Prepared, among
 from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, vault_of
 from store.insights import pages, windows
 from store.insights.narrowing import Narrowing
+from store.insights.participants import Participant, author_of_text, participants_of
 from store.insights.rollups import SENTIMENTS
 from store.insights.shown import shown_clusters
 from store.insights.windows import Counts, Position, Selection
@@ -110,6 +111,8 @@ class InsightEntry(NamedTuple):
     truncated: bool
     clusters: Sequence[str]
     """The slugs of its topics as they are shown, best first."""
+    participants: Sequence[Participant] = ()
+    """Who wrote in it, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,18 @@ def list_insights(
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     return found.page(limit, after, total) if found and total else NOTHING
+
+
+def with_participants(connection: Connection, page: InsightPage) -> InsightPage:
+    """The same page with those who wrote in each conversation."""
+    found = participants_of(connection, [each.row.conversation for each in page.insights if each.row.is_chat])
+    listed = (
+        each._replace(
+            participants=found[each.row.conversation] if each.row.is_chat else author_of_text(each.row.author)
+        )
+        for each in page.insights
+    )
+    return InsightPage([*listed], page.next)
 
 
 @dataclass(frozen=True, slots=True)
