@@ -55,6 +55,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
 
 __all__ = [
     "Accepted",
@@ -62,6 +63,8 @@ __all__ = [
     "Analysis",
     "Budget",
     "BulkAccepted",
+    "Case",
+    "CasesPage",
     "Chat",
     "ChatInsights",
     "ChatItem",
@@ -73,6 +76,8 @@ __all__ = [
     "ConversationItem",
     "ConversationsPage",
     "Estimate",
+    "FacetValue",
+    "Facets",
     "Health",
     "Insight",
     "InsightsFailed",
@@ -86,6 +91,8 @@ __all__ = [
     "Message",
     "Paged",
     "Participant",
+    "PeoplePage",
+    "Person",
     "PlacedMessage",
     "Question",
     "Queued",

@@ -27,6 +27,7 @@ from client.calls.conversations import (
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.people import facets, people_page, summaries_page
 
 __all__ = [
     "NewConversation",
@@ -42,6 +43,7 @@ __all__ = [
     "conversations_page",
     "delete",
     "estimate",
+    "facets",
     "fresh_key",
     "health",
     "insights_page",
@@ -50,6 +52,7 @@ __all__ = [
     "metrics",
     "pause_analysis",
     "pause_job",
+    "people_page",
     "post",
     "post_bulk",
     "post_messages",
@@ -60,6 +63,7 @@ __all__ = [
     "retry_all",
     "spending",
     "statuses",
+    "summaries_page",
     "summarize",
     "summary",
     "trends",

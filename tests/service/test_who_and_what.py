@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.waiting import eventually
 from tests.support.service import Service, running
 
 Json = dict[str, Any]
@@ -44,8 +45,10 @@ def dialogue(at: int) -> Json:
 
 @pytest.fixture(params=["plain", "encrypted"])
 async def service(request: pytest.FixtureRequest, database_url: URL) -> AsyncIterator[Service]:
-    key = {"DATA_ENCRYPTION_KEY": b64encode(os.urandom(32)).decode()} if request.param == "encrypted" else {}
-    async with running(database_url, METADATA_KEYS="shop,n", **key) as started:
+    given: dict[str, Any] = {"METADATA_KEYS": "shop,n"}
+    if request.param == "encrypted":
+        given["DATA_ENCRYPTION_KEY"] = b64encode(os.urandom(32)).decode()
+    async with running(database_url, **given) as started:
         items = [dialogue(at) for at in range(14)]
         texts = [
             {"text": f"{BAD}, number {at}", "author": "customer1", "timestamp": "2025-03-31T10:00:00Z"}
