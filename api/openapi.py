@@ -17,7 +17,7 @@ from api.operations import OPERATIONS, SCHEMAS
 from api.roles import RULES
 from api.vocabulary import FIELDS, PARAMETERS
 from domain.roles import Role
-from schemas import ChatMessage, ChatReference, Code, Ids, NewKey, RoleChange
+from schemas import Acceptance, ChatMessage, ChatReference, Code, Ids, NewDiscovery, NewKey, RoleChange
 
 Json = dict[str, Any]
 SCHEME = "credential"
@@ -32,7 +32,15 @@ ROLES = {(method, path.replace(":path}", "}")): rule.role for (method, path), ru
 """By method and path as the document has it."""
 _ERROR: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 REF = "#/components/schemas/{model}"
-SENT: tuple[type[BaseModel], ...] = (ChatMessage, ChatReference, Ids, NewKey, RoleChange)
+SENT: tuple[type[BaseModel], ...] = (
+    Acceptance,
+    ChatMessage,
+    ChatReference,
+    Ids,
+    NewDiscovery,
+    NewKey,
+    RoleChange,
+)
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 
 

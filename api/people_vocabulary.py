@@ -5,7 +5,7 @@ PEOPLE_FIELDS: dict[str, str] = {
     "PersonItem.id": "The person's id, as author or user_id; null if it cannot be decrypted.",
     "PersonItem.negative": "How many of these have a score below -0.2.",
     "last_seen": "When the newest of these conversations was said.",
-    "mean": "The mean score of these conversations, from -1 to 1.",
+    "mean": "The mean score of these, from -1 to 1; null if none has a score.",
     "open_cases": "How many of these have a summary whose outcome is `maybe`, which means open.",
     "people": "The people of this page.",
     "PersonItem.topics": "The most frequent topics of the newest 200 of these conversations, at most three.",

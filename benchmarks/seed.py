@@ -146,7 +146,7 @@ async def load(
 
 # --- roll-ups, counted by the database ----------------------------------------------------------------------
 
-NEGATIVE, POSITIVE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1))
+NEGATIVE, POSITIVE, UNSURE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1, 2))
 SKIPS = f"(SELECT timestamp, 0 AS sentiment, 0 AS confidence, 0 AS score FROM conversations WHERE status = '{SKIPPED}')"  # noqa: S608  our own constant
 SOURCES = {
     str(ALL_TOPICS): "insights",
@@ -166,8 +166,8 @@ def statements(start: int, end: int) -> Iterator[str]:
                 f" FROM {rows} GROUP BY 1, 3, 4, 5"
             )
         yield (
-            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score)"  # noqa: S608
-            f" FROM {rows} GROUP BY 1, 3"
+            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score),"  # noqa: S608
+            f" {UNSURE} FROM {rows} GROUP BY 1, 3"
         )
     for month in touching(MONTH, start, end):
         first, last = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
@@ -178,12 +178,19 @@ def statements(start: int, end: int) -> Iterator[str]:
         )
         yield (
             f"INSERT INTO totals SELECT topic, {MONTH}, {month},"  # noqa: S608
-            f" sum(n), sum(negative), sum(positive), sum(score_sum) FROM totals WHERE {days} GROUP BY 1"
+            f" sum(n), sum(negative), sum(positive), sum(score_sum), sum(unsure)"
+            f" FROM totals WHERE {days} GROUP BY 1"
         )
     yield (
         f"INSERT INTO topic_months SELECT bucket, topic, n FROM totals"  # noqa: S608
         f" WHERE level = {MONTH} AND topic > 0"
     )
+    yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
+    yield from people_statements(start, end)
+
+
+def people_statements(start: int, end: int) -> Iterator[str]:
+    """The people of what was loaded, and their roll-up."""
     yield (
         "INSERT INTO people (number, author)"
         " SELECT DISTINCT person, 'author_' || (person - 1) FROM insight_people"
@@ -193,14 +200,13 @@ def statements(start: int, end: int) -> Iterator[str]:
     for month in touching(MONTH, start, end):
         inside = own_month.format(start_of(MONTH, month), start_of(MONTH, month + 1))
         yield (
-            f"INSERT INTO people_counts SELECT role, {MONTH}, {month}, person, count(*), {NEGATIVE}, sum(score), 0"  # noqa: S608
+            f"INSERT INTO people_counts SELECT role, {MONTH}, {month}, person, count(*), {NEGATIVE}, sum(score), 0, 0"  # noqa: S608
             f" FROM insight_people WHERE {inside} GROUP BY 1, 4"
         )
     yield (
         f"INSERT INTO people_counts SELECT role, {YEAR}, bucket / 12, person, sum(n), sum(negative),"  # noqa: S608
-        f" sum(score_sum), 0 FROM people_counts WHERE level = {MONTH} GROUP BY 1, 3, 4"
+        f" sum(score_sum), 0, 0 FROM people_counts WHERE level = {MONTH} GROUP BY 1, 3, 4"
     )
-    yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
 
 
 async def seed(url: str, made: Made, start: int, end: int) -> None:

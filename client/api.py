@@ -95,6 +95,12 @@ class Api:
     analyse_chat = Method(calls.analyse_chat)
     chat_insights = Method(calls.chat_insights)
 
+    discover_topics = Method(calls.discover_topics)
+    proposal = Method(calls.proposal)
+    proposals_page = Method(calls.proposals_page)
+    accept_proposal = Method(calls.accept_proposal)
+    reject_proposal = Method(calls.reject_proposal)
+
     job = Method(calls.job)
     jobs_page = Method(calls.jobs_page)
     cancel_job = Method(calls.cancel_job)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
 from api import downloads, exports
@@ -12,7 +12,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import documented
 from api.json_response import JsonAnswer
 from api.parameters.cases import METADATA, CasesParameters, FacetsParameters
-from api.parameters.common import once_each
+from api.parameters.common import once_each, parameters_of, query_parameters
 from api.routes.insights import check_metadata, check_topic
 from api.views.cases import CASE_COLUMNS, case_view
 from schemas import CasesOut, Code, FacetsOut
@@ -27,9 +27,16 @@ MOST_VALUES = 100_000
 """Values in a download."""
 
 
-@router.get("/facets", response_model=FacetsOut, responses=downloads.FORMS | REFUSALS)
+@router.get(
+    "/facets",
+    response_model=FacetsOut,
+    responses=downloads.FORMS | REFUSALS,
+    openapi_extra=parameters_of(FacetsParameters),
+)
 async def facets(
-    resources: ResourcesDep, request: Request, query: Annotated[FacetsParameters, Query()]
+    resources: ResourcesDep,
+    request: Request,
+    query: Annotated[FacetsParameters, Depends(query_parameters(FacetsParameters))],
 ) -> Response:
     """The values of a field in a window, the commonest first, each with how many insights have it."""
     if query.field.startswith(METADATA):
@@ -47,9 +54,16 @@ async def facets(
     return JsonAnswer({"field": query.field, "values": views, "has_more": has_more})
 
 
-@router.get("/summaries", response_model=CasesOut, responses=downloads.FORMS | REFUSALS)
+@router.get(
+    "/summaries",
+    response_model=CasesOut,
+    responses=downloads.FORMS | REFUSALS,
+    openapi_extra=parameters_of(CasesParameters),
+)
 async def summaries(
-    resources: ResourcesDep, request: Request, query: Annotated[CasesParameters, Query()]
+    resources: ResourcesDep,
+    request: Request,
+    query: Annotated[CasesParameters, Depends(query_parameters(CasesParameters))],
 ) -> Response:
     """Chats with their summaries, the newest first, and how many there are of each outcome.
 

@@ -80,11 +80,11 @@ async def recent(
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
     form = _form(request)
-    found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
+    read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
+    found = await resources.database.read(read)
     if form != exports.JSON:
         await _note_export(resources, request)
-        page = await resources.database.read(partial(listing.with_participants, page=found.page))
-        return _download(_lines_of(form, page), form)
+        return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -146,7 +146,9 @@ async def _note_export(resources: Resources, request: Request) -> None:
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
+    with_people = form == exports.NDJSON
+    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
+    first = await database.read(read)
     return _download(_stream(database, selection, first, form), form)
 
 
@@ -171,10 +173,9 @@ async def _stream(
     database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
     page, head = first.page, True
-    read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
+    given = {"limit": EXPORT_PAGE, "total": first.total, "with_people": form == exports.NDJSON}
+    read = partial(listing.list_insights, chosen=selection, **given)
     while True:
-        if form != exports.CSV:
-            page = await database.read(partial(listing.with_participants, page=page))
         for lines in _lines_of(form, page, head=head):
             yield lines
         if page.next is None:

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api import downloads, exports
 from api.dependencies import Resources, ResourcesDep
 from api.errors import documented
 from api.json_response import JsonAnswer
-from api.parameters.common import once_each
+from api.parameters.common import once_each, parameters_of, query_parameters
 from api.parameters.people import PeopleParameters, next_people
 from api.views.people_list import PEOPLE_COLUMNS, listed_person_view
 from schemas import Code, PeopleOut
@@ -21,9 +21,16 @@ router = APIRouter(prefix="/api/v1/people", tags=["people"], dependencies=[Depen
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
-@router.get("", response_model=PeopleOut, responses=downloads.FORMS | REFUSALS)
+@router.get(
+    "",
+    response_model=PeopleOut,
+    responses=downloads.FORMS | REFUSALS,
+    openapi_extra=parameters_of(PeopleParameters),
+)
 async def page(
-    resources: ResourcesDep, request: Request, query: Annotated[PeopleParameters, Query()]
+    resources: ResourcesDep,
+    request: Request,
+    query: Annotated[PeopleParameters, Depends(query_parameters(PeopleParameters))],
 ) -> Response:
     """Who wrote in a role in the conversations of a window: a page of JSON, or with `Accept` all as CSV or NDJSON.
 

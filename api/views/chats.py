@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from api.views.conversations import SENTIMENTS, Json, analysis_due_at, participant_view
+from api.views.conversations import Json, analysis_due_at, participant_view
 from core.clock import iso
+from domain.analysis import SENTIMENT_NAMES
 from services.chats import Added
 from store.conversations.chat_lists import Chat, ChatList, ChatPage
 from store.conversations.chats import generated_id
@@ -20,7 +21,7 @@ def chat_view(chat: Chat) -> Json:
         "due_at": analysis_due_at(row),
         "timestamp": iso(row.timestamp),
         "first_line": glance.first_line,
-        "sentiment": None if glance.sentiment is None else SENTIMENTS[glance.sentiment],
+        "sentiment": None if glance.sentiment is None else SENTIMENT_NAMES[glance.sentiment],
         "topics": list(glance.topics),
         "participants": [*map(participant_view, chat.participants)],
         "message_count": row.message_count - row.erased,

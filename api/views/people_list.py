@@ -16,7 +16,7 @@ def listed_person_view(listed: ListedPerson) -> dict[str, Any]:
         "id": listed.name,
         "conversations": sums.n,
         "negative": sums.negative,
-        "mean": round(sums.score_sum / sums.n) / SCORE_UNIT,
+        "mean": None if sums.mean is None else round(sums.mean) / SCORE_UNIT,
         "topics": list(listed.topics),
         "last_seen": iso(listed.last_seen),
         "open_cases": sums.open,

@@ -56,6 +56,14 @@ from client.answers.operation import (
     Switch,
 )
 from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
+from client.answers.proposals import (
+    GroupShare,
+    Proposal,
+    ProposalExample,
+    ProposalGrowth,
+    ProposalPage,
+    ProposalsPage,
+)
 
 __all__ = [
     "Accepted",
@@ -78,6 +86,7 @@ __all__ = [
     "Estimate",
     "FacetValue",
     "Facets",
+    "GroupShare",
     "Health",
     "Insight",
     "InsightsFailed",
@@ -94,6 +103,11 @@ __all__ = [
     "PeoplePage",
     "Person",
     "PlacedMessage",
+    "Proposal",
+    "ProposalExample",
+    "ProposalGrowth",
+    "ProposalPage",
+    "ProposalsPage",
     "Question",
     "Queued",
     "Saved",

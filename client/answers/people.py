@@ -12,7 +12,7 @@ class Person(Answer):
     id: str | None
     conversations: int
     negative: int
-    mean: float
+    mean: float | None
     topics: list[str]
     last_seen: AwareDatetime
     open_cases: int

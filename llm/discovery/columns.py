@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from llm.discovery.found import Topic, Utterance
+from llm.discovery.found import GroupTopic, Utterance
 from llm.discovery.vectors import Flags, Labels, Numbers
 
 
@@ -42,7 +42,7 @@ LUMPED = 0.5
 """The share of a group that has a topic from which on the group counts as a part of it."""
 
 
-def topics_of(columns: Columns, labels: Labels, groups: int) -> list[Topic]:
+def topics_of(columns: Columns, labels: Labels, groups: int) -> list[GroupTopic]:
     """For each group its topic, from the topics that its conversations have."""
     sizes = np.bincount(labels, minlength=groups)
     names, filed = np.unique(columns.topics, return_inverse=True)
@@ -51,11 +51,11 @@ def topics_of(columns: Columns, labels: Labels, groups: int) -> list[Topic]:
     return [_topic(held[group], sizes[group], held.sum(axis=0), names) for group in range(groups)]
 
 
-def _topic(held: Numbers, size: int, totals: Numbers, names: Numbers) -> Topic:
+def _topic(held: Numbers, size: int, totals: Numbers, names: Numbers) -> GroupTopic:
     if not len(names):
-        return Topic(None, explains=False)
+        return GroupTopic(None, explains=False)
     f1 = 2 * held / (size + totals)
     if f1.max() >= EXPLAINED:
-        return Topic(int(names[f1.argmax()]), explains=True)
+        return GroupTopic(int(names[f1.argmax()]), explains=True)
     largest = int(held.argmax())
-    return Topic(int(names[largest]) if held[largest] >= LUMPED * size else None, explains=False)
+    return GroupTopic(int(names[largest]) if held[largest] >= LUMPED * size else None, explains=False)

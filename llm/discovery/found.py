@@ -19,7 +19,7 @@ class Utterance(NamedTuple):
     topics: Sequence[int]
 
 
-class Topic(NamedTuple):
+class GroupTopic(NamedTuple):
     """The topic that explains a group, or else the one that lumps most of it together with others; None: no such."""
 
     number: int | None
@@ -47,7 +47,7 @@ class Group:
     examples: list[int]
     former: str | None
     came_from: list[tuple[str, float]]
-    topic: Topic
+    topic: GroupTopic
 
 
 class Lost(NamedTuple):

@@ -153,7 +153,10 @@ class _Language:
         return distinguishing(texts, writers, min_people)
 
     def _examples(self, numbers: Numbers, drawn: Labels, middle: Matrix, group: int) -> list[int]:
-        """The numbers of the conversations nearest to the group's centroid, nearest first."""
+        """The numbers of the conversations nearest to the group's centroid, nearest first, no two with one text."""
         members = np.flatnonzero(drawn == group)
-        likeness = self._vectors[members] @ middle
-        return [int(numbers[place]) for place in members[np.argsort(-likeness, kind="stable")][:EXAMPLES]]
+        order = members[np.argsort(-(self._vectors[members] @ middle), kind="stable")]
+        first: dict[str, int] = {}
+        for place in order.tolist():
+            first.setdefault(self._texts[place], int(numbers[place]))
+        return [*first.values()][:EXAMPLES]

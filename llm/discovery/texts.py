@@ -15,14 +15,14 @@ SHORTEST = 20
 _COURTESY_WORDS = """
 afternoon appreciated appreciation assistance awesome bye cheers congrats dear direct dm doing enjoy evening everybody
 folks fyi glad good great guys happy heya hey hiya hope howdy kind kindly lot lots love lovely luck mate message
-messages morning nice night patience perfect pleasure reply send sent sir team thankful thankyou thx today tonight
-tonite ty tysm weekend wonderful yep yup alle alles bitte danke dank einen euch es für fur ganz geht guten hallo
-herzlichen hilfe ich ihnen liebe lieben mal morgen nacht noch schön schönen sehr servus tag viele vielen wie wir
-zusammen beaucoup bien bonjour bonne bonsoir cordialement comment journée merci pour salut soirée tout tous svp adios
-amigos ayuda buen buenas buenos buongiorno ciao día dias días grazie gracias hola mille molte muchas mucho noches por
-saludos salve saluti su tardes todos tutti avond bedankt dag dankjewel fijne goede goedemiddag goedemorgen groeten
-hartelijk hoi voor bardzo bom boa boas cześć czesc dia dobry dzień dzien dziękuję dziekuje noite muito obrigada
-obrigado olá ola pozdrawiam tarde witam
+messages morning nice night patience perfect pleasure quick quickly reply responded responding response rock send sent
+sir team thankful thankyou thx today tonight tonite ty tysm weekend wonderful yep yup alle alles bitte danke dank
+einen euch es für fur ganz geht guten hallo herzlichen hilfe ich ihnen liebe lieben mal morgen nacht noch schön
+schönen sehr servus tag viele vielen wie wir zusammen beaucoup bien bonjour bonne bonsoir cordialement comment journée
+merci pour salut soirée tout tous svp adios amigos ayuda buen buenas buenos buongiorno ciao día dias días grazie
+gracias hola mille molte muchas mucho noches por saludos salve saluti su tardes todos tutti avond bedankt dag
+dankjewel fijne goede goedemiddag goedemorgen groeten hartelijk hoi voor bardzo bom boa boas cześć czesc dia dobry
+dzień dzien dziękuję dziekuje noite muito obrigada obrigado olá ola pozdrawiam tarde witam
 """
 COURTESIES = frozenset(_COURTESY_WORDS.split())
 SPACE = re.compile(r"\s+")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
@@ -42,12 +42,17 @@ FROM insights i JOIN {source} ON {theirs} JOIN people ON people.author = {author
 """
 IN_ROLE = "p.conversation = i.conversation AND p.roles IN ({role}, 3)"
 OF_TEXT = "c.number = i.conversation AND NOT c.is_chat"
+SUMS = ("n", "negative", "score_sum", "open", "unsure")
 COUNTED = """
-INSERT INTO people_counts (role, level, bucket, person, n, negative, score_sum, open)
+INSERT INTO people_counts (role, level, bucket, person, n, negative, score_sum, open, unsure)
 SELECT role, {level}, {bucket}, person, {sums} FROM {source} WHERE {which} GROUP BY {groups}
 """
-OF_ROWS = "COUNT(*), SUM(CASE WHEN sentiment < 0 THEN 1 ELSE 0 END), SUM(score), 0"
-OF_COUNTS = "SUM(n), SUM(negative), SUM(score_sum), 0"
+UNSURE = 2
+OF_ROWS = (
+    "COUNT(*), SUM(CASE WHEN sentiment < 0 THEN 1 ELSE 0 END), SUM(score), 0,"
+    f" SUM(CASE sentiment WHEN {UNSURE} THEN 1 ELSE 0 END)"
+)
+OF_COUNTS = "SUM(n), SUM(negative), SUM(score_sum), 0, SUM(unsure)"
 
 
 def upgrade() -> None:
@@ -96,10 +101,7 @@ def _create_people() -> None:
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("bucket", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("person", NUMBER, autoincrement=False, nullable=False),
-        *(
-            sa.Column(name, sa.BigInteger(), nullable=False)
-            for name in ("n", "negative", "score_sum", "open")
-        ),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SUMS),
         sa.PrimaryKeyConstraint("role", "level", "bucket", "person", name=op.f("pk_people_counts")),
         sqlite_with_rowid=False,
     )

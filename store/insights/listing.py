@@ -45,6 +45,7 @@ class ListedRow(NamedTuple):
     model: str
     cached: bool
     partial: bool
+    language: str | None
     analysed_at: int
     id: str
     external_id: str | None
@@ -141,12 +142,18 @@ class InsightWindow:
 
 
 def list_with_totals(
-    connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
+    connection: Connection,
+    chosen: Selection,
+    *,
+    limit: int,
+    after: Position | None = None,
+    with_people: bool = False,
 ) -> InsightWindow:
-    """Return a page of the chosen insights with the exact totals of its window."""
+    """Return a page of the chosen insights with the exact totals of its window, `with_people` also who wrote."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
+    page = _with_participants(connection, page) if with_people else page
     skipped = windows.count_skipped(connection, chosen.start, chosen.end)
     if chosen.keyword is None:
         return InsightWindow(page, total, skipped)
@@ -154,14 +161,21 @@ def list_with_totals(
 
 
 def list_insights(
-    connection: Connection, chosen: Selection, *, limit: int, total: int, after: Position | None = None
+    connection: Connection,
+    chosen: Selection,
+    *,
+    limit: int,
+    total: int,
+    after: Position | None = None,
+    with_people: bool = False,
 ) -> InsightPage:
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
-    return found.page(limit, after, total) if found and total else NOTHING
+    page = found.page(limit, after, total) if found and total else NOTHING
+    return _with_participants(connection, page) if with_people else page
 
 
-def with_participants(connection: Connection, page: InsightPage) -> InsightPage:
+def _with_participants(connection: Connection, page: InsightPage) -> InsightPage:
     """The same page with those who wrote in each conversation."""
     found = participants_of(connection, [each.row.conversation for each in page.insights if each.row.is_chat])
     listed = (
@@ -215,12 +229,21 @@ class _Chosen:
         return self.narrowing.find_positions(limit=limit, after=after, total=total)
 
 
-def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
+def list_recent(connection: Connection, *, limit: int, with_people: bool = False) -> InsightWindow:
     """Return the insights that were analysed last, newest first, with the totals of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
+    page = InsightPage(_load(connection, numbers), None)
+    page = _with_participants(connection, page) if with_people else page
+    return InsightWindow(page, *windows.count_all_time(connection))
+
+
+def insights_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+    """The insights of these conversations, in their order; without those that have none any more."""
+    c = insights.c.conversation
+    there = set(connection.scalars(select(c).where(c.in_(numbers))))
+    return _load(connection, [number for number in numbers if number in there])
 
 
 def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, select, update
 
 from core.errors import DoesNotOpen
+from domain.analysis import UNSURE
 from domain.buckets import DAY, MONTH, YEAR, bucket_of
 from models import (
     AGENT,
@@ -191,7 +192,7 @@ def _forget(connection: Connection, numbers: Collection[int]) -> None:
 
 
 def _count(connection: Connection, new: Iterable[PersonFact], old: Iterable[PersonFact]) -> None:
-    changes: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    changes: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             for key in _keys(fact):
@@ -200,6 +201,7 @@ def _count(connection: Connection, new: Iterable[PersonFact], old: Iterable[Pers
                 sums[1] += sign * (fact.sentiment < 0)
                 sums[2] += sign * fact.score
                 sums[3] += sign * fact.open
+                sums[4] += sign * (fact.sentiment == UNSURE)
     add_changes(connection, people_counts, [(*key, *sums) for key, sums in changes.items() if any(sums)])
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from domain.analysis import UNSURE
 from domain.buckets import EDGE, YEAR, Span, cover
 from models import insight_people, people, people_counts
 from store.engine.prepared import Prepared, among, by_code_point
@@ -38,6 +39,13 @@ class PersonSums(NamedTuple):
     negative: int
     score_sum: int
     open: int
+    unsure: int
+    """Those without a score, which are left out of the mean."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean score, in its units; None if none has one."""
+        return self.score_sum / (self.n - self.unsure) if self.n > self.unsure else None
 
 
 class PeopleSort(StrEnum):
@@ -113,7 +121,7 @@ def sorted_sums(
         page |= {"after": after.value, "number": after.person}
     statement = OF_ALL[window.role, sort, after is not None]
     rows = statement.rows(connection, window.parameters | page)
-    return [(Place(row[5], row[0]), PersonSums(*row[:5])) for row in rows]
+    return [(Place(row[6], row[0]), PersonSums(*row[:6])) for row in rows]
 
 
 # --- statements ---------------------------------------------------------------------------------------------
@@ -121,7 +129,7 @@ def sorted_sums(
 SIGNS = (1, -1)
 MEAN_UNIT = 1_000_000
 """Means are compared in millionths of a score's unit."""
-SUMS = ("n", "negative", "score_sum", "open")
+SUMS = ("n", "negative", "score_sum", "open", "unsure")
 ROLE: BindParameter[int] = bindparam("role", type_=SmallInteger)
 
 
@@ -144,7 +152,8 @@ def _of_level(level: int, sign: int, *, chosen: bool) -> Select[Any]:
 def _of_edge(place: int, *, chosen: bool) -> Select[Any]:
     c, sign = insight_people.c, bindparam(f"sign_{place}", type_=BigInteger)
     negative = case((c.sentiment < literal_column("0"), sign), else_=literal_column("0"))
-    amounts = (sign.label("n"), negative.label("negative"), sign * c.score, sign * c.open)
+    unsure = case((c.sentiment == literal_column(str(UNSURE)), sign), else_=literal_column("0"))
+    amounts = (sign.label("n"), negative.label("negative"), sign * c.score, sign * c.open, unsure)
     found = select(c.person, *amounts).where(
         c.role == ROLE, c.timestamp >= bindparam(f"first_{place}"), c.timestamp < bindparam(f"end_{place}")
     )
@@ -186,7 +195,9 @@ def _value(sort: PeopleSort, sums: Subquery) -> ColumnElement[Any]:
             return sums.c.open
         case "mean":
             # A whole number: as JSON, SQLite gives a fraction 15 digits, which is another place in the list.
-            return sums.c.score_sum * literal_column(str(MEAN_UNIT), BigInteger) // sums.c.n
+            scored = func.nullif(sums.c.n - sums.c.unsure, literal_column("0"))
+            mean = sums.c.score_sum * literal_column(str(MEAN_UNIT), BigInteger) // scored
+            return func.coalesce(mean, literal_column("0"))
         case "last_seen":
             return _last_seen(sums.c.person)
         case _:

@@ -21,6 +21,8 @@ REFUSED = {
     "change_role": 403,
     # Nothing that takes long has been asked for.
     **dict.fromkeys(("get_job", "cancel_job", "pause_job", "resume_job"), 404),
+    # Nothing has been found.
+    **dict.fromkeys(("get_proposal", "accept_proposal", "reject_proposal"), 404),
     "delete_account": 403,
 }
 

@@ -27,6 +27,7 @@ from tests.support.insight_data import (
     AN_HOUR,
     NOON,
     SLUGS,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store,
@@ -39,7 +40,7 @@ from tests.support.recount import assert_counted
 from tests.support.rows import new, take_in
 
 FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
-BEFORE_PEOPLE = "0018"
+BEFORE_PEOPLE, THREE_SENTIMENTS = "0022", "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
@@ -225,6 +226,26 @@ async def test_people_of_older_insights_are_filed_and_counted(db: Database) -> N
         assert len(before) > 2 * months
         assert facts(connection) == before
         assert_people_filed(connection)
+
+    await tried(db, play)
+
+
+async def test_what_is_unsure_was_neutral_before_there_was_a_word_for_it(db: Database) -> None:
+    kinds = (UNSURE_ANALYSIS, an_analysis(0, 0, ["other_language"]), an_analysis(-6_500))
+    filed = [an_insight(number, NOON - number * AN_HOUR, kinds[number % 3]) for number in range(1, 60)]
+    told_before = [
+        each._replace(analysis=each.analysis._replace(is_unsure=False, language=None)) for each in filed
+    ]
+
+    def play(connection: Connection) -> None:
+        store(connection, filed)
+        go_back(connection, THREE_SENTIMENTS)
+        found = connection.execute(text("SELECT conversation, sentiment FROM insights ORDER BY conversation"))
+        assert [tuple(row) for row in found] == [
+            (each.conversation, each.analysis.sentiment) for each in told_before
+        ]
+        migration.migrate(connection)
+        assert_counted(connection, told_before, ())
 
     await tried(db, play)
 

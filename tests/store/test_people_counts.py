@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from core.clock import SECOND
 from database import Database
-from domain.analysis import Analysis
+from domain.analysis import UNSURE, Analysis
 from domain.summaries import Question
 from models import AGENT, CUSTOMER, conversations, people
 from store.conversations import records
@@ -130,9 +130,9 @@ async def test_people_are_counted_whatever_is_posted_analysed_deleted_and_erased
 
 
 def plain_sums(connection: Connection, window: PeopleWindow) -> dict[str, list[int]]:
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for each in within(connection, window.role, window.start, window.end):
-        one = (1, int(each.sentiment < 0), each.score, each.open)
+        one = (1, int(each.sentiment < 0), each.score, each.open, int(each.sentiment == UNSURE))
         sums[each.person] = [*map(sum, zip(sums[each.person], one, strict=True))]
     return sums
 
@@ -177,6 +177,11 @@ async def test_what_people_have_in_a_window_is_exact_in_every_order(
     await tried(db, play)
 
 
+def mean_of(each: PersonSums) -> int:
+    scored = each.n - each.unsure
+    return int(Fraction(each.score_sum * MEAN_UNIT, scored)) if scored else 0
+
+
 def in_order(
     connection: Connection,
     window: PeopleWindow,
@@ -191,7 +196,7 @@ def in_order(
         "negative": lambda each: each.negative,
         "conversations": lambda each: each.n,
         "open_cases": lambda each: each.open,
-        "mean": lambda each: int(Fraction(each.score_sum * MEAN_UNIT, each.n)),
+        "mean": lambda each: mean_of(each),
         "last_seen": lambda each: seen[names[each.person]],
         "id": lambda each: names[each.person],
     }

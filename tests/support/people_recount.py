@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from domain.analysis import UNSURE
 from domain.buckets import DAY, HOUR, MONTH, bucket_of
 from models import (
     AGENT,
@@ -70,12 +71,12 @@ def filed(connection: Connection) -> set[Fact]:
 def assert_people_counted(connection: Connection) -> None:
     """The roll-up is that of the rows, and nobody is kept who is in none."""
     f = insight_people.c
-    sums: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    sums: defaultdict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     rows = connection.execute(select(insight_people)).all()
     for row in rows:
         for level in LEVELS[row.role]:
             here = sums[row.role, level, bucket_of(level, row.timestamp), row.person]
-            one = (1, int(row.sentiment < 0), row.score, row.open)
+            one = (1, int(row.sentiment < 0), row.score, row.open, int(row.sentiment == UNSURE))
             here[:] = map(sum, zip(here, one, strict=True))
     stored = [tuple(row) for row in connection.execute(select(people_counts))]
     assert sorted(stored) == sorted((*key, *of_key) for key, of_key in sums.items())

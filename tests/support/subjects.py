@@ -66,12 +66,12 @@ SUBJECTS, GERMAN = (
     for each in (_SUBJECTS, _GERMAN)
 )
 """27 wordings of each subject."""
-BAG = tuple(
+POOL = tuple(
     f"{' '.join(words)}."
     for words in product(
-        ("My suitcase", "The checked luggage", "Our baggage"),
-        ("never came off the carousel", "was lost between two airports", "stayed behind in Madrid"),
-        ("and nobody traces the bag", "and the luggage desk is closed", "with all clothes in the suitcase"),
+        ("The swimming pool", "Your outdoor pool", "The pool for children"),
+        ("smelled of chlorine", "burned my eyes with chlorine", "left a chlorine rash on our skin"),
+        ("at the swimming lesson", "and the lifeguard shrugged", "on the day of swimming"),
     )
 )
 """A complaint that is not among the subjects."""
@@ -79,6 +79,6 @@ BAG = tuple(
 
 def wordings(subject: str, count: int, seed: int = 1) -> list[str]:
     """`count` texts of a subject, some of them more than once."""
-    known = {**SUBJECTS, **GERMAN, "lost_bag": BAG}[subject]
+    known = {**SUBJECTS, **GERMAN, "pool": POOL}[subject]
     draw = Random(f"{subject} {seed}")  # noqa: S311  the same texts for everybody, no secret
     return [draw.choice(known) for _ in range(count)]
