@@ -80,6 +80,9 @@ class Api:
     trends = Method(calls.trends)
     compare_topics = Method(calls.compare_topics)
     explain = Method(calls.explain)
+    people_page = Method(calls.people_page)
+    facets = Method(calls.facets)
+    summaries_page = Method(calls.summaries_page)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)

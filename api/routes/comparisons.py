@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api import exports
 from api.dependencies import ResourcesDep
-from api.downloads import EXPORTED, download, form_of, note_export, refuse_paging
+from api.downloads import FORMS, asked_form, download, note_download, of_one
 from api.errors import documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.comparisons import ExplainParameters, TopicsParameters
-from api.views.comparisons import COLUMNS, explanation_view, rows, topic_views, topics_view
+from api.views.comparisons import COLUMNS, explanation_view, flat, topic_views, topics_view
 from schemas import Code, ComparedTopicsOut, ExplanationOut
 from store.insights.explanations import explain
 from store.insights.topic_changes import topic_changes
@@ -24,7 +24,7 @@ REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABAS
 @router.get(
     "/topics",
     response_model=ComparedTopicsOut,
-    responses=EXPORTED | REFUSALS,
+    responses=FORMS | REFUSALS,
     openapi_extra=parameters_of(TopicsParameters),
 )
 async def topics(
@@ -33,7 +33,7 @@ async def topics(
     query: Annotated[TopicsParameters, Depends(query_parameters(TopicsParameters))],
 ) -> Response:
     """What changed: the topics of a window, compared with another one. With `Accept` all of them as CSV or NDJSON."""
-    asked, form = query.comparison, form_of(request)
+    asked, form = query.comparison, asked_form(request)
     compute = partial(
         topic_changes, days=resources.topic_days, asked=asked, sort=query.order, descending=query.descending
     )
@@ -42,13 +42,11 @@ async def topics(
     if form == exports.JSON:
         found = await read(partial(compute, limit=query.limit, offset=query.offset))
         return JsonAnswer(topics_view(found, asked, page=query.page, limit=query.limit))
-    refuse_paging(query.model_fields_set & {"limit", "page"})
-    await note_export(resources, request, "topics.export")
-    views = topic_views(await read(compute))
-    lines = [
-        exports.csv_rows([COLUMNS, *rows(views)]) if form == exports.CSV else exports.ndjson_lines(views)
-    ]
-    return download(lines, "topics", form)
+    await note_download(resources, request, query.model_fields_set, "topics.export")
+    views = [*topic_views(await read(compute))]
+    return await download(
+        of_one([*map(flat, views)] if form == exports.CSV else views), form, "topics", COLUMNS
+    )
 
 
 @router.get(

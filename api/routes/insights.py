@@ -1,20 +1,21 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api import exports
+from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.downloads import EXPORTED, download, form_of, note_export, refuse_paging
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
-from api.views.insights import insights_view, listed_insight_view, trends_view
+from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
 from store.insights import listing, metadata
@@ -28,8 +29,10 @@ FILING_SECONDS = 10
 """After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
-EXPORT = "insights.export"
-"""Its name in the audit log."""
+Json = dict[str, Any]
+EXPORTED: dict[int | str, Json] = {
+    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
+}
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
@@ -49,12 +52,16 @@ async def insights(
     `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
     """
     selection = query.selection
-    await _check_topic(resources, selection.cluster)
-    await _check_metadata(resources, [key for key, _ in selection.metadata])
-    form = form_of(request)
+    await check_topic(resources, selection.cluster)
+    await check_metadata(resources, [key for key, _ in selection.metadata])
+    form = _form(request)
     if form != exports.JSON:
-        refuse_paging(query.model_fields_set & {"limit", "cursor"})
-        await note_export(resources, request, EXPORT)
+        if beside := query.model_fields_set & {"limit", "cursor"}:
+            raise ApiError(
+                Code.INVALID_QUERY,
+                f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
+            )
+        await _note_export(resources, request)
         return await _export(resources.database, selection, form)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
@@ -72,11 +79,12 @@ async def recent(
     query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
-    form = form_of(request)
-    found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
+    form = _form(request)
+    read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
+    found = await resources.database.read(read)
     if form != exports.JSON:
-        await note_export(resources, request, EXPORT)
-        return download(_lines_of(form, found.page), "insights", form)
+        await _note_export(resources, request)
+        return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -87,7 +95,7 @@ async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
     """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
-    await _check_topic(resources, query.cluster)
+    await check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
     compute = partial(
@@ -104,7 +112,7 @@ async def read_trends(
     return JsonAnswer(trends_view(await read(compute), query.calendar, start, end))
 
 
-async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
+async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
     """Raises ApiError 400 for a key that is not one of METADATA_KEYS, 503 while insights are being filed under it."""
     declared = resources.settings.metadata_keys
     if any(key not in declared for key in keys):
@@ -115,7 +123,7 @@ async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
         raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
 
 
-async def _check_topic(resources: Resources, cluster: str | None) -> None:
+async def check_topic(resources: Resources, cluster: str | None) -> None:
     """Raises ApiError 400 for a topic that nobody knows."""
     if cluster is None:
         return
@@ -125,18 +133,37 @@ async def _check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
+def _form(request: Request) -> str:
+    return exports.preferred_form(",".join(request.headers.getlist("accept")))
+
+
+async def _note_export(resources: Resources, request: Request) -> None:
+    # While the service is open everybody is `anonymous`, and a full disk must not keep anybody from reading.
+    if resources.settings.auth_required:
+        entry = asked(request.scope)._replace(action="insights.export", outcome="ok")
+        await resources.access.audit.record(entry)
+
+
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
-    return download(_stream(database, selection, first, form), "insights", form)
+    with_people = form == exports.NDJSON
+    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
+    first = await database.read(read)
+    return _download(_stream(database, selection, first, form), form)
+
+
+def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
+    name = "insights.csv" if form == exports.CSV else "insights.ndjson"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(lines, media_type=form, headers=disposition)
 
 
 def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
     """The lines of a page of an export; the first page has a `head`."""
-    views = (listed_insight_view(listed) for listed in page.insights)
     if form != exports.CSV:
-        yield exports.ndjson_lines(views)
+        yield exports.ndjson_lines(map(exported_insight_view, page.insights))
         return
+    views = (listed_insight_view(listed) for listed in page.insights)
     if head:
         yield exports.csv_header()
     yield exports.csv_lines(views)
@@ -146,7 +173,13 @@ async def _stream(
     database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
     page, head = first.page, True
-    read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
+    read = partial(
+        listing.list_insights,
+        chosen=selection,
+        limit=EXPORT_PAGE,
+        total=first.total,
+        with_people=form == exports.NDJSON,
+    )
     while True:
         for lines in _lines_of(form, page, head=head):
             yield lines

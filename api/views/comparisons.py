@@ -1,6 +1,6 @@
 """Topics of two windows as clients see them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from api.views.insights import listed_insight_view
@@ -8,7 +8,7 @@ from core.clock import iso
 from domain.analysis import SCORE_UNIT
 from store.insights.explanations import ExplainedTopic, Explanation
 from store.insights.filtered_topics import Counted
-from store.insights.topic_changes import Comparison, TopicChange, TopicChanges
+from store.insights.topic_changes import ComparedTopic, ComparedTopics, Comparison
 
 Json = dict[str, Any]
 DIGITS = 6
@@ -28,7 +28,7 @@ COLUMNS = (
 """Of a CSV."""
 
 
-def topics_view(found: TopicChanges, asked: Comparison, *, page: int, limit: int) -> Json:
+def topics_view(found: ComparedTopics, asked: Comparison, *, page: int, limit: int) -> Json:
     """A page of topics."""
     return {
         "topics": [*topic_views(found)],
@@ -42,7 +42,7 @@ def topics_view(found: TopicChanges, asked: Comparison, *, page: int, limit: int
     }
 
 
-def topic_views(found: TopicChanges) -> Iterator[Json]:
+def topic_views(found: ComparedTopics) -> Iterator[Json]:
     """Each topic of a page."""
     for each in found.page:
         yield {
@@ -57,12 +57,10 @@ def topic_views(found: TopicChanges) -> Iterator[Json]:
         }
 
 
-def rows(views: Iterable[Json]) -> Iterator[list[object]]:
-    """The same as rows of a CSV, in the order of COLUMNS."""
-    for view in views:
-        flat = view | {f"previous_{name}": view["previous"][name] for name in FLAT}
-        flat["sparkline"] = ";".join(map(str, view["sparkline"]))
-        yield [flat[name] for name in COLUMNS]
+def flat(view: Json) -> Json:
+    """The same for a CSV."""
+    points = ";".join(map(str, view["sparkline"]))
+    return view | {f"previous_{name}": view["previous"][name] for name in FLAT} | {"sparkline": points}
 
 
 def _window_view(start: int, end: int, everything: Counted) -> Json:
@@ -82,7 +80,7 @@ def _counted_view(counted: Counted, everything: Counted) -> Json:
     }
 
 
-def _seen_view(each: TopicChange) -> Json:
+def _seen_view(each: ComparedTopic) -> Json:
     return {
         "first_seen": None if each.seen is None else iso(each.seen.first),
         "last_seen": None if each.seen is None else iso(each.seen.last),

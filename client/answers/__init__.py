@@ -12,6 +12,7 @@ from client.answers.chats import (
     InsightsState,
     Message,
     Paged,
+    Participant,
     PlacedMessage,
     Question,
     SummaryFailed,
@@ -62,6 +63,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -77,6 +79,8 @@ __all__ = [
     "Analysis",
     "Budget",
     "BulkAccepted",
+    "Case",
+    "CasesPage",
     "Chat",
     "ChatInsights",
     "ChatItem",
@@ -94,6 +98,8 @@ __all__ = [
     "ExplainedPart",
     "ExplainedTopic",
     "Explanation",
+    "FacetValue",
+    "Facets",
     "GroupShare",
     "Health",
     "Insight",
@@ -107,6 +113,9 @@ __all__ = [
     "ListedInsight",
     "Message",
     "Paged",
+    "Participant",
+    "PeoplePage",
+    "Person",
     "PlacedMessage",
     "Proposal",
     "ProposalExample",

@@ -28,6 +28,7 @@ from client.calls.discovery import accept_proposal, discover_topics, proposal, p
 from client.calls.insights import compare_topics, explain, insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.people import facets, people_page, summaries_page
 
 __all__ = [
     "NewConversation",
@@ -47,6 +48,7 @@ __all__ = [
     "discover_topics",
     "estimate",
     "explain",
+    "facets",
     "fresh_key",
     "health",
     "insights_page",
@@ -55,6 +57,7 @@ __all__ = [
     "metrics",
     "pause_analysis",
     "pause_job",
+    "people_page",
     "post",
     "post_bulk",
     "post_messages",
@@ -68,6 +71,7 @@ __all__ = [
     "retry_all",
     "spending",
     "statuses",
+    "summaries_page",
     "summarize",
     "summary",
     "trends",

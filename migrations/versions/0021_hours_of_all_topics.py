@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0021"
-down_revision = "0022"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
@@ -32,7 +32,7 @@ def upgrade() -> None:
     _fill("topic", "weight", "insight_topics i JOIN weights ON number = conversation")
     op.execute("DROP TABLE weights")
     op.execute(
-        f"INSERT INTO totals SELECT 0, 3, timestamp / {HOUR // 4}, count(*),"  # noqa: S608
+        f"INSERT INTO totals SELECT 0, -2, timestamp / {HOUR // 4}, count(*),"  # noqa: S608
         " sum(CASE sentiment WHEN -1 THEN 1 ELSE 0 END), sum(CASE sentiment WHEN 1 THEN 1 ELSE 0 END), sum(score),"
         f" {UNSURE} FROM insights GROUP BY 3"
     )
@@ -60,6 +60,6 @@ def _fill(topic: str, weight: str, rows: str) -> None:
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM totals WHERE level = 3")
+    op.execute("DELETE FROM totals WHERE level = -2")
     op.drop_table("changed_days")
     op.drop_table("topic_hours")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, literal_column, select
 
+from domain.topics import label_of
 from models import ACTIVE, insight_topics, topics, union_topics
 from store.engine.prepared import Prepared, listed
 
@@ -48,11 +49,6 @@ def listed_topics(connection: Connection) -> Sequence[ListedTopic]:
         ListedTopic(slug, label or label_of(slug), number, tuple(parts.get(number, (number,))))
         for number, slug, label in TOPICS.rows(connection, {})
     ]
-
-
-def label_of(slug: str) -> str:
-    """A label for a topic that has none."""
-    return slug.replace("_", " ").capitalize()
 
 
 def seen(connection: Connection, numbers: Collection[int]) -> dict[int, Seen]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache, partial
+from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -31,7 +32,7 @@ from sqlalchemy import (
 )
 
 from domain.analysis import UNSURE
-from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, QUARTER, Span, bucket_of, cover
+from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, MONTHS, QUARTER, Span, bucket_of, cover
 from models import (
     ALL_TOPICS,
     FIRST_UNION,
@@ -55,8 +56,6 @@ LEVELS = (MONTH, DAY, HOUR)
 SCORED = (-1, 0, 1)
 SENTIMENTS = (*SCORED, UNSURE)
 """Ascending. An insight that is unsure has the score 0, and the confidence 0."""
-MONTHS, HOURS = 12, 24
-"""Months per year, hours per day."""
 
 
 class Fact(NamedTuple):
@@ -89,13 +88,13 @@ def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fac
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             changes.count(fact, sign)
-    _apply(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
-    _apply(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
-    _apply(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
-    _apply(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
+    add_changes(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
+    add_changes(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
+    add_changes(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
+    add_changes(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
     hours = [(*key, *sums) for key, sums in changes.hours.items() if any(sums)]
-    _apply(connection, topic_hours, hours)
-    _apply(connection, changed_days, [(day, 1) for day in {row[0] // HOURS for row in hours}])
+    add_changes(connection, topic_hours, hours)
+    add_changes(connection, changed_days, [(day, 1) for day in {row[0] // 24 for row in hours}])
 
 
 def _none_yet() -> defaultdict[Key, int]:
@@ -125,26 +124,26 @@ class _Changes:
             self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
         # Of all insights together: the quarters of local hours and days where offsets are not of whole hours.
         quarters = (QUARTER,) if topic == ALL_TOPICS else ()
+        one = (
+            sign,
+            sign * (sentiment < 0),
+            sign * (sentiment == 1),
+            sign * score,
+            sign * (sentiment == UNSURE),
+        )
         for level in (*levels(topic, totals), *quarters):
             sums = self.totals[topic, level, bucket_of(level, at)]
-            sums[0] += sign
-            sums[1] += sign * (sentiment < 0)
-            sums[2] += sign * (sentiment == 1)
-            sums[3] += sign * score
-            sums[4] += sign * (sentiment == UNSURE)
+            sums[:] = map(add, sums, one)
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
             self.years[month // MONTHS, topic] += sign
         if topic >= ALL_TOPICS:
             sums = self.hours[bucket_of(HOUR, at), topic]
-            for place, amount in enumerate(
-                (1, sentiment < 0, sentiment == UNSURE, score, weight, weight * score)
-            ):
-                sums[place] += sign * amount
+            sums[:] = map(add, sums, (*one[:2], one[4], one[3], sign * weight, sign * weight * score))
 
 
-def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:
+def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     """Add differences to the rows of a roll-up: each has the key, the change of `n` and those of the other sums."""
     rows.sort()
     insert_rows(connection, _upsert(connection.dialect.name, table), rows)

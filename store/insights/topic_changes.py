@@ -73,7 +73,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class TopicChange:
+class ComparedTopic:
     """A topic in both windows."""
 
     topic: ListedTopic
@@ -109,10 +109,10 @@ class TopicChange:
         return None if self.deviations is None else surprise(self.deviations, self.variation.degrees)
 
 
-class TopicChanges(NamedTuple):
+class ComparedTopics(NamedTuple):
     """A page of topics, with what the two windows have in all."""
 
-    page: Sequence[TopicChange]
+    page: Sequence[ComparedTopic]
     total: int
     """Topics with insights in one of the windows."""
     now: Counted
@@ -144,7 +144,7 @@ def topic_changes(
     descending: bool = True,
     limit: int | None = None,
     offset: int = 0,
-) -> TopicChanges:
+) -> ComparedTopics:
     """Count every topic in both windows; `limit` None returns all of them."""
     asked = replace(asked, chosen=without_needless_filters(connection, asked.chosen))
     listed = listed_topics(connection)
@@ -154,7 +154,7 @@ def topic_changes(
         found = _with_seen(connection, found)
     page = [*islice(_ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
     everything = counts.now.get(ALL_TOPICS, NOTHING), counts.before.get(ALL_TOPICS, NOTHING)
-    return TopicChanges(_told(connection, page, asked), len(found), *everything, counts.days)
+    return ComparedTopics(_told(connection, page, asked), len(found), *everything, counts.days)
 
 
 def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> _Counts:
@@ -196,14 +196,16 @@ def _filtered_histories(
     return {topic: History(days, total, *sums) for topic, sums in found.items()}, days
 
 
-def _changes(listed: Sequence[ListedTopic], counts: _Counts) -> Iterator[TopicChange]:
+def _changes(listed: Sequence[ListedTopic], counts: _Counts) -> Iterator[ComparedTopic]:
     for topic in listed:
         now, before = (each.get(topic.counted_as, NOTHING) for each in (counts.now, counts.before))
         if now.n or before.n:
-            yield TopicChange(topic, now, before, counts)
+            yield ComparedTopic(topic, now, before, counts)
 
 
-def _told(connection: Connection, page: Sequence[TopicChange], asked: Comparison) -> Sequence[TopicChange]:
+def _told(
+    connection: Connection, page: Sequence[ComparedTopic], asked: Comparison
+) -> Sequence[ComparedTopic]:
     """The same topics with their times and sparklines."""
     parts = [part for each in page for part in each.topic.parts]
     points = sparklines(connection, [each.topic for each in page], asked.chosen, filtered=asked.is_filtered)
@@ -218,7 +220,7 @@ def _told(connection: Connection, page: Sequence[TopicChange], asked: Comparison
     ]
 
 
-def _with_seen(connection: Connection, found: Sequence[TopicChange]) -> list[TopicChange]:
+def _with_seen(connection: Connection, found: Sequence[ComparedTopic]) -> list[ComparedTopic]:
     times = seen(connection, [part for each in found for part in each.topic.parts])
     return [replace(each, seen=Seen.of(times, each.topic)) for each in found]
 
@@ -226,7 +228,7 @@ def _with_seen(connection: Connection, found: Sequence[TopicChange]) -> list[Top
 # --- order --------------------------------------------------------------------------------------------------
 
 
-def _ordered(found: Sequence[TopicChange], sort: TopicSort, descending: bool) -> Iterator[TopicChange]:
+def _ordered(found: Sequence[ComparedTopic], sort: TopicSort, descending: bool) -> Iterator[ComparedTopic]:
     """By a field; topics without a value come last in either direction, equal ones by slug."""
     value = VALUES[sort]
     by_slug = sorted(found, key=lambda each: each.topic.slug)
@@ -236,12 +238,12 @@ def _ordered(found: Sequence[TopicChange], sort: TopicSort, descending: bool) ->
     yield from (each for each in by_slug if value(each) is None)
 
 
-def _by_surprise(ordered: Sequence[TopicChange], descending: bool) -> Iterator[TopicChange]:
+def _by_surprise(ordered: Sequence[ComparedTopic], descending: bool) -> Iterator[ComparedTopic]:
     """Order by surprise what is ordered by deviations: the same order among topics of equal degrees of freedom.
 
     So surprise is computed for those that are shown alone; for two thousand topics it took 70 ms.
     """
-    alike: defaultdict[float, list[TopicChange]] = defaultdict(list)
+    alike: defaultdict[float, list[ComparedTopic]] = defaultdict(list)
     for each in ordered:
         alike[each.variation.degrees].append(each)
     return merge(*alike.values(), key=lambda each: each.surprise or 0.0, reverse=descending)
@@ -255,7 +257,7 @@ def _negative(counted: Counted) -> float | None:
     return counted.negative / counted.n if counted.n else None
 
 
-VALUES: Mapping[TopicSort, Callable[[TopicChange], Any]] = {
+VALUES: Mapping[TopicSort, Callable[[ComparedTopic], Any]] = {
     TopicSort.SLUG: lambda each: each.topic.slug,
     TopicSort.LABEL: lambda each: each.topic.label,
     TopicSort.COUNT: lambda each: each.now.n,

@@ -22,11 +22,12 @@ from domain.buckets import DAY, HOUR, MICROSECONDS, Span, cover
 from models import ALL_TOPICS, WHOLE, changed_days, insights, topic_hours
 from store.engine.prepared import Prepared
 from store.insights.names import topic_numbers
-from store.insights.rollups import HOURS
 from store.insights.unions import counted_in, unions
 
 MOST_DAYS = 400
 """Days kept: 23 MB with two thousand topics."""
+HOURS = 24
+"""Hours per day."""
 BLOCK = 8
 """Days whose sums are kept together, too: a month is five lists to add instead of thirty."""
 AMOUNTS = ("n", "negative", "unsure", "score_sum", "weight", "weighted")

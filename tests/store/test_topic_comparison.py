@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from database import Database
 from domain.surprise import History, dispersion_of
-from store.insights.topic_changes import Comparison, TopicChange, TopicSort, topic_changes
+from store.insights.topic_changes import ComparedTopic, Comparison, TopicSort, topic_changes
 from store.insights.topic_days import TopicDays
 from store.insights.windows import Selection
 from store.insights.writing import Insight
@@ -185,7 +185,7 @@ async def test_pages_of_any_order_are_one_list(
         store(connection, stored)
         days = TopicDays()
 
-        def page(**given: int) -> Sequence[TopicChange]:
+        def page(**given: int) -> Sequence[ComparedTopic]:
             return topic_changes(connection, days, asked, sort=sort, descending=descending, **given).page
 
         whole = page()
