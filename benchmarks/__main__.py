@@ -13,7 +13,18 @@ from collections.abc import Sequence
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
 SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint", "connections", "encryption")
-PROGRAMS = (*SHORT, "tail", "access", "memory", "retention", "outage", "sockets", "silence", "chats")
+PROGRAMS = (
+    *SHORT,
+    "tail",
+    "access",
+    "memory",
+    "retention",
+    "merging",
+    "outage",
+    "sockets",
+    "silence",
+    "chats",
+)
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
 

@@ -92,6 +92,12 @@ class Api:
     analyse_chat = Method(calls.analyse_chat)
     chat_insights = Method(calls.chat_insights)
 
+    all_topics_page = Method(calls.all_topics_page)
+    change_topic = Method(calls.change_topic)
+    merge_topics = Method(calls.merge_topics)
+    undo_topic_change = Method(calls.undo_topic_change)
+    topic_history = Method(calls.topic_history)
+
     job = Method(calls.job)
     jobs_page = Method(calls.jobs_page)
     cancel_job = Method(calls.cancel_job)

@@ -54,6 +54,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 
 __all__ = [
     "Accepted",
@@ -99,8 +100,13 @@ __all__ = [
     "SummaryPending",
     "SummaryState",
     "Switch",
+    "Topic",
+    "TopicChange",
+    "TopicHistory",
+    "TopicsPage",
     "Trends",
     "TrendsBefore",
     "TrendsPoint",
     "Turn",
+    "Undone",
 ]

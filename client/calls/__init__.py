@@ -27,14 +27,23 @@ from client.calls.conversations import (
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.topics import (
+    all_topics_page,
+    change_topic,
+    merge_topics,
+    topic_history,
+    undo_topic_change,
+)
 
 __all__ = [
     "NewConversation",
     "NewMessage",
     "NewTurn",
     "alive",
+    "all_topics_page",
     "analyse_chat",
     "cancel_job",
+    "change_topic",
     "chat",
     "chat_insights",
     "chats_page",
@@ -47,6 +56,7 @@ __all__ = [
     "insights_page",
     "job",
     "jobs_page",
+    "merge_topics",
     "metrics",
     "pause_analysis",
     "pause_job",
@@ -62,6 +72,8 @@ __all__ = [
     "statuses",
     "summarize",
     "summary",
+    "topic_history",
     "trends",
+    "undo_topic_change",
     "user_chats_page",
 ]

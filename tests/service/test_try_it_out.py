@@ -52,7 +52,7 @@ async def merged(service: Service, job: str) -> None:
     """Only then can the next example undo it."""
 
     async def has_ended() -> bool:
-        return (await service.get(job))["status"] == "completed"
+        return bool((await service.get(job))["status"] == "completed")
 
     await eventually(has_ended)
 
