@@ -1,4 +1,4 @@
-"""`make demo`: a service without a key, the sample, what came out of it, what to do next. Leaves nothing behind."""
+"""`make demo`: start a service without a key, send the sample, show what came out of it. Leaves nothing behind."""
 
 import os
 import socket
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,19 +76,23 @@ def insights_table(insights: Sequence[ListedInsight]) -> Table:
             f"{each.timestamp:%m-%d %H:%M}",
             " ".join(each.text.removeprefix("customer: ").split()),
             each.sentiment,
-            f"{each.grok_analysis.sentiment_score:+.2f}",
+            _score(each.grok_analysis.sentiment_score),
             ", ".join(each.grok_analysis.clusters),
         )
     return table
 
 
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:+.2f}"
+
+
 def trends_table(trends: Trends) -> Table:
     """The days that have insights, a row each."""
-    table = Table("day", "total", "positive", "neutral", "negative", "mean", title="Trends")
+    table = Table("day", "total", "positive", "neutral", "negative", "unsure", "mean", title="Trends")
     for day in trends.series:
-        if day.mean_sentiment is not None:
-            counts = map(str, (day.total, day.positive, day.neutral, day.negative))
-            table.add_row(f"{day.start:%Y-%m-%d}", *counts, f"{day.mean_sentiment:+.2f}")
+        if day.total:
+            counts = map(str, (day.total, day.positive, day.neutral, day.negative, day.unsure))
+            table.add_row(f"{day.start:%Y-%m-%d}", *counts, _score(day.mean_sentiment))
     return table
 
 
@@ -115,8 +120,9 @@ What next
 The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; 0 where all of it worked."""
+    ArgumentParser("demo.py", description=__doc__).parse_args(arguments)
     console = Console(highlight=False)
     console.print(
         "1/3 Starting the service: no key, so the offline analyzer; an empty database in a temporary folder."

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ColumnElement,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -252,9 +253,11 @@ insights = Table(
     Column("call", Number),
     Column("raw", Text, nullable=False, info=ENCRYPTED),
     Column("cache_key", LargeBinary(33), info=HASHED),
+    # ISO 639-1; NULL if not known, and for insights of before it was looked for.
+    Column("language", String(2)),
     info={"place": ("conversation",)},
 )
-# Covers the counts at a window's edges, so that no row is read for them.
+# Covers the counts at a window's edges and of a language, so that no row is read for them.
 Index(
     "ix_insights_window",
     insights.c.timestamp,
@@ -262,6 +265,7 @@ Index(
     insights.c.sentiment,
     insights.c.confidence,
     insights.c.score,
+    insights.c.language,
 )
 partial_index(
     "ix_insights_author",
@@ -480,6 +484,7 @@ totals = Table(
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     *(Column(name, BigInteger, nullable=False) for name in ("n", "negative", "positive", "score_sum")),
+    Column("unsure", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 
@@ -688,6 +693,71 @@ jobs = Table(
     info={"place": ("id",)},
 )
 partial_index("ix_jobs_due", jobs.c.run_at, jobs.c.number, where=jobs.c.run_at.is_not(None))
+
+# --- discovery ----------------------------------------------------------------------------------------------
+
+# Which conversations a run grouped. Groups keep their identity among the runs of one scope, which is the filter.
+discovery_runs = Table(
+    "discovery_runs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("scope", String(64), nullable=False),
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("conversations", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_discovery_runs_scope", discovery_runs.c.scope, discovery_runs.c.number)
+
+GROUP_STATES = (PROPOSED, "accepted", "rejected", "unlisted")
+_, ACCEPTED, REJECTED, UNLISTED = GROUP_STATES
+"""Of a group: people may decide on it, have made a topic of it, have refused it, are not shown it: a topic explains it,
+or too few people are in it."""
+
+# Groups of conversations that discovery found. Conversations are there by number only, so a deleted one is in no group.
+topic_proposals = Table(
+    "topic_proposals",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    # The scope of the runs that found it, and the last of these.
+    Column("scope", String(64), nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("name", Text, nullable=False, info=ENCRYPTED),
+    # JSON. Words that many of its people used.
+    Column("words", Text, nullable=False, info=ENCRYPTED),
+    Column("centroid", Text, nullable=False, info=ENCRYPTED),
+    # The conversations' numbers, as `domain/packed_numbers.py` packs them.
+    Column("members", LargeBinary, nullable=False),
+    # JSON: the numbers of those nearest to its middle.
+    Column("examples", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("people", BigInteger, nullable=False),
+    # People in the window, and in the equally long one before it; the chance of as much growth without a reason.
+    Column("now", BigInteger, nullable=False),
+    Column("before", BigInteger, nullable=False),
+    Column("p", Float, nullable=False),
+    Column("grew", Boolean, nullable=False),
+    # The topic that most of its conversations have.
+    Column("part_of", Integer),
+    # JSON: ids and shares of the groups that its conversations were in before, and of those they are in since it is
+    # gone.
+    Column("came_from", Text, nullable=False),
+    Column("went_to", Text),
+    Column("topic", Integer, ForeignKey(topics.c.number)),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("decided_by", String(100)),
+    Column("decided_at", BigInteger),
+    CheckConstraint("state IN ('proposed', 'accepted', 'rejected', 'unlisted')", name="state"),
+    sqlite_autoincrement=True,
+    info={"place": ("id",)},
+)
+Index("ix_topic_proposals_run", topic_proposals.c.scope, topic_proposals.c.run)
+Index("ix_topic_proposals_state", topic_proposals.c.state, topic_proposals.c.size, topic_proposals.c.number)
 
 # --- access -------------------------------------------------------------------------------------------------
 

@@ -223,9 +223,9 @@ BulkConversations = Annotated[list[Conversation], Field(min_length=1, max_length
 
 
 class GrokAnalysis(BaseModel):
-    """The analysis itself. `sentiment_score` is from -1 to 1, `confidence` from 0 to 1."""
+    """The analysis itself. `sentiment_score` is from -1 to 1, null if unsure; `confidence` from 0 to 1."""
 
-    sentiment_score: float
+    sentiment_score: float | None
     clusters: list[str]
     confidence: float
     reasoning: str
@@ -235,7 +235,8 @@ class InsightOut(BaseModel):
     """An insight: the analysis of a conversation, and what produced it."""
 
     grok_analysis: GrokAnalysis
-    sentiment: Literal["positive", "neutral", "negative"]
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    language: str | None
     analyzer: str
     model: str
     cached: bool
@@ -454,6 +455,7 @@ class SentimentCounts(BaseModel):
     positive: int
     neutral: int
     negative: int
+    unsure: int
 
 
 class InsightsMetadata(BaseModel):
@@ -498,6 +500,8 @@ class TrendsBefore(BaseModel):
 class TrendsOut(BaseModel):
     """Sentiment and topics over a window."""
 
+    interval: Literal["hour", "day", "week", "month"]
+    tz: str
     window_days: float
     total_insights: int
     skipped_count: int
@@ -969,6 +973,111 @@ class JobsOut(BaseModel):
     """A page of jobs, the newest first."""
 
     jobs: list[JobOut]
+    next_cursor: str | None
+
+
+# --- discovery ----------------------------------------------------------------------------------------------
+
+
+class SentWindow(Sent):
+    """A time from a start to before an end."""
+
+    start_time: Moment
+    end_time: Moment
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.end_time <= self.start_time:
+            raise PydanticCustomError("window", "must end after its start")
+        return self
+
+
+class DiscoveryFilter(Sent):
+    """Which insights are grouped. Null: all of them."""
+
+    sentiment: Sentiment | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
+class NewDiscovery(Sent):
+    """What to look for topics in."""
+
+    window: SentWindow | None = None
+    filter: DiscoveryFilter = DiscoveryFilter()
+
+
+class Acceptance(Sent):
+    """The name of the topic that an accepted proposal becomes."""
+
+    slug: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    label: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class GrowthOut(BaseModel):
+    """How many people there are in a group, in the window and in the equally long one before it."""
+
+    people: int
+    people_before: int
+    p: float
+    is_significant: bool
+
+
+class ShareOut(BaseModel):
+    """A share of a group's conversations that is in another group."""
+
+    id: str
+    share: float
+
+
+class ExampleOut(BaseModel):
+    """A conversation that is typical of a group."""
+
+    conversation_id: str
+    timestamp: str
+    text: str
+
+
+ProposalState = Literal["proposed", "accepted", "rejected"]
+
+
+class ProposalOut(BaseModel):
+    """A group of conversations that might be a topic."""
+
+    id: str
+    state: ProposalState
+    name: str
+    slug: str
+    words: list[str]
+    language: str | None
+    size: int
+    people: int
+    growth: GrowthOut
+    part_of: str | None
+    came_from: list[ShareOut]
+    went_to: list[ShareOut] | None
+    topic: str | None
+    examples: list[ExampleOut]
+    first_seen: str
+    last_seen: str
+    decided_by: str | None
+    decided_at: str | None
+
+
+class ProposalsOut(BaseModel):
+    """A page of proposals, the largest first."""
+
+    proposals: list[ProposalOut]
+    next_cursor: str | None
+
+
+class ProposalPageOut(ProposalOut):
+    """A proposal with a page of its conversations, in the order of their intake."""
+
+    insights: list[ListedInsight]
     next_cursor: str | None
 
 

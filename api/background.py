@@ -9,6 +9,7 @@ from core.changes import Changes
 from core.supervision import Supervised
 from core.waiters import Waiters
 from llm.fallback import Fallback
+from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
 from services.indexing import Indexing
@@ -42,6 +43,8 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "people", resources.people.run
     yield "jobs", resources.jobs.run
     yield "topics", resources.topics.run
+    if resources.settings.topic_discovery:
+        yield "discovery", DailyDiscovery(resources.database, resources.clock, resources.jobs.wake).run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run

@@ -45,6 +45,11 @@ BODIES: Mapping[str, Any] = {
     "add_chat_messages": MESSAGES,
     "summarize_chat": {"conversation_id": CONVERSATION_ID},
     "analyze_chat": {"conversation_id": CONVERSATION_ID},
+    "discover_topics": {
+        "window": {"start_time": "2026-11-13T00:00:00Z", "end_time": "2026-11-20T00:00:00Z"},
+        "filter": {"sentiment": "negative"},
+    },
+    "accept_proposal": {"slug": "lost_luggage", "label": "Lost luggage"},
     "change_role": {"role": "agent"},
     "change_topic": {"label": "Prices and discounts"},
     "merge_topics": {"from": ["pricing"], "into": "billing"},
@@ -61,6 +66,10 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("list_insights", "start_time"): "2026-01-01T00:00:00Z",
     ("list_insights", "end_time"): "2027-01-01T00:00:00Z",
     ("retry_conversations", "status"): "failed",
+    **{
+        (name, "proposal_id"): "prop_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
+        for name in ("get_proposal", "accept_proposal", "reject_proposal")
+    },
     ("change_role", "account_id"): "5f2b9c0e7a41d386",
     ("delete_account", "account_id"): "5f2b9c0e7a41d386",
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",

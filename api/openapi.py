@@ -17,7 +17,18 @@ from api.operations import OPERATIONS, SCHEMAS
 from api.roles import RULES
 from api.vocabulary import FIELDS, PARAMETERS
 from domain.roles import Role
-from schemas import ChatMessage, ChatReference, Code, Ids, NewKey, RoleChange, TopicChange, TopicMerge
+from schemas import (
+    Acceptance,
+    ChatMessage,
+    ChatReference,
+    Code,
+    Ids,
+    NewDiscovery,
+    NewKey,
+    RoleChange,
+    TopicChange,
+    TopicMerge,
+)
 
 Json = dict[str, Any]
 SCHEME = "credential"
@@ -33,9 +44,11 @@ ROLES = {(method, path.replace(":path}", "}")): rule.role for (method, path), ru
 _ERROR: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 REF = "#/components/schemas/{model}"
 SENT: tuple[type[BaseModel], ...] = (
+    Acceptance,
     ChatMessage,
     ChatReference,
     Ids,
+    NewDiscovery,
     NewKey,
     RoleChange,
     TopicChange,

@@ -13,6 +13,16 @@ MAX_LEVELS = 200
 
 # Pydantic's own messages for these repeat what was sent.
 QUOTING = frozenset({"uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"})
+PLAIN = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "decimal_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a string",
+    "list_type": "must be an array",
+}
+"""In place of pydantic's own messages, which speak of parsing and of Python's types."""
 OBJECTS = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
@@ -60,6 +70,8 @@ def _is_second_name(loc: Sequence[int | str]) -> bool:
 def _words(kind: str, problem: Mapping[str, Any]) -> str:
     if kind in QUOTING:
         return "is not valid"
+    if kind in PLAIN:
+        return PLAIN[kind]
     if kind in OBJECTS:
         return "must be a JSON object"
     if kind in ("literal_error", "enum"):

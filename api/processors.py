@@ -17,6 +17,8 @@ from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
+from worker.jobs.acceptance import FILING
+from worker.jobs.discovery import Discovery
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
@@ -71,9 +73,9 @@ def processors_of(
     return batches, SummaryProcessor(calls, quarantine, token=_token)
 
 
-def job_processor(db: Database, clock: ProcessClock) -> JobProcessor:
+def job_processor(settings: Settings, db: Database, clock: ProcessClock) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = TopicJobs().kinds
+    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING, *TopicJobs().kinds)
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 

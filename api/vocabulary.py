@@ -6,6 +6,8 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
+from api.vocabulary_of_discovery import DISCOVERED
+
 FIELDS: Mapping[str, str] = {
     "access_token": "The token, a JWT.",
     "accounts": "Everybody who has logged in, the last to do so first.",
@@ -159,9 +161,10 @@ FIELDS: Mapping[str, str] = {
     "insight": "The insight; null until there is one.",
     "insights": "The insights of this page.",
     "keywords": "What the chat is about, at most ten words.",
+    "language": "The language of what the customer wrote, ISO 639-1; null if not known.",
     "left_today_usd": "What is left of it, in dollars.",
     "limit": "How many entries a page has at most.",
-    "mean_sentiment": "The mean score, from -1 to 1; null without insights.",
+    "mean_sentiment": "The mean score, from -1 to 1, of the insights that have one; null if none has.",
     "message": "What became of it, in words.",
     "message_content": "The text of the message, 1 to 20,000 characters.",
     "message_count": "How many messages the chat has, or the summary covers.",
@@ -215,15 +218,17 @@ FIELDS: Mapping[str, str] = {
     "NewDialogueMessage.role": "Who wrote, by these names in any case; also `user_type`. `inbound` must agree.",
     "saved": "Dollars that were not spent.",
     "seconds": "How long analysing the queue will take.",
-    "sentiment": "`positive` is a score above 0.2, `negative` one below -0.2, `neutral` between.",
+    "sentiment": "`positive` is a score above 0.2, `negative` one below -0.2, `neutral` between. `unsure`: no score.",
     "sentiment_counts": "How many insights have each sentiment.",
-    "sentiment_score": "The customer's sentiment, from -1 to 1.",
-    "series": "One entry for each hour (windows up to 7 days) or UTC day.",
+    "sentiment_score": "The customer's sentiment, from -1 to 1; null if the analyzer does not know the language.",
+    "series": "One entry for each hour, day, week or month.",
+    "interval": "The length of the entries of the series.",
+    "tz": "The time zone whose clocks the series goes by.",
     "skip_reason": "Why it was skipped: `too_short`, `only_links_and_mentions` or `thanks`; else null.",
     "skipped": "Conversations that were skipped, at no cost.",
     "skipped_count": "How many conversations of the window were skipped, and have no insight.",
     "stale": "Whether messages have come since it was written.",
-    "start": "When the hour or day begins.",
+    "start": "When the hour, day, week or month begins, in local time.",
     "start_time": "The beginning of the window, included.",
     "started_at": "When the call was sent.",
     "Health.started_at": "When the process started.",
@@ -240,6 +245,7 @@ FIELDS: Mapping[str, str] = {
     "stored": "How many messages were stored now.",
     "summary": "What the chat is about, in a few sentences.",
     "summary_calls": "Model calls for summaries.",
+    "unsure": "How many have no score, because the analyzer does not know the language.",
     "unpriced_calls": "Model calls whose price is not known. They are booked at 0 dollars, which they were not.",
     "summary_queue_size": "How many summaries have not ended.",
     "summary_usd": "What summaries cost, in dollars.",
@@ -276,6 +282,7 @@ FIELDS: Mapping[str, str] = {
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",
+    **DISCOVERED,
 }
 
 PARAMETERS: Mapping[str, str] = {
@@ -284,6 +291,8 @@ PARAMETERS: Mapping[str, str] = {
     "actor": "Only entries of this actor.",
     "job_id": "The id of the job.",
     "key_id": "The id of the key.",
+    "proposal_id": "The id of the proposal.",
+    "state": "Only groups in this state.",
     "kind": "Only jobs of this kind.",
     "Idempotency-Key": "Takes the place of an `external_id`. In bulk it covers each item by its index.",
     "author": "Who wrote it.",

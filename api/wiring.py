@@ -60,7 +60,7 @@ async def build(
     waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
     processor, summariser = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs := job_processor(db, clock))
+    stack.push_async_callback(finish_all, processor, summariser, jobs := job_processor(settings, db, clock))
     doors = processor.wake, capacity.ensure_writable
     access = await _access(settings, db, clock, stack)
     resources = Resources(

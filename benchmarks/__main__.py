@@ -17,6 +17,7 @@ PROGRAMS = (
     *SHORT,
     "tail",
     "access",
+    "rotation",
     "memory",
     "retention",
     "merging",

@@ -87,15 +87,15 @@ def recalls(rows: Sequence[Labelled], found: Sequence[Analysis]) -> dict[str, fl
     return {"macro": sum(by_band.values()) / len(by_band), **by_band}
 
 
-def hit_rates(rows: Sequence[Labelled], found: Sequence[Analysis]) -> dict[str, float]:
-    """The share of complaints whose clusters name their reason, over `all` and by reason."""
+def hit_rates(rows: Sequence[Labelled], found: Sequence[Analysis], *, first: bool) -> dict[str, float]:
+    """The share of complaints whose clusters name their reason, or the `first` of them, over `all` and by reason."""
     total: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for row, analysis in zip(rows, found, strict=True):
         cluster = CLUSTER_OF_REASON.get(row.reason)
         if cluster:
             total.update(("all", row.reason))
-            right.update(("all", row.reason) if cluster in analysis.clusters else ())
+            right.update(("all", row.reason) if cluster in analysis.clusters[: 1 if first else None] else ())
     return {reason: right[reason] / count for reason, count in total.most_common()}
 
 
@@ -145,7 +145,10 @@ def _airline(folder: Path, console: Console) -> None:
     rows = airline(folder)
     found = analysed(row.text for row in rows)
     _show(f"{AIRLINE}, {len(rows):,} texts: recall", recalls(rows, found), console)
-    _show("Complaints whose clusters name the reason", hit_rates(rows, found), console)
+    _show("Complaints whose clusters name the reason", hit_rates(rows, found, first=False), console)
+    _show("Complaints whose first cluster is the reason", hit_rates(rows, found, first=True), console)
+    of_reason = [one for row, one in zip(rows, found, strict=True) if row.reason in CLUSTER_OF_REASON]
+    console.print(f"{mean_clusters(of_reason):.3f} clusters a complaint")
     _show_speed([row.text for row in rows], found, console)
 
 

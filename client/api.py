@@ -97,6 +97,11 @@ class Api:
     merge_topics = Method(calls.merge_topics)
     undo_topic_change = Method(calls.undo_topic_change)
     topic_history = Method(calls.topic_history)
+    discover_topics = Method(calls.discover_topics)
+    proposal = Method(calls.proposal)
+    proposals_page = Method(calls.proposals_page)
+    accept_proposal = Method(calls.accept_proposal)
+    reject_proposal = Method(calls.reject_proposal)
 
     job = Method(calls.job)
     jobs_page = Method(calls.jobs_page)

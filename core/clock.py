@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,13 +66,24 @@ def iso(microseconds: int) -> str:
     return (NAIVE + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds") + "Z"
 
 
-def iso_hour(microseconds: int) -> str:
-    """`iso` for a whole hour, in 0.4 us instead of 1.8: trends over a year format 365 of them."""
-    day, hour = divmod(microseconds // HOUR, 24)
-    return _date(day) + HOURS[hour]
+def iso_in_zone(microseconds: int, offset: int) -> str:
+    """`iso` by a clock that is `offset` microseconds ahead of UTC; in 0.6 us, as trends have thousands of points."""
+    day, rest = divmod(microseconds + offset, 24 * HOUR)
+    return f"{_date(day)}{_time(rest)}{_offset(offset)}"
 
 
-HOURS = tuple(f"T{hour:02}:00:00.000000Z" for hour in range(24))
+@lru_cache(maxsize=1_000)
+def _time(microseconds: int) -> str:
+    return (NAIVE + timedelta(microseconds=microseconds)).strftime("T%H:%M:%S.%f")
+
+
+@lru_cache(maxsize=100)
+def _offset(microseconds: int) -> str:
+    return (
+        datetime.fromtimestamp(0, timezone(timedelta(microseconds=microseconds)))
+        .isoformat()[19:]
+        .replace("+00:00", "Z")
+    )
 
 
 @lru_cache(maxsize=1_000)

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 
 from core import origins
 from core.database_url import checked
+from core.discovery_settings import DiscoverySettings
 from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
 from core.login_settings import LoginSettings
@@ -59,7 +60,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings):
+class Settings(LoginSettings, EncryptionSettings, DiscoverySettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(

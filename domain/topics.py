@@ -69,6 +69,10 @@ def label_of(slug: str) -> str:
     return slug.replace("_", " ").capitalize()
 
 
+CATCH_ALL = frozenset({"complaint_other", "other", "other_language"})
+"""What says of no conversation what it is about."""
+
+
 def slug(text: str) -> str:
     """The slug of a name: lower case, words joined by underscores, at most 64 characters; may be empty."""
     return re.sub(r"[\W_]+", "_", text.lower()).strip("_")[:MAX_SLUG].strip("_")

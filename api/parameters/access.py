@@ -1,10 +1,6 @@
 """The query parameters of `/api/v1/audit`."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from api.parameters.common import Limit, Moment, Parameters, Word
+from api.parameters.common import Limit, Moment, NumberCursor, Parameters, Word
 from store.access.audit import AuditFilter
 
 
@@ -16,7 +12,7 @@ class AuditParameters(Parameters):
     actor: Word | None = None
     action: Word | None = None
     limit: Limit = 100
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    cursor: NumberCursor | None = None
 
     @property
     def filter(self) -> AuditFilter:

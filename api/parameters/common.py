@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -48,6 +49,13 @@ def slug_of(name: str) -> str:
     return found
 
 
+def numbered(cursor: str) -> str:
+    """The cursor itself. Raises ValueError if it is not the number of an entry."""
+    if re.fullmatch(r"[0-9]{1,18}", cursor) is None:
+        raise ValueError("must be a value of next_cursor")
+    return cursor
+
+
 Model = TypeVar("Model", bound=BaseModel)
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(without_nul)]
@@ -55,6 +63,9 @@ Slug = Annotated[
     str, Field(min_length=1, max_length=100), AfterValidator(without_nul), AfterValidator(slug_of)
 ]
 Limit = Annotated[int, Field(ge=1, le=1000)]
+NumberCursor = Annotated[
+    str, AfterValidator(numbered), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,18}$"})
+]
 Wait = Annotated[float, Field(ge=0, le=60)]
 """Seconds that a request may wait for a result."""
 
@@ -99,11 +110,19 @@ def _documented(name: str, field: dict[str, Any]) -> dict[str, Any]:
 
 
 async def once_each(request: Request) -> None:
-    """A dependency of routes that refuses repeated parameters and bytes that are not UTF-8.
+    """A dependency of routes that refuses repeated parameters, bytes that are not UTF-8, and any if none is declared.
 
     Which of two values was meant would be a guess. Raises ApiError 400.
     """
-    _pairs(request)
+    pairs = _pairs(request)
+    # A route that declares parameters refuses unknown ones by its model.
+    if pairs and not _declares_parameters(request.scope["route"]):
+        raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {printable(pairs[0][0])}")
+
+
+def _declares_parameters(route: APIRoute) -> bool:
+    dependants = [route.dependant, *route.dependant.dependencies]
+    return "parameters" in (route.openapi_extra or {}) or any(each.query_params for each in dependants)
 
 
 def _pairs(request: Request) -> Sequence[tuple[str, str]]:
@@ -112,11 +131,12 @@ def _pairs(request: Request) -> Sequence[tuple[str, str]]:
     times_given = Counter(name for name, _ in pairs)
     for name, value in pairs:
         if times_given[name] > 1:
-            raise ApiError(Code.INVALID_QUERY, f"{_printable(name)}: was given more than once")
+            raise ApiError(Code.INVALID_QUERY, f"{printable(name)}: was given more than once")
         if ESCAPED.search(name + value):
-            raise ApiError(Code.INVALID_QUERY, f"{_printable(name)}: must be UTF-8")
+            raise ApiError(Code.INVALID_QUERY, f"{printable(name)}: must be UTF-8")
     return pairs
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A parameter's name as a message may repeat it: cut, without control characters."""
     return "".join(character if character.isprintable() else "?" for character in name[:64])

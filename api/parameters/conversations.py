@@ -1,10 +1,8 @@
 """The query parameters of `/api/v1/conversations`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from api.parameters.common import Limit, Parameters, Wait, Word
+from api.parameters.common import Limit, NumberCursor, Parameters, Wait, Word
 
 
 class ConversationParameters(Parameters):
@@ -21,7 +19,7 @@ class ConversationsParameters(Parameters):
     external_id: Word | None = None
     author: Word | None = None
     limit: Limit = 100
-    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    cursor: NumberCursor | None = None
 
 
 class RetryParameters(Parameters):

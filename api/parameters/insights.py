@@ -21,24 +21,22 @@ from pydantic_core import PydanticCustomError
 
 from api.parameters.chats import Keyword
 from api.parameters.common import Limit, Moment, Parameters, Slug, Word
-from api.views.conversations import SENTIMENTS
 from core.clock import END, EPOCH, MICROSECOND
 from core.settings import METADATA_KEY
-from domain.analysis import SCORE_UNIT
-from domain.buckets import DAY, MICROSECONDS
+from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
 from store.insights.metadata import LONGEST
 from store.insights.windows import Position, Selection, Sort
 
-Sentiment = Literal["positive", "neutral", "negative"]
+Sentiment = Literal["positive", "neutral", "negative", "unsure"]
+Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 SortName = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
-SENTIMENT_OF = {name: value for value, name in SENTIMENTS.items()}
-LONGEST_TRENDS = 3_660
-"""Days: ten years."""
+SENTIMENT_OF = {name: value for value, name in SENTIMENT_NAMES.items()}
 CHECK_BYTES = 6
 SELECTED = tuple(field.name for field in fields(Selection))
 METADATA = "metadata."
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 
+Share = Annotated[Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
 Microseconds = Annotated[int, Field(ge=0, le=(END - EPOCH) // MICROSECOND)]
 
 
@@ -50,13 +48,14 @@ class Cursor(BaseModel):
     version: Literal[1] = 1
     start: Microseconds
     end: Microseconds
-    sentiment: Literal[-1, 0, 1] | None
+    sentiment: Literal[-1, 0, 1, 2] | None
     min_confidence: Annotated[int, Field(ge=0, le=100)]
     cluster: Slug | None
     author: Word | None
     sort: Annotated[Sort, Field(strict=False)] = Sort.NEWEST
     analyzer: Word | None = None
     model: Word | None = None
+    language: Language | None = None
     keyword: Keyword | None = None
     metadata: Annotated[tuple[tuple[MetadataKey, Word], ...], Field(strict=False)] = ()
     value: Annotated[int, Field(ge=-SCORE_UNIT, le=SCORE_UNIT)] | None = None
@@ -113,9 +112,7 @@ class InsightsParameters(Parameters):
     start_time: Moment | None = Field(None, description="Required without a cursor.")
     end_time: Moment | None = Field(None, description="Required without a cursor; excluded.")
     limit: Limit = 100
-    min_confidence: Annotated[
-        Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
-    ] = Decimal(0)
+    min_confidence: Share = Decimal(0)
     sentiment: Sentiment | None = None
     cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
     author: Word | None = None
@@ -128,6 +125,7 @@ class InsightsParameters(Parameters):
     )
     analyzer: Word | None = Field(None, description="What made the insight: grok, gemini or offline.")
     model: Word | None = Field(None, description="The model that made the insight.")
+    language: Language | None = Field(None, description="The conversation's language, ISO 639-1: en, de.")
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
         None, description="From metadata.next_cursor. It carries the window and the filters."
     )
@@ -146,7 +144,7 @@ class InsightsParameters(Parameters):
 
     def _check_window_or_cursor(self) -> None:
         if self.cursor is None:
-            _check_window(self.start_time, self.end_time, "the newest are at /api/v1/insights/recent")
+            check_window(self.start_time, self.end_time, "the newest are at /api/v1/insights/recent")
         elif differing := [*self._differing(self.cursor.selection)]:
             raise PydanticCustomError(
                 "cursor",
@@ -175,12 +173,13 @@ class InsightsParameters(Parameters):
             start=self.start_time or 0,
             end=self.end_time or 0,
             sentiment=None if self.sentiment is None else SENTIMENT_OF[self.sentiment],
-            min_confidence=_percent(self.min_confidence),
+            min_confidence=percent(self.min_confidence),
             cluster=self.cluster,
             author=self.author,
             sort=Sort(self.sort),
             analyzer=self.analyzer,
             model=self.model,
+            language=self.language,
             keyword=self.keyword,
             metadata=self._metadata,
         )
@@ -204,36 +203,8 @@ class RecentParameters(Parameters):
     limit: Limit = 100
 
 
-class TrendsParameters(Parameters):
-    """Of trends: a number of days, or a window."""
-
-    days: Annotated[int, Field(ge=1, le=365, description="Days before now.")] = 7
-    start_time: Moment | None = None
-    end_time: Moment | None = None
-    cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
-
-    @model_validator(mode="after")
-    def _days_or_window(self) -> Self:
-        given = self.model_fields_set & {"start_time", "end_time"}
-        if not given:
-            return self
-        if "days" in self.model_fields_set:
-            raise PydanticCustomError(
-                "window", "days: give either days or {names}", {"names": _listed(given)}
-            )
-        start, end = _check_window(self.start_time, self.end_time, "or give days instead")
-        if end - start > LONGEST_TRENDS * MICROSECONDS[DAY]:
-            raise PydanticCustomError("window", "end_time: must be within ten years of start_time")
-        return self
-
-    def window(self, now: int) -> tuple[int, int]:
-        """The window `[start, end)` in UTC microseconds."""
-        if self.start_time is None or self.end_time is None:
-            return max(0, now - self.days * MICROSECONDS[DAY]), now
-        return self.start_time, self.end_time
-
-
-def _check_window(start: int | None, end: int | None, instead: str) -> tuple[int, int]:
+def check_window(start: int | None, end: int | None, instead: str) -> tuple[int, int]:
+    """The window `[start, end)`. Raises PydanticCustomError if one end is missing, or the start is after the end."""
     missing = [name for name, time in (("start_time", start), ("end_time", end)) if time is None]
     if start is None or end is None:
         context = {"names": ", ".join(missing), "instead": instead}
@@ -243,10 +214,6 @@ def _check_window(start: int | None, end: int | None, instead: str) -> tuple[int
     return start, end
 
 
-def _percent(confidence: Decimal) -> int:
+def percent(confidence: Decimal) -> int:
     """Percent, rounded up so that nothing below the requested confidence matches; `ceil(0.07 * 100)` would be 8."""
     return int(confidence.quantize(Decimal("0.01"), ROUND_CEILING) * 100)
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))

@@ -1,21 +1,24 @@
 """`/auth`: who the service takes a caller for, the log-out, and tokens and tickets in place of a key or a log-in."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.access import SESSION_COOKIE, asked, caller_of, cookies, drop_cookie, ensure_closed
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.parameters.common import once_each
 from domain.roles import Caller
 from schemas import Code, Me, TicketOut, TokenOut
 from services.access.tokens import SECONDS
 
-router = APIRouter(prefix="/auth", tags=["access"])
+router = APIRouter(prefix="/auth", tags=["access"], dependencies=[Depends(once_each)])
 UNSEEN = {"Cache-Control": "no-store"}
-SHARED = documented(Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.STORAGE_FULL)
+SHARED = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.STORAGE_FULL
+)
 
 
-@router.get("/me", response_model=Me, responses=documented(Code.RATE_LIMIT_EXCEEDED))
+@router.get("/me", response_model=Me, responses=documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED))
 async def me(request: Request) -> Response:
     """Who you are to the service, and what you may do."""
     caller = caller_of(request.scope)

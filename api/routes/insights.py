@@ -13,7 +13,8 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
-from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
+from api.parameters.insights import InsightsParameters, RecentParameters
+from api.parameters.trends import TrendsParameters
 from api.views.insights import insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
@@ -92,12 +93,22 @@ async def recent(
 async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
-    """Sentiment and topics over a window: up to 7 days by the hour, longer ones by the UTC day."""
+    """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
     await _check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
-    read = partial(trends, start=start, end=end, cluster=query.cluster, now=now)
-    return JsonAnswer(trends_view(await resources.database.read(read), start, end))
+    compute = partial(
+        trends,
+        start=start,
+        end=end,
+        cluster=query.cluster,
+        now=now,
+        calendar=query.calendar,
+        min_confidence=query.percent,
+        analyzer=query.analyzer,
+    )
+    read = resources.database.read_in_background if query.reads_insights else resources.database.read
+    return JsonAnswer(trends_view(await read(compute), query.calendar, start, end))
 
 
 async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from api.access import caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
 from api.json_response import JsonAnswer
+from api.parameters.common import printable
 from api.parsing import first_character, parse_body, read_json
 from schemas import AcceptedOut, BulkAccepted, BulkConversations, Code, Conversation
 from store.conversations import intake as store
@@ -21,6 +22,7 @@ from store.conversations import intake as store
 MAX_KEY = 255
 REFUSALS = documented(
     Code.INVALID_SCHEMA,
+    Code.INVALID_QUERY,
     Code.CONFLICT,
     Code.PAYLOAD_TOO_LARGE,
     Code.UNSUPPORTED_MEDIA_TYPE,
@@ -95,6 +97,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_le
 @router.post("", status_code=202, response_model=AcceptedOut, responses=REFUSALS)
 async def post(request: Request, sent: Conversation, key: Key = None) -> Response:
     """Accept one conversation. 202 means: on disk."""
+    _refuse_parameters(request)
     resources = dependencies.resources_of(request)
     owner = caller_of(request.scope).owner
     await refuse_when_full(resources, partial(resources.intake.is_new, sent, key, owner))
@@ -153,11 +156,16 @@ def _bulk_view(outcomes: Sequence[store.IntakeOutcome], skip: bool) -> dict[str,
     return {**body, "conflicts": conflict_details(conflicts)} if skip else body
 
 
-def _skip_conflicts(request: Request) -> bool:
-    unknown = [name for name in request.query_params if name != "on_conflict"]
-    given = request.query_params.getlist("on_conflict") or ["fail"]
+def _refuse_parameters(request: Request, *known: str) -> None:
+    # Most posts have none, so that there is nothing to parse.
+    unknown = request.scope["query_string"] and [name for name in request.query_params if name not in known]
     if unknown:
-        raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {unknown[0][:64]}")
+        raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {printable(unknown[0])}")
+
+
+def _skip_conflicts(request: Request) -> bool:
+    _refuse_parameters(request, "on_conflict")
+    given = request.query_params.getlist("on_conflict") or ["fail"]
     if len(given) > 1 or given[0] not in ("fail", "skip"):
         raise ApiError(Code.INVALID_QUERY, "on_conflict: must be fail or skip")
     return given[0] == "skip"

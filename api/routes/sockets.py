@@ -19,6 +19,7 @@ from api import dependencies
 from api.access import caller_again, caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, to_api_error
+from api.parameters.common import printable
 from api.parsing import parse_body
 from api.routes.chats import add_messages
 from api.routes.conversations import valid_id
@@ -76,7 +77,7 @@ async def _after(resources: Resources, socket: WebSocket, chat: str) -> int:
     """The position after which to start: the client's, or the chat's last."""
     unknown = [name for name in socket.query_params if name not in ("after", "ticket")]
     if unknown:
-        raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {unknown[0][:64]}")
+        raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {printable(unknown[0])}")
     last = await resources.database.read(partial(chat_lists.last_position, id_=chat))
     match socket.query_params.getlist("after"):
         case []:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,10 @@ from sqlalchemy.engine import URL
 ROOT = Path(__file__).parents[2]
 POSTS = "/api/v1/conversations"
 Json = dict[str, Any]
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that systems give out: until a server has started, one of these may go to somebody else's."""
+PATIENCE = 120
+"""Seconds for a start or an end: on a machine with five times the work that it can do, a start took over 30."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of plain HTTP: else httpx reads the machine's certificates for each, which takes 22 ms of CPU."""
 
@@ -36,10 +41,12 @@ def client(url: str) -> httpx.AsyncClient:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on just now, and that the system gives to nobody who does not ask for it."""
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
@@ -102,7 +109,7 @@ class Process:
         if self._wait:
             self.until_healthy()
 
-    def until_healthy(self, seconds: float = 30) -> None:
+    def until_healthy(self, seconds: float = PATIENCE) -> None:
         """Wait until `/healthz` answers 200, which a closed service does for everybody."""
         deadline = time.monotonic() + seconds
         while not self._answer("/healthz"):
@@ -133,13 +140,13 @@ class Process:
                 return {}
         return body if response.status == 200 else {}
 
-    def end(self, number: signal.Signals, seconds: float = 30) -> float:
+    def end(self, number: signal.Signals, seconds: float = PATIENCE) -> float:
         """Send it the signal; how many seconds it took to be gone."""
         since = time.monotonic()
         self.process.send_signal(number)
         self.process.wait(seconds)
         return time.monotonic() - since
 
-    def exit_code(self, seconds: float = 30) -> int:
+    def exit_code(self, seconds: float = PATIENCE) -> int:
         """What it ended with by itself."""
         return self.process.wait(seconds)

@@ -54,6 +54,14 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.proposals import (
+    GroupShare,
+    Proposal,
+    ProposalExample,
+    ProposalGrowth,
+    ProposalPage,
+    ProposalsPage,
+)
 from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 
 __all__ = [
@@ -73,6 +81,7 @@ __all__ = [
     "ConversationItem",
     "ConversationsPage",
     "Estimate",
+    "GroupShare",
     "Health",
     "Insight",
     "InsightsFailed",
@@ -86,6 +95,11 @@ __all__ = [
     "Message",
     "Paged",
     "PlacedMessage",
+    "Proposal",
+    "ProposalExample",
+    "ProposalGrowth",
+    "ProposalPage",
+    "ProposalsPage",
     "Question",
     "Queued",
     "Saved",

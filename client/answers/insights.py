@@ -27,6 +27,7 @@ class SentimentCounts(Answer):
     positive: int
     neutral: int
     negative: int
+    unsure: int = 0
 
 
 class InsightsMetadata(Answer):
@@ -52,7 +53,7 @@ class InsightsPage(Answer):
 
 
 class TrendsPoint(SentimentCounts):
-    """One hour or UTC day. `partial`: the window or the present cuts it."""
+    """One hour, day, week or month; `start` is in local time. `partial`: the window or the present cuts it."""
 
     start: AwareDatetime
     total: int
@@ -70,6 +71,8 @@ class TrendsBefore(Answer):
 class Trends(Answer):
     """How sentiment and topics went; `top_topics` are pairs of a topic and its count."""
 
+    interval: str
+    tz: str
     window_days: float
     total_insights: int
     skipped_count: int

@@ -24,6 +24,7 @@ from client.calls.conversations import (
     retry_all,
     statuses,
 )
+from client.calls.discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
@@ -39,6 +40,7 @@ __all__ = [
     "NewConversation",
     "NewMessage",
     "NewTurn",
+    "accept_proposal",
     "alive",
     "all_topics_page",
     "analyse_chat",
@@ -50,6 +52,7 @@ __all__ = [
     "conversation",
     "conversations_page",
     "delete",
+    "discover_topics",
     "estimate",
     "fresh_key",
     "health",
@@ -63,7 +66,10 @@ __all__ = [
     "post",
     "post_bulk",
     "post_messages",
+    "proposal",
+    "proposals_page",
     "recent_insights",
+    "reject_proposal",
     "resume_analysis",
     "resume_job",
     "retry",

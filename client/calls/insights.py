@@ -12,6 +12,8 @@ Time = datetime | str
 """A `datetime`, or a text in ISO 8601; without an offset it is UTC."""
 Sort = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
 """The order of a list; `-` stands for descending."""
+Interval = Literal["hour", "day", "week", "month"]
+"""The length of the buckets of a series."""
 
 
 def insights_page(
@@ -25,6 +27,7 @@ def insights_page(
     keyword: str | None = None,
     analyzer: str | None = None,
     model: str | None = None,
+    language: str | None = None,
     metadata: Mapping[str, str] | None = None,
     sort: Sort = "-timestamp",
     limit: int = 100,
@@ -32,13 +35,14 @@ def insights_page(
 ) -> Call[InsightsPage]:
     """A page of 1 to 1,000 insights of the window `[start_time, end_time)`.
 
-    `metadata` filters by keys of the senders' metadata, those that the service's METADATA_KEYS names.
+    `language` is a code of ISO 639-1. `metadata` filters by keys of the senders' metadata, those that the service's
+    METADATA_KEYS names.
 
     A cursor carries its own window and filters. Beside it they may be left out, but not be others.
     """
     window = {"start_time": start_time, "end_time": end_time}
     filters = {"sentiment": sentiment, "min_confidence": min_confidence, "cluster": cluster, "author": author}
-    more = {"keyword": keyword, "analyzer": analyzer, "model": model}
+    more = {"keyword": keyword, "analyzer": analyzer, "model": model, "language": language}
     pairs = {f"metadata.{key}": value for key, value in (metadata or {}).items()}
     # The default is not sent, so that a cursor of another order can come alone.
     page = {"sort": None if sort == "-timestamp" else sort, "limit": limit, "cursor": cursor}
@@ -55,8 +59,13 @@ def trends(
     days: int | None = None,
     start_time: Time | None = None,
     end_time: Time | None = None,
+    interval: Interval | None = None,
+    tz: str | None = None,
+    min_confidence: float | None = None,
+    analyzer: str | None = None,
     cluster: str | None = None,
 ) -> Call[Trends]:
-    """Sentiment and topics over the last days (7, 1 to 365) or over a window."""
-    window = {"days": days, "start_time": start_time, "end_time": end_time}
-    return getting("/api/v1/trends", reader(Trends), {**window, "cluster": cluster})
+    """Sentiment and topics over the last days (7, 1 to 365) or over a window, in a time zone (UTC) by an interval."""
+    window = {"days": days, "start_time": start_time, "end_time": end_time, "interval": interval, "tz": tz}
+    filters = {"min_confidence": min_confidence, "analyzer": analyzer, "cluster": cluster}
+    return getting("/api/v1/trends", reader(Trends), {**window, **filters})

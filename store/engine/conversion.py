@@ -23,6 +23,7 @@ from models import (
     participants,
     summaries,
     summary_parts,
+    topic_proposals,
 )
 from store.engine.vault import AUTHOR, SEALED_AUTHOR, Vault, at, hash_columns, sealed_columns, vault_of
 
@@ -38,6 +39,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     grok_calls: ("number",),
     erasures: ("person",),
     jobs: ("number",),
+    topic_proposals: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")

@@ -44,6 +44,7 @@ class ListedRow(NamedTuple):
     model: str
     cached: bool
     partial: bool
+    language: str | None
     analysed_at: int
     id: str
     external_id: str | None
@@ -206,6 +207,13 @@ def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
     return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
+
+
+def insights_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
+    """The insights of these conversations, in their order; without those that have none any more."""
+    c = insights.c.conversation
+    there = set(connection.scalars(select(c).where(c.in_(numbers))))
+    return _load(connection, [number for number in numbers if number in there])
 
 
 def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:

@@ -6,16 +6,17 @@ entries. Every other filter is checked entry by entry.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
 
 from core.clock import END, EPOCH, MICROSECOND
-from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT
+from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, UNSURE
 from models import ALL_TOPICS, FIRST_UNION, insights
 from store.engine.prepared import Prepared
 from store.insights.rollups import SENTIMENTS
-from store.insights.statements import Driver, Shape, counting, listing, stepping, walking
+from store.insights.statements import Driver, Shape, counting, grouping, listing, stepping, walking
 from store.insights.unions import single_topics
 from store.insights.windows import Counts, Position, Selection, count_insights
 
@@ -25,7 +26,8 @@ SLACK = 4
 """How many times more entries than expected are walked before the whole window is sorted instead."""
 WALKED = 20_000
 """Entries that are walked at least. Of a million insights, the window is sorted in 90 ms, these are walked in 3."""
-OWN = ("author", "analyzer", "model")
+MAKER = ("analyzer", "model")
+OWN = ("author", *MAKER, "language")
 """Filters by a column of `insights`."""
 LATEST = (END - EPOCH) // MICROSECOND
 SCORES = {
@@ -33,6 +35,7 @@ SCORES = {
     -1: (-SCORE_UNIT, -NEUTRAL_BAND - 1),
     0: (-NEUTRAL_BAND, NEUTRAL_BAND),
     1: (NEUTRAL_BAND + 1, SCORE_UNIT),
+    UNSURE: (0, 0),
 }
 """The lowest and the highest score of each sentiment."""
 
@@ -54,6 +57,15 @@ class Narrowing:
         """The exact number of insights of each sentiment."""
         sums = self._count(by_sentiment=True)
         return {sentiment: sum(row[at] or 0 for row in sums) for at, sentiment in enumerate(SENTIMENTS)}
+
+    def sums_by(self, unit: int) -> dict[int, tuple[int, ...]]:
+        """By units of so many microseconds: insights per sentiment in the order of SENTIMENTS, and sum of scores."""
+        statement = grouping(self._shape(self._driver()))
+        found: dict[int, tuple[int, ...]] = {}
+        for given in self._runs():
+            for number, *sums in statement.rows(self.connection, given | {"unit": unit}):
+                found[number] = tuple(map(add, found.get(number, (0,) * len(sums)), sums))
+        return found
 
     def _count(self, *, by_sentiment: bool) -> list[Sequence[int]]:
         statement = counting(self._shape(self._driver()), by_sentiment)
@@ -130,7 +142,7 @@ class Narrowing:
             Driver.AUTHOR: chosen.author is not None,
             Driver.METADATA: bool(chosen.metadata),
             Driver.TOPIC: self.topic != ALL_TOPICS,
-            Driver.MAKER: bool(self._own),
+            Driver.MAKER: any(getattr(chosen, name) is not None for name in MAKER),
         }
         return next((driver for driver, is_given in given.items() if is_given), Driver.WINDOW)
 
@@ -169,8 +181,9 @@ class Narrowing:
             for at, pair in enumerate(chosen.metadata)
             for part, word in zip(("key", "value"), pair, strict=True)
         }
-        made = {"analyzer": chosen.analyzer, "model": chosen.model, "numbers": self.numbers}
-        return chosen.parameters(self.topic) | pairs | made | {"start": chosen.start, "end": chosen.end}
+        made = {"analyzer": chosen.analyzer, "model": chosen.model, "language": chosen.language}
+        window = {"start": chosen.start, "end": chosen.end, "numbers": self.numbers}
+        return chosen.parameters(self.topic) | pairs | made | window
 
 
 def makers(connection: Connection) -> Iterator[tuple[str, str]]:

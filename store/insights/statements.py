@@ -80,6 +80,17 @@ def counting(shape: Shape, by_sentiment: bool) -> Prepared:
 
 
 @lru_cache(maxsize=256)
+def grouping(shape: Shape) -> Prepared:
+    """Sum up insights by units of `unit` microseconds: each sentiment in the order of SENTIMENTS, then scores."""
+    table = shape.table
+    # Named, because PostgreSQL takes a repeated parameter in GROUP BY for another expression.
+    unit = (table.c.timestamp // bindparam("unit", type_=BigInteger)).label("of")
+    amounts = [*(n_of(sentiment, table) for sentiment in SENTIMENTS), table.c.score]
+    sums = (func.sum(each).cast(BigInteger) for each in amounts)
+    return Prepared(select(unit, *sums).where(*_conditions(shape)).group_by(literal_column("of")))
+
+
+@lru_cache(maxsize=256)
 def listing(shape: Shape, sort: Sort) -> Prepared:
     """Select the first positions after `after`, along the index of the driver."""
     place = _columns(shape.table, sort)

@@ -1,41 +1,59 @@
-"""Trends: sentiment and top topics of a window, with a series by hour or by day."""
+"""Trends: sentiment and top topics of a window, with a series by hour, day, week or month of a time zone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import add
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import gcd
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    Select,
-    select,
-    union_all,
-)
+from sqlalchemy import CompoundSelect, Connection, select, union_all
 
-from domain.buckets import DAY, HOUR, MICROSECONDS, touching
+from domain.analysis import UNSURE
+from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.local_time import Interval, LocalTime
 from models import totals
 from store.engine.prepared import Prepared
-from store.insights import rollups, windows
-from store.insights.rollups import SENTIMENTS, Kind, WindowPart, kind_of
+from store.insights import rollups, series, windows
+from store.insights.filtered_topics import top_filtered_topics, without_needless_filters
+from store.insights.narrowing import Narrowing
+from store.insights.rollups import SENTIMENTS, Kind, kind_of
+from store.insights.series import Sums
 from store.insights.top_topics import USUAL, TopicEffort, TopTopics, top_topics
-from store.insights.windows import Counts
+from store.insights.windows import Counts, Selection
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
-"""Windows longer than this have a series by day."""
+"""Windows longer than this have a series by day, unless another interval is asked for."""
 
 
 class Point(NamedTuple):
-    """An hour or a day of the series."""
+    """A bucket of the series."""
 
     start: int
+    offset: int
+    """Local time minus UTC at the start, in microseconds."""
     negative: int
     neutral: int
     positive: int
+    unsure: int
     score_sum: int
+    """Of all but the unsure ones, which have no score."""
     partial: bool
     """Whether the window or the present cuts the bucket, so that it may have more insights than counted."""
+
+
+class Calendar(NamedTuple):
+    """How time is divided: by the clocks of a zone, into buckets of an interval, or of what suits the window."""
+
+    zone: ZoneInfo
+    interval: Interval | None = None
+
+    def length(self, start: int, end: int) -> Interval:
+        """The interval of the window's buckets."""
+        return self.interval or (Interval.HOUR if end - start <= IN_HOURS else Interval.DAY)
+
+
+USUAL_CALENDAR = Calendar(ZoneInfo("UTC"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,87 +74,111 @@ def trends(
     *,
     cluster: str | None,
     now: int,
+    calendar: Calendar = USUAL_CALENDAR,
+    min_confidence: int = 0,
+    analyzer: str | None = None,
     effort: TopicEffort = USUAL,
 ) -> Trends:
-    """Compute the trends of a window, of one topic if `cluster` names it; times in UTC microseconds."""
-    topic = windows.topic_number(connection, cluster)
-    series = _series(connection, topic, start, end, now)
-    counts = _sums(series)
-    total = sum(counts.values())
+    """Compute the trends of a window, narrowed by topic, confidence (percent) and analyzer; times in UTC microseconds.
+
+    The insights are read one by one for a lowest confidence, and for an analyzer unless it made all of them.
+    """
+    chosen = Selection(start, end, min_confidence=min_confidence, cluster=cluster, analyzer=analyzer)
+    window = _Window(connection, without_needless_filters(connection, chosen), effort)
+    points = window.series(calendar, now)
+    counts = _sums(points)
     return Trends(
         counts=counts,
         skipped=windows.count_skipped(connection, start, end),
-        top_topics=top_topics(connection, start, end, total, effort)
-        if cluster is None
-        else _only_topic(connection, cluster, total),
-        series=series,
-        previous=_by_sentiment(connection, topic, start - (end - start), start),
+        top_topics=window.top_topics(sum(counts.values())),
+        series=points,
+        previous=window.before().by_sentiment(),
     )
 
 
-def _only_topic(connection: Connection, cluster: str, total: int) -> TopTopics:
-    found = windows.find_topic(connection, cluster)
-    return [(found.slug, total)] if found is not None and total else []
+@dataclass(frozen=True, slots=True)
+class _Window:
+    connection: Connection
+    chosen: Selection
+    effort: TopicEffort
+
+    @property
+    def topic(self) -> int | None:
+        """The number of the topic; None if no insight ever had it."""
+        return windows.topic_number(self.connection, self.chosen.cluster)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether `totals` cannot count it."""
+        return self.chosen.min_confidence > 0 or self.chosen.analyzer is not None
+
+    def before(self) -> "_Window":
+        """The window of the same length before it."""
+        start, end = self.chosen.start, self.chosen.end
+        return replace(self, chosen=replace(self.chosen, start=start - (end - start), end=start))
+
+    def series(self, calendar: Calendar, now: int) -> list[Point]:
+        """The points of the series."""
+        start, end = self.chosen.start, self.chosen.end
+        local, length = LocalTime.around(calendar.zone, start, end), calendar.length(start, end)
+        borders = local.borders(length, start, end)
+        if len(borders) < 2:
+            return []
+        found = self._between([start, *borders[1:-1], end], HOUR if length is Interval.HOUR else DAY)
+        until = min(end, now)
+        return [
+            Point._make((first, local.offset(first), *sums, first < start or last > until))
+            for (first, last), sums in zip(pairwise(borders), found, strict=True)
+        ]
+
+    def _between(self, moments: Sequence[int], level: int) -> Sequence[Sums]:
+        topic = self.topic
+        if topic is None:
+            return [series.NOTHING] * (len(moments) - 1)
+        if not self.is_filtered:
+            return series.sums_between(self.connection, topic, moments, level)
+        unit = gcd(MICROSECONDS[HOUR], *moments[1:-1])
+        rows = Narrowing(self.connection, self.chosen, topic).sums_by(unit)
+        return series.sums_of_units(moments, unit, rows)
+
+    def by_sentiment(self) -> Counts:
+        """The insights of each sentiment."""
+        topic = self.topic
+        if topic is None:
+            return dict.fromkeys(SENTIMENTS, 0)
+        if self.chosen.analyzer is not None:
+            return Narrowing(self.connection, self.chosen, topic).count_by_sentiment()
+        if self.is_filtered:
+            each = {one: replace(self.chosen, sentiment=one) for one in self.chosen.sentiments}
+            return dict.fromkeys(SENTIMENTS, 0) | {
+                sentiment: windows.count_insights(self.connection, topic, one)
+                for sentiment, one in each.items()
+            }
+        of_window = rollups.window_parameters(kind_of(topic), totals, self.chosen.start, self.chosen.end)
+        return _by_sentiment(self.connection, topic, of_window)
+
+    def top_topics(self, total: int) -> TopTopics:
+        """The ten topics with the most of the `total` insights."""
+        if self.chosen.cluster is not None:
+            found = windows.find_topic(self.connection, self.chosen.cluster)
+            return [(found.slug, total)] if found is not None and total else []
+        if self.is_filtered:
+            return top_filtered_topics(self.connection, self.chosen) if total else []
+        return top_topics(self.connection, self.chosen.start, self.chosen.end, total, self.effort)
 
 
-def _series(connection: Connection, topic: int | None, start: int, end: int, now: int) -> list[Point]:
-    level = HOUR if end - start <= IN_HOURS else DAY
-    found = {} if topic is None else _by_bucket(connection, topic, start, end, level)
-    length, whole_until = MICROSECONDS[level], min(end, now)
-    points = []
-    for bucket in touching(level, start, end):
-        first = bucket * length
-        partial = first < start or first + length > whole_until
-        _, negative, neutral, positive, score_sum = found.get(bucket, NOTHING)
-        points.append(Point(first, negative, neutral, positive, score_sum, partial))
-    return points
-
-
-def _by_bucket(
-    connection: Connection, topic: int, start: int, end: int, level: int
-) -> Mapping[int, Sequence[int]]:
-    """For each bucket: its number, its insights per sentiment in the order of SENTIMENTS, and its sum of scores."""
-    kind = kind_of(topic)
-    parameters = {"topic": topic} | rollups.window_parameters(kind, totals, start, end, coarsest=level)
-    found: dict[int, Sequence[int]] = {}
-    for row in SUMS[kind, level].rows(connection, parameters):
-        bucket = row[0]
-        earlier = found.get(bucket)
-        found[bucket] = row if earlier is None else [bucket, *map(add, earlier[1:], row[1:])]
-    return found
-
-
-def _sums(series: Sequence[Point]) -> Counts:
+def _sums(points: Sequence[Point]) -> Counts:
     return {
-        -1: sum([point.negative for point in series]),
-        0: sum([point.neutral for point in series]),
-        1: sum([point.positive for point in series]),
+        -1: sum([point.negative for point in points]),
+        0: sum([point.neutral for point in points]),
+        1: sum([point.positive for point in points]),
+        UNSURE: sum([point.unsure for point in points]),
     }
 
 
-def _by_sentiment(connection: Connection, topic: int | None, start: int, end: int) -> Counts:
-    rows: Sequence[Any] = []
-    if topic is not None:
-        kind = kind_of(topic)
-        rows = BY_SENTIMENT[kind].rows(
-            connection, {"topic": topic} | rollups.window_parameters(kind, totals, start, end)
-        )
+def _by_sentiment(connection: Connection, topic: int, of_window: Mapping[str, Any]) -> Counts:
+    rows = BY_SENTIMENT[kind_of(topic)].rows(connection, {"topic": topic, **of_window})
     return {sentiment: sum(row[place] or 0 for row in rows) for place, sentiment in enumerate(SENTIMENTS)}
-
-
-def _summing(kind: Kind, level: int) -> CompoundSelect[Any]:
-    """Select the sums of each bucket; a bucket that is cut comes in several rows."""
-    return union_all(
-        *(_of_buckets(part, level) for part in rollups.window_parts(kind, totals, coarsest=level))
-    )
-
-
-def _of_buckets(part: WindowPart, level: int) -> Select[Any]:
-    bucket: ColumnElement[int] = part.bucket(level).label("bucket")
-    if part.level == level:
-        # Without GROUP BY: with a row per sentiment, adding them up took 1.2 of a year's 1.4 ms.
-        return select(bucket).add_columns(*part.amounts).where(*part.within)
-    return select(bucket).add_columns(*map(part.sum, part.amounts)).where(*part.within).group_by(bucket)
 
 
 def _counting(kind: Kind) -> CompoundSelect[Any]:
@@ -148,7 +190,4 @@ def _counting(kind: Kind) -> CompoundSelect[Any]:
     return union_all(*each)
 
 
-NOTHING = (0,) * (len(SENTIMENTS) + 2)
-KINDS = (Kind.ALL, Kind.TOPIC, Kind.UNION)
-SUMS = {(kind, level): Prepared(_summing(kind, level)) for kind in KINDS for level in (HOUR, DAY)}
-BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in KINDS}
+BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in (Kind.ALL, Kind.TOPIC)}

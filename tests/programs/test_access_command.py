@@ -16,6 +16,7 @@ from benchmarks.support.waiting import eventually
 from domain.api_keys import parse_key
 from services.access.command import user_name
 from tests.support.access import SECRET, bearer, closed
+from tests.support.forks import Forks
 from tests.support.service import rows
 
 SETTINGS = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}
@@ -24,11 +25,16 @@ SETTINGS = {"AUTH_REQUIRED": "true", "AUTH_SECRET": SECRET}
 class Command:
     """Runs the program on a database."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, forks: Forks, url: str, folder: Path) -> None:
         self._environment = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **SETTINGS}
         self._folder = folder
+        self._forks = forks
 
     def __call__(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return self._forks.run(self._folder, {**self._environment, **variables}, "-m", "access", *arguments)
+
+    def in_a_new_python(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """The same, as its user starts it."""
         return subprocess.run(
             [sys.executable, "-m", "access", *arguments],
             env={**self._environment, **variables},
@@ -44,14 +50,14 @@ class Command:
 
 
 @pytest.fixture
-def access(database_url: URL, tmp_path: Path) -> Command:
-    return Command(address(database_url), tmp_path)
+def access(forks: Forks, database_url: URL, tmp_path: Path) -> Command:
+    return Command(forks, address(database_url), tmp_path)
 
 
-def test_the_first_key_of_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
-    made = Command(f"sqlite:///{tmp_path}/new/insights.db", tmp_path)(
-        "create-key", "--role", "admin", "--name", "x"
-    )
+def test_the_first_key_of_a_database_that_is_not_there_yet(forks: Forks, tmp_path: Path) -> None:
+    access = Command(forks, f"sqlite:///{tmp_path}/new/insights.db", tmp_path)
+
+    made = access.in_a_new_python("create-key", "--role", "admin", "--name", "x")
 
     assert made.returncode == 0
     assert parse_key(made.stdout.removesuffix("\n")) is not None
@@ -60,10 +66,9 @@ def test_the_first_key_of_a_database_that_is_not_there_yet(tmp_path: Path) -> No
 
 
 async def test_a_key_works_in_a_running_service_and_stops_to_when_it_is_revoked(
-    database_url: URL, tmp_path: Path
+    access: Command, database_url: URL
 ) -> None:
     async with closed(database_url) as service, httpx.AsyncClient(base_url=service.url) as http:
-        access = Command(address(database_url), tmp_path)
         key = access.key()
 
         async def status() -> int:
@@ -105,7 +110,7 @@ def test_a_key_is_a_line_in_a_pipe_and_its_name_as_it_was_given(access: Command)
     key, long = access.key("[red]Ünï[/red]"), access.key("x" * 100)
 
     piped = access("list-keys", COLUMNS="40").stdout
-    ascii_only = access("list-keys", PYTHONIOENCODING="ascii")
+    ascii_only = access.in_a_new_python("list-keys", PYTHONIOENCODING="ascii")
 
     assert re.search(rf"{key.split('_')[1]} +\[red\]Ünï\[/red\] +admin +valid", piped)
     assert re.search(rf"{long.split('_')[1]} +x{{100}} +admin +valid", piped)
@@ -183,9 +188,9 @@ async def test_the_audit_log_is_verified(access: Command, database_url: URL) -> 
     ],
 )
 def test_what_cannot_be_done_is_one_line(
-    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, said: str
+    forks: Forks, tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, said: str
 ) -> None:
-    done = Command(f"sqlite:///{tmp_path}/insights.db", tmp_path)(*arguments, **variables)
+    done = Command(forks, f"sqlite:///{tmp_path}/insights.db", tmp_path)(*arguments, **variables)
 
     assert done.returncode == code, done.stderr
     assert said in done.stderr

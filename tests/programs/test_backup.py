@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from benchmarks.support.process import POSTS, ROOT
+from tests.support.forks import Forks
 from tests.support.service import running
 
 LATE = "My parcel is three days late and nobody answers"
@@ -52,9 +53,9 @@ async def test_a_backup_of_a_running_service_can_be_restored(tmp_path: Path) -> 
     ],
 )
 def test_what_cannot_be_copied_is_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+    forks: Forks, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = copy(tmp_path / "absent.db", *arguments)
+    done = forks.run(tmp_path, {"DB_PATH": tmp_path / "absent.db"}, "-m", "database", *arguments)
 
     assert done.returncode == code
     assert said in done.stderr

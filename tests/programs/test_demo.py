@@ -81,3 +81,12 @@ def test_the_demo_knows_how_many_tweets_it_sends() -> None:
         tweets = len(list(csv.DictReader(file)))
     said = f", {tweets} made-up tweets in {len(conversations())} conversations"
     assert said in (ROOT / "demo.py").read_text()
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 0), ("--fast", 2)])
+def test_an_option_does_not_start_the_demo(option: str, code: int) -> None:
+    done = subprocess.run([sys.executable, ROOT / "demo.py", option], capture_output=True, text=True)
+
+    assert done.returncode == code
+    assert "usage: demo.py" in done.stdout + done.stderr
+    assert "Starting" not in done.stdout

@@ -71,7 +71,7 @@ class Program:
 
 def ended(process: "subprocess.Popen[str]") -> Ended:
     with process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return Ended(process.returncode, out, err)
 
 

@@ -22,6 +22,15 @@ def test_clean_removes_every_venv_that_the_verbs_make() -> None:
     assert set(would_run("clean").split()) >= VENVS
 
 
+def test_all_that_ci_runs_begins_at_once_and_the_tests_first() -> None:
+    (line,) = [line for line in would_run("test").splitlines() if "--jobs" in line]
+    jobs, *targets = [each for each in line.partition("--jobs ")[2].split() if not each.startswith("--")]
+
+    assert set(targets) == {"pytest", "types", "fuzz", "crash-test"}
+    assert targets[0] == "pytest"
+    assert int(jobs) == len(targets)
+
+
 @pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients"])
 def test_a_verb_that_installs_says_so_first(verb: str, tmp_path: Path) -> None:
     fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS")]

@@ -37,8 +37,9 @@ def test_macro_recall_stays_above_its_floor(read: Callable[[Path], list[Labelled
 def test_clusters_name_the_reason_of_most_complaints_without_naming_everything() -> None:
     rows, found = found_in(airline)
 
-    assert hit_rates(rows, found)["all"] > 0.68
-    assert mean_clusters(found) < 2
+    assert hit_rates(rows, found, first=False)["all"] > 0.7
+    assert hit_rates(rows, found, first=True)["all"] > 0.57
+    assert mean_clusters(found) < 1.8
 
 
 def test_it_keeps_pace_with_bare_vader() -> None:
@@ -75,4 +76,14 @@ def test_hit_rates_count_complaints_with_a_reason_only() -> None:
         Labelled("a door", 0),
     ]
 
-    assert hit_rates(rows, analysed(row.text for row in rows)) == {"all": 0.5, "Lost Luggage": 0.5}
+    found = analysed(row.text for row in rows)
+    assert hit_rates(rows, found, first=False) == {"all": 0.5, "Lost Luggage": 0.5}
+
+
+def test_a_topic_that_comes_second_is_not_the_first() -> None:
+    rows = [Labelled("my bag is lost, and the crew was rude", -1, "Flight Attendant Complaints")]
+
+    found = analysed(row.text for row in rows)
+
+    assert hit_rates(rows, found, first=False)["all"] == 1
+    assert hit_rates(rows, found, first=True)["all"] == 0

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -31,6 +30,7 @@ from core.settings import Settings
 from core.version import VERSION
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
+from tests.support.forks import Forks
 from tests.support.service import Grok, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
@@ -39,6 +39,7 @@ IN_FLIGHT = 30
 ONE_BY_ONE: Json = {"OUTBOUND_RPS": 100, "START_BATCH": 1, "MAX_BATCH": 1, "INBOUND_RPS": 0}
 PROXYS_KEEP_ALIVE = 60
 """Seconds, of nginx and of the load balancers of the large clouds."""
+MAIN = str(ROOT / "main.py")
 MISUSE = 2
 
 
@@ -182,13 +183,12 @@ async def test_no_child_outlives_a_kill(tmp_path: Path) -> None:
 ORDINARY = re.compile('"level": "(info|warning)"')
 
 
-def refused(folder: Path, **environ: Any) -> str:
+def refused(forks: Forks, folder: Path, **environ: object) -> str:
     """The one line of a start that has to fail with exit code 2."""
-    with Process(folder, wait=False, **environ) as process:
-        assert process.exit_code() == MISUSE, process.said
-        lines = [line for line in process.said.splitlines() if not ORDINARY.search(line)]
-        assert len(lines) == 1, process.said
-        return lines[0]
+    said = forks.refused(folder, **environ)
+    lines = [line for line in said.splitlines() if not ORDINARY.search(line)]
+    assert len(lines) == 1, said
+    return lines[0]
 
 
 SECRET = "swordfish"
@@ -209,8 +209,10 @@ SECRET = "swordfish"
         ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
     ],
 )
-def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named: str, tmp_path: Path) -> None:
-    line = refused(tmp_path, **environ)
+def test_a_bad_setting_is_one_line_that_names_it(
+    forks: Forks, environ: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    line = refused(forks, tmp_path, **environ)
 
     assert named in line
     assert SECRET not in line
@@ -219,35 +221,30 @@ def test_a_bad_setting_is_one_line_that_names_it(environ: dict[str, str], named:
 def test_an_unbuilt_setting_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"CHATWOOT_SECRET={SECRET}\n")
 
-    line = refused(tmp_path)
+    # No fork, as everything else that is refused: a process that was started for it.
+    with Process(tmp_path, wait=False) as process:
+        code = process.exit_code()
 
-    assert line == "cannot start: CHATWOOT_SECRET: is not built yet; unset it"
+    assert (code, process.said) == (MISUSE, "cannot start: CHATWOOT_SECRET: is not built yet; unset it\n")
 
 
-async def test_a_second_process_on_one_file_is_told_so(sqlite_url: URL, tmp_path: Path) -> None:
+async def test_a_second_process_on_one_file_is_told_so(forks: Forks, sqlite_url: URL, tmp_path: Path) -> None:
     async with running(sqlite_url) as first:
-        line = await asyncio.to_thread(refused, tmp_path, DATABASE_URL=address(sqlite_url))
+        line = await asyncio.to_thread(refused, forks, tmp_path, DATABASE_URL=address(sqlite_url))
 
         assert "another process serves" in line
         assert str(sqlite_url.database) in line
         assert (await first.get("/health"))["status"] == "ok"
 
 
-def unable_to_start(folder: Path, **environ: Any) -> str:
-    """All that a start says that has to fail with exit code 2."""
-    with Process(folder, wait=False, **environ) as process:
-        assert process.exit_code() == MISUSE, process.said
-        return process.said
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_a_port_that_is_taken_is_all_that_a_start_says(host: str, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_all_that_a_start_says(forks: Forks, host: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        said = unable_to_start(tmp_path, PORT=port, HOST=host)
+        said = forks.refused(tmp_path, PORT=port, HOST=host)
 
     assert said == f"cannot start: PORT: {port} is in use\n"
     assert list(tmp_path.glob("*.db*")) == []
@@ -260,8 +257,10 @@ def test_a_port_that_is_taken_is_all_that_a_start_says(host: str, tmp_path: Path
         ("no such host", "HOST: is neither an address of this machine nor a name that leads to one"),
     ],
 )
-def test_a_host_that_is_not_this_machine_is_told_so(host: str, line: str, tmp_path: Path) -> None:
-    assert unable_to_start(tmp_path, HOST=host) == f"cannot start: {line}\n"
+def test_a_host_that_is_not_this_machine_is_told_so(
+    forks: Forks, host: str, line: str, tmp_path: Path
+) -> None:
+    assert forks.refused(tmp_path, HOST=host) == f"cannot start: {line}\n"
 
 
 def events(process: Process) -> list[Json]:
@@ -293,12 +292,12 @@ def test_a_start_that_others_can_reach_warns_once(tmp_path: Path) -> None:
     assert listening["docs"] == f"{process.url}/docs"
 
 
-def test_a_file_that_is_no_database_is_told_so_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_told_so_and_left_alone(forks: Forks, tmp_path: Path) -> None:
     path = tmp_path / "insights.db"
     path.write_bytes(b"This is somebody's letter and no database. " * 100)
     before = path.read_bytes()
 
-    line = refused(tmp_path, DB_PATH=path)
+    line = refused(forks, tmp_path, DB_PATH=path)
 
     assert "not a database" in line
     assert path.read_bytes() == before
@@ -337,47 +336,47 @@ def read_only(path: Path) -> Iterator[None]:
         subprocess.run(unmount, check=True)
 
 
-def test_a_file_that_may_not_be_written_is_told_so(made: Path, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_written_is_told_so(forks: Forks, made: Path, tmp_path: Path) -> None:
     with read_only(made):
-        line = refused(tmp_path, DB_PATH=made)
+        line = refused(forks, tmp_path, DB_PATH=made)
 
     assert "Read-only" in line
     assert str(made) in line
 
 
-def test_a_folder_that_may_not_be_written_is_told_so(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_told_so(forks: Forks, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     with read_only(folder):
-        line = refused(tmp_path, DB_PATH=folder / "insights.db")
+        line = refused(forks, tmp_path, DB_PATH=folder / "insights.db")
 
     assert re.search("read-only|denied", line, re.IGNORECASE)
     assert str(folder) in line
 
 
-def test_a_database_that_was_cut_off_is_told_so(made: Path, tmp_path: Path) -> None:
+def test_a_database_that_was_cut_off_is_told_so(forks: Forks, made: Path, tmp_path: Path) -> None:
     os.truncate(made, made.stat().st_size // 2)
 
-    line = refused(tmp_path, DB_PATH=made)
+    line = refused(forks, tmp_path, DB_PATH=made)
 
     assert "is damaged" in line
     assert str(made) in line
 
 
-def test_a_database_of_a_newer_version_is_told_so(made: Path, tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_told_so(forks: Forks, made: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(made)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    line = refused(tmp_path, DB_PATH=made)
+    line = refused(forks, tmp_path, DB_PATH=made)
 
     assert "a newer version of this program made the database" in line
     assert "9999" in line
 
 
-def test_a_postgresql_that_is_not_there_is_told_so_without_the_password(tmp_path: Path) -> None:
+def test_a_postgresql_that_is_not_there_is_told_so_without_the_password(forks: Forks, tmp_path: Path) -> None:
     url = f"postgresql://insights:{SECRET}@127.0.0.1:{free_port()}/insights"
 
-    line = refused(tmp_path, DATABASE_URL=url)
+    line = refused(forks, tmp_path, DATABASE_URL=url)
 
     assert SECRET not in line
     assert "onnect" in line
@@ -431,24 +430,16 @@ def test_importing_the_application_opens_nothing(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def command_line(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """`python main.py` with arguments, in an empty folder."""
-    command = [sys.executable, str(ROOT / "main.py"), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
-    )
-
-
-def test_it_prints_its_version_and_opens_nothing(tmp_path: Path) -> None:
-    done = command_line(tmp_path, "--version")
+def test_it_prints_its_version_and_opens_nothing(forks: Forks, tmp_path: Path) -> None:
+    done = forks.run(tmp_path, {}, MAIN, "--version")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, f"insights-platform {VERSION}\n", "")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("argument", ["--port=80", "--ver", "serve"])
-def test_an_unknown_argument_is_one_line_that_names_it(argument: str, tmp_path: Path) -> None:
-    done = command_line(tmp_path, argument)
+def test_an_unknown_argument_is_one_line_that_names_it(forks: Forks, argument: str, tmp_path: Path) -> None:
+    done = forks.run(tmp_path, {}, MAIN, argument)
 
     assert (done.returncode, done.stdout) == (MISUSE, "")
     assert done.stderr == f"cannot start: unrecognized arguments: {argument}\n"
@@ -457,7 +448,7 @@ def test_an_unknown_argument_is_one_line_that_names_it(argument: str, tmp_path: 
 
 def test_a_round_of_requests_passes_with_warnings_as_errors(grok: Grok, tmp_path: Path) -> None:
     environ: Json = {"GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url, "BATCH_FLUSH_SECONDS": 0.1}
-    with Process(tmp_path, ["-W", "error", str(ROOT / "main.py")], **environ) as process:
+    with Process(tmp_path, ["-W", "error", MAIN], **environ) as process:
         id_ = post(process.url)
         asked = [
             "/healthz",

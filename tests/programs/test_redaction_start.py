@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.support.process import ROOT
 from domain.redaction.patterns import load_patterns
-from tests.programs.test_starts_and_ends import refused
+from tests.support.forks import Forks
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,12 @@ from tests.programs.test_starts_and_ends import refused
         ("a\n(b{1000}){1000}", "line 2: is not a regular expression of RE2: invalid repetition size: {1000}"),
     ],
 )
-def test_a_bad_pattern_is_one_line_with_file_and_number(lines: str, why: str, tmp_path: Path) -> None:
+def test_a_bad_pattern_is_one_line_with_file_and_number(
+    forks: Forks, lines: str, why: str, tmp_path: Path
+) -> None:
     (tmp_path / "patterns.txt").write_text(lines)
 
-    said = refused(tmp_path, REDACTION="outgoing", REDACTION_PATTERNS="patterns.txt")
+    said = forks.refused(tmp_path, REDACTION="outgoing", REDACTION_PATTERNS="patterns.txt")
 
     assert said.startswith(f"cannot start: REDACTION_PATTERNS: patterns.txt, {why}")
     assert said.count("\n") == 1
@@ -46,10 +48,10 @@ def test_a_bad_pattern_is_one_line_with_file_and_number(lines: str, why: str, tm
         ({"REDACTION": "maybe"}, "REDACTION: must be one of off, outgoing, stored"),
     ],
 )
-def test_a_bad_setting_is_one_line(environ: dict[str, str], line: str, tmp_path: Path) -> None:
+def test_a_bad_setting_is_one_line(forks: Forks, environ: dict[str, str], line: str, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("Bücher".encode("latin-1"))
 
-    assert refused(tmp_path, **{"REDACTION": "stored", **environ}) == f"cannot start: {line}\n"
+    assert forks.refused(tmp_path, **{"REDACTION": "stored", **environ}) == f"cannot start: {line}\n"
 
 
 def test_patterns_are_found_and_none_can_take_for_ever(tmp_path: Path) -> None:

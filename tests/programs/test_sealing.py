@@ -19,6 +19,7 @@ from benchmarks.support.process import POSTS, ROOT, address
 from benchmarks.support.waiting import eventually
 from core.crypto import MARK, KeyRing
 from models import encryption_keys, messages
+from tests.support.forks import Forks
 from tests.support.service import Service, rows, running
 
 ONE, OTHER = bytes([1]) * 32, bytes([2]) * 32
@@ -28,26 +29,30 @@ SECRET = "zeppelin"
 MANY = 1_500
 
 
-def program(url: URL, arguments: Sequence[str], **environ: str) -> "subprocess.Popen[str]":
-    given = {"PATH": os.environ["PATH"], "DATABASE_URL": address(url), "GROK_MODE": "offline", **environ}
-    line = [sys.executable, *arguments]
+def command(url: URL, verb: str, **environ: str) -> "subprocess.Popen[str]":
+    given = {"PATH": os.environ["PATH"], "DATABASE_URL": address(url), **environ}
+    line = [sys.executable, "-m", "database", verb]
     pipe = subprocess.PIPE
     return subprocess.Popen(line, cwd=ROOT, env=given, stdout=pipe, stderr=pipe, text=True)
 
 
-def command(url: URL, verb: str, **environ: str) -> "subprocess.Popen[str]":
-    return program(url, ["-m", "database", verb], **environ)
-
-
 def ended(program: "subprocess.Popen[str]", code: int) -> str:
     """What a program said that ended with this code."""
-    said, complaints = program.communicate(timeout=120)
+    with program:
+        try:
+            said, complaints = program.communicate(timeout=300)
+        finally:
+            program.kill()
     assert program.returncode == code, complaints
     return said if code == 0 else complaints
 
 
-async def run(url: URL, verb: str, key: str, code: int = 0) -> str:
-    return await asyncio.to_thread(ended, command(url, verb, DATA_ENCRYPTION_KEY=key), code)
+async def run(forks: Forks, url: URL, verb: str, key: str, code: int = 0) -> str:
+    """What the program says, which ends with this code."""
+    environ = {"DATABASE_URL": address(url), "DATA_ENCRYPTION_KEY": key}
+    done = await asyncio.to_thread(forks.run, ROOT, environ, "-m", "database", verb)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
 
 
 async def sealed(url: URL, key: bytes = ONE) -> tuple[int, int]:
@@ -82,6 +87,7 @@ async def posting(service: Service, stop: asyncio.Event) -> int:
         response = await service.http.post("/chats", json=[{**chat, "user_id": f"writer{count % 7}"}])
         assert response.status_code == 201, response.text
         count += 1
+        await asyncio.sleep(0.02)  # the program needs the CPU as well
     return count
 
 
@@ -108,7 +114,7 @@ async def killed_and_gone_on_with(url: URL, verb: str, key: str, made_with: byte
     await eventually(has_begun, 60)
     sealer.send_signal(signal.SIGKILL)
     await asyncio.to_thread(sealer.communicate)
-    await run(url, verb, key)
+    await asyncio.to_thread(ended, command(url, verb, DATA_ENCRYPTION_KEY=key), 0)
 
 
 async def found(service: Service, keyword: str) -> Sequence[str]:
@@ -158,7 +164,9 @@ async def test_keys_are_rotated_beside_the_service(database_url: URL) -> None:
         assert (await service.get(POSTS, author="writer1", limit=1))["conversations"]
 
 
-async def test_an_erasure_that_is_under_way_is_encrypted_rotated_and_goes_on(database_url: URL) -> None:
+async def test_an_erasure_that_is_under_way_is_encrypted_rotated_and_goes_on(
+    forks: Forks, database_url: URL
+) -> None:
     async with running(database_url) as service:
         id_ = await service.post("Where is my parcel?", author="zara")
         await service.ended(id_)
@@ -168,9 +176,9 @@ async def test_an_erasure_that_is_under_way_is_encrypted_rotated_and_goes_on(dat
         " VALUES ('zara', 1000, 'key:one', '', '', 0)",
     )
 
-    await run(database_url, "encrypt", OLD)
+    await run(forks, database_url, "encrypt", OLD)
     assert "zara" not in str(await rows(database_url, "SELECT * FROM erasures"))
-    await run(database_url, "rotate-key", BOTH)
+    await run(forks, database_url, "rotate-key", BOTH)
 
     async with running(database_url, data_encryption_key=NEW) as service:
 
@@ -180,30 +188,32 @@ async def test_an_erasure_that_is_under_way_is_encrypted_rotated_and_goes_on(dat
         await eventually(gone)
 
 
-async def test_nothing_readable_is_left_after_a_service_that_stood_still(tmp_path: Path) -> None:
+async def test_nothing_readable_is_left_after_a_service_that_stood_still(
+    forks: Forks, tmp_path: Path
+) -> None:
     url = URL.create("sqlite+aiosqlite", database=str(tmp_path / "insights.db"))
     async with running(url) as service:
         await service.all_ended(await service.post_all(texts(0, 300)))
     assert in_files(url) > 300
 
-    said = await run(url, "encrypt", OLD)
+    said = await run(forks, url, "encrypt", OLD)
 
     assert "rewritten" in said
     assert in_files(url) == 0
 
 
-async def test_what_does_not_fit_is_one_line(database_url: URL) -> None:
-    plain = await run(database_url, "rotate-key", OLD, code=2)
+async def test_what_does_not_fit_is_one_line(forks: Forks, database_url: URL) -> None:
+    plain = await run(forks, database_url, "rotate-key", OLD, code=2)
     async with running(database_url) as service:
         await service.post(texts(0, 1)[0])
-        served = await run(database_url, "encrypt", OLD, code=2)
-    nothing = await asyncio.to_thread(ended, command(database_url, "encrypt"), 2)
-    bad = await run(database_url, "encrypt", "hunter2", code=2)
+        served = await run(forks, database_url, "encrypt", OLD, code=2)
+    nothing = await run(forks, database_url, "encrypt", "", code=2)
+    bad = await run(forks, database_url, "encrypt", "hunter2", code=2)
     assert await rows(database_url, str(select(encryption_keys))) == []
-    await run(database_url, "encrypt", OLD)
-    lost = await run(database_url, "rotate-key", NEW, code=2)
+    await run(forks, database_url, "encrypt", OLD)
+    lost = await run(forks, database_url, "rotate-key", NEW, code=2)
     async with running(database_url, data_encryption_key=f"{OLD},{NEW}"):
-        unknown = await run(database_url, "rotate-key", BOTH, code=2)
+        unknown = await run(forks, database_url, "rotate-key", BOTH, code=2)
 
     assert "the database is plain" in plain
     assert "the service runs without this key" in served
@@ -221,13 +231,13 @@ async def test_what_does_not_fit_is_one_line(database_url: URL) -> None:
     ids=["none", "lost", "plain"],
 )
 async def test_a_service_with_keys_that_do_not_fit_does_not_start(
-    database_url: URL, stored_with: str, key: str, said: str
+    forks: Forks, database_url: URL, stored_with: str, key: str, said: str, tmp_path: Path
 ) -> None:
     async with running(database_url, data_encryption_key=stored_with or None) as service:
         await service.post(texts(0, 1)[0])
 
-    service_process = program(database_url, [str(ROOT / "main.py")], DATA_ENCRYPTION_KEY=key, PORT="0")
-    line = await asyncio.to_thread(ended, service_process, 2)
+    given = {"DATABASE_URL": address(database_url), "GROK_MODE": "offline", "DATA_ENCRYPTION_KEY": key}
+    line = await asyncio.to_thread(forks.refused, tmp_path, LOG_LEVEL="ERROR", **given)
 
     assert line.startswith("cannot start: DATA_ENCRYPTION_KEY: ")
     assert said in line

@@ -3,23 +3,17 @@
 import json
 import re
 import signal
+import socket
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
-from benchmarks.support.process import Json, Process, address, free_port
+from benchmarks.support.process import OWN_PORTS, Json, Process, address, free_port
+from tests.support.forks import Forks
 
-MISUSE = 2
 CLASS_NAME = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")
-
-
-def refused(folder: Path, **environ: Any) -> str:
-    """All that a start says that has to fail with exit code 2."""
-    with Process(folder, wait=False, **environ) as process:
-        assert process.exit_code() == MISUSE, process.said
-        return process.said
 
 
 @pytest.mark.parametrize(
@@ -32,18 +26,20 @@ def refused(folder: Path, **environ: Any) -> str:
         ("/proc/nowhere/insights.db", "cannot be opened: No such file or directory"),
     ],
 )
-def test_a_bad_db_path_is_one_plain_line(path: str, why: str, tmp_path: Path) -> None:
+def test_a_bad_db_path_is_one_plain_line(forks: Forks, path: str, why: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "letter").write_text("This is a letter and no database. " * 100)
 
-    said = refused(tmp_path, DB_PATH=path)
+    said = forks.refused(tmp_path, DB_PATH=path)
 
     assert said == f"cannot start: DB_PATH: {tmp_path / path} {why}\n"
 
 
-def test_a_server_that_is_not_there_is_one_plain_line_without_the_password(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_one_plain_line_without_the_password(
+    forks: Forks, tmp_path: Path
+) -> None:
     port = free_port()
-    said = refused(tmp_path, DATABASE_URL=f"postgresql://me:swordfish@127.0.0.1:{port}/insights")
+    said = forks.refused(tmp_path, DATABASE_URL=f"postgresql://me:swordfish@127.0.0.1:{port}/insights")
 
     assert said.startswith(
         f"cannot start: DATABASE_URL: postgresql://127.0.0.1:{port}/insights cannot be opened: "
@@ -55,9 +51,9 @@ def test_a_server_that_is_not_there_is_one_plain_line_without_the_password(tmp_p
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_database_that_the_server_does_not_have_is_one_plain_line(
-    database_url: URL, tmp_path: Path
+    forks: Forks, database_url: URL, tmp_path: Path
 ) -> None:
-    said = refused(tmp_path, DATABASE_URL=address(database_url.set(database="nowhere")))
+    said = forks.refused(tmp_path, DATABASE_URL=address(database_url.set(database="nowhere")))
 
     assert said.startswith("cannot start: DATABASE_URL: postgresql://")
     assert '"nowhere" does not exist' in said
@@ -82,3 +78,12 @@ def test_only_the_first_start_says_that_it_made_the_database(tmp_path: Path) -> 
             process.end(signal.SIGTERM)
             assert ("database_created" in process.said) is made
             process.output.unlink()
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_others() -> None:
+    with ExitStack() as stack:
+        others = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(50)]
+        given = [other.getsockname()[1] for other in others]
+
+    assert free_port() in OWN_PORTS
+    assert not set(given) & set(OWN_PORTS)

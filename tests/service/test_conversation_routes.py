@@ -53,6 +53,7 @@ async def test_a_completed_conversation_shows_its_insight(service: Service, grok
             "reasoning": "0 good words and 1 bad ones.",
         },
         "sentiment": "negative",
+        "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
         "cached": False,
@@ -75,14 +76,14 @@ async def test_a_wait_ends_with_the_analysis_and_not_before(service: Service, gr
     since = time.monotonic()
     unfinished = await service.one(id_, wait=0.1)
     impatient = time.monotonic() - since
-    finished = await service.one(id_, wait=30)
+    finished = await service.one(id_, wait=60)
     patient = time.monotonic() - since
 
     assert unfinished["status"] in ("queued", "processing")
     assert unfinished["insight"] is None
     assert impatient >= 0.1
     assert finished["status"] == "completed"
-    assert SECONDS_OF_SLOW_CALL < patient < 10
+    assert SECONDS_OF_SLOW_CALL < patient < 30
 
 
 async def test_a_wait_for_what_has_ended_or_does_not_exist_takes_no_time(service: Service) -> None:
@@ -90,11 +91,11 @@ async def test_a_wait_for_what_has_ended_or_does_not_exist_takes_no_time(service
     await service.ended(id_)
 
     since = time.monotonic()
-    await service.one(id_, wait=30)
-    unknown = await service.http.get(f"{POSTS}/unknown", params={"wait": 30})
+    await service.one(id_, wait=60)
+    unknown = await service.http.get(f"{POSTS}/unknown", params={"wait": 60})
 
     assert unknown.status_code == 404
-    assert time.monotonic() - since < 5
+    assert time.monotonic() - since < 30
 
 
 async def test_raw_shows_what_grok_wrote_and_what_the_call_cost(service: Service, grok: Grok) -> None:
@@ -331,7 +332,7 @@ BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("GET", POSTS, {"limit": 1001}, "limit"),
     ("GET", POSTS, {"limit": "swordfish"}, "limit"),
     ("GET", POSTS, {"status": "swordfish"}, "status"),
-    ("GET", POSTS, {"cursor": "swordfish"}, "cursor"),
+    ("GET", POSTS, {"cursor": "swordfish"}, "cursor: must be a value of next_cursor"),
     ("GET", POSTS, {"author": "\0"}, "author"),
     ("GET", POSTS, {"external_id": ""}, "external_id"),
     ("GET", POSTS, {"colour": "swordfish"}, "colour"),

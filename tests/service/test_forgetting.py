@@ -38,7 +38,7 @@ NOTHING = dict.fromkeys((*ROWS, *COUNTS), 0)
 async def test_a_chat_deleted_while_it_is_analysed_and_summarised_leaves_nothing(
     database_url: URL, grok: Grok
 ) -> None:
-    grok.latency = 1.5
+    grok.latency = 3
     async with running(database_url, grok) as service:
         await a_chat(service)
         pending = await summarize(service, "chat-1", wait=0)

@@ -91,8 +91,8 @@ async def test_the_timeout_counts_from_the_turn_and_not_from_the_wait_for_it() -
         writer.write(ANSWER)
         await closed(writer)
 
-    async with listening(handler) as url, client_for(url, timeout=0.3) as client:
-        reply = await client.analyse([TEXT], lambda: asyncio.sleep(0.6))
+    async with listening(handler) as url, client_for(url, timeout=2) as client:
+        reply = await client.analyse([TEXT], lambda: asyncio.sleep(2.2))
 
     assert len(reply.rows) == 1
 
@@ -105,7 +105,8 @@ async def test_an_answer_that_never_ends_is_a_timeout_of_the_whole_call(
     fake.misbehave(kind, calls=1, **how)
 
     with served(fake, grace=0) as server:
-        async with client_for(server.url, timeout=0.4) as client:
+        # So long that a busy machine answers the second call in time.
+        async with client_for(server.url, timeout=2) as client:
             error = await failure(client)
             fine = await client.analyse([TEXT], at_once)
 

@@ -192,18 +192,17 @@ async def test_every_call_is_kept_with_its_usage(database_url: URL, grok: Grok) 
 async def test_a_partial_batch_leaves_when_it_has_waited_and_a_full_one_at_once(
     database_url: URL, grok: Grok
 ) -> None:
-    async with running(database_url, grok, batch_flush_seconds=1.5, start_batch=5, max_batch=5) as service:
+    async with running(database_url, grok, batch_flush_seconds=1, start_batch=5, max_batch=5) as service:
         since = time.monotonic()
-        alone = await service.post(LATE)
-        await service.ended(alone)
+        await service.ended(await service.post(LATE))
         waited = grok.calls[0].arrived - since
-
+    async with running(database_url, grok, batch_flush_seconds=60, start_batch=5, max_batch=5) as service:
         since = time.monotonic()
         await service.all_ended(await service.post_all(several(5)))
         at_once = grok.calls[1].arrived - since
 
-    assert 1.4 < waited < 3
-    assert at_once < 1
+    assert waited > 0.9
+    assert at_once < 30
     assert sizes(grok) == [1, 5]
 
 

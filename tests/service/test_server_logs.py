@@ -64,7 +64,7 @@ def test_a_server_writes_nothing_but_lines_of_json_and_one_for_each_failure() ->
             with pytest.raises(httpx.RemoteProtocolError):
                 client.get("/half", headers={"X-Request-ID": "second"})
         server.send_signal(signal.SIGTERM)
-        written, complaints = server.communicate(timeout=60)
+        written, complaints = server.communicate(timeout=300)
 
     failures = [line for line in map(json.loads, written.splitlines()) if line["level"] == "error"]
     assert [(line["event"], line["error"], line["request_id"]) for line in failures] == [

@@ -12,6 +12,7 @@ from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
     NOON,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store,
@@ -19,7 +20,7 @@ from tests.support.insight_data import (
 )
 from tests.support.insights_api import Api, Json
 
-NOTHING = {"positive": 0, "neutral": 0, "negative": 0}
+NOTHING = {"positive": 0, "neutral": 0, "negative": 0, "unsure": 0}
 
 
 @pytest.fixture
@@ -55,12 +56,14 @@ async def test_the_trends_of_two_days(api: Api) -> None:
     series = answer.pop("series")
 
     assert answer == {
+        "interval": "hour",
+        "tz": "UTC",
         "window_days": 2,
         "total_insights": 3,
         "skipped_count": 1,
-        "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 2},
+        "sentiment_counts": NOTHING | {"positive": 1, "negative": 2},
         "top_topics": [["delay", 2], ["refund", 2], ["praise", 1]],
-        "previous": {"total_insights": 1, "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 0}},
+        "previous": {"total_insights": 1, "sentiment_counts": NOTHING | {"positive": 1}},
     }
     assert len(series) == 48
     assert series[-1] == {
@@ -69,6 +72,7 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         "positive": 1,
         "neutral": 0,
         "negative": 1,
+        "unsure": 0,
         "mean_sentiment": 0.125,
         "partial": False,
     }
@@ -88,6 +92,23 @@ async def test_a_mean_is_told_to_four_places(api: Api) -> None:
     await api.fill(lambda connection: store(connection, found))
 
     assert (await api.get("trends", days=1))["series"][-1]["mean_sentiment"] == -0.0333
+
+
+async def test_what_is_unsure_is_counted_and_is_in_no_mean(api: Api) -> None:
+    found = [
+        an_insight(1, NOON - 1, an_analysis(-6_000)),
+        an_insight(2, NOON - 2, UNSURE_ANALYSIS),
+        an_insight(3, NOON - AN_HOUR - 1, UNSURE_ANALYSIS),
+    ]
+
+    await api.fill(lambda connection: store(connection, found))
+
+    answer = await api.get("trends", days=1)
+    before, last = answer["series"][-2:]
+    assert answer["total_insights"] == 3
+    assert answer["sentiment_counts"] == NOTHING | {"negative": 1, "unsure": 2}
+    assert (last["total"], last["unsure"], last["mean_sentiment"]) == (2, 1, -0.6)
+    assert (before["total"], before["unsure"], before["mean_sentiment"]) == (1, 1, None)
 
 
 async def test_longer_windows_are_shown_in_days_cut_at_their_ends(api: Api) -> None:
@@ -132,6 +153,36 @@ async def test_a_window_of_its_own(empty: Api) -> None:
     assert len(whole["series"]) == 3_653
 
 
+async def test_the_series_goes_by_the_clocks_of_a_zone(api: Api) -> None:
+    """On the day on which Berlin puts its clocks forward, and on the days around it."""
+    hours = [an_insight(number, NOON - number * AN_HOUR) for number in range(1, 73)]
+    await api.fill(lambda connection: store(connection, hours))
+
+    window = {"start_time": "2025-03-29T00:00:00+01:00", "end_time": "2025-04-01T00:00:00+02:00"}
+    answer = await api.get("trends", **window, tz="Europe/Berlin", interval="day")
+
+    assert (answer["interval"], answer["tz"]) == ("day", "Europe/Berlin")
+    assert [(point["start"], point["total"]) for point in answer["series"]] == [
+        ("2025-03-29T00:00:00.000000+01:00", 24),
+        ("2025-03-30T00:00:00.000000+01:00", 23),
+        ("2025-03-31T00:00:00.000000+02:00", 14),
+    ]
+
+
+async def test_trends_can_be_narrowed_by_confidence_and_analyzer(api: Api) -> None:
+    stored = [
+        an_insight(1, NOON - 1, an_analysis(confidence=79)),
+        an_insight(2, NOON - 2, an_analysis(confidence=80)),
+        an_insight(3, NOON - 3, an_analysis(confidence=90), analyzer="offline"),
+    ]
+    await api.fill(lambda connection: store(connection, stored))
+
+    sure = await api.get("trends", min_confidence=0.8)
+    assert (sure["total_insights"], sure["top_topics"]) == (2, [["delay", 2]])
+    both = await api.get("trends", min_confidence=0.8, analyzer="offline")
+    assert (both["total_insights"], sum(point["total"] for point in both["series"])) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -146,6 +197,12 @@ async def test_a_window_of_its_own(empty: Api) -> None:
         ({"start_time": "2000-01-01", "end_time": "2025-01-01"}, "end_time"),
         ({"cluster": ""}, "cluster"),
         ({"sentiment": "positive"}, "sentiment"),
+        ({"interval": "year"}, "interval"),
+        ({"interval": "hour", "start_time": "2020-01-01", "end_time": "2025-01-01"}, "4,000"),
+        ({"tz": "Europe/Berlln"}, "Europe/Berlin"),
+        ({"tz": "berlin"}, "Europe/Berlin"),
+        ({"tz": "../../etc/passwd"}, "tz"),
+        ({"min_confidence": 2}, "min_confidence"),
     ],
 )
 async def test_a_bad_parameter_is_refused_by_name(empty: Api, given: Json, named: str) -> None:
@@ -159,10 +216,11 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
         return {each["name"] for each in paths[f"/api/v1/{path}"]["get"]["parameters"]}
 
     window = {"start_time", "end_time", "cluster"}
-    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model"}
+    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model", "language"}
     assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
     assert parameters("insights/recent") == {"limit"}
-    assert parameters("trends") == window | {"days"}
+    narrowed = {"min_confidence", "analyzer"}
+    assert parameters("trends") == window | narrowed | {"days", "interval", "tz"}
     answers = paths["/api/v1/insights"]["get"]["responses"]
     assert set(answers["200"]["content"]) == {"application/json", "text/csv", "application/x-ndjson"}
     assert {"400", "429", "503"} <= set(answers)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.engine import URL
 
@@ -21,6 +22,8 @@ REFUSED = {
     "change_role": 403,
     # Nothing that takes long has been asked for.
     **dict.fromkeys(("get_job", "cancel_job", "pause_job", "resume_job"), 404),
+    # Nothing has been found.
+    **dict.fromkeys(("get_proposal", "accept_proposal", "reject_proposal"), 404),
     "delete_account": 403,
 }
 
@@ -62,17 +65,38 @@ async def test_every_example_succeeds(database_url: URL, times: int) -> None:
     """Whoever tries them a second time is answered, too."""
     async with running(database_url) as service:
         for name, method, path, operation in times * await calls(service):
-            body = (
-                operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-            )
-            address = path.format(**given(operation, "path"))
             if name == "retry_conversation":
                 await service.ended("ticket-77")
-            answer = await service.http.request(
-                method, address, params=given(operation, "query"), json=body if body is not None else None
-            )
+            answer = await tried(service, method, path, operation)
 
             if name == "merge_topics":
                 await merged(service, answer.headers["location"])
             assert answer.status_code == REFUSED.get(name, answer.status_code), name
             assert name in REFUSED or answer.is_success, f"{name}: {answer.text}"
+
+
+async def tried(
+    service: Service, method: str, path: str, operation: dict[str, Any], **further: str
+) -> httpx.Response:
+    """The answer to an operation's own example, with further query parameters."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return await service.http.request(
+        method,
+        path.format(**given(operation, "path")),
+        params=given(operation, "query") | further,
+        json=content.get("application/json", {}).get("example"),
+    )
+
+
+OF_OPERATORS = ("/health", "/healthz", "/metrics")
+"""Probes and monitors may add parameters of their own."""
+
+
+async def test_an_unknown_parameter_is_refused_by_name(database_url: URL) -> None:
+    async with running(database_url) as service:
+        for name, method, path, operation in await calls(service):
+            if path not in OF_OPERATORS:
+                answer = await tried(service, method, path, operation, sort_of="1")
+
+                assert answer.status_code == 400, f"{name}: {answer.text}"
+                assert answer.json()["details"] == "Unknown parameter: sort_of", name

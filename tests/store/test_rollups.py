@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from database import Database
+from domain.analysis import Analysis
 from domain.topics import BUILT_IN
 from store.insights import writing
 from store.insights.writing import Insight
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
+    SLUGS,
     an_analysis,
     an_insight,
     analyses,
@@ -36,39 +39,60 @@ WRITERS, SIZE = 4, 60
 numbers = st.integers(1, CONVERSATIONS)
 puts = st.tuples(st.just("put"), st.lists(st.tuples(numbers, analyses), max_size=6))
 removals = st.tuples(st.just("remove"), st.lists(numbers, max_size=3, unique=True))
+slugs = st.lists(st.sampled_from((*SLUGS, "lost_luggage")), max_size=4, unique=True)
+renames = st.tuples(st.just("refile"), st.dictionaries(numbers, slugs, max_size=4))
 skips = st.tuples(st.just("skip"), st.lists(timestamps(), max_size=3))
 unskips = st.tuples(st.just("unskip"), st.integers(0, 3))
+
+
+@dataclass
+class Expected:
+    """Takes the steps of a test in the database, and knows what has to be counted afterwards."""
+
+    connection: Connection
+    said_at: list[int]
+    filed: dict[int, Insight] = field(default_factory=dict)
+    skipped: list[int] = field(default_factory=list)
+
+    def put(self, these: list[tuple[int, Analysis]]) -> None:
+        new = [an_insight(number, self.said_at[number - 1], analysis) for number, analysis in these]
+        writing.store_insights(self.connection, new)
+        self.filed |= {each.conversation: each for each in new}
+
+    def remove(self, these: list[int]) -> None:
+        writing.delete_insights(self.connection, these)
+        self.filed = {number: each for number, each in self.filed.items() if number not in these}
+
+    def refile(self, these: dict[int, list[str]]) -> None:
+        writing.refile(self.connection, these, at=NOON)
+        for number in self.filed.keys() & these.keys():
+            analysis = self.filed[number].analysis._replace(clusters=tuple(these[number]))
+            self.filed[number] = self.filed[number]._replace(analysis=analysis)
+
+    def skip(self, these: list[int]) -> None:
+        writing.adjust_skipped(self.connection, these, 1)
+        self.skipped += these
+
+    def unskip(self, count: int) -> None:
+        writing.adjust_skipped(self.connection, self.skipped[:count], -1)
+        self.skipped = self.skipped[count:]
 
 
 @thorough
 @given(
     said_at=st.lists(timestamps(), min_size=CONVERSATIONS, max_size=CONVERSATIONS),
-    steps=st.lists(st.one_of(puts, removals, skips, unskips), max_size=8),
+    steps=st.lists(st.one_of(puts, removals, renames, skips, unskips), max_size=8),
 )
-async def test_counts_equal_a_recount_whatever_was_put_again_and_removed(
+async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_removed(
     db: Database, said_at: list[int], steps: list[tuple[str, Any]]
 ) -> None:
     def play(connection: Connection) -> None:
-        filed: dict[int, Insight] = {}
-        skipped: list[int] = []
+        expected = Expected(connection, said_at)
         for number, at in enumerate(said_at, 1):
             store_conversation(connection, number, at)
         for what, these in steps:
-            match what:
-                case "put":
-                    new = [an_insight(number, said_at[number - 1], analysis) for number, analysis in these]
-                    writing.store_insights(connection, new)
-                    filed |= {each.conversation: each for each in new}
-                case "remove":
-                    writing.delete_insights(connection, these)
-                    filed = {number: each for number, each in filed.items() if number not in these}
-                case "skip":
-                    writing.adjust_skipped(connection, these, 1)
-                    skipped += these
-                case _:
-                    writing.adjust_skipped(connection, skipped[:these], -1)
-                    skipped = skipped[these:]
-        assert_counted(connection, filed.values(), skipped)
+            getattr(expected, what)(these)
+        assert_counted(connection, expected.filed.values(), expected.skipped)
 
     await tried(db, play)
 

@@ -1,4 +1,4 @@
-"""The databases under test: a fresh SQLite file and an empty PostgreSQL database for every test; a fake Grok."""
+"""A fresh SQLite file and an empty PostgreSQL database for every test; a fake Grok; programs that need no import."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ import database
 from benchmarks.support import databases
 from database import Database
 from tests.support.emptied import Copies
+from tests.support.forks import Forks, forking
 from tests.support.service import Grok, faked
 
 
@@ -66,8 +67,20 @@ async def _opened(url: URL) -> None:
 @pytest.fixture(params=databases.KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     """An address of an empty database, once of each kind."""
+    yield from _empty(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=databases.KINDS)
+def shared_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[URL]:
+    """The same for all tests of a module that share it, as those can that are only refused."""
+    yield from _empty(request, tmp_path_factory.mktemp("shared"))
+
+
+def _empty(request: pytest.FixtureRequest, folder: Path) -> Iterator[URL]:
     if request.param == databases.SQLITE:
-        url = databases.sqlite(tmp_path)
+        url = databases.sqlite(folder)
         shutil.copyfile(request.getfixturevalue("template_file"), str(url.database))
         yield url
         return
@@ -88,3 +101,10 @@ def grok() -> Iterator[Grok]:
     """A fake Grok on a port of its own."""
     with faked() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Programs that are not imported anew for every run."""
+    with forking() as made:
+        yield made

@@ -61,8 +61,8 @@ class Recount:
     def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
         for level in (HOUR, DAY, MONTH):
             key = (topic, level, bucket_of(level, at))
-            one = (1, sentiment == -1, sentiment == 1, score)
-            self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0)), one)]
+            one = (1, sentiment == -1, sentiment == 1, score, sentiment == 2)
+            self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0, 0)), one)]
             if topic <= 0 or level != HOUR:
                 self.counts[*key, sentiment, confidence] += 1
 

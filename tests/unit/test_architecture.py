@@ -33,6 +33,7 @@ ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store
 INNER_FLOORS = {
     "store": (
         ("database",),
+        ("store.discovery",),
         ("store.queue",),
         ("store.conversations", "store.topics"),
         ("store.insights",),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clock import EPOCH, HOUR, SECOND, iso, iso_hour, iso_or_none, now, parse
+from core.clock import EPOCH, SECOND, iso, iso_in_zone, iso_or_none, now, parse
 
 TEN = 1_737_367_200 * SECOND  # 2025-01-20T10:00:00Z
 LAST = 4_133_980_800 * SECOND - 1
@@ -110,9 +110,13 @@ def test_a_fraction_is_always_written() -> None:
     assert iso(TEN + 1) == "2025-01-20T10:00:00.000001Z"
 
 
-@given(st.integers(0, LAST // HOUR))
-def test_a_whole_hour_is_spelt_like_any_other_time(hour: int) -> None:
-    assert iso_hour(hour * HOUR) == iso(hour * HOUR)
+@given(st.integers(0, LAST), st.integers(-14 * 60, 14 * 60))
+def test_a_time_by_a_local_clock_is_the_same_moment(microseconds: int, minutes: int) -> None:
+    text = iso_in_zone(microseconds, minutes * 60 * SECOND)
+
+    assert datetime.fromisoformat(text) == datetime.fromisoformat(iso(microseconds))
+    assert (datetime.fromisoformat(text).utcoffset() or timedelta()) == timedelta(minutes=minutes)
+    assert text == iso(microseconds) or minutes
 
 
 def test_a_missing_time_stays_missing() -> None:

@@ -33,9 +33,12 @@ def subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
         yield from subclasses(kind)
 
 
+# Here and not in a test, which does no I/O: a library of discovery binds a socket when it is imported.
+for path in MODULES:
+    import_module(module_name(path))
+
+
 def all_errors() -> list[type[Exception]]:
-    for path in MODULES:
-        import_module(module_name(path))
     product = {module_name(path) for path in MODULES}
     return [kind for kind in subclasses(InsightsError) if kind.__module__ in product]
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.row_validation import validate_row
 from domain.topics import BUILT_IN
+from llm.offline.analyzer import row_of
 from llm.offline.child import analyse_text
 from llm.offline.sentiment import _phrases, banded
 from llm.offline.text import ngrams
-from llm.offline.topics import _rules, _slugs
+from llm.offline.topics import OTHER, OTHER_LANGUAGE, _places, _rules, _slugs
 
 WORDS = ["not", "never", "very", "good", "worst", "thanks", "bag", "?", "!", ".", "no,", "would", "\n"]
 MARKS = [
@@ -188,7 +188,74 @@ def test_thanks_in_a_complaint_are_no_praise() -> None:
     assert "praise" not in clusters("Thanks for nothing, what a disgrace")
 
 
-def test_the_topic_named_most_comes_first_and_one_in_passing_not_at_all() -> None:
+@pytest.mark.parametrize(
+    ("text", "first", "second"),
+    [
+        (
+            "Nobody on the phone helps, the call ended, and you cancelled my trip",
+            "cancellation",
+            "customer_service",
+        ),
+        ("Where is my suitcase, and is it still here?", "lost_or_damaged_item", "information_request"),
+        ("Thank you, the crew was brilliant", "staff_behaviour", "praise"),
+        ("The line was long, and the meal was stale and cold", "product_quality", "waiting_time"),
+        ("How do I get the refund?", "refund", "information_request"),
+    ],
+)
+def test_the_most_specific_topic_comes_first(text: str, first: str, second: str) -> None:
+    found = clusters(text)
+
+    assert found[0] == first
+    assert second in found
+
+
+def test_an_operators_own_topic_comes_before_the_built_in_ones() -> None:
+    topics = {"refund": "", "gift_card": "", "other_things": ""}
+
+    assert analyse_text("A refund is what I want, refunded on my gift card", topics).clusters == (
+        "gift_card",
+        "refund",
+    )
+
+
+@pytest.mark.parametrize("text", ["?", "Really??", "Monday?", "The blue one, on Monday", "so. what?", ""])
+def test_a_question_mark_alone_is_no_topic(text: str) -> None:
+    assert clusters(text) == ("other",)
+
+
+@pytest.mark.parametrize(
+    "text", ["Is the shop open on Sunday?", "Hi, can dogs come along?", "We land at noon. Do buses run?"]
+)
+def test_a_question_about_nothing_else_is_a_request_for_information(text: str) -> None:
+    assert clusters(text) == ("information_request",)
+
+
+def test_what_takes_no_side_gets_the_last_topic_of_an_operators_own_list() -> None:
+    assert analyse_text("The blue one, on Monday", {"gift_card": "", "rest": ""}).clusters == ("rest",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Can't wait for the show", "I cannot wait to see it", "We cant wait!", "I could not wait to tell you"],
+)
+def test_eagerness_is_no_waiting(text: str) -> None:
+    assert "waiting_time" not in clusters(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't wait any longer",
+        "We cannot wait here all day",
+        "Can't wait on hold again",
+        "I can't wait, no waits",
+    ],
+)
+def test_impatience_is_waiting(text: str) -> None:
+    assert "waiting_time" in clusters(text)
+
+
+def test_of_equally_specific_topics_the_one_named_most_comes_first_and_one_in_passing_not_at_all() -> None:
     found = clusters("A refund! I was charged a fee, then billed again: fees, charges, invoices, payments.")
 
     assert (found[0], "refund" in found) == ("billing", False)
@@ -242,7 +309,7 @@ def test_every_phrase_of_the_rules_can_be_met_in_a_text(rules: dict[str, object]
 
 
 def test_every_topic_that_has_rules_is_built_in_and_every_built_in_one_has_rules() -> None:
-    assert _slugs() == set(BUILT_IN)
+    assert _slugs() == _places().keys() == set(BUILT_IN)
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1))
@@ -257,8 +324,8 @@ def test_any_text_has_a_valid_row_and_the_same_one_again(text: str) -> None:
     found = analyse_text(text, BUILT_IN)
 
     assert found == analyse_text(text, BUILT_IN)
-    assert found == validate_row(json.loads(found.raw))
-    assert set(found.clusters) <= set(BUILT_IN)
+    assert found == row_of(json.loads(found.raw))
+    assert set(found.clusters) <= {*BUILT_IN, OTHER, OTHER_LANGUAGE}
     assert len(found.reasoning) < 400
 
 
@@ -276,6 +343,8 @@ def test_any_text_has_a_valid_row_and_the_same_one_again(text: str) -> None:
         "customer: a\n",
         "\\u0041",
         "&lt;",
+        ", is",
+        "? how",
     ],
 )
 def test_the_time_a_text_takes_grows_no_faster_than_the_text(part: str) -> None:

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from api import errors
 from api.parameters.common import once_each, parameters_of, query_parameters
-from api.parameters.insights import InsightsParameters, RecentParameters, TrendsParameters
+from api.parameters.insights import InsightsParameters, RecentParameters
+from api.parameters.trends import TrendsParameters
 
 MODELS = (InsightsParameters, RecentParameters, TrendsParameters)
 ASKED = [

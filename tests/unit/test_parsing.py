@@ -76,7 +76,7 @@ def test_a_missing_text_is_called_that() -> None:
         ),
         ({"messages": [TURN, {}]}, "Missing required field: messages[1].text"),
         ({"messages": [SECRET]}, "messages[0]: must be a JSON object"),
-        ({"messages": SECRET}, "messages: must be a valid array"),
+        ({"messages": SECRET}, "messages: must be an array"),
         (
             {"messages": [{**TURN, "role": SECRET}]},
             "messages[0].role: must be customer or support_agent (or user, end-user; agent, assistant, bot, admin)",
@@ -105,8 +105,8 @@ def test_a_missing_text_is_called_that() -> None:
         ({"text": LATE, "author": "x" * 256}, "author: must have at most 255 characters"),
         ({"text": LATE, "external_id": ""}, "external_id: must have at least 1 character"),
         ({"text": LATE, "external_id": "x" * 256}, "external_id: must have at most 255 characters"),
-        ({"text": LATE, "external_id": 7}, "external_id: must be a valid string"),
-        ({"text": [SECRET]}, "text: must be a valid string"),
+        ({"text": LATE, "external_id": 7}, "external_id: must be a string"),
+        ({"text": [SECRET]}, "text: must be a string"),
         ({"text": LATE, "raw_data": [SECRET]}, "raw_data: must be a JSON object"),
         ({"text": LATE, "raw_data": {"a": "x" * 65_536}}, "raw_data: is over 64 KB"),
         ({"text": LATE, "raw": {"a": "ü" * 32_768}}, "raw: is over 64 KB"),
@@ -116,7 +116,7 @@ def test_a_missing_text_is_called_that() -> None:
             "timestamp: must be an ISO 8601 time such as 2025-01-20T10:00:00Z",
         ),
         ({"text": LATE, "timestamp": "1969-12-31"}, "timestamp: must be in the years 1970 to 2100"),
-        ({"text": LATE, "colour": 1, "author": 2}, "author: must be a valid string; Unknown field: colour"),
+        ({"text": LATE, "colour": 1, "author": 2}, "author: must be a string; Unknown field: colour"),
         (None, "must be a JSON object"),
         (7, "must be a JSON object"),
         (SECRET, "must be a JSON object"),
@@ -273,7 +273,7 @@ def test_a_bulk_has_1_to_500_items() -> None:
     assert len(parse_body(MANY, json.dumps([TURN] * 500).encode())) == 500
     assert refusal([], MANY).startswith("must have at least 1 item")
     assert refusal([TURN] * 501, MANY).startswith("must have at most 500 items")
-    assert refusal({"text": LATE}, MANY) == "must be a valid array"
+    assert refusal({"text": LATE}, MANY) == "must be an array"
 
 
 def test_a_surrogate_in_a_bulk_that_is_too_long_is_still_a_400() -> None:

@@ -1,0 +1,19 @@
+"""The settings of discovery."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+class DiscoverySettings(BaseSettings):
+    """Part of the settings of the process."""
+
+    topic_discovery: Annotated[bool, BeforeValidator(_lower)] = False
+    """Whether topics are looked for once a day."""
+    min_people: int = Field(default=5, ge=2, le=1000)
+    """How many different people a group must have to be proposed, and a word to be in its name."""
