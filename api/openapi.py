@@ -28,6 +28,7 @@ from schemas import (
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ SENT: tuple[type[BaseModel], ...] = (
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

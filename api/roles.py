@@ -51,6 +51,7 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/topics/merge"): AccessRule(Role.AGENT, "topic.merge"),
     ("post", "/api/v1/topics/undo"): AccessRule(Role.AGENT, "topic.undo"),
     ("patch", "/api/v1/topics/{topic_id}"): AccessRule(Role.AGENT, "topic.change"),
+    ("post", "/api/v1/topics/{topic_id}/split"): AccessRule(Role.AGENT, "topic.split"),
     ("get", "/api/v1/topics/{topic_id}/history"): READ,
     ("post", "/api/v1/topics/discover"): AccessRule(Role.AGENT, "topic.discover"),
     ("get", "/api/v1/topics/proposals"): READ,

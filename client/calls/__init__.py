@@ -32,6 +32,7 @@ from client.calls.topics import (
     all_topics_page,
     change_topic,
     merge_topics,
+    split_topic,
     topic_history,
     undo_topic_change,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "retry",
     "retry_all",
     "spending",
+    "split_topic",
     "statuses",
     "summarize",
     "summary",

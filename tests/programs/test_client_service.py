@@ -153,7 +153,16 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
-    *("change_topic", "merge_topics", "undo_topic_change", "job", "cancel_job", "pause_job", "resume_job"),
+    *(
+        "change_topic",
+        "merge_topics",
+        "split_topic",
+        "undo_topic_change",
+        "job",
+        "cancel_job",
+        "pause_job",
+        "resume_job",
+    ),
 }
 
 
@@ -185,6 +194,9 @@ def test_topics_are_changed_merged_and_apart_again(url: str, calling: Calling) -
         with suppress(Conflict):
             call(steer, job.id)
     assert call("job", job.id).has_ended
+    with pytest.raises(Conflict):
+        call("split_topic", "billing", "delay", words="parcel")
+
     assert (renamed.label, renamed.parent is None) == ("Money back", False)
     # The rename, and the merge where the job was over before it could be cancelled.
     with pytest.raises(Conflict, match="no change"):
