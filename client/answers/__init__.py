@@ -12,6 +12,7 @@ from client.answers.chats import (
     InsightsState,
     Message,
     Paged,
+    Participant,
     PlacedMessage,
     Question,
     SummaryFailed,
@@ -54,6 +55,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -70,6 +72,8 @@ __all__ = [
     "Analysis",
     "Budget",
     "BulkAccepted",
+    "Case",
+    "CasesPage",
     "Chat",
     "ChatInsights",
     "ChatItem",
@@ -81,6 +85,8 @@ __all__ = [
     "ConversationItem",
     "ConversationsPage",
     "Estimate",
+    "FacetValue",
+    "Facets",
     "GroupShare",
     "Health",
     "Insight",
@@ -94,6 +100,9 @@ __all__ = [
     "ListedInsight",
     "Message",
     "Paged",
+    "Participant",
+    "PeoplePage",
+    "Person",
     "PlacedMessage",
     "Proposal",
     "ProposalExample",

@@ -28,6 +28,7 @@ from client.calls.discovery import accept_proposal, discover_topics, proposal, p
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.people import facets, people_page, summaries_page
 from client.calls.topics import (
     all_topics_page,
     change_topic,
@@ -55,6 +56,7 @@ __all__ = [
     "delete",
     "discover_topics",
     "estimate",
+    "facets",
     "fresh_key",
     "health",
     "insights_page",
@@ -64,6 +66,7 @@ __all__ = [
     "metrics",
     "pause_analysis",
     "pause_job",
+    "people_page",
     "post",
     "post_bulk",
     "post_messages",
@@ -78,6 +81,7 @@ __all__ = [
     "spending",
     "split_topic",
     "statuses",
+    "summaries_page",
     "summarize",
     "summary",
     "topic_history",
