@@ -136,6 +136,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
     ("topic_history", ("delay",), {}),
+    ("proposals_page", (), {"limit": 3}),
     ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
@@ -156,6 +157,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
+    *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
     *(
         "change_topic",
         "merge_topics",
