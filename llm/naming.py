@@ -68,7 +68,7 @@ def parse_names(content: str, count: int) -> list[GroupName | None]:
     rows = answer.get("names") if isinstance(answer, dict) else None
     if not isinstance(rows, list):
         raise ValueError("the answer must be a JSON object with a list of names")
-    named = {row.get("group_id"): _name(row) for row in reversed(rows) if isinstance(row, dict)}
+    named = {str(row.get("group_id")): _name(row) for row in reversed(rows) if isinstance(row, dict)}
     return [named.get(id_) for id_ in row_ids(count)]
 
 
