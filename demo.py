@@ -76,19 +76,23 @@ def insights_table(insights: Sequence[ListedInsight]) -> Table:
             f"{each.timestamp:%m-%d %H:%M}",
             " ".join(each.text.removeprefix("customer: ").split()),
             each.sentiment,
-            f"{each.grok_analysis.sentiment_score:+.2f}",
+            _score(each.grok_analysis.sentiment_score),
             ", ".join(each.grok_analysis.clusters),
         )
     return table
 
 
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:+.2f}"
+
+
 def trends_table(trends: Trends) -> Table:
     """The days that have insights, a row each."""
-    table = Table("day", "total", "positive", "neutral", "negative", "mean", title="Trends")
+    table = Table("day", "total", "positive", "neutral", "negative", "unsure", "mean", title="Trends")
     for day in trends.series:
-        if day.mean_sentiment is not None:
-            counts = map(str, (day.total, day.positive, day.neutral, day.negative))
-            table.add_row(f"{day.start:%Y-%m-%d}", *counts, f"{day.mean_sentiment:+.2f}")
+        if day.total:
+            counts = map(str, (day.total, day.positive, day.neutral, day.negative, day.unsure))
+            table.add_row(f"{day.start:%Y-%m-%d}", *counts, _score(day.mean_sentiment))
     return table
 
 

@@ -253,9 +253,11 @@ insights = Table(
     Column("call", Number),
     Column("raw", Text, nullable=False, info=ENCRYPTED),
     Column("cache_key", LargeBinary(33), info=HASHED),
+    # ISO 639-1; NULL if not known, and for insights of before it was looked for.
+    Column("language", String(2)),
     info={"place": ("conversation",)},
 )
-# Covers the counts at a window's edges, so that no row is read for them.
+# Covers the counts at a window's edges and of a language, so that no row is read for them.
 Index(
     "ix_insights_window",
     insights.c.timestamp,
@@ -263,6 +265,7 @@ Index(
     insights.c.sentiment,
     insights.c.confidence,
     insights.c.score,
+    insights.c.language,
 )
 partial_index(
     "ix_insights_author",
@@ -481,6 +484,7 @@ totals = Table(
     Column("level", SmallInteger, primary_key=True, autoincrement=False),
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     *(Column(name, BigInteger, nullable=False) for name in ("n", "negative", "positive", "score_sum")),
+    Column("unsure", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 

@@ -30,6 +30,7 @@ COLUMNS = (
     "analysed_at",
     "metadata",
     "redactions",
+    "language",
 )
 
 View = Mapping[str, Any]

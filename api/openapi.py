@@ -17,7 +17,18 @@ from api.operations import OPERATIONS, SCHEMAS
 from api.roles import RULES
 from api.vocabulary import FIELDS, PARAMETERS
 from domain.roles import Role
-from schemas import Acceptance, ChatMessage, ChatReference, Code, Ids, NewDiscovery, NewKey, RoleChange
+from schemas import (
+    Acceptance,
+    ChatMessage,
+    ChatReference,
+    Code,
+    Ids,
+    NewDiscovery,
+    NewKey,
+    RoleChange,
+    TopicChange,
+    TopicMerge,
+)
 
 Json = dict[str, Any]
 SCHEME = "credential"
@@ -40,6 +51,8 @@ SENT: tuple[type[BaseModel], ...] = (
     NewDiscovery,
     NewKey,
     RoleChange,
+    TopicChange,
+    TopicMerge,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

@@ -29,6 +29,10 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("get", "/api/v1/topics/proposals/{proposal_id}"): "get_proposal",
     ("post", "/api/v1/topics/proposals/{proposal_id}/accept"): "accept_proposal",
     ("post", "/api/v1/topics/proposals/{proposal_id}/reject"): "reject_proposal",
+    ("post", "/api/v1/topics/merge"): "merge_topics",
+    ("post", "/api/v1/topics/undo"): "undo_topic_change",
+    ("patch", "/api/v1/topics/{topic_id}"): "change_topic",
+    ("get", "/api/v1/topics/{topic_id}/history"): "get_topic_history",
     ("get", "/api/v1/jobs"): "list_jobs",
     ("get", "/api/v1/jobs/{job_id}"): "get_job",
     ("post", "/api/v1/jobs/{job_id}/cancel"): "cancel_job",
@@ -101,8 +105,12 @@ SCHEMAS: Mapping[str, str] = {
     "Statuses": "ConversationStatuses",
     "TicketOut": "Ticket",
     "TokenOut": "Token",
+    "TopicChange": "NewTopicChange",
+    "TopicChangeOut": "TopicChange",
+    "TopicHistoryOut": "TopicHistory",
     "TopicOut": "Topic",
     "TopicsOut": "TopicsPage",
     "TrendsOut": "Trends",
+    "UndoneOut": "Undone",
 }
 """Names in `schemas.py` where the document has better ones. Python needs to tell what is sent from what is answered."""

@@ -22,6 +22,7 @@ from worker.jobs.discovery import Discovery
 from worker.jobs.naming import Naming
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
+from worker.jobs.topics import TopicJobs
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.settlement import Quarantine
@@ -71,9 +72,14 @@ def processors_of(
     )
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     naming = Naming(db, gateway, accounting, in_flight)
-    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people, redaction.shown, naming).kind, FILING)
-    jobs = JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
+    jobs = _job_processor(db, clock, Discovery(settings.min_people, redaction.shown, naming))
     return batches, SummaryProcessor(calls, quarantine, token=_token), jobs
+
+
+def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> JobProcessor:
+    """The processor of long jobs, which knows every kind."""
+    kinds: Sequence[LongJobKind] = (discovery.kind, FILING, *TopicJobs().kinds)
+    return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 
 def _token() -> str:

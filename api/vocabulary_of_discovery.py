@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 DISCOVERED: Mapping[str, str] = {
     "came_from": "The groups of the run before that its conversations were in, with their shares, largest first.",
+    "DiscoveryFilter.cluster": "Only insights under this topic: its slug, an alias or its label, in any case.",
+    "DiscoveryFilter.min_confidence": "Only insights with at least this confidence.",
     "decided_at": "When somebody accepted or rejected it; null while nobody has.",
     "decided_by": "Whoever accepted or rejected it; null while nobody has.",
     "examples": "The conversations that are most typical of it, three in a list, else ten.",

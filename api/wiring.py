@@ -32,6 +32,7 @@ from services.access.providers.web import provider_client
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
+from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
@@ -61,7 +62,6 @@ async def build(
     processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
     stack.push_async_callback(finish_all, processor, summariser, jobs)
     doors = processor.wake, capacity.ensure_writable
-    workers = workers_of(processor, summariser, clock, changes)
     access = await _access(settings, db, clock, stack)
     resources = Resources(
         settings=settings,
@@ -81,10 +81,11 @@ async def build(
         processor=processor,
         summariser=summariser,
         jobs=jobs,
-        workers=workers,
+        workers=(workers := workers_of(processor, summariser, clock, changes)),
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
         topics=told,
+        curation=Curation(db, clock),
     )
     return await started(resources, live, changes, stack)
 

@@ -140,7 +140,7 @@ async def load(
 
 # --- roll-ups, counted by the database ----------------------------------------------------------------------
 
-NEGATIVE, POSITIVE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1))
+NEGATIVE, POSITIVE, UNSURE = (f"sum(CASE sentiment WHEN {each} THEN 1 ELSE 0 END)" for each in (-1, 1, 2))
 SKIPS = f"(SELECT timestamp, 0 AS sentiment, 0 AS confidence, 0 AS score FROM conversations WHERE status = '{SKIPPED}')"  # noqa: S608  our own constant
 SOURCES = {
     str(ALL_TOPICS): "insights",
@@ -160,8 +160,8 @@ def statements(start: int, end: int) -> Iterator[str]:
                 f" FROM {rows} GROUP BY 1, 3, 4, 5"
             )
         yield (
-            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score)"  # noqa: S608
-            f" FROM {rows} GROUP BY 1, 3"
+            f"INSERT INTO totals SELECT {topic}, {level}, {bucket}, count(*), {NEGATIVE}, {POSITIVE}, sum(score),"  # noqa: S608
+            f" {UNSURE} FROM {rows} GROUP BY 1, 3"
         )
     for month in touching(MONTH, start, end):
         first, last = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
@@ -172,7 +172,8 @@ def statements(start: int, end: int) -> Iterator[str]:
         )
         yield (
             f"INSERT INTO totals SELECT topic, {MONTH}, {month},"  # noqa: S608
-            f" sum(n), sum(negative), sum(positive), sum(score_sum) FROM totals WHERE {days} GROUP BY 1"
+            f" sum(n), sum(negative), sum(positive), sum(score_sum), sum(unsure)"
+            f" FROM totals WHERE {days} GROUP BY 1"
         )
     yield (
         f"INSERT INTO topic_months SELECT bucket, topic, n FROM totals"  # noqa: S608

@@ -24,7 +24,7 @@ CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 # A disk sync takes from tenths to tens of milliseconds; above a second something is wrong.
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
-SENTIMENTS = ("positive", "neutral", "negative")
+SENTIMENTS = ("positive", "neutral", "negative", "unsure")
 SUMMARY_OUTCOMES = ("written", "failed")
 VERIFIED = ("true", "false")
 OUTCOMES = (

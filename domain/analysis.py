@@ -1,6 +1,6 @@
 """Analyses: the interface of analyzers, their results and their errors."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -13,13 +13,16 @@ MAX_CLUSTERS = 5
 MAX_REASONING = 1_000
 MAX_RAW = 65_536
 NEUTRAL_BAND = 2_000  # scores from -0.2 to 0.2 are neutral; in units of 1/10,000
+UNSURE = 2
+"""The sentiment of a text whose analyzer does not know its language. It has no score, and the confidence 0."""
+SENTIMENT_NAMES: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative", UNSURE: "unsure"}
 
 
 class Analysis(NamedTuple):
     """A validated row of an answer: the analysis of one conversation."""
 
     score: int
-    """Sentiment in units of 1/10,000, from -10,000 to 10,000."""
+    """Sentiment in units of 1/10,000, from -10,000 to 10,000; 0 if it is unsure."""
     confidence: int
     """Percent, 0 to 100."""
     clusters: tuple[str, ...]
@@ -28,11 +31,15 @@ class Analysis(NamedTuple):
     """1 to 1,000 characters."""
     raw: str
     """The row as the model wrote it, JSON."""
+    language: str | None = None
+    """ISO 639-1; None if it is not known."""
+    is_unsure: bool = False
+    """Whether there is no score, because the analyzer does not know the language. The confidence is 0 then."""
 
     @property
     def sentiment(self) -> int:
-        """1 positive, 0 neutral, -1 negative."""
-        return sentiment_of(self.score)
+        """1 positive, 0 neutral, -1 negative, UNSURE."""
+        return UNSURE if self.is_unsure else sentiment_of(self.score)
 
 
 @dataclass(frozen=True, slots=True)

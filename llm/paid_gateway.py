@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ from core.clock import SECOND, iso
 from core.metrics import Metrics
 from core.priority import BATCHES, SUMMARIES, Lane
 from database import Database
-from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited, Reply
+from domain.analysis import BatchFault, CallFailed, Denied, Invalid, ProviderFault, RateLimited, Reply
 from domain.naming import Nameless, Namer, NamesGiven
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import GIVEN_BACK, Budget, OverBudget
@@ -26,6 +27,8 @@ LONG_PAUSE = 1.0
 
 BeforeSend = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
+Languages = Callable[[Sequence[str]], Awaitable[Sequence[str | None]]]
+"""Finds out the language of each text; never fails."""
 Send = Callable[[BeforeSend], Awaitable[Result]]
 """Makes a call; awaits BeforeSend, then sends the request at once."""
 
@@ -35,6 +38,13 @@ class Blocked(CallFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__("blocked", reason)
+
+
+def with_languages(reply: Reply, languages: Sequence[str | None]) -> Reply:
+    """The reply with the language of each text in its row."""
+    pairs = zip(reply.rows, languages, strict=True)
+    rows = [row if isinstance(row, Invalid) else row._replace(language=language) for row, language in pairs]
+    return replace(reply, rows=rows)
 
 
 class PaidGateway:
@@ -50,8 +60,9 @@ class PaidGateway:
         database: Database,
         metrics: Metrics,
         backoff: Callable[[int], float],
+        languages: Languages | None = None,
     ) -> None:
-        """`backoff` returns the seconds to wait after so many faults in a row."""
+        """`backoff` returns the seconds to wait after so many faults in a row. Without `languages` none is known."""
         self.analyzer = analyzer
         self.pacer = pacer
         self.breaker = breaker
@@ -60,6 +71,7 @@ class PaidGateway:
         self.faults = 0
         self._metrics = metrics
         self._backoff = backoff
+        self._languages = languages
         self._pause_reason = ""
         self._canary = Canary(self._send_canary, budget, hold, database)
         self._canary_task: asyncio.Task[bool] | None = None
@@ -112,7 +124,15 @@ class PaidGateway:
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Analyse `texts` in the next free slot. Raises CallFailed."""
-        return await self._call(partial(self.analyzer.analyse, texts), on_sent, BATCHES)
+        send = partial(self.analyzer.analyse, texts)
+        if self._languages is None:
+            return await self._call(send, on_sent, BATCHES)
+        # Meanwhile, so that nobody waits for it.
+        languages = asyncio.ensure_future(self._languages(texts))
+        try:
+            return with_languages(await self._call(send, on_sent, BATCHES), await languages)
+        finally:
+            languages.cancel()
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None

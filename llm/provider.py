@@ -21,7 +21,8 @@ from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
 from llm.gateway import Gateway, OfflineGateway
 from llm.hold import Hold
-from llm.offline.analyzer import OfflineAnalyzer
+from llm.offline.analyzer import LanguageDetector, OfflineAnalyzer
+from llm.offline.process import ChildProcess
 from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
 from llm.thinking import thinking_of
@@ -30,6 +31,8 @@ from rate_limiter import Pacer
 log = structlog.get_logger()
 
 MAX_BACKOFF = 60.0
+LANGUAGES_SECONDS = 10
+"""How long an answer that has come waits for the languages of its texts at most; they take milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,10 @@ class GatewayFactory:
 
         Raises ValueError if the settings are inconsistent, ProviderFault if the offline analyzer does not start.
         """
-        opened = [await self._paid_gateway(provider) for provider in providers(self.settings)]
+        detector = LanguageDetector(
+            await self.stack.enter_async_context(ChildProcess({}, timeout_seconds=LANGUAGES_SECONDS))
+        )
+        opened = [await self._paid_gateway(provider, detector) for provider in providers(self.settings)]
         match opened:
             case []:
                 analyzer = OfflineAnalyzer(self.topics)
@@ -119,7 +125,7 @@ class GatewayFactory:
                 return Fallback(first, second)
         raise AssertionError("there are at most two providers")
 
-    async def _paid_gateway(self, provider: Provider) -> PaidGateway:
+    async def _paid_gateway(self, provider: Provider, detector: LanguageDetector) -> PaidGateway:
         check_effort(provider)
         client = GrokClient(
             name=provider.name,
@@ -145,6 +151,7 @@ class GatewayFactory:
             self.database,
             self.metrics,
             backoff(self.settings),
+            detector.detect,
         )
         self.stack.push_async_callback(gateway.close)
         return gateway

@@ -6,14 +6,13 @@ from typing import Any
 import structlog
 
 from core.metrics import Metrics
-from domain.analysis import Usage
+from domain.analysis import SENTIMENT_NAMES, Usage
 from domain.jobs import Failed, Requeued
 from llm.prices import TICKS_PER_USD
 from store.queue import summaries
 from store.queue.analysis import Completed, Outcome, Skipped
 
 log = structlog.get_logger()
-SENTIMENTS = {1: "positive", 0: "neutral", -1: "negative"}
 
 
 class Accounting:
@@ -46,7 +45,7 @@ class Accounting:
         for outcome in ended:
             match outcome:
                 case Completed(insight=insight):
-                    self._metrics.insights.labels(SENTIMENTS[insight.analysis.sentiment]).inc()
+                    self._metrics.insights.labels(SENTIMENT_NAMES[insight.analysis.sentiment]).inc()
                     self._metrics.cache_hits.inc(insight.cached)
                 case Skipped(reason=reason):
                     self._metrics.prefilter_skips.labels(reason).inc()

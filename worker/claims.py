@@ -8,7 +8,7 @@ from itertools import accumulate
 from sqlalchemy import Connection
 
 from store.engine.vault import vault_of
-from store.insights import writing
+from store.insights import cached_answers
 from store.queue import analysis, single_flight
 from store.queue.analysis import AnalysisJob, Completed, Outcome, Parked, Skipped
 from worker.outcomes import Policy, Provenance, Work, completed, skip_reason, unreadable, work_of
@@ -66,7 +66,7 @@ class Claim:
         keys = {work.key for work in works}
         others = single_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
         # Looked up after the lock is taken: whoever released it a moment ago has left the answer.
-        known = writing.cached_answers(connection, keys)
+        known = cached_answers.cached_answers(connection, keys)
         answered = {key for key in keys if key in known}
         hold: dict[bytes, Work] = {}
         ended: list[Outcome] = []
@@ -81,7 +81,7 @@ class Claim:
         single_flight.release(connection, idle, leases={self.token}, now=self.now)
         return list(hold.values()), ended
 
-    def _copy(self, work: Work, source: writing.CachedAnswer) -> Completed:
+    def _copy(self, work: Work, source: cached_answers.CachedAnswer) -> Completed:
         by = Provenance(source.analyzer, source.model, None, self.now)
         return completed(work, source.analysis, by, cached=True)
 

@@ -21,16 +21,16 @@ from pydantic_core import PydanticCustomError
 
 from api.parameters.chats import Keyword
 from api.parameters.common import Limit, Moment, Parameters, Slug, Word
-from api.views.conversations import SENTIMENTS
 from core.clock import END, EPOCH, MICROSECOND
 from core.settings import METADATA_KEY
-from domain.analysis import SCORE_UNIT
+from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
 from store.insights.metadata import LONGEST
 from store.insights.windows import Position, Selection, Sort
 
-Sentiment = Literal["positive", "neutral", "negative"]
+Sentiment = Literal["positive", "neutral", "negative", "unsure"]
+Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 SortName = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
-SENTIMENT_OF = {name: value for value, name in SENTIMENTS.items()}
+SENTIMENT_OF = {name: value for value, name in SENTIMENT_NAMES.items()}
 CHECK_BYTES = 6
 SELECTED = tuple(field.name for field in fields(Selection))
 METADATA = "metadata."
@@ -48,13 +48,14 @@ class Cursor(BaseModel):
     version: Literal[1] = 1
     start: Microseconds
     end: Microseconds
-    sentiment: Literal[-1, 0, 1] | None
+    sentiment: Literal[-1, 0, 1, 2] | None
     min_confidence: Annotated[int, Field(ge=0, le=100)]
     cluster: Slug | None
     author: Word | None
     sort: Annotated[Sort, Field(strict=False)] = Sort.NEWEST
     analyzer: Word | None = None
     model: Word | None = None
+    language: Language | None = None
     keyword: Keyword | None = None
     metadata: Annotated[tuple[tuple[MetadataKey, Word], ...], Field(strict=False)] = ()
     value: Annotated[int, Field(ge=-SCORE_UNIT, le=SCORE_UNIT)] | None = None
@@ -124,6 +125,7 @@ class InsightsParameters(Parameters):
     )
     analyzer: Word | None = Field(None, description="What made the insight: grok, gemini or offline.")
     model: Word | None = Field(None, description="The model that made the insight.")
+    language: Language | None = Field(None, description="The conversation's language, ISO 639-1: en, de.")
     cursor: Annotated[Cursor, BeforeValidator(unseal), WithJsonSchema({"type": "string"})] | None = Field(
         None, description="From metadata.next_cursor. It carries the window and the filters."
     )
@@ -177,6 +179,7 @@ class InsightsParameters(Parameters):
             sort=Sort(self.sort),
             analyzer=self.analyzer,
             model=self.model,
+            language=self.language,
             keyword=self.keyword,
             metadata=self._metadata,
         )

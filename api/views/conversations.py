@@ -1,20 +1,18 @@
 """Conversations and their insights as clients see them."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
 from core.clock import iso, iso_or_none
-from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT
+from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT, SENTIMENT_NAMES, UNSURE
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
 from store.insights.listing import InsightEntry
 from store.insights.shown import ShownInsight
 
-SENTIMENTS: Mapping[int, str] = {1: "positive", 0: "neutral", -1: "negative"}
 Json = dict[str, Any]
 
 
@@ -23,12 +21,13 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
     row = insight.row
     return {
         "grok_analysis": {
-            "sentiment_score": row.score / SCORE_UNIT,
+            "sentiment_score": None if row.sentiment == UNSURE else row.score / SCORE_UNIT,
             "clusters": insight.clusters,
             "confidence": row.confidence / CONFIDENCE_UNIT,
             "reasoning": row.reasoning,
         },
-        "sentiment": SENTIMENTS[row.sentiment],
+        "sentiment": SENTIMENT_NAMES[row.sentiment],
+        "language": row.language,
         "analyzer": row.analyzer,
         "model": row.model,
         "cached": bool(row.cached),

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic_core import from_json
 
 from api.parameters.insights import seal
-from api.views.conversations import SENTIMENTS, insight_view
+from api.views.conversations import insight_view
 from core.clock import iso, iso_in_zone
-from domain.analysis import SCORE_UNIT
+from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
 from domain.buckets import DAY, MICROSECONDS
 from store.insights.listing import InsightEntry, InsightWindow
 from store.insights.trends import Calendar, Point, Trends
@@ -75,19 +75,20 @@ def trends_view(found: Trends, calendar: Calendar, start: int, end: int) -> Json
 
 
 def _counts_view(counts: Counts) -> Json:
-    return {name: counts[sentiment] for sentiment, name in SENTIMENTS.items()}
+    return {name: counts[sentiment] for sentiment, name in SENTIMENT_NAMES.items()}
 
 
 def _point_view(point: Point) -> Json:
     # Spelt out, because a year has 365 points and a week 168.
-    start, offset, negative, neutral, positive, score_sum, partial = point
-    total = positive + neutral + negative
+    start, offset, negative, neutral, positive, unsure, score_sum, partial = point
+    scored = positive + neutral + negative
     return {
         "start": iso_in_zone(start, offset),
-        "total": total,
+        "total": scored + unsure,
         "positive": positive,
         "neutral": neutral,
         "negative": negative,
-        "mean_sentiment": round(score_sum / total) / SCORE_UNIT if total else None,
+        "unsure": unsure,
+        "mean_sentiment": round(score_sum / scored) / SCORE_UNIT if scored else None,
         "partial": partial,
     }

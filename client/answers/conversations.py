@@ -33,9 +33,9 @@ class BulkAccepted(Answer):
 
 
 class Analysis(Answer):
-    """What an analyzer found: the score in [-1, 1], the confidence in [0, 1], topics."""
+    """What an analyzer found: the score in [-1, 1], None if it is unsure; the confidence in [0, 1], topics."""
 
-    sentiment_score: float
+    sentiment_score: float | None
     confidence: float
     clusters: list[str]
     reasoning: str
@@ -46,6 +46,9 @@ class Insight(Answer):
 
     grok_analysis: Analysis
     sentiment: str
+    """`positive`, `neutral`, `negative`, or `unsure` if the analyzer does not know the language."""
+    language: str | None = None
+    """ISO 639-1; None if it is not known."""
     analyzer: str
     model: str
     cached: bool

@@ -27,6 +27,7 @@ class SentimentCounts(Answer):
     positive: int
     neutral: int
     negative: int
+    unsure: int = 0
 
 
 class InsightsMetadata(Answer):

@@ -27,6 +27,7 @@ def insights_page(
     keyword: str | None = None,
     analyzer: str | None = None,
     model: str | None = None,
+    language: str | None = None,
     metadata: Mapping[str, str] | None = None,
     sort: Sort = "-timestamp",
     limit: int = 100,
@@ -34,13 +35,14 @@ def insights_page(
 ) -> Call[InsightsPage]:
     """A page of 1 to 1,000 insights of the window `[start_time, end_time)`.
 
-    `metadata` filters by keys of the senders' metadata, those that the service's METADATA_KEYS names.
+    `language` is a code of ISO 639-1. `metadata` filters by keys of the senders' metadata, those that the service's
+    METADATA_KEYS names.
 
     A cursor carries its own window and filters. Beside it they may be left out, but not be others.
     """
     window = {"start_time": start_time, "end_time": end_time}
     filters = {"sentiment": sentiment, "min_confidence": min_confidence, "cluster": cluster, "author": author}
-    more = {"keyword": keyword, "analyzer": analyzer, "model": model}
+    more = {"keyword": keyword, "analyzer": analyzer, "model": model, "language": language}
     pairs = {f"metadata.{key}": value for key, value in (metadata or {}).items()}
     # The default is not sent, so that a cursor of another order can come alone.
     page = {"sort": None if sort == "-timestamp" else sort, "limit": limit, "cursor": cursor}

@@ -110,7 +110,7 @@ def _example(status: Status, insight: Insight, openings: Mapping[str, str]) -> t
     cells = (
         shorten(said, SHOWN_CHARACTERS, placeholder="…"),
         insight.sentiment,
-        f"{analysis.sentiment_score:+.2f}",
+        "" if analysis.sentiment_score is None else f"{analysis.sentiment_score:+.2f}",
         f"{analysis.confidence:.0%}",
         ", ".join(analysis.clusters),
     )

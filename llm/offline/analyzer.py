@@ -1,40 +1,23 @@
-"""The offline analyzer, which replaces Grok if there is no API key.
+"""The offline analyzer, which replaces Grok if there is no API key, and the languages of what Grok analyses."""
 
-Its work is CPU-bound, and on the event loop or in a thread it would cost intake a third of its throughput. So it
-runs in one child process, `python -m llm.offline.child`, which reads requests and writes answers as lines of JSON.
-The child exits at the end of its input, so it cannot outlive its parent, however that dies.
-"""
-
-import asyncio
-import json
-import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from core import cpus
-from domain.analysis import ProviderFault, Reply, Usage
+import structlog
+
+from domain.analysis import Invalid, ProviderFault, Reply, Row, Usage
 from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
+from llm.offline.process import CHILD, ENCODER, BeforeSend, ChildProcess
+
+log = structlog.get_logger()
 
 MODEL = "vader-3"  # part of the cache key: raise the number when the rules change
 SUMMARY_MODEL = "luhn-1"  # the same for summaries
-
-ROOT = Path(__file__).resolve().parents[2]
-CHILD = (sys.executable, "-m", "llm.offline.child")
-SECONDS_TO_END = 0.5
-LONGEST_ANSWER = 2**23  # bytes; 256 rows need under 2**20, and asyncio's own limit is 2**16
-ENCODER = json.JSONEncoder(separators=(",", ":"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Child:
-    process: asyncio.subprocess.Process
-    requests: asyncio.StreamWriter
-    answers: asyncio.StreamReader
+READ = 2_000
+"""Characters of a text that are sent to find out its language."""
 
 
 class OfflineAnalyzer:
@@ -52,15 +35,7 @@ class OfflineAnalyzer:
         self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
     ) -> None:
         self._topics = topics
-        self._command = command
-        self._timeout = timeout_seconds
-        # The CPUs allowed now: later the event loop and the writer are bound to a single one.
-        self._cpus = cpus.allowed()
-        self._lock = asyncio.Lock()
-        self._child: _Child | None = None
-        self._told: Mapping[str, str] = {}
-        self._last_id = 0
-        self._closed = False
+        self._process = ChildProcess(topics, timeout_seconds=timeout_seconds, command=command)
 
     @property
     def prompt_version(self) -> str:
@@ -68,40 +43,27 @@ class OfflineAnalyzer:
         return ",".join(self._topics)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.analyse([], _no_pace)
-        except BaseException:
-            await self._end()
-            raise
+        await self._process.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closed = True
-        await self._end(patience=SECONDS_TO_END)
+        await self._process.__aexit__(*_)
 
     @property
     def pid(self) -> int | None:
         """The child's process id; None if it does not run."""
-        child = self._child
-        return child.process.pid if child and child.process.returncode is None else None
+        return self._process.pid
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
-        """Return one row per text, in the same order. Concurrent calls are answered one after another.
-
-        Raises ProviderFault if the child has died (the next call starts a new one), does not answer in time, or
-        this analyzer is closed.
-        """
-        rows = await self._call({"texts": list(texts)}, before_send)
-        return Reply(rows=[validate_row(row) for row in rows], model=self.model)
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
+        """Return one row per text, in the same order. Raises ProviderFault, as `ChildProcess.call` does."""
+        rows = await self._process.call({"texts": list(texts)}, before_send)
+        return Reply(rows=[row_of(row) for row in rows], model=self.model)
 
     async def summarise(
-        self,
-        material: Material,
-        before_send: Callable[[], Awaitable[None]],
-        on_draft: DraftListener | None = None,
+        self, material: Material, before_send: BeforeSend, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Summarise by extracting sentences; `on_draft` is never called. Otherwise like `analyse`."""
-        (answer,) = await self._call({"summarise": material.document}, before_send)
+        (answer,) = await self._process.call({"summarise": material.document}, before_send)
         summary = summary_answers.validate_summary(answer, material.citable)
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
 
@@ -113,82 +75,30 @@ class OfflineAnalyzer:
         """No usage: the offline analyzer costs nothing."""
         return Usage()
 
-    async def _ensure_child(self) -> _Child:
-        if self._child and self.pid and self._told == dict(self._topics):
-            return self._child
-        if self._closed:
-            raise ProviderFault("unreachable", "the offline analyzer is closed")
-        await self._end()
+
+def row_of(row: Mapping[str, Any]) -> Row:
+    """The row of the child, checked like any model's. Only here it may have no score: then it is unsure."""
+    is_unsure = "sentiment_score" in row and row["sentiment_score"] is None
+    checked = validate_row({**row, "sentiment_score": 0} if is_unsure else row)
+    if isinstance(checked, Invalid):
+        return checked
+    return checked._replace(raw=ENCODER.encode(row), language=row["language"], is_unsure=is_unsure)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageDetector:
+    """Finds out the languages of texts in a child process, which is C++ that reads what anybody may send.
+
+    The child starts with the first texts. It takes 20 MB.
+    """
+
+    process: ChildProcess
+
+    async def detect(self, texts: Sequence[str]) -> Sequence[str | None]:
+        """The language of each text, ISO 639-1; None if it is not known, or cannot be found out now."""
         try:
-            self._child = await _spawn(self._command)
-        except OSError as error:
-            reason = f"the child process cannot start: {type(error).__name__}"
-            raise ProviderFault("unreachable", reason) from error
-        cpus.spread(self._cpus, self._child.process.pid)
-        self._told = dict(self._topics)
-        self._child.requests.write(_line(self._told))
-        return self._child
-
-    async def _call(
-        self, request: Mapping[str, object], before_send: Callable[[], Awaitable[None]]
-    ) -> list[dict[str, object]]:
-        async with self._lock:
-            child = await self._ensure_child()
-            await before_send()
-            return await self._request_in_time(child, request)
-
-    async def _request_in_time(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._request(child, request)
-        except TimeoutError:
-            await self._end()
-            raise ProviderFault("timeout", f"the child did not answer within {self._timeout:g} s") from None
-        except OSError as error:
-            await self._end()
-            raise ProviderFault(
-                "unreachable", f"the child process has died: {type(error).__name__}"
-            ) from error
-
-    async def _request(self, child: _Child, request: Mapping[str, object]) -> list[dict[str, object]]:
-        """Send a request and read its answer. Ids let it skip the answers of earlier, cancelled calls."""
-        self._last_id += 1
-        child.requests.write(_line({"id": self._last_id, **request}))
-        await child.requests.drain()
-        while line := await child.answers.readline():
-            answer: dict[str, Any] = json.loads(line)
-            if answer["id"] == self._last_id:
-                return list(answer["rows"])
-        raise ConnectionResetError("end of answers")
-
-    async def _end(self, *, patience: float = 0) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.requests.close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await child.process.wait()
-        with suppress(ProcessLookupError):
-            child.process.kill()
-        await child.process.wait()
-
-
-async def _spawn(command: Sequence[str]) -> _Child:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LONGEST_ANSWER,
-    )
-    requests, answers = cast(asyncio.StreamWriter, process.stdin), cast(asyncio.StreamReader, process.stdout)
-    return _Child(process, requests, answers)
-
-
-async def _no_pace() -> None:
-    """The empty request that starts the child is not paced."""
-
-
-def _line(value: object) -> bytes:
-    return ENCODER.encode(value).encode() + b"\n"
+            found = await self.process.call({"languages": [text[:READ] for text in texts]})
+        except ProviderFault as fault:
+            log.warning("languages_not_found", reason=fault.detail, consequence="insights say language: null")
+            return [None] * len(texts)
+        return [code if isinstance(code, str) else None for code in found]

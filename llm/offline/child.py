@@ -1,7 +1,7 @@
 """The offline analyzer's child process, `python -m llm.offline.child`: analyses texts and answers in lines of JSON.
 
-`analyzer` sends the requests, one line of JSON each. The child imports nothing of the server and needs 18 MB;
-with asyncio and pydantic it was 28.
+`process` sends the requests, one line of JSON each. The child imports nothing of the server and needs 18 MB, 25 with
+the model of languages; with asyncio and pydantic it was 28.
 """
 
 import json
@@ -15,10 +15,11 @@ from typing import Any, BinaryIO
 
 from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, Analysis
 from domain.analysis import sentiment_of as band
-from llm.offline import summaries
+from llm.offline import languages, summaries
+from llm.offline.languages import Language
 from llm.offline.sentiment import Sentiment, sentiment
 from llm.offline.text import clean, customer_words, ngrams
-from llm.offline.topics import find_topics
+from llm.offline.topics import OTHER_LANGUAGE, find_topics
 
 NICENESS = 10  # intake keeps the CPU
 QUOTED = 3
@@ -28,23 +29,44 @@ ENCODER = json.JSONEncoder(separators=(",", ":"))
 def analyse_text(text: str, topics: Mapping[str, str]) -> Analysis:
     """Analyse the customer's words in a text or transcript. Deterministic.
 
-    `topics` are slugs and their meanings (topics.BUILT_IN, or the operator's own). The result has no other slugs.
+    `topics` are slugs and their meanings (topics.BUILT_IN, or the operator's own). Beside them the result may have
+    OTHER, and OTHER_LANGUAGE for what is neither English nor may be: it is unsure then.
     """
     cleaned = clean(customer_words(text))
+    language = languages.language_of(cleaned)
+    return _unsure(language) if language.foreign else _scored(cleaned, topics, language)
+
+
+def _unsure(language: Language) -> Analysis:
+    """What says nothing but the language: the rules would find what the words happen to mean in English."""
+    named = f" ({language.code})" if language.code else ""
+    return _analysis(
+        None, (OTHER_LANGUAGE,), 0, f"A language{named} that the offline analyzer does not know.", language
+    )
+
+
+def _scored(cleaned: str, topics: Mapping[str, str], language: Language) -> Analysis:
     phrases = ngrams(cleaned)
     found = sentiment(cleaned, phrases)
     score = round(found.score * SCORE_UNIT)
     clusters = find_topics(cleaned, phrases, band(score), topics)
     confidence = round(_confidence(found) * CONFIDENCE_UNIT)
-    reasoning = _reasoning(found, clusters)
+    return _analysis(score, clusters, confidence, _reasoning(found, clusters), language)
+
+
+def _analysis(
+    score: int | None, clusters: tuple[str, ...], confidence: int, reasoning: str, language: Language
+) -> Analysis:
+    """`score` is None if it is unsure."""
     row = {
-        "sentiment_score": score / SCORE_UNIT,
+        "sentiment_score": None if score is None else score / SCORE_UNIT,
         "clusters": clusters,
         "confidence": confidence / CONFIDENCE_UNIT,
         "reasoning": reasoning,
+        "language": language.code,
     }
     raw = ENCODER.encode(row)
-    return Analysis(score=score, confidence=confidence, clusters=clusters, reasoning=reasoning, raw=raw)
+    return Analysis(score or 0, confidence, clusters, reasoning, raw, language.code, is_unsure=score is None)
 
 
 def _confidence(found: Sentiment) -> float:
@@ -72,7 +94,8 @@ def _strongest(words: Mapping[str, float]) -> str:
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Read a line of topics, then answer every line of requests with one line, until the end of the input."""
     topics: dict[str, str] = json.loads(requests.readline())
-    analyse_text("", topics)  # loads the lexicon
+    if topics:
+        analyse_text("", topics)  # loads the lexicon; without topics nobody will need it
     for line in requests:
         request = json.loads(line)
         rows = ",".join(_rows(request, topics))
@@ -85,6 +108,12 @@ def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str
         yield _guarded(lambda: ENCODER.encode(summaries.summarise(request["summarise"])))
     for text in request.get("texts", ()):
         yield _guarded(partial(_row, text, topics))
+    for text in request.get("languages", ()):
+        yield _guarded(partial(_language, text))
+
+
+def _language(text: str) -> str:
+    return ENCODER.encode(languages.language_of(clean(customer_words(text))).code)
 
 
 def _row(text: str, topics: Mapping[str, str]) -> str:

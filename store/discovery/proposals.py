@@ -106,9 +106,7 @@ def store_run(
     return [group.id for group in groups if group.id in known and known[group.id].state == ACCEPTED]
 
 
-def _store(
-    connection: Connection, group: GroupRow, scope: str, run: int, known: Any, now: int
-) -> None:
+def _store(connection: Connection, group: GroupRow, scope: str, run: int, known: Any, now: int) -> None:
     """A name that an analyzer has given stays, until one gives another."""
     row = _found(connection, group, scope, run, None if known is None else known.state, now)
     if known is None:

@@ -44,6 +44,7 @@ class ListedRow(NamedTuple):
     model: str
     cached: bool
     partial: bool
+    language: str | None
     analysed_at: int
     id: str
     external_id: str | None

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
 
 from core.clock import END, EPOCH, MICROSECOND
-from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT
+from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, UNSURE
 from models import ALL_TOPICS, FIRST_UNION, insights
 from store.engine.prepared import Prepared
 from store.insights.rollups import SENTIMENTS
@@ -26,7 +26,8 @@ SLACK = 4
 """How many times more entries than expected are walked before the whole window is sorted instead."""
 WALKED = 20_000
 """Entries that are walked at least. Of a million insights, the window is sorted in 90 ms, these are walked in 3."""
-OWN = ("author", "analyzer", "model")
+MAKER = ("analyzer", "model")
+OWN = ("author", *MAKER, "language")
 """Filters by a column of `insights`."""
 LATEST = (END - EPOCH) // MICROSECOND
 SCORES = {
@@ -34,6 +35,7 @@ SCORES = {
     -1: (-SCORE_UNIT, -NEUTRAL_BAND - 1),
     0: (-NEUTRAL_BAND, NEUTRAL_BAND),
     1: (NEUTRAL_BAND + 1, SCORE_UNIT),
+    UNSURE: (0, 0),
 }
 """The lowest and the highest score of each sentiment."""
 
@@ -140,7 +142,7 @@ class Narrowing:
             Driver.AUTHOR: chosen.author is not None,
             Driver.METADATA: bool(chosen.metadata),
             Driver.TOPIC: self.topic != ALL_TOPICS,
-            Driver.MAKER: bool(self._own),
+            Driver.MAKER: any(getattr(chosen, name) is not None for name in MAKER),
         }
         return next((driver for driver, is_given in given.items() if is_given), Driver.WINDOW)
 
@@ -179,8 +181,9 @@ class Narrowing:
             for at, pair in enumerate(chosen.metadata)
             for part, word in zip(("key", "value"), pair, strict=True)
         }
-        made = {"analyzer": chosen.analyzer, "model": chosen.model, "numbers": self.numbers}
-        return chosen.parameters(self.topic) | pairs | made | {"start": chosen.start, "end": chosen.end}
+        made = {"analyzer": chosen.analyzer, "model": chosen.model, "language": chosen.language}
+        window = {"start": chosen.start, "end": chosen.end, "numbers": self.numbers}
+        return chosen.parameters(self.topic) | pairs | made | window
 
 
 def makers(connection: Connection) -> Iterator[tuple[str, str]]:

@@ -208,7 +208,7 @@ def _walking_buckets(kind: Kind, descending: bool) -> Select[Any]:
 def _finding(rolled: Table, descending: bool) -> Select[Any]:
     """Select those of the buckets `among` that have matches, in the order of the list, and how many."""
     c = rolled.c
-    # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
+    # Listing the sentiments allows a seek by key: of a bucket's 304 rows only the matching ones are read.
     listed_sentiments = (among(c.sentiment, "any"),) if rolled is counts else ()
     key = c.topic == TOPIC, c.level == bindparam("level"), among(c.bucket, "among"), *listed_sentiments
     n = func.sum(matches(rolled))

@@ -30,6 +30,7 @@ from sqlalchemy import (
     select,
 )
 
+from domain.analysis import UNSURE
 from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, bucket_of, cover
 from models import (
     FIRST_UNION,
@@ -48,7 +49,9 @@ from store.engine.prepared import among
 
 Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
-SENTIMENTS = (-1, 0, 1)
+SCORED = (-1, 0, 1)
+SENTIMENTS = (*SCORED, UNSURE)
+"""Ascending. An insight that is unsure has the score 0, and the confidence 0."""
 MONTHS = 12
 """Months per year."""
 
@@ -92,7 +95,7 @@ def _none_yet() -> defaultdict[Key, int]:
 
 
 def _no_sums() -> defaultdict[Key, list[int]]:
-    return defaultdict(lambda: [0, 0, 0, 0])
+    return defaultdict(lambda: [0, 0, 0, 0, 0])
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ class _Changes:
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
     totals: defaultdict[Key, list[int]] = field(default_factory=_no_sums)
-    """The number of insights, of negative and of positive ones, and the sum of scores."""
+    """The number of insights, of negative and of positive ones, the sum of scores, and the number of unsure ones."""
     months: defaultdict[Key, int] = field(default_factory=_none_yet)
     years: defaultdict[Key, int] = field(default_factory=_none_yet)
 
@@ -114,8 +117,9 @@ class _Changes:
             sums = self.totals[topic, level, bucket_of(level, at)]
             sums[0] += sign
             sums[1] += sign * (sentiment < 0)
-            sums[2] += sign * (sentiment > 0)
+            sums[2] += sign * (sentiment == 1)
             sums[3] += sign * score
+            sums[4] += sign * (sentiment == UNSURE)
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
@@ -211,7 +215,8 @@ def n_of(sentiment: int, table: FromClause) -> ColumnElement[int]:
     """The number of a sentiment in a row of `totals`; 1 or 0 for the row of an insight."""
     c = table.c
     if table is totals:
-        return {-1: c.negative, 0: c.n - c.negative - c.positive, 1: c.positive}[sentiment]
+        neutral = c.n - c.negative - c.positive - c.unsure
+        return {-1: c.negative, 0: neutral, 1: c.positive, UNSURE: c.unsure}[sentiment]
     return case(
         (c.sentiment == literal_column(str(sentiment)), literal_column("1")), else_=literal_column("0")
     )
@@ -227,7 +232,7 @@ def window_parts(
 ) -> list[WindowPart]:
     """All parts that a window can have, to build a statement from. For some windows some parts are empty.
 
-    `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 303 times as many.
+    `rolled` is `totals`, or `counts`, which has a row per sentiment and confidence, up to 304 times as many.
     `coarsest` is the longest bucket to use. The topic is `topic` or, by default, the parameter of this name; a union's
     can only be the parameter.
     """
@@ -266,7 +271,7 @@ def _part(kind: Kind, rolled: Table, level: int, place: int, topic: ColumnElemen
     own = table.c.timestamp if level == EDGE else table.c.bucket
     within = [own >= bindparam(f"first_{place}"), own < bindparam(f"end_{place}")]
     if table is counts:
-        # Listing the sentiments allows a seek by key: of a bucket's 303 rows only the matching ones are read.
+        # Listing the sentiments allows a seek by key: of a bucket's 304 rows only the matching ones are read.
         within = [among(own, f"buckets_{place}"), among(table.c.sentiment, "any")]
     of_kind = _of_kind(kind, table, level, topic)
     return WindowPart(level, table, (*within, *of_kind), bindparam(f"sign_{place}", type_=BigInteger))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import CompoundSelect, Connection, select, union_all
 
+from domain.analysis import UNSURE
 from domain.buckets import DAY, HOUR, MICROSECONDS
 from domain.local_time import Interval, LocalTime
 from models import totals
@@ -34,7 +35,9 @@ class Point(NamedTuple):
     negative: int
     neutral: int
     positive: int
+    unsure: int
     score_sum: int
+    """Of all but the unsure ones, which have no score."""
     partial: bool
     """Whether the window or the present cuts the bucket, so that it may have more insights than counted."""
 
@@ -146,8 +149,8 @@ class _Window:
         if self.chosen.analyzer is not None:
             return Narrowing(self.connection, self.chosen, topic).count_by_sentiment()
         if self.is_filtered:
-            each = {sentiment: replace(self.chosen, sentiment=sentiment) for sentiment in SENTIMENTS}
-            return {
+            each = {one: replace(self.chosen, sentiment=one) for one in self.chosen.sentiments}
+            return dict.fromkeys(SENTIMENTS, 0) | {
                 sentiment: windows.count_insights(self.connection, topic, one)
                 for sentiment, one in each.items()
             }
@@ -169,6 +172,7 @@ def _sums(points: Sequence[Point]) -> Counts:
         -1: sum([point.negative for point in points]),
         0: sum([point.neutral for point in points]),
         1: sum([point.positive for point in points]),
+        UNSURE: sum([point.unsure for point in points]),
     }
 
 

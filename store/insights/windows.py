@@ -42,10 +42,10 @@ from models import (
 from store.engine.prepared import Prepared
 from store.engine.vault import vault_of
 from store.insights import rollups
-from store.insights.rollups import SENTIMENTS, Kind, kind_of, n_of
+from store.insights.rollups import SCORED, SENTIMENTS, Kind, kind_of, n_of
 
 Counts = Mapping[int, int]
-"""The number of insights of each sentiment: 1, 0 and -1."""
+"""The number of insights of each of SENTIMENTS."""
 Position = tuple[int, ...]
 """By what lists of insights are ordered: timestamp and intake number, after the value if they are sorted by one."""
 
@@ -80,7 +80,7 @@ class Selection:
     start: int
     end: int
     sentiment: int | None = None
-    """1, 0 or -1."""
+    """One of SENTIMENTS."""
     min_confidence: int = 0
     """Percent."""
     cluster: str | None = None
@@ -88,6 +88,8 @@ class Selection:
     sort: Sort = Sort.NEWEST
     analyzer: str | None = None
     model: str | None = None
+    language: str | None = None
+    """ISO 639-1."""
     keyword: str | None = None
     """Words that a message has to contain, all of them."""
     metadata: tuple[tuple[str, str], ...] = ()
@@ -96,7 +98,7 @@ class Selection:
     @property
     def is_plain(self) -> bool:
         """Whether roll-ups or an author's index count the selection."""
-        beyond = self.analyzer, self.model, self.keyword
+        beyond = self.analyzer, self.model, self.language, self.keyword
         return not self.metadata and all(each is None for each in beyond)
 
     @property
@@ -112,7 +114,10 @@ class Selection:
     @property
     def sentiments(self) -> Sequence[int]:
         """The sentiments that match, ascending."""
-        return SENTIMENTS if self.sentiment is None else (self.sentiment,)
+        if self.sentiment is not None:
+            return (self.sentiment,)
+        # What is unsure has the confidence 0: a seek less in each bucket.
+        return SCORED if self.min_confidence > 0 else SENTIMENTS
 
     def parameters(self, topic: int) -> dict[str, Any]:
         """The conditions as parameters of the statements."""

@@ -16,25 +16,18 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
-    LargeBinary,
-    Row,
-    Select,
     bindparam,
-    column,
     delete,
     insert,
-    literal_column,
     select,
-    text,
     update,
 )
 
 import models
-from core.errors import DoesNotOpen
 from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
-from store.engine.vault import Vault, vault_of
+from store.engine.vault import vault_of
 from store.insights import metadata, names, rollups
 from store.insights.rollups import Fact
 from store.insights.unions import Unions, counted_in, unions
@@ -58,16 +51,6 @@ class Insight(NamedTuple):
     analysed_at: int
     call: int | None
     cache_key: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class CachedAnswer:
-    """An earlier analysis of the same text."""
-
-    analysis: Analysis
-    analyzer: str
-    model: str
-    partial: bool
 
 
 class _Filed(NamedTuple):
@@ -144,47 +127,6 @@ def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int)
     rollups.update_counts(connection, facts if sign > 0 else (), facts if sign < 0 else ())
 
 
-def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
-    """Look up the newest answer for each cache key that has one."""
-    wanted, vault = sorted(keys), vault_of(connection)
-    found: dict[bytes, CachedAnswer] = {}
-    for first in range(0, len(wanted), LOOKED_UP):
-        chunk = wanted[first : first + LOOKED_UP]
-        padded = chunk + chunk[:1] * (LOOKED_UP - len(chunk))
-        parameters = {f"key_{place}": key for place, key in enumerate(padded)}
-        rows = connection.execute(NEWEST, parameters).all()
-        found |= {row.cache_key: answer for row in rows if (answer := _cached_answer(vault, row))}
-    return found
-
-
-def _newest() -> Select[Any]:
-    """Select the newest insight of each of LOOKED_UP keys, key by key, because some texts occur a million times."""
-    keys = ", ".join(f"(:key_{place})" for place in range(LOOKED_UP))
-    typed = [bindparam(f"key_{place}", type_=LargeBinary) for place in range(LOOKED_UP)]
-    # As text, because SQLAlchemy compiles its own VALUES again for every claim: 8 % of the engine's CPU.
-    wanted = text(f"VALUES {keys}").bindparams(*typed).columns(column("column1", LargeBinary)).cte("wanted")
-    i = models.insights.alias("one")
-    of_key = select(i.c.conversation).where(i.c.cache_key == wanted.c.column1)
-    newest = of_key.order_by(i.c.analysed_at.desc()).limit(literal_column("1")).correlate(wanted)
-    numbers = select(newest.scalar_subquery()).select_from(wanted)
-    return select(models.insights).where(models.insights.c.conversation.in_(numbers))
-
-
-LOOKED_UP = 64
-"""Keys in one statement, whose SQL is always the same; a shorter list is padded with its first key."""
-NEWEST = _newest()
-
-
-def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
-    """None if it does not open: the text is asked about again."""
-    try:
-        row = vault.opened(models.insights, stored)
-    except DoesNotOpen:
-        return None
-    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
-    return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
-
-
 def parse_clusters(stored: str) -> tuple[str, ...]:
     """Parse the column `clusters`: slugs, best first."""
     return tuple(json.loads(stored))
@@ -210,6 +152,7 @@ def _row(insight: Insight) -> dict[str, object]:
         "call": insight.call,
         "raw": analysis.raw,
         "cache_key": insight.cache_key,
+        "language": analysis.language,
     }
 
 

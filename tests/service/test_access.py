@@ -32,6 +32,13 @@ async def service(database_url: URL) -> AsyncIterator[Closed]:
         yield running_
 
 
+@pytest.fixture(scope="module")
+async def shared(shared_database_url: URL) -> AsyncIterator[Closed]:
+    """For tests that change nothing, or all the same."""
+    async with closed(shared_database_url) as made:
+        yield made
+
+
 async def entries(service: Closed, **filters: str) -> list[Json]:
     found: list[Json] = (await service.get("/api/v1/audit", **filters))["entries"]
     return found
@@ -233,11 +240,11 @@ async def test_nothing_that_would_let_anybody_in_is_stored(service: Closed) -> N
     ids=lambda value: value if isinstance(value, str) else None,
 )
 async def test_a_key_that_cannot_be_made_is_refused_by_field(
-    service: Closed, fields: Json, named: str
+    shared: Closed, fields: Json, named: str
 ) -> None:
     body = {"name": "importer", "role": "agent", **fields}
 
-    answer = await service.http.post("/api/v1/keys", json=body)
+    answer = await shared.http.post("/api/v1/keys", json=body)
 
     assert answer.status_code == 400
     assert named in answer.json()["details"]

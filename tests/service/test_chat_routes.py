@@ -21,6 +21,13 @@ async def service(database_url: URL) -> AsyncIterator[Service]:
         yield made
 
 
+@pytest.fixture(scope="module")
+async def shared(shared_database_url: URL) -> AsyncIterator[Service]:
+    """For tests that change nothing, or all the same."""
+    async with running(shared_database_url) as made:
+        yield made
+
+
 def said(text: str = LATE, **fields: Any) -> Json:
     """A message as it is sent."""
     return {"user_id": "customer1", "user_type": "customer", "message_content": text, **fields}
@@ -155,12 +162,12 @@ async def test_many_posts_at_once_are_all_stored_in_the_order_of_each(service: S
     ],
     ids=lambda value: str(value)[-40:],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 async def test_a_bad_message_is_refused_by_the_name_of_its_field(
-    service: Service, sent: Any, details: str
+    shared: Service, sent: Any, details: str
 ) -> None:
-    alone = await send(service, sent, 400)
-    among = await send(service, [said(), sent], 400)
+    alone = await send(shared, sent, 400)
+    among = await send(shared, [said(), sent], 400)
 
     assert alone["error"] == among["error"] == "invalid_schema"
     assert alone["details"].startswith(details)
@@ -230,11 +237,11 @@ async def test_messages_come_in_pages(service: Service) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 async def test_a_bad_parameter_is_refused_by_its_name(
-    service: Service, path: str, asked: dict[str, Any]
+    shared: Service, path: str, asked: dict[str, Any]
 ) -> None:
-    response = await service.http.get(path, params=asked)
+    response = await shared.http.get(path, params=asked)
 
     assert response.status_code == 400
     assert response.json()["error"] == "invalid_query"

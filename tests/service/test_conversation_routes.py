@@ -53,6 +53,7 @@ async def test_a_completed_conversation_shows_its_insight(service: Service, grok
             "reasoning": "0 good words and 1 bad ones.",
         },
         "sentiment": "negative",
+        "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
         "cached": False,

@@ -86,7 +86,7 @@ async def test_a_new_complaint_is_proposed_and_becomes_a_topic(database_url: URL
         proposals = await discovered(service)
         pool = about(proposals, "chlorine")
 
-        assert (pool["size"], pool["people"], pool["state"]) == (20, 20, "proposed")
+        assert (pool["size"], pool["people"], pool["state"], pool["language"]) == (20, 20, "proposed", "en")
         assert pool["growth"]["is_significant"]
         assert (pool["growth"]["people"], pool["growth"]["people_before"]) == (20, 0)
         assert len(pool["examples"]) == 3

@@ -37,6 +37,13 @@ async def service(database_url: URL) -> AsyncIterator[Service]:
         yield made
 
 
+@pytest.fixture(scope="module")
+async def shared(shared_database_url: URL) -> AsyncIterator[Service]:
+    """For tests that change nothing, or all the same."""
+    async with running(shared_database_url) as made:
+        yield made
+
+
 # --- HEAD ---------------------------------------------------------------------------------------------------
 
 READ = [
@@ -52,12 +59,12 @@ READ = [
 
 
 @pytest.mark.parametrize("path", [*READ, "/metrics", "/nothing/here", f"/api/v1/insights?{WINDOW}&limit=0"])
-async def test_head_is_answered_like_get_without_the_body(service: Service, path: str) -> None:
-    await service.post(LATE, conversation_id="one")
-    await service.ended("one")
+async def test_head_is_answered_like_get_without_the_body(shared: Service, path: str) -> None:
+    await shared.post(LATE, conversation_id="one")
+    await shared.ended("one")
 
-    full = await service.http.get(path)
-    head = await service.http.head(path)
+    full = await shared.http.get(path)
+    head = await shared.http.head(path)
 
     assert head.status_code == full.status_code
     assert head.content == b""
@@ -185,10 +192,10 @@ NO_SUCH_NUMBER = [number for number in NO_SUCH_PAGE if len(number) >= 19]
     [path + number for path in PAGED for number in NO_SUCH_PAGE]
     + [f"{POSTS}?cursor={number}" for number in NO_SUCH_NUMBER],
 )
-async def test_a_page_number_that_no_list_reaches_is_a_400(service: Service, path: str) -> None:
-    await service.post(LATE, conversation_id="one")
+async def test_a_page_number_that_no_list_reaches_is_a_400(shared: Service, path: str) -> None:
+    await shared.post(LATE, conversation_id="one")
 
-    answer = await service.http.get(path)
+    answer = await shared.http.get(path)
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_query")
     assert re.match("page|cursor", answer.json()["details"])

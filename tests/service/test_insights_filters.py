@@ -12,7 +12,15 @@ from core.clock import iso
 from store.insights import metadata, writing
 from store.search import index
 from tests.support import insights_api
-from tests.support.insight_data import A_DAY, NOON, an_analysis, an_insight, store, store_conversation
+from tests.support.insight_data import (
+    A_DAY,
+    NOON,
+    UNSURE_ANALYSIS,
+    an_analysis,
+    an_insight,
+    store,
+    store_conversation,
+)
 from tests.support.insights_api import Api, Json
 
 WINDOW = {"start_time": iso(NOON - A_DAY), "end_time": iso(NOON)}
@@ -86,12 +94,64 @@ async def test_insights_are_found_by_words_maker_and_metadata(api: Api) -> None:
     assert await found(**{"metadata.shop": "north"}) == ["1", "2"]
     assert await found(**{"metadata.shop": "north", "metadata.plan": "2"}) == ["2"]
     with_words = (await api.get("insights", **WINDOW, keyword="late"))["metadata"]
-    assert with_words["sentiment_counts"] == {"positive": 1, "neutral": 0, "negative": 1}
+    assert with_words["sentiment_counts"] == {"positive": 1, "neutral": 0, "negative": 1, "unsure": 0}
     assert "sentiment_counts" not in (await api.get("insights", **WINDOW))["metadata"]
     page = await api.get("insights", **WINDOW, **{"metadata.shop": "north"}, limit=1)
     cursor = page["metadata"]["next_cursor"]
     assert found_in(await api.get("insights", cursor=cursor, **{"metadata.shop": "north"})) == ["2"]
     assert "metadata.shop" in await api.refused("insights", {"cursor": cursor, "metadata.shop": "south"})
+
+
+async def test_what_is_unsure_is_found_as_such_and_has_no_score(api: Api) -> None:
+    found = [
+        an_insight(1, NOON - 3, an_analysis(-9_000)),
+        *(an_insight(n, NOON - n, UNSURE_ANALYSIS) for n in (2, 3, 4)),
+        an_insight(5, NOON - 5, an_analysis(2_000, 40)),
+        an_insight(6, NOON - 6, an_analysis(0, 0)),
+    ]
+    await api.fill(lambda connection: store(connection, found))
+
+    unsure = await api.get("insights", **WINDOW, sentiment="unsure", sort="-score", limit=2)
+    rest = await api.get("insights", cursor=unsure["metadata"]["next_cursor"])
+    neutral = await api.get("insights", **WINDOW, sentiment="neutral")
+    sure = await api.get("insights", **WINDOW, min_confidence=0.01)
+    unsure_and_sure = await api.get("insights", **WINDOW, sentiment="unsure", min_confidence=0.01)
+
+    listed = unsure["insights"] + rest["insights"]
+    assert unsure["metadata"]["total_count"] == rest["metadata"]["total_count"] == 3
+    assert [each["conversation_id"] for each in listed] == ["conv_2", "conv_3", "conv_4"]
+    assert {each["grok_analysis"]["sentiment_score"] for each in listed} == {None}
+    assert {(each["sentiment"], each["language"]) for each in listed} == {("unsure", "sv")}
+    assert [each["conversation_id"] for each in neutral["insights"]] == ["conv_5", "conv_6"]
+    assert sure["metadata"]["total_count"] == 2
+    assert unsure_and_sure["metadata"]["total_count"] == 0
+
+
+async def test_insights_are_found_by_language(api: Api) -> None:
+    languages = ("en", "sv", None, "en", "de")
+    found = [
+        an_insight(
+            n, NOON - n, an_analysis(-1_000 * n, language=language), analyzer="grok" if n < 4 else "offline"
+        )
+        for n, language in enumerate(languages, 1)
+    ]
+    await api.fill(lambda connection: store(connection, found))
+
+    async def ids(**filters: Any) -> list[str]:
+        answer = await api.get("insights", **WINDOW, **filters)
+        assert answer["metadata"]["total_count"] == len(answer["insights"])
+        return [each["conversation_id"] for each in answer["insights"]]
+
+    assert await ids(language="en") == ["conv_1", "conv_4"]
+    assert await ids(language="en", sort="score") == ["conv_4", "conv_1"]
+    assert await ids(language="en", analyzer="offline") == ["conv_4"]
+    assert await ids(language="fr") == []
+    page = await api.get("insights", **WINDOW, language="en", limit=1)
+    second = await api.get("insights", cursor=page["metadata"]["next_cursor"])
+    assert [each["conversation_id"] for each in second["insights"]] == ["conv_4"]
+    refused = await api.http.get("/api/v1/insights", params=WINDOW | {"language": "English"})
+    assert refused.status_code == 400
+    assert "language" in refused.json()["details"]
 
 
 async def test_metadata_is_filtered_by_declared_keys_alone(api: Api) -> None:

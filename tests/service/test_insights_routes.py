@@ -88,6 +88,7 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
                     "reasoning": "It is late.",
                 },
                 "sentiment": "negative",
+                "language": "en",
                 "analyzer": "grok",
                 "model": "grok-4.3",
                 "cached": False,

@@ -12,6 +12,7 @@ from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
     NOON,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store,
@@ -19,7 +20,7 @@ from tests.support.insight_data import (
 )
 from tests.support.insights_api import Api, Json
 
-NOTHING = {"positive": 0, "neutral": 0, "negative": 0}
+NOTHING = {"positive": 0, "neutral": 0, "negative": 0, "unsure": 0}
 
 
 @pytest.fixture
@@ -60,9 +61,9 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         "window_days": 2,
         "total_insights": 3,
         "skipped_count": 1,
-        "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 2},
+        "sentiment_counts": NOTHING | {"positive": 1, "negative": 2},
         "top_topics": [["delay", 2], ["refund", 2], ["praise", 1]],
-        "previous": {"total_insights": 1, "sentiment_counts": {"positive": 1, "neutral": 0, "negative": 0}},
+        "previous": {"total_insights": 1, "sentiment_counts": NOTHING | {"positive": 1}},
     }
     assert len(series) == 48
     assert series[-1] == {
@@ -71,6 +72,7 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         "positive": 1,
         "neutral": 0,
         "negative": 1,
+        "unsure": 0,
         "mean_sentiment": 0.125,
         "partial": False,
     }
@@ -90,6 +92,23 @@ async def test_a_mean_is_told_to_four_places(api: Api) -> None:
     await api.fill(lambda connection: store(connection, found))
 
     assert (await api.get("trends", days=1))["series"][-1]["mean_sentiment"] == -0.0333
+
+
+async def test_what_is_unsure_is_counted_and_is_in_no_mean(api: Api) -> None:
+    found = [
+        an_insight(1, NOON - 1, an_analysis(-6_000)),
+        an_insight(2, NOON - 2, UNSURE_ANALYSIS),
+        an_insight(3, NOON - AN_HOUR - 1, UNSURE_ANALYSIS),
+    ]
+
+    await api.fill(lambda connection: store(connection, found))
+
+    answer = await api.get("trends", days=1)
+    before, last = answer["series"][-2:]
+    assert answer["total_insights"] == 3
+    assert answer["sentiment_counts"] == NOTHING | {"negative": 1, "unsure": 2}
+    assert (last["total"], last["unsure"], last["mean_sentiment"]) == (2, 1, -0.6)
+    assert (before["total"], before["unsure"], before["mean_sentiment"]) == (1, 1, None)
 
 
 async def test_longer_windows_are_shown_in_days_cut_at_their_ends(api: Api) -> None:
@@ -197,7 +216,7 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
         return {each["name"] for each in paths[f"/api/v1/{path}"]["get"]["parameters"]}
 
     window = {"start_time", "end_time", "cluster"}
-    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model"}
+    filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model", "language"}
     assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
     assert parameters("insights/recent") == {"limit"}
     narrowed = {"min_confidence", "analyzer"}

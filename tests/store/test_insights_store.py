@@ -8,12 +8,14 @@ import models
 from database import Database
 from models import insight_topics, topics
 from store.insights import names, writing
+from store.insights.cached_answers import CachedAnswer, cached_answers
 from store.insights.windows import Selection
-from store.insights.writing import CachedAnswer, Insight
+from store.insights.writing import Insight
 from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store_conversation,
@@ -106,7 +108,7 @@ async def test_nothing_to_store_or_delete_is_no_statement(db: Database) -> None:
         writing.delete_insights(connection, [404])
         writing.adjust_skipped(connection, [], 1)
 
-        assert writing.cached_answers(connection, []) == {}
+        assert cached_answers(connection, []) == {}
         assert total_of(connection, EVER) == 0
 
     await tried(db, check)
@@ -144,14 +146,14 @@ async def test_a_text_that_was_analysed_is_known_by_its_key(db: Database) -> Non
             connection,
             an_insight(1, analysis=second, cache_key=KEY, analysed_at=NOON + 2, partial=True),
             an_insight(2, analysis=first, cache_key=KEY, analysed_at=NOON + 1),
-            an_insight(3, analysis=first, cache_key=OTHER, analyzer="offline", model="vader"),
+            an_insight(3, analysis=UNSURE_ANALYSIS, cache_key=OTHER, analyzer="offline", model="vader"),
             an_insight(4, analysis=first),
         )
-        known = writing.cached_answers(connection, {KEY, OTHER, b"?" * 32})
+        known = cached_answers(connection, {KEY, OTHER, b"?" * 32})
 
         assert known == {
             KEY: CachedAnswer(second, "grok", "grok-4.3", partial=True),
-            OTHER: CachedAnswer(first, "offline", "vader", partial=False),
+            OTHER: CachedAnswer(UNSURE_ANALYSIS, "offline", "vader", partial=False),
         }
 
     await tried(db, check)
@@ -161,9 +163,9 @@ async def test_a_text_is_forgotten_with_the_last_insight_of_it(db: Database) -> 
     def check(connection: Connection) -> None:
         put(connection, an_insight(1, cache_key=KEY), an_insight(2, cache_key=KEY, cached=True))
         writing.delete_insights(connection, [1])
-        assert KEY in writing.cached_answers(connection, [KEY])
+        assert KEY in cached_answers(connection, [KEY])
         writing.delete_insights(connection, [2])
-        assert writing.cached_answers(connection, [KEY]) == {}
+        assert cached_answers(connection, [KEY]) == {}
 
     await tried(db, check)
 
@@ -172,7 +174,7 @@ async def test_any_number_of_texts_can_be_looked_up(db: Database) -> None:
     def check(connection: Connection) -> None:
         keys = [number.to_bytes(32) for number in range(1, 151)]
         put(connection, *(an_insight(number, cache_key=key) for number, key in enumerate(keys, 1)))
-        assert writing.cached_answers(connection, keys).keys() == set(keys)
+        assert cached_answers(connection, keys).keys() == set(keys)
 
     await tried(db, check)
 
@@ -183,7 +185,7 @@ def test_a_common_text_is_looked_up_without_reading_every_insight_of_it() -> Non
 
     with in_memory() as connection:
         put(connection, *common)
-        known, taken = steps(connection, lambda: writing.cached_answers(connection, [KEY]))
+        known, taken = steps(connection, lambda: cached_answers(connection, [KEY]))
 
     assert known.keys() == {KEY}
     assert taken < 4_000

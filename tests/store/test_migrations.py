@@ -26,6 +26,7 @@ from tests.support.insight_data import (
     AN_HOUR,
     NOON,
     SLUGS,
+    UNSURE_ANALYSIS,
     an_analysis,
     an_insight,
     store,
@@ -35,6 +36,7 @@ from tests.support.insight_data import (
 from tests.support.recount import assert_counted
 
 FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
+THREE_SENTIMENTS = "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
@@ -187,6 +189,26 @@ async def test_sentiments_are_counted_alike_in_rows_of_their_own_and_side_by_sid
         assert found == by_sentiment(filed, times_[::9])
         migration.migrate(connection)
         assert_counted(connection, filed, times_[::9])
+
+    await tried(db, play)
+
+
+async def test_what_is_unsure_was_neutral_before_there_was_a_word_for_it(db: Database) -> None:
+    kinds = (UNSURE_ANALYSIS, an_analysis(0, 0, ["other_language"]), an_analysis(-6_500))
+    filed = [an_insight(number, NOON - number * AN_HOUR, kinds[number % 3]) for number in range(1, 60)]
+    told_before = [
+        each._replace(analysis=each.analysis._replace(is_unsure=False, language=None)) for each in filed
+    ]
+
+    def play(connection: Connection) -> None:
+        store(connection, filed)
+        go_back(connection, THREE_SENTIMENTS)
+        found = connection.execute(text("SELECT conversation, sentiment FROM insights ORDER BY conversation"))
+        assert [tuple(row) for row in found] == [
+            (each.conversation, each.analysis.sentiment) for each in told_before
+        ]
+        migration.migrate(connection)
+        assert_counted(connection, told_before, ())
 
     await tried(db, play)
 

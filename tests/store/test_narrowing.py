@@ -73,13 +73,14 @@ selections = st.builds(
     Selection,
     start=st.one_of(st.just(NOON - 75 * A_DAY), timestamps(75)),
     end=st.one_of(st.just(NOON + 1), timestamps(75)),
-    sentiment=maybe(1, 0, -1),
+    sentiment=maybe(1, 0, -1, 2),
     min_confidence=st.sampled_from([0, 0, 7, 55, 100]),
     cluster=maybe(*SLUGS, "never_seen"),
     author=maybe("ann", "bob", "nobody"),
     sort=st.sampled_from(Sort),
     analyzer=maybe("grok", "offline", "nobody"),
     model=maybe("grok-4.3", "vader"),
+    language=maybe("en", "sv", "fr"),
     keyword=maybe("late", "lost LATE", '"late again"', "!", "missing"),
     metadata=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["north", "5", "true"]), max_size=2).map(
         lambda pairs: tuple(sorted(pairs.items()))
@@ -118,6 +119,7 @@ def matches(each: Stored, chosen: Selection) -> bool:
         and chosen.author in (None, insight.author)
         and chosen.analyzer in (None, insight.analyzer)
         and chosen.model in (None, insight.model)
+        and chosen.language in (None, analysis.language)
         and (chosen.keyword is None or has_words(each.text, chosen.keyword))
         and all(sent.get(key) == value for key, value in chosen.metadata)
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from database import Database
+from domain.analysis import Analysis
 from domain.topics import BUILT_IN
 from store.insights import writing
 from store.insights.writing import Insight
@@ -43,8 +45,37 @@ skips = st.tuples(st.just("skip"), st.lists(timestamps(), max_size=3))
 unskips = st.tuples(st.just("unskip"), st.integers(0, 3))
 
 
-def refiled(insight: Insight, names: list[str]) -> Insight:
-    return insight._replace(analysis=insight.analysis._replace(clusters=tuple(names)))
+@dataclass
+class Expected:
+    """Takes the steps of a test in the database, and knows what has to be counted afterwards."""
+
+    connection: Connection
+    said_at: list[int]
+    filed: dict[int, Insight] = field(default_factory=dict)
+    skipped: list[int] = field(default_factory=list)
+
+    def put(self, these: list[tuple[int, Analysis]]) -> None:
+        new = [an_insight(number, self.said_at[number - 1], analysis) for number, analysis in these]
+        writing.store_insights(self.connection, new)
+        self.filed |= {each.conversation: each for each in new}
+
+    def remove(self, these: list[int]) -> None:
+        writing.delete_insights(self.connection, these)
+        self.filed = {number: each for number, each in self.filed.items() if number not in these}
+
+    def refile(self, these: dict[int, list[str]]) -> None:
+        writing.refile(self.connection, these, at=NOON)
+        for number in self.filed.keys() & these.keys():
+            analysis = self.filed[number].analysis._replace(clusters=tuple(these[number]))
+            self.filed[number] = self.filed[number]._replace(analysis=analysis)
+
+    def skip(self, these: list[int]) -> None:
+        writing.adjust_skipped(self.connection, these, 1)
+        self.skipped += these
+
+    def unskip(self, count: int) -> None:
+        writing.adjust_skipped(self.connection, self.skipped[:count], -1)
+        self.skipped = self.skipped[count:]
 
 
 @thorough
@@ -56,29 +87,12 @@ async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_remo
     db: Database, said_at: list[int], steps: list[tuple[str, Any]]
 ) -> None:
     def play(connection: Connection) -> None:
-        filed: dict[int, Insight] = {}
-        skipped: list[int] = []
+        expected = Expected(connection, said_at)
         for number, at in enumerate(said_at, 1):
             store_conversation(connection, number, at)
         for what, these in steps:
-            match what:
-                case "put":
-                    new = [an_insight(number, said_at[number - 1], analysis) for number, analysis in these]
-                    writing.store_insights(connection, new)
-                    filed |= {each.conversation: each for each in new}
-                case "remove":
-                    writing.delete_insights(connection, these)
-                    filed = {number: each for number, each in filed.items() if number not in these}
-                case "refile":
-                    writing.refile(connection, these, at=NOON)
-                    filed |= {each: refiled(filed[each], these[each]) for each in filed.keys() & these.keys()}
-                case "skip":
-                    writing.adjust_skipped(connection, these, 1)
-                    skipped += these
-                case _:
-                    writing.adjust_skipped(connection, skipped[:these], -1)
-                    skipped = skipped[these:]
-        assert_counted(connection, filed.values(), skipped)
+            getattr(expected, what)(these)
+        assert_counted(connection, expected.filed.values(), expected.skipped)
 
     await tried(db, play)
 

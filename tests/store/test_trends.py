@@ -79,7 +79,8 @@ async def test_trends_equal_plain_counts(
         for point in found.series:
             last = start_of(level, bucket_of(level, point.start) + 1)
             inside = within(chosen, point.start, last, None)
-            assert {-1: point.negative, 0: point.neutral, 1: point.positive} == counted(inside)
+            sums = {-1: point.negative, 0: point.neutral, 1: point.positive, 2: point.unsure}
+            assert sums == counted(inside)
             assert point.score_sum == sum(each.analysis.score for each in inside)
             assert point.partial == (point.start < start or last > end or last > NOON)
 

@@ -42,7 +42,7 @@ selections = st.builds(
     Selection,
     start=timestamps(75),
     end=timestamps(75),
-    sentiment=st.sampled_from([None, 1, 0, -1]),
+    sentiment=st.sampled_from([None, 1, 0, -1, 2]),
     min_confidence=st.one_of(st.sampled_from([0, 7, 55, 100]), st.integers(0, 100)),
     cluster=st.one_of(st.none(), st.sampled_from((*SLUGS, "never_seen"))),
     author=st.one_of(st.none(), st.none(), st.sampled_from(("ann", "bob", "nobody"))),

@@ -67,8 +67,20 @@ async def _opened(url: URL) -> None:
 @pytest.fixture(params=databases.KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
     """An address of an empty database, once of each kind."""
+    yield from _empty(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=databases.KINDS)
+def shared_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[URL]:
+    """The same for all tests of a module that share it, as those can that are only refused."""
+    yield from _empty(request, tmp_path_factory.mktemp("shared"))
+
+
+def _empty(request: pytest.FixtureRequest, folder: Path) -> Iterator[URL]:
     if request.param == databases.SQLITE:
-        url = databases.sqlite(tmp_path)
+        url = databases.sqlite(folder)
         shutil.copyfile(request.getfixturevalue("template_file"), str(url.database))
         yield url
         return

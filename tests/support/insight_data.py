@@ -32,9 +32,10 @@ def an_analysis(
     confidence: int = 90,
     clusters: Sequence[str] = ("delay",),
     reasoning: str = "It is late.",
+    language: str | None = "en",
 ) -> Analysis:
     """What an analyzer says."""
-    return Analysis(score, confidence, tuple(clusters), reasoning, raw="{}")
+    return Analysis(score, confidence, tuple(clusters), reasoning, raw="{}", language=language)
 
 
 def an_insight(
@@ -137,11 +138,18 @@ def timestamps(days: int = 70) -> st.SearchStrategy[int]:
     return st.one_of(st.sampled_from(BORDERS), st.integers(NOON - days * A_DAY, NOON))
 
 
-analyses = st.builds(
+UNSURE_ANALYSIS = Analysis(0, 0, ("other_language",), "Swedish.", raw="{}", language="sv", is_unsure=True)
+scored = st.builds(
     an_analysis,
     score=st.one_of(st.sampled_from([-2_001, -2_000, 0, 2_000, 2_001]), st.integers(-10_000, 10_000)),
     confidence=st.one_of(st.sampled_from([0, 7, 55, 100]), st.integers(0, 100)),
     clusters=st.lists(st.sampled_from(SLUGS), min_size=1, max_size=3, unique=True),
+    language=st.sampled_from([None, "en", "de"]),
+)
+analyses = st.one_of(
+    scored,
+    scored,
+    st.builds(UNSURE_ANALYSIS._replace, clusters=st.sampled_from([("delay",), ("other_language",)])),
 )
 
 

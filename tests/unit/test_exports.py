@@ -53,6 +53,7 @@ def a_view(**fields: Any) -> dict[str, Any]:
             "reasoning": "It is late.",
         },
         "sentiment": "negative",
+        "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
         "cached": False,
@@ -89,7 +90,16 @@ def test_a_csv_line_has_every_field() -> None:
         "analysed_at": "2025-01-20T10:00:05Z",
         "metadata": '{"shop": "north"}',
         "redactions": '{"email": 1}',
+        "language": "en",
     }
+
+
+def test_a_score_that_there_is_not_and_a_language_not_known_are_empty_cells() -> None:
+    analysis = {"sentiment_score": None, "clusters": ["other_language"], "confidence": 0.0, "reasoning": "?"}
+
+    (row,) = read(csv_lines([a_view(sentiment="unsure", language=None, grok_analysis=analysis)]))
+
+    assert (row["sentiment"], row["sentiment_score"], row["language"]) == ("unsure", "", "")
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])

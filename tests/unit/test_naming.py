@@ -1,6 +1,7 @@
 """What a model's names of groups are read as, and what it is asked."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
@@ -11,7 +12,7 @@ from domain.naming import MAX_LABEL, GroupName, Nameless
 from llm.naming import parse_names, request_body, schema
 
 
-def answered(*rows: dict[str, object]) -> str:
+def answered(*rows: Mapping[str, object]) -> str:
     return json.dumps({"names": rows})
 
 

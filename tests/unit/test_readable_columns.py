@@ -13,21 +13,34 @@ READABLE = {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
         *("summaries.status", "summaries.lease", "conversations.redactions"),
         *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease"),
-        *("topics.state", "topics.origin", "topic_unions.state", "topic_changes.kind"),
+        *(
+            "topics.state",
+            "topics.origin",
+            "topic_unions.state",
+            "topic_changes.kind",
+            "topic_proposals.state",
+        ),
     },
     "who analysed": {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
+    "a code of two letters": {"insights.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {
         *("topics.slug", "topics.label", "topics.label_slug", "topics.description", "topic_names.name"),
         *("insights.clusters", "topic_moves.before", "topic_moves.after"),
         *("topic_changes.before", "topic_changes.after"),
     },
+    "groups of conversations, known by their numbers": {
+        *("topic_proposals.id", "topic_proposals.members", "topic_proposals.examples"),
+        *("topic_proposals.came_from", "topic_proposals.went_to", "topic_proposals.scope"),
+        "discovery_runs.scope",
+    },
     "callers, not the people who wrote": {
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
+        "topic_proposals.decided_by",
     },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }
