@@ -106,6 +106,9 @@ IS_TEXT = text("NOT is_chat")
 NOT_INDEXED = text("indexed < message_count")
 IS_LONG = text(f"said_until - said_from >= {LONG}")
 
+CUSTOMER, AGENT = 1, 2
+"""The roles in which people write. Whoever is not an agent counts as a customer."""
+
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
 """Pseudo topics in `counts` and `totals`: all insights, and the conversations that the prefilter skipped."""
@@ -499,6 +502,59 @@ def _topics_by(period: str) -> Table:
 # a year has 26,000 rows by month, which take 9 ms to add up.
 topic_months, topic_years = _topics_by("month"), _topics_by("year")
 
+# People who have written in analysed conversations, by number, because names are long and occur often.
+people = Table(
+    "people",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("author", String(255), nullable=False, unique=True, info={"digest": "author"}),
+    sqlite_autoincrement=True,
+)
+
+# Who wrote in the conversation of an insight, in which role. `open` is 1 if its summary says that the case is open.
+insight_people = Table(
+    "insight_people",
+    metadata,
+    Column("conversation", Number, primary_key=True, autoincrement=False),
+    Column("role", SmallInteger, primary_key=True, autoincrement=False),
+    Column("person", Number, primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, nullable=False),
+    *(Column(name, SmallInteger, nullable=False) for name in ("sentiment", "score", "open")),
+    sqlite_with_rowid=False,
+)
+# For the insights of a person, and for the people of a window's edges.
+for _name, _first in (("person", ("person", "timestamp")), ("window", ("timestamp", "person"))):
+    Index(
+        f"ix_insight_people_{_name}",
+        *(insight_people.c[name] for name in ("role", *_first, "conversation", "sentiment", "score", "open")),
+    )
+
+BUSY = 3
+"""The least of a month or year with which a person is among those who are looked at first."""
+# Customers are counted by month and year, agents, who are few and write much, by day as well.
+people_counts = Table(
+    "people_counts",
+    metadata,
+    *(
+        Column(name, kind, primary_key=True, autoincrement=False)
+        for name, kind in (
+            ("role", SmallInteger()),
+            ("level", SmallInteger()),
+            ("bucket", Integer()),
+            ("person", Number),
+        )
+    ),
+    *(Column(name, BigInteger, nullable=False) for name in ("n", "negative", "score_sum", "open", "unsure")),
+    sqlite_with_rowid=False,
+)
+# Few rows, so that PostgreSQL updates most of the others in place.
+for _name in ("n", "negative"):
+    partial_index(
+        f"ix_people_counts_{_name}",
+        *(people_counts.c[name] for name in ("role", "level", "bucket", _name, "person")),
+        where=text(f"{_name} >= {BUSY}"),
+    )
+
 # Texts in flight: which lease is having a text analysed. A row expires by itself if its process died.
 asking = Table(
     "asking",
@@ -580,6 +636,8 @@ participants = Table(
     Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
     *author_columns(primary_key=True),
     Column("position", Integer, nullable=False),
+    # In which roles they wrote: CUSTOMER, AGENT or the sum of both.
+    Column("roles", SmallInteger, nullable=False, server_default=text("1")),
     sqlite_with_rowid=False,
     info={"place": ("conversation", "position")},
 )
@@ -625,6 +683,10 @@ summaries = Table(
     Column("raw", Text, info=ENCRYPTED),
     Column("created_at", BigInteger),
     Column("updated_at", BigInteger),
+    # Repeated from the conversation and the content, so that summaries can be filtered and counted. NULL until then.
+    Column("timestamp", BigInteger),
+    Column("outcome", String(10)),
+    Column("has_open_questions", SmallInteger),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
@@ -636,6 +698,32 @@ partial_index(
     summaries.c.run_at,
     summaries.c.conversation,
     where=summaries.c.run_at.is_not(None),
+)
+
+NOT_FILED = text("content IS NOT NULL AND outcome IS NULL")
+partial_index("ix_summaries_not_filed", summaries.c.conversation, where=NOT_FILED)
+
+partial_index(
+    "ix_summaries_case",
+    *(summaries.c[name] for name in ("outcome", "has_open_questions", "timestamp", "conversation")),
+    where=text("outcome IS NOT NULL"),
+)
+
+# How many summaries of each outcome there are, by the time of their conversations.
+case_counts = Table(
+    "case_counts",
+    metadata,
+    *(
+        Column(name, kind, primary_key=True, autoincrement=False)
+        for name, kind in (
+            ("level", SmallInteger()),
+            ("bucket", Integer()),
+            ("outcome", String(10)),
+            ("has_open_questions", SmallInteger()),
+        )
+    ),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # The parts already summarised of a chat that takes several calls: the messages `first` to `last`.

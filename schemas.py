@@ -392,13 +392,24 @@ class MessageOut(BaseModel):
     position: int
 
 
+class ParticipantOut(BaseModel):
+    """Somebody who wrote in a conversation, and in which roles."""
+
+    id: str
+    roles: list[Literal["customer", "support_agent"]]
+
+
 class ChatItem(BaseModel):
     """A chat without its messages. `participants` are the first hundred authors."""
 
     conversation_id: str
     status: Literal["queued", "processing", "completed", "failed", "skipped"]
     due_at: str | None
-    participants: list[str]
+    timestamp: str
+    first_line: str
+    sentiment: Literal["positive", "neutral", "negative", "unsure"] | None
+    topics: list[str]
+    participants: list[ParticipantOut]
     message_count: int
     created_at: str
     updated_at: str
@@ -511,6 +522,25 @@ class TrendsOut(BaseModel):
     previous: TrendsBefore
 
 
+class PersonItem(BaseModel):
+    """Somebody who wrote in the window, and what they have in it."""
+
+    id: str | None
+    conversations: int
+    negative: int
+    mean: float | None
+    topics: list[str]
+    last_seen: str
+    open_cases: int
+
+
+class PeopleOut(BaseModel):
+    """A page of people, in the order of `sort`."""
+
+    people: list[PersonItem]
+    next_cursor: str | None
+
+
 # --- summaries ----------------------------------------------------------------------------------------------
 
 
@@ -558,6 +588,47 @@ class ChatSummary(ChatInsights):
     action_items: list[ItemOut]
     decisions: list[ItemOut]
     questions: list[QuestionOut]
+
+
+class CaseOut(ChatSummary):
+    """A chat with its summary, and what it can be filtered by."""
+
+    timestamp: str
+    participants: list[ParticipantOut]
+    topics: list[str]
+    has_open_questions: bool
+
+
+class OutcomeCounts(BaseModel):
+    """How many summaries have each outcome."""
+
+    yes: int
+    no: int
+    maybe: int
+    curious: int
+
+
+class CasesOut(BaseModel):
+    """A page of chats with their summaries, the newest conversation first."""
+
+    summaries: list[CaseOut]
+    counts: OutcomeCounts
+    next_cursor: str | None
+
+
+class FacetOut(BaseModel):
+    """A value of a field, and how many have it."""
+
+    value: str | None
+    count: int
+
+
+class FacetsOut(BaseModel):
+    """The values of a field, the commonest first."""
+
+    field: str
+    values: list[FacetOut]
+    has_more: bool
 
 
 class PendingInsights(BaseModel):

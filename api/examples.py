@@ -63,6 +63,7 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("list_chats_of_user", "user_id"): "agent7",
     ("export_person", "user_id"): "customer125",
     ("erase_person", "user_id"): "customer126",
+    ("list_facets", "field"): "author",
     ("list_insights", "start_time"): "2026-01-01T00:00:00Z",
     ("list_insights", "end_time"): "2027-01-01T00:00:00Z",
     ("retry_conversations", "status"): "failed",

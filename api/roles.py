@@ -73,6 +73,9 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("patch", "/api/v1/accounts/{account_id}"): ADMIN,
     ("delete", "/api/v1/accounts/{account_id}"): ADMIN,
     ("get", "/api/v1/audit"): ADMIN,
+    ("get", "/api/v1/people"): READ,
+    ("get", "/api/v1/facets"): READ,
+    ("get", "/api/v1/summaries"): READ,
     # They write their own entries, because the path names the person.
     ("delete", "/api/v1/people/{user_id:path}"): ADMIN,
     ("get", "/api/v1/people/{user_id:path}/export"): ADMIN,

@@ -6,9 +6,10 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
+from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
 from api.vocabulary_of_discovery import DISCOVERED
 
-FIELDS: Mapping[str, str] = {
+FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "access_token": "The token, a JWT.",
     "accounts": "Everybody who has logged in, the last to do so first.",
     "Account.created_at": "When the person first logged in.",
@@ -26,7 +27,7 @@ FIELDS: Mapping[str, str] = {
     "at": "When it was done.",
     "by": "Whoever asked for it, as the audit log names them.",
     "changed": "Chats of several people that lost messages and are analysed anew.",
-    "counts": "What was removed.",
+    "ErasureReceipt.counts": "What was removed.",
     "deleted": "Conversations that are gone whole.",
     "ErasedCounts.insights": "Insights that were removed.",
     "ErasedCounts.messages": "Messages that were removed.",
@@ -285,7 +286,7 @@ FIELDS: Mapping[str, str] = {
     **DISCOVERED,
 }
 
-PARAMETERS: Mapping[str, str] = {
+PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",

@@ -9,7 +9,7 @@ from benchmarks.questions import WINDOWS, Case, Filters, Window, placed
 from benchmarks.timing import Client, Times
 from domain.buckets import DAY, MICROSECONDS
 
-INSIGHTS, TRENDS = "/api/v1/insights", "/api/v1/trends"
+INSIGHTS, TRENDS, PEOPLE = "/api/v1/insights", "/api/v1/trends", "/api/v1/people"
 HUNDREDTH, PAGE, BIGGEST_PAGE = 100, 100, 1_000
 PAGES_PER_WALK = 5
 Question = tuple[Window, Filters]
@@ -90,6 +90,22 @@ class Run:
         found = self.client.get(TRENDS, place.parameters())["total_insights"]
         self.client.taken()
         return _agreed(milliseconds, found, count, str(place))
+
+    def people(self, places: Sequence[Window], sort: str) -> Times:
+        """Who wrote in these windows."""
+        for place in places:
+            self.client.get(PEOPLE, place.parameters() | {"sort": sort})
+        return self.client.taken()
+
+    def people_in_sql(self, places: Sequence[Window], sort: str) -> list[float]:
+        """The same in plain SQL, whose counts have to agree."""
+        return [self._people_in_sql(place, sort) for place in places]
+
+    def _people_in_sql(self, place: Window, sort: str) -> float:
+        negative, milliseconds = self.plain.people(place, descending=sort.startswith("-"))
+        listed = self.client.get(PEOPLE, place.parameters() | {"sort": sort})["people"]
+        self.client.taken()
+        return _agreed(milliseconds, sum(each["negative"] for each in listed), negative, f"{place} {sort}")
 
 
 def _agreed(milliseconds: float, found: int, counted: int, what: str) -> float:

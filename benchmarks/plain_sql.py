@@ -33,6 +33,10 @@ TOLD = (
     " JOIN messages m ON m.conversation = i.conversation AND m.position = 1"
 )
 NEWEST = " ORDER BY i.timestamp DESC, i.conversation DESC LIMIT :limit"
+PEOPLE = (
+    "SELECT author, count(*), sum(CASE WHEN sentiment < 0 THEN 1 ELSE 0 END), avg(score), max(timestamp)"
+    " FROM insights i WHERE {} AND author IS NOT NULL GROUP BY author ORDER BY 3 {} LIMIT :limit"
+)
 TOP = "SELECT topic, count(*) FROM insight_topics i WHERE {} GROUP BY topic ORDER BY 2 DESC LIMIT 10"
 
 
@@ -76,6 +80,14 @@ class Plain:
             given,
         )
         self.ask(TOP.format(WITHIN), given)
+        return sum(row[2] for row in rows), (time.perf_counter() - since) * 1_000
+
+    def people(self, window: Window, *, descending: bool) -> tuple[int, float]:
+        """The negative insights of a page of people and, in order, in how many milliseconds."""
+        since = time.perf_counter()
+        rows = self.ask(
+            PEOPLE.format(WITHIN, "DESC" if descending else ""), {**window._asdict(), "limit": PAGE}
+        )
         return sum(row[2] for row in rows), (time.perf_counter() - since) * 1_000
 
     def run(self, fn: Callable[[Connection], Found]) -> Found:

@@ -31,9 +31,14 @@ from benchmarks.pressure import POSTS, pressed
 from benchmarks.processes import fake_grok
 from benchmarks.questions import (
     CASES,
+    PEOPLE_SORTS,
+    PEOPLE_WINDOWS,
+    PROMISED_PEOPLE_MS,
     PROMISED_TRENDS_MS,
     TREND_DAYS,
+    WINDOWS,
     Case,
+    placed,
 )
 from benchmarks.results import Figure, Result, finish
 from benchmarks.support.process import Process
@@ -106,6 +111,15 @@ def _asked(run: Run, in_sql: int) -> Iterator[Asked]:
         places = run.trend_windows(days)
         found = Measured(f"{days} days", run.trends(places), run.trends_in_sql(places[:in_sql]))
         yield Asked(f"`/trends`, {days} days", PROMISED_TRENDS_MS, [found])
+    for sort in PEOPLE_SORTS:
+        yield Asked(f"`/people`, sort={sort}", PROMISED_PEOPLE_MS, [*_people(run, sort, in_sql)])
+
+
+def _people(run: Run, sort: str, in_sql: int) -> Iterator[Measured]:
+    for window in PEOPLE_WINDOWS:
+        length = WINDOWS[window]
+        places = [placed(run.dice, run.first, run.last, length) for _ in range(run.requests)]
+        yield Measured(window, run.people(places, sort), run.people_in_sql(places[:in_sql], sort))
 
 
 def _all_windows(run: Run, case: Case, in_sql: int) -> list[Measured]:

@@ -18,7 +18,8 @@ WINDOWS = {
     "everything": WHOLE,
 }
 TREND_DAYS = (7, 30, 365)
-PROMISED_MS, PROMISED_TRENDS_MS, PROMISED_THIN_MS = 25.0, 15.0, 500.0
+PROMISED_MS, PROMISED_TRENDS_MS, PROMISED_THIN_MS, PROMISED_PEOPLE_MS = 25.0, 15.0, 500.0, 60.0
+PEOPLE_WINDOWS, PEOPLE_SORTS = ("a day", "30 days", "everything"), ("-negative", "negative")
 COMMON = tuple(BUILT_IN)[:3]
 
 Filters = dict[str, str]

@@ -10,6 +10,7 @@ the first of every second day has it.
 import argparse
 import asyncio
 import json
+import math
 import random
 import sys
 import time
@@ -28,9 +29,9 @@ import database
 from core import clock
 from core.database_url import DRIVERS
 from domain.analysis import sentiment_of
-from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, start_of, touching
+from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, YEAR, start_of, touching
 from domain.topics import BUILT_IN
-from models import ALL_TOPICS, COMPLETED, SKIPPED, SKIPPED_CONVERSATIONS
+from models import ALL_TOPICS, COMPLETED, CUSTOMER, SKIPPED, SKIPPED_CONVERSATIONS
 
 AT_ONCE = 10_000
 RARE = 2_000
@@ -50,6 +51,7 @@ COLUMNS = {
         "reasoning", "analyzer", "model", "cached", "partial", "analysed_at", "raw",
     ),
     "insight_topics": ("topic", "timestamp", "conversation", "sentiment", "confidence", "score"),
+    "insight_people": ("conversation", "role", "person", "timestamp", "sentiment", "score", "open"),
 }  # fmt: skip
 
 
@@ -64,6 +66,8 @@ class Made:
         self.slugs = [*BUILT_IN, *(f"rare_{number:04}" for number in range(RARE))]
         shares = [1 / rank for rank in range(1, len(BUILT_IN) + 1)]
         # One topic in ten is a rare one.
+        # Some write a hundred times as often as the average, as accounts of companies and unhappy people do.
+        self.writers = list(accumulate(1 / math.sqrt(rank) for rank in range(1, AUTHORS + 1)))
         self.weights = list(accumulate([*shares, *([sum(shares) / 9 / RARE] * RARE)]))
 
     def topics(self) -> Rows:
@@ -85,7 +89,8 @@ class Made:
     def _one(self, number: int, batch: Rows) -> None:
         dice = self.dice
         at = self.end - (self.rows - number + 1) * self.step + dice.randrange(self.step)
-        author, skipped = f"author_{dice.randrange(AUTHORS)}", dice.randrange(SKIPPED_ONE_IN) == 0
+        [writer] = dice.choices(range(AUTHORS), cum_weights=self.writers)
+        author, skipped = f"author_{writer}", dice.randrange(SKIPPED_ONE_IN) == 0
         status = SKIPPED if skipped else COMPLETED
         batch["conversations"].append((number, f"conv_{number:012}", author, at, at, False, status, at + 1))
         batch["messages"].append((number, 1, f"Order {number} is late again and nobody answers. " * 3))
@@ -104,6 +109,7 @@ class Made:
                 "grok", "grok-4.3", False, False, at + 2_000_000, "{}",
             )
         )  # fmt: skip
+        batch["insight_people"].append((number, CUSTOMER, writer + 1, at, sentiment, score, 0))
         batch["insight_topics"] += [(topic, at, number, sentiment, confidence, score) for topic in chosen]
 
     def _confidence(self, sentiment: int, day: int) -> int:
@@ -180,6 +186,27 @@ def statements(start: int, end: int) -> Iterator[str]:
         f" WHERE level = {MONTH} AND topic > 0"
     )
     yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
+    yield from people_statements(start, end)
+
+
+def people_statements(start: int, end: int) -> Iterator[str]:
+    """The people of what was loaded, and their roll-up."""
+    yield (
+        "INSERT INTO people (number, author)"
+        " SELECT DISTINCT person, 'author_' || (person - 1) FROM insight_people"
+    )
+    # A customer each, so that no days are counted.
+    own_month = f"timestamp >= {{}} AND timestamp < {{}} AND role = {CUSTOMER}"
+    for month in touching(MONTH, start, end):
+        inside = own_month.format(start_of(MONTH, month), start_of(MONTH, month + 1))
+        yield (
+            f"INSERT INTO people_counts SELECT role, {MONTH}, {month}, person, count(*), {NEGATIVE}, sum(score), 0, 0"  # noqa: S608
+            f" FROM insight_people WHERE {inside} GROUP BY 1, 4"
+        )
+    yield (
+        f"INSERT INTO people_counts SELECT role, {YEAR}, bucket / 12, person, sum(n), sum(negative),"  # noqa: S608
+        f" sum(score_sum), 0, 0 FROM people_counts WHERE level = {MONTH} GROUP BY 1, 3, 4"
+    )
 
 
 async def seed(url: str, made: Made, start: int, end: int) -> None:
@@ -206,7 +233,7 @@ async def seed(url: str, made: Made, start: int, end: int) -> None:
             await connection.commit()
         _say("roll-ups", began)
         if connection.dialect.name == "postgresql":
-            await number_on(connection, "topics", "conversations")
+            await number_on(connection, "topics", "conversations", "people")
             outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
             await outside.execute(text("VACUUM ANALYZE"))
             _say("vacuum", began)

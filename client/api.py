@@ -78,6 +78,9 @@ class Api:
     insights_page = Method(calls.insights_page)
     recent_insights = Method(calls.recent_insights)
     trends = Method(calls.trends)
+    people_page = Method(calls.people_page)
+    facets = Method(calls.facets)
+    summaries_page = Method(calls.summaries_page)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)

@@ -34,6 +34,11 @@ TERMS = 65_536
 """Search words whose HMACs are kept in memory: most words are common, and an HMAC takes 5 to 20 us."""
 
 
+def is_digest(stored: str) -> bool:
+    """Whether a stored text looks like a digest."""
+    return stored.startswith(DIGEST_MARK)
+
+
 class KeyRing:
     """Keys of 32 bytes: the first seals, all of them open."""
 

@@ -1,18 +1,20 @@
-"""Buckets: time in UTC hours, days and months, and the buckets that cover a window."""
+"""Buckets: time in UTC hours, days, months and years, and the buckets that cover a window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-HOUR, DAY, MONTH = 0, 1, 2
+HOUR, DAY, MONTH, YEAR = 0, 1, 2, 3
 """Levels of buckets."""
 EDGE = -1
 """The level of the edges of a window, which fill no whole bucket: its buckets are single microseconds."""
 
 MICROSECONDS = {EDGE: 1, HOUR: 3_600_000_000, DAY: 86_400_000_000}
-"""The length of a bucket by level; months vary."""
+"""The length of a bucket by level; months and years vary."""
 
+MONTHS = 12
+"""Months per year."""
 EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -29,9 +31,10 @@ class Span:
 
 def bucket_of(level: int, at: int) -> int:
     """The bucket that contains a time (UTC microseconds), counted from 1970."""
-    if level != MONTH:
+    if level < MONTH:
         return at // MICROSECONDS[level]
-    return _month_of(at // MICROSECONDS[DAY])
+    month = _month_of(at // MICROSECONDS[DAY])
+    return month if level == MONTH else month // MONTHS
 
 
 @lru_cache(maxsize=1_000)
@@ -42,9 +45,9 @@ def _month_of(day: int) -> int:
 
 def start_of(level: int, bucket: int) -> int:
     """The first microsecond of a bucket."""
-    if level != MONTH:
+    if level < MONTH:
         return bucket * MICROSECONDS[level]
-    year, month = divmod(bucket, 12)
+    year, month = divmod(bucket if level == MONTH else bucket * MONTHS, MONTHS)
     return (date(1970 + year, month + 1, 1).toordinal() - EPOCH) * MICROSECONDS[DAY]
 
 

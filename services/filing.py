@@ -1,5 +1,7 @@
 """Files older insights by the keys of METADATA_KEYS, and removes those filed by keys that it names no longer.
 
+Files the summaries of an earlier version by their outcome, too.
+
 Insights that are stored from then on are filed as they are stored.
 """
 
@@ -13,12 +15,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from database import Database
-from store.insights import metadata
+from store.insights import case_filing, metadata
 
 log = structlog.get_logger()
 
-STEP = 200
-"""Insights per transaction: 5 to 10 ms."""
+STEP, FEW = 200, 50
+"""Insights, and summaries, per transaction: 5 to 10 ms."""
 SHARE = 0.25
 """Of the time while there is work; the rest is for requests."""
 PAUSE_AFTER_FAULT = 1.0
@@ -48,6 +50,7 @@ class Filing:
 
     async def step(self) -> bool:
         """File or remove some insights; return whether there was anything to do."""
-        return await self.database.write(
-            partial(metadata.file_older, limit=STEP)
-        ) or await self.database.write(partial(metadata.unfile, limit=STEP))
+        for step in (metadata.file_older, metadata.unfile):
+            if await self.database.write(partial(step, limit=STEP)):
+                return True
+        return await self.database.write(partial(case_filing.file_older_summaries, limit=FEW))

@@ -1,7 +1,5 @@
 """The query parameters of insights and trends, and the cursor that leads to the next page."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from decimal import ROUND_CEILING, Decimal
@@ -19,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from api.parameters import cursors
 from api.parameters.chats import Keyword
 from api.parameters.common import Limit, Moment, Parameters, Slug, Word
 from core.clock import END, EPOCH, MICROSECOND
@@ -31,7 +30,6 @@ Sentiment = Literal["positive", "neutral", "negative", "unsure"]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 SortName = Literal["-timestamp", "timestamp", "score", "-score", "confidence", "-confidence"]
 SENTIMENT_OF = {name: value for value, name in SENTIMENT_NAMES.items()}
-CHECK_BYTES = 6
 SELECTED = tuple(field.name for field in fields(Selection))
 METADATA = "metadata."
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
@@ -85,25 +83,12 @@ def seal(selection: Selection, position: Position) -> str:
     *values, timestamp, number = position
     value = values[0] if values else None
     place = {"value": value, "timestamp": timestamp, "number": number}
-    content = Cursor.model_validate({**asdict(selection), **place}).model_dump_json().encode()
-    return base64.urlsafe_b64encode(_check(content) + content).rstrip(b"=").decode()
+    return cursors.to_word(Cursor.model_validate({**asdict(selection), **place}))
 
 
 def unseal(word: object) -> Cursor:
     """The inverse of `seal`. Raises ValueError for anything that `seal` did not make."""
-    try:
-        sealed = base64.b64decode(str(word) + "=" * (-len(str(word)) % 4), altchars=b"-_", validate=True)
-        content = sealed[CHECK_BYTES:]
-        if sealed[:CHECK_BYTES] != _check(content):
-            raise ValueError
-        return Cursor.model_validate_json(content)
-    except ValueError:
-        raise ValueError("must be a value of metadata.next_cursor") from None
-
-
-def _check(content: bytes) -> bytes:
-    # Detects a cursor that was cut or mangled. Forging one gains nothing: it only selects other insights.
-    return hashlib.blake2b(content, digest_size=CHECK_BYTES).digest()
+    return cursors.from_word(word, Cursor, "metadata.next_cursor")
 
 
 class InsightsParameters(Parameters):

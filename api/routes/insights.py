@@ -15,7 +15,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
-from api.views.insights import insights_view, listed_insight_view, trends_view
+from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
 from schemas import Code, InsightsOut, TrendsOut
 from store.insights import listing, metadata
@@ -52,8 +52,8 @@ async def insights(
     `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
     """
     selection = query.selection
-    await _check_topic(resources, selection.cluster)
-    await _check_metadata(resources, [key for key, _ in selection.metadata])
+    await check_topic(resources, selection.cluster)
+    await check_metadata(resources, [key for key, _ in selection.metadata])
     form = _form(request)
     if form != exports.JSON:
         if beside := query.model_fields_set & {"limit", "cursor"}:
@@ -80,7 +80,8 @@ async def recent(
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
     form = _form(request)
-    found = await resources.database.read(partial(listing.list_recent, limit=query.limit))
+    read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
+    found = await resources.database.read(read)
     if form != exports.JSON:
         await _note_export(resources, request)
         return _download(_lines_of(form, found.page), form)
@@ -94,7 +95,7 @@ async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
     """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
-    await _check_topic(resources, query.cluster)
+    await check_topic(resources, query.cluster)
     now = resources.clock()
     start, end = query.window(now)
     compute = partial(
@@ -111,7 +112,7 @@ async def read_trends(
     return JsonAnswer(trends_view(await read(compute), query.calendar, start, end))
 
 
-async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
+async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
     """Raises ApiError 400 for a key that is not one of METADATA_KEYS, 503 while insights are being filed under it."""
     declared = resources.settings.metadata_keys
     if any(key not in declared for key in keys):
@@ -122,7 +123,7 @@ async def _check_metadata(resources: Resources, keys: Sequence[str]) -> None:
         raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
 
 
-async def _check_topic(resources: Resources, cluster: str | None) -> None:
+async def check_topic(resources: Resources, cluster: str | None) -> None:
     """Raises ApiError 400 for a topic that nobody knows."""
     if cluster is None:
         return
@@ -145,7 +146,9 @@ async def _note_export(resources: Resources, request: Request) -> None:
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    first = await database.read(partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE))
+    with_people = form == exports.NDJSON
+    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
+    first = await database.read(read)
     return _download(_stream(database, selection, first, form), form)
 
 
@@ -157,10 +160,10 @@ def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
 
 def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
     """The lines of a page of an export; the first page has a `head`."""
-    views = (listed_insight_view(listed) for listed in page.insights)
     if form != exports.CSV:
-        yield exports.ndjson_lines(views)
+        yield exports.ndjson_lines(map(exported_insight_view, page.insights))
         return
+    views = (listed_insight_view(listed) for listed in page.insights)
     if head:
         yield exports.csv_header()
     yield exports.csv_lines(views)
@@ -170,7 +173,13 @@ async def _stream(
     database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
     page, head = first.page, True
-    read = partial(listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total)
+    read = partial(
+        listing.list_insights,
+        chosen=selection,
+        limit=EXPORT_PAGE,
+        total=first.total,
+        with_people=form == exports.NDJSON,
+    )
     while True:
         for lines in _lines_of(form, page, head=head):
             yield lines

@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from api.views.conversations import Json, analysis_due_at
+from api.views.conversations import Json, analysis_due_at, participant_view
 from core.clock import iso
+from domain.analysis import SENTIMENT_NAMES
 from services.chats import Added
 from store.conversations.chat_lists import Chat, ChatList, ChatPage
 from store.conversations.chats import generated_id
@@ -13,12 +14,16 @@ from store.conversations.chats import generated_id
 
 def chat_view(chat: Chat) -> Json:
     """A chat without its messages."""
-    row = chat.row
+    row, glance = chat.row, chat.glance
     return {
         "conversation_id": row.id,
         "status": row.status,
         "due_at": analysis_due_at(row),
-        "participants": list(chat.participants),
+        "timestamp": iso(row.timestamp),
+        "first_line": glance.first_line,
+        "sentiment": None if glance.sentiment is None else SENTIMENT_NAMES[glance.sentiment],
+        "topics": list(glance.topics),
+        "participants": [*map(participant_view, chat.participants)],
         "message_count": row.message_count - row.erased,
         "created_at": iso(row.received_at),
         "updated_at": iso(row.received_at if row.updated_at is None else row.updated_at),

@@ -11,6 +11,7 @@ from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
 from store.insights.listing import InsightEntry
+from store.insights.participants import Participant
 from store.insights.shown import ShownInsight
 
 Json = dict[str, Any]
@@ -34,6 +35,11 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
         "partial": bool(row.partial),
         "analysed_at": iso(row.analysed_at),
     }
+
+
+def participant_view(participant: Participant) -> Json:
+    """Somebody who wrote in a conversation."""
+    return {"id": participant.name, "roles": list(participant.roles)}
 
 
 def item_view(row: Row[Any]) -> Json:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from api.parameters.insights import seal
-from api.views.conversations import insight_view
+from api.views.conversations import insight_view, participant_view
 from core.clock import iso, iso_in_zone
 from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
 from domain.buckets import DAY, MICROSECONDS
@@ -53,6 +53,11 @@ def listed_insight_view(listed: InsightEntry) -> Json:
     view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
     view["redactions"] = {} if row.redactions is None else from_json(row.redactions)
     return view | insight_view(listed)
+
+
+def exported_insight_view(listed: InsightEntry) -> Json:
+    """The same with those who wrote in it, for a line of NDJSON."""
+    return listed_insight_view(listed) | {"participants": [*map(participant_view, listed.participants)]}
 
 
 def trends_view(found: Trends, calendar: Calendar, start: int, end: int) -> Json:

@@ -12,6 +12,7 @@ from client.answers.chats import (
     InsightsState,
     Message,
     Paged,
+    Participant,
     PlacedMessage,
     Question,
     SummaryFailed,
@@ -54,6 +55,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
+from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -69,6 +71,8 @@ __all__ = [
     "Analysis",
     "Budget",
     "BulkAccepted",
+    "Case",
+    "CasesPage",
     "Chat",
     "ChatInsights",
     "ChatItem",
@@ -80,6 +84,8 @@ __all__ = [
     "ConversationItem",
     "ConversationsPage",
     "Estimate",
+    "FacetValue",
+    "Facets",
     "GroupShare",
     "Health",
     "Insight",
@@ -93,6 +99,9 @@ __all__ = [
     "ListedInsight",
     "Message",
     "Paged",
+    "Participant",
+    "PeoplePage",
+    "Person",
     "PlacedMessage",
     "Proposal",
     "ProposalExample",

@@ -33,13 +33,24 @@ class Message(PlacedMessage):
     timestamp: AwareDatetime
 
 
+class Participant(Answer):
+    """Somebody who wrote in a conversation; `roles` are `customer`, `support_agent` or both."""
+
+    id: str
+    roles: list[str]
+
+
 class ChatItem(Answer):
     """A chat without its messages. `participants` are the first hundred who wrote in it."""
 
     conversation_id: str
     status: str
     due_at: AwareDatetime | None
-    participants: list[str]
+    timestamp: AwareDatetime
+    first_line: str
+    sentiment: str | None
+    topics: list[str]
+    participants: list[Participant]
     message_count: int
     created_at: AwareDatetime
     updated_at: AwareDatetime

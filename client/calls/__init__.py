@@ -28,6 +28,7 @@ from client.calls.discovery import accept_proposal, discover_topics, proposal, p
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.people import facets, people_page, summaries_page
 
 __all__ = [
     "NewConversation",
@@ -45,6 +46,7 @@ __all__ = [
     "delete",
     "discover_topics",
     "estimate",
+    "facets",
     "fresh_key",
     "health",
     "insights_page",
@@ -53,6 +55,7 @@ __all__ = [
     "metrics",
     "pause_analysis",
     "pause_job",
+    "people_page",
     "post",
     "post_bulk",
     "post_messages",
@@ -66,6 +69,7 @@ __all__ = [
     "retry_all",
     "spending",
     "statuses",
+    "summaries_page",
     "summarize",
     "summary",
     "trends",

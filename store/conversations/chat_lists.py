@@ -21,10 +21,11 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
+from store.conversations.chat_glances import NOTHING_SEEN, Glance, glances_of
 from store.conversations.chat_windows import ChatWindow, find_in_window
-from store.conversations.participants import participants_of
 from store.conversations.records import WITHOUT_RAW_DATA
 from store.engine.vault import vault_of
+from store.insights.participants import Participant, author_of_text, participants_of
 from store.search import index, pages
 from store.search.pages import COUNTED, SearchPage
 
@@ -35,7 +36,8 @@ class Chat:
 
     row: Row[Any]
     """A row of `conversations`, without its raw data."""
-    participants: Sequence[str]
+    participants: Sequence[Participant]
+    glance: Glance = NOTHING_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +187,14 @@ def _with_participants(connection: Connection, stored: Sequence[Row[Any]]) -> li
     rows = vault.all_opened(conversations, stored)
     chats = [row.number for row in rows if row.is_chat]
     names = participants_of(connection, chats)
+    glances = glances_of(connection, [row.number for row in rows])
     return [
-        Chat(row, names[row.number] if row.is_chat else [row.author] if row.author else []) for row in rows
+        Chat(
+            row,
+            names[row.number] if row.is_chat else author_of_text(row.author),
+            glances[row.number],
+        )
+        for row in rows
     ]
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from core.errors import ConcurrentCreation
 from domain.redaction.detections import total
-from models import PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
-from store.conversations.intake import NewMessage, first_positions
+from models import CUSTOMER, PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
+from store.conversations.intake import NewMessage, first_positions, roles_of
 from store.conversations.revisions import due_at, waiting_since
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import vault_of
@@ -236,19 +236,26 @@ def _insert_participants(
     connection: Connection, chats: Sequence[GrowingChat], numbers: Mapping[str, int]
 ) -> None:
     rows = [
-        {"conversation": numbers[chat.id], "author": author, "position": position}
+        {"conversation": numbers[chat.id], "author": author, "position": position, "roles": roles}
         for chat in chats
-        for author, position in _participants(chat).items()
+        for author, position, roles in _participants(chat)
     ]
     if rows:
+        new = insert_on_conflict(connection.dialect.name, participants)
+        roles = {"roles": participants.c.roles.bitwise_or(new.excluded.roles)}
         connection.execute(
-            insert_on_conflict(connection.dialect.name, participants).on_conflict_do_nothing(),
+            new.on_conflict_do_update(index_elements=list(participants.primary_key), set_=roles),
             [*vault_of(connection).all_sealed(participants, rows)],
         )
 
 
-def _participants(chat: GrowingChat) -> dict[str, int]:
-    """The authors of the new messages with their first positions. A text that becomes a chat adds its author."""
+def _participants(chat: GrowingChat) -> Iterator[tuple[str, int, int]]:
+    """The authors of the new messages with their first positions and their roles.
+
+    A text that becomes a chat adds its author, who is a customer.
+    """
     wrote_the_text = chat.row is not None and not chat.row.is_chat and chat.row.author is not None
     first = {chat.row.author: 1} if wrote_the_text and chat.row is not None else {}
-    return first_positions(chat.new, chat.before) | first
+    roles = roles_of(chat.new)
+    for author, position in (first_positions(chat.new, chat.before) | first).items():
+        yield author, position, roles.get(author, 0) | (CUSTOMER if author in first else 0)

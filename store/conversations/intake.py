@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, text
 
 from domain.redaction.detections import NOTHING, Counts
-from models import QUEUED, conversations, messages, participants
+from models import AGENT, CUSTOMER, QUEUED, conversations, messages, participants
 from store.conversations import sender_ids
 from store.conversations.sender_ids import SHARED, KnownByKey
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
@@ -247,7 +247,12 @@ def _insert_messages(connection: Connection, stored: Iterable[tuple[int, NewConv
 
 def _insert_participants(connection: Connection, stored: Iterable[tuple[int, NewConversation]]) -> None:
     rows = [
-        {"conversation": number, "author": author, "position": position}
+        {
+            "conversation": number,
+            "author": author,
+            "position": position,
+            "roles": roles_of(new.messages)[author],
+        }
         for number, new in stored
         if new.is_chat
         for author, position in first_positions(new.messages).items()
@@ -263,6 +268,16 @@ def first_positions(messages: Sequence[NewMessage], before: int = 0) -> dict[str
         if message.author is not None:
             first.setdefault(message.author, position)
     return first
+
+
+def roles_of(messages: Iterable[NewMessage]) -> dict[str, int]:
+    """The roles in which each author of these messages wrote: CUSTOMER, AGENT or their sum."""
+    roles: dict[str, int] = {}
+    for message in messages:
+        if message.author is not None:
+            role = AGENT if message.role == "support_agent" else CUSTOMER
+            roles[message.author] = roles.get(message.author, 0) | role
+    return roles
 
 
 def _known_outcome(new: NewConversation, known: KnownByKey, vault: Vault) -> IntakeOutcome | None:

@@ -20,6 +20,7 @@ from models import (
     participants,
 )
 from store.engine.vault import vault_of
+from store.insights import case_filing
 from store.insights import writing as results
 from store.insights.shown import ShownInsight, as_shown, insight_of
 from store.money import calls
@@ -166,6 +167,7 @@ def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
     """Delete conversations, everything that belongs to them and their share of all counts; return how many."""
     rows = _locked(connection, ids)
     numbers = [row.number for row in rows]
+    case_filing.remove_summaries(connection, numbers)
     results.delete_insights(connection, numbers)
     results.adjust_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
     _remove_messages(connection, numbers, after=0)

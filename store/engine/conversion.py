@@ -21,6 +21,7 @@ from models import (
     jobs,
     messages,
     participants,
+    people,
     summaries,
     summary_parts,
     topic_proposals,
@@ -33,6 +34,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     # Not its primary key, whose author changes.
     participants: ("conversation", "position"),
     insights: ("conversation",),
+    people: ("number",),
     insight_metadata: ("conversation", "key"),
     summaries: ("conversation",),
     summary_parts: ("conversation", "first", "last"),
@@ -43,7 +45,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")
-"""What stands for a value of metadata that is done."""
+"""What stands for a person or a value of metadata that is done."""
 Place = tuple[Any, ...]
 
 
@@ -97,6 +99,9 @@ def _renewed(vault: Vault, table: Table, row: Mapping[str, Any]) -> dict[str, An
     if table is insight_metadata:
         done = A_DIGEST.fullmatch(row["value"])
         return {} if done else {"value": vault.value(row["key"], row["value"])}
+    if table is people:
+        done = A_DIGEST.fullmatch(row["author"])
+        return {} if done else {"author": vault.author(row["author"])}
     if table is erasures and row["sealed_person"] is None:
         return _sealed_erasure(vault, row["person"])
     return vault.renewed(table, row)
@@ -125,12 +130,14 @@ def _store(
 
 
 def _drop_twins(connection: Connection, renewed: Sequence[tuple[Mapping[str, Any], dict[str, Any]]]) -> None:
-    """Delete the rows of authors who have written again since: the one that is being sealed has the first position."""
+    """Delete the rows of authors who have written again since: the one that is being sealed has the first position.
+
+    It takes over the roles of its twin.
+    """
     p = participants.c
-    twins = delete(participants).where(
-        p.conversation == bindparam("number"), p.author == bindparam("digest"), p[SEALED_AUTHOR].is_not(None)
-    )
-    if renewed:
-        connection.execute(
-            twins, [{"number": row["conversation"], "digest": new[AUTHOR]} for row, new in renewed]
-        )
+    for row, new in renewed:
+        twin = (p.conversation == row["conversation"], p.author == new[AUTHOR], p[SEALED_AUTHOR].is_not(None))
+        for (roles,) in connection.execute(delete(participants).where(*twin).returning(p.roles)).all():
+            mine = p.conversation == row["conversation"], p.position == row["position"]
+            both = p.roles.bitwise_or(roles)
+            connection.execute(update(participants).where(*mine).values(roles=both))

@@ -13,6 +13,7 @@ from store.engine.prepared import Prepared, among
 from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, vault_of
 from store.insights import pages, windows
 from store.insights.narrowing import Narrowing
+from store.insights.participants import Participant, author_of_text, participants_of
 from store.insights.rollups import SENTIMENTS
 from store.insights.shown import shown_clusters
 from store.insights.windows import Counts, Position, Selection
@@ -111,6 +112,8 @@ class InsightEntry(NamedTuple):
     truncated: bool
     clusters: Sequence[str]
     """The slugs of its topics as they are shown, best first."""
+    participants: Sequence[Participant] = ()
+    """Who wrote in it, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +142,18 @@ class InsightWindow:
 
 
 def list_with_totals(
-    connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
+    connection: Connection,
+    chosen: Selection,
+    *,
+    limit: int,
+    after: Position | None = None,
+    with_people: bool = False,
 ) -> InsightWindow:
-    """Return a page of the chosen insights with the exact totals of its window."""
+    """Return a page of the chosen insights with the exact totals of its window, `with_people` also who wrote."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
+    page = _with_participants(connection, page) if with_people else page
     skipped = windows.count_skipped(connection, chosen.start, chosen.end)
     if chosen.keyword is None:
         return InsightWindow(page, total, skipped)
@@ -152,11 +161,30 @@ def list_with_totals(
 
 
 def list_insights(
-    connection: Connection, chosen: Selection, *, limit: int, total: int, after: Position | None = None
+    connection: Connection,
+    chosen: Selection,
+    *,
+    limit: int,
+    total: int,
+    after: Position | None = None,
+    with_people: bool = False,
 ) -> InsightPage:
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
-    return found.page(limit, after, total) if found and total else NOTHING
+    page = found.page(limit, after, total) if found and total else NOTHING
+    return _with_participants(connection, page) if with_people else page
+
+
+def _with_participants(connection: Connection, page: InsightPage) -> InsightPage:
+    """The same page with those who wrote in each conversation."""
+    found = participants_of(connection, [each.row.conversation for each in page.insights if each.row.is_chat])
+    listed = (
+        each._replace(
+            participants=found[each.row.conversation] if each.row.is_chat else author_of_text(each.row.author)
+        )
+        for each in page.insights
+    )
+    return InsightPage([*listed], page.next)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +229,14 @@ class _Chosen:
         return self.narrowing.find_positions(limit=limit, after=after, total=total)
 
 
-def list_recent(connection: Connection, *, limit: int) -> InsightWindow:
+def list_recent(connection: Connection, *, limit: int, with_people: bool = False) -> InsightWindow:
     """Return the insights that were analysed last, newest first, with the totals of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
-    return InsightWindow(InsightPage(_load(connection, numbers), None), *windows.count_all_time(connection))
+    page = InsightPage(_load(connection, numbers), None)
+    page = _with_participants(connection, page) if with_people else page
+    return InsightWindow(page, *windows.count_all_time(connection))
 
 
 def insights_of(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:

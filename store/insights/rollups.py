@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from domain.analysis import UNSURE
-from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, bucket_of, cover
+from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, MONTHS, Span, bucket_of, cover
 from models import (
     FIRST_UNION,
     IS_SKIPPED,
@@ -52,8 +52,6 @@ LEVELS = (MONTH, DAY, HOUR)
 SCORED = (-1, 0, 1)
 SENTIMENTS = (*SCORED, UNSURE)
 """Ascending. An insight that is unsure has the score 0, and the confidence 0."""
-MONTHS = 12
-"""Months per year."""
 
 
 class Fact(NamedTuple):
@@ -84,10 +82,10 @@ def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fac
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             changes.count(fact, sign)
-    _apply(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
-    _apply(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
-    _apply(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
-    _apply(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
+    add_changes(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
+    add_changes(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
+    add_changes(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
+    add_changes(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
 
 
 def _none_yet() -> defaultdict[Key, int]:
@@ -126,7 +124,7 @@ class _Changes:
             self.years[month // MONTHS, topic] += sign
 
 
-def _apply(connection: Connection, table: Table, rows: list[tuple[int, ...]]) -> None:
+def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     """Add differences to the rows of a roll-up: each has the key, the change of `n` and those of the other sums."""
     rows.sort()
     insert_rows(connection, _upsert(connection.dialect.name, table), rows)

@@ -20,11 +20,11 @@ from sqlalchemy import (
     select,
 )
 
-from domain.buckets import MONTH, touching
+from domain.buckets import MONTH, MONTHS, touching
 from models import ACTIVE, FIRST_UNION, insights, topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared, by_code_point
 from store.insights import rollups
-from store.insights.rollups import MONTHS, Kind
+from store.insights.rollups import Kind
 from store.insights.shown import slugs_shown
 from store.insights.windows import Selection, count_insights
 

@@ -2,7 +2,7 @@
 
 Callers of `store_insights` and `delete_insights` must hold the row locks of the conversations, so that no other
 transaction changes the same insight. The locks taken here follow: the one on all topics, names of topics in order,
-then roll-ups by key.
+people, then roll-ups by key.
 
 What is true is what an insight is filed under: the names in `insights.clusters`, and the numbers of their topics in
 `insight_topics`. What it counts under besides, the unions of those topics, follows from that in every transaction.
@@ -28,7 +28,7 @@ from domain.analysis import Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import vault_of
-from store.insights import metadata, names, rollups
+from store.insights import metadata, names, people_filing, rollups
 from store.insights.rollups import Fact
 from store.insights.unions import Unions, counted_in, unions
 
@@ -81,6 +81,7 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     metadata.file(connection, rows)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    people_filing.file_people(connection, rows)
     rollups.update_counts(connection, _facts(new, known), _facts(old, known))
 
 
@@ -99,6 +100,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     _unfile(connection, old, known)
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
+    people_filing.remove_people(connection, conversations)
     rollups.update_counts(connection, (), _facts(old, known))
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from models import QUEUED, SKIPPED, conversations, insights, summaries, summary_parts
-from store.insights import writing
+from store.insights import case_filing, writing
 from store.money import calls
 
 
@@ -34,6 +34,7 @@ def renew(connection: Connection, row: Row[Any], *, now: int, due: int) -> Made:
     """
     made = made_of(connection, [row.number])
     _queue(connection, row, now, due)
+    case_filing.remove_summaries(connection, [row.number])
     writing.delete_insights(connection, [row.number])
     if row.status == SKIPPED:
         writing.adjust_skipped(connection, [row.timestamp], -1)

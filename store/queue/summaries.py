@@ -18,6 +18,7 @@ from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import at, vault_of
+from store.insights import case_filing
 from store.queue.jobs import JobKind, JobQueue
 
 _s, _m = summaries.c, messages.c
@@ -215,6 +216,10 @@ def texts(
 def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
     """Store what became of a summary; False where it was deleted, or somebody else holds it by now."""
     job = outcome.job
+    if isinstance(outcome, Written):
+        # Its insight must not be stored meanwhile: the counts of people are of both. Before the summary, for the order.
+        c = conversations.c
+        connection.execute(select(c.number).where(c.number == job.conversation).with_for_update())
     held = QUEUE.held(connection, {job.conversation: job.lease})
     if not held:
         return False
@@ -252,6 +257,7 @@ def _write(connection: Connection, written: Written, now: int) -> None:
     }
     stored = vault_of(connection).sealed(summaries, content)
     connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(stored))
+    case_filing.file_summary(connection, written.job.conversation, to_json(written.part.summary))
     _prune(connection, written)
 
 

@@ -8,6 +8,7 @@ from benchmarks.seed import Made, seed
 from benchmarks.support.process import Json
 from core.clock import iso, now
 from domain.buckets import DAY, MICROSECONDS
+from tests.support.people_recount import assert_people_counted
 from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, Service, running
 
@@ -29,6 +30,7 @@ async def test_the_service_counts_what_was_seeded_and_takes_in_more(database_url
 
     async with database.opened(database_url) as opened:
         await opened.read(assert_rolled_up)
+        await opened.read(assert_people_counted)
     async with running(database_url, grok) as service:
         before = await counted(service, start, end)
         await service.all_ended(await service.post_all(LATE))

@@ -412,7 +412,8 @@ async def test_an_export_is_the_whole_window_in_short_reads(api: Api) -> None:
 
     listed = [json.loads(line) for line in lines.text.splitlines()]
     assert [each["conversation_id"] for each in listed] == [f"conv_{number}" for number in range(1, 2_501)]
-    assert listed[:5] == (await api.get("insights", **WINDOW, limit=5))["insights"]
+    usual = (await api.get("insights", **WINDOW, limit=5))["insights"]
+    assert listed[:5] == [{**each, "participants": []} for each in usual]
     assert lines.headers["content-type"].startswith("application/x-ndjson")
     found = list(csv.DictReader(io.StringIO(rows.text)))
     assert [row["conversation_id"] for row in found] == [f"conv_{n}" for n in range(3, 2_501, 3)]
@@ -448,7 +449,9 @@ async def test_the_recent_ones_are_exported_as_they_are_listed(api: Api) -> None
     lines = await api.http.get(url, params=limit, headers={"Accept": "application/x-ndjson"})
     rows = await api.http.get(url, params=limit, headers={"Accept": "text/csv"})
 
-    assert [json.loads(line) for line in lines.text.splitlines()] == listed
+    assert [json.loads(line) for line in lines.text.splitlines()] == [
+        {**each, "participants": []} for each in listed
+    ]
     read = list(csv.DictReader(io.StringIO(rows.text)))
     assert [row["conversation_id"] for row in read] == [each["conversation_id"] for each in listed]
     assert [row["timestamp"] for row in read] == [each["timestamp"] for each in listed]

@@ -15,8 +15,9 @@ from database import Database
 from domain.search_words import phrases_in
 from store.conversations.chat_lists import ChatFilter, list_chats
 from store.conversations.intake import NewMessage
-from store.conversations.participants import SHOWN_PARTICIPANTS
+from store.insights.participants import SHOWN_PARTICIPANTS
 from tests.support.chat_data import added, said
+from tests.support.chat_views import names
 from tests.support.insight_data import A_DAY, thorough, tried
 from tests.support.rows import NOW, new, take_in
 from tests.support.search_data import index_all
@@ -67,7 +68,7 @@ async def test_an_item_tells_of_its_chat(service: Service) -> None:
 
     [item] = (await service.get("/chats"))["chats"]
 
-    assert (item["conversation_id"], item["participants"], item["message_count"]) == ("c", ["x", "y"], 3)
+    assert (item["conversation_id"], names(item), item["message_count"]) == ("c", ["x", "y"], 3)
     assert (item["status"], item["created_at"]) == ("queued", item["updated_at"])
 
 
@@ -163,7 +164,9 @@ async def test_participants_are_shown_up_to_a_hundred(db: Database) -> None:
             ("d", 1),
             ("c", SHOWN_PARTICIPANTS),
         ]
-        assert found.chats[2].participants == [f"u{at}" for at in range(SHOWN_PARTICIPANTS)]
+        assert [each.name for each in found.chats[2].participants] == [
+            f"u{at}" for at in range(SHOWN_PARTICIPANTS)
+        ]
 
     await tried(db, play)
 

@@ -5,6 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -33,10 +34,13 @@ from tests.support.insight_data import (
     store_skipped,
     tried,
 )
+from tests.support.people_data import analyse_all, turn
+from tests.support.people_recount import assert_people_filed, facts
 from tests.support.recount import assert_counted
+from tests.support.rows import new, take_in
 
 FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
-THREE_SENTIMENTS = "0018"
+BEFORE_PEOPLE, THREE_SENTIMENTS = "0022", "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
@@ -189,6 +193,39 @@ async def test_sentiments_are_counted_alike_in_rows_of_their_own_and_side_by_sid
         assert found == by_sentiment(filed, times_[::9])
         migration.migrate(connection)
         assert_counted(connection, filed, times_[::9])
+
+    await tried(db, play)
+
+
+async def test_people_of_older_insights_are_filed_and_counted(db: Database) -> None:
+    months = 62
+
+    def play(connection: Connection) -> None:
+        for at in range(months):
+            said_ = [
+                turn(f"It is late and nobody answers, {at}", f"customer{at % 7}"),
+                turn("Sorry", "agent7", "support_agent"),
+                turn("I am one of both", f"customer{at % 3}", "support_agent" if at % 2 else None),
+            ]
+            moment = NOON - at * 17 * 24 * AN_HOUR
+            both: dict[str, Any] = {
+                "messages": said_,
+                "is_chat": True,
+                "timestamp": moment,
+                "author": f"customer{at % 7}",
+            }
+            take_in(connection, new(f"chat{at}", **both))
+            alone = [turn(f"Nobody answers, {at} is late", f"customer{at % 7}")]
+            one: dict[str, Any] = {"messages": alone, "timestamp": moment + 1, "author": f"customer{at % 7}"}
+            take_in(connection, new(f"text{at}", **one))
+        analyse_all(connection)
+        before = facts(connection)
+        go_back(connection, BEFORE_PEOPLE)
+        migration.migrate(connection)
+
+        assert len(before) > 2 * months
+        assert facts(connection) == before
+        assert_people_filed(connection)
 
     await tried(db, play)
 

@@ -11,7 +11,8 @@ READABLE = {
     },
     "states, kinds and leases": {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
-        *("summaries.status", "summaries.lease", "conversations.redactions"),
+        *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
+        "conversations.redactions",
         *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease"),
         *(
             "topics.state",

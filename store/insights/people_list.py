@@ -1,0 +1,248 @@
+"""Lists of people of a window, in any order: their counts, when they were seen last, their topics and their names.
+
+The top of the lists that are asked for most is found without counting everybody. Whoever has the most conversations, or
+negative ones, has many in some month: people are counted exactly from the top of each month or year down, until nobody
+who is left can be before the last of the page. Whoever has fewest is found by counting people in the order in which
+they were seen first, because many have none. All other lists count everybody in the window.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+
+from domain.buckets import MONTH, YEAR, touching
+from models import ALL_TOPICS, BUSY, insight_people, insights, people, people_counts
+from store.engine.prepared import Prepared, listed
+from store.insights.people_names import names_of
+from store.insights.people_sums import (
+    PeopleSort,
+    PeopleWindow,
+    PersonSums,
+    Place,
+    sorted_sums,
+    sums_of,
+)
+from store.insights.shown import shown_clusters
+from store.insights.windows import Selection, count_insights
+
+NEWEST, TOPICS = 200, 3
+"""Of how many of a person's newest conversations the topics are counted, and how many are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleEffort:
+    """How a list is looked for. Any values give the same list."""
+
+    few: int = 20_000
+    """Insights of a window up to which everybody is counted at once."""
+    steps: tuple[int, ...] = (500, 4_000)
+    """How many of the top of each period are counted, in the first attempt and the next."""
+    walked: int = 16_000
+    """How many people are counted in the order in which they were seen, before everybody is."""
+    most_months: int = 6
+    """Up to this many months the periods are months, otherwise years."""
+
+
+USUAL = PeopleEffort()
+
+
+class ListedPerson(NamedTuple):
+    """A person of a list."""
+
+    name: str | None
+    """None if it does not open."""
+    sums: PersonSums
+    last_seen: int
+    """When the newest of the conversations was said, UTC microseconds."""
+    topics: Sequence[str]
+    """The most frequent in the newest conversations, most frequent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """A page of people; `next` is where the next page begins, if there is one."""
+
+    people: Sequence[ListedPerson]
+    next: Place | None
+
+
+def list_people(
+    connection: Connection,
+    window: PeopleWindow,
+    sort: PeopleSort,
+    *,
+    limit: int,
+    after: Place | None = None,
+    effort: PeopleEffort = USUAL,
+) -> PeoplePage:
+    """Up to `limit` people who wrote in the window, after a place."""
+    inside = _within_time(connection, window)
+    if inside is None:
+        return PeoplePage((), None)
+    found = _Search(connection, inside, sort, limit + 1, after, effort).find()
+    shown = found[:limit]
+    listed_people = _described(connection, inside, [sums for _, sums in shown])
+    return PeoplePage(listed_people, shown[-1][0] if len(found) > limit else None)
+
+
+def _within_time(connection: Connection, window: PeopleWindow) -> PeopleWindow | None:
+    """The window without the years in which there are no insights; None if nothing is left."""
+    ((first, last),) = ENDS.rows(connection, {})
+    if first is None:
+        return None
+    inside = replace(window, start=max(window.start, first), end=min(window.end, last + 1))
+    return inside if inside.start < inside.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    connection: Connection
+    window: PeopleWindow
+    sort: PeopleSort
+    limit: int
+    after: Place | None
+    effort: PeopleEffort
+
+    def find(self) -> list[tuple[Place, PersonSums]]:
+        found: list[tuple[Place, PersonSums]] | None = None
+        if self.sort.field in COLUMNS and not self._is_small:
+            found = self._from_the_top() if self.sort.descending else self._from_the_bottom()
+        if found is not None:
+            return found
+        return sorted_sums(self.connection, self.window, self.sort, limit=self.limit, after=self.after)
+
+    @property
+    def _is_small(self) -> bool:
+        chosen = Selection(self.window.start, self.window.end)
+        return count_insights(self.connection, ALL_TOPICS, chosen) <= self.effort.few
+
+    def _placed(self, some: Sequence[PersonSums]) -> list[tuple[Place, PersonSums]]:
+        """Those of these people who come after the place, in order."""
+        sign = -1 if self.sort.descending else 1
+        keyed = [(sign * each[COLUMNS[self.sort.field]], each) for each in some]
+        after = (sign * self.after.value, self.after.person) if self.after else None
+        later = [(value, each) for value, each in keyed if after is None or (value, each.person) > after]
+        later.sort(key=lambda pair: (pair[0], pair[1].person))
+        return [(Place(sign * value, each.person), each) for value, each in later[: self.limit]]
+
+    def _from_the_top(self) -> list[tuple[Place, PersonSums]] | None:
+        """The first of the list, if those who have much in some period suffice to tell."""
+        for size in self.effort.steps:
+            candidates, unseen = self._candidates(size)
+            found = self._placed(sums_of(self.connection, self.window, sorted(candidates)))
+            # Whoever is not a candidate has `unseen` at most; an equal one might have been seen earlier.
+            if len(found) == self.limit and found[-1][1][COLUMNS[self.sort.field]] > unseen:
+                return found
+        return None
+
+    def _candidates(self, size: int) -> tuple[set[int], int]:
+        """The top of each period, and the most that anybody else can have in all of them together."""
+        candidates: set[int] = set()
+        unseen = 0
+        statement = TOP_OF["n" if self.sort.field == "conversations" else "negative"]
+        for level, bucket in self._periods():
+            given = {"role": self.window.role, "level": level, "bucket": bucket, "limit": size}
+            rows = statement.rows(self.connection, given)
+            candidates.update(person for person, _ in rows)
+            unseen += rows[-1][1] if len(rows) == size else BUSY - 1
+        return candidates, unseen
+
+    def _periods(self) -> Iterator[tuple[int, int]]:
+        months = touching(MONTH, self.window.start, self.window.end)
+        level = MONTH if len(months) <= self.effort.most_months else YEAR
+        for bucket in touching(level, self.window.start, self.window.end):
+            yield level, bucket
+
+    def _from_the_bottom(self) -> list[tuple[Place, PersonSums]] | None:
+        """The first of the list, if so many have the least possible that a look at some people finds them."""
+        place = COLUMNS[self.sort.field]
+        least = 1 if self.sort.field == "conversations" else 0
+        if self.after is not None and self.after.value != least:
+            return None
+        found: list[tuple[Place, PersonSums]] = []
+        last, size, walked = self.after.person if self.after else 0, 4 * self.limit, 0
+        while walked < self.effort.walked:
+            given = {"after": last, "limit": size}
+            numbers = [number for (number,) in NEXT_PEOPLE.rows(self.connection, given)]
+            some = sums_of(self.connection, self.window, numbers)
+            found += [(Place(least, each.person), each) for each in some if each[place] == least]
+            if len(found) >= self.limit:
+                return found[: self.limit]
+            if len(numbers) < size:
+                return None
+            last, walked, size = numbers[-1], walked + size, 2 * size
+        return None
+
+
+COLUMNS = {"conversations": 1, "negative": 2}
+"""The places in `PersonSums` of the values whose lists have a short way."""
+
+
+# --- what else is shown -------------------------------------------------------------------------------------
+
+
+def _described(
+    connection: Connection, window: PeopleWindow, some: Sequence[PersonSums]
+) -> list[ListedPerson]:
+    given = {"role": window.role, "start": window.start, "end": window.end}
+    newest = NEWEST_OF.rows(connection, given | {"persons": [each.person for each in some]})
+    shown = shown_clusters(connection, [row[3] for row in newest])
+    last: dict[int, tuple[int, int]] = {}
+    topics: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for (person, timestamp, conversation, _), slugs in zip(newest, shown, strict=True):
+        last[person] = max(last.get(person, (0, 0)), (timestamp, conversation))
+        topics[person].update(slugs)
+    names = names_of(connection, {person: conversation for person, (_, conversation) in last.items()})
+    return [
+        ListedPerson(names[each.person], each, last[each.person][0], _most_frequent(topics[each.person]))
+        for each in some
+    ]
+
+
+def _most_frequent(counted: Mapping[str, int]) -> list[str]:
+    return sorted(counted, key=lambda slug: (-counted[slug], slug))[:TOPICS]
+
+
+def _newest() -> Select[tuple[int, int, int, str]]:
+    """Select the newest conversations of each of the `persons`, with their topics."""
+    f, person = insight_people.c, listed("persons")
+    theirs = f.role == bindparam("role"), f.timestamp >= bindparam("start"), f.timestamp < bindparam("end")
+    nth = select(f.timestamp).where(*theirs, f.person == person).order_by(f.timestamp.desc())
+    since = nth.limit(literal_column("1")).offset(literal_column(str(NEWEST - 1))).scalar_subquery()
+    some = select(person.label("person"), func.coalesce(since, bindparam("start")).label("since")).subquery()
+    mine = (f.person == some.c.person) & (f.timestamp >= some.c.since)
+    return (
+        select(f.person, f.timestamp, f.conversation, insights.c.clusters)
+        .join_from(some, insight_people, mine)
+        .join(insights, insights.c.conversation == f.conversation)
+        .where(*theirs)
+    )
+
+
+def _top_of(column: str) -> Prepared:
+    """Select the people who have most in a period, and how much, if it is BUSY or more."""
+    c = people_counts.c
+    period = c.role == bindparam("role"), c.level == bindparam("level"), c.bucket == bindparam("bucket")
+    # Literally, because a partial index serves only queries that repeat its condition.
+    busy = c[column] >= literal_column(str(BUSY))
+    most = select(c.person, c[column]).where(*period, busy).order_by(c[column].desc())
+    return Prepared(most.limit(bindparam("limit")))
+
+
+ENDS = Prepared(
+    select(
+        select(func.min(insights.c.timestamp)).scalar_subquery(),
+        select(func.max(insights.c.timestamp)).scalar_subquery(),
+    )
+)
+TOP_OF = {column: _top_of(column) for column in ("n", "negative")}
+NEXT_PEOPLE = Prepared(
+    select(people.c.number)
+    .where(people.c.number > bindparam("after"))
+    .order_by(people.c.number)
+    .limit(bindparam("limit"))
+)
+NEWEST_OF = Prepared(_newest())

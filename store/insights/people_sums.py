@@ -1,0 +1,221 @@
+"""What people have in a window: counted exactly, for some of them or for all, in roll-ups and along an index."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    SmallInteger,
+    Subquery,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
+
+from domain.analysis import UNSURE
+from domain.buckets import EDGE, YEAR, Span, cover
+from models import insight_people, people, people_counts
+from store.engine.prepared import Prepared, among, by_code_point
+from store.insights.people_filing import LEVELS
+
+
+class PersonSums(NamedTuple):
+    """What a person has in a window; a person is a number."""
+
+    person: int
+    n: int
+    """Conversations."""
+    negative: int
+    score_sum: int
+    open: int
+    unsure: int
+    """Those without a score, which are left out of the mean."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean score, in its units; None if none has one."""
+        return self.score_sum / (self.n - self.unsure) if self.n > self.unsure else None
+
+
+class PeopleSort(StrEnum):
+    """The order of a list of people; `-` stands for descending. Equal ones go by who was seen first."""
+
+    LEAST_NEGATIVE, MOST_NEGATIVE = "negative", "-negative"
+    FEWEST, MOST = "conversations", "-conversations"
+    LOWEST_MEAN, HIGHEST_MEAN = "mean", "-mean"
+    LEAST_OPEN, MOST_OPEN = "open_cases", "-open_cases"
+    LEAST_RECENT, MOST_RECENT = "last_seen", "-last_seen"
+    FIRST_ID, LAST_ID = "id", "-id"
+
+    @property
+    def descending(self) -> bool:
+        """Whether the largest value comes first."""
+        return self.value.startswith("-")
+
+    @property
+    def field(self) -> str:
+        """What is sorted by."""
+        return self.value.removeprefix("-")
+
+
+Value = int | str
+"""What a list is sorted by."""
+
+
+class Place(NamedTuple):
+    """The place of a person in a list."""
+
+    value: Value
+    person: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleWindow:
+    """The conversations of `[start, end)` (UTC microseconds) in which people wrote in a role."""
+
+    role: int
+    start: int
+    end: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of a statement that counts in this window."""
+        spans = cover(self.start, self.end, LEVELS[self.role])
+        edges = [span for span in spans if span.level == EDGE] + [Span(EDGE, 0, 0)] * 2
+        given: dict[str, Any] = {"role": self.role, "start": self.start, "end": self.end}
+        for place, edge in enumerate(edges[:2]):
+            given |= {f"first_{place}": edge.first, f"end_{place}": edge.end, f"sign_{place}": edge.sign}
+        for level in range(EDGE + 1, YEAR + 1):
+            for sign in SIGNS:
+                of_level = [span for span in spans if (span.level, span.sign) == (level, sign)]
+                buckets = [bucket for span in of_level for bucket in range(span.first, span.end)]
+                given[f"buckets_{level}_{sign}"] = buckets
+        return given
+
+
+def sums_of(connection: Connection, window: PeopleWindow, numbers: Collection[int]) -> list[PersonSums]:
+    """What each of these people has in the window, in the order of their numbers; nobody who has nothing."""
+    if not numbers:
+        return []
+    given = window.parameters | {"persons": [*numbers]}
+    return [PersonSums(*row) for row in OF_SOME[window.role].rows(connection, given)]
+
+
+def sorted_sums(
+    connection: Connection, window: PeopleWindow, sort: PeopleSort, *, limit: int, after: Place | None
+) -> list[tuple[Place, PersonSums]]:
+    """The first of all people after a place; everybody in the window is counted for it."""
+    page: dict[str, Any] = {"limit": limit}
+    if after is not None:
+        page |= {"after": after.value, "number": after.person}
+    statement = OF_ALL[window.role, sort, after is not None]
+    rows = statement.rows(connection, window.parameters | page)
+    return [(Place(row[6], row[0]), PersonSums(*row[:6])) for row in rows]
+
+
+# --- statements ---------------------------------------------------------------------------------------------
+
+SIGNS = (1, -1)
+MEAN_UNIT = 1_000_000
+"""Means are compared in millionths of a score's unit."""
+SUMS = ("n", "negative", "score_sum", "open", "unsure")
+ROLE: BindParameter[int] = bindparam("role", type_=SmallInteger)
+
+
+def _parts(role: int, *, chosen: bool) -> CompoundSelect[Any]:
+    """The rows that add up to what each person has: of buckets, and of the two edges, each with its sign."""
+    levels = [_of_level(level, sign, chosen=chosen) for level in LEVELS[role] for sign in SIGNS]
+    return union_all(*levels, *(_of_edge(place, chosen=chosen) for place in (0, 1)))
+
+
+def _of_level(level: int, sign: int, *, chosen: bool) -> Select[Any]:
+    c = people_counts.c
+    found = select(c.person, *((c[name] * literal_column(str(sign))).label(name) for name in SUMS)).where(
+        c.role == ROLE,
+        c.level == literal_column(str(level)),
+        among(c.bucket, f"buckets_{level}_{sign}"),
+    )
+    return found.where(among(c.person, "persons")) if chosen else found
+
+
+def _of_edge(place: int, *, chosen: bool) -> Select[Any]:
+    c, sign = insight_people.c, bindparam(f"sign_{place}", type_=BigInteger)
+    negative = case((c.sentiment < literal_column("0"), sign), else_=literal_column("0"))
+    unsure = case((c.sentiment == literal_column(str(UNSURE)), sign), else_=literal_column("0"))
+    amounts = (sign.label("n"), negative.label("negative"), sign * c.score, sign * c.open, unsure)
+    found = select(c.person, *amounts).where(
+        c.role == ROLE, c.timestamp >= bindparam(f"first_{place}"), c.timestamp < bindparam(f"end_{place}")
+    )
+    return found.where(among(c.person, "persons")) if chosen else found
+
+
+def _added_up(parts: Subquery) -> Select[Any]:
+    sums = (cast(func.sum(parts.c[name]), BigInteger).label(name) for name in SUMS)
+    return select(parts.c.person, *sums).group_by(parts.c.person).having(func.sum(parts.c.n) > 0)
+
+
+def _of_some(role: int) -> Select[Any]:
+    parts = _parts(role, chosen=True).subquery()
+    return _added_up(parts).order_by(parts.c.person)
+
+
+def _of_all(role: int, sort: PeopleSort, *, later: bool) -> Select[Any]:
+    sums = _added_up(_parts(role, chosen=False).subquery()).subquery()
+    value = _value(sort, sums)
+    found = select(*sums.c, value.label("value"))
+    if sort.field == "id":
+        found = found.join_from(sums, people, people.c.number == sums.c.person)
+    if later:
+        # Numbers ascend among equals in either direction.
+        beyond = value < bindparam("after") if sort.descending else value > bindparam("after")
+        equal = (value == bindparam("after")) & (sums.c.person > bindparam("number"))
+        found = found.where(beyond | equal)
+    order = value.desc() if sort.descending else value
+    return found.order_by(order, sums.c.person).limit(bindparam("limit"))
+
+
+def _value(sort: PeopleSort, sums: Subquery) -> ColumnElement[Any]:
+    match sort.field:
+        case "negative":
+            return sums.c.negative
+        case "conversations":
+            return sums.c.n
+        case "open_cases":
+            return sums.c.open
+        case "mean":
+            # A whole number: as JSON, SQLite gives a fraction 15 digits, which is another place in the list.
+            scored = func.nullif(sums.c.n - sums.c.unsure, literal_column("0"))
+            mean = sums.c.score_sum * literal_column(str(MEAN_UNIT), BigInteger) // scored
+            return func.coalesce(mean, literal_column("0"))
+        case "last_seen":
+            return _last_seen(sums.c.person)
+        case _:
+            return by_code_point(people.c.author)
+
+
+def _last_seen(person: ColumnElement[int]) -> ColumnElement[int]:
+    c = insight_people.c
+    last = select(func.max(c.timestamp)).where(
+        c.role == ROLE, c.person == person, c.timestamp >= bindparam("start"), c.timestamp < bindparam("end")
+    )
+    return last.scalar_subquery()
+
+
+OF_SOME = {role: Prepared(_of_some(role)) for role in LEVELS}
+OF_ALL = {
+    (role, sort, later): Prepared(_of_all(role, sort, later=later))
+    for role in LEVELS
+    for sort in PeopleSort
+    for later in (False, True)
+}
