@@ -1121,6 +1121,8 @@ class ProposalOut(BaseModel):
     id: str
     state: ProposalState
     name: str
+    named_by: str | None
+    description: str | None
     slug: str
     words: list[str]
     language: str | None
