@@ -17,7 +17,17 @@ from api.operations import OPERATIONS, SCHEMAS
 from api.roles import RULES
 from api.vocabulary import FIELDS, PARAMETERS
 from domain.roles import Role
-from schemas import Acceptance, ChatMessage, ChatReference, Code, Ids, NewDiscovery, NewKey, RoleChange
+from schemas import (
+    Acceptance,
+    ChatMessage,
+    ChatReference,
+    Code,
+    Ids,
+    NewDiscovery,
+    NewKey,
+    NewSummaries,
+    RoleChange,
+)
 
 Json = dict[str, Any]
 SCHEME = "credential"
@@ -38,6 +48,7 @@ SENT: tuple[type[BaseModel], ...] = (
     ChatReference,
     Ids,
     NewDiscovery,
+    NewSummaries,
     NewKey,
     RoleChange,
 )

@@ -18,6 +18,7 @@ from services.redaction import Redaction
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.acceptance import FILING
+from worker.jobs.bulk_summaries import BulkSummaries
 from worker.jobs.discovery import Discovery
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
@@ -74,7 +75,7 @@ def processors_of(
 
 def job_processor(settings: Settings, db: Database, clock: ProcessClock) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING)
+    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING, BulkSummaries().kind)
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 
