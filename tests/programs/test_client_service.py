@@ -133,6 +133,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
+    ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
     ("chats", (), {"user_id": "ann", "keyword": "lamp", "end_date": "2100-01-01"}),
@@ -150,7 +151,17 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("resume_analysis", (), {}),
     ("wait_for_analysis", (["lamp"],), {}),
 ]
-WRITES = {"post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"}
+WRITES = {
+    "post",
+    "post_bulk",
+    "post_messages",
+    "retry",
+    "retry_all",
+    "delete",
+    "health",
+    "metrics",
+    "summarize_many",
+}
 
 
 @pytest.mark.parametrize(("name", "args", "given"), READS, ids=[name for name, *_ in READS])
