@@ -985,6 +985,20 @@ class TopicMerge(Sent):
     into: TopicName
 
 
+class TopicSplit(Sent):
+    """Which conversations of a topic are to have a topic of their own."""
+
+    slug: TopicSlug
+    words: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_one_line)] | None = None
+    group: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.words is None) == (self.group is None):
+            raise PydanticCustomError("one_of", "needs words or group, and not both")
+        return self
+
+
 class TopicChangeOut(BaseModel):
     """A change that was made to topics."""
 

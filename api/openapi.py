@@ -29,6 +29,7 @@ from schemas import (
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 
 Json = dict[str, Any]
@@ -55,6 +56,7 @@ SENT: tuple[type[BaseModel], ...] = (
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

@@ -41,6 +41,7 @@ from tests.support.recount import assert_counted
 ME = By("key:me", NOON)
 ALWAYS = Selection(NOON - 100 * A_DAY, NOON + A_DAY)
 CONVERSATIONS = 8
+NAMES = (*SLUGS, "other_language")
 
 
 def edited(connection: Connection, name: str, **new: str | None) -> catalogue.Topic:
@@ -247,11 +248,11 @@ class Model:
     """What is filed, and what people made of the topics, kept the plain way."""
 
     filed: dict[int, Insight] = field(default_factory=dict)
-    under: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
+    under: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
     """Under which topic each counts, by the slugs that they had at first."""
-    slug: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
+    slug: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
     hidden: frozenset[str] = frozenset()
-    names: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
+    names: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
     before: list[tuple[dict[str, str], dict[str, str], frozenset[str]]] = field(default_factory=list)
     open: tuple[int, list[str], str] | None = None
     """A merge that is under way: its union, and what is merged."""
@@ -301,7 +302,7 @@ async def test_every_count_equals_a_recount_whatever_is_done(
 ) -> None:
     def play(connection: Connection) -> None:
         model = Model()
-        seed(connection, dict.fromkeys(SLUGS, ""), now=NOON)
+        seed(connection, dict.fromkeys(NAMES, ""), now=NOON)
         for number, at in enumerate(said_at, 1):
             store_conversation(connection, number, at)
         for what, given_ in steps:
@@ -390,6 +391,13 @@ def check(connection: Connection, model: Model) -> None:
             check_topic(connection, chosen, mine)
         visible = Counter({slug: n for slug, n in tops.items() if slug not in hidden_slugs(model)})
         best = sorted(visible.items(), key=lambda each: (-each[1], each[0]))[:10]
+        # What no roll-up distinguishes is counted insight by insight.
+        found = trends(connection, start, end, cluster=None, now=end, min_confidence=1)
+        sure = Counter(
+            slug for each in within if each.analysis.confidence > 0 for slug in {*model.topics_of(each)}
+        )
+        seen = [each for each in sure.items() if each[0] not in hidden_slugs(model)]
+        assert found.top_topics == sorted(seen, key=lambda each: (-each[1], each[0]))[:10]
         for effort in (TopicEffort(), TopicEffort(one_in=1, candidates=1, rows_per_candidate=0)):
             found = trends(connection, start, end, cluster=None, now=end, effort=effort)
             assert found.top_topics == best
@@ -417,6 +425,11 @@ def check_topic(connection: Connection, chosen: Selection, mine: list[Insight]) 
     found = trends(connection, chosen.start, chosen.end, cluster=chosen.cluster, now=NOON)
     assert sum(found.counts.values()) == len(mine)
     assert sum(point.score_sum for point in found.series) == sum(each.analysis.score for each in mine)
+
+    one_by_one = trends(
+        connection, chosen.start, chosen.end, cluster=chosen.cluster, now=NOON, min_confidence=1
+    )
+    assert sum(one_by_one.counts.values()) == sum(each.analysis.confidence > 0 for each in mine)
 
 
 def matches(each: Insight, chosen: Selection) -> bool:
