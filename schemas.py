@@ -1095,6 +1095,35 @@ class NewDiscovery(Sent):
     filter: DiscoveryFilter = DiscoveryFilter()
 
 
+class SummariesFilter(Sent):
+    """Which insights' conversations are summarised. Null: all of them."""
+
+    sentiment: Sentiment | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    author: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class NewSummaries(Sent):
+    """Which conversations to summarise, and whether only to say what that costs."""
+
+    window: SentWindow
+    filter: SummariesFilter = SummariesFilter()
+    dry_run: bool = False
+
+
+class SummariesEstimateOut(BaseModel):
+    """How many conversations lack a summary, and what these cost."""
+
+    conversations: int
+    usd: float
+    usd_per_summary: float
+    seconds: float
+    based_on: str
+
+
 class Acceptance(Sent):
     """The name of the topic that an accepted proposal becomes."""
 
@@ -1135,6 +1164,8 @@ class ProposalOut(BaseModel):
     id: str
     state: ProposalState
     name: str
+    named_by: str | None
+    description: str | None
     slug: str
     words: list[str]
     language: str | None

@@ -44,6 +44,11 @@ BODIES: Mapping[str, Any] = {
     "get_conversation_statuses": {"ids": [CONVERSATION_ID]},
     "add_chat_messages": MESSAGES,
     "summarize_chat": {"conversation_id": CONVERSATION_ID},
+    "summarize_chats": {
+        "window": {"start_time": "2026-01-01T00:00:00Z", "end_time": "2027-01-01T00:00:00Z"},
+        "filter": {"sentiment": "negative"},
+        "dry_run": True,
+    },
     "analyze_chat": {"conversation_id": CONVERSATION_ID},
     "discover_topics": {
         "window": {"start_time": "2026-11-13T00:00:00Z", "end_time": "2026-11-20T00:00:00Z"},

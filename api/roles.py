@@ -77,6 +77,7 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/people"): READ,
     ("get", "/api/v1/facets"): READ,
     ("get", "/api/v1/summaries"): READ,
+    ("post", "/api/v1/summaries"): AccessRule(Role.AGENT, "summary.bulk"),
     # They write their own entries, because the path names the person.
     ("delete", "/api/v1/people/{user_id:path}"): ADMIN,
     ("get", "/api/v1/people/{user_id:path}/export"): ADMIN,

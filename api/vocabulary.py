@@ -286,6 +286,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",
+    "SummariesFilter.cluster": "Only insights under this topic: its slug, an alias or its label, in any case.",
+    "SummariesFilter.min_confidence": "Only insights with at least this confidence.",
     **DISCOVERED,
 }
 

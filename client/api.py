@@ -81,6 +81,8 @@ class Api:
     people_page = Method(calls.people_page)
     facets = Method(calls.facets)
     summaries_page = Method(calls.summaries_page)
+    estimate_summaries = Method(calls.estimate_summaries)
+    summarize_many = Method(calls.summarize_many)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)

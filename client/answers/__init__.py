@@ -55,7 +55,15 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
-from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
+from client.answers.people import (
+    Case,
+    CasesPage,
+    Facets,
+    FacetValue,
+    PeoplePage,
+    Person,
+    SummariesEstimate,
+)
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -118,6 +126,7 @@ __all__ = [
     "Spent",
     "Status",
     "Statuses",
+    "SummariesEstimate",
     "SummaryFailed",
     "SummaryItem",
     "SummaryPending",

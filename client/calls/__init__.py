@@ -28,7 +28,7 @@ from client.calls.discovery import accept_proposal, discover_topics, proposal, p
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
-from client.calls.people import facets, people_page, summaries_page
+from client.calls.people import estimate_summaries, facets, people_page, summaries_page, summarize_many
 from client.calls.topics import (
     all_topics_page,
     change_topic,
@@ -56,6 +56,7 @@ __all__ = [
     "delete",
     "discover_topics",
     "estimate",
+    "estimate_summaries",
     "facets",
     "fresh_key",
     "health",
@@ -83,6 +84,7 @@ __all__ = [
     "statuses",
     "summaries_page",
     "summarize",
+    "summarize_many",
     "summary",
     "topic_history",
     "trends",

@@ -134,6 +134,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
+    ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
     ("topic_history", ("delay",), {}),
     ("proposals_page", (), {"limit": 3}),
@@ -157,6 +158,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
+    "summarize_many",
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
     *(
         "change_topic",
