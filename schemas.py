@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from core import clock
 from domain.api_keys import NAMES, is_key_name
 from domain.summaries import Outcome, Sentiment
+from domain.topics import MAX_SLUG, slug
 
 MAX_TEXT = 20_000
 MAX_MESSAGES = 1_000
@@ -941,6 +942,90 @@ class TopicOut(BaseModel):
     created_at: str | None
 
 
+def _topic_slug(name: str) -> str:
+    if slug(name) != name:
+        raise PydanticCustomError(
+            "slug", "must be a slug such as late_delivery: lower case, words joined by _"
+        )
+    return name
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise PydanticCustomError("one_line", "must be one line without control characters")
+    return text
+
+
+TopicSlug = Annotated[str, Field(min_length=1, max_length=MAX_SLUG), AfterValidator(_topic_slug)]
+TopicName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+"""An id, a slug, an alias or a label."""
+
+
+class TopicChange(Sent):
+    """What is to be changed of a topic; what is left out stays."""
+
+    slug: TopicSlug | None = None
+    label: TopicName | None = None
+    description: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | None = None
+    parent: TopicName | None = None
+    state: Literal["active", "hidden"] | None = None
+
+    @field_validator("slug", "description", "state")
+    @classmethod
+    def _is_given(cls, value: str | None) -> str:
+        if value is None:
+            raise PydanticCustomError("null", "must not be null; leave it out to keep what is there")
+        return value
+
+
+class TopicMerge(Sent):
+    """The topics to merge, and the one that they become."""
+
+    sources: Annotated[list[TopicName], Field(min_length=1, max_length=50, alias="from")]
+    into: TopicName
+
+
+class TopicSplit(Sent):
+    """Which conversations of a topic are to have a topic of their own."""
+
+    slug: TopicSlug
+    words: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_one_line)] | None = None
+    group: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.words is None) == (self.group is None):
+            raise PydanticCustomError("one_of", "needs words or group, and not both")
+        return self
+
+
+class TopicChangeOut(BaseModel):
+    """A change that was made to topics."""
+
+    id: int
+    at: str
+    by: str
+    kind: Literal["edit", "merge", "split"]
+    topic: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    undone_at: str | None
+    undone_by: str | None
+
+
+class TopicHistoryOut(BaseModel):
+    """What was done to a topic, the newest first."""
+
+    changes: list[TopicChangeOut]
+    next_cursor: str | None
+
+
+class UndoneOut(BaseModel):
+    """The change that was taken back."""
+
+    change: int
+
+
 class TopicsOut(BaseModel):
     """A page of topics, by slug."""
 
@@ -1079,6 +1164,8 @@ class ProposalOut(BaseModel):
     id: str
     state: ProposalState
     name: str
+    named_by: str | None
+    description: str | None
     slug: str
     words: list[str]
     language: str | None

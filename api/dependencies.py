@@ -20,6 +20,7 @@ from services.access.control import AccessControl
 from services.capacity import Capacity
 from services.chats import Chats
 from services.conditions import Conditions
+from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
 from services.people import People
@@ -65,6 +66,7 @@ class Resources:
     conditions: Conditions
     started_at: int
     topics: FollowedTopics
+    curation: Curation
 
 
 class LifespanState(TypedDict):

@@ -17,17 +17,20 @@ from api.problems import describe
 from core.errors import (
     AccessDenied,
     BadCredential,
+    BadTopicChange,
     ChatFull,
     Conflicts,
     ForeignPage,
     InsightsError,
     LoginFailed,
     LoginUnavailable,
+    NoSuchTopic,
     NotAdmitted,
     NotWritable,
     Refusal,
     RoleMissing,
     TooManyAttempts,
+    TopicConflict,
 )
 from schemas import Code, ErrorOut
 from store.engine.faults import database_fault
@@ -147,6 +150,12 @@ def _from_refusal(error: Refusal) -> ApiError:
             return ApiError(Code.CONFLICT, [{"index": error.at, "error": error.reason}])
         case NotWritable():
             return ApiError(Code(error.code), retry_after=error.retry_after)
+        case NoSuchTopic():
+            return ApiError(Code.NOT_FOUND, error.reason)
+        case TopicConflict():
+            return ApiError(Code.CONFLICT, error.reason)
+        case BadTopicChange():
+            return ApiError(Code.INVALID_SCHEMA, error.reason)
         case _:
             return ApiError(Code.OVERLOADED)
 

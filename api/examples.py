@@ -56,6 +56,9 @@ BODIES: Mapping[str, Any] = {
     },
     "accept_proposal": {"slug": "lost_luggage", "label": "Lost luggage"},
     "change_role": {"role": "agent"},
+    "change_topic": {"label": "Prices and discounts"},
+    "split_topic": {"words": "version", "slug": "new_version"},
+    "merge_topics": {"from": ["pricing"], "into": "billing"},
     "create_key": {"name": "importer", "role": "agent", "expires_at": "2030-01-01T00:00:00Z"},
 }
 """By operation."""
@@ -77,6 +80,9 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("change_role", "account_id"): "5f2b9c0e7a41d386",
     ("delete_account", "account_id"): "5f2b9c0e7a41d386",
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",
+    ("change_topic", "topic_id"): "pricing",
+    ("get_topic_history", "topic_id"): "pricing",
+    ("split_topic", "topic_id"): "praise",
     **{
         (name, "job_id"): "job_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
         for name in ("get_job", "cancel_job", "pause_job", "resume_job")

@@ -27,6 +27,9 @@ from schemas import (
     NewKey,
     NewSummaries,
     RoleChange,
+    TopicChange,
+    TopicMerge,
+    TopicSplit,
 )
 
 Json = dict[str, Any]
@@ -51,6 +54,9 @@ SENT: tuple[type[BaseModel], ...] = (
     NewSummaries,
     NewKey,
     RoleChange,
+    TopicChange,
+    TopicMerge,
+    TopicSplit,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

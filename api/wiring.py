@@ -8,7 +8,7 @@ from functools import partial
 import database
 from api.background import started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, job_processor, processors_of, workers_of
+from api.processors import finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -32,6 +32,7 @@ from services.access.providers.web import provider_client
 from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
+from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
@@ -58,10 +59,9 @@ async def build(
     capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
-    processor, summariser = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs := job_processor(settings, db, clock))
+    processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    stack.push_async_callback(finish_all, processor, summariser, jobs)
     doors = processor.wake, capacity.ensure_writable
-    workers = workers_of(processor, summariser, clock, changes)
     access = await _access(settings, db, clock, stack)
     resources = Resources(
         settings=settings,
@@ -81,10 +81,11 @@ async def build(
         processor=processor,
         summariser=summariser,
         jobs=jobs,
-        workers=workers,
+        workers=(workers := workers_of(processor, summariser, clock, changes)),
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
         topics=told,
+        curation=Curation(db, clock),
     )
     return await started(resources, live, changes, stack)
 

@@ -5,6 +5,9 @@ InsightsError
  ├─ Refusal              the request cannot be carried out at present, or not as it stands
  │   ├─ Conflicts        409 `conflict`: an id is known with other content
  │   ├─ ChatFull         409 `conflict`: the chat would have too many messages
+ │   ├─ NoSuchTopic      404 `not_found`: no topic has this id or name
+ │   ├─ TopicConflict    409 `conflict`: a name is another topic's, or topics are being changed
+ │   ├─ BadTopicChange   400 `invalid_schema`: a topic cannot be changed like that
  │   ├─ Overloaded       503 `overloaded`: too many callers wait for a commit
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ AccessDenied         whoever calls may not do this
@@ -84,6 +87,21 @@ class ChatFull(Refusal):
     def __init__(self, at: int, most: int) -> None:
         super().__init__(f"A chat may have at most {most:,} messages")
         self.at = at
+
+
+class NoSuchTopic(Refusal):
+    """No topic has this id or name."""
+
+    def __init__(self) -> None:
+        super().__init__("No topic has this id or name")
+
+
+class TopicConflict(Refusal):
+    """A change of topics does not go with what is there or under way."""
+
+
+class BadTopicChange(Refusal):
+    """A topic cannot be changed like that."""
 
 
 class Overloaded(Refusal):

@@ -41,6 +41,14 @@ class Requeued(Generic[Job]):
     error: str | None = None
 
 
+MERGE_TOPICS, UNDO_TOPICS, SPLIT_TOPIC, SWEEP_TOPICS = (
+    "merge_topics",
+    "undo_topics",
+    "split_topic",
+    "sweep_topics",
+)
+"""Kinds of long jobs about topics. Of the first three, one is under way at a time."""
+
 Transitions = Mapping[tuple[str, str], str | None]
 """The status that follows a status and an event; None where the row is gone. A pair that is missing changes nothing."""
 

@@ -15,3 +15,15 @@ class AllTopicsParameters(Parameters):
     )
     limit: Limit = 100
     cursor: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(without_nul)] | None = None
+
+
+class HistoryParameters(Parameters):
+    """Which changes of a topic."""
+
+    limit: Limit = 100
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{1,9}$")] | None = None
+
+    @property
+    def before(self) -> int | None:
+        """The number that the changes are below."""
+        return None if self.cursor is None else int(self.cursor)

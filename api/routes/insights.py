@@ -173,8 +173,13 @@ async def _stream(
     database: Database, selection: Selection, first: InsightWindow, form: str
 ) -> AsyncIterator[str]:
     page, head = first.page, True
-    given: Json = {"limit": EXPORT_PAGE, "total": first.total, "with_people": form == exports.NDJSON}
-    read = partial(listing.list_insights, chosen=selection, **given)
+    read = partial(
+        listing.list_insights,
+        chosen=selection,
+        limit=EXPORT_PAGE,
+        total=first.total,
+        with_people=form == exports.NDJSON,
+    )
     while True:
         for lines in _lines_of(form, page, head=head):
             yield lines

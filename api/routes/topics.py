@@ -1,23 +1,43 @@
-"""`/api/v1/topics`: which topics there are."""
+"""`/api/v1/topics`: which topics there are, and how people change them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row
 
 from api import exports
+from api.access import asked
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
+from api.openapi import json_body
 from api.parameters.common import once_each
-from api.parameters.topics import AllTopicsParameters
-from api.views.topics import COLUMNS, topic_cells, topic_view
-from schemas import Code, TopicsOut
-from store.topics import catalogue
+from api.parameters.topics import AllTopicsParameters, HistoryParameters
+from api.parsing import parse_body, read_json
+from api.routes.jobs import accepted
+from api.views.topics import COLUMNS, change_view, topic_cells, topic_view
+from core.errors import NoSuchTopic
+from schemas import (
+    Code,
+    JobOut,
+    TopicChange,
+    TopicHistoryOut,
+    TopicMerge,
+    TopicOut,
+    TopicsOut,
+    TopicSplit,
+    UndoneOut,
+)
+from store.topics import catalogue, changes
 
 router = APIRouter(prefix="/api/v1/topics", tags=["topics"], dependencies=[Depends(once_each)])
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+CHANGE, MERGE, SPLIT = TypeAdapter(TopicChange), TypeAdapter(TopicMerge), TypeAdapter(TopicSplit)
+SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is under way; poll `Location`"}}
 AT_ONCE = 1_000
 """Topics that an export reads in one short transaction."""
 EXPORTED: dict[int | str, Any] = {
@@ -65,3 +85,87 @@ async def _lines(resources: Resources, query: AllTopicsParameters, form: str) ->
         else:
             yield exports.ndjson_lines(topic_view(each) for each in found)
         after = found[-1].slug
+
+
+@router.patch(
+    "/{topic_id}",
+    response_model=TopicOut,
+    responses=documented(*SENT, Code.NOT_FOUND, Code.CONFLICT, *SHARED),
+    openapi_extra=json_body(TopicChange),
+)
+async def change(resources: ResourcesDep, topic_id: str, request: Request) -> Response:
+    """Rename, describe or hide a topic, or move it under another. What is left out stays as it is."""
+    new = parse_body(CHANGE, await read_json(request)).model_dump(exclude_unset=True)
+    topic = await resources.curation.edit(_known(topic_id), new, asked(request.scope).actor)
+    await resources.topics.refresh()
+    return JSONResponse(topic_view(topic))
+
+
+@router.post(
+    "/merge",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(*SENT, Code.NOT_FOUND, Code.CONFLICT, *SHARED),
+    openapi_extra=json_body(TopicMerge),
+)
+async def merge(resources: ResourcesDep, request: Request) -> Response:
+    """Merge topics into one: every count, filter and export is then of their union, of the past too."""
+    new = parse_body(MERGE, await read_json(request))
+    job = await resources.curation.merge(new.sources, new.into, asked(request.scope).actor)
+    return await accepted(resources, job)
+
+
+@router.post(
+    "/{topic_id}/split",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(*SENT, Code.NOT_FOUND, Code.CONFLICT, *SHARED),
+    openapi_extra=json_body(TopicSplit),
+)
+async def split(resources: ResourcesDep, topic_id: str, request: Request) -> Response:
+    """Move conversations that are there, by their words or by a proposed group, to a topic of their own."""
+    new = parse_body(SPLIT, await read_json(request))
+    how = {name: value for name in ("words", "group") if (value := getattr(new, name)) is not None}
+    actor = asked(request.scope).actor
+    job = await resources.curation.split(_known(topic_id), new.slug, how, actor)
+    return await accepted(resources, job)
+
+
+@router.post(
+    "/undo", response_model=UndoneOut, responses=LATER | documented(Code.NOT_FOUND, Code.CONFLICT, *SHARED)
+)
+async def undo(resources: ResourcesDep, request: Request) -> Response:
+    """Take the newest change of topics back that still stands."""
+    undone = await resources.curation.undo(asked(request.scope).actor)
+    if undone.job is not None:
+        return await accepted(resources, undone.job)
+    await resources.topics.refresh()
+    return JSONResponse({"change": undone.change})
+
+
+@router.get(
+    "/{topic_id}/history",
+    response_model=TopicHistoryOut,
+    responses=documented(Code.NOT_FOUND, *SHARED),
+)
+async def history(
+    resources: ResourcesDep, topic_id: str, query: Annotated[HistoryParameters, Query()]
+) -> Response:
+    """What was done to a topic, the newest first, also what was taken back."""
+    read = partial(_history, _known(topic_id), query.limit + 1, query.before)
+    found = await resources.database.read(read)
+    shown = found[: query.limit]
+    cursor = str(shown[-1].number) if len(found) > len(shown) else None
+    return JSONResponse({"changes": [change_view(each) for each in shown], "next_cursor": cursor})
+
+
+def _history(name: str, limit: int, before: int | None, connection: Connection) -> Sequence[Row[Any]]:
+    number = changes.topic_named(connection, name).number
+    return changes.history(connection, number, limit=limit, before=before)
+
+
+def _known(topic_id: str) -> str:
+    """A name as it may be looked up. Raises NoSuchTopic for what no topic can be called."""
+    if "\0" in topic_id:
+        raise NoSuchTopic
+    return topic_id

@@ -72,6 +72,7 @@ from client.answers.proposals import (
     ProposalPage,
     ProposalsPage,
 )
+from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 
 __all__ = [
     "Accepted",
@@ -131,8 +132,13 @@ __all__ = [
     "SummaryPending",
     "SummaryState",
     "Switch",
+    "Topic",
+    "TopicChange",
+    "TopicHistory",
+    "TopicsPage",
     "Trends",
     "TrendsBefore",
     "TrendsPoint",
     "Turn",
+    "Undone",
 ]

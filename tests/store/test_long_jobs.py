@@ -173,7 +173,7 @@ async def test_cancelling_takes_away_what_a_job_began(db: Database) -> None:
         reached.set()
         await asyncio.Event().wait()
 
-    def cancelled(connection: Connection, job: LongJob) -> None:
+    def cancelled(connection: Connection, job: LongJob, _now: int) -> None:
         assert job.progress.state == {"at": 1}
         connection.execute(switches.delete())
 

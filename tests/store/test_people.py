@@ -289,7 +289,7 @@ async def test_an_erasure_that_was_cut_off_is_finished_at_the_next_start(db: Dat
         assert connection.scalar(select(func.count()).select_from(erasures)) == 0
         assert how_many_messages(connection) == 250
         assert ANN not in everything(connection)
-        assert [*connection.scalars(select(conversations.c.id))] == ["m1", "m2"]
+        assert {*connection.scalars(select(conversations.c.id))} == {"m1", "m2"}
         assert_rolled_up(connection)
         [noted] = audit.list_entries(connection, AuditFilter(action=audit.ERASURE), limit=9)
         assert noted.entry.actor == ASKER.actor

@@ -9,13 +9,16 @@ from sqlalchemy import Connection, Table, select
 from domain.buckets import DAY, HOUR, MONTH, bucket_of
 from models import (
     ALL_TOPICS,
+    DROPPED,
     SKIPPED_CONVERSATIONS,
     counts,
     insight_topics,
     topic_months,
+    topic_names,
+    topic_unions,
     topic_years,
-    topics,
     totals,
+    union_topics,
 )
 from store.insights.writing import Insight
 
@@ -24,7 +27,9 @@ class Recount:
     """The same counts, made the slow way."""
 
     def __init__(self, connection: Connection, filed: Iterable[Insight], skipped: Iterable[int]) -> None:
-        self.slugs = {row.slug: row.number for row in connection.execute(select(topics))}
+        self.slugs = {row.name: row.topic for row in connection.execute(select(topic_names))}
+        members = select(union_topics, topic_unions).join(topic_unions)
+        self.unions = connection.execute(members).all()
         self.counts: Counter[tuple[int, ...]] = Counter()
         self.totals: dict[tuple[int, ...], list[int]] = {}
         self.months: Counter[tuple[int, ...]] = Counter()
@@ -38,12 +43,21 @@ class Recount:
     def _insight(self, each: Insight) -> None:
         a, at = each.analysis, each.timestamp
         self._count(ALL_TOPICS, at, a.sentiment, a.confidence, a.score)
-        for slug in a.clusters:
-            topic = self.slugs[slug]
+        own = {self.slugs[slug] for slug in a.clusters}
+        self.topics |= {(topic, at, each.conversation, a.sentiment, a.confidence, a.score) for topic in own}
+        for topic in own | self._unions_of(own, at, each.conversation):
             self._count(topic, at, a.sentiment, a.confidence, a.score)
             self.months[bucket_of(MONTH, at), topic] += 1
             self.years[bucket_of(MONTH, at) // 12, topic] += 1
-            self.topics.add((topic, at, each.conversation, a.sentiment, a.confidence, a.score))
+
+    def _unions_of(self, own: set[int], at: int, conversation: int) -> set[int]:
+        """Those that are complete, or counted as far as this one at least."""
+        return {
+            row.whole
+            for row in self.unions
+            if row.topic in own
+            and (row.built_at is None or (at, conversation) < (row.built_at, row.built_number))
+        }
 
     def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
         for level in (HOUR, DAY, MONTH):
@@ -55,7 +69,10 @@ class Recount:
 
 
 def rows(connection: Connection, table: Table) -> list[tuple[int, ...]]:
-    return sorted(tuple(row) for row in connection.execute(select(table)))
+    """What is stored, but for the counts of unions that are being swept away."""
+    dropped = select(topic_unions.c.number).where(topic_unions.c.state == DROPPED)
+    kept = select(table).where(table.c.topic.not_in(dropped))
+    return sorted(tuple(row) for row in connection.execute(kept))
 
 
 def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: Iterable[int]) -> None:

@@ -67,8 +67,8 @@ WAY_OUT = "move the shared part further down, or hand it in as an argument from 
 
 LONGEST_FUNCTION = 40
 LONGEST_FILE, LONGEST_TEST = 300, 500
-DECLARATIVE = {"models.py", "schemas.py"}
-"""Tables, and what travels over HTTP: long, and without a line of logic to follow."""
+DECLARATIVE = {"models.py", "schemas.py", "vocabulary.py"}
+"""Tables, what travels over HTTP, and what it means: long, and without a line of logic to follow."""
 
 
 def sources(*folders: str) -> list[Path]:

@@ -29,7 +29,9 @@ from llm.summary_answers import validate_summary
 from tests.support.summary_data import LATE
 
 ROLES = st.sampled_from(["customer", "support_agent"])
-TURNS = st.lists(st.tuples(ROLES, st.text(min_size=1, max_size=200)), min_size=1, max_size=12)
+# Whatever is taken in: U+0000 and half characters are not.
+SAID = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=200)
+TURNS = st.lists(st.tuples(ROLES, SAID), min_size=1, max_size=12)
 
 
 def stretch(turns: Sequence[tuple[str, str]], first: int = 1) -> Stretch:

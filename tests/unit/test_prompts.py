@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.settings import Settings
 from domain.analysis import Analysis, Invalid
 from domain.row_validation import validate_row
-from domain.topics import BUILT_IN
+from domain.topics import BUILT_IN, ToldTopics
 from llm.analysis_answers import parse_rows
 from llm.prices import LONG_PROMPT
 from llm.prompts import (
@@ -184,6 +184,14 @@ def test_a_server_without_schemas_is_asked_for_any_object() -> None:
     assert strict["response_format"]["json_schema"]["schema"] == schema(1)
     assert strict["response_format"]["json_schema"]["strict"] is True
     assert plain == strict | {"response_format": {"type": "json_object"}}
+
+
+def test_the_prompt_follows_the_topics_that_are_told() -> None:
+    told = ToldTopics(BUILT_IN)
+    assert prompt_version(told) == prompt_version(BUILT_IN)
+    told.replace({"late": "not in time"})
+    assert system_message(told).endswith("Topics:\n- late: not in time")
+    assert prompt_version(told) == prompt_version({"late": "not in time"})
 
 
 def test_another_taxonomy_is_another_prompt_version() -> None:

@@ -75,7 +75,7 @@ class JobProcessor:
         def cancel(connection: Connection) -> bool:
             job = long_jobs.cancel(connection, id_, now=self.clock())
             if job is not None and job.kind in self.kinds:
-                self.kinds[job.kind].cancelled(connection, job)
+                self.kinds[job.kind].cancelled(connection, job, self.clock())
             return job is not None
 
         return self._stopped(id_, await self.database.write(cancel))

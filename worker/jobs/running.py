@@ -56,7 +56,7 @@ class RunningJob:
         return self.progress
 
 
-def _nothing(_connection: Connection, _job: LongJob) -> None:
+def _nothing(_connection: Connection, _job: LongJob, _now: int) -> None:
     """Most kinds leave nothing behind that a cancelled job would have to take away."""
 
 
@@ -66,5 +66,8 @@ class LongJobKind:
 
     name: str
     run: Callable[[RunningJob], Awaitable[None]]
-    cancelled: Callable[[Connection, LongJob], None] = _nothing
-    """Called in the transaction that cancels a job. It takes away, in no more than a few rows, what the job began."""
+    cancelled: Callable[[Connection, LongJob, int], None] = _nothing
+    """Called in the transaction that cancels a job, with the time in UTC microseconds.
+
+    It takes away, in no more than a few rows, what the job began.
+    """
