@@ -11,8 +11,9 @@ import structlog
 from pydantic import SecretStr
 
 from domain.analysis import MAX_RAW, CallFailed, Invalid, Reply, Usage, storable
+from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
-from llm import prompts, summary_answers, summary_prompts
+from llm import naming, prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
 from llm.completions import (
     ServerResponse,
@@ -135,6 +136,13 @@ class GrokClient:
             )
         )
 
+    async def name_groups(
+        self, groups: Sequence[Nameless], before_send: Callable[[], Awaitable[None]]
+    ) -> NamesGiven:
+        """Name groups of conversations in one call. Otherwise like `analyse`."""
+        read = partial(_names_given, count=len(groups), model=self.model)
+        return await self._call(_Request(partial(self._naming_body, groups), read, before_send))
+
     def worst_case(self, texts: Sequence[str]) -> Usage:
         """The largest usage a call with these texts can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
@@ -144,6 +152,17 @@ class GrokClient:
         """The largest usage a call that summarises this can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
         return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP + self._thoughts)
+
+    def worst_naming(self, groups: Sequence[Nameless]) -> Usage:
+        """The largest usage a call that names these can have, without reasoning tokens beyond its output cap."""
+        prompt = prompts.worst_tokens(self._naming_body(groups, strict=True))
+        cap = naming.names_cap(len(groups)) + self._thoughts
+        return Usage(prompt_tokens=prompt, completion_tokens=cap)
+
+    def _naming_body(self, groups: Sequence[Nameless], *, strict: bool) -> bytes:
+        return naming.request_body(
+            groups, model=self.model, effort=self._effort, strict=strict, thoughts=self._thoughts
+        )
 
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
@@ -203,6 +222,11 @@ def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Su
 
     (summary, raw), envelope = parse_completion(answer, model, read)
     return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
+
+
+def _names_given(answer: ServerResponse, *, count: int, model: str) -> NamesGiven:
+    names, envelope = parse_completion(answer, model, partial(naming.parse_names, count=count))
+    return NamesGiven(names=names, **envelope_fields(envelope))
 
 
 def _is_secret(value: str) -> bool:

@@ -842,6 +842,9 @@ topic_proposals = Table(
     Column("state", String(8), nullable=False),
     Column("language", String(8), nullable=False),
     Column("name", Text, nullable=False, info=ENCRYPTED),
+    # What it is about, and the analyzer that has said so; both empty where the words make the name.
+    Column("description", Text, nullable=False, info=ENCRYPTED),
+    Column("named_by", String(20)),
     # JSON. Words that many of its people used.
     Column("words", Text, nullable=False, info=ENCRYPTED),
     Column("centroid", Text, nullable=False, info=ENCRYPTED),

@@ -18,7 +18,9 @@ from services.redaction import Redaction
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.acceptance import FILING
+from worker.jobs.bulk_summaries import BulkSummaries
 from worker.jobs.discovery import Discovery
+from worker.jobs.naming import Naming
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
@@ -42,8 +44,8 @@ def processors_of(
     live: LiveSummaries,
     clock: ProcessClock,
     redaction: Redaction,
-) -> tuple[BatchProcessor, SummaryProcessor]:
-    """One processor per queue. Both use one gateway and share its limit of calls in flight."""
+) -> tuple[BatchProcessor, SummaryProcessor, JobProcessor]:
+    """One processor per queue. All use one gateway and share its limit of calls in flight."""
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
@@ -70,12 +72,19 @@ def processors_of(
         token=_token,
     )
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
-    return batches, SummaryProcessor(calls, quarantine, token=_token)
+    naming = Naming(db, gateway, accounting, in_flight)
+    jobs = _job_processor(db, clock, Discovery(settings.min_people, redaction.shown, naming))
+    return batches, SummaryProcessor(calls, quarantine, token=_token), jobs
 
 
-def job_processor(settings: Settings, db: Database, clock: ProcessClock) -> JobProcessor:
+def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = (Discovery(settings.min_people).kind, FILING, *TopicJobs().kinds)
+    kinds: Sequence[LongJobKind] = (
+        discovery.kind,
+        FILING,
+        BulkSummaries().kind,
+        *TopicJobs().kinds,
+    )
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 

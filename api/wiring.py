@@ -8,7 +8,7 @@ from functools import partial
 import database
 from api.background import started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, job_processor, processors_of, workers_of
+from api.processors import finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -59,8 +59,8 @@ async def build(
     capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
-    processor, summariser = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs := job_processor(settings, db, clock))
+    processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    stack.push_async_callback(finish_all, processor, summariser, jobs)
     doors = processor.wake, capacity.ensure_writable
     access = await _access(settings, db, clock, stack)
     resources = Resources(

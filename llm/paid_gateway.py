@@ -12,6 +12,7 @@ from core.metrics import Metrics
 from core.priority import BATCHES, SUMMARIES, Lane
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, Invalid, ProviderFault, RateLimited, Reply
+from domain.naming import Nameless, Namer, NamesGiven
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import GIVEN_BACK, Budget, OverBudget
 from llm.canary import Canary
@@ -140,6 +141,12 @@ class PaidGateway:
         return await self._call(
             partial(self.analyzer.summarise, material, on_draft=on_draft), on_sent, SUMMARIES
         )
+
+    async def name_groups(self, groups: Sequence[Nameless], on_sent: OnSent) -> NamesGiven:
+        """Have groups named in the next free slot. Raises CallFailed, TypeError if the analyzer names nothing."""
+        if not isinstance(self.analyzer, Namer):
+            raise TypeError(f"{self.analyzer.name} names no groups")
+        return await self._call(partial(self.analyzer.name_groups, groups), on_sent, BATCHES)
 
     async def _call(self, send: Send[Result], on_sent: OnSent, lane: Lane) -> Result:
         epoch = self.breaker.epoch

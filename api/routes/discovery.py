@@ -128,9 +128,9 @@ async def accept(resources: ResourcesDep, proposal_id: str, request: Request) ->
         slug = topics.slug(named.slug or named.label or suggested_slug(row))
         if not slug:
             raise ApiError(Code.INVALID_SCHEMA, "slug: must contain a letter or digit")
-        words = ", ".join(json.loads(row.words))
+        meaning = row.description or ", ".join(json.loads(row.words))
         made = acceptance.make_topic(
-            connection, proposal_id, slug=slug, label=named.label, description=words, by=by, now=now
+            connection, proposal_id, slug=slug, label=named.label, description=meaning, by=by, now=now
         )
         if made is not TopicMade.MADE:
             raise ApiError(

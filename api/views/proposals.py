@@ -21,6 +21,8 @@ def proposal_view(row: Row[Any], slugs: Mapping[int, str], examples: Sequence[In
         "id": row.id,
         "state": row.state,
         "name": row.name,
+        "named_by": row.named_by,
+        "description": row.description or None,
         "slug": suggested_slug(row),
         "words": json.loads(row.words),
         "language": row.language or None,

@@ -63,7 +63,15 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
-from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
+from client.answers.people import (
+    Case,
+    CasesPage,
+    Facets,
+    FacetValue,
+    PeoplePage,
+    Person,
+    SummariesEstimate,
+)
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -72,6 +80,7 @@ from client.answers.proposals import (
     ProposalPage,
     ProposalsPage,
 )
+from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 
 __all__ = [
     "Accepted",
@@ -131,15 +140,21 @@ __all__ = [
     "Spent",
     "Status",
     "Statuses",
+    "SummariesEstimate",
     "SummaryFailed",
     "SummaryItem",
     "SummaryPending",
     "SummaryState",
     "Switch",
     "TimeWindow",
+    "Topic",
+    "TopicChange",
     "TopicFigures",
+    "TopicHistory",
+    "TopicsPage",
     "Trends",
     "TrendsBefore",
     "TrendsPoint",
     "Turn",
+    "Undone",
 ]

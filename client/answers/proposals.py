@@ -38,6 +38,8 @@ class Proposal(Answer):
     id: str
     state: Literal["proposed", "accepted", "rejected"]
     name: str
+    named_by: str | None
+    description: str | None
     slug: str
     words: list[str]
     language: str | None

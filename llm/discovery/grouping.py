@@ -1,6 +1,6 @@
 """A whole run: the drawn texts are grouped, every other text joins the nearest group, and groups are told of."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -32,17 +32,25 @@ class Grouping:
         self._seed = seed
         self._min_people = min_people
         self._languages: list[_Language] = []
+        self._main = ""
 
     def fit(self, drawn: Iterable[Utterance]) -> None:
-        """Find the groups of each language. To be called once."""
-        for language, said in sorted(_by_language(drawn).items()):
+        """Find the groups of each language. To be called once.
+
+        A text whose language is not known counts as one of the language that most have: it is short, and would be apart
+        from others of its kind otherwise.
+        """
+        texts = [*drawn]
+        known = Counter(each.language for each in texts if each.language)
+        self._main = max(sorted(known), key=known.__getitem__, default="")
+        for language, said in sorted(self._by_language(texts).items()):
             if len(said) >= FEWEST:
                 former = [each for each in self._former if each.language == language]
                 self._languages.append(_Language(language, said, former, self._encoder, self._seed))
 
     def place(self, block: Iterable[Utterance]) -> None:
         """Put each text into the nearest group of its language, at every resolution."""
-        texts = _by_language(block)
+        texts = self._by_language(block)
         for each in self._languages:
             if said := texts.get(each.language):
                 each.place(said, self._encoder)
@@ -57,12 +65,11 @@ class Grouping:
             lost += gone
         return groups, lost
 
-
-def _by_language(texts: Iterable[Utterance]) -> dict[str, list[Utterance]]:
-    found: dict[str, list[Utterance]] = defaultdict(list)
-    for each in texts:
-        found[each.language].append(each)
-    return found
+    def _by_language(self, texts: Iterable[Utterance]) -> dict[str, list[Utterance]]:
+        found: dict[str, list[Utterance]] = defaultdict(list)
+        for each in texts:
+            found[each.language or self._main].append(each)
+        return found
 
 
 def _resolutions(texts: int) -> list[float]:

@@ -16,6 +16,7 @@ from models import ACCEPTED, PROPOSED, REJECTED, UNLISTED, discovery_runs, topic
 from store.engine.vault import vault_of
 
 DECIDED = (ACCEPTED, REJECTED)
+NAMING = frozenset({"name", "description", "named_by"})
 Shares = Sequence[tuple[str, float]]
 """Ids of groups, each with a share of conversations."""
 _p, _r = topic_proposals.c, discovery_runs.c
@@ -28,6 +29,8 @@ class KnownGroup(NamedTuple):
     language: str
     members: bytes
     centroid: str
+    named_by: str | None
+    """The analyzer that named it; None if its words did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class GroupRow:
     is_shown: bool
     language: str
     name: str
+    description: str
+    named_by: str | None
     words: Sequence[str]
     centroid: str
     members: bytes
@@ -71,7 +76,7 @@ def known_groups(connection: Connection, scope: str) -> list[KnownGroup]:
     """The groups of the last run of this scope, and those of any on which somebody has decided."""
     last = select(func.max(_r.number)).where(_r.scope == scope).scalar_subquery()
     wanted = or_((_p.scope == scope) & (_p.run == last), _p.state.in_(DECIDED))
-    columns = _p.id, _p.language, _p.members, _p.centroid
+    columns = _p.id, _p.language, _p.members, _p.centroid, _p.named_by
     rows = connection.execute(select(*columns).where(wanted).order_by(_p.number)).all()
     return [KnownGroup(*row) for row in vault_of(connection).all_opened(topic_proposals, rows)]
 
@@ -91,18 +96,25 @@ def store_run(
         "ended_at": now,
     }
     number = connection.execute(insert(discovery_runs).values(values).returning(_r.number)).scalar_one()
-    states = dict(map(tuple, connection.execute(select(_p.id, _p.state))))
+    known = {row.id: row for row in connection.execute(select(_p.id, _p.state, _p.named_by))}
     for group in groups:
-        row = _found(connection, group, run.scope, number, states.get(group.id), now)
-        if group.id in states:
-            connection.execute(update(topic_proposals).where(_p.id == group.id).values(row))
-        else:
-            connection.execute(insert(topic_proposals).values(row | {"first_seen": now}))
+        _store(connection, group, run.scope, number, known.get(group.id), now)
     for id_, shares in gone.items():
         connection.execute(update(topic_proposals).where(_p.id == id_).values(went_to=json.dumps(shares)))
     unseen = _p.state == UNLISTED, _p.scope == run.scope, _p.run < number
     connection.execute(delete(topic_proposals).where(*unseen))
-    return [group.id for group in groups if states.get(group.id) == ACCEPTED]
+    return [group.id for group in groups if group.id in known and known[group.id].state == ACCEPTED]
+
+
+def _store(connection: Connection, group: GroupRow, scope: str, run: int, known: Any, now: int) -> None:
+    """A name that an analyzer has given stays, until one gives another."""
+    row = _found(connection, group, scope, run, None if known is None else known.state, now)
+    if known is None:
+        connection.execute(insert(topic_proposals).values(row | {"first_seen": now}))
+        return
+    if known.named_by is not None and group.named_by is None:
+        row = {column: value for column, value in row.items() if column not in NAMING}
+    connection.execute(update(topic_proposals).where(_p.id == group.id).values(row))
 
 
 def _found(
@@ -116,6 +128,8 @@ def _found(
         "state": state if state in DECIDED else PROPOSED if group.is_shown else UNLISTED,
         "language": group.language,
         "name": group.name,
+        "description": group.description,
+        "named_by": group.named_by,
         "words": json.dumps(group.words, ensure_ascii=False),
         "centroid": group.centroid,
         "members": group.members,

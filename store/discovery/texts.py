@@ -102,7 +102,7 @@ def spoken(connection: Connection, numbers: Sequence[int], names: Mapping[str, i
         said = [*turns]
         filed = dict.fromkeys(names[name] for name in parse_clusters(said[0].clusters) if name in names)
         author = next((turn.author for turn in said if turn.author is not None), said[0].writer)
-        found.append(Spoken(number, author, "", _words(vault, said), [*filed]))
+        found.append(Spoken(number, author, said[0].language or "", _words(vault, said), [*filed]))
     return found
 
 
@@ -113,6 +113,7 @@ class _Turn(NamedTuple):
     text: str
     writer: str | None
     clusters: str
+    language: str | None
 
 
 def _words(vault: Vault, turns: Iterable[_Turn]) -> str:
@@ -129,7 +130,9 @@ def _words(vault: Vault, turns: Iterable[_Turn]) -> str:
 def _texts() -> Select[Any]:
     customers = or_(_m.role.is_(None), _m.role == "customer")
     return (
-        select(_c.number, _m.position, _m.author, _m.text, _c.author.label("writer"), _i.clusters)
+        select(
+            _c.number, _m.position, _m.author, _m.text, _c.author.label("writer"), _i.clusters, _i.language
+        )
         .join_from(insights, conversations)
         .join(messages, (_m.conversation == _c.number) & (_m.position <= FIRST_TURNS + _c.erased) & customers)
         .where(among(_c.number, "numbers"))

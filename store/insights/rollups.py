@@ -124,23 +124,19 @@ class _Changes:
             self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
         # Of all insights together: the quarters of local hours and days where offsets are not of whole hours.
         quarters = (QUARTER,) if topic == ALL_TOPICS else ()
-        one = (
-            sign,
-            sign * (sentiment < 0),
-            sign * (sentiment == 1),
-            sign * score,
-            sign * (sentiment == UNSURE),
-        )
+        negative, positive, unsure = (sign * (sentiment == each) for each in (-1, 1, UNSURE))
         for level in (*levels(topic, totals), *quarters):
             sums = self.totals[topic, level, bucket_of(level, at)]
-            sums[:] = map(add, sums, one)
+            sums[:] = map(add, sums, (sign, negative, positive, sign * score, unsure))
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += sign
             self.years[month // MONTHS, topic] += sign
         if topic >= ALL_TOPICS:
             sums = self.hours[bucket_of(HOUR, at), topic]
-            sums[:] = map(add, sums, (*one[:2], one[4], one[3], sign * weight, sign * weight * score))
+            sums[:] = map(
+                add, sums, (sign, negative, unsure, sign * score, sign * weight, sign * weight * score)
+            )
 
 
 def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:

@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from tests.fake_grok import summaries
+from tests.fake_grok import naming, summaries
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
+from tests.fake_grok.naming import NamingQuestion
 from tests.fake_grok.requests import (
     EFFORTS,
     INVALID,
@@ -216,7 +217,9 @@ class FakeGrok:
         await asyncio.sleep(self.latency + draft.delay)
         await deliver(draft, receive, send)
 
-    def _drafted(self, request: ChatRequest, question: Question | Chat) -> tuple[Draft, "Drafted"]:
+    def _drafted(
+        self, request: ChatRequest, question: Question | Chat | NamingQuestion
+    ) -> tuple[Draft, "Drafted"]:
         """The answer, spoilt as ordered, and what it is about."""
         if isinstance(question, Question):
             texts = [conversation.text for conversation in question.conversations]
@@ -224,6 +227,12 @@ class FakeGrok:
             draft = self._spoilt(self._answer(request, [*rows], None), texts, ROW_FAULTS.keys())
             self.sent.update(texts)
             return draft, Drafted(texts, "analysis", rows)
+        if isinstance(question, NamingQuestion):
+            texts = [text for group in question.groups for text in group.examples]
+            draft = self._spoilt(
+                self._answer(request, [], naming.answer(question)), texts, SUMMARY_FAULTS.keys()
+            )
+            return draft, Drafted(texts, "naming", [])
         draft = self._answer(request, [], summaries.answer(question))
         texts = [message.text for message in question.messages or ()]
         self._spoilt(draft, texts or [part.summary for part in question.parts or ()], SUMMARY_FAULTS.keys())
@@ -241,7 +250,7 @@ class FakeGrok:
 
     def _checked(
         self, scope: Scope, headers: dict[str, str], body: bytes
-    ) -> tuple[ChatRequest, Question | Chat]:
+    ) -> tuple[ChatRequest, Question | Chat | NamingQuestion]:
         """In the order in which xAI's server was seen to check. Raises Refused."""
         check_envelope(scope, headers)
         request = parsed(ChatRequest, body, status=422)
@@ -254,6 +263,8 @@ class FakeGrok:
         asked = request.messages[1].content
         if asked.startswith('{"conversation":'):
             return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
+        if asked.startswith('{"groups":'):
+            return request, naming.checked(request.response_format, asked)
         question = parsed(Question, asked.encode(), status=400)
         check_ids(request.response_format, question)
         return request, question

@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL
 
 from benchmarks.support.waiting import eventually
 from client import AsyncClient
-from tests.support.service import Service, running
+from tests.support.service import Grok, Service, running
 from tests.support.subjects import SUBJECTS, wordings
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ async def test_a_new_complaint_is_proposed_and_becomes_a_topic(database_url: URL
         proposals = await discovered(service)
         pool = about(proposals, "chlorine")
 
-        assert (pool["size"], pool["people"], pool["state"]) == (20, 20, "proposed")
+        assert (pool["size"], pool["people"], pool["state"], pool["language"]) == (20, 20, "proposed", "en")
         assert pool["growth"]["is_significant"]
         assert (pool["growth"]["people"], pool["growth"]["people_before"]) == (20, 0)
         assert len(pool["examples"]) == 3
@@ -194,6 +194,40 @@ async def test_the_client_has_a_method_for_each_call(database_url: URL) -> None:
 
     assert (job.status, filing.kind, rejected.state) == ("completed", "proposal_acceptance", "rejected")
     assert (shown.size, len(shown.insights)) == (first.size, 1)
+
+
+async def test_grok_names_the_groups_within_the_budget(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok) as service:
+        await stored(service, weeks())
+        before = len(grok.calls)
+        (pool,) = [each for each in await discovered(service) if "chlorine rash" in each["words"]]
+        asked = [call for call in grok.calls[before:] if call.kind == "naming"]
+        job = (await service.get("/api/v1/jobs", kind="discovery"))["jobs"][0]
+        await discovered(service)
+        again = [call for call in grok.calls[before:] if call.kind == "naming"]
+        accept = f"{TOPICS}/proposals/{pool['id']}/accept"
+        await ended(service, await service.http.post(accept, json={}))
+        topics = (await service.get(f"{TOPICS}/all"))["topics"]
+
+    assert (pool["name"], pool["named_by"]) == (f"About {pool['words'][0]}", "grok")
+    assert pool["description"] == f"People write about {pool['words'][0]}."
+    assert len(asked) == len(again) == 1
+    assert job["usd"] > 0
+    assert {"slug": pool["slug"], "description": pool["description"], "origin": "discovered"} in [
+        {name: each[name] for name in ("slug", "description", "origin")} for each in topics
+    ]
+    assert grok.violations == []
+
+
+async def test_groups_are_named_by_their_words_where_grok_does_not_answer(
+    database_url: URL, grok: Grok
+) -> None:
+    async with running(database_url, grok) as service:
+        await stored(service, weeks())
+        grok.misbehave("status", status=500)
+        pool = about(await discovered(service), "chlorine")
+
+    assert (pool["named_by"], pool["name"]) == (None, ", ".join(pool["words"][:3]))
 
 
 async def test_topics_are_looked_for_once_a_day(database_url: URL) -> None:

@@ -306,6 +306,16 @@ def test_each_language_is_grouped_by_itself() -> None:
     assert named(groups, "rechnung")
 
 
+def test_texts_of_an_unknown_language_are_with_those_of_the_main_one() -> None:
+    unknown = said(wordings("cancelled_flight", 10, seed=2), first=5001, language="")
+
+    groups, _ = run([*all_subjects(30), *unknown])
+
+    flights = {number for each in named(groups, "flight") for number in each.members.tolist()}
+    assert set(range(5001, 5011)) <= flights
+    assert {each.language for each in groups} == {"en"}
+
+
 def test_a_language_of_few_texts_is_not_grouped() -> None:
     groups, _ = run(said(wordings("falsche_rechnung", 19), language="de"))
 

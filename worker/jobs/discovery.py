@@ -5,8 +5,8 @@ It changes nothing before its last step, so a job that is resumed begins anew.
 
 import hashlib
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,13 +14,17 @@ from sqlalchemy import Connection
 
 from core.errors import JobFailed
 from domain.analysis import ProviderFault
+from domain.naming import GroupName, Nameless
+from domain.text import Show
 from domain.topics import CATCH_ALL
-from llm.discovery.grouper import CHILD, FoundGroup, Grouper, Remembered, Row, RunEnd, grouper
+from llm.discovery.grouper import CHILD, FoundGroup, Grouper, Remembered, Row, grouper
 from store.discovery import asking, proposals, texts
 from store.discovery.asking import DISCOVERY, scope_of
-from store.discovery.proposals import GroupRow, Run
+from store.discovery.proposals import GroupRow, Run, Shares
 from store.discovery.texts import GroupedBy, Spoken
+from store.insights.listing import insights_of
 from store.queue.long_jobs import Progress
+from worker.jobs.naming import Naming
 from worker.jobs.running import LongJobKind, RunningJob
 
 DRAWN = 20_000
@@ -32,6 +36,8 @@ TOLD_EVERY = 20
 SEED = 1
 OFFLINE = "offline"
 GOLDEN = 0x9E3779B97F4A7C15
+SHOWN_OF_EACH, SHOWN_OF_ONE = 5, 300
+"""Texts of a group that a model is shown to name it, and characters of each."""
 NAMED_BY = 3
 """Words that a group's name is made of."""
 
@@ -45,9 +51,14 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class Discovery:
-    """Runs jobs of discovery. Groups of fewer than `min_people` people are not proposed."""
+    """Runs jobs of discovery. Groups of fewer than `min_people` people are not proposed.
+
+    `shown` is what a model is shown of a text.
+    """
 
     min_people: int
+    shown: Show
+    naming: Naming
     command: Sequence[str] = CHILD
 
     @property
@@ -56,39 +67,44 @@ class Discovery:
         return LongJobKind(DISCOVERY, self.run)
 
     async def run(self, job: RunningJob) -> None:
-        """Find groups and store them. Raises JobFailed if the child process dies."""
+        """Find groups, have them named, and store them. Raises JobFailed if the child process dies."""
         start, end, chosen = _asked(job)
         scope = scope_of(chosen)
         given = await _chosen(job, chosen, start, end)
         known = await job.database.read_in_background(partial(proposals.known_groups, scope=scope))
         try:
             async with grouper(self.command) as child:
-                await child.begin(
-                    [Remembered(*each) for each in known], seed=SEED, min_people=self.min_people
-                )
+                former = [Remembered(each.id, each.language, each.members, each.centroid) for each in known]
+                await child.begin(former, seed=SEED, min_people=self.min_people)
                 await _send(job, child, given)
                 groups, ended = await child.told()
         except ProviderFault as fault:
             raise JobFailed(fault.detail) from fault
-        run = Run(scope, start, end, len(given.numbers))
-        await job.step(partial(self._store, job, run, groups, ended))
-
-    def _store(
-        self,
-        job: RunningJob,
-        run: Run,
-        groups: Sequence[FoundGroup],
-        ended: RunEnd,
-        connection: Connection,
-    ) -> Progress:
         ids = [each.former or proposals.new_id() for each in groups]
         rows = [self._row(id_, each) for id_, each in zip(ids, groups, strict=True)]
         gone = {id_: [(ids[place], share) for place, share in now_in] for id_, now_in in ended.lost}
-        now = job.clock.now(connection)
-        for id_ in proposals.store_run(connection, run, rows, gone, now=now):
-            # Grok is told of the topic. The offline analyzer knows no rule for it, so nearness has to do.
-            asking.file_conversations(connection, id_, by=asking.BY_ITSELF, now=now, analyzer=OFFLINE)
-        return Progress(done=run.conversations, total=run.conversations)
+        named = {each.id for each in known if each.named_by is not None}
+        rows, ticks = await self._named(job, rows, named)
+        run = Run(scope, start, end, len(given.numbers))
+        await job.step(partial(_store, job, run, rows, gone, ticks))
+
+    async def _named(
+        self, job: RunningJob, rows: Sequence[GroupRow], named: Collection[str]
+    ) -> tuple[list[GroupRow], int]:
+        """The groups with the names that a model has given, for those shown that had none, and the cost in ticks."""
+        nameless = [each for each in rows if each.is_shown and each.id not in named]
+        if not nameless or (analyzer := self.naming.analyzer) is None:
+            return [*rows], 0
+        numbers = [number for each in nameless for number in each.examples[:SHOWN_OF_EACH]]
+        entries = await job.database.read_in_background(partial(insights_of, numbers=numbers))
+        said = {each.row.conversation: self.shown(each.text)[:SHOWN_OF_ONE] for each in entries}
+        asked = [
+            Nameless(each.words, [said[number] for number in each.examples if number in said])
+            for each in nameless
+        ]
+        names, ticks = await self.naming.names(asked)
+        given = {each.id: name for each, name in zip(nameless, names, strict=True) if name is not None}
+        return [_renamed(each, given.get(each.id), analyzer) for each in rows], ticks
 
     def _row(self, id_: str, group: FoundGroup) -> GroupRow:
         is_shown = not group.explained and group.people >= self.min_people and bool(group.words)
@@ -97,6 +113,8 @@ class Discovery:
             is_shown=is_shown,
             language=group.language,
             name=", ".join(group.words[:NAMED_BY]),
+            description="",
+            named_by=None,
             words=group.words,
             centroid=group.centroid,
             members=group.members,
@@ -110,6 +128,27 @@ class Discovery:
             part_of=group.topic,
             came_from=group.came_from,
         )
+
+
+def _renamed(row: GroupRow, name: GroupName | None, analyzer: str) -> GroupRow:
+    if name is None:
+        return row
+    return replace(row, name=name.label, description=name.description, named_by=analyzer)
+
+
+def _store(
+    job: RunningJob,
+    run: Run,
+    rows: Sequence[GroupRow],
+    gone: Mapping[str, Shares],
+    ticks: int,
+    connection: Connection,
+) -> Progress:
+    now = job.clock.now(connection)
+    for id_ in proposals.store_run(connection, run, rows, gone, now=now):
+        # Grok is told of the topic. The offline analyzer knows no rule for it, so nearness has to do.
+        asking.file_conversations(connection, id_, by=asking.BY_ITSELF, now=now, analyzer=OFFLINE)
+    return Progress(done=run.conversations, total=run.conversations, cost_ticks=ticks)
 
 
 def _asked(job: RunningJob) -> tuple[int, int, GroupedBy]:
