@@ -117,14 +117,14 @@ def _asked(run: Run, in_sql: int) -> Iterator[Asked]:
         places = run.trend_windows(kind.days)
         times, plain = kind.times(run, places), [_milliseconds(run, kind, each) for each in places[:in_sql]]
         yield Asked(kind.name, kind.promised_ms, [Measured(f"{kind.days} days", times, plain)])
+    for sort in PEOPLE_SORTS:
+        yield Asked(f"`/people`, sort={sort}", PROMISED_PEOPLE_MS, [*_people(run, sort, in_sql)])
 
 
 def _milliseconds(run: Run, kind: Comparing, place: Window) -> float:
     since = time.perf_counter()
     kind.in_sql(run.plain, place)
     return (time.perf_counter() - since) * 1_000
-    for sort in PEOPLE_SORTS:
-        yield Asked(f"`/people`, sort={sort}", PROMISED_PEOPLE_MS, [*_people(run, sort, in_sql)])
 
 
 def _people(run: Run, sort: str, in_sql: int) -> Iterator[Measured]:
