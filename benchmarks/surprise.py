@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+from benchmarks.support.no_change import HISTORY, WINDOW, Dealt, share_reached
 from domain.topics import BUILT_IN
 from llm.offline.child import analyse_text
-from tests.support.no_change import HISTORY, WINDOW, Dealt, share_reached
 
 ROOT = Path(__file__).resolve().parents[1]
 SET = ROOT.parent / "shared" / "data" / "twcs_5000.csv"
