@@ -11,7 +11,7 @@ from models import ALL_TOPICS
 from store.insights import windows
 from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.listing import InsightEntry, insights_of
-from store.insights.narrowing import Narrowing
+from store.insights.narrowing import SCORES, Narrowing
 from store.insights.rollups import SCORED
 from store.insights.topic_days import NONE, TopicDays, TopicSums
 from store.insights.windows import Position, Selection, Sort
@@ -162,7 +162,7 @@ class _Examples:
         found: list[Position] = []
         for sentiment in reversed(SCORED) if sort.descending else SCORED:
             chosen = replace(self.window, sort=sort, sentiment=sentiment)
-            if len(found) < EXAMPLES:
+            if len(found) < EXAMPLES and not _is_passed(SCORES[sentiment], sort, after):
                 found += self._walk_one(moved.topic.counted_as, chosen, after)
         return found[:EXAMPLES]
 
@@ -172,3 +172,11 @@ class _Examples:
             return []
         narrowing = Narrowing(self.connection, chosen, topic)
         return narrowing.find_positions(limit=EXAMPLES, after=after, total=total)
+
+
+def _is_passed(scores: tuple[int, int], sort: Sort, after: Position | None) -> bool:
+    """Whether all scores between these lie before a position; looking for them would read the whole window."""
+    if after is None:
+        return False
+    lowest, highest = scores
+    return lowest > after[0] if sort.descending else highest < after[0]
