@@ -51,7 +51,7 @@ class _Model(Protocol):
 def language_of(cleaned: str) -> Language:
     """The language of a cleaned text (text.clean)."""
     words = WORD.findall(cleaned[: 2 * LOOKED_AT].lower())
-    if words and sum(word in _english() for word in words) >= ENOUGH_ENGLISH * len(words):
+    if words and sum(map(_english().__contains__, words)) >= ENOUGH_ENGLISH * len(words):
         return Language(ENGLISH, foreign=False)
     text = " ".join(words)[:LOOKED_AT]
     is_telling = len(text) >= SHORTEST or not text.isascii()

@@ -116,10 +116,12 @@ def test_what_is_shown_is_what_redaction_says() -> None:
 
 
 READERS = {
+    "store/conversations/chat_glances.py": "clients",
     "store/conversations/chats.py": "intake, whether a message is known",
     "store/conversations/growth.py": "what is stored and indexed",
     "store/conversations/intake.py": "what is stored",
     "store/conversations/chat_lists.py": "clients",
+    "store/discovery/texts.py": "the child process that groups texts; whoever names a group is given `shown`",
     "store/insights/listing.py": "clients",
     "store/conversations/turns.py": "excerpts, which take `shown`",
     "store/queue/summaries.py": "models, by `shown`",

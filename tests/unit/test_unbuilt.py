@@ -22,8 +22,8 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
 @pytest.mark.parametrize(
     "given",
     [
-        {"TOPIC_DISCOVERY": "on"},
-        {"TOPIC_DISCOVERY": " Yes "},
+        {"CORRECTIONS_AS_EXAMPLES": "on"},
+        {"CORRECTIONS_AS_EXAMPLES": " Yes "},
         {"webhook_allow_private": "1"},
         {"ROLE": "api"},
         {"BATCH_LANE": "on"},
