@@ -985,6 +985,20 @@ class TopicMerge(Sent):
     into: TopicName
 
 
+class TopicSplit(Sent):
+    """Which conversations of a topic are to have a topic of their own."""
+
+    slug: TopicSlug
+    words: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_one_line)] | None = None
+    group: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.words is None) == (self.group is None):
+            raise PydanticCustomError("one_of", "needs words or group, and not both")
+        return self
+
+
 class TopicChangeOut(BaseModel):
     """A change that was made to topics."""
 
@@ -1079,6 +1093,35 @@ class NewDiscovery(Sent):
 
     window: SentWindow | None = None
     filter: DiscoveryFilter = DiscoveryFilter()
+
+
+class SummariesFilter(Sent):
+    """Which insights' conversations are summarised. Null: all of them."""
+
+    sentiment: Sentiment | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    author: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class NewSummaries(Sent):
+    """Which conversations to summarise, and whether only to say what that costs."""
+
+    window: SentWindow
+    filter: SummariesFilter = SummariesFilter()
+    dry_run: bool = False
+
+
+class SummariesEstimateOut(BaseModel):
+    """How many conversations lack a summary, and what these cost."""
+
+    conversations: int
+    usd: float
+    usd_per_summary: float
+    seconds: float
+    based_on: str
 
 
 class Acceptance(Sent):

@@ -44,6 +44,11 @@ BODIES: Mapping[str, Any] = {
     "get_conversation_statuses": {"ids": [CONVERSATION_ID]},
     "add_chat_messages": MESSAGES,
     "summarize_chat": {"conversation_id": CONVERSATION_ID},
+    "summarize_chats": {
+        "window": {"start_time": "2026-01-01T00:00:00Z", "end_time": "2027-01-01T00:00:00Z"},
+        "filter": {"sentiment": "negative"},
+        "dry_run": True,
+    },
     "analyze_chat": {"conversation_id": CONVERSATION_ID},
     "discover_topics": {
         "window": {"start_time": "2026-11-13T00:00:00Z", "end_time": "2026-11-20T00:00:00Z"},
@@ -52,6 +57,7 @@ BODIES: Mapping[str, Any] = {
     "accept_proposal": {"slug": "lost_luggage", "label": "Lost luggage"},
     "change_role": {"role": "agent"},
     "change_topic": {"label": "Prices and discounts"},
+    "split_topic": {"words": "version", "slug": "new_version"},
     "merge_topics": {"from": ["pricing"], "into": "billing"},
     "create_key": {"name": "importer", "role": "agent", "expires_at": "2030-01-01T00:00:00Z"},
 }
@@ -76,6 +82,7 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",
     ("change_topic", "topic_id"): "pricing",
     ("get_topic_history", "topic_id"): "pricing",
+    ("split_topic", "topic_id"): "praise",
     **{
         (name, "job_id"): "job_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
         for name in ("get_job", "cancel_job", "pause_job", "resume_job")

@@ -25,9 +25,11 @@ from schemas import (
     Ids,
     NewDiscovery,
     NewKey,
+    NewSummaries,
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 
 Json = dict[str, Any]
@@ -49,10 +51,12 @@ SENT: tuple[type[BaseModel], ...] = (
     ChatReference,
     Ids,
     NewDiscovery,
+    NewSummaries,
     NewKey,
     RoleChange,
     TopicChange,
     TopicMerge,
+    TopicSplit,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

@@ -18,6 +18,7 @@ from services.redaction import Redaction
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.acceptance import FILING
+from worker.jobs.bulk_summaries import BulkSummaries
 from worker.jobs.discovery import Discovery
 from worker.jobs.naming import Naming
 from worker.jobs.processor import JobProcessor
@@ -78,7 +79,12 @@ def processors_of(
 
 def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
-    kinds: Sequence[LongJobKind] = (discovery.kind, FILING, *TopicJobs().kinds)
+    kinds: Sequence[LongJobKind] = (
+        discovery.kind,
+        FILING,
+        BulkSummaries().kind,
+        *TopicJobs().kinds,
+    )
     return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
 
 

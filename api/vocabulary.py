@@ -124,6 +124,9 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "NewTopicChange.parent": "The topic above it, by id, slug, alias or label; null for none.",
     "NewTopicChange.slug": "A new name for it; the one before stays an alias.",
     "NewTopicChange.state": "`hidden` topics are still counted, but not told to analyzers.",
+    "TopicSplit.group": "The id of a proposal whose conversations are to move.",
+    "TopicSplit.slug": "The name of the new topic.",
+    "TopicSplit.words": "Conversations move that have a message with all of these words; a phrase in quotes.",
     "TopicMerge.from": "The topics to merge, by id, slug, alias or label.",
     "into": "The topic that they become, by id, slug, alias or label.",
     "TopicChange.id": "The number of the change.",
@@ -283,6 +286,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",
+    "SummariesFilter.cluster": "Only insights under this topic: its slug, an alias or its label, in any case.",
+    "SummariesFilter.min_confidence": "Only insights with at least this confidence.",
     **DISCOVERED,
 }
 

@@ -20,6 +20,7 @@ PROGRAMS = (
     "rotation",
     "memory",
     "retention",
+    "merging",
     "outage",
     "sockets",
     "silence",

@@ -81,6 +81,8 @@ class Api:
     people_page = Method(calls.people_page)
     facets = Method(calls.facets)
     summaries_page = Method(calls.summaries_page)
+    estimate_summaries = Method(calls.estimate_summaries)
+    summarize_many = Method(calls.summarize_many)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)
@@ -95,6 +97,12 @@ class Api:
     analyse_chat = Method(calls.analyse_chat)
     chat_insights = Method(calls.chat_insights)
 
+    all_topics_page = Method(calls.all_topics_page)
+    change_topic = Method(calls.change_topic)
+    merge_topics = Method(calls.merge_topics)
+    split_topic = Method(calls.split_topic)
+    undo_topic_change = Method(calls.undo_topic_change)
+    topic_history = Method(calls.topic_history)
     discover_topics = Method(calls.discover_topics)
     proposal = Method(calls.proposal)
     proposals_page = Method(calls.proposals_page)

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row
 
 from core.clock import Clock
-from core.errors import TopicConflict
+from core.errors import BadTopicChange, TopicConflict
 from database import Database
 from domain.jobs import MERGE_TOPICS, SPLIT_TOPIC, SWEEP_TOPICS, UNDO_TOPICS
+from store.discovery import proposals
 from store.queue import long_jobs
-from store.topics import changes, merging
+from store.topics import changes, merging, splitting
 from store.topics.catalogue import Topic
-from store.topics.changes import EDIT, By
+from store.topics.changes import EDIT, SPLIT, By
 
 
 class Undone(NamedTuple):
@@ -49,6 +50,25 @@ class Curation:
 
         return await self.database.write(merge)
 
+    async def split(self, name: str, slug: str, how: Mapping[str, str], actor: str) -> str:
+        """Begin to split conversations off a topic, by `words` or by a `group`; gives the id of the job.
+
+        Raises NoSuchTopic, TopicConflict, BadTopicChange.
+        """
+
+        def split(connection: Connection) -> str:
+            topic = splitting.to_split(connection, name, slug)
+            _ensure_alone(connection)
+            if "words" in how:
+                splitting.ensure_words(how["words"])
+            elif proposals.get(connection, how["group"]) is None:
+                raise BadTopicChange("group: no proposal has this id")
+            asked = {"topic": topic.number, "slug": slug, **how}
+            total = merging.size(connection, [topic.counted_as or topic.number]) if "words" in how else None
+            return long_jobs.create(connection, SPLIT_TOPIC, asked, by=actor, now=self.clock(), total=total)
+
+        return await self.database.write(split)
+
     async def undo(self, actor: str) -> Undone:
         """Take the newest change back, or begin to. Raises TopicConflict if there is none."""
         return await self.database.write(partial(self._undo, self._by(actor)))
@@ -59,6 +79,10 @@ class Curation:
         if change.kind == EDIT:
             changes.undo_edit(connection, change, by)
             return Undone(change.number, None)
+        if change.kind == SPLIT:
+            total, asked = splitting.moved(connection, change.number), {"split": change.number}
+            job = long_jobs.create(connection, UNDO_TOPICS, asked, by=by.actor, now=by.now, total=total)
+            return Undone(change.number, job)
         return self._undo_merge(connection, change, by)
 
     def _undo_merge(self, connection: Connection, change: Row[Any], by: By) -> Undone:

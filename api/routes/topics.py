@@ -20,12 +20,22 @@ from api.parsing import parse_body, read_json
 from api.routes.jobs import accepted
 from api.views.topics import COLUMNS, change_view, topic_cells, topic_view
 from core.errors import NoSuchTopic
-from schemas import Code, JobOut, TopicChange, TopicHistoryOut, TopicMerge, TopicOut, TopicsOut, UndoneOut
+from schemas import (
+    Code,
+    JobOut,
+    TopicChange,
+    TopicHistoryOut,
+    TopicMerge,
+    TopicOut,
+    TopicsOut,
+    TopicSplit,
+    UndoneOut,
+)
 from store.topics import catalogue, changes
 
 router = APIRouter(prefix="/api/v1/topics", tags=["topics"], dependencies=[Depends(once_each)])
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-CHANGE, MERGE = TypeAdapter(TopicChange), TypeAdapter(TopicMerge)
+CHANGE, MERGE, SPLIT = TypeAdapter(TopicChange), TypeAdapter(TopicMerge), TypeAdapter(TopicSplit)
 SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is under way; poll `Location`"}}
 AT_ONCE = 1_000
@@ -102,6 +112,22 @@ async def merge(resources: ResourcesDep, request: Request) -> Response:
     """Merge topics into one: every count, filter and export is then of their union, of the past too."""
     new = parse_body(MERGE, await read_json(request))
     job = await resources.curation.merge(new.sources, new.into, asked(request.scope).actor)
+    return await accepted(resources, job)
+
+
+@router.post(
+    "/{topic_id}/split",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(*SENT, Code.NOT_FOUND, Code.CONFLICT, *SHARED),
+    openapi_extra=json_body(TopicSplit),
+)
+async def split(resources: ResourcesDep, topic_id: str, request: Request) -> Response:
+    """Move conversations that are there, by their words or by a proposed group, to a topic of their own."""
+    new = parse_body(SPLIT, await read_json(request))
+    how = {name: value for name in ("words", "group") if (value := getattr(new, name)) is not None}
+    actor = asked(request.scope).actor
+    job = await resources.curation.split(_known(topic_id), new.slug, how, actor)
     return await accepted(resources, job)
 
 

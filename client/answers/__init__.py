@@ -55,7 +55,15 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
-from client.answers.people import Case, CasesPage, Facets, FacetValue, PeoplePage, Person
+from client.answers.people import (
+    Case,
+    CasesPage,
+    Facets,
+    FacetValue,
+    PeoplePage,
+    Person,
+    SummariesEstimate,
+)
 from client.answers.proposals import (
     GroupShare,
     Proposal,
@@ -64,6 +72,7 @@ from client.answers.proposals import (
     ProposalPage,
     ProposalsPage,
 )
+from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 
 __all__ = [
     "Accepted",
@@ -117,13 +126,19 @@ __all__ = [
     "Spent",
     "Status",
     "Statuses",
+    "SummariesEstimate",
     "SummaryFailed",
     "SummaryItem",
     "SummaryPending",
     "SummaryState",
     "Switch",
+    "Topic",
+    "TopicChange",
+    "TopicHistory",
+    "TopicsPage",
     "Trends",
     "TrendsBefore",
     "TrendsPoint",
     "Turn",
+    "Undone",
 ]

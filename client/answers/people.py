@@ -49,6 +49,16 @@ class Case(ChatSummary):
     has_open_questions: bool
 
 
+class SummariesEstimate(Answer):
+    """How many conversations lack a summary, and what these cost."""
+
+    conversations: int
+    usd: float
+    usd_per_summary: float
+    seconds: float
+    based_on: str
+
+
 class CasesPage(Answer):
     """A page of chats with their summaries, the newest first; `counts` are by outcome."""
 

@@ -28,7 +28,15 @@ from client.calls.discovery import accept_proposal, discover_topics, proposal, p
 from client.calls.insights import insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
-from client.calls.people import facets, people_page, summaries_page
+from client.calls.people import estimate_summaries, facets, people_page, summaries_page, summarize_many
+from client.calls.topics import (
+    all_topics_page,
+    change_topic,
+    merge_topics,
+    split_topic,
+    topic_history,
+    undo_topic_change,
+)
 
 __all__ = [
     "NewConversation",
@@ -36,8 +44,10 @@ __all__ = [
     "NewTurn",
     "accept_proposal",
     "alive",
+    "all_topics_page",
     "analyse_chat",
     "cancel_job",
+    "change_topic",
     "chat",
     "chat_insights",
     "chats_page",
@@ -46,12 +56,14 @@ __all__ = [
     "delete",
     "discover_topics",
     "estimate",
+    "estimate_summaries",
     "facets",
     "fresh_key",
     "health",
     "insights_page",
     "job",
     "jobs_page",
+    "merge_topics",
     "metrics",
     "pause_analysis",
     "pause_job",
@@ -68,10 +80,14 @@ __all__ = [
     "retry",
     "retry_all",
     "spending",
+    "split_topic",
     "statuses",
     "summaries_page",
     "summarize",
+    "summarize_many",
     "summary",
+    "topic_history",
     "trends",
+    "undo_topic_change",
     "user_chats_page",
 ]

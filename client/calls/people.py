@@ -1,11 +1,22 @@
 """Calls about people, the values of fields, and open cases. A window may be left out, or open at either end."""
 
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
-from client.answers import CasesPage, Facets, PeoplePage
+from client.answers import CasesPage, Facets, Job, PeoplePage, SummariesEstimate
 from client.calls.building import getting, reader
 from client.calls.insights import Time
-from client.wire import Call
+from client.wire import Call, encoded
+
+
+class SummariesFilter(TypedDict, total=False):
+    """Which insights' conversations are summarised."""
+
+    sentiment: str
+    min_confidence: float
+    cluster: str
+    author: str
+    analyzer: str
+    model: str
 
 
 def people_page(
@@ -47,3 +58,20 @@ def summaries_page(
     filters = {"outcome": outcome, "has_open_questions": has_open_questions, "cluster": cluster}
     page = {"person": person, "limit": limit, "cursor": cursor}
     return getting("/api/v1/summaries", reader(CasesPage), {**window, **filters, **page})
+
+
+def estimate_summaries(
+    start_time: Time, end_time: Time, chosen: SummariesFilter | None = None
+) -> Call[SummariesEstimate]:
+    """How many conversations of a window lack a summary, and what these cost."""
+    body = encoded({**_bulk(start_time, end_time, chosen), "dry_run": True})
+    return Call("POST", "/api/v1/summaries", reader(SummariesEstimate), body=body, repeatable=True)
+
+
+def summarize_many(start_time: Time, end_time: Time, chosen: SummariesFilter | None = None) -> Call[Job]:
+    """Have the conversations of a window summarised that lack a summary, as a job."""
+    return Call("POST", "/api/v1/summaries", reader(Job), body=encoded(_bulk(start_time, end_time, chosen)))
+
+
+def _bulk(start_time: Time, end_time: Time, chosen: SummariesFilter | None) -> dict[str, Any]:
+    return {"window": {"start_time": start_time, "end_time": end_time}, "filter": chosen or {}}

@@ -44,8 +44,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The topics stay as their rows are; what was merged is apart again, and a later name is one's own topic."""
+    """What was merged is apart again. Insights that were filed under an alias go by the slug of today."""
     op.drop_table("jobs")
+    _without_aliases()
     for table in ("topic_moves", "topic_change_topics", "topic_changes", "union_topics"):
         op.drop_table(table)
     for table in ("counts", "totals", "topic_months", "topic_years"):
@@ -56,6 +57,16 @@ def downgrade() -> None:
         op.drop_index(index, table_name="topics")
     for name in reversed(COLUMNS):
         op.execute(f"ALTER TABLE topics DROP COLUMN {name}")
+
+
+def _without_aliases() -> None:
+    """A pass over all insights for each alias in use."""
+    connection = op.get_bind()
+    used = "SELECT n.name, t.slug FROM topic_names n JOIN topics t ON t.number = n.topic"
+    aliases = connection.execute(sa.text(f"{used} WHERE n.is_filed AND n.name <> t.slug")).all()
+    renamed = sa.text("UPDATE insights SET clusters = replace(clusters, :alias, :slug)")
+    for alias, slug in aliases:
+        connection.execute(renamed, {"alias": f'"{alias}"', "slug": f'"{slug}"'})
 
 
 def _names() -> None:

@@ -175,6 +175,15 @@ def list_insights(
     return _with_participants(connection, page) if with_people else page
 
 
+def list_positions(
+    connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
+) -> list[Position]:
+    """The positions of up to `limit` of the chosen insights, oldest or newest first, after a position."""
+    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
+    total = found.count()[0] if found else 0
+    return found._positions(limit, after, total) if found and total else []
+
+
 def _with_participants(connection: Connection, page: InsightPage) -> InsightPage:
     """The same page with those who wrote in each conversation."""
     found = participants_of(connection, [each.row.conversation for each in page.insights if each.row.is_chat])

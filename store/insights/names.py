@@ -1,4 +1,4 @@
-"""Names of topics: a slug and its aliases, by which insights are filed. An unknown name becomes a topic of its own.
+"""Names of topics: a slug, and each alias, by which insights are filed. An unknown name becomes a topic of its own.
 
 Whoever files insights calls `hold` first. Whoever changes topics holds them alone, so that no insight is filed
 meanwhile: on PostgreSQL by a lock that the former share, on SQLite because there is one writer.

@@ -190,4 +190,4 @@ def _counting(kind: Kind) -> CompoundSelect[Any]:
     return union_all(*each)
 
 
-BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in (Kind.ALL, Kind.TOPIC)}
+BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}

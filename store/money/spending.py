@@ -124,6 +124,12 @@ def average_cost(days: Sequence[Row[Any]]) -> float | None:
     return sum(row.spent - row.summary_spent for row in days) / analysed if analysed else None
 
 
+def average_summary_cost(days: Sequence[Row[Any]]) -> float | None:
+    """What a call for a summary cost on those days, in ticks; None if there was none."""
+    calls = sum(row.summary_calls for row in days)
+    return sum(row.summary_spent for row in days) / calls if calls else None
+
+
 def list_days(connection: Connection, since: int) -> Sequence[Row[Any]]:
     """List the days from `since` on that have a row, newest first."""
     return connection.execute(

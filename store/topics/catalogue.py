@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, update
 
 from domain.topics import slug, topic_id, topic_of_id
 from models import ACTIVE, PROPOSED, topic_names, topics
@@ -68,6 +68,23 @@ def page(
     if state is not None:
         found = found.where(_t.state == state)
     return _with_aliases(connection, connection.execute(found).all())
+
+
+def add(
+    connection: Connection,
+    slug: str,
+    *,
+    origin: str,
+    now: int,
+    description: str = "",
+    edited: bool = False,
+) -> int:
+    """Store a topic with a name that is nobody's; gives its number."""
+    made = {"slug": slug, "origin": origin, "created_at": now, "description": description, "edited": edited}
+    number: int = connection.execute(insert(topics).values(made).returning(_t.number)).scalar_one()
+    connection.execute(update(topics).where(_t.number == number).values(counted_as=number))
+    connection.execute(insert(topic_names).values(name=slug, topic=number, is_filed=False))
+    return number
 
 
 def told_topics(connection: Connection) -> Mapping[str, str]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
-from models import ACTIVE, BUILT_IN, HIDDEN, MERGED, PROPOSED, topic_names, topics
+from models import ACTIVE, BUILT_IN, HIDDEN, MERGED, PROPOSED, topics
 from store.insights import names
 from store.topics import catalogue
 
-_t, _n = topics.c, topic_names.c
+_t = topics.c
 
 
 def seed(connection: Connection, listed: Mapping[str, str], *, now: int) -> Sequence[str]:
@@ -23,7 +23,7 @@ def seed(connection: Connection, listed: Mapping[str, str], *, now: int) -> Sequ
         if slug in known:
             _renew(connection, known[slug], description)
         else:
-            _add(connection, slug, description, now)
+            catalogue.add(connection, slug, origin=BUILT_IN, now=now, description=description)
     gone = _hide_others(connection, listed)
     if catalogue.told_topics(connection) != before:
         catalogue.note_change(connection)
@@ -35,13 +35,6 @@ def _renew(connection: Connection, number: int, description: str) -> None:
     untouched = _t.number == number, ~_t.edited, _t.state != MERGED, _t.origin.in_((BUILT_IN, PROPOSED))
     listed = {"description": description, "origin": BUILT_IN, "state": ACTIVE}
     connection.execute(update(topics).where(*untouched).values(listed))
-
-
-def _add(connection: Connection, slug: str, description: str, now: int) -> None:
-    made = {"slug": slug, "description": description, "origin": BUILT_IN, "created_at": now}
-    number = connection.execute(insert(topics).values(made).returning(_t.number)).scalar_one()
-    connection.execute(update(topics).where(_t.number == number).values(counted_as=number))
-    connection.execute(insert(topic_names).values(name=slug, topic=number, is_filed=False))
 
 
 def _hide_others(connection: Connection, listed: Mapping[str, str]) -> Sequence[str]:

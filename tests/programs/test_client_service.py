@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -133,6 +134,11 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
+    ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
+    ("all_topics_page", (), {"limit": 3, "state": "active"}),
+    ("topic_history", ("delay",), {}),
+    ("proposals_page", (), {"limit": 3}),
+    ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
     ("chats", (), {"user_id": "ann", "keyword": "lamp", "end_date": "2100-01-01"}),
@@ -150,7 +156,21 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("resume_analysis", (), {}),
     ("wait_for_analysis", (["lamp"],), {}),
 ]
-WRITES = {"post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"}
+WRITES = {
+    *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
+    "summarize_many",
+    *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
+    *(
+        "change_topic",
+        "merge_topics",
+        "split_topic",
+        "undo_topic_change",
+        "job",
+        "cancel_job",
+        "pause_job",
+        "resume_job",
+    ),
+}
 
 
 @pytest.mark.parametrize(("name", "args", "given"), READS, ids=[name for name, *_ in READS])
@@ -168,6 +188,31 @@ def test_every_method_is_tried_on_a_real_service() -> None:
     methods = {name for name in vars(Api) if not name.startswith("_")}
 
     assert methods == {name for name, *_ in READS} | WRITES
+
+
+def test_topics_are_changed_merged_and_apart_again(url: str, calling: Calling) -> None:
+    call = calling(url)
+
+    renamed = call("change_topic", "refund", label="Money back", parent="billing")
+    job = call("merge_topics", ["Money back"], "billing")
+    with pytest.raises(Conflict):
+        call("resume_job", job.id)
+    for steer in ("pause_job", "cancel_job"):
+        with suppress(Conflict):
+            call(steer, job.id)
+    assert call("job", job.id).has_ended
+    with pytest.raises(Conflict):
+        call("split_topic", "billing", "delay", words="parcel")
+
+    assert (renamed.label, renamed.parent is None) == ("Money back", False)
+    # The rename, and the merge where the job was over before it could be cancelled.
+    with pytest.raises(Conflict, match="no change"):
+        undo_all(call)
+
+
+def undo_all(call: Callable[..., Any]) -> None:
+    while call("undo_topic_change"):
+        pass
 
 
 def test_what_was_posted_is_known_by_its_id_or_key(url: str, calling: Calling) -> None:

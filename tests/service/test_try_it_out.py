@@ -51,13 +51,19 @@ def given(operation: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-async def merged(service: Service, job: str) -> None:
-    """Only then can the next example undo it."""
+async def done(service: Service, job: str) -> None:
+    """Wait until a job is: only then can topics be changed again."""
 
-    async def has_ended() -> bool:
+    async def is_completed() -> bool:
         return bool((await service.get(job))["status"] == "completed")
 
-    await eventually(has_ended)
+    await eventually(is_completed)
+
+
+async def take_back(service: Service) -> None:
+    """Undo a change of topics, so that its example can be tried again."""
+    answer = await service.http.post("/api/v1/topics/undo")
+    await done(service, answer.headers["location"])
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -69,8 +75,10 @@ async def test_every_example_succeeds(database_url: URL, times: int) -> None:
                 await service.ended("ticket-77")
             answer = await tried(service, method, path, operation)
 
-            if name == "merge_topics":
-                await merged(service, answer.headers["location"])
+            if name in ("merge_topics", "split_topic"):
+                await done(service, answer.headers["location"])
+            if name == "split_topic":
+                await take_back(service)
             assert answer.status_code == REFUSED.get(name, answer.status_code), name
             assert name in REFUSED or answer.is_success, f"{name}: {answer.text}"
 

@@ -305,3 +305,36 @@ async def test_a_chat_shows_its_first_line_its_sentiment_and_who_wrote_in_which_
         {"id": "agent1", "roles": ["support_agent"]},
         {"id": "agent0", "roles": ["customer"]},
     ]
+
+
+async def test_many_are_summarised_price_first(service: Service) -> None:
+    asked = {"window": WINDOW, "filter": {"sentiment": "negative"}}
+    exported = await lines(service, INSIGHTS, **WINDOW)
+    negative = {each["conversation_id"] for each in exported if each["sentiment"] == "negative"}
+    await summarise(service, 1)
+
+    estimate = await service.http.post(SUMMARIES, json={**asked, "dry_run": True})
+    before = (await service.get(SUMMARIES))["summaries"]
+    answer = await service.http.post(SUMMARIES, json=asked)
+    job = await eventually(lambda: ended_job(service, answer.headers["location"]))
+    again = (await service.http.post(SUMMARIES, json={**asked, "dry_run": True})).json()
+
+    assert (estimate.status_code, answer.status_code) == (200, 202)
+    assert estimate.json()["conversations"] == len(negative - {"d1"})
+    assert estimate.json()["usd"] == 0
+    assert len(before) == 1
+    assert (job["status"], job["done"], job["total"]) == ("completed", *[len(negative - {"d1"})] * 2)
+    found = {each["conversation_id"] for each in (await service.get(SUMMARIES))["summaries"]}
+    assert found == negative | {"d1"}
+    assert again["conversations"] == 0
+
+
+async def ended_job(service: Service, location: str) -> Json | None:
+    job = await service.get(location)
+    return None if job["status"] in ("queued", "running") else job
+
+
+async def test_a_topic_that_nobody_knows_is_refused_in_bulk(service: Service) -> None:
+    answer = await service.http.post(SUMMARIES, json={"window": WINDOW, "filter": {"cluster": "no_such"}})
+
+    assert (answer.status_code, answer.json()["details"]) == (400, "filter.cluster: no topic has this name")

@@ -22,6 +22,7 @@ from store.engine import migration
 from store.insights.rollups import LEVELS
 from store.insights.writing import Insight
 from store.search import index
+from store.topics import changes
 from tests.support.chat_data import added, said
 from tests.support.insight_data import (
     AN_HOUR,
@@ -264,5 +265,22 @@ async def test_topics_of_before_keep_their_numbers_and_go_by_their_slugs(db: Dat
         ]
         named = connection.execute(select(n.name, n.topic, n.is_filed).order_by(n.name))
         assert [tuple(row) for row in named] == [("delay", 3, True), ("refund", 9, True)]
+
+    await tried(db, play)
+
+
+async def test_the_way_back_leaves_insights_under_the_slugs_of_their_topics(db: Database) -> None:
+    filed = [an_insight(number, NOON, an_analysis(clusters=("delay",))) for number in (1, 2)]
+
+    def play(connection: Connection) -> None:
+        store(connection, filed[:1])
+        changes.edit(connection, "delay", {"slug": "late"}, changes.By("key:1", NOON))
+        store(connection, [filed[1]])
+        go_back(connection, BEFORE_TOPICS_HAD_NAMES)
+        found = connection.execute(text("SELECT clusters FROM insights"))
+        assert {row.clusters for row in found} == {'["late"]'}
+        migration.migrate(connection)
+        as_now = [each._replace(analysis=an_analysis(clusters=("late",))) for each in filed]
+        assert_counted(connection, as_now, ())
 
     await tried(db, play)

@@ -18,7 +18,7 @@ from store.insights.top_topics import TopicEffort
 from store.insights.trends import trends
 from store.insights.windows import Selection, Sort
 from store.insights.writing import Insight
-from store.topics import catalogue, changes, merging, sweeping
+from store.topics import catalogue, changes, merging, splitting, sweeping
 from store.topics.changes import By
 from store.topics.seeding import seed
 from tests.support.insight_data import (
@@ -41,6 +41,7 @@ from tests.support.recount import assert_counted
 ME = By("key:me", NOON)
 ALWAYS = Selection(NOON - 100 * A_DAY, NOON + A_DAY)
 CONVERSATIONS = 8
+NAMES = (*SLUGS, "other_language")
 
 
 def edited(connection: Connection, name: str, **new: str | None) -> catalogue.Topic:
@@ -62,6 +63,11 @@ def undone(connection: Connection, *, at_once: int = 100) -> None:
     change = changes.last(connection)
     if change.kind == changes.EDIT:
         changes.undo_edit(connection, change, ME)
+        return
+    if change.kind == changes.SPLIT:
+        while splitting.move_back(connection, change.number, 1, now=NOON):
+            pass
+        splitting.end_undo(connection, ME)
         return
     unions = {}
     for group in merging.unions_needed(change):
@@ -242,25 +248,40 @@ async def test_history_tells_what_was_done_to_each_topic(db: Database) -> None:
 # --- any sequence -------------------------------------------------------------------------------------------
 
 
+Moves = dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
+"""What conversations that a split has moved were filed under, and are."""
+
+
 @dataclass
 class Model:
     """What is filed, and what people made of the topics, kept the plain way."""
 
     filed: dict[int, Insight] = field(default_factory=dict)
-    under: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
+    under: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
     """Under which topic each counts, by the slugs that they had at first."""
-    slug: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
+    slug: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
     hidden: frozenset[str] = frozenset()
-    names: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in SLUGS})
-    before: list[tuple[dict[str, str], dict[str, str], frozenset[str]]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
+    before: list[tuple[dict[str, str], dict[str, str], frozenset[str], Moves]] = field(default_factory=list)
     open: tuple[int, list[str], str] | None = None
     """A merge that is under way: its union, and what is merged."""
 
-    def keep(self) -> None:
-        self.before.append((dict(self.under), dict(self.slug), self.hidden))
+    def keep(self, moves: Moves | None = None) -> None:
+        self.before.append((dict(self.under), dict(self.slug), self.hidden, moves or {}))
 
     def take_back(self) -> None:
-        self.under, self.slug, self.hidden = self.before.pop()
+        under, slug, hidden, moves = self.before.pop()
+        # Topics that were made since stay, each by itself and hidden.
+        made = {one: one for one in self.names.values() if one not in under}
+        self.under, self.slug, self.hidden = under | made, slug | made, hidden | made.keys()
+        for number, (was, is_) in moves.items():
+            if number in self.filed and self.filed[number].analysis.clusters == is_:
+                self.file(number, was)
+
+    def file(self, number: int, clusters: tuple[str, ...]) -> None:
+        insight = self.filed[number]
+        analysis = insight.analysis._replace(clusters=clusters)
+        self.filed[number] = insight._replace(analysis=analysis)
 
     @property
     def shown(self) -> list[str]:
@@ -284,6 +305,9 @@ steps = st.lists(
         st.tuples(st.just("begin"), st.tuples(picks, picks)),
         st.tuples(st.just("build"), st.integers(1, 3)),
         st.tuples(st.just("switch"), st.none()),
+        st.tuples(
+            st.just("split"), st.tuples(picks, st.sets(st.integers(1, CONVERSATIONS), min_size=1, max_size=4))
+        ),
         st.tuples(st.just("undo"), st.none()),
         st.tuples(st.just("sweep"), st.integers(1, 9)),
     ),
@@ -301,7 +325,7 @@ async def test_every_count_equals_a_recount_whatever_is_done(
 ) -> None:
     def play(connection: Connection) -> None:
         model = Model()
-        seed(connection, dict.fromkeys(SLUGS, ""), now=NOON)
+        seed(connection, dict.fromkeys(NAMES, ""), now=NOON)
         for number, at in enumerate(said_at, 1):
             store_conversation(connection, number, at)
         for what, given_ in steps:
@@ -324,6 +348,8 @@ def do(connection: Connection, model: Model, what: str, given_: Any, said_at: li
             edit_one(connection, model, what, given_)
         case "begin" | "build" | "switch":
             merge_on(connection, model, what, given_)
+        case "split" if model.open is None:
+            split_one(connection, model, *given_)
         case "undo" if model.open is None and model.before:
             undone(connection, at_once=2)
             model.take_back()
@@ -331,6 +357,23 @@ def do(connection: Connection, model: Model, what: str, given_: Any, said_at: li
             sweeping.sweep_some(connection, given_)
         case _:
             pass
+
+
+def split_one(connection: Connection, model: Model, place: int, numbers: set[int]) -> None:
+    one, new = model.shown[place % len(model.shown)], f"split_{len(model.names)}"
+    number = changes.topic_named(connection, model.slug[one]).number
+    change, into = splitting.make(connection, number, new, "words", ME)
+    splitting.move(connection, numbers, change, number, into, now=NOON)
+    moves: Moves = {}
+    for each in numbers & model.filed.keys():
+        was = model.filed[each].analysis.clusters
+        is_ = tuple(dict.fromkeys(new if model.under[model.names[name]] == one else name for name in was))
+        if is_ != was:
+            moves[each] = was, is_
+    model.keep(moves)
+    for each, (_, is_) in moves.items():
+        model.file(each, is_)
+    model.names[new] = model.under[new] = model.slug[new] = new
 
 
 def edit_one(connection: Connection, model: Model, what: str, given_: Any) -> None:
@@ -390,6 +433,13 @@ def check(connection: Connection, model: Model) -> None:
             check_topic(connection, chosen, mine)
         visible = Counter({slug: n for slug, n in tops.items() if slug not in hidden_slugs(model)})
         best = sorted(visible.items(), key=lambda each: (-each[1], each[0]))[:10]
+        # What no roll-up distinguishes is counted insight by insight.
+        found = trends(connection, start, end, cluster=None, now=end, min_confidence=1)
+        sure = Counter(
+            slug for each in within if each.analysis.confidence > 0 for slug in {*model.topics_of(each)}
+        )
+        seen = [each for each in sure.items() if each[0] not in hidden_slugs(model)]
+        assert found.top_topics == sorted(seen, key=lambda each: (-each[1], each[0]))[:10]
         for effort in (TopicEffort(), TopicEffort(one_in=1, candidates=1, rows_per_candidate=0)):
             found = trends(connection, start, end, cluster=None, now=end, effort=effort)
             assert found.top_topics == best
@@ -417,6 +467,11 @@ def check_topic(connection: Connection, chosen: Selection, mine: list[Insight]) 
     found = trends(connection, chosen.start, chosen.end, cluster=chosen.cluster, now=NOON)
     assert sum(found.counts.values()) == len(mine)
     assert sum(point.score_sum for point in found.series) == sum(each.analysis.score for each in mine)
+
+    one_by_one = trends(
+        connection, chosen.start, chosen.end, cluster=chosen.cluster, now=NOON, min_confidence=1
+    )
+    assert sum(one_by_one.counts.values()) == sum(each.analysis.confidence > 0 for each in mine)
 
 
 def matches(each: Insight, chosen: Selection) -> bool:

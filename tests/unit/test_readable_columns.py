@@ -25,6 +25,7 @@ READABLE = {
     "who analysed": {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
+        "topic_proposals.named_by",
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
     "a code of two letters": {"insights.language", "topic_proposals.language"},

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from core.errors import JobFailed, Refusal
-from domain.jobs import MERGE_TOPICS, SWEEP_TOPICS, UNDO_TOPICS
+from domain.jobs import MERGE_TOPICS, SPLIT_TOPIC, SWEEP_TOPICS, UNDO_TOPICS
+from domain.packed_numbers import unpacked
+from store.discovery import proposals
 from store.queue import long_jobs
 from store.queue.long_jobs import Json, LongJob, Progress
-from store.topics import changes, merging, sweeping
+from store.topics import changes, merging, splitting, sweeping
 from store.topics.changes import By
 from worker.jobs.running import LongJobKind, RunningJob, Step
 
@@ -37,6 +41,7 @@ class TopicJobs:
         """All of them."""
         return (
             LongJobKind(MERGE_TOPICS, self.merge, _give_up),
+            LongJobKind(SPLIT_TOPIC, self.split),
             LongJobKind(UNDO_TOPICS, self.undo, _give_up),
             LongJobKind(SWEEP_TOPICS, self.sweep),
         )
@@ -55,8 +60,35 @@ class TopicJobs:
 
         await self._with_unions(job, plan, finish)
 
+    async def split(self, job: RunningJob) -> None:
+        """Move conversations that contain some words, or are of a group, to a topic of their own. Raises JobFailed."""
+        if job.progress.state is None:
+            await job.step(partial(_begin_split, job))
+        while found := await job.database.read_in_background(partial(_next_to_move, job)):
+            await self._timed(job, partial(_move, job, found))
+
     async def undo(self, job: RunningJob) -> None:
-        """Count the unions of before a merge, then take it back. Raises JobFailed."""
+        """Take back a split, or a merge of topics that need unions as before. Raises JobFailed."""
+        if "split" in job.parameters:
+            await self._undo_split(job)
+        else:
+            await self._undo_merge(job)
+
+    async def _undo_split(self, job: RunningJob) -> None:
+        change, is_done = job.parameters["split"], False
+
+        def step(connection: Connection) -> Progress:
+            nonlocal is_done
+            moved = splitting.move_back(connection, change, splitting.AT_ONCE, now=job.clock())
+            is_done = moved == 0
+            done = job.progress.done + moved
+            return replace(job.progress, done=done, conversations=done)
+
+        while not is_done:
+            await self._timed(job, step)
+        await job.step(partial(_end_undo_split, job))
+
+    async def _undo_merge(self, job: RunningJob) -> None:
         groups = {group["number"]: group["members"] for group in job.parameters["groups"]}
 
         def finish(connection: Connection, unions: Mapping[int, int]) -> bool:
@@ -107,6 +139,61 @@ class TopicJobs:
         started = time.perf_counter()
         await job.step(step)
         await self.sleep((time.perf_counter() - started) * (1 / SHARE - 1))
+
+
+class _Found(NamedTuple):
+    """What is to be moved next."""
+
+    numbers: Collection[int]
+    looked_at: int
+    after: Sequence[int]
+    """The place, or the number, of the last conversation that was looked at."""
+
+
+def _begin_split(job: RunningJob, connection: Connection) -> Progress:
+    asked = job.parameters
+    how = "words" if "words" in asked else "group"
+    change, into = splitting.make(connection, asked["topic"], asked["slug"], how, _by(job))
+    return replace(job.progress, state={"change": change, "into": into, "after": merging.BEGINNING})
+
+
+def _next_to_move(job: RunningJob, connection: Connection) -> _Found | None:
+    """None if everything was looked at."""
+    state, asked = job.progress.state or {}, job.parameters
+    if "group" in asked:
+        return _next_of_group(connection, asked["group"], state["after"])
+    at, number = state["after"]
+    places = splitting.next_of(connection, asked["topic"], (at, number), splitting.AT_ONCE)
+    if not places:
+        return None
+    numbers = splitting.with_words(connection, asked["words"], [each for _, each in places])
+    return _Found(numbers, len(places), places[-1])
+
+
+def _next_of_group(connection: Connection, group: str, after: Sequence[int]) -> _Found | None:
+    proposal = proposals.get(connection, group)
+    members = [] if proposal is None else unpacked(proposal.members)
+    first = bisect_right(members, after[1])
+    some = members[first : first + splitting.AT_ONCE]
+    return _Found(some, len(some), (0, some[-1])) if some else None
+
+
+def _move(job: RunningJob, found: _Found, connection: Connection) -> Progress:
+    state: Json = job.progress.state or {}
+    moved = splitting.move(
+        connection, found.numbers, state["change"], job.parameters["topic"], state["into"], now=job.clock()
+    )
+    return replace(
+        job.progress,
+        state={**state, "after": list(found.after)},
+        done=job.progress.done + found.looked_at,
+        conversations=job.progress.conversations + moved,
+    )
+
+
+def _end_undo_split(job: RunningJob, connection: Connection) -> Progress:
+    splitting.end_undo(connection, _by(job))
+    return job.progress
 
 
 def _by(job: RunningJob) -> By:
