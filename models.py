@@ -502,6 +502,33 @@ def _topics_by(period: str) -> Table:
 # a year has 26,000 rows by month, which take 9 ms to add up.
 topic_months, topic_years = _topics_by("month"), _topics_by("year")
 
+WHOLE = 60
+"""The weight of an insight, of which each of its k topics has a kth part: whole numbers for up to six topics."""
+
+# All topics of an hour side by side, for answers about every topic.
+topic_hours = Table(
+    "topic_hours",
+    metadata,
+    *(Column(name, Integer, primary_key=True, autoincrement=False) for name in ("hour", "topic")),
+    # Of insights of weight w and score s: their number, that of negative and of unsure ones, and the sums of s, w and
+    # w x s. Unsure ones have no weight.
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in ("n", "negative", "unsure", "score_sum", "weight", "weighted")
+    ),
+    sqlite_with_rowid=False,
+)
+
+# How often `topic_hours` has changed in each UTC day. A row is never deleted, so that a number never comes again.
+changed_days = Table(
+    "changed_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("changes", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
 # People who have written in analysed conversations, by number, because names are long and occur often.
 people = Table(
     "people",

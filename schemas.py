@@ -522,6 +522,75 @@ class TrendsOut(BaseModel):
     previous: TrendsBefore
 
 
+class TopicFigures(BaseModel):
+    """A topic's insights in a window."""
+
+    count: int
+    share: float | None
+    negative_share: float | None
+    mean_sentiment: float | None
+
+
+class ComparedTopicOut(TopicFigures):
+    """A topic in a window and in another one."""
+
+    slug: str
+    label: str
+    previous: TopicFigures
+    change: int
+    surprise: float | None
+    first_seen: str | None
+    last_seen: str | None
+    sparkline: list[int]
+
+
+class ComparedWindow(TimeWindow):
+    """A window, and what all its insights add up to."""
+
+    total_insights: int
+    negative_share: float | None
+    mean_sentiment: float | None
+
+
+class ComparedTopicsOut(Paged):
+    """A page of the topics of a window."""
+
+    topics: list[ComparedTopicOut]
+    window: ComparedWindow
+    previous: ComparedWindow
+    history_days: int
+
+
+class ExplainedPart(BaseModel):
+    """A part of the change."""
+
+    mix: float
+    mood: float
+
+
+class ExplainedTopicOut(ExplainedPart):
+    """The part of a topic, with conversations of the window."""
+
+    slug: str
+    label: str
+    typical: list[ListedInsight]
+    extreme: list[ListedInsight]
+
+
+class ExplanationOut(BaseModel):
+    """The change of the mean sentiment, by topic."""
+
+    change: float | None
+    mean: float | None
+    baseline_mean: float | None
+    total_insights: int
+    baseline_insights: int
+    window: TimeWindow
+    baseline: TimeWindow
+    topics: list[ExplainedTopicOut]
+    rest: ExplainedPart
+
+
 class PersonItem(BaseModel):
     """Somebody who wrote in the window, and what they have in it."""
 

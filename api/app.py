@@ -13,6 +13,7 @@ from api.routes import (
     bulk_summaries,
     cases,
     chats,
+    comparisons,
     conversations,
     discovery,
     docs,
@@ -38,6 +39,7 @@ from rate_limiter import InboundLimiter
 MODULES = (
     intake,
     insights,
+    comparisons,
     topics,
     cases,
     bulk_summaries,

@@ -15,6 +15,7 @@ from services.filing import Filing
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
 from services.retention import Retention
+from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
 
@@ -50,6 +51,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
         yield "standings", resources.access.standings.run
     yield "indexing", Indexing(resources.database).run
     yield "filing", Filing(resources.database).run
+    yield "warming", Warming(resources.database, resources.topic_days).run
     if resources.settings.url.get_backend_name() == "sqlite":
         yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, resources.summariser.wake)

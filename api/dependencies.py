@@ -1,7 +1,7 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends
@@ -25,6 +25,7 @@ from services.intake import Intake
 from services.live import Hub
 from services.people import People
 from services.topics import FollowedTopics
+from store.insights.topic_days import TopicDays
 from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
 
@@ -67,6 +68,7 @@ class Resources:
     started_at: int
     topics: FollowedTopics
     curation: Curation
+    topic_days: TopicDays = field(default_factory=TopicDays)
 
 
 class LifespanState(TypedDict):

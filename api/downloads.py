@@ -28,7 +28,7 @@ def asked_form(request: Request) -> str:
 
 async def note_download(resources: Resources, request: Request, given: set[str], action: str) -> None:
     """Note a download in the audit log. Raises ApiError for a page of it: it is the whole list."""
-    if beside := given & {"limit", "cursor"}:
+    if beside := given & {"limit", "cursor", "page"}:
         names = ", ".join(sorted(beside))
         raise ApiError(Code.INVALID_QUERY, f"{names}: not allowed with an export, which is the whole list")
     # While the service is open everybody is `anonymous`, and a full disk must not keep anybody from reading.

@@ -72,6 +72,10 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("list_facets", "field"): "author",
     ("list_insights", "start_time"): "2026-01-01T00:00:00Z",
     ("list_insights", "end_time"): "2027-01-01T00:00:00Z",
+    ("compare_topics", "start_time"): "2026-01-01T00:00:00Z",
+    ("compare_topics", "end_time"): "2027-01-01T00:00:00Z",
+    ("explain_change", "start_time"): "2026-11-20T00:00:00Z",
+    ("explain_change", "end_time"): "2026-11-21T00:00:00Z",
     ("retry_conversations", "status"): "failed",
     **{
         (name, "proposal_id"): "prop_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"

@@ -37,6 +37,8 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/insights"): READ,
     ("get", "/api/v1/insights/recent"): READ,
     ("get", "/api/v1/trends"): READ,
+    ("get", "/api/v1/topics"): READ,
+    ("get", "/api/v1/explain"): READ,
     ("post", "/chats"): WRITE,
     ("get", "/chats"): READ,
     ("get", "/users/{user_id:path}/chats"): READ,

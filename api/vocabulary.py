@@ -6,10 +6,12 @@ is `Schema.name`.
 
 from collections.abc import Mapping
 
+from api.comparison_vocabulary import COMPARED
 from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
 from api.vocabulary_of_discovery import DISCOVERED
 
 FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
+    **COMPARED,
     "access_token": "The token, a JWT.",
     "accounts": "Everybody who has logged in, the last to do so first.",
     "Account.created_at": "When the person first logged in.",

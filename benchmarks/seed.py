@@ -29,9 +29,9 @@ import database
 from core import clock
 from core.database_url import DRIVERS
 from domain.analysis import sentiment_of
-from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, YEAR, start_of, touching
+from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH, QUARTER, YEAR, start_of, touching
 from domain.topics import BUILT_IN
-from models import ALL_TOPICS, COMPLETED, CUSTOMER, SKIPPED, SKIPPED_CONVERSATIONS
+from models import ALL_TOPICS, COMPLETED, CUSTOMER, SKIPPED, SKIPPED_CONVERSATIONS, WHOLE
 
 AT_ONCE = 10_000
 RARE = 2_000
@@ -186,7 +186,28 @@ def statements(start: int, end: int) -> Iterator[str]:
         f" WHERE level = {MONTH} AND topic > 0"
     )
     yield "INSERT INTO topic_years SELECT month / 12, topic, sum(n) FROM topic_months GROUP BY 1, 2"
+    yield from hours_of_topics()
     yield from people_statements(start, end)
+
+
+def hours_of_topics() -> Iterator[str]:
+    """The roll-up of all topics by hour."""
+    weights = f"SELECT conversation AS number, {WHOLE} / count(*) AS weight FROM insight_topics GROUP BY conversation"  # noqa: S608
+    yield f"CREATE TEMPORARY TABLE weights AS {weights}"
+    yield "CREATE UNIQUE INDEX ix_weights ON weights (number)"
+    weighed = "insight_topics i JOIN weights ON number = conversation"
+    for topic, weight, rows in ((str(ALL_TOPICS), str(WHOLE), "insights i"), ("topic", "weight", weighed)):
+        sums = f"count(*), {NEGATIVE}, {UNSURE}, sum(score), sum({weight}), sum({weight} * score)"
+        yield (
+            f"INSERT INTO topic_hours SELECT i.timestamp / {MICROSECONDS[HOUR]}, {topic}, {sums}"  # noqa: S608
+            f" FROM {rows} GROUP BY 1, 2"
+        )
+    yield "DROP TABLE weights"
+    yield (
+        f"INSERT INTO totals SELECT {ALL_TOPICS}, {QUARTER}, timestamp / {MICROSECONDS[QUARTER]}, count(*),"  # noqa: S608
+        f" {NEGATIVE}, {POSITIVE}, sum(score), {UNSURE} FROM insights GROUP BY 3"
+    )
+    yield "INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours"
 
 
 def people_statements(start: int, end: int) -> Iterator[str]:

@@ -78,6 +78,8 @@ class Api:
     insights_page = Method(calls.insights_page)
     recent_insights = Method(calls.recent_insights)
     trends = Method(calls.trends)
+    compare_topics = Method(calls.compare_topics)
+    explain = Method(calls.explain)
     people_page = Method(calls.people_page)
     facets = Method(calls.facets)
     summaries_page = Method(calls.summaries_page)

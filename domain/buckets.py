@@ -7,10 +7,12 @@ from functools import lru_cache
 
 HOUR, DAY, MONTH, YEAR = 0, 1, 2, 3
 """Levels of buckets."""
+QUARTER = -2
+"""A quarter of an hour: no clock is set by less. Only local time is counted by it."""
 EDGE = -1
 """The level of the edges of a window, which fill no whole bucket: its buckets are single microseconds."""
 
-MICROSECONDS = {EDGE: 1, HOUR: 3_600_000_000, DAY: 86_400_000_000}
+MICROSECONDS = {EDGE: 1, QUARTER: 900_000_000, HOUR: 3_600_000_000, DAY: 86_400_000_000}
 """The length of a bucket by level; months and years vary."""
 
 MONTHS = 12

@@ -80,3 +80,85 @@ class Trends(Answer):
     top_topics: list[tuple[str, int]]
     series: list[TrendsPoint]
     previous: TrendsBefore
+
+
+class TopicFigures(Answer):
+    """A topic's insights in a window; shares and the mean are null without insights."""
+
+    count: int
+    share: float | None
+    negative_share: float | None
+    mean_sentiment: float | None
+
+
+class ComparedTopic(TopicFigures):
+    """A topic in a window and, as `previous`, in the one that it is compared with."""
+
+    slug: str
+    label: str
+    previous: TopicFigures
+    change: int
+    surprise: float | None
+    first_seen: AwareDatetime | None
+    last_seen: AwareDatetime | None
+    sparkline: list[int]
+
+
+class ComparedWindow(Answer):
+    """A window, and what all its insights add up to."""
+
+    start_time: AwareDatetime
+    end_time: AwareDatetime
+    total_insights: int
+    negative_share: float | None
+    mean_sentiment: float | None
+
+
+class ComparedTopics(Answer):
+    """A page of the topics of a window."""
+
+    topics: list[ComparedTopic]
+    total: int
+    page: int
+    limit: int
+    pages: int
+    window: ComparedWindow
+    previous: ComparedWindow
+    history_days: int
+
+
+class ExplainedPart(Answer):
+    """A part of the change of a mean."""
+
+    mix: float
+    mood: float
+
+
+class ExplainedTopic(ExplainedPart):
+    """The part of a topic, with typical and extreme conversations of the window."""
+
+    slug: str
+    label: str
+    typical: list[ListedInsight]
+    extreme: list[ListedInsight]
+
+
+class TimeWindow(Answer):
+    """A window, the end excluded."""
+
+    start_time: AwareDatetime
+    end_time: AwareDatetime
+
+
+class Explanation(Answer):
+    """The change of the mean sentiment. All parts add up to `change`, which is null if a window has no insights."""
+
+    change: float | None
+    mean: float | None
+    baseline_mean: float | None
+    total_insights: int
+    baseline_insights: int
+    window: TimeWindow
+    baseline: TimeWindow
+    topics: list[ExplainedTopic]
+    rest: ExplainedPart

@@ -25,7 +25,7 @@ from client.calls.conversations import (
     statuses,
 )
 from client.calls.discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
-from client.calls.insights import insights_page, recent_insights, trends
+from client.calls.insights import compare_topics, explain, insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
 from client.calls.people import estimate_summaries, facets, people_page, summaries_page, summarize_many
@@ -51,12 +51,14 @@ __all__ = [
     "chat",
     "chat_insights",
     "chats_page",
+    "compare_topics",
     "conversation",
     "conversations_page",
     "delete",
     "discover_topics",
     "estimate",
     "estimate_summaries",
+    "explain",
     "facets",
     "fresh_key",
     "health",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from client.answers import InsightsPage, Trends
+from client.answers import ComparedTopics, Explanation, InsightsPage, Trends
 from client.calls.building import getting, reader
 from client.wire import Call
 
@@ -69,3 +69,30 @@ def trends(
     window = {"days": days, "start_time": start_time, "end_time": end_time, "interval": interval, "tz": tz}
     filters = {"min_confidence": min_confidence, "analyzer": analyzer, "cluster": cluster}
     return getting("/api/v1/trends", reader(Trends), {**window, **filters})
+
+
+def compare_topics(
+    *,
+    start_time: Time,
+    end_time: Time,
+    compare_start_time: Time | None = None,
+    compare_end_time: Time | None = None,
+    sentiment: str | None = None,
+    min_confidence: float | None = None,
+    analyzer: str | None = None,
+    sort: str = "-count",
+    limit: int = 100,
+    page: int = 1,
+) -> Call[ComparedTopics]:
+    """The topics of a window, compared with another one: by default that of the same length before it."""
+    window = {"start_time": start_time, "end_time": end_time}
+    other = {"compare_start_time": compare_start_time, "compare_end_time": compare_end_time}
+    filters = {"sentiment": sentiment, "min_confidence": min_confidence, "analyzer": analyzer}
+    given = {**window, **other, **filters, "sort": sort, "limit": limit, "page": page}
+    return getting("/api/v1/topics", reader(ComparedTopics), given)
+
+
+def explain(*, start_time: Time, end_time: Time, baseline: str = "28d") -> Call[Explanation]:
+    """Why a window's mean sentiment differs from that of the time before it: the part of each topic."""
+    given = {"start_time": start_time, "end_time": end_time, "baseline": baseline}
+    return getting("/api/v1/explain", reader(Explanation), given)

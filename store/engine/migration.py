@@ -10,7 +10,7 @@ from core.errors import UnknownSchema
 
 log = structlog.get_logger()
 
-NEWEST = "0020"
+NEWEST = "0022"
 """The revision of the last file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

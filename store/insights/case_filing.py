@@ -17,7 +17,7 @@ from domain.summaries import Outcome
 from models import NOT_FILED, case_counts, conversations, summaries
 from store.engine.vault import at, vault_of
 from store.insights import people_filing
-from store.insights.rollups import add_changes
+from store.insights.rollup_changes import add_changes
 
 OUTCOMES: Sequence[str] = get_args(Outcome)
 LEVELS = (MONTH, DAY, HOUR)

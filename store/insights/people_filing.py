@@ -27,7 +27,7 @@ from models import (
 from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared, among
 from store.engine.vault import Vault, at, vault_of
-from store.insights.rollups import add_changes
+from store.insights.rollup_changes import add_changes
 
 ROLES = (CUSTOMER, AGENT)
 LEVELS: Mapping[int, tuple[int, ...]] = {CUSTOMER: (YEAR, MONTH), AGENT: (YEAR, MONTH, DAY)}

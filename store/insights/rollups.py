@@ -1,21 +1,18 @@
 """Roll-ups: insights and skipped conversations, counted by hour, day and month.
 
 Counting ten million rows takes a second, adding up the buckets of a window a few milliseconds. Code that stores or
-deletes something counted here must call `update_counts` in the same transaction.
+deletes something counted here must call `rollup_changes.update_counts` in the same transaction.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     ColumnExpressionArgument,
-    Connection,
     FromClause,
     Integer,
     Select,
@@ -24,14 +21,13 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    delete,
     func,
     literal_column,
     select,
 )
 
 from domain.analysis import UNSURE
-from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, MONTHS, Span, bucket_of, cover
+from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, cover
 from models import (
     FIRST_UNION,
     IS_SKIPPED,
@@ -39,29 +35,15 @@ from models import (
     counts,
     insight_topics,
     insights,
-    topic_months,
-    topic_years,
     totals,
     union_topics,
 )
-from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import among
 
-Key = tuple[int, ...]
 LEVELS = (MONTH, DAY, HOUR)
 SCORED = (-1, 0, 1)
 SENTIMENTS = (*SCORED, UNSURE)
 """Ascending. An insight that is unsure has the score 0, and the confidence 0."""
-
-
-class Fact(NamedTuple):
-    """One unit to count: an insight under one of its topics or under ALL_TOPICS, or a skipped conversation."""
-
-    topic: int
-    timestamp: int
-    sentiment: int = 0
-    confidence: int = 0
-    score: int = 0
 
 
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
@@ -70,81 +52,6 @@ def levels(topic: int, rolled: Table) -> tuple[int, ...]:
     `counts` has no hours for single topics: by sentiment and confidence most hours would count one insight or none.
     """
     return (MONTH, DAY) if rolled is counts and topic > 0 else LEVELS
-
-
-def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
-    """Add the facts `new` to the roll-ups and subtract the facts `old`.
-
-    Call it once per transaction, or always for the same kinds of topic in the same order. It takes row locks by table
-    and key; four unsorted writers on PostgreSQL caused a deadlock a second.
-    """
-    changes = _Changes()
-    for sign, facts in ((1, new), (-1, old)):
-        for fact in facts:
-            changes.count(fact, sign)
-    add_changes(connection, counts, [(*key, n) for key, n in changes.counts.items() if n])
-    add_changes(connection, totals, [(*key, *sums) for key, sums in changes.totals.items() if any(sums)])
-    add_changes(connection, topic_months, [(*key, n) for key, n in changes.months.items() if n])
-    add_changes(connection, topic_years, [(*key, n) for key, n in changes.years.items() if n])
-
-
-def _none_yet() -> defaultdict[Key, int]:
-    return defaultdict(int)
-
-
-def _no_sums() -> defaultdict[Key, list[int]]:
-    return defaultdict(lambda: [0, 0, 0, 0, 0])
-
-
-@dataclass(slots=True)
-class _Changes:
-    """The differences to apply to the rows of each roll-up, by key."""
-
-    counts: defaultdict[Key, int] = field(default_factory=_none_yet)
-    totals: defaultdict[Key, list[int]] = field(default_factory=_no_sums)
-    """The number of insights, of negative and of positive ones, the sum of scores, and the number of unsure ones."""
-    months: defaultdict[Key, int] = field(default_factory=_none_yet)
-    years: defaultdict[Key, int] = field(default_factory=_none_yet)
-
-    def count(self, fact: Fact, sign: int) -> None:
-        """Add a fact, or subtract it with sign -1."""
-        topic, at, sentiment, confidence, score = fact
-        for level in levels(topic, counts):
-            self.counts[topic, level, bucket_of(level, at), sentiment, confidence] += sign
-        for level in levels(topic, totals):
-            sums = self.totals[topic, level, bucket_of(level, at)]
-            sums[0] += sign
-            sums[1] += sign * (sentiment < 0)
-            sums[2] += sign * (sentiment == 1)
-            sums[3] += sign * score
-            sums[4] += sign * (sentiment == UNSURE)
-        if topic > 0:
-            month = bucket_of(MONTH, at)
-            self.months[month, topic] += sign
-            self.years[month // MONTHS, topic] += sign
-
-
-def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    """Add differences to the rows of a roll-up: each has the key, the change of `n` and those of the other sums."""
-    rows.sort()
-    insert_rows(connection, _upsert(connection.dialect.name, table), rows)
-    keys = list(table.primary_key)
-    decreased = [row[: len(keys)] for row in rows if row[len(keys)] <= 0]
-    if decreased:
-        same_key = [column == bindparam(f"the_{column.name}") for column in keys]
-        parameters = [{f"the_{c.name}": part for c, part in zip(keys, key, strict=True)} for key in decreased]
-        connection.execute(delete(table).where(*same_key, table.c.n == 0), parameters)
-
-
-@cache
-def _upsert(dialect: str, table: Table) -> Any:
-    """An INSERT that adds to the sums of a row that exists."""
-    new = insert_on_conflict(dialect, table)
-    sums = {c.name: c + new.excluded[c.name] for c in table.c if not c.primary_key}
-    return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
-
-
-# --- reading ------------------------------------------------------------------------------------------------
 
 
 class Kind(IntEnum):

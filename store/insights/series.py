@@ -1,8 +1,8 @@
 """Series: the insights of each stretch of time between some moments, which need not be whole UTC hours or days.
 
-Whole buckets of the roll-ups between the moments are added up. Where a moment cuts a bucket, the finer buckets between
-it and the nearest whole one are added or subtracted, and under an hour the insights themselves are counted. So a local
-day costs one bucket and the hours of its offset, and half an hour of insights where the offset is not of whole hours.
+Whole buckets of the roll-ups between the moments are added up. Where a moment cuts a bucket, the hours between it and
+the nearest whole one are added or subtracted, and of an hour the quarters, or the insights themselves where there are
+none. So a local day costs one bucket, and the hours and quarters of its offset.
 """
 
 from bisect import bisect_right
@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Select, bindparam, func, literal_column, select
 
-from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, Span, cover
-from models import totals
+from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, QUARTER, Span, cover
+from models import ALL_TOPICS, totals
 from store.engine.prepared import Prepared, among, listed
 from store.insights import rollups
 from store.insights.rollups import SENTIMENTS, Kind, kind_of, n_of
 
 Sums = tuple[int, ...]
 """Insights per sentiment in the order of SENTIMENTS, and the sum of their scores."""
+A_QUARTER = MICROSECONDS[QUARTER]
 NOTHING: Sums = (0,) * (len(SENTIMENTS) + 1)
 
 
@@ -34,9 +35,11 @@ class Share(NamedTuple):
 
 @dataclass(slots=True)
 class _Corrections:
-    """The hours and the edges to add to each place, or to subtract."""
+    """The hours, the quarters of hours and the edges to add to each place, or to subtract."""
 
+    in_quarters: bool
     hours: defaultdict[int, list[Share]] = field(default_factory=lambda: defaultdict(list))
+    quarters: defaultdict[int, list[Share]] = field(default_factory=lambda: defaultdict(list))
     edges: defaultdict[tuple[int, int], list[Share]] = field(default_factory=lambda: defaultdict(list))
     """By first microsecond and length."""
 
@@ -49,11 +52,14 @@ class _Corrections:
             self._count(Span(span.level, span.first, span.end, -span.sign), place)
 
     def _count(self, span: Span, place: int) -> None:
-        if span.level == EDGE:
+        if span.level == EDGE and not (
+            self.in_quarters and span.first % A_QUARTER == span.end % A_QUARTER == 0
+        ):
             self.edges[span.first, span.end - span.first].append(Share(place, span.sign))
             return
-        for hour in range(span.first, span.end):
-            self.hours[hour].append(Share(place, span.sign))
+        unit, whole = (A_QUARTER, self.quarters) if span.level == EDGE else (1, self.hours)
+        for bucket in range(span.first // unit, span.end // unit):
+            whole[bucket].append(Share(place, span.sign))
 
 
 def sums_between(connection: Connection, topic: int, moments: Sequence[int], level: int) -> list[Sums]:
@@ -62,7 +68,7 @@ def sums_between(connection: Connection, topic: int, moments: Sequence[int], lev
     `level` is HOUR or DAY, the buckets to add up.
     """
     near = [_nearest(level, at) for at in moments]
-    corrections = _Corrections()
+    corrections = _Corrections(topic == ALL_TOPICS)
     for place, (bucket, moment) in enumerate(zip(near, moments, strict=True)):
         corrections.move(bucket * MICROSECONDS[level], moment, level, place)
     found = [NOTHING] * (len(moments) + 1)
@@ -79,9 +85,10 @@ def _nearest(level: int, at: int) -> int:
 
 
 def _correct(connection: Connection, topic: int, corrections: _Corrections, found: list[Sums]) -> None:
-    hours = {"topic": topic, "level": HOUR, "hours": [*corrections.hours]}
-    for hour, *sums in HOURS.rows(connection, hours) if corrections.hours else ():
-        _add(found, corrections.hours[hour], sums)
+    for level, needed in ((HOUR, corrections.hours), (QUARTER, corrections.quarters)):
+        given = {"topic": topic, "level": level, "buckets": [*needed]}
+        for bucket, *sums in FEW.rows(connection, given) if needed else ():
+            _add(found, needed[bucket], sums)
     starts = defaultdict(list)
     for start, length in corrections.edges:
         starts[length].append(start)
@@ -137,5 +144,5 @@ def _edges(kind: Kind) -> Select[Any]:
 WHOLE = Prepared(
     _of_totals().where(totals.c.bucket >= bindparam("first"), totals.c.bucket < bindparam("end"))
 )
-HOURS = Prepared(_of_totals().where(among(totals.c.bucket, "hours")))
+FEW = Prepared(_of_totals().where(among(totals.c.bucket, "buckets")))
 EDGES = {kind: Prepared(_edges(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}

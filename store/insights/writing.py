@@ -24,12 +24,12 @@ from sqlalchemy import (
 )
 
 import models
-from domain.analysis import Analysis
-from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, insight_topics
+from domain.analysis import UNSURE, Analysis
+from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import vault_of
-from store.insights import metadata, names, people_filing, rollups
-from store.insights.rollups import Fact
+from store.insights import metadata, names, people_filing
+from store.insights.rollup_changes import Fact, update_counts
 from store.insights.unions import Unions, counted_in, unions
 
 
@@ -82,7 +82,7 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     people_filing.file_people(connection, rows)
-    rollups.update_counts(connection, _facts(new, known), _facts(old, known))
+    update_counts(connection, _facts(new, known), _facts(old, known))
 
 
 @cache
@@ -101,7 +101,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     people_filing.remove_people(connection, conversations)
-    rollups.update_counts(connection, (), _facts(old, known))
+    update_counts(connection, (), _facts(old, known))
 
 
 def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at: int) -> None:
@@ -117,7 +117,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
         connection.execute(RENAME, renamed)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
-    rollups.update_counts(connection, _facts(new, known), _facts(old, known))
+    update_counts(connection, _facts(new, known), _facts(old, known))
 
 
 def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int) -> None:
@@ -126,7 +126,7 @@ def adjust_skipped(connection: Connection, timestamps: Iterable[int], sign: int)
     In a transaction that also stores or deletes insights, call it afterwards.
     """
     facts = [Fact(SKIPPED_CONVERSATIONS, timestamp) for timestamp in timestamps]
-    rollups.update_counts(connection, facts if sign > 0 else (), facts if sign < 0 else ())
+    update_counts(connection, facts if sign > 0 else (), facts if sign < 0 else ())
 
 
 def parse_clusters(stored: str) -> tuple[str, ...]:
@@ -212,8 +212,13 @@ def _filed(connection: Connection, conversations: Collection[int]) -> list[_File
 
 def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
     for each in filed:
+        topics = known.of_filed(each)
+        # None of a union: the weights of its topics add up.
+        whole = 0 if each.sentiment == UNSURE else WHOLE
+        weights = {ALL_TOPICS: whole} | dict.fromkeys(topics, whole // max(1, len(topics)))
         for topic in known.counted_under(each):
-            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score)
+            weight = weights.get(topic, 0)
+            yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score, weight)
 
 
 def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:

@@ -29,8 +29,8 @@ from models import (
     union_topics,
 )
 from store.engine.prepared import Prepared
-from store.insights import names, rollups
-from store.insights.rollups import Fact
+from store.insights import names
+from store.insights.rollup_changes import Fact, update_counts
 from store.insights.unions import Place
 from store.topics import catalogue, changes
 from store.topics.catalogue import Topic
@@ -110,7 +110,7 @@ def build_some(connection: Connection, union: int, limit: int) -> tuple[int, boo
         if until is None or (at, number) <= until
     }
     facts = (Fact(union, at, *rest) for (at, _), rest in counted.items())
-    rollups.update_counts(connection, facts)
+    update_counts(connection, facts)
     reached: Mapping[str, Any] = (
         {"built_at": None, "built_number": None}
         if until is None

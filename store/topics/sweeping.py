@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection, Table, delete, select, tuple_, update
 
-from models import DROPPED, GONE, counts, topic_months, topic_unions, topic_years, totals
+from domain.buckets import HOUR
+from models import DROPPED, GONE, counts, topic_hours, topic_months, topic_unions, topic_years, totals
 
 ROLLED = (counts, totals)
 BY_PERIOD = (topic_months, topic_years)
@@ -35,7 +36,10 @@ def _delete_some(connection: Connection, table: Table, union: int, limit: int) -
         .limit(1)
     )
     row = connection.execute(last).one_or_none()
-    some = delete(table).where(c.topic == union)
-    if row is not None:
-        some = some.where(place <= tuple_(row.level, row.bucket))
-    return connection.execute(some).rowcount
+    chosen = [c.topic == union, *([] if row is None else [place <= tuple_(row.level, row.bucket)])]
+    if table is totals:
+        # The hours of all topics are found by those of this one.
+        hours = select(c.bucket).where(*chosen, c.level == HOUR)
+        of_union = topic_hours.c.hour.in_(hours), topic_hours.c.topic == union
+        connection.execute(delete(topic_hours).where(*of_union))
+    return connection.execute(delete(table).where(*chosen)).rowcount

@@ -131,6 +131,8 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("insights_page", (), {**WINDOW, "limit": 3}),
     ("recent_insights", (), {"limit": 3}),
     ("trends", (), {**WINDOW, "cluster": "delay"}),
+    ("explain", (), {**WINDOW, "baseline": "4w"}),
+    ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),

@@ -41,7 +41,7 @@ from tests.support.recount import assert_counted
 from tests.support.rows import new, take_in
 
 FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
-BEFORE_PEOPLE, THREE_SENTIMENTS = "0022", "0018"
+BEFORE_PEOPLE, THREE_SENTIMENTS = "0020", "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:

@@ -16,11 +16,12 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api import errors
-from api.routes import insights
+from api.routes import comparisons, insights
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
 from domain.topics import BUILT_IN
+from store.insights.topic_days import TopicDays
 from store.topics.seeding import seed
 from tests.support.insight_data import NOON
 
@@ -58,6 +59,7 @@ class Owned:
 
     database: Watched
     clock: Callable[[], int]
+    topic_days: TopicDays = field(default_factory=TopicDays)
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(metadata_keys=KEYS, auth_required=False)
     )
@@ -104,6 +106,7 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     errors.install(app)
     app.include_router(insights.router)
+    app.include_router(comparisons.router)
     return app
 
 

@@ -6,13 +6,14 @@ from operator import add
 
 from sqlalchemy import Connection, Table, select
 
-from domain.buckets import DAY, HOUR, MONTH, bucket_of
+from domain.buckets import DAY, HOUR, MONTH, QUARTER, bucket_of
 from models import (
     ALL_TOPICS,
     DROPPED,
     SKIPPED_CONVERSATIONS,
     counts,
     insight_topics,
+    topic_hours,
     topic_months,
     topic_names,
     topic_unions,
@@ -34,6 +35,7 @@ class Recount:
         self.totals: dict[tuple[int, ...], list[int]] = {}
         self.months: Counter[tuple[int, ...]] = Counter()
         self.years: Counter[tuple[int, ...]] = Counter()
+        self.hours: dict[tuple[int, ...], list[int]] = {}
         self.topics: set[tuple[int, ...]] = set()
         for each in filed:
             self._insight(each)
@@ -43,10 +45,13 @@ class Recount:
     def _insight(self, each: Insight) -> None:
         a, at = each.analysis, each.timestamp
         self._count(ALL_TOPICS, at, a.sentiment, a.confidence, a.score)
+        whole = 0 if a.is_unsure else 60
+        self._count_hour(ALL_TOPICS, each, whole)
         own = {self.slugs[slug] for slug in a.clusters}
         self.topics |= {(topic, at, each.conversation, a.sentiment, a.confidence, a.score) for topic in own}
         for topic in own | self._unions_of(own, at, each.conversation):
             self._count(topic, at, a.sentiment, a.confidence, a.score)
+            self._count_hour(topic, each, whole // len(own) if topic in own else 0)
             self.months[bucket_of(MONTH, at), topic] += 1
             self.years[bucket_of(MONTH, at) // 12, topic] += 1
 
@@ -59,12 +64,17 @@ class Recount:
             and (row.built_at is None or (at, conversation) < (row.built_at, row.built_number))
         }
 
+    def _count_hour(self, topic: int, each: Insight, weight: int) -> None:
+        score, key = each.analysis.score, (bucket_of(HOUR, each.timestamp), topic)
+        one = (1, each.analysis.sentiment == -1, each.analysis.is_unsure, score, weight, weight * score)
+        self.hours[key] = [*map(add, self.hours.get(key, (0,) * 6), one)]
+
     def _count(self, topic: int, at: int, sentiment: int, confidence: int, score: int) -> None:
-        for level in (HOUR, DAY, MONTH):
+        for level in (HOUR, DAY, MONTH, QUARTER) if topic == ALL_TOPICS else (HOUR, DAY, MONTH):
             key = (topic, level, bucket_of(level, at))
             one = (1, sentiment == -1, sentiment == 1, score, sentiment == 2)
             self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0, 0)), one)]
-            if topic <= 0 or level != HOUR:
+            if level != QUARTER and (topic <= 0 or level != HOUR):
                 self.counts[*key, sentiment, confidence] += 1
 
 
@@ -82,4 +92,5 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     assert rows(connection, totals) == sorted((*key, *sums) for key, sums in recount.totals.items())
     assert rows(connection, topic_months) == sorted((*key, n) for key, n in recount.months.items())
     assert rows(connection, topic_years) == sorted((*key, n) for key, n in recount.years.items())
+    assert rows(connection, topic_hours) == sorted((*key, *sums) for key, sums in recount.hours.items())
     assert rows(connection, insight_topics) == sorted(recount.topics)

@@ -1,12 +1,12 @@
 """discovery: its runs, and the groups of conversations that it proposes as topics
 
-Revision: 0022.
+Revision: 0020.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
+revision = "0020"
 down_revision = "0019"
 branch_labels = None
 depends_on = None

@@ -2,7 +2,7 @@
 
 Summaries that were written before are filed by the service, because their content may be encrypted.
 
-Revision: 0020.
+Revision: 0021.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0022"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

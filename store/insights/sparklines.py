@@ -1,0 +1,115 @@
+"""Sparklines: the insights of topics in 24 equal parts of a window."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
+
+from domain.buckets import DAY, HOUR, MICROSECONDS
+from models import insight_topics, totals
+from store.engine.prepared import Prepared, among
+from store.insights.filtered_topics import UNION, given_of, narrowed
+from store.insights.listed_topics import ListedTopic
+from store.insights.windows import Selection
+
+POINTS = 24
+IN_HOURS, IN_DAYS = MICROSECONDS[DAY], 240 * MICROSECONDS[DAY]
+"""Windows from this length on are counted by whole hours, or days: each lies in the part that its middle is in."""
+
+
+def sparklines(
+    connection: Connection, topics: Sequence[ListedTopic], chosen: Selection, *, filtered: bool
+) -> dict[int, list[int]]:
+    """POINTS numbers of insights for each topic that has some, by the number that it is counted as."""
+    found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * POINTS)
+    if chosen.start >= chosen.end or not topics:
+        return found
+    for topic, point, n in _rows(connection, topics, chosen, filtered=filtered):
+        found[topic][min(max(point, 0), POINTS - 1)] += n
+    return found
+
+
+def _rows(
+    connection: Connection, topics: Sequence[ListedTopic], chosen: Selection, *, filtered: bool
+) -> Iterator[Sequence[int]]:
+    start, end = chosen.start, chosen.end
+    level = DAY if end - start >= IN_DAYS else HOUR
+    unit = MICROSECONDS[level] if end - start >= IN_HOURS else 1
+    given = given_of(chosen) | {"length": end - start, "unit": unit}
+    edges = [(start, end)]
+    if not filtered and unit > 1:
+        first, last = -(-start // unit), end // unit
+        whole = {
+            "topics": [each.counted_as for each in topics],
+            "level": level,
+            "first": first,
+            "end_at": last,
+        }
+        yield from WHOLE.rows(connection, given | whole)
+        edges = [(start, first * unit), (last * unit, end)]
+    for first, last in edges:
+        yield from _counted(connection, topics, given | {"first": first, "end_at": last})
+
+
+def _counted(
+    connection: Connection, topics: Sequence[ListedTopic], given: dict[str, Any]
+) -> Iterator[Sequence[int]]:
+    """Insight by insight."""
+    by_analyzer = given["analyzer"] is not None
+    single = {"topics": [each.counted_as for each in topics if not each.is_union]}
+    yield from _of_topics(by_analyzer).rows(connection, given | single)
+    for union in (each.counted_as for each in topics if each.is_union):
+        for row in _of_union(by_analyzer).rows(connection, given | {"topic": union}):
+            yield (union, *row)
+
+
+def _point(bucket: ColumnElement[int]) -> ColumnElement[int]:
+    """The part of the window in which the middle of a bucket of `unit` microseconds is."""
+    start, length, unit = (bindparam(name, type_=BigInteger) for name in ("start", "length", "unit"))
+    middle = bucket * unit + unit // literal_column("2", BigInteger)
+    return ((middle - start) * literal_column(str(POINTS), BigInteger) // length).label("point")
+
+
+@lru_cache(maxsize=2)
+def _of_topics(by_analyzer: bool) -> Prepared:
+    f = insight_topics.c
+    found = select(f.topic, _point_of(insight_topics), func.count()).where(among(f.topic, "topics"))
+    chosen = found.where(*_within(insight_topics.c.timestamp), *narrowed(insight_topics, by_analyzer))
+    return Prepared(chosen.group_by(f.topic, literal_column("point")))
+
+
+@lru_cache(maxsize=2)
+def _of_union(by_analyzer: bool) -> Prepared:
+    found = select(_point_of(UNION), func.count())
+    chosen = found.where(*_within(UNION.c.timestamp), *narrowed(UNION, by_analyzer))
+    return Prepared(chosen.group_by(literal_column("point")))
+
+
+def _point_of(table: FromClause) -> ColumnElement[int]:
+    return _point(table.c.timestamp // bindparam("unit", type_=BigInteger))
+
+
+def _within(column: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return column >= bindparam("first"), column < bindparam("end_at")
+
+
+def _of_totals() -> Prepared:
+    c = totals.c
+    point = _point(c.bucket)
+    of_level = among(c.topic, "topics"), c.level == bindparam("level")
+    found = select(c.topic, point, func.sum(c.n).cast(BigInteger)).where(*of_level, *_within(c.bucket))
+    return Prepared(found.group_by(c.topic, literal_column("point")))
+
+
+WHOLE = _of_totals()
