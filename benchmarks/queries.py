@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 
 from benchmarks import seeded
 from benchmarks.asking import Run
+from benchmarks.comparing import COMPARED, Comparing
 from benchmarks.plain_sql import Plain
 from benchmarks.pressure import POSTS, pressed
 from benchmarks.processes import fake_grok
@@ -38,6 +39,7 @@ from benchmarks.questions import (
     TREND_DAYS,
     WINDOWS,
     Case,
+    Window,
     placed,
 )
 from benchmarks.results import Figure, Result, finish
@@ -111,8 +113,18 @@ def _asked(run: Run, in_sql: int) -> Iterator[Asked]:
         places = run.trend_windows(days)
         found = Measured(f"{days} days", run.trends(places), run.trends_in_sql(places[:in_sql]))
         yield Asked(f"`/trends`, {days} days", PROMISED_TRENDS_MS, [found])
+    for kind in COMPARED:
+        places = run.trend_windows(kind.days)
+        times, plain = kind.times(run, places), [_milliseconds(run, kind, each) for each in places[:in_sql]]
+        yield Asked(kind.name, kind.promised_ms, [Measured(f"{kind.days} days", times, plain)])
     for sort in PEOPLE_SORTS:
         yield Asked(f"`/people`, sort={sort}", PROMISED_PEOPLE_MS, [*_people(run, sort, in_sql)])
+
+
+def _milliseconds(run: Run, kind: Comparing, place: Window) -> float:
+    since = time.perf_counter()
+    kind.in_sql(run.plain, place)
+    return (time.perf_counter() - since) * 1_000
 
 
 def _people(run: Run, sort: str, in_sql: int) -> Iterator[Measured]:
@@ -231,6 +243,8 @@ def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
             run.pages(run.questions(CASES[0], "a day"))
             for days in TREND_DAYS:
                 run.trends(run.trend_windows(days))
+            for kind in COMPARED:
+                kind.times(run, run.trend_windows(kind.days))
             pressing = loaded(run, service.url, grok, rounds) if load else ()
             figures = tuple(chain(quietly(run, rounds), pressing))
     setting = f"{make_url(url).get_backend_name()}, {rows:,} conversations over 400 days, one connection"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchmarks.support.no_change import STANDS_FOR_5, bursting, dealt, share_reached
 from domain.surprise import (
     NO_MORE,
     History,
@@ -20,7 +21,6 @@ from domain.surprise import (
     usual_variation,
     variation,
 )
-from tests.support.no_change import STANDS_FOR_5, bursting, dealt, share_reached
 
 
 @given(st.floats(-30, 30), st.floats(1, 5_000))
