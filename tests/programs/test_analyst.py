@@ -95,6 +95,12 @@ async def exported(service: Service, form: str) -> str:
     return answer.text
 
 
+def ingest(url: str, file: Path) -> None:
+    command = [sys.executable, ROOT / "ingest_data.py", "--file", file, "--api-url", url, "--wait"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @asynccontextmanager
 async def analyst(database_url: URL, file: Path) -> AsyncIterator[Analyst]:
     async with running(database_url, max_in_flight=8) as service:
