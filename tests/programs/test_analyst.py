@@ -96,7 +96,7 @@ async def exported(service: Service, form: str) -> str:
 
 
 def ingest(url: str, file: Path) -> None:
-    command = [sys.executable, ROOT / "ingest_data.py", "--file", file, "--api-url", url, "--wait"]
+    command = [sys.executable, str(ROOT / "ingest_data.py"), "--file", str(file), "--api-url", url, "--wait"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -104,17 +104,7 @@ def ingest(url: str, file: Path) -> None:
 @asynccontextmanager
 async def analyst(database_url: URL, file: Path) -> AsyncIterator[Analyst]:
     async with running(database_url, max_in_flight=8) as service:
-        command = [
-            sys.executable,
-            ROOT / "ingest_data.py",
-            "--file",
-            file,
-            "--api-url",
-            service.url,
-            "--wait",
-        ]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        await asyncio.to_thread(ingest, service.url, file)
         lines = (await exported(service, "application/x-ndjson")).splitlines()
         yield Analyst(service, [row_of(json.loads(line)) for line in lines])
 
