@@ -12,6 +12,7 @@ from core.errors import BadTopicChange, TopicConflict
 from database import Database
 from domain.jobs import MERGE_TOPICS, SPLIT_TOPIC, SWEEP_TOPICS, UNDO_TOPICS
 from store.discovery import proposals
+from store.discovery.asking import ACCEPTANCE
 from store.queue import long_jobs
 from store.topics import changes, merging, splitting
 from store.topics.catalogue import Topic
@@ -102,5 +103,6 @@ class Curation:
 
 
 def _ensure_alone(connection: Connection) -> None:
-    if (job := long_jobs.open_job(connection, (MERGE_TOPICS, UNDO_TOPICS, SPLIT_TOPIC))) is not None:
+    kinds = MERGE_TOPICS, UNDO_TOPICS, SPLIT_TOPIC, ACCEPTANCE
+    if (job := long_jobs.open_job(connection, kinds)) is not None:
         raise TopicConflict(f"Topics are being changed by {job}; wait for it, or cancel it")

@@ -58,7 +58,7 @@ class PeopleParameters(OpenWindowParameters):
 
     role: RoleName = Field("customer", description="In which role they wrote.")
     sort: SortName = Field(
-        "-negative", description="A field; `-` stands for descending. Equal ones go by who was seen first."
+        "-negative", description="A field; `-` stands for descending. Ascending is the reverse of descending."
     )
     limit: Limit = 100
     cursor: (

@@ -92,7 +92,7 @@ class Grouper:
         await self._send({"former": known, "seed": seed, "min_people": min_people})
 
     async def add(self, rows: Sequence[Row]) -> None:
-        """Send a block of conversations. 500 keep the event loop busy for 2 ms."""
+        """Send a block of conversations. 200 keep the event loop busy for 1 ms."""
         await self._send(rows)
 
     async def fit(self) -> None:

@@ -1,20 +1,23 @@
 """A group that somebody accepts becomes a topic, and its conversations are filed under it, some at a time."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from domain import topics as slugs
-from models import DISCOVERED, conversations, insights, topics
+from models import DISCOVERED, conversations, insights, topic_changes, topic_moves, topics
 from store.discovery import proposals
 from store.insights import names, writing
-from store.topics import catalogue
+from store.topics import catalogue, changes
+from store.topics.changes import SPLIT, By
 
 MOST = 5
 """Topics that an insight has at most: one that has as many loses its last."""
 AT_ONCE = 200
 """Conversations that one transaction files anew."""
+_c = topic_changes.c
 
 
 class TopicMade(Enum):
@@ -37,7 +40,7 @@ def make_topic(
     names.hold(connection, alone=True)
     if not proposals.is_proposed(connection, id_):
         return TopicMade.TOO_LATE
-    if names.topic_numbers(connection, [slug]):
+    if any(catalogue.number_of(connection, name) is not None for name in (slug, label) if name):
         return TopicMade.NAME_TAKEN
     number = names.intern(connection, [slug], at=now)[slug]
     made = {
@@ -48,7 +51,9 @@ def make_topic(
         "edited": True,
     }
     connection.execute(update(topics).where(topics.c.number == number).values(made))
-    catalogue.note_change(connection)
+    # Like a split: what is filed under the topic from now on is noted, so that undoing it gives each its topics back.
+    after = {"into": number, "how": "proposal"}
+    changes.note(connection, SPLIT, number, [number], {}, after, By(by, now))
     proposals.note_accepted(connection, id_, number, by=by, now=now)
     return TopicMade.MADE
 
@@ -60,6 +65,10 @@ def file_some(
 
     With an analyzer, only those that it has analysed.
     """
+    names.hold(connection)
+    change = _standing(connection, topic)
+    if change is None:
+        return 0
     here = select(conversations.c.number).where(conversations.c.number.in_(numbers))
     connection.execute(here.order_by(conversations.c.number).with_for_update())
     slug = connection.scalar(select(topics.c.slug).where(topics.c.number == topic))
@@ -76,4 +85,29 @@ def file_some(
         if topic not in {known[name] for name in each}
     }
     writing.refile(connection, new, at=now)
+    _note_moves(connection, change, {number: (filed[number], each) for number, each in new.items()})
     return len(new)
+
+
+def _standing(connection: Connection, topic: int) -> int | None:
+    """The change that made the topic of a group; None if it was taken back."""
+    made = select(_c.number).where(_c.topic == topic, _c.kind == SPLIT).order_by(_c.number).limit(1)
+    number: int | None = connection.scalar(
+        select(_c.number).where(_c.number == made.scalar_subquery(), _c.undone_at.is_(None))
+    )
+    return number
+
+
+def _note_moves(
+    connection: Connection, change: int, moves: Mapping[int, tuple[Sequence[str], Sequence[str]]]
+) -> None:
+    """Note what conversations were filed under before and afterwards; the last time counts."""
+    if not moves:
+        return
+    of_change = topic_moves.c.change == change, topic_moves.c.conversation.in_(moves)
+    connection.execute(delete(topic_moves).where(*of_change))
+    rows = [
+        {"change": change, "conversation": number, "before": json.dumps(before), "after": json.dumps(after)}
+        for number, (before, after) in sorted(moves.items())
+    ]
+    connection.execute(insert(topic_moves), rows)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from models import ACCEPTED, PROPOSED, REJECTED, UNLISTED, discovery_runs, topic_proposals
 from store.engine.vault import vault_of
@@ -97,24 +97,34 @@ def store_run(
     }
     number = connection.execute(insert(discovery_runs).values(values).returning(_r.number)).scalar_one()
     known = {row.id: row for row in connection.execute(select(_p.id, _p.state, _p.named_by))}
+    new, again, named = [], [], []
     for group in groups:
-        _store(connection, group, run.scope, number, known.get(group.id), now)
-    for id_, shares in gone.items():
-        connection.execute(update(topic_proposals).where(_p.id == id_).values(went_to=json.dumps(shares)))
+        before = known.get(group.id)
+        row = _found(connection, group, run.scope, number, None if before is None else before.state, now)
+        if before is None:
+            new.append(row | {"first_seen": now})
+        elif before.named_by is not None and group.named_by is None:
+            # A name that an analyzer has given stays until one gives another.
+            named.append({column: value for column, value in row.items() if column not in NAMING})
+        else:
+            again.append(row)
+    if new:
+        connection.execute(insert(topic_proposals), new)
+    _update(connection, again)
+    _update(connection, named)
+    _update(connection, [{"id": id_, "went_to": json.dumps(shares)} for id_, shares in gone.items()])
     unseen = _p.state == UNLISTED, _p.scope == run.scope, _p.run < number
     connection.execute(delete(topic_proposals).where(*unseen))
     return [group.id for group in groups if group.id in known and known[group.id].state == ACCEPTED]
 
 
-def _store(connection: Connection, group: GroupRow, scope: str, run: int, known: Any, now: int) -> None:
-    """A name that an analyzer has given stays, until one gives another."""
-    row = _found(connection, group, scope, run, None if known is None else known.state, now)
-    if known is None:
-        connection.execute(insert(topic_proposals).values(row | {"first_seen": now}))
+def _update(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change rows by their ids; all have the same columns."""
+    if not rows:
         return
-    if known.named_by is not None and group.named_by is None:
-        row = {column: value for column, value in row.items() if column not in NAMING}
-    connection.execute(update(topic_proposals).where(_p.id == group.id).values(row))
+    columns: dict[str, Any] = {column: bindparam(f"the_{column}") for column in rows[0] if column != "id"}
+    changed = update(topic_proposals).where(_p.id == bindparam("the_id")).values(columns)
+    connection.execute(changed, [{f"the_{column}": value for column, value in row.items()} for row in rows])
 
 
 def _found(

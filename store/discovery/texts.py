@@ -17,7 +17,7 @@ from store.engine.vault import Vault, at, vault_of
 from store.insights.writing import parse_clusters
 from store.topics import catalogue
 
-KEYS_AT_ONCE = 20_000
+KEYS_AT_ONCE = 5_000
 FIRST_TURNS = 10
 """Positions of a chat whose customer's messages are read: what a chat is about is said at its beginning."""
 FIRST_WORDS = 1_200

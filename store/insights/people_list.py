@@ -3,7 +3,7 @@
 The top of the lists that are asked for most is found without counting everybody. Whoever has the most conversations, or
 negative ones, has many in some month: people are counted exactly from the top of each month or year down, until nobody
 who is left can be before the last of the page. Whoever has fewest is found by counting people in the order in which
-they were seen first, because many have none. All other lists count everybody in the window.
+they were seen, the last first, because many have none. All other lists count everybody in the window.
 """
 
 from collections import Counter, defaultdict
@@ -30,9 +30,9 @@ from store.insights.windows import Selection, count_insights
 
 TOPICS = 3
 """Topics that are shown of a person."""
-READ = 3_000
-"""Conversations whose topics are read for a page; each takes 15 us."""
-NEWEST = (1_000, 300, 100, 30)
+READ, LAST = 1_500, 2**62
+"""Conversations whose topics are read for a page, each in 15 us; and a number after that of any person."""
+NEWEST = (1_000, 300, 100, 30, 10)
 """Of how many of a person's newest conversations topics are counted: the most that READ allows, or the least."""
 
 
@@ -125,12 +125,10 @@ class _Search:
 
     def _placed(self, some: Sequence[PersonSums]) -> list[tuple[Place, PersonSums]]:
         """Those of these people who come after the place, in order."""
-        sign = -1 if self.sort.descending else 1
-        keyed = [(sign * each[COLUMNS[self.sort.field]], each) for each in some]
-        after = (sign * self.after.value, self.after.person) if self.after else None
-        later = [(value, each) for value, each in keyed if after is None or (value, each.person) > after]
-        later.sort(key=lambda pair: (pair[0], pair[1].person))
-        return [(Place(sign * value, each.person), each) for value, each in later[: self.limit]]
+        placed = [(Place(each[COLUMNS[self.sort.field]], each.person), each) for each in some]
+        after = None if self.after is None else _descending(self.after)
+        later = [pair for pair in placed if after is None or _descending(pair[0]) > after]
+        return sorted(later, key=lambda pair: _descending(pair[0]))[: self.limit]
 
     def _from_the_top(self) -> list[tuple[Place, PersonSums]] | None:
         """The first of the list, if those who have much in some period suffice to tell."""
@@ -167,18 +165,23 @@ class _Search:
         if self.after is not None and self.after.value != least:
             return None
         found: list[tuple[Place, PersonSums]] = []
-        last, size, walked = self.after.person if self.after else 0, 4 * self.limit, 0
+        last, size, walked = self.after.person if self.after else LAST, 4 * self.limit, 0
         while walked < self.effort.walked:
-            given = {"after": last, "limit": size}
+            given = {"before": last, "limit": size}
             numbers = [number for (number,) in NEXT_PEOPLE.rows(self.connection, given)]
             some = sums_of(self.connection, self.window, numbers)
-            found += [(Place(least, each.person), each) for each in some if each[place] == least]
+            found += [(Place(least, each.person), each) for each in reversed(some) if each[place] == least]
             if len(found) >= self.limit:
                 return found[: self.limit]
             if len(numbers) < size:
                 return None
             last, walked, size = numbers[-1], walked + size, 2 * size
         return None
+
+
+def _descending(place: Place) -> tuple[int, int]:
+    """What places of a descending list are sorted by."""
+    return -int(place.value), place.person
 
 
 COLUMNS = {"conversations": 1, "negative": 2}
@@ -253,8 +256,8 @@ ENDS = Prepared(
 TOP_OF = {column: _top_of(column) for column in ("n", "negative")}
 NEXT_PEOPLE = Prepared(
     select(people.c.number)
-    .where(people.c.number > bindparam("after"))
-    .order_by(people.c.number)
+    .where(people.c.number < bindparam("before"))
+    .order_by(people.c.number.desc())
     .limit(bindparam("limit"))
 )
 NEWEST_OF = Prepared(_newest())

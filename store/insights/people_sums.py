@@ -49,7 +49,10 @@ class PersonSums(NamedTuple):
 
 
 class PeopleSort(StrEnum):
-    """The order of a list of people; `-` stands for descending. Equal ones go by who was seen first."""
+    """The order of a list of people; `-` stands for descending, where equal ones go by who was seen first.
+
+    Ascending is the reverse: whoever was seen last comes first among equals.
+    """
 
     LEAST_NEGATIVE, MOST_NEGATIVE = "negative", "-negative"
     FEWEST, MOST = "conversations", "-conversations"
@@ -177,12 +180,13 @@ def _of_all(role: int, sort: PeopleSort, *, later: bool) -> Select[Any]:
     if sort.field == "id":
         found = found.join_from(sums, people, people.c.number == sums.c.person)
     if later:
-        # Numbers ascend among equals in either direction.
+        person, number = sums.c.person, bindparam("number", type_=BigInteger)
         beyond = value < bindparam("after") if sort.descending else value > bindparam("after")
-        equal = (value == bindparam("after")) & (sums.c.person > bindparam("number"))
+        equal = (value == bindparam("after")) & (person > number if sort.descending else person < number)
         found = found.where(beyond | equal)
-    order = value.desc() if sort.descending else value
-    return found.order_by(order, sums.c.person).limit(bindparam("limit"))
+    # So that one direction is the reverse of the other.
+    order = (value.desc(), sums.c.person) if sort.descending else (value, sums.c.person.desc())
+    return found.order_by(*order).limit(bindparam("limit"))
 
 
 def _value(sort: PeopleSort, sums: Subquery) -> ColumnElement[Any]:

@@ -124,6 +124,29 @@ async def test_a_new_complaint_is_proposed_and_becomes_a_topic(database_url: URL
         await eventually(filed_by_nearness)
 
 
+async def clusters(service: Service) -> dict[str, list[str]]:
+    """The topics of each conversation."""
+    page = await service.get("/api/v1/insights", **WEEK, limit=1000)
+    return {each["conversation_id"]: each["grok_analysis"]["clusters"] for each in page["insights"]}
+
+
+async def test_an_acceptance_is_taken_back_exactly(database_url: URL) -> None:
+    async with running(database_url) as service:
+        await stored(service, weeks())
+        pool = about(await discovered(service), "chlorine")
+        before = await clusters(service)
+        accept = f"{TOPICS}/proposals/{pool['id']}/accept"
+        await ended(service, await service.http.post(accept, json={"slug": "pool_water"}))
+        assert await clusters(service) != before
+
+        undone = await ended(service, await service.http.post(f"{TOPICS}/undo"))
+        assert undone["status"] == "completed"
+        assert await clusters(service) == before
+        # Nor does the next run file them again.
+        await discovered(service)
+        assert await clusters(service) == before
+
+
 async def test_a_rejected_group_does_not_come_back(database_url: URL) -> None:
     async with running(database_url) as service:
         await stored(service, weeks())

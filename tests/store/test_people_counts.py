@@ -201,7 +201,8 @@ def in_order(
         "id": lambda each: names[each.person],
     }
     by_number = sorted(some, key=lambda each: each.person)
-    return sorted(by_number, key=values[sort.field], reverse=sort.descending)
+    descending = sorted(by_number, key=values[sort.field], reverse=True)
+    return descending if sort.descending else descending[::-1]
 
 
 async def test_a_person_counts_once_in_each_role_however_often_they_wrote(db: Database) -> None:

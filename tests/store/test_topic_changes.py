@@ -315,7 +315,7 @@ steps = st.lists(
 )
 
 
-@settings(thorough, max_examples=60)
+@settings(thorough, max_examples=25)
 @given(
     said_at=st.lists(timestamps(), min_size=CONVERSATIONS, max_size=CONVERSATIONS),
     steps=steps,

@@ -18,6 +18,7 @@ from llm.discovery.names import distinguishing
 from llm.discovery.texts import LONGEST, cleaned, says_something
 from llm.discovery.vectors import Encoder, Labels, Matrix, Numbers, centroids, unit_length
 from tests.support.subjects import GERMAN, SUBJECTS, wordings
+from worker.jobs.discovery import draw
 
 ENCODER = Encoder()
 
@@ -360,3 +361,18 @@ def test_a_topic_that_says_what_a_group_does_explains_it() -> None:
     (gym,), (flight,) = named(groups, "membership"), named(groups, "flight")
     assert (gym.topic.number, gym.topic.explains) == (4, True)
     assert (flight.topic.number, flight.topic.explains) == (9, False)
+
+
+@given(st.lists(st.integers(1, 2**60), unique=True, max_size=300), st.integers(1, 100))
+def test_a_draw_leaves_nobody_out_and_takes_all_where_it_can(numbers: list[int], count: int) -> None:
+    drawn, others = draw(numbers, count)
+
+    assert sorted([*drawn, *others]) == [*range(len(numbers))]
+    assert len(numbers) > count or not others
+
+
+def test_two_draws_of_nearly_the_same_numbers_are_nearly_the_same() -> None:
+    first, second = (set(draw(range(start, start + 10_000), 1_000)[0]) for start in (1, 501))
+
+    assert 900 <= len(first) <= 1_100
+    assert len(first & {place + 500 for place in second}) >= 0.9 * len(first)

@@ -3,7 +3,9 @@
 It changes nothing before its last step, so a job that is resumed begins anew.
 """
 
+import asyncio
 import hashlib
+import time
 from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,9 +31,11 @@ from worker.jobs.running import LongJobKind, RunningJob
 
 DRAWN = 20_000
 """Conversations that are grouped; every other one joins the group that is nearest."""
-BLOCK = 500
-"""Conversations that are read and sent at a time: 2 ms of the event loop."""
-TOLD_EVERY = 20
+BLOCK = 200
+"""Conversations that are read and sent at a time: 1 ms of the event loop."""
+SHARE = 0.25
+"""The part of the time in which the service's own process works on it, so that posts need not wait."""
+TOLD_EVERY = 50
 """Blocks after which the job's progress is stored."""
 SEED = 1
 OFFLINE = "offline"
@@ -177,10 +181,10 @@ async def _send(job: RunningJob, child: Grouper, given: Chosen) -> None:
     """Send the drawn conversations, have them grouped, and send the others."""
     known = await job.database.read_in_background(texts.topics_by_name)
     names = {name: number for name, number in known.items() if name not in CATCH_ALL}
-    drawn = draw(given.numbers, DRAWN)
+    # A million numbers would keep the event loop for half a second.
+    drawn, others = await asyncio.to_thread(draw, given.numbers, DRAWN)
     await _send_part(job, child, given, drawn, names, 0)
     await child.fit()
-    others = sorted(set(range(len(given.numbers))) - set(drawn))
     await _send_part(job, child, given, others, names, len(drawn))
 
 
@@ -189,7 +193,10 @@ async def _send_part(
 ) -> None:
     total = len(given.numbers)
     for block, first in enumerate(range(0, len(places), BLOCK), 1):
-        await child.add(await _rows(job, given, places[first : first + BLOCK], names))
+        started = time.perf_counter()
+        rows = await _rows(job, given, places[first : first + BLOCK], names)
+        await asyncio.sleep((time.perf_counter() - started) * (1 / SHARE - 1))
+        await child.add(rows)
         if block % TOLD_EVERY == 0:
             done = Progress(done=sent + first + BLOCK, total=total)
             await job.step(partial(_come, done))
@@ -199,12 +206,16 @@ def _come(done: Progress, _connection: Connection) -> Progress:
     return done
 
 
-def draw(numbers: Sequence[int], count: int) -> list[int]:
-    """The places of about `count` numbers, or of all; the same numbers in every run over nearly the same ones."""
-    if len(numbers) <= count:
-        return [*range(len(numbers))]
-    limit = 2**64 * count // len(numbers)
-    return [place for place, number in enumerate(numbers) if number * GOLDEN % 2**64 < limit]
+def draw(numbers: Sequence[int], count: int) -> tuple["array[int]", "array[int]"]:
+    """The places of about `count` numbers, or of all, and those of the others.
+
+    The same numbers are drawn in every run over nearly the same ones, so that runs can be compared.
+    """
+    limit = 2**64 * count // max(count, len(numbers))
+    drawn, others = array("q"), array("q")
+    for place, number in enumerate(numbers):
+        (drawn if number * GOLDEN % 2**64 < limit else others).append(place)
+    return drawn, others
 
 
 async def _rows(job: RunningJob, given: Chosen, places: Sequence[int], names: Mapping[str, int]) -> list[Row]:
