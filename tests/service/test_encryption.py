@@ -1,16 +1,19 @@
 """A service with a key: what comes in comes out again, and nothing of it is readable where it is kept."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, literal_column, select, text
 from sqlalchemy.engine import URL
 
+import database
 import models
 from benchmarks.support.process import POSTS
-from core.crypto import DIGEST_MARK, MARK
+from core.crypto import DIGEST_MARK, MARK, KeyRing
+from store.discovery.proposals import GroupRow, Run, store_run
 from tests.support.service import Grok, Service, rows, running
 
 KEY, OTHER = (b64encode(bytes([number]) * 32).decode() for number in (1, 2))
@@ -126,6 +129,9 @@ async def test_the_same_text_is_answered_from_the_cache(service: Service) -> Non
 async def test_every_value_that_must_be_sealed_is(service: Service) -> None:
     await fill(service)
     await service.ended(await service.post("ok"))
+    window = {"start_time": "2020-01-01T00:00:00Z", "end_time": "2100-01-01T00:00:00Z"}
+    discovery = await service.http.post("/api/v1/topics/discover", json={"window": window})
+    assert discovery.status_code == 202, discovery.text
 
     for column in SEALED:
         values = await stored(service.database, column)
@@ -136,7 +142,37 @@ async def test_every_value_that_must_be_sealed_is(service: Service) -> None:
     assert {str(column) for column in SEALED if not await stored(service.database, column)} <= {
         *("grok_calls.error", "grok_calls.body", "summaries.error"),
         *("summary_parts.content", "summary_parts.raw", "erasures.sealed_person"),
+        *("jobs.state", "jobs.error", *(str(column) for column in OF_GROUPS)),
     }
+
+
+OF_GROUPS = [column for column in SEALED if column.table is models.topic_proposals]
+
+
+async def test_what_is_known_of_a_group_is_sealed(database_url: URL) -> None:
+    group = GroupRow(
+        id="prop_1",
+        is_shown=True,
+        language="en",
+        name="quokka",
+        description="Of a quokka.",
+        named_by="grok",
+        words=["quokka"],
+        centroid="AAAA",
+        members=b"",
+        examples=[],
+        **dict.fromkeys(("size", "people", "now", "before"), 5),
+        p=0.5,
+        grew=False,
+        part_of=None,
+        came_from=[],
+    )
+    async with database.opened(database_url, ring=KeyRing([b64decode(KEY)])) as db:
+        await db.write(partial(store_run, run=Run("", 0, 1, 5), groups=[group], gone={}, now=1))
+
+    for column in OF_GROUPS:
+        (value,) = await stored(database_url, column)
+        assert value.startswith(MARK), column
 
 
 async def test_nothing_readable_is_in_any_table(service: Service) -> None:

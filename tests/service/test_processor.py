@@ -261,7 +261,7 @@ async def test_the_cap_is_kept_and_used_however_slow_the_calls_are(database_url:
     deep = arrivals[: max(number for number, size in enumerate(sizes(grok)) if size == 10) + 1]
     # The service, the fake and the database share two cores here: a call that waits for its turn on them arrives
     # closer to the next one. When calls leave is held to the microsecond in test_pacer.py.
-    assert grok.busiest_second(jitter=0.25) <= 10
+    assert grok.busiest_second(jitter=0.5) <= 10
     assert len(deep) >= 35
     # Ten calls at a time would make half of what the cap allows. How much of it is used is asked by
     # benchmarks/engine.py, 0.97: here all shares one interpreter, on whatever else the machine does.

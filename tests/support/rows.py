@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from core.clock import SECOND
-from domain.analysis import Analysis
+from domain.analysis import UNSURE, Analysis
 from models import SKIPPED, conversations, insights
 from store.conversations.intake import Accepted, NewConversation, NewMessage, accept
 from store.insights.writing import Insight, parse_clusters
@@ -121,7 +121,15 @@ def filed(connection: Connection) -> list[Insight]:
 
 
 def _insight(row: Row[Any]) -> Insight:
-    analysis = Analysis(row.score, row.confidence, parse_clusters(row.clusters), row.reasoning, row.raw)
+    analysis = Analysis(
+        row.score,
+        row.confidence,
+        parse_clusters(row.clusters),
+        row.reasoning,
+        row.raw,
+        row.language,
+        row.sentiment == UNSURE,
+    )
     columns = ("revision", "timestamp", "author", "analyzer", "model", "cached", "partial")
     more = ("analysed_at", "call", "cache_key")
     given = {name: getattr(row, name) for name in (*columns, *more)}
