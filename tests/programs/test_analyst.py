@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from sqlalchemy.engine import URL
 
@@ -105,8 +106,12 @@ def ingest(url: str, file: Path) -> None:
 async def analyst(database_url: URL, file: Path) -> AsyncIterator[Analyst]:
     async with running(database_url, max_in_flight=8) as service:
         await asyncio.to_thread(ingest, service.url, file)
-        lines = (await exported(service, "application/x-ndjson")).splitlines()
-        yield Analyst(service, [row_of(json.loads(line)) for line in lines])
+        yield Analyst(service, await rows_of(service))
+
+
+async def rows_of(service: Service) -> list[Row]:
+    lines = (await exported(service, "application/x-ndjson")).splitlines()
+    return [row_of(json.loads(line)) for line in lines]
 
 
 def figures(rows: Sequence[Row]) -> tuple[int, int, int, int]:
@@ -330,4 +335,40 @@ async def test_each_question_is_one_call_and_its_answer_a_plain_recount(database
     async with analyst(database_url, FILES[name]) as one:
         assert len(one.now) > 20
         for question in QUESTIONS:
+            await question(one)
+
+
+async def completed(service: Service, answer: httpx.Response) -> None:
+    """Wait until a change of topics, which may be a job, is made."""
+    assert answer.is_success, answer.text
+
+    async def is_done() -> bool:
+        return bool((await service.get(answer.headers["location"]))["status"] == "completed")
+
+    if answer.status_code == 202:
+        await eventually(is_done)
+
+
+async def test_merged_topics_are_counted_as_one_and_apart_again_after_the_undo(database_url: URL) -> None:
+    counting = (what_grew, what_is_asked_for, two_topics_compared, who_again, export)
+    async with analyst(database_url, FILES["sample"]) as one:
+        service, before = one.service, one.rows
+        (into, _), (other, _) = Counter(slug for row in before for slug in row.topics).most_common(2)
+        both = [row for row in before if {into, other} <= {*row.topics}]
+        assert both
+
+        merging = await service.http.post("/api/v1/topics/merge", json={"from": [other], "into": into})
+        await completed(service, merging)
+        merged = Analyst(service, await rows_of(service))
+
+        assert {slug for row in merged.rows for slug in row.topics}.isdisjoint({other})
+        for question in counting:
+            await question(merged)
+        found = await merged.ask("explain", baseline="28d")
+        parts = [found["rest"], *found["topics"]]
+        moved = sum(round((part["mix"] + part["mood"]) * 1e6) for part in parts)
+        assert moved == round(found["change"] * 1e6)
+        await completed(service, await service.http.post("/api/v1/topics/undo"))
+        assert [row.topics for row in await rows_of(service)] == [row.topics for row in before]
+        for question in counting:
             await question(one)
