@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from core import clock
@@ -1033,11 +1034,13 @@ TopicName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_
 class TopicChange(Sent):
     """What is to be changed of a topic; what is left out stays."""
 
-    slug: TopicSlug | None = None
+    slug: TopicSlug | SkipJsonSchema[None] = None
     label: TopicName | None = None
-    description: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | None = None
+    description: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | SkipJsonSchema[None] = (
+        None
+    )
     parent: TopicName | None = None
-    state: Literal["active", "hidden"] | None = None
+    state: Literal["active", "hidden"] | SkipJsonSchema[None] = None
 
     @field_validator("slug", "description", "state")
     @classmethod
@@ -1150,8 +1153,8 @@ class DiscoveryFilter(Sent):
     """Which insights are grouped. Null: all of them."""
 
     sentiment: Sentiment | None = None
-    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    min_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    max_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
     analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
     model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
@@ -1168,7 +1171,7 @@ class SummariesFilter(Sent):
     """Which insights' conversations are summarised. Null: all of them."""
 
     sentiment: Sentiment | None = None
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0
+    min_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] = 0
     cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     author: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
@@ -1180,7 +1183,7 @@ class NewSummaries(Sent):
 
     window: SentWindow
     filter: SummariesFilter = SummariesFilter()
-    dry_run: bool = False
+    dry_run: Annotated[bool, Field(strict=True)] = False
 
 
 class SummariesEstimateOut(BaseModel):

@@ -99,14 +99,16 @@ def query_parameters(model: type[Model]) -> Callable[[Request], Awaitable[Model]
 def parameters_of(model: type[BaseModel]) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads its parameters with `query_parameters`."""
     schema = model.model_json_schema()
-    return {"parameters": [_documented(name, field) for name, field in schema["properties"].items()]}
+    required = schema.get("required", ())
+    fields = schema["properties"].items()
+    return {"parameters": [_documented(name, field, name in required) for name, field in fields]}
 
 
-def _documented(name: str, field: dict[str, Any]) -> dict[str, Any]:
+def _documented(name: str, field: dict[str, Any], required: bool) -> dict[str, Any]:
     shown = {key: value for key, value in field.items() if value is not None}
     described = {"description": field["description"]} if "description" in field else {}
     schema = {"title": name.replace("_", " ").title(), **shown}
-    return {"name": name, "in": "query", "required": False, "schema": schema, **described}
+    return {"name": name, "in": "query", "required": required, "schema": schema, **described}
 
 
 async def once_each(request: Request) -> None:

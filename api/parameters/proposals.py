@@ -8,7 +8,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from api.parameters.common import Limit, NumberCursor, Parameters
 from schemas import ProposalState
 
-PLACE = re.compile(r"[0-9]{1,18}-[0-9]{1,18}")
+PLACE = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 
 
 def _place(cursor: str) -> str:

@@ -199,9 +199,9 @@ def _value(sort: PeopleSort, sums: Subquery) -> ColumnElement[Any]:
             return sums.c.open
         case "mean":
             # A whole number: as JSON, SQLite gives a fraction 15 digits, which is another place in the list.
-            scored = func.nullif(sums.c.n - sums.c.unsure, literal_column("0"))
+            scored, nothing = sums.c.n - sums.c.unsure, literal_column("0", BigInteger)
             mean = sums.c.score_sum * literal_column(str(MEAN_UNIT), BigInteger) // scored
-            return func.coalesce(mean, literal_column("0"))
+            return case((scored == nothing, nothing), else_=mean)
         case "last_seen":
             return _last_seen(sums.c.person)
         case _:

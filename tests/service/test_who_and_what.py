@@ -338,3 +338,17 @@ async def test_a_topic_that_nobody_knows_is_refused_in_bulk(service: Service) ->
     answer = await service.http.post(SUMMARIES, json={"window": WINDOW, "filter": {"cluster": "no_such"}})
 
     assert (answer.status_code, answer.json()["details"]) == (400, "filter.cluster: no topic has this name")
+
+
+@pytest.mark.parametrize("sort", ["mean", "-mean"])
+async def test_a_person_without_a_score_has_no_mean_and_a_place(database_url: URL, sort: str) -> None:
+    """SQLite has no FLOOR of nothing: such a list was a 500."""
+    german = "Mein Paket ist seit drei Wochen verschwunden und niemand antwortet mir"
+    async with running(database_url) as service:
+        for author, said in (("nobody", german), ("angry", BAD), ("happy", GOOD)):
+            await service.ended(await service.post(said, author=author, timestamp="2025-03-01T10:00:00Z"))
+        found = (await service.get(PEOPLE, **WINDOW, sort=sort))["people"]
+
+    ascending = found if sort == "mean" else found[::-1]
+    assert [each["id"] for each in ascending] == ["angry", "nobody", "happy"]
+    assert ascending[1]["mean"] is None
