@@ -130,12 +130,27 @@ async def grouper(command: Sequence[str] = CHILD) -> AsyncIterator[Grouper]:
     try:
         yield Grouper(process)
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 async def _spawn(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start the child. One that is just being started when the caller is cancelled is ended, not left behind."""
+    starting = asyncio.create_task(_start(command))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(ProviderFault):
+            await _end(await starting)
+        raise
+
+
+async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *command,

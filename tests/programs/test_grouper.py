@@ -1,5 +1,6 @@
 """The process that groups conversations: what it tells, and that nothing of it hangs, stays behind or is inherited."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -72,6 +73,23 @@ async def test_leaving_ends_the_child_in_the_middle_of_its_work() -> None:
         await child.add(rows(30))
 
     assert not psutil.pid_exists(child.pid)
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+async def test_a_child_that_is_being_started_when_its_caller_is_cancelled_is_ended(steps: int) -> None:
+    async def work() -> None:
+        async with grouper():
+            await asyncio.Event().wait()
+
+    before = {each.pid for each in psutil.Process().children()}
+    task = asyncio.create_task(work())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert {each.pid for each in psutil.Process().children()} <= before
 
 
 async def test_the_child_waits_for_intake_and_inherits_no_secret() -> None:
