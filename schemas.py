@@ -22,7 +22,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from core import clock
@@ -1034,13 +1033,11 @@ TopicName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_
 class TopicChange(Sent):
     """What is to be changed of a topic; what is left out stays."""
 
-    slug: TopicSlug | SkipJsonSchema[None] = None
+    slug: TopicSlug | None = None
     label: TopicName | None = None
-    description: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | SkipJsonSchema[None] = (
-        None
-    )
+    description: Annotated[str, Field(max_length=500), AfterValidator(_one_line)] | None = None
     parent: TopicName | None = None
-    state: Literal["active", "hidden"] | SkipJsonSchema[None] = None
+    state: Literal["active", "hidden"] | None = None
 
     @field_validator("slug", "description", "state")
     @classmethod
