@@ -58,8 +58,9 @@ async def opened(
         await connection.run_sync(prepare)
     if serves:
         await announce_neighbours(connect, stack)
-    reading = PooledReaders(readers)
-    return reading, PooledWriters(writers, committed), reading
+    reading, writing = PooledReaders(readers), PooledWriters(writers, committed)
+    stack.callback(writing.abandon)
+    return reading, writing, reading
 
 
 def connector(url: URL) -> Connect:

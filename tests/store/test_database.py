@@ -45,6 +45,16 @@ async def test_a_failing_transaction_leaves_nothing(db: Database) -> None:
     assert await db.read(how_many) == 0
 
 
+async def test_a_write_to_a_closed_database_is_refused_at_once(database_url: URL) -> None:
+    """A job that was given back too late waited for a writer that had ended, and the process did not stop."""
+    async with database.opened(database_url) as db:
+        await db.write(add("delay"))
+
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionError, match="being closed"):
+            await db.write(add("billing"))
+
+
 async def test_a_reader_cannot_write(db: Database) -> None:
     with pytest.raises(Exception, match=r"readonly|read-only"):
         await db.read(add("delay"))
