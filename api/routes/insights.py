@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import exports
-from api.access import asked
 from api.dependencies import Resources, ResourcesDep
+from api.downloads import asked_form, note_download
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
@@ -54,14 +54,9 @@ async def insights(
     selection = query.selection
     await check_topic(resources, selection.cluster)
     await check_metadata(resources, [key for key, _ in selection.metadata])
-    form = _form(request)
+    form = asked_form(request)
     if form != exports.JSON:
-        if beside := query.model_fields_set & {"limit", "cursor"}:
-            raise ApiError(
-                Code.INVALID_QUERY,
-                f"{', '.join(sorted(beside))}: not allowed with an export, which is the whole window",
-            )
-        await _note_export(resources, request)
+        await note_download(resources, request, query.model_fields_set, "insights.export")
         return await _export(resources.database, selection, form)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read(read), selection))
@@ -79,11 +74,11 @@ async def recent(
     query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
-    form = _form(request)
+    form = asked_form(request)
     read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
     found = await resources.database.read(read)
     if form != exports.JSON:
-        await _note_export(resources, request)
+        await note_download(resources, request, set(), "insights.export")
         return _download(_lines_of(form, found.page), form)
     return JsonAnswer(insights_view(found, None))
 
@@ -131,17 +126,6 @@ async def check_topic(resources: Resources, cluster: str | None) -> None:
     if near is not None:
         alike = f"; similar ones: {', '.join(near)}" if near else ""
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
-
-
-def _form(request: Request) -> str:
-    return exports.preferred_form(",".join(request.headers.getlist("accept")))
-
-
-async def _note_export(resources: Resources, request: Request) -> None:
-    # While the service is open everybody is `anonymous`, and a full disk must not keep anybody from reading.
-    if resources.settings.auth_required:
-        entry = asked(request.scope)._replace(action="insights.export", outcome="ok")
-        await resources.access.audit.record(entry)
 
 
 async def _export(database: Database, selection: Selection, form: str) -> Response:

@@ -5,20 +5,20 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row
 
-from api import exports
+from api import downloads, exports
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import documented
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.topics import AllTopicsParameters, HistoryParameters
 from api.parsing import parse_body, read_json
 from api.routes.jobs import accepted
-from api.views.topics import COLUMNS, change_view, topic_cells, topic_view
+from api.views.topics import COLUMNS, change_view, topic_view
 from core.errors import NoSuchTopic
 from schemas import (
     Code,
@@ -38,21 +38,17 @@ SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABL
 CHANGE, MERGE, SPLIT = TypeAdapter(TopicChange), TypeAdapter(TopicMerge), TypeAdapter(TopicSplit)
 SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is under way; poll `Location`"}}
-AT_ONCE = 1_000
-"""Topics that an export reads in one short transaction."""
-EXPORTED: dict[int | str, Any] = {
-    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
-}
 
 
-@router.get("/all", response_model=TopicsOut, responses=EXPORTED | documented(*SHARED))
+@router.get("/all", response_model=TopicsOut, responses=downloads.FORMS | documented(*SHARED))
 async def page(
     resources: ResourcesDep, request: Request, query: Annotated[AllTopicsParameters, Query()]
 ) -> Response:
     """Which topics there are, by slug, with their meanings and other names. With `Accept` all as CSV or NDJSON."""
-    form = exports.preferred_form(",".join(request.headers.getlist("accept")))
+    form = downloads.asked_form(request)
     if form != exports.JSON:
-        return _export(resources, query, form)
+        await downloads.note_download(resources, request, query.model_fields_set, "topics.export")
+        return await downloads.download(_pages(resources, query), form, "topics", COLUMNS)
     found = await _page(resources, query, query.limit + 1, query.cursor)
     shown = found[: query.limit]
     cursor = shown[-1].slug if len(found) > len(shown) else None
@@ -66,24 +62,10 @@ async def _page(
     return list(await resources.database.read(read))
 
 
-def _export(resources: Resources, query: AllTopicsParameters, form: str) -> Response:
-    if beside := query.model_fields_set & {"limit", "cursor"}:
-        names = ", ".join(sorted(beside))
-        raise ApiError(Code.INVALID_QUERY, f"{names}: not allowed with an export, which has all topics")
-    name = "topics.csv" if form == exports.CSV else "topics.ndjson"
-    download = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_lines(resources, query, form), media_type=form, headers=download)
-
-
-async def _lines(resources: Resources, query: AllTopicsParameters, form: str) -> AsyncIterator[str]:
-    if form == exports.CSV:
-        yield exports.csv_rows([COLUMNS])
+async def _pages(resources: Resources, query: AllTopicsParameters) -> AsyncIterator[downloads.Views]:
     after: str | None = None
-    while found := await _page(resources, query, AT_ONCE, after):
-        if form == exports.CSV:
-            yield exports.csv_rows(topic_cells(each) for each in found)
-        else:
-            yield exports.ndjson_lines(topic_view(each) for each in found)
+    while found := await _page(resources, query, downloads.AT_ONCE, after):
+        yield [topic_view(each) for each in found]
         after = found[-1].slug
 
 

@@ -31,14 +31,6 @@ def topic_view(topic: Topic) -> dict[str, Any]:
     }
 
 
-def topic_cells(topic: Topic) -> list[Any]:
-    """A topic as cells of a CSV."""
-    return [
-        " ".join(cell) if isinstance(cell, list) else "" if cell is None else cell
-        for cell in topic_view(topic).values()
-    ]
-
-
 def change_view(change: Row[Any]) -> dict[str, Any]:
     """A change; `change` is a row of `topic_changes`."""
     return {
