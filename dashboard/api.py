@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 import streamlit as st
 
 from client import Busy, Client, ClientError, Denied, Failed, Invalid, NotFound, Unreachable, calls
+from client.answers import Health, Me
 from client.wire import Call
 from dashboard.credentials import Credential, presented
 
@@ -19,7 +20,7 @@ TIMEOUT = 30.0
 PATIENCE = 0
 """A page that says that the service is away, and comes back by itself, is better than one that waits without a word."""
 
-Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused"]
+Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused", "failed"]
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -31,8 +32,8 @@ class Problem:
     """Why there is no answer.
 
     `unknown`: no valid credential; `forbidden`: the role does not suffice; `limited`: asked too often; `away`: no
-    answer; `missing`: no such record; `refused`: the service cannot take what was asked. `words` are the client's or
-    the service's own, and may quote anything: draw them as text.
+    answer; `missing`: no such record; `refused`: the service cannot take what was asked; `failed`: a job ended without
+    success. `words` are the client's or the service's own, and may quote anything: draw them as text.
     """
 
     kind: Kind
@@ -75,6 +76,17 @@ def read(*asked: Call[Any]) -> object:
         except _Unkept as unkept:
             answers = unkept.answers
     return answers if len(asked) > 1 else answers[0]
+
+
+def here() -> tuple[Me | Problem, Health | Problem]:
+    """Who is here, and how the service is: what every page shows, so it costs a view nothing to look at it again."""
+    return read(calls.me(), calls.health())
+
+
+def fresh(call: Call[A]) -> A | Problem:
+    """The answer to a call that reads, also when the same was asked a moment ago; it is not kept."""
+    client = _client(presented())
+    return client if isinstance(client, Problem) else _ask(client, call)
 
 
 def change(call: Call[A]) -> A | Problem:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from client import calls
 from client.answers import Health
 from dashboard import api, credentials, pages, states, words
 from dashboard.address import WINDOW, Address
@@ -26,7 +25,7 @@ def draw() -> None:
     st.set_page_config("Insights", page_icon=str(ICON), layout="wide")
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
-    me, health = api.read(calls.me(), calls.health())
+    me, health = api.here()
     if isinstance(me, Problem):
         states.explain(me)
         return

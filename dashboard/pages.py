@@ -34,7 +34,21 @@ CONVERSATIONS = Entry(
 CONVERSATION = Entry(
     "dashboard/views/conversation.py", "Conversation", "conversation", ":material/chat:", False
 )
-ALL: Sequence[Entry] = (CHANGED, CONVERSATIONS, CONVERSATION)
+TOPICS = Entry("dashboard/views/topics.py", "Topics", "topics", ":material/label:")
+TOPIC = Entry("dashboard/views/topic.py", "Topic", "topic", ":material/label:", False)
+TOPIC_CHANGES = Entry(
+    "dashboard/views/topic_changes.py",
+    "What was done to topics",
+    "topic-changes",
+    ":material/history:",
+    False,
+)
+PROPOSALS = Entry("dashboard/views/proposals.py", "New topics", "new-topics", ":material/lightbulb:")
+PROPOSAL = Entry("dashboard/views/proposal.py", "A new topic", "new-topic", ":material/lightbulb:", False)
+ALL: Sequence[Entry] = (
+    *(CHANGED, CONVERSATIONS, CONVERSATION),
+    *(TOPICS, TOPIC, TOPIC_CHANGES, PROPOSALS, PROPOSAL),
+)
 
 
 def registered() -> list[st.Page]:
