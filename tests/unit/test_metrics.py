@@ -20,6 +20,12 @@ CONTRACT = {
     ("http_request_duration_seconds", "histogram", ("method", "route", "status")),
     ("storage_used_bytes", "gauge", ()),
     ("storage_limit_bytes", "gauge", ()),
+    ("storage_free_bytes", "gauge", ()),
+    ("processing_queue_limit", "gauge", ()),
+    ("task_deaths_total", "counter", ("task",)),
+    ("jobs_total", "counter", ("status",)),
+    ("retention_swept_timestamp_seconds", "gauge", ()),
+    ("audit_failures_total", "counter", ()),
     ("budget_spent_usd", "gauge", ()),
     ("budget_reserved_usd", "gauge", ()),
     ("budget_limit_usd", "gauge", ()),
@@ -51,6 +57,7 @@ def used() -> Metrics:
     metrics.calls.labels("ok").inc()
     metrics.prefilter_skips.labels("thanks").inc()
     metrics.conversations_failed.labels("invalid_row").inc()
+    metrics.count_death("jobs")
     metrics.http_request_duration.labels("POST", "/api/v1/conversations", 202).observe(0.004)
     return metrics
 
