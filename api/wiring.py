@@ -176,7 +176,8 @@ async def _access(
     settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack, metrics: Metrics
 ) -> AccessControl:
     http = await stack.enter_async_context(provider_client()) if settings.providers else None
-    access = access_control(db, clock, settings, http, metrics.audit_failures.inc)
+    access = access_control(db, clock, settings, http)
+    access.audit.failed = metrics.audit_failures.inc
     await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
     if settings.auth_required:
         await access.directory.refresh()

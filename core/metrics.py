@@ -81,9 +81,6 @@ class Metrics:
         self.oldest_queued_age = Gauge(
             "oldest_queued_age_seconds", "Age of the oldest conversation that has not ended", registry=own
         )
-        self.queue_limit = Gauge(
-            "processing_queue_limit", "MAX_QUEUE_DEPTH, at which intake stops", registry=own
-        )
         self.calls_in_flight = Gauge("calls_in_flight", "Calls in flight", registry=own)
         self.batch_size = Gauge("batch_size", "Present size of a full batch, in conversations", registry=own)
         self.circuit_state = Gauge("circuit_state", "0 closed, 1 half-open, 2 open", registry=own)
@@ -141,6 +138,7 @@ class Metrics:
         def gauge(name: str, meaning: str) -> Gauge:
             return Gauge(name, meaning, registry=own)
 
+        self.queue_limit = gauge("processing_queue_limit", "MAX_QUEUE_DEPTH, at which intake stops")
         self.storage_used = gauge("storage_used_bytes", "Used pages of the database and its WAL")
         self.storage_limit = gauge("storage_limit_bytes", "MAX_STORAGE_GB, at which intake stops")
         self.storage_free = gauge("storage_free_bytes", "Bytes that fit in before intake stops")

@@ -1,7 +1,6 @@
 """Everything that decides who may come in, built from the settings."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,19 +42,12 @@ class AccessControl:
 
 
 def access_control(
-    database: Database,
-    clock: Clock,
-    settings: LoginSettings,
-    http: httpx.AsyncClient | None = None,
-    not_noted: Callable[[], None] = lambda: None,
+    database: Database, clock: Clock, settings: LoginSettings, http: httpx.AsyncClient | None = None
 ) -> AccessControl:
-    """Put the parts together. `http` is for the log-in providers; None where there are none.
-
-    `not_noted` is called for each entry of the audit log that could not be written.
-    """
+    """Put the parts together. `http` is for the log-in providers; None where there are none."""
     ring, random_hex = settings.secrets, secrets.token_hex
     directory, attempts = Directory(database, clock), Attempts()
-    audit = AuditLog(database, clock, audit_key(ring), not_noted)
+    audit = AuditLog(database, clock, audit_key(ring))
     tokens = Tokens(ring, directory.by_actor, clock, random_hex)
     tickets = Tickets(database, directory.by_actor, clock, random_hex)
     sessions = Sessions(database, directory, clock, audit, random_hex)
