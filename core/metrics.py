@@ -27,12 +27,14 @@ COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 SENTIMENTS = ("positive", "neutral", "negative", "unsure")
 SUMMARY_OUTCOMES = ("written", "failed")
 VERIFIED = ("true", "false")
+_NO_ANSWER = ("server_error", "timeout", "unreachable", "no_completion", "too_large")
+_NO_GOOD_ANSWER = ("malformed", "truncated", "refused", "unfinished", "rejected")
 OUTCOMES = (
-    *("ok", "rate_limited", "server_error", "timeout", "unreachable", "no_completion", "too_large"),
-    *("credentials", "credits", "model", "malformed", "truncated", "refused", "unfinished", "rejected"),
+    *("ok", "rate_limited", *_NO_ANSWER, "cut_off"),
+    *("credentials", "credits", "model", "parameter", *_NO_GOOD_ANSWER),
     "given_back",
 )
-FAILURES = ("invalid_row", *OUTCOMES[2:7], *OUTCOMES[10:15])
+FAILURES = ("invalid_row", *_NO_ANSWER, *_NO_GOOD_ANSWER)
 """Why a conversation is given up: its row, or what every call ended with that it was in."""
 PREFILTER_REASONS = ("too_short", "only_links_and_mentions", "thanks")
 CONDITIONS = (
