@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from batch_processor import BatchProcessor
 from core.changes import Changing
@@ -73,11 +73,14 @@ def processors_of(
     )
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     naming = Naming(db, gateway, accounting, in_flight)
-    jobs = _job_processor(db, clock, Discovery(settings.min_people, redaction.shown, naming))
+    discovery = Discovery(settings.min_people, redaction.shown, naming)
+    jobs = _job_processor(db, clock, discovery, accounting)
     return batches, SummaryProcessor(calls, quarantine, token=_token), jobs
 
 
-def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> JobProcessor:
+def _job_processor(
+    db: Database, clock: ProcessClock, discovery: Discovery, accounting: Accounting
+) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
     kinds: Sequence[LongJobKind] = (
         discovery.kind,
@@ -85,7 +88,7 @@ def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> J
         BulkSummaries().kind,
         *TopicJobs().kinds,
     )
-    return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
+    return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token, accounting.job_ended)
 
 
 def _token() -> str:
@@ -93,12 +96,16 @@ def _token() -> str:
 
 
 def workers_of(
-    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock, changing: Changing
+    processor: BatchProcessor,
+    summariser: SummaryProcessor,
+    clock: Clock,
+    changing: Changing,
+    died: Callable[[str], None],
 ) -> tuple[Supervised, Supervised]:
-    """Both, each restarted when it dies."""
+    """Both, each restarted when it dies, of which `died` is told with its name."""
     return (
-        Supervised("batch_processor", processor.run, clock, changing=changing),
-        Supervised("summary_processor", summariser.run, clock, changing=changing),
+        Supervised("batch_processor", processor.run, clock, changing=changing, died=died),
+        Supervised("summary_processor", summariser.run, clock, changing=changing, died=died),
     )
 
 
