@@ -192,7 +192,7 @@ def _move(job: RunningJob, found: _Found, connection: Connection) -> Progress:
 
 
 def _end_undo_split(job: RunningJob, connection: Connection) -> Progress:
-    splitting.end_undo(connection, _by(job))
+    proposals.reopen(connection, splitting.end_undo(connection, _by(job)))
     return job.progress
 
 
