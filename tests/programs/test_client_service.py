@@ -123,6 +123,7 @@ def test_chats_and_messages_come_page_by_page_and_once(url: str, calling: Callin
 
 READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("alive", (), {}),
+    ("me", (), {}),
     ("conversation", ("lamp",), {"wait": 1, "raw": True}),
     ("conversations", (), {"status": "completed"}),
     ("conversations_page", (), {"limit": 3}),

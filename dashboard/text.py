@@ -1,0 +1,63 @@
+"""The only place where texts of customers, and whatever else the service answers, are drawn.
+
+Streamlit reads Markdown almost everywhere: a button, a metric, an error. An image in a customer's text would be
+fetched from outside by the browser of whoever looks. `st.text`, cells of tables, and options of a select box stay what
+they are.
+tests/unit/test_dashboard_texts.py holds the rest of the package to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+Row = Mapping[str, object]
+LONGEST = 20_000
+"""Characters of one text that are shown."""
+
+
+def say(body: str, *, key: str | None = None) -> None:
+    """A text, as it stands. A key that begins with `large` makes it large, one with `small` small."""
+    with st.container(key=key):
+        st.text(body[:LONGEST])
+
+
+def table(rows: Sequence[Row], columns: Mapping[str, Any], *, alt: str, height: int | None = None) -> None:
+    """Rows to read. `alt` says what they are, in words of our own."""
+    st.dataframe(
+        list(rows),
+        column_config=dict(columns),
+        hide_index=True,
+        alt=alt,
+        height=height or "auto",
+        column_order=[*columns],
+    )
+
+
+def choosable(
+    rows: Sequence[Row], columns: Mapping[str, Any], *, alt: str, key: str, ids: Sequence[str]
+) -> str | None:
+    """Rows of which one can be opened, by a click or by Shift and Space: its id, once it is chosen.
+
+    A selection is the number of a row and outlives its rows. The ids are in the key, so that another table is never
+    asked with the selection of the one before.
+    """
+    event = st.dataframe(
+        list(rows),
+        column_config=dict(columns),
+        column_order=[*columns],
+        hide_index=True,
+        alt=alt,
+        key=f"{key}-{hash(tuple(ids)):x}",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    chosen = event["selection"]["rows"]
+    return ids[chosen[0]] if chosen and chosen[0] < len(ids) else None
+
+
+def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empty: str) -> str | None:
+    """One of the service's values, or none; `label` and `empty` are our own."""
+    return st.selectbox(
+        label, [None, *options], key=key, on_change=on_change, format_func=lambda each: each or empty
+    )
