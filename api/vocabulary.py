@@ -126,6 +126,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "NewTopicChange.parent": "The topic above it, by id, slug, alias or label; null for none.",
     "NewTopicChange.slug": "A new name for it; the one before stays an alias.",
     "NewTopicChange.state": "`hidden` topics are still counted, but not told to analyzers.",
+    "TopicSplit.ask": "A question that Grok answers for each conversation of the topic; those with a yes move.",
     "TopicSplit.group": "The id of a proposal whose conversations are to move.",
     "TopicSplit.slug": "The name of the new topic.",
     "TopicSplit.words": "Conversations move that have a message with all of these words; a phrase in quotes.",

@@ -34,6 +34,7 @@ CONVERSATIONS = Entry(
 CONVERSATION = Entry(
     "dashboard/views/conversation.py", "Conversation", "conversation", ":material/chat:", False
 )
+DAY = Entry("dashboard/views/day.py", "Why this day", "day", ":material/help_center:")
 TOPICS = Entry("dashboard/views/topics.py", "Topics", "topics", ":material/label:")
 TOPIC = Entry("dashboard/views/topic.py", "Topic", "topic", ":material/label:", False)
 TOPIC_CHANGES = Entry(
@@ -46,7 +47,7 @@ TOPIC_CHANGES = Entry(
 PROPOSALS = Entry("dashboard/views/proposals.py", "New topics", "new-topics", ":material/lightbulb:")
 PROPOSAL = Entry("dashboard/views/proposal.py", "A new topic", "new-topic", ":material/lightbulb:", False)
 ALL: Sequence[Entry] = (
-    *(CHANGED, CONVERSATIONS, CONVERSATION),
+    *(CHANGED, DAY, CONVERSATIONS, CONVERSATION),
     *(TOPICS, TOPIC, TOPIC_CHANGES, PROPOSALS, PROPOSAL),
 )
 

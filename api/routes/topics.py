@@ -106,9 +106,9 @@ async def merge(resources: ResourcesDep, request: Request) -> Response:
     openapi_extra=json_body(TopicSplit),
 )
 async def split(resources: ResourcesDep, topic_id: str, request: Request) -> Response:
-    """Move conversations that are there, by their words or by a proposed group, to a topic of their own."""
+    """Move conversations that are there, by their words, a proposed group or a question, to a topic of their own."""
     new = parse_body(SPLIT, await read_json(request))
-    how = {name: value for name in ("words", "group") if (value := getattr(new, name)) is not None}
+    how = {name: value for name in ("words", "group", "ask") if (value := getattr(new, name)) is not None}
     actor = asked(request.scope).actor
     job = await resources.curation.split(_known(topic_id), new.slug, how, actor)
     return await accepted(resources, job)

@@ -43,9 +43,13 @@ def merge_topics(sources: Sequence[str], into: str) -> Call[Job]:
     return Call("POST", f"{FOLDER}/merge", reader(Job), body=body)
 
 
-def split_topic(topic: str, slug: str, *, words: str | None = None, group: str | None = None) -> Call[Job]:
-    """Begin to move conversations to a topic of their own: those with all the words, or those of a proposal."""
-    how = {"words": words, "group": group}
+def split_topic(
+    topic: str, slug: str, *, words: str | None = None, group: str | None = None, ask: str | None = None
+) -> Call[Job]:
+    """Begin to move conversations to a topic of their own: those with all the words, those of a proposal, or those
+    for which the analyzer answers a question with yes. One of the three.
+    """
+    how = {"words": words, "group": group, "ask": ask}
     body = encoded({"slug": slug, **{name: value for name, value in how.items() if value is not None}})
     return Call("POST", f"{path_to(FOLDER, topic)}/split", reader(Job), body=body)
 

@@ -18,6 +18,8 @@ from store.topics import catalogue
 from store.topics.catalogue import Topic
 
 EDIT, MERGE, SPLIT = "edit", "merge", "split"
+PROPOSAL = "proposal"
+"""How a split came about that is the acceptance of a proposed group."""
 Json = dict[str, Any]
 _t, _n, _c = topics.c, topic_names.c, topic_changes.c
 
