@@ -34,7 +34,8 @@ CONVERSATIONS = Entry(
 CONVERSATION = Entry(
     "dashboard/views/conversation.py", "Conversation", "conversation", ":material/chat:", False
 )
-ALL: Sequence[Entry] = (CHANGED, CONVERSATIONS, CONVERSATION)
+DAY = Entry("dashboard/views/day.py", "Why this day", "day", ":material/help_center:")
+ALL: Sequence[Entry] = (CHANGED, DAY, CONVERSATIONS, CONVERSATION)
 
 
 def registered() -> list[st.Page]:
