@@ -24,4 +24,8 @@ VIEWS = (
     View("", "What changed", "A bar or a row opens"),
     View("conversations", "Conversations", "A row opens", ALL_DAYS),
     View("conversation", "Conversation", "Summary", {"id": "{chat}"}),
+    View("topics", "Topics", "A row opens", ALL_DAYS),
+    View("topic", "Topic", "Split", {"topic": "billing"}),
+    View("topic-changes", "What was done to topics", "Nobody has changed a topic"),
+    View("new-topics", "New topics", "There is none", ALL_DAYS),
 )
