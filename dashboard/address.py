@@ -10,6 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 LONGEST = 1_000
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Sentiment = Literal["positive", "neutral", "negative", "unsure"]
+Baseline = Literal["7d", "14d", "28d", "91d"]
+Role = Literal["customer", "support_agent"]
+PeopleOrder = Literal["-negative", "-conversations", "mean", "-open_cases", "-last_seen", "id"]
+Outcome = Literal["maybe", "yes", "no", "curious", "all"]
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
 
 
 class Window(NamedTuple):
@@ -39,8 +44,8 @@ class Address(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: date | None = Field(None, alias="from", ge=EARLIEST, le=LATEST)
+    last: date | None = Field(None, alias="to", ge=EARLIEST, le=LATEST)
     confidence: int = Field(0, ge=0, le=100)
     """The lowest confidence, in percent."""
     sentiment: Sentiment | None = None
@@ -55,6 +60,24 @@ class Address(BaseModel):
     page: int = Field(1, ge=1, le=1_000_000_000)
     message: int | None = Field(None, ge=1)
     """The message of the conversation that is pointed to, counted from 1."""
+    baseline: Baseline = "28d"
+    """The days before the window with which it is compared."""
+    role: Role = "customer"
+    order: PeopleOrder = "-negative"
+    """In which order people are listed."""
+    person: Text | None = None
+    """Somebody who wrote."""
+    facet: Text = "author"
+    """The field whose values are counted."""
+    outcome: Outcome = "maybe"
+    """How a case stands; `maybe` is open."""
+    questions: Literal["open"] | None = None
+    step: Literal["price"] | None = None
+    """How far somebody is on the way to a job."""
+    job: Text | None = None
+    """The job that is watched."""
+    other: Text | None = None
+    """The topic that `topic` is compared with."""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> tuple[Self, frozenset[str]]:

@@ -134,3 +134,16 @@ def sort(address: Address, orders: Mapping[str, str]) -> None:
         args=("sort",),
         format_func=lambda each: orders[each],
     )
+
+
+def one_of(label: str, name: str, address: Address, options: Mapping[Any, str]) -> None:
+    """A field of the address with few values; `label` is our own, and `options` are our own words for each."""
+    _set(**{name: getattr(address, name)})
+    st.selectbox(
+        label,
+        list(options),
+        key=f"w-{name}",
+        on_change=_took,
+        args=(name,),
+        format_func=lambda each: options[each],
+    )

@@ -1,5 +1,7 @@
 """What every page has around it: the menu, who is here, and how the service is."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from client import calls
@@ -9,6 +11,8 @@ from dashboard.address import WINDOW, Address
 from dashboard.api import Problem
 from dashboard.people import Person, person
 
+ICON = Path(__file__).with_name("icon.svg")
+"""A name of Material's, a letter of a font everywhere else, would here be fetched from fonts.gstatic.com."""
 STYLE = """<style>
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 [class*="st-key-large"] [data-testid="stText"] { font-size: 1.3rem; line-height: 1.45; }
@@ -19,7 +23,7 @@ STYLE = """<style>
 
 def draw() -> None:
     """The whole page."""
-    st.set_page_config("Insights", page_icon=":material/insights:", layout="wide")
+    st.set_page_config("Insights", page_icon=str(ICON), layout="wide")
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
     me, health = api.read(calls.me(), calls.health())
@@ -27,20 +31,20 @@ def draw() -> None:
         states.explain(me)
         return
     address, misread = Address.of(st.query_params.to_dict())
-    _menu(address, person(me), health)
+    _menu(page, address, person(me), health)
     if misread:
         st.warning("A part of the address makes no sense, and was left out.", icon=":material/link_off:")
     page.run()
 
 
-def _menu(address: Address, who: Person, health: Health | Problem) -> None:
+def _menu(page: st.Page, address: Address, who: Person, health: Health | Problem) -> None:
     along = address.only(*WINDOW).parameters
     with st.sidebar:
         for entry in pages.ALL:
             if entry.in_menu:
-                st.page_link(
-                    entry.path, label=entry.title, icon=entry.icon, query_params=along, width="stretch"
-                )
+                # A link to the page that is shown does not change its address, so it must not change the page either.
+                to = address.parameters if entry.title == page.title else along
+                st.page_link(entry.path, label=entry.title, icon=entry.icon, query_params=to, width="stretch")
         st.divider()
         _badges(health)
         _who(who)

@@ -12,6 +12,8 @@ from typing import Any
 import streamlit as st
 
 Row = Mapping[str, object]
+CHOSEN = "chosen"
+"""Where a session notes in which table somebody has chosen a row, until the page is drawn."""
 LONGEST = 20_000
 """Characters of one text that are shown."""
 
@@ -35,25 +37,40 @@ def table(rows: Sequence[Row], columns: Mapping[str, Any], *, alt: str, height: 
 
 
 def choosable(
-    rows: Sequence[Row], columns: Mapping[str, Any], *, alt: str, key: str, ids: Sequence[str]
+    rows: Sequence[Row],
+    columns: Mapping[str, Any],
+    *,
+    alt: str,
+    key: str,
+    ids: Sequence[str],
+    marked: str | None = None,
 ) -> str | None:
-    """Rows of which one can be opened, by a click or by Shift and Space: its id, once it is chosen.
+    """Rows of which one can be opened, by a click or by Shift and Space: its id, when it has just been chosen.
 
-    A selection is the number of a row and outlives its rows. The ids are in the key, so that another table is never
-    asked with the selection of the one before.
+    `marked` is the id that the address says is opened; its row is shown as selected. A selection is the number of a
+    row and outlives its rows: the ids are in the key, so that another table never has the selection of the one before.
     """
+    name = f"{key}-{hash(tuple(ids)):x}"
     event = st.dataframe(
         list(rows),
         column_config=dict(columns),
         column_order=[*columns],
         hide_index=True,
         alt=alt,
-        key=f"{key}-{hash(tuple(ids)):x}",
-        on_select="rerun",
+        key=name,
+        on_select=lambda: _note(name),
         selection_mode="single-row",
+        selection_default={"selection": {"rows": [ids.index(marked)] if marked in ids else []}},
     )
+    if st.session_state.pop(CHOSEN, None) != name:
+        return None
     chosen = event["selection"]["rows"]
-    return ids[chosen[0]] if chosen and chosen[0] < len(ids) else None
+    # A click on the marked row takes its mark away, and means it all the same.
+    return ids[chosen[0]] if chosen else marked
+
+
+def _note(name: str) -> None:
+    st.session_state[CHOSEN] = name
 
 
 def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empty: str) -> str | None:

@@ -53,10 +53,9 @@ def show() -> None:
             "No conversation of these two windows has a topic. Move the window, or lower the confidence."
         )
         return
-    slug = _drawn(found, window)
+    slug = _drawn(found, window, address.topic)
     if slug is not None:
-        opened = address.only("confidence").within(window).but(topic=slug)
-        st.switch_page(pages.CONVERSATIONS.path, query_params=opened.parameters)
+        pages.go(pages.CONVERSATIONS, address.within(window).but(topic=slug))
 
 
 def _compared(address: Address, window: Window) -> Changes | Problem:
@@ -88,7 +87,7 @@ def _headline(found: Changes, window: Window) -> None:
     )
 
 
-def _drawn(found: Changes, window: Window) -> str | None:
+def _drawn(found: Changes, window: Window, marked: str | None) -> str | None:
     rows = changes.rows(found)
     ids = [each.slug for each in found.topics]
     st.header("Topics", anchor=False)
@@ -104,7 +103,7 @@ def _drawn(found: Changes, window: Window) -> str | None:
             key=f"bars-{window.first}-{window.last}",
             alt_text=ALT,
         )
-    return clicked or text.choosable(rows, COLUMNS, alt=TABLE, key="topics", ids=ids)
+    return clicked or text.choosable(rows, COLUMNS, alt=TABLE, key="topics", ids=ids, marked=marked)
 
 
 ALT = "Bars: by how many conversations each topic grew or shrank; the table below has the same figures"

@@ -28,6 +28,13 @@ def show() -> None:
     if isinstance(chat, Problem):
         states.explain(chat)
         return
+    whole = address.but(id=None, page=1, message=None)
+    st.page_link(
+        pages.CONVERSATIONS.path,
+        label="All of the list",
+        icon=":material/arrow_back:",
+        query_params=whole.parameters,
+    )
     text.say(chat.first_line, key="large-opening")
     messages, about = st.columns([3, 2], gap="large")
     with messages:
@@ -70,8 +77,7 @@ def _pages(chat: Chat, address: Address) -> None:
 
 
 def _turn(where: st.delta_generator.DeltaGenerator, label: str, address: Address, page: int) -> None:
-    onward = address.but(page=page, message=None)
-    where.page_link(pages.CONVERSATION.path, label=label, query_params=onward.parameters)
+    where.button(label, on_click=address.but(page=page, message=None).write)
 
 
 def _analysis(stored: Conversation, chat: Chat) -> None:
@@ -157,25 +163,23 @@ def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
 def _items(heading: str, items: list[SummaryItem], chat: Chat, address: Address) -> None:
     if items:
         st.markdown(f"**{heading}**")
-    for item in items:
+    for number, item in enumerate(items):
         with st.container(border=True, gap="xsmall"):
             text.say(item.text)
             if item.verified:
                 text.say(f"“{item.quote}”")
             for position in item.positions:
-                _jump(position, chat, address)
+                _jump(position, chat, address, f"{heading}-{number}")
 
 
-def _jump(position: int, chat: Chat, address: Address) -> None:
+def _jump(position: int, chat: Chat, address: Address, key: str) -> None:
     """A link to a message: an anchor where it is on this page, else another address."""
     label = f"Message {words.count(position)}"
     if any(message.position == position for message in chat.messages):
         st.markdown(f"[{label}](#{words.anchor(position)})")
         return
     onward = address.but(message=position, page=1)
-    st.page_link(
-        pages.CONVERSATION.path, label=label, icon=":material/format_quote:", query_params=onward.parameters
-    )
+    st.button(label, icon=":material/format_quote:", key=f"{key}-{position}", on_click=onward.write)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ PASSED_ON = {
     "figure": (1, 4),
     "typed": (0, 1),
     "choice": (0, 1),
+    "one_of": (0, 1),
     "_turn": (1, 2),
     "_items": (0, 1),
 }
