@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+KIT := .venv-kit
 LOGIN := tests/login/node_modules
 BROWSER := .browser
 KILLS ?= 15
@@ -13,7 +14,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-login needs-proxies check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-login needs-proxies needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -101,6 +102,19 @@ needs-proxies:
 	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
 	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
 
+$(KIT)/installed: tests/kit/requirements.txt
+	@$(call ONCE,$(KIT))
+	@test -d $(KIT) || $(PYTHON) -m venv $(KIT)
+	@$(KIT)/bin/python -m pip install --quiet --disable-pip-version-check --ignore-requires-python -r $<
+	@touch $@
+
+test-kit: needs-restic $(VENV)/dev $(KIT)/installed ## manifests, compose files, units, and backups with a real restic; two minutes
+	@$(BIN)/python -m pytest tests/kit/check_*.py
+
+needs-restic:
+	@for name in restic systemd-analyze; do command -v $$name > /dev/null || \
+	{ echo "test-kit needs: apt-get install restic systemd"; exit 1; }; done
+
 check: lint types         ## lint and types only
 
 lint: $(VENV)/dev
@@ -129,4 +143,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
