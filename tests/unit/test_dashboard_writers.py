@@ -96,15 +96,15 @@ def test_a_name_that_cannot_be_decrypted_opens_nothing() -> None:
     ],
 )
 def test_a_value_narrows_the_list_by_its_field(facet: str, narrowed: dict[str, Any]) -> None:
-    address = Address(facet=facet)
+    address = Address.of({"facet": facet})[0]
 
     assert writers.narrowed(writers.opened(address, "x")) == narrowed
     assert writers.narrowed(address) == {}
 
 
 def test_authors_and_outcomes_have_filters_of_their_own() -> None:
-    author = writers.opened(Address(facet="author"), "ann")
-    outcome = writers.opened(Address(facet="outcome"), "no")
+    author = writers.opened(Address.of({"facet": "author"})[0], "ann")
+    outcome = writers.opened(Address.of({"facet": "outcome"})[0], "no")
 
     assert (author.author, author.value) == ("ann", None)
     assert outcome.outcome == "no"
