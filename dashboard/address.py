@@ -38,6 +38,11 @@ class Window(NamedTuple):
         """How many days it has."""
         return (self.last - self.first).days + 1
 
+    @property
+    def before(self) -> "Window":
+        """The window of the same length before it."""
+        return Window(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
+
 
 class Address(BaseModel):
     """What an address says. Every field has a default, which is left out of the address."""

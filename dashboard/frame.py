@@ -26,6 +26,7 @@ def draw() -> None:
     st.set_page_config("Insights", page_icon=str(ICON), layout="wide")
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
+    states.pulse()
     me, health = _asked()
     if isinstance(me, Problem):
         states.explain(me)

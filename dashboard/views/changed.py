@@ -55,7 +55,10 @@ def show() -> None:
         return
     slug = _drawn(found, window, address.topic)
     if slug is not None:
-        pages.go(pages.CONVERSATIONS, address.within(window).but(topic=slug))
+        # What is gone from the window is made of the conversations before it.
+        is_gone = any(each.slug == slug and not each.count for each in found.topics)
+        there = window.before if is_gone else window
+        pages.go(pages.CONVERSATIONS, address.within(there).but(topic=slug))
 
 
 def _compared(address: Address, window: Window) -> Changes | Problem:
