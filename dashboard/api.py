@@ -112,6 +112,15 @@ def change(call: Call[A]) -> A | Problem:
     return answer
 
 
+def fresh(call: Call[A]) -> A | Problem:
+    """The answer to a call that only reads, as it is at this moment."""
+    client = _client(presented())
+    if isinstance(client, Problem):
+        return client
+    answer: A | Problem = _ask(client, call)
+    return answer
+
+
 def forget() -> None:
     """Ask for everything anew."""
     _kept.clear()

@@ -35,7 +35,11 @@ CONVERSATION = Entry(
     "dashboard/views/conversation.py", "Conversation", "conversation", ":material/chat:", False
 )
 DAY = Entry("dashboard/views/day.py", "Why this day", "day", ":material/help_center:")
-ALL: Sequence[Entry] = (CHANGED, DAY, CONVERSATIONS, CONVERSATION)
+WHO = Entry("dashboard/views/who.py", "Who", "who", ":material/group:")
+PERSON = Entry("dashboard/views/person.py", "Person", "person", ":material/person:", False)
+CASES = Entry("dashboard/views/cases.py", "Open cases", "cases", ":material/assignment_late:")
+PAIR = Entry("dashboard/views/pair.py", "Two topics", "pair", ":material/compare_arrows:")
+ALL: Sequence[Entry] = (CHANGED, DAY, PAIR, WHO, CASES, CONVERSATIONS, PERSON, CONVERSATION)
 
 
 def registered() -> list[st.Page]:

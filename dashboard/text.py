@@ -78,3 +78,16 @@ def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empt
     return st.selectbox(
         label, [None, *options], key=key, on_change=on_change, format_func=lambda each: each or empty
     )
+
+
+def choices(label: str, options: Mapping[str, str], *, key: str, on_change: Any, most: int) -> None:
+    """Some of the service's values, shown as what `options` have for them; `label` is our own."""
+    st.multiselect(
+        label,
+        list(options),
+        key=key,
+        on_change=on_change,
+        max_selections=most,
+        placeholder="Choose, or type",
+        format_func=lambda each: options[each],
+    )

@@ -27,6 +27,7 @@ PASSED_ON = {
     "typed": (0, 1),
     "choice": (0, 1),
     "one_of": (0, 1),
+    "choices": (0, 1),
     "_turn": (1, 2),
     "_items": (0, 1),
 }
