@@ -78,9 +78,12 @@ class Address(BaseModel):
     """Somebody who wrote."""
     facet: Text = "author"
     """The field whose values are counted."""
+    value: Text | None = None
+    """One of its values."""
     outcome: Outcome = "maybe"
     """How a case stands; `maybe` is open."""
-    questions: Literal["open"] | None = None
+    questions: Literal["any", "open"] = "any"
+    """Whether only cases with a question that is not answered are shown."""
     step: Literal["price"] | None = None
     """How far somebody is on the way to a job."""
     job: Text | None = None

@@ -16,6 +16,8 @@ from dashboard.credentials import Credential, presented
 SECONDS = 60
 """For how long an answer is shown again without asking."""
 KEPT = 200
+REMEMBERED = 20
+"""Answers of a session that are shown again while the service is away."""
 TIMEOUT = 30.0
 PATIENCE = 0
 """A page that says that the service is away, and comes back by itself, is better than one that waits without a word."""
@@ -75,18 +77,35 @@ def read(*asked: Call[Any]) -> object:
             answers = _kept(who, tuple(map(_identity, asked)), asked, client)
         except _Unkept as unkept:
             answers = unkept.answers
+        answers = _or_before(who, asked, answers)
     return answers if len(asked) > 1 else answers[0]
+
+
+def _or_before(
+    who: Credential, asked: Sequence[Call[Any]], answers: tuple[object, ...]
+) -> tuple[object, ...]:
+    """Answers, and in place of those of a service that is away what it last said: a page keeps what is typed on it."""
+    said = _last_said(who)
+    for call, answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, Problem):
+            said.pop(_identity(call), None)
+            said[_identity(call)] = answer
+    while len(said) > REMEMBERED:
+        del said[next(iter(said))]
+    return tuple(
+        said.get(_identity(call), answer) if isinstance(answer, Problem) and answer.kind == "away" else answer
+        for call, answer in zip(asked, answers, strict=True)
+    )
+
+
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False)
+def _last_said(who: Credential) -> dict[Hashable, object]:
+    return {}
 
 
 def here() -> tuple[Me | Problem, Health | Problem]:
     """Who is here, and how the service is: what every page shows, so it costs a view nothing to look at it again."""
     return read(calls.me(), calls.health())
-
-
-def fresh(call: Call[A]) -> A | Problem:
-    """The answer to a call that reads, also when the same was asked a moment ago; it is not kept."""
-    client = _client(presented())
-    return client if isinstance(client, Problem) else _ask(client, call)
 
 
 def change(call: Call[A]) -> A | Problem:
@@ -96,6 +115,15 @@ def change(call: Call[A]) -> A | Problem:
         return client
     answer: A | Problem = _ask(client, call)
     forget()
+    return answer
+
+
+def fresh(call: Call[A]) -> A | Problem:
+    """The answer to a call that only reads, as it is at this moment."""
+    client = _client(presented())
+    if isinstance(client, Problem):
+        return client
+    answer: A | Problem = _ask(client, call)
     return answer
 
 

@@ -25,6 +25,7 @@ def draw() -> None:
     st.set_page_config("Insights", page_icon=str(ICON), layout="wide")
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
+    states.pulse()
     me, health = api.here()
     if isinstance(me, Problem):
         states.explain(me)
@@ -34,6 +35,12 @@ def draw() -> None:
     if misread:
         st.warning("A part of the address makes no sense, and was left out.", icon=":material/link_off:")
     page.run()
+
+
+def here() -> Person | None:
+    """Who is here, if the service says it; asks no second time."""
+    me, _ = api.here()
+    return None if isinstance(me, Problem) else person(me)
 
 
 def _menu(page: st.Page, address: Address, who: Person, health: Health | Problem) -> None:

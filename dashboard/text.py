@@ -80,15 +80,22 @@ def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empt
     )
 
 
-def choices(label: str, options: Mapping[str, str], *, key: str, most: int) -> list[str]:
-    """Some of the service's values, by their ids; `options` says what each is called, and `label` is our own."""
+def choices(
+    label: str, options: Mapping[str, str], *, key: str, most: int, on_change: Any = None
+) -> list[str]:
+    """Some of the service's values, by their ids; `options` says what each is called, and `label` is our own.
+
+    With `on_change` the address keeps what is chosen, and without it the page does.
+    """
     return st.multiselect(
         label,
         list(options),
         key=key,
+        on_change=on_change,
         max_selections=most,
+        placeholder="Choose, or type",
         format_func=lambda each: options[each],
-        persist_state="page",
+        persist_state=None if on_change else "page",
     )
 
 

@@ -78,3 +78,18 @@ def odds(chance: float) -> str:
     times = 1 / max(chance, 1e-9)
     rounded = float(f"{times:.2g}")
     return f"1 in {rounded:,.0f}"
+
+
+def dollars(amount: float) -> str:
+    """`$12.30`, and `$0.0012` where it is little."""
+    if amount and amount < 0.01:
+        return "under $0.0001" if amount < 0.0001 else f"${amount:.4f}"
+    return f"${amount:,.2f}"
+
+
+def duration(seconds: float) -> str:
+    """`40 seconds`, `12 minutes`, `5 hours`."""
+    for length, unit in ((3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}s"
+    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"

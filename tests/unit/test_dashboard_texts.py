@@ -31,7 +31,6 @@ PASSED_ON = {
     "pick": (0, 1),
     "confirmed": (0, 3),
     "choice": (0, 1),
-    "one_of": (0, 1),
     "_turn": (1, 2),
     "_items": (0, 1),
 }
