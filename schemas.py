@@ -1084,7 +1084,7 @@ class TopicChangeOut(BaseModel):
 
 
 class TopicHistoryOut(BaseModel):
-    """What was done to a topic, the newest first."""
+    """What was done to a topic, or to all, the newest first."""
 
     changes: list[TopicChangeOut]
     next_cursor: str | None

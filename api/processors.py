@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from batch_processor import BatchProcessor
 from core.changes import Changing
@@ -87,7 +87,8 @@ def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: P
         BulkSummaries().kind,
         *TopicJobs(Deciding(paid, policy.shown, policy.backoff)).kinds,
     )
-    return JobProcessor(paid.database, clock, {kind.name: kind for kind in kinds}, _token)
+    by_name = {kind.name: kind for kind in kinds}
+    return JobProcessor(paid.database, clock, by_name, _token, paid.accounting.job_ended)
 
 
 def _token() -> str:
@@ -95,12 +96,16 @@ def _token() -> str:
 
 
 def workers_of(
-    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock, changing: Changing
+    processor: BatchProcessor,
+    summariser: SummaryProcessor,
+    clock: Clock,
+    changing: Changing,
+    died: Callable[[str], None],
 ) -> tuple[Supervised, Supervised]:
-    """Both, each restarted when it dies."""
+    """Both, each restarted when it dies, of which `died` is told with its name."""
     return (
-        Supervised("batch_processor", processor.run, clock, changing=changing),
-        Supervised("summary_processor", summariser.run, clock, changing=changing),
+        Supervised("batch_processor", processor.run, clock, changing=changing, died=died),
+        Supervised("summary_processor", summariser.run, clock, changing=changing, died=died),
     )
 
 

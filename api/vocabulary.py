@@ -139,7 +139,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "after": "What it is afterwards.",
     "undone_at": "When the change was taken back; null if it stands.",
     "undone_by": "Whoever took it back.",
-    "TopicHistory.changes": "What was done to the topic, the newest first.",
+    "TopicHistory.changes": "What was done, the newest first.",
     "change": "The number of the change that was taken back.",
     "merged_into": "The id of the topic that this one was merged into; null for others.",
     "origin": "`built_in` or in TOPICS_FILE, `proposed` by an analyzer, `discovered`, or made by a `human`.",

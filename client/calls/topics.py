@@ -59,6 +59,11 @@ def undo_topic_change() -> Call[Undone | Job]:
     return Call("POST", f"{FOLDER}/undo", _undone)
 
 
+def topic_changes(*, limit: int = 100, cursor: str | None = None) -> Call[TopicHistory]:
+    """A page of what was done to all topics, the newest first."""
+    return getting(f"{FOLDER}/changes", reader(TopicHistory), {"limit": limit, "cursor": cursor})
+
+
 def topic_history(topic: str, *, limit: int = 100, cursor: str | None = None) -> Call[TopicHistory]:
     """A page of what was done to a topic, the newest first."""
     return getting(

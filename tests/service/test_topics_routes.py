@@ -106,6 +106,7 @@ async def test_topics_are_merged_by_a_job_and_apart_again(database_url: URL) -> 
         billing = await service.get("/api/v1/topics/all", state="merged")
         assert [topic["slug"] for topic in billing["topics"]] == ["pricing", "refund"]
         history = await service.get("/api/v1/topics/refund/history")
+        assert await service.get("/api/v1/topics/changes") == history
         (change,) = history["changes"]
         assert (change["kind"], len(change["after"]["from"])) == ("merge", 2)
         assert change["after"]["into"] == change["topic"]
@@ -138,6 +139,18 @@ async def test_grok_says_which_conversations_a_split_moves(database_url: URL, gr
     assert [each["text"] for each in moved] == [texts[0]]
     assert {text for each in calls for text in each.texts} == set(shown)
     assert grok.violations == []
+
+
+async def test_changes_of_all_topics_come_in_pages(database_url: URL) -> None:
+    async with running(database_url) as service:
+        for slug in ("refund", "billing", "praise"):
+            changed = await service.http.patch(f"/api/v1/topics/{slug}", json={"description": "as you know"})
+            assert changed.status_code == 200
+        first = await service.get("/api/v1/topics/changes", limit=2)
+        rest = await service.get("/api/v1/topics/changes", cursor=first["next_cursor"])
+        numbers = [change["id"] for change in (*first["changes"], *rest["changes"])]
+        assert (len(numbers), rest["next_cursor"]) == (3, None)
+        assert numbers == sorted(numbers, reverse=True)
 
 
 async def test_a_merge_is_refused_while_topics_are_being_changed(database_url: URL) -> None:
