@@ -12,7 +12,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy test-login needs-proxies check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy test-ops test-login needs-proxies needs-prometheus check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -78,6 +78,13 @@ test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/pr
 needs-proxies:
 	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
 	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
+
+test-ops: needs-prometheus $(VENV)/dev ## alert rules and the board in a real Prometheus; six minutes
+	@$(BIN)/python -m pytest tests/ops/check_*.py
+
+needs-prometheus:
+	@for name in prometheus promtool; do command -v $$name > /dev/null || \
+	{ echo "test-ops needs $$name: apt-get install prometheus"; exit 1; }; done
 
 check: lint types         ## lint and types only
 

@@ -48,6 +48,13 @@ def test_every_paragraph_is_of_a_rule_and_says_what_to_do() -> None:
 
 
 @by_name
+def test_a_rule_is_made_to_fire_by_make_test_ops(rule: Rule) -> None:
+    checks = [path.read_text() for path in (ROOT / "tests" / "ops").glob("check_*_alerts.py")]
+
+    assert any(f'"{rule["alert"]}"' in text for text in checks)
+
+
+@by_name
 def test_an_expression_parses_and_stays_with_the_job_of_the_scrape_configuration(rule: Rule) -> None:
     """Other programs have metrics of these names, too."""
     assert promql.parse(rule["expr"]).prettify()
