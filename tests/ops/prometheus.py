@@ -48,7 +48,7 @@ def shortened(rules: Json) -> Json:
         for rule in group["rules"]:
             rule["expr"] = re.sub(r"\[(\w+)\]", lambda window: f"[{SHORT[window[1]]}]", rule["expr"])
             rule["expr"] = rule["expr"].replace(HOUR, SHORT_HOUR)
-            rule |= {"for": FOR} if "for" in rule else {}
+            rule |= {} if rule["for"] == "0s" else {"for": FOR}
     return rules
 
 

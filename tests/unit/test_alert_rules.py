@@ -32,6 +32,7 @@ def test_a_rule_says_how_bad_it_is_and_leads_to_its_paragraph(rule: Rule) -> Non
 
     assert set(rule["labels"]) == {"severity"}
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert re.fullmatch(r"\d+[smh]", rule["for"])
     assert told["summary"]
     assert told["description"].endswith(".")
     assert told["runbook_url"] == f"{LINK}{rule['alert'].lower()}"
