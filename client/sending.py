@@ -18,6 +18,8 @@ from client.streams import Found, Pause, Stream
 from client.wire import Call
 
 DEFAULT_URL = "http://localhost:8000"
+SESSION_COOKIE = "__Host-session"
+"""What a browser holds after a log-in at the service."""
 TIMEOUT = httpx.Timeout(60, connect=5)
 # The service closes an idle connection after 5 seconds; a post that crosses that would be lost.
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2)
@@ -78,16 +80,25 @@ def _out_of_patience(base_url: httpx.URL) -> Iterator[None]:
         raise Unreachable(str(base_url), error.complaint, type(error).__name__) from error
 
 
-def _headers(key: str | None) -> dict[str, str]:
+def _headers(url: str, key: str | None, session: str | None) -> dict[str, str]:
+    if clean := _clean(key):
+        return {"authorization": f"Bearer {clean}"}
+    if clean := _clean(session):
+        # The service takes a change with a session from a page of its own only, and goes by this header.
+        return {"cookie": f"{SESSION_COOKIE}={clean}", "origin": "/".join(url.split("/", 3)[:3])}
+    return {}
+
+
+def _clean(secret: str | None) -> str:
     # Files and consoles leave line ends at a key; httpx would refuse it and print the whole header.
-    clean = (key or "").strip()
+    clean = (secret or "").strip()
     if re.search(r"[^\x21-\x7e]", clean):
         raise UnusableKey
-    return {"authorization": f"Bearer {clean}"} if clean else {}
+    return clean
 
 
-def _options(key: str | None, transport: Transport) -> dict[str, Any]:
-    headers = _headers(key)
+def _options(url: str, key: str | None, session: str | None, transport: Transport) -> dict[str, Any]:
+    headers = _headers(url, key, session)
     return {"timeout": TIMEOUT, "limits": LIMITS, "mounts": WITHOUT_PROXY, "headers": headers, **transport}
 
 
@@ -99,13 +110,14 @@ class Blocking(_Sending):
         url: str = DEFAULT_URL,
         *,
         key: str | None = None,
+        session: str | None = None,
         patience: float = 60.0,
         busy_patience: float | None = None,
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
         super().__init__(on_pause)
-        self._http = httpx.Client(base_url=url, **_options(key, transport))
+        self._http = httpx.Client(base_url=url, **_options(url, key, session, transport))
         busy = stamina.RetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.RetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)
@@ -165,13 +177,14 @@ class Asynchronous(_Sending):
         url: str = DEFAULT_URL,
         *,
         key: str | None = None,
+        session: str | None = None,
         patience: float = 60.0,
         busy_patience: float | None = None,
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
         super().__init__(on_pause)
-        self._http = httpx.AsyncClient(base_url=url, **_options(key, transport))
+        self._http = httpx.AsyncClient(base_url=url, **_options(url, key, session, transport))
         busy = stamina.AsyncRetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.AsyncRetryingCaller(*_within(patience))
         self._while_busy, self._while_away = busy.on(self._when_busy), away.on(_when_away)

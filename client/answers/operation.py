@@ -91,6 +91,15 @@ class Estimate(Answer):
     based_on: str
 
 
+class Me(Answer):
+    """Who the caller is to the service, and how it is known: `none` while the service is open."""
+
+    actor: str
+    name: str
+    role: Literal["viewer", "agent", "admin"]
+    means: Literal["none", "key", "token", "session", "ticket"]
+
+
 class Switch(Answer):
     """Whether analysis is paused."""
 

@@ -27,13 +27,23 @@ from client.calls.conversations import (
 from client.calls.discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
 from client.calls.insights import compare_topics, explain, insights_page, recent_insights, trends
 from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
-from client.calls.operation import alive, estimate, health, metrics, pause_analysis, resume_analysis, spending
+from client.calls.operation import (
+    alive,
+    estimate,
+    health,
+    me,
+    metrics,
+    pause_analysis,
+    resume_analysis,
+    spending,
+)
 from client.calls.people import estimate_summaries, facets, people_page, summaries_page, summarize_many
 from client.calls.topics import (
     all_topics_page,
     change_topic,
     merge_topics,
     split_topic,
+    topic_changes,
     topic_history,
     undo_topic_change,
 )
@@ -65,6 +75,7 @@ __all__ = [
     "insights_page",
     "job",
     "jobs_page",
+    "me",
     "merge_topics",
     "metrics",
     "pause_analysis",
@@ -88,6 +99,7 @@ __all__ = [
     "summarize",
     "summarize_many",
     "summary",
+    "topic_changes",
     "topic_history",
     "trends",
     "undo_topic_change",

@@ -1,6 +1,6 @@
 """Calls about the service itself, and about what it spends."""
 
-from client.answers import Alive, Estimate, Health, Spending, Switch
+from client.answers import Alive, Estimate, Health, Me, Spending, Switch
 from client.calls.building import getting, reader
 from client.wire import Call
 
@@ -8,6 +8,11 @@ from client.wire import Call
 def alive() -> Call[Alive]:
     """Whether the process answers."""
     return getting("/healthz", reader(Alive))
+
+
+def me() -> Call[Me]:
+    """Who the caller is to the service, and what they may do."""
+    return getting("/auth/me", reader(Me))
 
 
 def health() -> Call[Health]:

@@ -123,6 +123,7 @@ def test_chats_and_messages_come_page_by_page_and_once(url: str, calling: Callin
 
 READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("alive", (), {}),
+    ("me", (), {}),
     ("conversation", ("lamp",), {"wait": 1, "raw": True}),
     ("conversations", (), {"status": "completed"}),
     ("conversations_page", (), {"limit": 3}),
@@ -138,6 +139,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
+    ("topic_changes", (), {"limit": 3}),
     ("topic_history", ("delay",), {}),
     ("proposals_page", (), {"limit": 3}),
     ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),

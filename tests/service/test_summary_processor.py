@@ -11,11 +11,13 @@ from benchmarks.support.process import Json
 from benchmarks.support.waiting import eventually
 from core.clock import now
 from llm.canary import CANARY
+from llm.prices import TICKS_PER_USD
 from store.money.spending import day_of
 from tests.support.service import Grok, Service, running
 from tests.support.summary_data import LATE
 from tests.support.summary_service import a_chat, summarize, summary_of
 
+SUMMARIES = "/api/v1/summaries"
 POISON = [("customer", "POISON is what this one is?"), ("support_agent", "TODO: look into it.")]
 
 
@@ -39,6 +41,38 @@ async def failures(service: Service) -> int:
 def kinds(grok: Grok) -> list[str]:
     """The kinds of calls in the order in which they arrived."""
     return [call.kind for call in sorted(grok.calls, key=lambda call: call.arrived)]
+
+
+# --- what they cost -----------------------------------------------------------------------------------------
+
+
+async def test_summaries_of_a_window_say_what_they_will_cost_and_have_cost(
+    database_url: URL, grok: Grok
+) -> None:
+    body = {"window": {"start_time": "2020-01-01T00:00:00Z", "end_time": "2100-01-01T00:00:00Z"}}
+    async with running(database_url, grok) as service:
+        for number in range(4):
+            await service.ended(await a_chat(service, f"chat-{number}"))
+        worst = (await service.http.post(SUMMARIES, json={**body, "dry_run": True})).json()
+        await summary_of(service, "chat-0")  # which somebody else pays for
+        grok.misbehave("content", text="no summary", calls=1)  # which is paid for as well
+        before = len(grok.calls)
+        usual = (await service.http.post(SUMMARIES, json={**body, "dry_run": True})).json()
+        job = (await service.http.post(SUMMARIES, json=body)).headers["location"]
+        done = await eventually(lambda: ended_job(service, job))
+
+    calls = [call for call in grok.calls[before:] if call.kind == "summary"]
+    billed = sum(call.billed_ticks for call in calls) / TICKS_PER_USD
+    assert len(calls) == 4
+    assert (worst["conversations"], usual["conversations"], done["conversations"]) == (4, 3, 3)
+    assert worst["usd_per_summary"] > usual["usd_per_summary"] == pytest.approx(billed / 4, rel=0.5)
+    assert usual["usd"] == pytest.approx(3 * usual["usd_per_summary"], abs=1e-5)
+    assert (done["status"], done["usd"]) == ("completed", pytest.approx(billed, abs=1e-6))
+
+
+async def ended_job(service: Service, location: str) -> Json | None:
+    job = await service.get(location)
+    return job if job["ended_at"] else None
 
 
 # --- faults -------------------------------------------------------------------------------------------------

@@ -1,0 +1,186 @@
+"""A conversation: its messages, what the analyzer found, and its summary with the places that it quotes."""
+
+import streamlit as st
+
+from client import calls
+from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
+from dashboard import api, pages, states, text, words
+from dashboard.address import Address
+from dashboard.api import Problem
+
+LIMIT = 100
+"""Messages of a page; the service gives no more."""
+
+
+def show() -> None:
+    """The page."""
+    address = Address.current()
+    st.title("Conversation", anchor=False)
+    if address.id is None:
+        states.empty("The address names no conversation. Open one from the list.")
+        return
+    page = (address.message - 1) // LIMIT + 1 if address.message else address.page
+    chat, stored, summary = api.read(
+        calls.chat(address.id, page=page, limit=LIMIT),
+        calls.conversation(address.id),
+        calls.summary(address.id),
+    )
+    if isinstance(chat, Problem):
+        states.explain(chat)
+        return
+    whole = address.but(id=None, page=1, message=None)
+    st.page_link(
+        pages.CONVERSATIONS.path,
+        label="All of the list",
+        icon=":material/arrow_back:",
+        query_params=whole.parameters,
+    )
+    text.say(chat.first_line, key="large-opening")
+    messages, about = st.columns([3, 2], gap="large")
+    with messages:
+        _messages(chat, address)
+    with about:
+        if not isinstance(stored, Problem):
+            _analysis(stored, chat)
+        _summary(summary, chat, address)
+
+
+def _messages(chat: Chat, address: Address) -> None:
+    st.header("Messages", anchor=False)
+    st.caption(f"{words.n(chat.message_count)}, times in UTC")
+    for message in chat.messages:
+        _message(message, is_pointed_to=message.position == address.message)
+    if chat.pages > 1:
+        _pages(chat, address)
+
+
+def _message(message: Message, *, is_pointed_to: bool) -> None:
+    by = "Support" if message.user_type == "support_agent" else "Customer"
+    number = words.count(message.position)
+    with st.container(border=True, gap="xsmall"):
+        st.subheader(f"{number} {by}", anchor=words.anchor(message.position))
+        if is_pointed_to:
+            st.badge("Quoted", icon=":material/format_quote:", color="blue")
+        text.say(message.message_content)
+        with st.container(horizontal=True, key=f"small-by-{message.position}"):
+            st.caption(words.moment(message.timestamp), width="content")
+            text.say(message.user_id or "")
+
+
+def _pages(chat: Chat, address: Address) -> None:
+    before, where, after = st.columns(3)
+    if chat.page > 1:
+        _turn(before, "Earlier messages", address, chat.page - 1)
+    where.caption(f"Page {words.count(chat.page)} of {words.count(chat.pages)}")
+    if chat.page < chat.pages:
+        _turn(after, "Later messages", address, chat.page + 1)
+
+
+def _turn(where: st.delta_generator.DeltaGenerator, label: str, address: Address, page: int) -> None:
+    where.button(label, on_click=address.but(page=page, message=None).write)
+
+
+def _analysis(stored: Conversation, chat: Chat) -> None:
+    st.header("Analysis", anchor=False)
+    if stored.insight is None:
+        states.empty(STATES[stored.status if stored.status in STATES else "completed"])
+        return
+    _insight(stored.insight)
+
+
+def _insight(insight: Insight) -> None:
+    found = insight.grok_analysis
+    score, sure = st.columns(2)
+    score.metric("Sentiment", words.score(found.sentiment_score))
+    sure.metric("Confidence", words.percent(found.confidence))
+    if insight.analyzer == "offline":
+        st.badge("Offline analyzer", icon=":material/cloud_off:", color="orange")
+    if insight.partial:
+        st.badge("Only a part of it was read", icon=":material/content_cut:", color="orange")
+    text.table(
+        [{"what": "Sentiment", "found": insight.sentiment}, *_facts(insight)],
+        FACTS,
+        alt="What the analyzer found",
+    )
+
+
+def _facts(insight: Insight) -> list[text.Row]:
+    found = insight.grok_analysis
+    facts = {
+        "Topics": ", ".join(found.clusters),
+        "Why": found.reasoning,
+        "Language": insight.language,
+        "Model": insight.model,
+    }
+    return [{"what": name, "found": value or words.UNKNOWN} for name, value in facts.items()]
+
+
+FACTS = {
+    "what": st.column_config.TextColumn("What", width="small"),
+    "found": st.column_config.TextColumn("Found", width="large"),
+}
+STATES = {
+    "queued": "It waits for its turn.",
+    "processing": "It is being analysed.",
+    "skipped": "It was skipped: there is too little in it to analyse.",
+    "failed": "Its analysis failed.",
+    "completed": "It has no analysis.",
+}
+
+
+def _summary(summary: SummaryState | Problem, chat: Chat, address: Address) -> None:
+    st.header("Summary", anchor=False)
+    if isinstance(summary, Problem):
+        states.empty("Nobody has asked for a summary.")
+        return
+    found = summary if isinstance(summary, ChatSummary) else summary.previous
+    if not isinstance(summary, ChatSummary):
+        st.info("A summary is being written." if summary.status == "pending" else "The last summary failed.")
+    if found is not None:
+        _written(found, chat, address)
+
+
+def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
+    text.say(summary.summary)
+    text.table(
+        [
+            {"what": "Outcome", "found": summary.outcome},
+            {"what": "Keywords", "found": ", ".join(summary.keywords)},
+        ],
+        FACTS,
+        alt="What the summary says",
+    )
+    if summary.stale:
+        st.badge("Messages came since", icon=":material/update:", color="orange")
+    _items("To do", summary.action_items, chat, address)
+    _items("Decided", summary.decisions, chat, address)
+    _items(
+        "Asked, and not answered", [each for each in summary.questions if not each.answered], chat, address
+    )
+    _items("Asked and answered", [each for each in summary.questions if each.answered], chat, address)
+
+
+def _items(heading: str, items: list[SummaryItem], chat: Chat, address: Address) -> None:
+    if items:
+        st.markdown(f"**{heading}**")
+    for number, item in enumerate(items):
+        with st.container(border=True, gap="xsmall"):
+            text.say(item.text)
+            if item.verified:
+                text.say(f"“{item.quote}”")
+            for position in item.positions:
+                _jump(position, chat, address, f"{heading}-{number}")
+
+
+def _jump(position: int, chat: Chat, address: Address, key: str) -> None:
+    """A link to a message: an anchor where it is on this page, else another address."""
+    label = f"Message {words.count(position)}"
+    if any(message.position == position for message in chat.messages):
+        st.markdown(f"[{label}](#{words.anchor(position)})")
+        return
+    onward = address.but(message=position, page=1)
+    st.button(label, icon=":material/format_quote:", key=f"{key}-{position}", on_click=onward.write)
+
+
+if __name__ == "__main__":
+    show()
