@@ -62,6 +62,10 @@ class Address(BaseModel):
     """Where a page of a list begins."""
     id: Text | None = None
     """The record that is opened, such as a conversation."""
+    proposal: Text | None = None
+    """The group of conversations that might be a topic, and is opened."""
+    state: Literal["active", "hidden", "merged", "proposed", "accepted", "rejected"] | None = None
+    """Of topics, or of what might become one."""
     page: int = Field(1, ge=1, le=1_000_000_000)
     message: int | None = Field(None, ge=1)
     """The message of the conversation that is pointed to, counted from 1."""
@@ -74,9 +78,12 @@ class Address(BaseModel):
     """Somebody who wrote."""
     facet: Text = "author"
     """The field whose values are counted."""
+    value: Text | None = None
+    """One of its values."""
     outcome: Outcome = "maybe"
     """How a case stands; `maybe` is open."""
-    questions: Literal["open"] | None = None
+    questions: Literal["any", "open"] = "any"
+    """Whether only cases with a question that is not answered are shown."""
     step: Literal["price"] | None = None
     """How far somebody is on the way to a job."""
     job: Text | None = None

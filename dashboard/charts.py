@@ -44,6 +44,7 @@ def changes(
     id_: str,
     key: str,
     alt_text: str,
+    of: str = "Topic",
     title: str = "Change in conversations",
     is_counted: bool = True,
 ) -> str | None:
@@ -51,7 +52,7 @@ def changes(
 
     `name`, `value` and `id_` are columns of the rows; values are whole numbers where `is_counted`.
     """
-    tip = alt.Tooltip(f"{value}:Q", title="Change", format="+,d" if is_counted else "+.3f")
+    tip = alt.Tooltip(f"{value}:Q", title=title, format="+,d" if is_counted else "+.3f")
     axis = alt.Axis(tickMinStep=1) if is_counted else alt.Axis()
     click = alt.selection_point(name="bar", fields=[id_], on="click", empty=False)
     chart = (
@@ -61,7 +62,7 @@ def changes(
             x=alt.X(f"{value}:Q", title=title, axis=axis),
             y=alt.Y(f"{name}:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, labelOverlap=False)),
             color=alt.condition(alt.datum[value] >= 0, alt.value(UP), alt.value(DOWN)),
-            tooltip=[alt.Tooltip(f"{name}:N", title="Topic"), tip],
+            tooltip=[alt.Tooltip(f"{name}:N", title=of), tip],
         )
         .add_params(click)
         .properties(height=alt.Step(ROW))
@@ -109,6 +110,29 @@ TIPS = [
     alt.Tooltip("mean:Q", title="Mean sentiment", format="+.2f"),
     alt.Tooltip("negative:Q", title="Negative", format=".0%"),
 ]
+
+
+def lines(rows: Sequence[Row], *, key: str, alt_text: str) -> None:
+    """A line for each `topic`: its conversations, `n`, over `when`."""
+    chart = (
+        alt.Chart({"values": list(rows)})
+        .mark_line(point=True, interpolate="step-after")
+        .encode(
+            x=alt.X("when:T", title=None, scale=alt.Scale(type="utc")),
+            y=alt.Y("n:Q", title="Conversations", axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(
+                "topic:N", title=None, legend=alt.Legend(orient="top", labelLimit=300), sort=None
+            ),
+            strokeDash=alt.StrokeDash("topic:N", legend=None, sort=None),
+            tooltip=[
+                alt.Tooltip("topic:N", title="Topic"),
+                alt.Tooltip("when:T", title="From", format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("n:Q", title="n"),
+            ],
+        )
+        .properties(height=260)
+    )
+    st.altair_chart(chart, key=key, alt=alt_text)
 
 
 def _tell(key: str, opened: Callable[[str], None]) -> None:

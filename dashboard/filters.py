@@ -142,3 +142,44 @@ def one_of(label: str, name: str, address: Address, options: Mapping[Any, str]) 
         args=(name,),
         format_func=lambda each: options[each],
     )
+
+
+def facet(address: Address, options: Mapping[str, str]) -> None:
+    """Whose values are counted: one of `options`, in our own words, or whatever somebody types."""
+    known = [*options] if address.facet in options else [*options, address.facet]
+    _set(facet=address.facet)
+    st.selectbox(
+        "Field",
+        known,
+        key="w-facet",
+        on_change=_took,
+        args=("facet",),
+        format_func=lambda each: options.get(each, each),
+        accept_new_options=True,
+        help="Or type metadata. and a key that METADATA_KEYS names, such as metadata.shop",
+    )
+
+
+def two_topics(address: Address, labels: Mapping[str, str]) -> None:
+    """Two topics of the address; `labels` are those that there are, by slug."""
+    chosen = [each for each in (address.topic, address.other) if each]
+    st.session_state["w-two"] = chosen
+    text.choices(
+        "Two topics",
+        {**{each: each for each in chosen}, **labels},
+        key="w-two",
+        on_change=_took_two,
+        most=2,
+    )
+
+
+def _took_two() -> None:
+    chosen: list[str] = st.session_state["w-two"]
+    one, two, *_ = [*chosen, None, None]
+    changed(topic=one, other=two)
+
+
+def value(address: Address) -> None:
+    """A value of a field that the address narrows a list to; to empty it takes the filter away."""
+    text.say(address.facet, key="small-facet")
+    typed("Value of this field", "value", address)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from client import calls
 from client.answers import Health
 from dashboard import api, credentials, pages, states, words
 from dashboard.address import WINDOW, Address
@@ -28,7 +27,7 @@ def draw() -> None:
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
     states.pulse()
-    me, health = api.read(calls.me(), calls.health())
+    me, health = api.here()
     if isinstance(me, Problem):
         states.explain(me)
         return
@@ -37,6 +36,12 @@ def draw() -> None:
     if misread:
         st.warning("A part of the address makes no sense, and was left out.", icon=":material/link_off:")
     page.run()
+
+
+def here() -> Person | None:
+    """Who is here, if the service says it; asks no second time."""
+    me, _ = api.here()
+    return None if isinstance(me, Problem) else person(me)
 
 
 def _menu(page: st.Page, address: Address, who: Person, health: Health | Problem) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from client import calls
 from client.answers import InsightsPage, ListedInsight, SentimentCounts
 from client.wire import Call
-from dashboard import api, filters, pages, states, text, words
+from dashboard import api, filters, pages, states, text, words, writers
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.text import Row
@@ -62,6 +62,7 @@ def _asked(address: Address, window: Window) -> Call[InsightsPage]:
         sort=address.sort,
         limit=LIMIT,
         cursor=address.cursor,
+        **writers.narrowed(address),
     )
 
 
@@ -77,6 +78,8 @@ def _filters(address: Address, topics: list[str]) -> None:
         with third:
             filters.sort(address, SORTS)
             filters.confidence(address)
+        if address.value is not None:
+            filters.value(address)
 
 
 def _listed(address: Address, window: Window, found: InsightsPage) -> None:

@@ -22,6 +22,11 @@ class View(NamedTuple):
 
 VIEWS = (
     View("", "What changed", "A bar or a row opens"),
+    View("day", "Why this day", "A row opens its conversation"),
+    View("pair", "Two topics", "A row opens", {**ALL_DAYS, "topic": "delay", "other": "customer_service"}),
+    View("who", "Who", "What they have in common", ALL_DAYS),
+    View("person", "Person", "None of their conversations has a summary", {**ALL_DAYS, "person": "318842"}),
+    View("cases", "Open cases", "What they are about", {**ALL_DAYS, "outcome": "all"}),
     View("conversations", "Conversations", "A row opens", ALL_DAYS),
     View("conversation", "Conversation", "Summary", {"id": "{chat}"}),
 )
