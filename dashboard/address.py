@@ -62,6 +62,10 @@ class Address(BaseModel):
     """Where a page of a list begins."""
     id: Text | None = None
     """The record that is opened, such as a conversation."""
+    proposal: Text | None = None
+    """The group of conversations that might be a topic, and is opened."""
+    state: Literal["active", "hidden", "merged", "proposed", "accepted", "rejected"] | None = None
+    """Of topics, or of what might become one."""
     page: int = Field(1, ge=1, le=1_000_000_000)
     message: int | None = Field(None, ge=1)
     """The message of the conversation that is pointed to, counted from 1."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 import streamlit as st
 
 from client import Busy, Client, ClientError, Denied, Failed, Invalid, NotFound, Unreachable, calls
+from client.answers import Health, Me
 from client.wire import Call
 from dashboard.credentials import Credential, presented
 
@@ -21,7 +22,7 @@ TIMEOUT = 30.0
 PATIENCE = 0
 """A page that says that the service is away, and comes back by itself, is better than one that waits without a word."""
 
-Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused"]
+Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused", "failed"]
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -33,8 +34,8 @@ class Problem:
     """Why there is no answer.
 
     `unknown`: no valid credential; `forbidden`: the role does not suffice; `limited`: asked too often; `away`: no
-    answer; `missing`: no such record; `refused`: the service cannot take what was asked. `words` are the client's or
-    the service's own, and may quote anything: draw them as text.
+    answer; `missing`: no such record; `refused`: the service cannot take what was asked; `failed`: a job ended without
+    success. `words` are the client's or the service's own, and may quote anything: draw them as text.
     """
 
     kind: Kind
@@ -100,6 +101,11 @@ def _or_before(
 @st.cache_resource(scope="session", max_entries=1, show_spinner=False)
 def _last_said(who: Credential) -> dict[Hashable, object]:
     return {}
+
+
+def here() -> tuple[Me | Problem, Health | Problem]:
+    """Who is here, and how the service is: what every page shows, so it costs a view nothing to look at it again."""
+    return read(calls.me(), calls.health())
 
 
 def change(call: Call[A]) -> A | Problem:

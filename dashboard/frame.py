@@ -4,8 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from client import calls
-from client.answers import Health, Me
+from client.answers import Health
 from dashboard import api, credentials, pages, states, words
 from dashboard.address import WINDOW, Address
 from dashboard.api import Problem
@@ -27,7 +26,7 @@ def draw() -> None:
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
     states.pulse()
-    me, health = _asked()
+    me, health = api.here()
     if isinstance(me, Problem):
         states.explain(me)
         return
@@ -40,12 +39,8 @@ def draw() -> None:
 
 def here() -> Person | None:
     """Who is here, if the service says it; asks no second time."""
-    me, _ = _asked()
+    me, _ = api.here()
     return None if isinstance(me, Problem) else person(me)
-
-
-def _asked() -> tuple[Me | Problem, Health | Problem]:
-    return api.read(calls.me(), calls.health())
 
 
 def _menu(page: st.Page, address: Address, who: Person, health: Health | Problem) -> None:

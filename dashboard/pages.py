@@ -39,7 +39,21 @@ WHO = Entry("dashboard/views/who.py", "Who", "who", ":material/group:")
 PERSON = Entry("dashboard/views/person.py", "Person", "person", ":material/person:", False)
 CASES = Entry("dashboard/views/cases.py", "Open cases", "cases", ":material/assignment_late:")
 PAIR = Entry("dashboard/views/pair.py", "Two topics", "pair", ":material/compare_arrows:")
-ALL: Sequence[Entry] = (CHANGED, DAY, PAIR, WHO, CASES, CONVERSATIONS, PERSON, CONVERSATION)
+TOPICS = Entry("dashboard/views/topics.py", "Topics", "topics", ":material/label:")
+TOPIC = Entry("dashboard/views/topic.py", "Topic", "topic", ":material/label:", False)
+TOPIC_CHANGES = Entry(
+    "dashboard/views/topic_changes.py",
+    "What was done to topics",
+    "topic-changes",
+    ":material/history:",
+    False,
+)
+PROPOSALS = Entry("dashboard/views/proposals.py", "New topics", "new-topics", ":material/lightbulb:")
+PROPOSAL = Entry("dashboard/views/proposal.py", "A new topic", "new-topic", ":material/lightbulb:", False)
+ALL: Sequence[Entry] = (
+    *(CHANGED, DAY, PAIR, WHO, CASES, CONVERSATIONS, PERSON, CONVERSATION),
+    *(TOPICS, TOPIC, TOPIC_CHANGES, PROPOSALS, PROPOSAL),
+)
 
 
 def registered() -> list[st.Page]:

@@ -81,9 +81,14 @@ def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empt
     )
 
 
-def choices(label: str, options: Mapping[str, str], *, key: str, on_change: Any, most: int) -> None:
-    """Some of the service's values, shown as what `options` have for them; `label` is our own."""
-    st.multiselect(
+def choices(
+    label: str, options: Mapping[str, str], *, key: str, most: int, on_change: Any = None
+) -> list[str]:
+    """Some of the service's values, by their ids; `options` says what each is called, and `label` is our own.
+
+    With `on_change` the address keeps what is chosen, and without it the page does.
+    """
+    return st.multiselect(
         label,
         list(options),
         key=key,
@@ -91,4 +96,28 @@ def choices(label: str, options: Mapping[str, str], *, key: str, on_change: Any,
         max_selections=most,
         placeholder="Choose, or type",
         format_func=lambda each: options[each],
+        persist_state=None if on_change else "page",
     )
+
+
+def pick(label: str, options: Mapping[str, str], value: str | None, *, key: str, empty: str) -> str | None:
+    """One of the service's values in a form, or none, by its id; `label` and `empty` are our own."""
+    st.session_state.setdefault(key, value if value in options else None)
+    return st.selectbox(
+        label,
+        [None, *options],
+        key=key,
+        format_func=lambda each: options[each] if each else empty,
+        persist_state="page",
+    )
+
+
+def field(label: str, value: str, *, key: str, most: int = 200, lines: int = 1) -> str:
+    """What is typed in a form that begins with the service's `value`; `label` is our own.
+
+    The value is only set where nothing has been typed yet: setting it again would take away what was.
+    """
+    st.session_state.setdefault(key, value)
+    if lines > 1:
+        return st.text_area(label, key=key, max_chars=most, persist_state="page").strip()
+    return st.text_input(label, key=key, max_chars=most, persist_state="page").strip()

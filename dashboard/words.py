@@ -15,6 +15,11 @@ def anchor(position: int) -> str:
     return f"message-{position}"
 
 
+def part(done: int, total: int | None) -> str:
+    """`41,000 of 100,000`, or without the whole where that is not known."""
+    return f"{done:,}" if total is None else f"{done:,} of {total:,}"
+
+
 def n(number: int) -> str:
     """`n = 1,234`."""
     return f"n = {number:,}"
@@ -23,6 +28,11 @@ def n(number: int) -> str:
 def conversations(number: int) -> str:
     """`1 conversation`, `1,234 conversations`."""
     return f"{number:,} conversation{'' if number == 1 else 's'}"
+
+
+def topics(number: int) -> str:
+    """`1 topic`, `1,234 topics`."""
+    return f"{number:,} topic{'' if number == 1 else 's'}"
 
 
 def days(number: int) -> str:
@@ -83,8 +93,3 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit}s"
     return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
-
-
-def part(done: int, total: int | None) -> float:
-    """How much is done, from 0 to 1; of an unknown total nothing."""
-    return min(done / total, 1.0) if total else 0.0

@@ -8,7 +8,7 @@ from client import calls
 from client.answers import CasesPage, Job
 from client.calls.people import SummariesFilter
 from client.wire import Call
-from dashboard import api, cases, charts, filters, frame, pages, states, text, words
+from dashboard import api, cases, charts, filters, frame, pages, running, states, text, words
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.text import Row
@@ -220,7 +220,7 @@ def _running(id_: str) -> None:
     if job.has_ended:
         api.forget()
         st.rerun()
-    st.progress(words.part(job.done, job.total))
+    st.progress(running.share(job))
     text.say(cases.standing(job))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.answers import Case, Job, SummariesEstimate
-from dashboard import cases, words
+from dashboard import cases, running
 
 WHEN = datetime(2026, 11, 13, tzinfo=UTC)
 NAMES = st.lists(st.sampled_from(["delay", "refund", "pricing"]), max_size=4)
@@ -148,5 +148,5 @@ def test_how_far_a_job_is(given: dict[str, Any], said: str) -> None:
 
 @given(st.integers(0, 50), st.none() | st.integers(0, 40))
 def test_a_bar_is_never_longer_than_whole(done: int, total: int | None) -> None:
-    assert 0 <= words.part(done, total) <= 1
-    assert words.part(10, 40) == 0.25
+    assert 0 <= running.share(job(done=done, total=total)) <= 1
+    assert running.share(job(done=10, total=40)) == 0.25

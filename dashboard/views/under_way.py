@@ -1,0 +1,64 @@
+"""Jobs that are under way, on the pages where they are begun: how far each is, until it has ended."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from client import calls
+from client.answers import Job, JobsPage
+from client.wire import Call
+from dashboard import actions, api, running, words
+from dashboard.api import Problem
+from dashboard.running import KINDS
+
+SECONDS = 1.0
+"""Between two looks."""
+LATEST = 50
+
+
+def asked() -> Call[JobsPage]:
+    """The call that `follow` goes on from."""
+    return calls.jobs_page(limit=LATEST)
+
+
+def follow(found: JobsPage | Problem, kinds: frozenset[str]) -> bool:
+    """Show the jobs of these kinds that have not ended, and draw the page anew when one has. Whether there are any."""
+    open_ = [] if isinstance(found, Problem) else running.unfinished(found.jobs, kinds)
+    if open_:
+        _moving(open_, kinds)
+    return bool(open_)
+
+
+def _moving(before: Sequence[Job], kinds: frozenset[str]) -> None:
+    first = [before]
+
+    @st.fragment(run_every=SECONDS)
+    def moving() -> None:
+        # The page has just asked; after that, each time it is due.
+        _bars(first.pop() if first else _look(before, kinds))
+
+    moving()
+
+
+def _look(before: Sequence[Job], kinds: frozenset[str]) -> Sequence[Job]:
+    found = api.fresh(asked())
+    if isinstance(found, Problem):
+        return before
+    open_ = running.unfinished(found.jobs, kinds)
+    ended = {each.id for each in before} - {each.id for each in open_}
+    if ended:
+        _tell(next((each for each in found.jobs if each.id in ended), before[0]))
+    return open_
+
+
+def _tell(job: Job) -> None:
+    failed = job.status == "failed"
+    actions.note(Problem("failed", job.error or "") if failed else job.status)
+    api.forget()
+    st.rerun()
+
+
+def _bars(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        kind = running.kind_of(job)
+        st.progress(running.share(job), text=f"{KINDS[kind]}: {words.part(job.done, job.total)}")
