@@ -17,6 +17,7 @@ STYLE = """<style>
 [class*="st-key-large"] [data-testid="stText"] { font-size: 1.3rem; line-height: 1.45; }
 [class*="st-key-small"] [data-testid="stText"] { font-size: 0.875rem; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
+[data-testid="stVegaLiteChart"] :is(.role-axis-label, .role-axis-title) text { fill: currentColor !important; }
 </style>"""
 
 

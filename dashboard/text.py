@@ -74,11 +74,15 @@ def _note(name: str) -> None:
     st.session_state[CHOSEN] = name
 
 
-def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empty: str) -> str | None:
-    """One of the service's values, or none; `label` and `empty` are our own."""
-    return st.selectbox(
-        label, [None, *options], key=key, on_change=on_change, format_func=lambda each: each or empty
-    )
+def facts(found: Mapping[str, str]) -> None:
+    """Names of our own, each with a value, which may take several lines."""
+    for name, value in found.items():
+        st.text(f"{name}: {value[:LONGEST]}")
+
+
+def choice(label: str, options: Sequence[str], *, key: str, on_change: Any) -> str | None:
+    """One of the service's values, or none; `label` is our own."""
+    return st.selectbox(label, list(options), index=None, key=key, on_change=on_change, placeholder="any")
 
 
 def choices(
