@@ -18,6 +18,7 @@ STYLE = """<style>
 [class*="st-key-small"] [data-testid="stText"] { font-size: 0.875rem; }
 [data-testid^="stBaseButton-primary"] * { color: light-dark(#ffffff, #12181f); }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
+[data-testid="stVegaLiteChart"] :is(.role-axis-label, .role-axis-title) text { fill: currentColor !important; }
 </style>"""
 
 
