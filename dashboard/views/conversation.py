@@ -1,5 +1,7 @@
 """A conversation: its messages, what the analyzer found, and its summary with the places that it quotes."""
 
+from functools import partial
+
 import streamlit as st
 
 from client import calls
@@ -7,6 +9,7 @@ from client.answers import Chat, ChatSummary, Conversation, Insight, Message, Su
 from dashboard import api, pages, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
+from dashboard.views import live
 
 LIMIT = 100
 """Messages of a page; the service gives no more."""
@@ -35,14 +38,19 @@ def show() -> None:
         icon=":material/arrow_back:",
         query_params=whole.parameters,
     )
+    taken = live.joined(chat) if chat.page >= chat.pages else None
     text.say(chat.first_line, key="large-opening")
     messages, about = st.columns([3, 2], gap="large")
     with messages:
         _messages(chat, address)
+        if taken is not None:
+            live.messages(taken, chat, partial(_message, is_pointed_to=False))
     with about:
         if not isinstance(stored, Problem):
             _analysis(stored, chat)
         _summary(summary, chat, address)
+        if taken is not None:
+            live.summary(taken, summary if isinstance(summary, ChatSummary) else None)
 
 
 def _messages(chat: Chat, address: Address) -> None:

@@ -148,7 +148,7 @@ def imported_from_client(path: Path) -> set[str]:
     return {
         alias.name
         for node in nodes(path)
-        if isinstance(node, ast.ImportFrom) and node.module == "client"
+        if isinstance(node, ast.ImportFrom) and node.module in ("client", "client.live")
         for alias in node.names
     }
 
@@ -156,8 +156,8 @@ def imported_from_client(path: Path) -> set[str]:
 def test_only_one_module_asks_the_service() -> None:
     askers = {path.name for path in FILES if imported_from_client(path) - {"calls"}}
 
-    # The settings try whether the key can be sent at all.
-    assert askers == {"api.py", "settings.py"}
+    # The settings try whether the key can be sent at all. A seat listens, for as long as a session lasts.
+    assert askers == {"api.py", "seat.py", "settings.py"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dashboard" / "views").glob("*.py")), ids=relative)
