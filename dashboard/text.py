@@ -62,8 +62,9 @@ def choosable(
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(marked)] if marked in ids else []}},
     )
-    if st.session_state.pop(CHOSEN, None) != name:
+    if st.session_state.get(CHOSEN) != name:  # nobody has, or in another table of this page
         return None
+    del st.session_state[CHOSEN]
     chosen = event["selection"]["rows"]
     # A click on the marked row takes its mark away, and means it all the same.
     return ids[chosen[0]] if chosen else marked
