@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from client.answers import ChatSummary, Message, SummaryState
+from client.answers import Message, SummaryState
 from client.answers.live import AckFrame, DraftFrame, ErrorFrame, Frame, MessageFrame, SummaryFrame
 from client.errors import Busy, ClientError, Denied, NotFound, Unreachable
 from client.live import ChatSocket, joined
@@ -54,7 +54,6 @@ class Seat:
         self._who, self._chat, self._after = who, chat, after
         self._heard = Heard("joining")
         self._lock, self._closing = Lock(), Event()
-        self._told: SummaryState | None = None
         self._socket: ChatSocket | None = None
         self._thread = Thread(target=self._run, name=f"seat in {chat}", daemon=True)
         self._thread.start()
@@ -67,14 +66,6 @@ class Seat:
     def look(self) -> Heard:
         """What has been heard so far."""
         return self._heard
-
-    def is_news(self, known: ChatSummary | None) -> bool:
-        """Whether a summary was heard that is newer than the known one; each is news once."""
-        found = self._heard.summary
-        if not isinstance(found, ChatSummary) or found == self._told:
-            return False
-        self._told = found
-        return known is None or found.updated_at > known.updated_at
 
     def say(self, text: str, *, author: str, role: str) -> None:
         """Say something. It is sent again after every loss until the service has it, and stored once."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from client.answers import Chat, ChatSummary, Message
-from dashboard import actions, api, credentials, seat, text
+from client.answers import Chat, ChatSummary, Message, SummaryFailed, SummaryPending, SummaryState
+from dashboard import actions, api, credentials, seat, states, text
+from dashboard.address import Address
 from dashboard.api import Problem
 from dashboard.people import Person, person
 from dashboard.seat import Seat, Spoken
@@ -78,17 +79,38 @@ def _write(taken: Seat, who: Person) -> None:
         taken.say(said, author=who.name, role=role)
 
 
-def summary(taken: Seat, known: ChatSummary | None) -> None:
-    """The summary as it grows; once it is there, the page is drawn anew with it. `known` is what the page shows."""
+def summary(
+    taken: Seat, known: SummaryState | None, address: Address, draw: Callable[[ChatSummary], None]
+) -> None:
+    """The summary as it grows, and as it is then; `known` is what the page has asked for.
+
+    The page is not drawn anew for it: that would take away what somebody is writing.
+    """
 
     @st.fragment(run_every=SECONDS)
     def growing() -> None:
-        if taken.is_news(known):
-            api.forget()
+        if Address.current() != address:  # a button in here leads to a message of another page
             st.rerun()
-        if draft := taken.look().draft:
+        found = taken.look()
+        if found.draft:
             with st.container(border=True):
                 st.badge("Being written", icon=":material/edit:", color="blue")
-                text.say(draft)
+                text.say(found.draft)
+        shown(found.summary or known, draw)
 
     growing()
+
+
+def shown(state: SummaryState | None, draw: Callable[[ChatSummary], None]) -> None:
+    """A summary, or why there is none."""
+    match state:
+        case None:
+            states.empty("Nobody has asked for a summary.")
+        case ChatSummary():
+            draw(state)
+        case SummaryPending(previous=previous) | SummaryFailed(previous=previous):
+            st.info(
+                "A summary is being written." if state.status == "pending" else "The last summary failed."
+            )
+            if previous is not None:
+                draw(previous)
