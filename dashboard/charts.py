@@ -155,8 +155,11 @@ def spending(rows: Sequence[Row], budget: float | None, *, key: str, alt_text: s
             ],
         )
     )
-    line = alt.Chart({"values": [] if budget is None else [{"budget": budget}]}).mark_rule(strokeDash=[4, 4])
-    chart = alt.layer(bars, line.encode(y="budget:Q")).properties(height=220)
+    layers: list[alt.Chart] = [bars]
+    if budget is not None:
+        rule = alt.Chart({"values": [{"budget": budget}]}).mark_rule(strokeDash=[4, 4], aria=False)
+        layers.append(rule.encode(y="budget:Q"))
+    chart = alt.layer(*layers).properties(height=220)
     st.altair_chart(chart, key=key, alt=alt_text)
 
 

@@ -28,7 +28,7 @@ def health_facts(health: Health, newest: datetime | None) -> list[Row]:
         "Provider": BREAKERS.get(health.circuit or "", "none is called"),
         "Workers": "run" if health.worker_running else "are being started again",
         "Worker restarts": words.count(health.worker_restarts),
-        "Last death of a worker": health.worker_last_death or "",
+        "Last one after": health.worker_last_death or "",
         "Database": "answers" if health.db_ok else "does not answer",
         "Newest insight": "" if newest is None else f"{words.moment(newest)} UTC",
         "Running since": f"{words.moment(health.started_at)} UTC",

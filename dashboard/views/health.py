@@ -98,11 +98,11 @@ def _now(health: Health) -> None:
         st.error("The database does not answer. Nothing can be taken in.", icon=":material/error:")
     for reason in health.reasons:
         text.say(f"• {reason}")
-    waiting, oldest, empty = st.columns(3)
-    waiting.metric("Waiting", words.count(health.queue_size))
-    oldest.metric("The oldest waits", words.duration(health.oldest_queued_seconds))
-    seconds = health.drain_seconds
-    empty.metric("Until none waits", "not known" if seconds is None else words.duration(seconds))
+    st.metric("Conversations that wait", words.count(health.queue_size))
+    if health.queue_size:
+        st.caption(f"The oldest has waited for {words.duration(health.oldest_queued_seconds)}.")
+    if health.queue_size and health.drain_seconds is not None:
+        st.caption(f"They will be done in {words.duration(health.drain_seconds)}.")
     if health.summary_queue_size:
         st.caption(f"{words.count(health.summary_queue_size)} summaries wait too.")
 

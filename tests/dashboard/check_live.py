@@ -19,7 +19,7 @@ CHAT = "lamp"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A service with a fake Grok, which writes summaries piece by piece."""
     database = databases.sqlite(tmp_path_factory.mktemp("live"))
-    with faked() as grok, serving(database, grok, chat_quiet_seconds=1) as server:
+    with faked() as grok, serving(database, grok, chat_quiet_seconds=1, daily_budget_usd=5) as server:
         with Client(server.url) as client:
             client.post_messages(said("ann", "customer", "My lamp arrived broken."))
         yield server
