@@ -95,7 +95,7 @@ test-dashboard: $(BROWSER)/installed ## the dashboard in a real browser, beside 
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
-test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
+test-proxy: needs-proxies $(BROWSER)/installed ## behind Caddy and nginx, as in deploy/proxy; five minutes
 	@$(BIN)/python -m pytest tests/proxy/check_*.py
 
 needs-proxies:

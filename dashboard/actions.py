@@ -22,6 +22,8 @@ DONE: Mapping[str, str] = {
     "rejected": "Rejected. It is not proposed again.",
     "paused": "Analysis is paused. Intake goes on.",
     "resumed": "Analysis goes on.",
+    "job paused": "The job waits until somebody lets it go on.",
+    "job resumed": "The job goes on.",
     "completed": "It is done.",
     "cancelled": "It was cancelled. What it had done stays.",
     "capped": "It has spent what it may, and has ended.",
@@ -42,13 +44,13 @@ TAKES: Mapping[Role, str] = {
 }
 
 
-def carry_out(call: Call[Any], done: str = "completed") -> NoReturn:
+def carry_out(call: Call[Any], done: str = "completed", *, is_steering: bool = False) -> NoReturn:
     """Change something, and draw the page anew. `done` is the key of what is said if it succeeds.
 
-    What begins a job is followed by the page: views/under_way.py.
+    A job that is begun is followed by the page (views/under_way.py); one that is only steered is not.
     """
     answer = api.change(call)
-    if isinstance(answer, Job):
+    if isinstance(answer, Job) and not is_steering:
         st.session_state[BEGUN] = answer.id
     else:
         note(answer if isinstance(answer, Problem) else done)

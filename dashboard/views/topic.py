@@ -18,7 +18,7 @@ MOST = 1_000
 TOGETHER = 49
 """Topics that one merge takes, beside the one that they go into."""
 FACTS = {
-    "what": st.column_config.TextColumn("What", width="small"),
+    "what": st.column_config.TextColumn("What", width=130),
     "found": st.column_config.TextColumn("Found", width="large"),
 }
 

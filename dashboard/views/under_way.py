@@ -22,8 +22,8 @@ def asked() -> Call[JobsPage]:
     return calls.jobs_page(limit=LATEST)
 
 
-def follow(found: JobsPage | Problem, kinds: frozenset[str]) -> bool:
-    """Show the jobs of these kinds that have not ended, and draw the page anew when one has. Whether there are any."""
+def follow(found: JobsPage | Problem, kinds: frozenset[str] | None) -> bool:
+    """Show the jobs of these kinds, or of all, that have not ended, until one has. Whether there are any."""
     if isinstance(found, Problem):
         return False
     open_ = running.unfinished(found.jobs, kinds)
@@ -38,7 +38,7 @@ def follow(found: JobsPage | Problem, kinds: frozenset[str]) -> bool:
     return bool(open_)
 
 
-def _moving(before: Sequence[Job], kinds: frozenset[str]) -> None:
+def _moving(before: Sequence[Job], kinds: frozenset[str] | None) -> None:
     first = [before]
 
     @st.fragment(run_every=SECONDS)
@@ -49,7 +49,7 @@ def _moving(before: Sequence[Job], kinds: frozenset[str]) -> None:
     moving()
 
 
-def _look(before: Sequence[Job], kinds: frozenset[str]) -> Sequence[Job]:
+def _look(before: Sequence[Job], kinds: frozenset[str] | None) -> Sequence[Job]:
     found = api.fresh(asked())
     if isinstance(found, Problem):
         return before

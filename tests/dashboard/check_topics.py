@@ -33,11 +33,6 @@ def client(service: Served) -> Iterator[Client]:
         yield one
 
 
-def success(visit: Visit, words: str) -> None:
-    visit.page.get_by_text(words).first.wait_for()
-    visit.settled()
-
-
 def test_two_topics_are_merged_and_apart_again(visit: Visit, client: Client) -> None:
     visit.open("topics", {**WEEK, "q": "pricing"})
     visit.choose(0)
@@ -62,7 +57,7 @@ def test_two_topics_are_merged_and_apart_again(visit: Visit, client: Client) -> 
     visit.page.get_by_role("button", name="Undo").click()
     visit.page.get_by_role("button", name="Take it back").click()
 
-    success(visit, "Taken back.")
+    visit.page.get_by_text("Taken back.", exact=True).wait_for()
     assert client.all_topics_page(state="merged").topics == []
 
 
@@ -72,7 +67,7 @@ def test_a_new_topic_is_found_and_accepted(visit: Visit, client: Client) -> None
     visit.page.get_by_text("It is done.").wait_for()
     visit.settled()
     listed = visit.cells()
-    (row,) = [number for number, cells in enumerate(listed) if "pool" in cells[1]]
+    (row,) = [number for number, cells in enumerate(listed) if "pool" in " ".join(cells)]
 
     visit.choose(row)
     visit.at("new-topic")

@@ -32,5 +32,6 @@ VIEWS = (
     View("topics", "Topics", "A row opens", ALL_DAYS),
     View("topic", "Topic", "Split", {"topic": "billing"}),
     View("topic-changes", "What was done to topics", "Nobody has changed a topic"),
+    View("health", "Health and money", "Jobs"),
     View("new-topics", "New topics", "There is none", ALL_DAYS),
 )
