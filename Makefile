@@ -14,7 +14,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-login needs-proxies needs-restic check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -95,12 +95,19 @@ test-dashboard: $(BROWSER)/installed ## the dashboard in a real browser, beside 
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
-test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
+test-proxy: needs-proxies $(BROWSER)/installed ## behind Caddy and nginx, as in deploy/proxy; five minutes
 	@$(BIN)/python -m pytest tests/proxy/check_*.py
 
 needs-proxies:
 	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
 	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
+
+test-ops: needs-prometheus $(VENV)/dev ## alert rules and the board in a real Prometheus; five minutes
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/ops/check_*.py
+
+needs-prometheus:
+	@for name in prometheus promtool; do command -v $$name > /dev/null || \
+	{ echo "test-ops needs $$name: apt-get install prometheus"; exit 1; }; done
 
 $(KIT)/installed: tests/kit/requirements.txt
 	@$(call ONCE,$(KIT))

@@ -139,6 +139,27 @@ def lines(rows: Sequence[Row], *, key: str, alt_text: str) -> None:
     st.altair_chart(chart, key=key, alt=alt_text)
 
 
+def spending(rows: Sequence[Row], budget: float | None, *, key: str, alt_text: str) -> None:
+    """Dollars by `day`, stacked by what they were `for`, and a line at the daily budget."""
+    bars = (
+        alt.Chart({"values": list(rows)})
+        .mark_bar()
+        .encode(
+            x=alt.X("day:O", title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("usd:Q", title="Dollars"),
+            color=alt.Color("for:N", title=None, legend=alt.Legend(orient="top"), sort=None),
+            tooltip=[
+                alt.Tooltip("day:O", title="Day"),
+                alt.Tooltip("for:N", title="For"),
+                alt.Tooltip("usd:Q", title="Dollars", format="$.4f"),
+            ],
+        )
+    )
+    line = alt.Chart({"values": [] if budget is None else [{"budget": budget}]}).mark_rule(strokeDash=[4, 4])
+    chart = alt.layer(bars, line.encode(y="budget:Q")).properties(height=220)
+    st.altair_chart(chart, key=key, alt=alt_text)
+
+
 def _tell(key: str, opened: Callable[[str], None]) -> None:
     picked = st.session_state[key]["selection"].get("bar", [])
     if picked:

@@ -133,14 +133,15 @@ def sort(address: Address, orders: Mapping[str, str]) -> None:
 
 def one_of(label: str, name: str, address: Address, options: Mapping[Any, str]) -> None:
     """A field of the address with few values; `label` is our own, and `options` are our own words for each."""
-    _set(**{name: getattr(address, name)})
+    _set(**{name: getattr(address, name) or ""})
+    # In place of None, for which Streamlit would write "Choose an option".
     st.selectbox(
         label,
-        list(options),
+        [each or "" for each in options],
         key=f"w-{name}",
         on_change=_took,
         args=(name,),
-        format_func=lambda each: options[each],
+        format_func=lambda each: options[each or None],
     )
 
 

@@ -106,14 +106,16 @@ def choices(
 
 def pick(label: str, options: Mapping[str, str], value: str | None, *, key: str, empty: str) -> str | None:
     """One of the service's values in a form, or none, by its id; `label` and `empty` are our own."""
-    st.session_state.setdefault(key, value if value in options else None)
-    return st.selectbox(
+    st.session_state.setdefault(key, value if value in options else "")
+    # In place of None, for which Streamlit would write "Choose an option".
+    chosen = st.selectbox(
         label,
-        [None, *options],
+        ["", *options],
         key=key,
         format_func=lambda each: options[each] if each else empty,
         persist_state="page",
     )
+    return chosen or None
 
 
 def field(label: str, value: str, *, key: str, most: int = 200, lines: int = 1) -> str:

@@ -32,6 +32,7 @@ def test_a_rule_says_how_bad_it_is_and_leads_to_its_paragraph(rule: Rule) -> Non
 
     assert set(rule["labels"]) == {"severity"}
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert re.fullmatch(r"\d+[smh]", rule["for"])
     assert told["summary"]
     assert told["description"].endswith(".")
     assert told["runbook_url"] == f"{LINK}{rule['alert'].lower()}"
@@ -45,6 +46,13 @@ def test_every_paragraph_is_of_a_rule_and_says_what_to_do() -> None:
     assert {*titles} - {NO_RULE} == {rule["alert"] for rule in alert_rules()}
     assert len(titles) == len({*titles})
     assert [each[:20] for each in paragraphs if "**Do:**" not in each and not each.startswith(NO_RULE)] == []
+
+
+@by_name
+def test_a_rule_is_made_to_fire_by_make_test_ops(rule: Rule) -> None:
+    checks = [path.read_text() for path in (ROOT / "tests" / "ops").glob("check_*_alerts.py")]
+
+    assert any(f'"{rule["alert"]}"' in text for text in checks)
 
 
 @by_name
