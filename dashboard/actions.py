@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from client.answers import Job
 from client.wire import Call
 from dashboard import api, text
 from dashboard.api import Kind, Problem
@@ -12,14 +13,17 @@ from dashboard.people import Person, Role
 
 OUTCOME = "outcome"
 """Where a session keeps it until it is said."""
+BEGUN = "begun"
+"""Where a session keeps the id of the job that was begun, until a page has looked at it."""
 DONE: Mapping[str, str] = {
     "saved": "Saved.",
-    "begun": "It is under way. This page shows how far it is.",
     "undone": "Taken back.",
     "newer": "Nothing was taken back: somebody has done something since. Look at what the next undo takes back now.",
     "rejected": "Rejected. It is not proposed again.",
     "paused": "Analysis is paused. Intake goes on.",
     "resumed": "Analysis goes on.",
+    "job paused": "The job waits until somebody lets it go on.",
+    "job resumed": "The job goes on.",
     "completed": "It is done.",
     "cancelled": "It was cancelled. What it had done stays.",
     "capped": "It has spent what it may, and has ended.",
@@ -40,11 +44,23 @@ TAKES: Mapping[Role, str] = {
 }
 
 
-def carry_out(call: Call[Any], done: str) -> NoReturn:
-    """Change something, and draw the page anew. `done` is the key of what is said if it succeeds."""
+def carry_out(call: Call[Any], done: str = "completed", *, is_steering: bool = False) -> NoReturn:
+    """Change something, and draw the page anew. `done` is the key of what is said if it succeeds.
+
+    A job that is begun is followed by the page (views/under_way.py); one that is only steered is not.
+    """
     answer = api.change(call)
-    note(answer if isinstance(answer, Problem) else done)
+    if isinstance(answer, Job) and not is_steering:
+        st.session_state[BEGUN] = answer.id
+    else:
+        note(answer if isinstance(answer, Problem) else done)
     st.rerun()
+
+
+def begun() -> str | None:
+    """The id of the job that has just been begun, once."""
+    id_: str | None = st.session_state.pop(BEGUN, None)
+    return id_
 
 
 def note(outcome: Problem | str) -> None:

@@ -95,8 +95,7 @@ def price(found: SummariesEstimate) -> str:
 
 def standing(job: Job) -> str:
     """How far a job has come."""
-    of = "" if job.total is None else f" of {job.total:,}"
-    return f"{JOBS[job.status]}: {job.done:,}{of} written, for {words.dollars(job.usd)}."
+    return f"{JOBS[job.status]}: {words.part(job.done, job.total)} written, for {words.dollars(job.usd)}."
 
 
 JOBS = {

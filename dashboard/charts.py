@@ -73,26 +73,30 @@ def changes(
 def days(rows: Sequence[Row], *, key: str, alt_text: str, opened: Callable[[str], None]) -> None:
     """The mean sentiment over time; a click anywhere above a day calls `opened` with its `id`.
 
-    Rows have `id`, `when`, `n`, `mean`, `negative`, `is shown` for what the page is about, and `is few`.
+    Rows have `id`, `when`, `n`, `mean`, `negative`, `said` with all of it in words, `is shown` for what the page is
+    about, and `is few`.
     """
     means = [mean for row in rows if isinstance(mean := row["mean"], float)] or [0.0]
     low, high = min(means) - MARGIN, max(means) + MARGIN
     base = alt.Chart({"values": [{**row, "low": low, "high": high} for row in rows]}).encode(
-        x=alt.X("id:O", title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0, labelExpr=DAY))
+        description=alt.Description("said:N"),
+        x=alt.X("id:O", title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0, labelExpr=DAY)),
     )
     click = alt.selection_point(name="bar", fields=["id"], on="click", empty=False)
     scale = alt.Scale(domain=[low, high], nice=False)
     columns = (
         base.mark_bar(cursor="pointer", color=UP)
         .encode(
-            y=alt.Y("low:Q", scale=scale, title="Mean sentiment"),
+            y=alt.Y("low:Q", scale=scale, title=None),
             y2="high:Q",
             opacity=alt.condition("datum['is shown']", alt.value(0.25), alt.value(0.04)),
             tooltip=TIPS,
         )
         .add_params(click)
     )
-    line = base.mark_line(color=UP, opacity=0.6).encode(y=alt.Y("mean:Q", scale=scale))
+    line = base.mark_line(color=UP, opacity=0.6).encode(
+        y=alt.Y("mean:Q", scale=scale, title="Mean sentiment")
+    )
     points = base.mark_point(size=70, color=UP).encode(
         y=alt.Y("mean:Q", scale=scale),
         fill=alt.condition("datum['is few']", alt.value("transparent"), alt.value(UP)),
@@ -132,6 +136,27 @@ def lines(rows: Sequence[Row], *, key: str, alt_text: str) -> None:
         )
         .properties(height=260)
     )
+    st.altair_chart(chart, key=key, alt=alt_text)
+
+
+def spending(rows: Sequence[Row], budget: float | None, *, key: str, alt_text: str) -> None:
+    """Dollars by `day`, stacked by what they were `for`, and a line at the daily budget."""
+    bars = (
+        alt.Chart({"values": list(rows)})
+        .mark_bar()
+        .encode(
+            x=alt.X("day:O", title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("usd:Q", title="Dollars"),
+            color=alt.Color("for:N", title=None, legend=alt.Legend(orient="top"), sort=None),
+            tooltip=[
+                alt.Tooltip("day:O", title="Day"),
+                alt.Tooltip("for:N", title="For"),
+                alt.Tooltip("usd:Q", title="Dollars", format="$.4f"),
+            ],
+        )
+    )
+    line = alt.Chart({"values": [] if budget is None else [{"budget": budget}]}).mark_rule(strokeDash=[4, 4])
+    chart = alt.layer(bars, line.encode(y="budget:Q")).properties(height=220)
     st.altair_chart(chart, key=key, alt=alt_text)
 
 

@@ -83,17 +83,16 @@ def confidence(address: Address) -> None:
 def sentiment(address: Address) -> None:
     """Which sentiment."""
     _set(sentiment=address.sentiment)
-    options = (None, "positive", "neutral", "negative", "unsure")
-    st.selectbox(
-        "Sentiment", options, key="w-sentiment", on_change=_took, args=("sentiment",), format_func=_or_any
-    )
+    options = ("positive", "neutral", "negative", "unsure")
+    key, given = "w-sentiment", ("sentiment",)
+    st.selectbox("Sentiment", options, index=None, key=key, on_change=_took, args=given, placeholder="any")
 
 
 def topic(address: Address, known: Sequence[str]) -> None:
     """Which topic; one of the address that is not known stays to be seen."""
     options = known if address.topic in (None, *known) else (address.topic or "", *known)
     _set(topic=address.topic)
-    text.choice("Topic", options, key="w-topic", on_change=lambda: _took("topic"), empty="any")
+    text.choice("Topic", options, key="w-topic", on_change=lambda: _took("topic"))
 
 
 def typed(label: str, name: str, address: Address) -> None:
@@ -119,10 +118,6 @@ def _moved(moved: str) -> None:
     changed(first=first, last=last)
 
 
-def _or_any(value: Any) -> str:
-    return str(value or "any")
-
-
 def sort(address: Address, orders: Mapping[str, str]) -> None:
     """In which order; `orders` are our own words for each."""
     _set(sort=address.sort)
@@ -138,14 +133,15 @@ def sort(address: Address, orders: Mapping[str, str]) -> None:
 
 def one_of(label: str, name: str, address: Address, options: Mapping[Any, str]) -> None:
     """A field of the address with few values; `label` is our own, and `options` are our own words for each."""
-    _set(**{name: getattr(address, name)})
+    _set(**{name: getattr(address, name) or ""})
+    # In place of None, for which Streamlit would write "Choose an option".
     st.selectbox(
         label,
-        list(options),
+        [each or "" for each in options],
         key=f"w-{name}",
         on_change=_took,
         args=(name,),
-        format_func=lambda each: options[each],
+        format_func=lambda each: options[each or None],
     )
 
 

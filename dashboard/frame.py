@@ -16,7 +16,9 @@ STYLE = """<style>
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 [class*="st-key-large"] [data-testid="stText"] { font-size: 1.3rem; line-height: 1.45; }
 [class*="st-key-small"] [data-testid="stText"] { font-size: 0.875rem; }
+[data-testid^="stBaseButton-primary"] * { color: light-dark(#ffffff, #12181f); }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
+[data-testid="stVegaLiteChart"] :is(.role-axis-label, .role-axis-title) text { fill: currentColor !important; }
 </style>"""
 
 

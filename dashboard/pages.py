@@ -50,9 +50,10 @@ TOPIC_CHANGES = Entry(
 )
 PROPOSALS = Entry("dashboard/views/proposals.py", "New topics", "new-topics", ":material/lightbulb:")
 PROPOSAL = Entry("dashboard/views/proposal.py", "A new topic", "new-topic", ":material/lightbulb:", False)
+HEALTH = Entry("dashboard/views/health.py", "Health and money", "health", ":material/monitor_heart:")
 ALL: Sequence[Entry] = (
     *(CHANGED, DAY, PAIR, WHO, CASES, CONVERSATIONS, PERSON, CONVERSATION),
-    *(TOPICS, TOPIC, TOPIC_CHANGES, PROPOSALS, PROPOSAL),
+    *(TOPICS, TOPIC, TOPIC_CHANGES, PROPOSALS, PROPOSAL, HEALTH),
 )
 
 

@@ -69,6 +69,7 @@ def _day(point: TrendsPoint, window: Window, length: Interval) -> Row:
         "n": point.total,
         "mean": point.mean_sentiment,
         "negative": point.negative / point.total if point.total else None,
+        "said": f"{words.span(*own)}: {words.score(point.mean_sentiment)}, {words.n(point.total)}",
         "is shown": own.last >= window.first and own.first <= window.last,
         "is few": point.total < FEW,
     }

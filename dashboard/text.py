@@ -62,8 +62,9 @@ def choosable(
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(marked)] if marked in ids else []}},
     )
-    if st.session_state.pop(CHOSEN, None) != name:
+    if st.session_state.get(CHOSEN) != name:  # nobody has, or in another table of this page
         return None
+    del st.session_state[CHOSEN]
     chosen = event["selection"]["rows"]
     # A click on the marked row takes its mark away, and means it all the same.
     return ids[chosen[0]] if chosen else marked
@@ -73,11 +74,15 @@ def _note(name: str) -> None:
     st.session_state[CHOSEN] = name
 
 
-def choice(label: str, options: Sequence[str], *, key: str, on_change: Any, empty: str) -> str | None:
-    """One of the service's values, or none; `label` and `empty` are our own."""
-    return st.selectbox(
-        label, [None, *options], key=key, on_change=on_change, format_func=lambda each: each or empty
-    )
+def facts(found: Mapping[str, str]) -> None:
+    """Names of our own, each with a value, which may take several lines."""
+    for name, value in found.items():
+        st.text(f"{name}: {value[:LONGEST]}")
+
+
+def choice(label: str, options: Sequence[str], *, key: str, on_change: Any) -> str | None:
+    """One of the service's values, or none; `label` is our own."""
+    return st.selectbox(label, list(options), index=None, key=key, on_change=on_change, placeholder="any")
 
 
 def choices(
@@ -101,14 +106,16 @@ def choices(
 
 def pick(label: str, options: Mapping[str, str], value: str | None, *, key: str, empty: str) -> str | None:
     """One of the service's values in a form, or none, by its id; `label` and `empty` are our own."""
-    st.session_state.setdefault(key, value if value in options else None)
-    return st.selectbox(
+    st.session_state.setdefault(key, value if value in options else "")
+    # In place of None, for which Streamlit would write "Choose an option".
+    chosen = st.selectbox(
         label,
-        [None, *options],
+        ["", *options],
         key=key,
         format_func=lambda each: options[each] if each else empty,
         persist_state="page",
     )
+    return chosen or None
 
 
 def field(label: str, value: str, *, key: str, most: int = 200, lines: int = 1) -> str:

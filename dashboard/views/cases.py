@@ -8,7 +8,7 @@ from client import calls
 from client.answers import CasesPage, Job
 from client.calls.people import SummariesFilter
 from client.wire import Call
-from dashboard import api, cases, charts, filters, frame, pages, running, states, text, words
+from dashboard import actions, api, cases, charts, filters, frame, pages, running, states, text, words
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.text import Row
@@ -38,6 +38,7 @@ COUNTED = {
 def show() -> None:
     """The page."""
     st.title("Open cases", anchor=False)
+    actions.outcome()
     address = Address.current()
     window = filters.window(address)
     if window is None:
@@ -187,7 +188,7 @@ def _priced(address: Address, window: Window) -> None:
 def _begin(address: Address, window: Window) -> None:
     started = api.change(calls.summarize_many(window.start, window.end, _chosen(address)))
     if isinstance(started, Problem):
-        states.explain(started)
+        actions.note(started)
         return
     address.but(step=None, job=started.id).write()
 

@@ -23,10 +23,10 @@ COLUMNS = {
     "change": st.column_config.NumberColumn("Change", format="%+d"),
     "likely": st.column_config.TextColumn("Likely", help="Whether the change is more than chance makes"),
     "when": st.column_config.BarChartColumn("When", help="The window in 24 equal parts", y_min=0),
-    "share": st.column_config.NumberColumn("Share", format="percent"),
-    "share before": st.column_config.NumberColumn("Share before", format="percent"),
+    "share": st.column_config.NumberColumn("Share", format="%.1f %%"),
+    "share before": st.column_config.NumberColumn("Share before", format="%.1f %%"),
     "negative": st.column_config.NumberColumn(
-        "Negative", help="Share of n that is negative", format="percent"
+        "Negative", help="Share of n that is negative", format="%.1f %%"
     ),
     "surprise": st.column_config.NumberColumn(
         "Surprise", help="1.3 stands for 5 %, 2 for 1 %, 3 for 0.1 %", format="%.2f"

@@ -97,28 +97,17 @@ def _insight(insight: Insight) -> None:
         st.badge("Offline analyzer", icon=":material/cloud_off:", color="orange")
     if insight.partial:
         st.badge("Only a part of it was read", icon=":material/content_cut:", color="orange")
-    text.table(
-        [{"what": "Sentiment", "found": insight.sentiment}, *_facts(insight)],
-        FACTS,
-        alt="What the analyzer found",
+    text.facts(
+        {
+            "Said to be": insight.sentiment,
+            "Topics": ", ".join(found.clusters),
+            "Why": found.reasoning,
+            "Language": insight.language or "not known",
+            "Model": insight.model,
+        }
     )
 
 
-def _facts(insight: Insight) -> list[text.Row]:
-    found = insight.grok_analysis
-    facts = {
-        "Topics": ", ".join(found.clusters),
-        "Why": found.reasoning,
-        "Language": insight.language,
-        "Model": insight.model,
-    }
-    return [{"what": name, "found": value or words.UNKNOWN} for name, value in facts.items()]
-
-
-FACTS = {
-    "what": st.column_config.TextColumn("What", width="small"),
-    "found": st.column_config.TextColumn("Found", width="large"),
-}
 STATES = {
     "queued": "It waits for its turn.",
     "processing": "It is being analysed.",
@@ -142,14 +131,7 @@ def _summary(summary: SummaryState | Problem, chat: Chat, address: Address) -> N
 
 def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
     text.say(summary.summary)
-    text.table(
-        [
-            {"what": "Outcome", "found": summary.outcome},
-            {"what": "Keywords", "found": ", ".join(summary.keywords)},
-        ],
-        FACTS,
-        alt="What the summary says",
-    )
+    text.facts({"Outcome": summary.outcome, "Keywords": ", ".join(summary.keywords)})
     if summary.stale:
         st.badge("Messages came since", icon=":material/update:", color="orange")
     _items("To do", summary.action_items, chat, address)
@@ -166,7 +148,7 @@ def _items(heading: str, items: list[SummaryItem], chat: Chat, address: Address)
     for number, item in enumerate(items):
         with st.container(border=True, gap="xsmall"):
             text.say(item.text)
-            if item.verified:
+            if item.verified and item.quote != item.text:
                 text.say(f"“{item.quote}”")
             for position in item.positions:
                 _jump(position, chat, address, f"{heading}-{number}")

@@ -74,7 +74,7 @@ def _decide(found: ProposalPage, address: Address) -> None:
         return
     label = text.field("Label", found.name, key=f"label-{found.id}", most=100)
     if actions.confirmed("Accept", "Make a topic of it", ACCEPTING, key="accept"):
-        actions.carry_out(calls.accept_proposal(found.id, label=label or None), "begun")
+        actions.carry_out(calls.accept_proposal(found.id, label=label or None))
     if actions.confirmed("Reject", "Reject it", REJECTING, key="reject"):
         actions.carry_out(calls.reject_proposal(found.id), "rejected")
 

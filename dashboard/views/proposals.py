@@ -67,7 +67,7 @@ def _discover(window: Window, *, is_busy: bool) -> None:
         help=f"In the window {words.span(*window)}",
         disabled=is_busy,
     ):
-        actions.carry_out(calls.discover_topics(start_time=window.start, end_time=window.end), "begun")
+        actions.carry_out(calls.discover_topics(start_time=window.start, end_time=window.end))
 
 
 def _listed(address: Address, window: Window, found: ProposalsPage) -> None:

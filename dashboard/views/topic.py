@@ -18,7 +18,7 @@ MOST = 1_000
 TOGETHER = 49
 """Topics that one merge takes, beside the one that they go into."""
 FACTS = {
-    "what": st.column_config.TextColumn("What", width="small"),
+    "what": st.column_config.TextColumn("What", width=130),
     "found": st.column_config.TextColumn("Found", width="large"),
 }
 
@@ -142,7 +142,7 @@ def _merge(topic: Topic, others: dict[str, str]) -> None:
     st.subheader("Merge", anchor=False)
     sources = text.choices("Topics that go into it", others, key=f"merge-{topic.id}", most=TOGETHER)
     if sources and actions.confirmed("Merge them", "Merge them now", MERGING, key="merge"):
-        actions.carry_out(calls.merge_topics(sources, topic.id), "begun")
+        actions.carry_out(calls.merge_topics(sources, topic.id))
 
 
 def _split(topic: Topic) -> None:
@@ -160,7 +160,7 @@ def _split(topic: Topic) -> None:
         query_params=opened.parameters,
     )
     if actions.confirmed("Split it", "Split it now", SPLITTING, key="split"):
-        actions.carry_out(calls.split_topic(topic.id, slug, words=said), "begun")
+        actions.carry_out(calls.split_topic(topic.id, slug, words=said))
 
 
 HIDING = "It is still counted and found by name, but analyzers are not told it."

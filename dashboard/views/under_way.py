@@ -1,6 +1,7 @@
 """Jobs that are under way, on the pages where they are begun: how far each is, until it has ended."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import streamlit as st
 
@@ -21,15 +22,23 @@ def asked() -> Call[JobsPage]:
     return calls.jobs_page(limit=LATEST)
 
 
-def follow(found: JobsPage | Problem, kinds: frozenset[str]) -> bool:
-    """Show the jobs of these kinds that have not ended, and draw the page anew when one has. Whether there are any."""
-    open_ = [] if isinstance(found, Problem) else running.unfinished(found.jobs, kinds)
+def follow(found: JobsPage | Problem, kinds: frozenset[str] | None) -> bool:
+    """Show the jobs of these kinds, or of all, that have not ended, until one has. Whether there are any."""
+    if isinstance(found, Problem):
+        return False
+    open_ = running.unfinished(found.jobs, kinds)
+    begun = actions.begun()
+    for job in found.jobs:
+        # What is small has ended before the page could look.
+        if job.id == begun and job.has_ended:
+            _note(job)
+            actions.outcome()
     if open_:
         _moving(open_, kinds)
     return bool(open_)
 
 
-def _moving(before: Sequence[Job], kinds: frozenset[str]) -> None:
+def _moving(before: Sequence[Job], kinds: frozenset[str] | None) -> None:
     first = [before]
 
     @st.fragment(run_every=SECONDS)
@@ -40,7 +49,7 @@ def _moving(before: Sequence[Job], kinds: frozenset[str]) -> None:
     moving()
 
 
-def _look(before: Sequence[Job], kinds: frozenset[str]) -> Sequence[Job]:
+def _look(before: Sequence[Job], kinds: frozenset[str] | None) -> Sequence[Job]:
     found = api.fresh(asked())
     if isinstance(found, Problem):
         return before
@@ -51,11 +60,15 @@ def _look(before: Sequence[Job], kinds: frozenset[str]) -> Sequence[Job]:
     return open_
 
 
-def _tell(job: Job) -> None:
-    failed = job.status == "failed"
-    actions.note(Problem("failed", job.error or "") if failed else job.status)
+def _tell(job: Job) -> NoReturn:
+    _note(job)
     api.forget()
     st.rerun()
+
+
+def _note(job: Job) -> None:
+    failed = job.status == "failed"
+    actions.note(Problem("failed", job.error or "") if failed else job.status)
 
 
 def _bars(jobs: Sequence[Job]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +34,14 @@ SERIOUS = {"serious", "critical"}
 
 @contextmanager
 def dashboard(service: str, folder: Path, **environ: str) -> Iterator[str]:
-    """A dashboard of a service, as `make dashboard` starts it; gives its address."""
+    """A dashboard of a service, as `make dashboard` starts it; gives its address. Ctrl-C ends it without a word."""
     port = free_port()
     given = {"API_URL": service, "DASHBOARD_PORT": str(port), "PYTHONPATH": str(ROOT), **environ}
     with Started(folder, ["-m", "dashboard"], wait=False, **given) as started:
         _until_up(f"http://127.0.0.1:{port}", started)
         yield f"http://127.0.0.1:{port}"
+        started.end(signal.SIGINT)
+        assert (started.process.returncode, "Traceback" in started.said) == (0, False), started.said
 
 
 def _until_up(url: str, started: Started) -> None:

@@ -86,6 +86,23 @@ def test_a_filter_is_taken_back_by_the_browser(visit: Visit) -> None:
     assert visit.parameters == ALL_DAYS
 
 
+def test_a_row_is_opened_by_keyboard(visit: Visit) -> None:
+    visit.open("conversations", ALL_DAYS)
+    visit.drawn("A row opens")
+    rows = visit.cells()
+
+    def tabbed_to_the_rows() -> bool:
+        visit.page.keyboard.press("Tab")
+        return bool(visit.page.evaluate("document.activeElement.tagName === 'CANVAS'"))
+
+    until(tabbed_to_the_rows)
+    for key in ("ArrowDown", "Shift+Space"):
+        visit.page.keyboard.press(key)
+    visit.at("conversation")
+
+    visit.page.get_by_text(rows[1][1].split(": ", 1)[1][:40]).first.wait_for()
+
+
 @EVERY
 def test_an_address_shows_the_same_to_somebody_else(
     view: View, summarised: str, browser: Browser, url: str

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 
 from benchmarks.support import databases
 from client import Client
-from tests.dashboard.browsing import dashboard, visiting
+from tests.dashboard.browsing import dashboard, until, visiting
 from tests.dashboard.views import VIEWS, View
 from tests.support.service import serving
 
@@ -79,4 +79,4 @@ def test_each_stands_there_as_it_was_written(hostile: tuple[str, str], browser: 
         window.open("conversation", {"id": chat})
         window.drawn("Summary")
 
-        assert window.page.get_by_text(HOSTILE[0], exact=True).count() >= 2
+        until(lambda: window.page.get_by_text(HOSTILE[0], exact=True).count() >= 2)

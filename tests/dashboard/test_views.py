@@ -112,7 +112,8 @@ def test_a_conversation_has_its_messages_and_what_was_found(of_sample: Served) -
         assert message.message_content in said(page)
     assert "Quoted" in said(page)
     assert "Nobody has asked for a summary" in said(page)
-    assert page.dataframe[0].value["found"][0] == chat.sentiment
+    assert f"Said to be: {chat.sentiment}" in said(page)
+    assert f"Topics: {', '.join(chat.topics)}" in said(page)
 
 
 def test_a_summary_leads_to_the_messages_that_it_quotes(of_sample: Served) -> None:

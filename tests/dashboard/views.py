@@ -29,4 +29,9 @@ VIEWS = (
     View("cases", "Open cases", "What they are about", {**ALL_DAYS, "outcome": "all"}),
     View("conversations", "Conversations", "A row opens", ALL_DAYS),
     View("conversation", "Conversation", "Summary", {"id": "{chat}"}),
+    View("topics", "Topics", "A row opens", ALL_DAYS),
+    View("topic", "Topic", "Split", {"topic": "billing"}),
+    View("topic-changes", "What was done to topics", "Nobody has changed a topic"),
+    View("health", "Health and money", "Jobs"),
+    View("new-topics", "New topics", "There is none", ALL_DAYS),
 )

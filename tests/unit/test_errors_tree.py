@@ -38,7 +38,7 @@ class Written(NamedTuple):
 
 @cache
 def all_errors() -> tuple[Written, ...]:
-    """Every error of ours. It is read, not imported: what groups topics alone takes two seconds of CPU."""
+    """Every error of ours. They are read: to import them all takes CPU in every process that looks for tests."""
     classes = [as_written(node) for path in MODULES for node in nodes(path) if isinstance(node, ast.ClassDef)]
     names = {ROOT_OF_ALL}
     while more := {each.name for each in classes if names & {*each.bases}} - names:
