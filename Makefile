@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+KIT := .venv-kit
 LOGIN := tests/login/node_modules
 BROWSER := .browser
 KILLS ?= 15
@@ -13,7 +14,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-login needs-proxies check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -94,12 +95,32 @@ test-dashboard: $(BROWSER)/installed ## the dashboard in a real browser, beside 
 PROXIES := caddy nginx curl openssl
 
 # Asked first, because nothing else of it makes sense without them. Debian has /usr/sbin in no user's PATH.
-test-proxy: needs-proxies $(VENV)/dev ## behind Caddy and nginx, as in deploy/proxy; four minutes
+test-proxy: needs-proxies $(BROWSER)/installed ## behind Caddy and nginx, as in deploy/proxy; five minutes
 	@$(BIN)/python -m pytest tests/proxy/check_*.py
 
 needs-proxies:
 	@for name in $(PROXIES); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
 	{ echo "test-proxy needs: apt-get install $(PROXIES)"; exit 1; }; done
+
+test-ops: needs-prometheus $(VENV)/dev ## alert rules and the board in a real Prometheus; five minutes
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/ops/check_*.py
+
+needs-prometheus:
+	@for name in prometheus promtool; do command -v $$name > /dev/null || \
+	{ echo "test-ops needs $$name: apt-get install prometheus"; exit 1; }; done
+
+$(KIT)/installed: tests/kit/requirements.txt
+	@$(call ONCE,$(KIT))
+	@test -d $(KIT) || $(PYTHON) -m venv $(KIT)
+	@$(KIT)/bin/python -m pip install --quiet --disable-pip-version-check --ignore-requires-python -r $<
+	@touch $@
+
+test-kit: needs-restic $(VENV)/dev $(KIT)/installed ## manifests, compose files, units, and backups with a real restic; two minutes
+	@$(BIN)/python -m pytest tests/kit/check_*.py
+
+needs-restic:
+	@for name in restic systemd-analyze; do command -v $$name > /dev/null || \
+	{ echo "test-kit needs: apt-get install restic systemd"; exit 1; }; done
 
 check: lint types         ## lint and types only
 
@@ -129,4 +150,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis

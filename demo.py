@@ -1,6 +1,10 @@
-"""`make demo`: start a service without a key, send the sample, show what came out of it. Leaves nothing behind."""
+"""`make demo`: start a service without a key, send the sample, show what came out of it.
+
+Leaves demo.db behind, so that `make dashboard` can show the same.
+"""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +22,8 @@ from client import Client, ClientError, calls
 from client.answers import ListedInsight, Trends
 
 HERE = Path(__file__).parent
+DATABASE = HERE / "demo.db"
+"""What the last demo stored."""
 SECONDS_TO_START = 30
 SHOWN = 15
 START, END = "2026-11-01", "2026-12-01"
@@ -33,10 +39,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[str]:
-    """A running service with an empty database in `folder`; gives its address."""
+def service(database: Path) -> Iterator[str]:
+    """A running service with the SQLite file `database`, which it makes if there is none; gives its address."""
     port = free_port()
-    own = {"GROK_MODE": "offline", "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}", "LOG_LEVEL": "ERROR"}
+    own = {"GROK_MODE": "offline", "DATABASE_URL": f"sqlite:///{database}", "LOG_LEVEL": "ERROR"}
     own |= {"AUTH_REQUIRED": "false", "AUTH_SECRET": "", "AUTH_SECRET_FILE": ""}
     own |= {"BATCH_FLUSH_SECONDS": "0.1"}  # nothing more is coming, so there is nothing to wait for
     environment = {**os.environ, **own, "HOST": "127.0.0.1", "PORT": str(port), "RATE_LIMIT": "0"}
@@ -114,20 +120,16 @@ def ingest(url: str) -> int:
 
 NEXT_STEPS = """
 What next
+  make dashboard                                        the same as pages for people, on http://localhost:8501
   make run                                              serve on http://localhost:8000; /docs there shows every call
   GROK_API_KEY=... make run                             the same, with Grok instead of the word list
   .venv/bin/python ingest_data.py --file yours.csv --dry-run    what would be sent of your own file; docs/IMPORT.md
 The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 where all of it worked."""
-    ArgumentParser("demo.py", description=__doc__).parse_args(arguments)
-    console = Console(highlight=False)
-    console.print(
-        "1/3 Starting the service: no key, so the offline analyzer; an empty database in a temporary folder."
-    )
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as url:
+def shown(console: Console, database: Path) -> int:
+    """Send the sample to a service on an empty database and show what came out; the exit code."""
+    with service(database) as url:
         console.print(f"    It runs at {url}.")
         console.print(
             "2/3 Sending sample_tweets.csv, 86 made-up tweets in 67 conversations, and waiting for their analysis."
@@ -139,6 +141,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with Client(url) as client:
             show(console, client)
+    return 0
+
+
+def keep(database: Path, place: Path) -> None:
+    """Put the database of a service that has ended in a place, but not under a service that is at work there.
+
+    A log (`-wal`) beside a file is written into it at the next start, also when the file is another one by then.
+    """
+    if place.with_name(f"{place.name}-wal").exists():
+        return
+    half = place.with_suffix(".half")
+    shutil.copyfile(database, half)
+    half.chmod(0o600)
+    half.replace(place)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 where all of it worked."""
+    ArgumentParser("demo.py", description=__doc__).parse_args(arguments)
+    console = Console(highlight=False)
+    console.print(
+        "1/3 Starting the service: no key, so the offline analyzer; an empty database in a temporary folder."
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / DATABASE.name
+        if code := shown(console, database):
+            return code
+        keep(database, DATABASE)
     console.print(NEXT_STEPS, soft_wrap=True)
     return 0
 

@@ -11,9 +11,10 @@ import structlog
 from pydantic import SecretStr
 
 from domain.analysis import MAX_RAW, CallFailed, Invalid, Reply, Usage, storable
+from domain.deciding import Decided
 from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
-from llm import naming, prompts, summary_answers, summary_prompts
+from llm import deciding, naming, prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
 from llm.completions import (
     ServerResponse,
@@ -143,6 +144,13 @@ class GrokClient:
         read = partial(_names_given, count=len(groups), model=self.model)
         return await self._call(_Request(partial(self._naming_body, groups), read, before_send))
 
+    async def decide(
+        self, question: str, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]
+    ) -> Decided:
+        """Answer a question about each text in one call. Otherwise like `analyse`."""
+        read = partial(_decided, count=len(texts), model=self.model)
+        return await self._call(_Request(partial(self._question_body, question, texts), read, before_send))
+
     def worst_case(self, texts: Sequence[str]) -> Usage:
         """The largest usage a call with these texts can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
@@ -158,6 +166,17 @@ class GrokClient:
         prompt = prompts.worst_tokens(self._naming_body(groups, strict=True))
         cap = naming.names_cap(len(groups)) + self._thoughts
         return Usage(prompt_tokens=prompt, completion_tokens=cap)
+
+    def worst_decision(self, question: str, texts: Sequence[str]) -> Usage:
+        """The largest usage such a call can have, without reasoning tokens beyond its output cap."""
+        prompt = prompts.worst_tokens(self._question_body(question, texts, strict=True))
+        cap = deciding.decisions_cap(len(texts)) + self._thoughts
+        return Usage(prompt_tokens=prompt, completion_tokens=cap)
+
+    def _question_body(self, question: str, texts: Sequence[str], *, strict: bool) -> bytes:
+        return deciding.request_body(
+            question, texts, model=self.model, effort=self._effort, strict=strict, thoughts=self._thoughts
+        )
 
     def _naming_body(self, groups: Sequence[Nameless], *, strict: bool) -> bytes:
         return naming.request_body(
@@ -227,6 +246,11 @@ def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Su
 def _names_given(answer: ServerResponse, *, count: int, model: str) -> NamesGiven:
     names, envelope = parse_completion(answer, model, partial(naming.parse_names, count=count))
     return NamesGiven(names=names, **envelope_fields(envelope))
+
+
+def _decided(answer: ServerResponse, *, count: int, model: str) -> Decided:
+    answers, envelope = parse_completion(answer, model, partial(deciding.parse_decisions, count=count))
+    return Decided(answers=answers, **envelope_fields(envelope))
 
 
 def _is_secret(value: str) -> bool:

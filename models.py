@@ -714,6 +714,8 @@ summaries = Table(
     Column("timestamp", BigInteger),
     Column("outcome", String(10)),
     Column("has_open_questions", SmallInteger),
+    # The number of the long job that has asked for it, which its calls are charged to; NULL once it has ended.
+    Column("job", BigInteger),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),

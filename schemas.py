@@ -1060,11 +1060,12 @@ class TopicSplit(Sent):
     slug: TopicSlug
     words: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_one_line)] | None = None
     group: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)] | None = None
+    ask: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_one_line)] | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if (self.words is None) == (self.group is None):
-            raise PydanticCustomError("one_of", "needs words or group, and not both")
+        if [self.words, self.group, self.ask].count(None) != 2:
+            raise PydanticCustomError("one_of", "needs one of words, group and ask")
         return self
 
 
@@ -1083,7 +1084,7 @@ class TopicChangeOut(BaseModel):
 
 
 class TopicHistoryOut(BaseModel):
-    """What was done to a topic, the newest first."""
+    """What was done to a topic, or to all, the newest first."""
 
     changes: list[TopicChangeOut]
     next_cursor: str | None

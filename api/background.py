@@ -6,6 +6,7 @@ from functools import partial
 
 from api.dependencies import Resources
 from core.changes import Changes
+from core.clock import SECOND
 from core.supervision import Supervised
 from core.waiters import Waiters
 from llm.fallback import Fallback
@@ -26,8 +27,10 @@ async def started(
     resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
 ) -> Resources:
     """The resources, with every task running until `stack` is closed."""
-    background = [Supervised(name, run, resources.clock) for name, run in _background(resources, live)]
+    clock, died = resources.clock, resources.metrics.count_death
+    background = [Supervised(name, run, clock, died=died) for name, run in _background(resources, live)]
     for task in (*resources.workers, *background):
+        resources.metrics.task_deaths.labels(task.name)
         await stack.enter_async_context(task.started())
     look = resources.conditions.look
     changes.watch(look, partial(look, caused=True))
@@ -59,6 +62,8 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
     if resources.settings.retention_days is not None:
+        # No sweep has ended yet, and one that never does has to show, too.
+        resources.metrics.retention_swept.set(resources.started_at / SECOND)
         yield (
             "retention",
             Retention(
@@ -66,6 +71,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
                 resources.settings.retention_days,
                 resources.clock,
                 deleted=resources.hub.deleted,
+                swept=resources.metrics.retention_swept.set,
             ).run,
         )
 

@@ -30,6 +30,7 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("post", "/api/v1/topics/undo"): "undo_topic_change",
     ("patch", "/api/v1/topics/{topic_id}"): "change_topic",
     ("post", "/api/v1/topics/{topic_id}/split"): "split_topic",
+    ("get", "/api/v1/topics/changes"): "list_topic_changes",
     ("get", "/api/v1/topics/{topic_id}/history"): "get_topic_history",
     ("post", "/api/v1/topics/discover"): "discover_topics",
     ("get", "/api/v1/topics/proposals"): "list_proposals",

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from batch_processor import BatchProcessor
 from core.changes import Changing
@@ -19,8 +19,10 @@ from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.acceptance import FILING
 from worker.jobs.bulk_summaries import BulkSummaries
+from worker.jobs.deciding import Deciding
 from worker.jobs.discovery import Discovery
 from worker.jobs.naming import Naming
+from worker.jobs.paid_calls import PaidCalls
 from worker.jobs.processor import JobProcessor
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
@@ -72,20 +74,21 @@ def processors_of(
         token=_token,
     )
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
-    naming = Naming(db, gateway, accounting, in_flight)
-    jobs = _job_processor(db, clock, Discovery(settings.min_people, redaction.shown, naming))
+    paid = PaidCalls(db, gateway, accounting, in_flight)
+    jobs = _job_processor(clock, settings.min_people, policy, paid)
     return batches, SummaryProcessor(calls, quarantine, token=_token), jobs
 
 
-def _job_processor(db: Database, clock: ProcessClock, discovery: Discovery) -> JobProcessor:
+def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: PaidCalls) -> JobProcessor:
     """The processor of long jobs, which knows every kind."""
     kinds: Sequence[LongJobKind] = (
-        discovery.kind,
+        Discovery(min_people, policy.shown, Naming(paid)).kind,
         FILING,
         BulkSummaries().kind,
-        *TopicJobs().kinds,
+        *TopicJobs(Deciding(paid, policy.shown, policy.backoff)).kinds,
     )
-    return JobProcessor(db, clock, {kind.name: kind for kind in kinds}, _token)
+    by_name = {kind.name: kind for kind in kinds}
+    return JobProcessor(paid.database, clock, by_name, _token, paid.accounting.job_ended)
 
 
 def _token() -> str:
@@ -93,12 +96,16 @@ def _token() -> str:
 
 
 def workers_of(
-    processor: BatchProcessor, summariser: SummaryProcessor, clock: Clock, changing: Changing
+    processor: BatchProcessor,
+    summariser: SummaryProcessor,
+    clock: Clock,
+    changing: Changing,
+    died: Callable[[str], None],
 ) -> tuple[Supervised, Supervised]:
-    """Both, each restarted when it dies."""
+    """Both, each restarted when it dies, of which `died` is told with its name."""
     return (
-        Supervised("batch_processor", processor.run, clock, changing=changing),
-        Supervised("summary_processor", summariser.run, clock, changing=changing),
+        Supervised("batch_processor", processor.run, clock, changing=changing, died=died),
+        Supervised("summary_processor", summariser.run, clock, changing=changing, died=died),
     )
 
 

@@ -54,6 +54,7 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/topics/undo"): AccessRule(Role.AGENT, "topic.undo"),
     ("patch", "/api/v1/topics/{topic_id}"): AccessRule(Role.AGENT, "topic.change"),
     ("post", "/api/v1/topics/{topic_id}/split"): AccessRule(Role.AGENT, "topic.split"),
+    ("get", "/api/v1/topics/changes"): READ,
     ("get", "/api/v1/topics/{topic_id}/history"): READ,
     ("post", "/api/v1/topics/discover"): AccessRule(Role.AGENT, "topic.discover"),
     ("get", "/api/v1/topics/proposals"): READ,

@@ -62,7 +62,7 @@ async def build(
     processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
     stack.push_async_callback(finish_all, processor, summariser, jobs)
     doors = processor.wake, capacity.ensure_writable
-    access = await _access(settings, db, clock, stack)
+    access = await _access(settings, db, clock, stack, metrics)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -81,7 +81,7 @@ async def build(
         processor=processor,
         summariser=summariser,
         jobs=jobs,
-        workers=(workers := workers_of(processor, summariser, clock, changes)),
+        workers=(workers := workers_of(processor, summariser, clock, changes, metrics.count_death)),
         conditions=Conditions(capacity, gateway, workers, metrics, clock),
         started_at=clock(),
         topics=told,
@@ -172,9 +172,12 @@ async def _capacity(
     return capacity
 
 
-async def _access(settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack) -> AccessControl:
+async def _access(
+    settings: Settings, db: Database, clock: Clock, stack: AsyncExitStack, metrics: Metrics
+) -> AccessControl:
     http = await stack.enter_async_context(provider_client()) if settings.providers else None
     access = access_control(db, clock, settings, http)
+    access.audit.failed = metrics.audit_failures.inc
     await note_changes(db, access.audit, settings.secrets, values_by_name(settings))
     if settings.auth_required:
         await access.directory.refresh()

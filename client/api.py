@@ -104,6 +104,7 @@ class Api:
     merge_topics = Method(calls.merge_topics)
     split_topic = Method(calls.split_topic)
     undo_topic_change = Method(calls.undo_topic_change)
+    topic_changes = Method(calls.topic_changes)
     topic_history = Method(calls.topic_history)
     discover_topics = Method(calls.discover_topics)
     proposal = Method(calls.proposal)

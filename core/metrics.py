@@ -27,12 +27,14 @@ COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 SENTIMENTS = ("positive", "neutral", "negative", "unsure")
 SUMMARY_OUTCOMES = ("written", "failed")
 VERIFIED = ("true", "false")
+_NO_ANSWER = ("server_error", "timeout", "unreachable", "no_completion", "too_large")
+_NO_GOOD_ANSWER = ("malformed", "truncated", "refused", "unfinished", "rejected")
 OUTCOMES = (
-    *("ok", "rate_limited", "server_error", "timeout", "unreachable", "no_completion", "too_large"),
-    *("credentials", "credits", "model", "malformed", "truncated", "refused", "unfinished", "rejected"),
+    *("ok", "rate_limited", *_NO_ANSWER, "cut_off"),
+    *("credentials", "credits", "model", "parameter", *_NO_GOOD_ANSWER),
     "given_back",
 )
-FAILURES = ("invalid_row", *OUTCOMES[2:7], *OUTCOMES[10:15])
+FAILURES = ("invalid_row", *_NO_ANSWER, *_NO_GOOD_ANSWER)
 """Why a conversation is given up: its row, or what every call ended with that it was in."""
 PREFILTER_REASONS = ("too_short", "only_links_and_mentions", "thanks")
 CONDITIONS = (
@@ -41,6 +43,8 @@ CONDITIONS = (
     "model_refused",
 )
 """What `service_condition` is 1 for, and the names of the log lines about it."""
+JOB_STATUSES = ("completed", "capped", "failed")
+"""How a long job ends by itself."""
 REDACTED_KINDS = ("email", "phone", "card", "iban", "ip", "custom")
 TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
@@ -86,6 +90,7 @@ class Metrics:
         self._add_summaries(own)
         self._add_edges(own)
         self._add_operation(own)
+        self._add_background(own)
         self._start_at_zero()
 
     def _add_summaries(self, own: CollectorRegistry) -> None:
@@ -135,8 +140,10 @@ class Metrics:
         def gauge(name: str, meaning: str) -> Gauge:
             return Gauge(name, meaning, registry=own)
 
+        self.queue_limit = gauge("processing_queue_limit", "MAX_QUEUE_DEPTH, at which intake stops")
         self.storage_used = gauge("storage_used_bytes", "Used pages of the database and its WAL")
         self.storage_limit = gauge("storage_limit_bytes", "MAX_STORAGE_GB, at which intake stops")
+        self.storage_free = gauge("storage_free_bytes", "Bytes that fit in before intake stops")
         self.budget_spent = gauge("budget_spent_usd", "Dollars spent on the present UTC day")
         self.budget_reserved = gauge(
             "budget_reserved_usd", "Dollars reserved for calls that have not settled"
@@ -155,10 +162,29 @@ class Metrics:
         self.info.info({"version": VERSION})
         ProcessCollector(registry=own)
 
+    def _add_background(self, own: CollectorRegistry) -> None:
+        """Metrics of what works beside the requests."""
+        self.task_deaths = Counter(
+            "task_deaths", "Background tasks that died and were started again", ["task"], registry=own
+        )
+        self.jobs = Counter("jobs", "Long jobs that ended by themselves, by status", ["status"], registry=own)
+        self.retention_swept = Gauge(
+            "retention_swept_timestamp_seconds",
+            "When retention had last deleted all that is too old, or the start; 0 without RETENTION_DAYS",
+            registry=own,
+        )
+        self.audit_failures = Counter(
+            "audit_failures", "Entries of the audit log that could not be written", registry=own
+        )
+
     def count_redactions(self, counts: Mapping[str, int]) -> None:
         """Count personal data that was found, by kind."""
         for kind, found in counts.items():
             self.redactions.labels(kind).inc(found)
+
+    def count_death(self, task: str) -> None:
+        """Count a background task that has died."""
+        self.task_deaths.labels(task).inc()
 
     def show_conditions(self, present: Iterable[str]) -> None:
         """Show which of CONDITIONS last at present."""
@@ -175,6 +201,7 @@ class Metrics:
             self.conversations_failed: FAILURES,
             self.prefilter_skips: PREFILTER_REASONS,
             self.redactions: REDACTED_KINDS,
+            self.jobs: JOB_STATUSES,
             self.summaries: SUMMARY_OUTCOMES,
             self.summary_items: VERIFIED,
         }

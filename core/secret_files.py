@@ -1,6 +1,7 @@
 """Secrets in files, as containers get them: `NAME_FILE` names a file that holds what `NAME` would."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 SUFFIX = "_FILE"
 OTHERS = 0o077
 """The permissions of a file that its owner does not need."""
+GROUP_READS = 0o040
+ROOT = 0
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,19 @@ def refuse_unreadable(value: object) -> object:
 
 
 def exposed_files(names: Iterable[str], given: Mapping[str, str | None]) -> Iterator[str]:
-    """The variables `NAME_FILE` that name files which others than their owner may read."""
+    """The variables `NAME_FILE` that name files which others than their owner, and this process, may read."""
+    groups = {os.getegid(), *os.getgroups()}
     for name in names:
         path = given.get(name + SUFFIX)
-        if path and Path(path).stat().st_mode & OTHERS:
+        if path and is_exposed(Path(path).stat(), os.geteuid(), groups):
             yield name + SUFFIX
+
+
+def is_exposed(file: os.stat_result, user: int, groups: Collection[int]) -> bool:
+    """Whether others than its owner may read a file, for a process of a user and of groups.
+
+    Kubernetes and systemd leave a secret to root and let the service read it: by the group of `fsGroup`, or by an ACL,
+    whose mask shows as the permissions of the group.
+    """
+    handed_over = file.st_uid == ROOT != user and file.st_gid in {ROOT, *groups}
+    return bool(file.st_mode & (OTHERS & ~GROUP_READS if handed_over else OTHERS))

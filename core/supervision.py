@@ -32,6 +32,8 @@ class Supervised:
     started_at: int = 0
     changing: Changing = nullcontext
     """Gives the block in which it dies or is started again."""
+    died: Callable[[str], None] = lambda _: None
+    """Called with its name each time that it has died."""
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
@@ -53,6 +55,7 @@ class Supervised:
             with self.changing():
                 self.running, self.last_death = False, death
             self.restarts += 1
+            self.died(self.name)
             if self.clock() - self.started_at > HEALTHY_AFTER * SECOND:
                 wait = FIRST_WAIT
             await self.sleep(wait)

@@ -4,7 +4,8 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,8 @@ from typing import NoReturn
 from pydantic import ValidationError
 from streamlit.web.cli import main as streamlit
 
+import demo
+from client import Client, ClientError, Unreachable, calls
 from dashboard.settings import Settings, complaint
 
 ENTRY = Path(__file__).parents[1] / "dashboard.py"
@@ -28,9 +31,37 @@ def main() -> NoReturn:
     if why := cannot_listen(settings.dashboard_host, settings.dashboard_port):
         refuse(why)
     Thread(target=warm, daemon=True).start()
-    os.chdir(ENTRY.parent)
-    streamlit(["run", str(ENTRY), *options(settings)], prog_name="dashboard")
+    is_named = "api_url" in settings.model_fields_set
+    with service(settings.url, demo.DATABASE, is_named=is_named) as url:
+        os.environ["API_URL"] = url
+        os.chdir(ENTRY.parent)
+        streamlit(["run", str(ENTRY), *options(settings)], prog_name="dashboard")
     raise SystemExit
+
+
+@contextmanager
+def service(url: str, database: Path, *, is_named: bool) -> Iterator[str]:
+    """The address of the service. Where none is named and none runs, one is started on what the last demo stored."""
+    if is_named or not database.exists() or answers(url):
+        yield url
+        return
+    with demo.service(database) as own:
+        sys.stderr.write(
+            f"No service runs at {url}, so this shows the data of the demo. Its service is at {own}.\n"
+        )
+        yield own
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers there."""
+    with Client(url, patience=0) as client:
+        try:
+            client.send_once(calls.alive())
+        except Unreachable:
+            return False
+        except ClientError:
+            return True
+    return True
 
 
 def warm() -> None:

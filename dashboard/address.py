@@ -10,6 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 LONGEST = 1_000
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Sentiment = Literal["positive", "neutral", "negative", "unsure"]
+Baseline = Literal["7d", "14d", "28d", "91d"]
+Role = Literal["customer", "support_agent"]
+PeopleOrder = Literal["-negative", "-conversations", "mean", "-open_cases", "-last_seen", "id"]
+Outcome = Literal["maybe", "yes", "no", "curious", "all"]
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)
 
 
 class Window(NamedTuple):
@@ -33,14 +38,19 @@ class Window(NamedTuple):
         """How many days it has."""
         return (self.last - self.first).days + 1
 
+    @property
+    def before(self) -> "Window":
+        """The window of the same length before it."""
+        return Window(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
+
 
 class Address(BaseModel):
     """What an address says. Every field has a default, which is left out of the address."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: date | None = Field(None, alias="from", ge=EARLIEST, le=LATEST)
+    last: date | None = Field(None, alias="to", ge=EARLIEST, le=LATEST)
     confidence: int = Field(0, ge=0, le=100)
     """The lowest confidence, in percent."""
     sentiment: Sentiment | None = None
@@ -52,9 +62,34 @@ class Address(BaseModel):
     """Where a page of a list begins."""
     id: Text | None = None
     """The record that is opened, such as a conversation."""
+    proposal: Text | None = None
+    """The group of conversations that might be a topic, and is opened."""
+    state: Literal["active", "hidden", "merged", "proposed", "accepted", "rejected"] | None = None
+    """Of topics, or of what might become one."""
     page: int = Field(1, ge=1, le=1_000_000_000)
     message: int | None = Field(None, ge=1)
     """The message of the conversation that is pointed to, counted from 1."""
+    baseline: Baseline = "28d"
+    """The days before the window with which it is compared."""
+    role: Role = "customer"
+    order: PeopleOrder = "-negative"
+    """In which order people are listed."""
+    person: Text | None = None
+    """Somebody who wrote."""
+    facet: Text = "author"
+    """The field whose values are counted."""
+    value: Text | None = None
+    """One of its values."""
+    outcome: Outcome = "maybe"
+    """How a case stands; `maybe` is open."""
+    questions: Literal["any", "open"] = "any"
+    """Whether only cases with a question that is not answered are shown."""
+    step: Literal["price"] | None = None
+    """How far somebody is on the way to a job."""
+    job: Text | None = None
+    """The job that is watched."""
+    other: Text | None = None
+    """The topic that `topic` is compared with."""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> tuple[Self, frozenset[str]]:

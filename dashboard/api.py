@@ -9,17 +9,20 @@ from typing import Any, Literal, TypeVar, overload
 import streamlit as st
 
 from client import Busy, Client, ClientError, Denied, Failed, Invalid, NotFound, Unreachable, calls
+from client.answers import Health, Me
 from client.wire import Call
 from dashboard.credentials import Credential, presented
 
 SECONDS = 60
 """For how long an answer is shown again without asking."""
 KEPT = 200
+REMEMBERED = 20
+"""Answers of a session that are shown again while the service is away."""
 TIMEOUT = 30.0
 PATIENCE = 0
 """A page that says that the service is away, and comes back by itself, is better than one that waits without a word."""
 
-Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused"]
+Kind = Literal["unknown", "forbidden", "limited", "away", "missing", "refused", "failed"]
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -31,8 +34,8 @@ class Problem:
     """Why there is no answer.
 
     `unknown`: no valid credential; `forbidden`: the role does not suffice; `limited`: asked too often; `away`: no
-    answer; `missing`: no such record; `refused`: the service cannot take what was asked. `words` are the client's or
-    the service's own, and may quote anything: draw them as text.
+    answer; `missing`: no such record; `refused`: the service cannot take what was asked; `failed`: a job ended without
+    success. `words` are the client's or the service's own, and may quote anything: draw them as text.
     """
 
     kind: Kind
@@ -74,7 +77,35 @@ def read(*asked: Call[Any]) -> object:
             answers = _kept(who, tuple(map(_identity, asked)), asked, client)
         except _Unkept as unkept:
             answers = unkept.answers
+        answers = _or_before(who, asked, answers)
     return answers if len(asked) > 1 else answers[0]
+
+
+def _or_before(
+    who: Credential, asked: Sequence[Call[Any]], answers: tuple[object, ...]
+) -> tuple[object, ...]:
+    """Answers, and in place of those of a service that is away what it last said: a page keeps what is typed on it."""
+    said = _last_said(who)
+    for call, answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, Problem):
+            said.pop(_identity(call), None)
+            said[_identity(call)] = answer
+    while len(said) > REMEMBERED:
+        del said[next(iter(said))]
+    return tuple(
+        said.get(_identity(call), answer) if isinstance(answer, Problem) and answer.kind == "away" else answer
+        for call, answer in zip(asked, answers, strict=True)
+    )
+
+
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False)
+def _last_said(who: Credential) -> dict[Hashable, object]:
+    return {}
+
+
+def here() -> tuple[Me | Problem, Health | Problem]:
+    """Who is here, and how the service is: what every page shows, so it costs a view nothing to look at it again."""
+    return read(calls.me(), calls.health())
 
 
 def change(call: Call[A]) -> A | Problem:
@@ -84,6 +115,15 @@ def change(call: Call[A]) -> A | Problem:
         return client
     answer: A | Problem = _ask(client, call)
     forget()
+    return answer
+
+
+def fresh(call: Call[A]) -> A | Problem:
+    """The answer to a call that only reads, as it is at this moment."""
+    client = _client(presented())
+    if isinstance(client, Problem):
+        return client
+    answer: A | Problem = _ask(client, call)
     return answer
 
 

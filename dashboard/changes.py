@@ -79,9 +79,9 @@ def rows(changes: Changes) -> list[Row]:
             "n": each.count,
             "before": each.previous.count,
             "change": each.change,
-            "share": each.share,
-            "share before": each.previous.share,
-            "negative": each.negative_share,
+            "share": percent(each.share),
+            "share before": percent(each.previous.share),
+            "negative": percent(each.negative_share),
             "likely": likely(each, changes),
             "surprise": each.surprise,
             "when": each.sparkline,
@@ -89,6 +89,11 @@ def rows(changes: Changes) -> list[Row]:
         }
         for each in changes.topics
     ]
+
+
+def percent(share: float | None) -> float | None:
+    """A share in percent."""
+    return None if share is None else share * 100
 
 
 def likely(topic: ComparedTopic, changes: Changes) -> str:

@@ -83,17 +83,16 @@ def confidence(address: Address) -> None:
 def sentiment(address: Address) -> None:
     """Which sentiment."""
     _set(sentiment=address.sentiment)
-    options = (None, "positive", "neutral", "negative", "unsure")
-    st.selectbox(
-        "Sentiment", options, key="w-sentiment", on_change=_took, args=("sentiment",), format_func=_or_any
-    )
+    options = ("positive", "neutral", "negative", "unsure")
+    key, given = "w-sentiment", ("sentiment",)
+    st.selectbox("Sentiment", options, index=None, key=key, on_change=_took, args=given, placeholder="any")
 
 
 def topic(address: Address, known: Sequence[str]) -> None:
     """Which topic; one of the address that is not known stays to be seen."""
     options = known if address.topic in (None, *known) else (address.topic or "", *known)
     _set(topic=address.topic)
-    text.choice("Topic", options, key="w-topic", on_change=lambda: _took("topic"), empty="any")
+    text.choice("Topic", options, key="w-topic", on_change=lambda: _took("topic"))
 
 
 def typed(label: str, name: str, address: Address) -> None:
@@ -119,10 +118,6 @@ def _moved(moved: str) -> None:
     changed(first=first, last=last)
 
 
-def _or_any(value: Any) -> str:
-    return str(value or "any")
-
-
 def sort(address: Address, orders: Mapping[str, str]) -> None:
     """In which order; `orders` are our own words for each."""
     _set(sort=address.sort)
@@ -134,3 +129,58 @@ def sort(address: Address, orders: Mapping[str, str]) -> None:
         args=("sort",),
         format_func=lambda each: orders[each],
     )
+
+
+def one_of(label: str, name: str, address: Address, options: Mapping[Any, str]) -> None:
+    """A field of the address with few values; `label` is our own, and `options` are our own words for each."""
+    _set(**{name: getattr(address, name) or ""})
+    # In place of None, for which Streamlit would write "Choose an option".
+    st.selectbox(
+        label,
+        [each or "" for each in options],
+        key=f"w-{name}",
+        on_change=_took,
+        args=(name,),
+        format_func=lambda each: options[each or None],
+    )
+
+
+def facet(address: Address, options: Mapping[str, str]) -> None:
+    """Whose values are counted: one of `options`, in our own words, or whatever somebody types."""
+    known = [*options] if address.facet in options else [*options, address.facet]
+    _set(facet=address.facet)
+    st.selectbox(
+        "Field",
+        known,
+        key="w-facet",
+        on_change=_took,
+        args=("facet",),
+        format_func=lambda each: options.get(each, each),
+        accept_new_options=True,
+        help="Or type metadata. and a key that METADATA_KEYS names, such as metadata.shop",
+    )
+
+
+def two_topics(address: Address, labels: Mapping[str, str]) -> None:
+    """Two topics of the address; `labels` are those that there are, by slug."""
+    chosen = [each for each in (address.topic, address.other) if each]
+    st.session_state["w-two"] = chosen
+    text.choices(
+        "Two topics",
+        {**{each: each for each in chosen}, **labels},
+        key="w-two",
+        on_change=_took_two,
+        most=2,
+    )
+
+
+def _took_two() -> None:
+    chosen: list[str] = st.session_state["w-two"]
+    one, two, *_ = [*chosen, None, None]
+    changed(topic=one, other=two)
+
+
+def value(address: Address) -> None:
+    """A value of a field that the address narrows a list to; to empty it takes the filter away."""
+    text.say(address.facet, key="small-facet")
+    typed("Value of this field", "value", address)

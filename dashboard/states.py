@@ -5,8 +5,8 @@ import streamlit as st
 from dashboard import api, credentials, text, words
 from dashboard.api import Problem
 
-RETRY = 2.0
-"""Seconds between two looks for a service that is away."""
+RETRY = 3.0
+"""Seconds between two looks for the service."""
 
 
 def explain(problem: Problem) -> None:
@@ -27,11 +27,9 @@ def explain(problem: Problem) -> None:
             _again(_wait(problem))
         case "away":
             st.header("The service does not answer", anchor=False)
-            st.write(
-                "This page asks again every two seconds, and comes back by itself. What you have typed stays."
-            )
+            st.write("This page looks for it, and comes back by itself. What you have typed stays.")
             text.say(problem.words)
-            _until_back()
+            st.session_state[AWAY] = True
         case "missing":
             st.header("There is nothing here", anchor=False)
             st.write("It was deleted, or the address is not complete.")
@@ -83,7 +81,25 @@ def _again(seconds: int) -> None:
     waiting()
 
 
+def pulse() -> None:
+    """Look for the service every few seconds, and say so while it is away; draw the page anew when it is back."""
+    st.session_state[TICKS] = 0
+    _beat()
+
+
 @st.fragment(run_every=RETRY)
-def _until_back() -> None:
-    if api.is_there():
+def _beat() -> None:
+    st.session_state[TICKS] += 1
+    # The first time comes with the page, whose own questions have just been answered or not.
+    if st.session_state[TICKS] == 1 and not st.session_state.get(AWAY):
+        return
+    was_away, st.session_state[AWAY] = st.session_state.get(AWAY), not api.is_there()
+    if st.session_state[AWAY]:
+        st.warning(GONE, icon=":material/cloud_off:")
+    elif was_away and st.session_state[TICKS] > 1:  # a service that answers and fails is asked no sooner
         st.rerun()
+
+
+TICKS, AWAY = "ticks", "away"
+"""How often a session has looked for the service since its page was drawn, and whether it was away the last time."""
+GONE = "The service does not answer. What is shown was there before; this page goes on by itself when it is back."

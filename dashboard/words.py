@@ -15,6 +15,11 @@ def anchor(position: int) -> str:
     return f"message-{position}"
 
 
+def part(done: int, total: int | None) -> str:
+    """`41,000 of 100,000`, or without the whole where that is not known."""
+    return f"{done:,}" if total is None else f"{done:,} of {total:,}"
+
+
 def n(number: int) -> str:
     """`n = 1,234`."""
     return f"n = {number:,}"
@@ -23,6 +28,11 @@ def n(number: int) -> str:
 def conversations(number: int) -> str:
     """`1 conversation`, `1,234 conversations`."""
     return f"{number:,} conversation{'' if number == 1 else 's'}"
+
+
+def topics(number: int) -> str:
+    """`1 topic`, `1,234 topics`."""
+    return f"{number:,} topic{'' if number == 1 else 's'}"
 
 
 def days(number: int) -> str:
@@ -68,3 +78,18 @@ def odds(chance: float) -> str:
     times = 1 / max(chance, 1e-9)
     rounded = float(f"{times:.2g}")
     return f"1 in {rounded:,.0f}"
+
+
+def dollars(amount: float) -> str:
+    """`$12.30`, and `$0.0012` where it is little."""
+    if amount and amount < 0.01:
+        return "under $0.0001" if amount < 0.0001 else f"${amount:.4f}"
+    return f"${amount:,.2f}"
+
+
+def duration(seconds: float) -> str:
+    """`40 seconds`, `12 minutes`, `5 hours`."""
+    for length, unit in ((3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}s"
+    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"

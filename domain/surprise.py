@@ -10,16 +10,23 @@ Student's t is computed here, because scipy would take 45 MB of the memory of a 
 """
 
 from collections.abc import Iterable
-from math import copysign, erfc, exp, inf, lgamma, log, log1p, pi, sqrt
-from statistics import median
+from heapq import nlargest
+from math import copysign, erfc, exp, floor, inf, lgamma, log, log1p, pi, sqrt
+from statistics import fmean, variance
 from typing import NamedTuple
 
-ENOUGH_DAYS = 8
-"""Days before the window from which on a topic's own dispersion is used."""
+from domain.polygamma import digamma, inverse_trigamma, trigamma
+
+FEW = 3
+"""Topics of which the scatter of dispersions cannot be told."""
+MOST = 256
+"""Topics that tell what all have in common; more would not tell it better, and take time."""
 LOG_10 = log(10)
 NORMAL, FAR = 10_000, 30
 """Degrees from which on t is as good as normal, and deviations from which on erfc gets too small."""
 SMALLEST = 1e-300
+LEAST = 0.01
+"""The smallest dispersion that is looked at: counts that go with the conversations to the last one have 0."""
 
 
 class History(NamedTuple):
@@ -46,43 +53,69 @@ NO_MORE = Variation(1.0, inf)
 
 
 def dispersion_of(history: History) -> float | None:
-    """A topic's variance from day to day over that of a draw, at least 1; None where it cannot be told."""
+    """A topic's variance from day to day over that of a draw; None where it cannot be told."""
     days, conversations, having, squares = history
     if days < 2 or not 0 < having < conversations:
         return None
     share = having / conversations
-    return max(1.0, (squares - having * share) / (share * (1 - share)) / (days - 1))
+    return max(0.0, squares - having * share) / (share * (1 - share)) / (days - 1)
 
 
-def usual_variation(histories: Iterable[History]) -> Variation:
-    """The variation of the topic in the middle, for topics whose own days are too few to tell."""
-    known = [(each.days - 1, found) for each in histories if (found := dispersion_of(each)) is not None]
+def degrees_of(history: History) -> float:
+    """With how many degrees of freedom the dispersion is known: the fewer, the rarer the topic.
+
+    The variance of a sum of squared deviations of counts with the mean m is 1 + 1/2m times that of chi-square.
+    """
+    return (history.days - 1) / (1 + history.days / (2 * history.having))
+
+
+def common_variation(histories: Iterable[History]) -> Variation:
+    """What the variations of the topics have in common, and by its degrees how alike they are.
+
+    Their dispersions are taken for draws of one distribution, as Smyth does it for variances of genes (Statistical
+    Applications in Genetics and Molecular Biology 3, 2004): its mean and its width follow from the mean and the
+    variance of their logarithms. Topics that come up less than once a day say too little about both.
+    """
+    frequent = nlargest(
+        MOST, (each for each in histories if each.having >= each.days), key=lambda each: each.having
+    )
+    known = [(found, degrees_of(each)) for each in frequent if (found := dispersion_of(each)) is not None]
     if not known:
         return NO_MORE
-    # Over few days the middle one of many estimates is below their mean: with one degree, by half.
-    degrees = max(days for days, _ in known)
-    middle = median(found for _, found in known) / (1 - 2 / (9 * degrees)) ** 3
-    return Variation(max(1.0, middle), sum(days for days, _ in known))
+    if len(known) < FEW:
+        degrees = sum(each for _, each in known)
+        return Variation(sum(found * each for found, each in known) / degrees, degrees)
+    logs = [log(max(found, LEAST)) - digamma(each / 2) + log(each / 2) for found, each in known]
+    scatter = variance(logs) - fmean(trigamma(each / 2) for _, each in known)
+    half = inverse_trigamma(scatter)
+    return Variation(exp(fmean(logs) + (0.0 if half == inf else digamma(half) - log(half))), 2 * half)
 
 
-def variation(history: History, usual: Variation) -> Variation:
-    """A topic's own variation, or the usual one where its days are too few.
+def variation(history: History, common: Variation) -> Variation:
+    """A topic's own variation, drawn towards what topics have in common, by the degrees that both are known with.
 
-    A topic that varies no more than draws do, within half a standard error, is taken for a draw, whose variance is
-    known and not estimated. With the wider t for them too, 1.8 to 3.2 % of topics without a change reached what stands
-    for 5 %; this way 3.3 to 4.3 %, and of topics that come in bursts 4.7 to 6.0 %.
+    A topic that varies no more than draws do is taken for a draw. Degrees are whole numbers, so that few topics differ.
     """
-    if history.days < ENOUGH_DAYS:
-        return usual
-    degrees = history.days - 1
-    found = dispersion_of(history) or 1.0
-    return NO_MORE if found <= 1 + sqrt(2 / degrees) / 2 else Variation(found, degrees)
+    found = dispersion_of(history)
+    own, degrees = (0.0, 0.0) if found is None else (found, degrees_of(history))
+    if common.degrees == inf:
+        drawn = common
+    else:
+        together = common.degrees + degrees
+        weighted = common.degrees * common.dispersion + degrees * own
+        drawn = Variation(weighted / together, max(1, floor(together)))
+    return drawn if drawn.dispersion > 1 else NO_MORE
 
 
 def deviation(count: int, other: int, conversations: int, others: int, dispersion: float) -> float | None:
     """By how many standard deviations a count is above what both windows together let expect.
 
     Of a draw without replacement: with it, the changes of common topics would seem smaller than they are.
+
+    A topic that comes in bursts varies by its dispersion more than draws do, but a few conversations cannot: of one, it
+    is in either window. If counts are negative binomial with the dispersion D, how n of both windows are split is
+    beta-binomial, whose variance is that of a draw by n D / (n + D - 1). Without it 2.4 % of topics with a dispersion
+    of 4 reached what stands for 5 %; this way 3.7 %.
 
     `conversations` and `others` are all conversations of the windows. None where one of them is empty, or all
     conversations have the topic: then there is nothing to compare.
@@ -92,7 +125,8 @@ def deviation(count: int, other: int, conversations: int, others: int, dispersio
         return None
     part = conversations / total
     variance = both * part * (1 - part) * (total - both) / (total - 1)
-    return (count - both * part) / sqrt(variance * dispersion)
+    by_bursts = both * dispersion / (both + dispersion - 1)
+    return (count - both * part) / sqrt(variance * by_bursts)
 
 
 def surprise(deviations: float, degrees: float) -> float:

@@ -12,6 +12,7 @@ from core.metrics import Metrics
 from core.priority import BATCHES, SUMMARIES, Lane
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Denied, Invalid, ProviderFault, RateLimited, Reply
+from domain.deciding import Decided, Decider
 from domain.naming import Nameless, Namer, NamesGiven
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import GIVEN_BACK, Budget, OverBudget
@@ -147,6 +148,12 @@ class PaidGateway:
         if not isinstance(self.analyzer, Namer):
             raise TypeError(f"{self.analyzer.name} names no groups")
         return await self._call(partial(self.analyzer.name_groups, groups), on_sent, BATCHES)
+
+    async def decide(self, question: str, texts: Sequence[str], on_sent: OnSent) -> Decided:
+        """Have a question answered in the next free slot. Raises CallFailed, TypeError if the analyzer answers none."""
+        if not isinstance(self.analyzer, Decider):
+            raise TypeError(f"{self.analyzer.name} answers no questions")
+        return await self._call(partial(self.analyzer.decide, question, texts), on_sent, BATCHES)
 
     async def _call(self, send: Send[Result], on_sent: OnSent, lane: Lane) -> Result:
         epoch = self.breaker.epoch

@@ -133,6 +133,11 @@ class Capacity:
             return Fault.STORAGE_FULL
         return self._refused
 
+    @property
+    def free_bytes(self) -> float:
+        """Bytes that fit in before intake stops: what MAX_STORAGE_GB leaves, or the disk if that is less."""
+        return max(0.0, min(self.max_bytes - self.used_bytes, self.disk.room(self.reusable_bytes)))
+
     def ensure_writable(self) -> None:
         """Raises NotWritable if nothing can be stored at present."""
         if (fault := self.refusal) is not None:
@@ -206,6 +211,7 @@ class Capacity:
         self.metrics.database_up.set(self.database_ok)
         self.metrics.storage_used.set(self.used_bytes)
         self.metrics.storage_limit.set(self.max_bytes)
+        self.metrics.storage_free.set(self.free_bytes)
         self.metrics.budget_spent.set(self.spent_today / TICKS_PER_USD)
         self.metrics.budget_reserved.set(self.reserved_today / TICKS_PER_USD)
 

@@ -52,7 +52,8 @@ class Curation:
         return await self.database.write(merge)
 
     async def split(self, name: str, slug: str, how: Mapping[str, str], actor: str) -> str:
-        """Begin to split conversations off a topic, by `words` or by a `group`; gives the id of the job.
+        """Begin to split conversations off a topic, by `words`, by a `group`, or as the analyzers
+        answer what they `ask`; gives the id of the job.
 
         Raises NoSuchTopic, TopicConflict, BadTopicChange.
         """
@@ -62,10 +63,12 @@ class Curation:
             _ensure_alone(connection)
             if "words" in how:
                 splitting.ensure_words(how["words"])
-            elif proposals.get(connection, how["group"]) is None:
+            elif "group" in how and proposals.get(connection, how["group"]) is None:
                 raise BadTopicChange("group: no proposal has this id")
             asked = {"topic": topic.number, "slug": slug, **how}
-            total = merging.size(connection, [topic.counted_as or topic.number]) if "words" in how else None
+            total = (
+                merging.size(connection, [topic.counted_as or topic.number]) if "group" not in how else None
+            )
             return long_jobs.create(connection, SPLIT_TOPIC, asked, by=actor, now=self.clock(), total=total)
 
         return await self.database.write(split)

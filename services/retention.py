@@ -30,7 +30,8 @@ DAY = 86_400 * SECOND
 class Retention:
     """Keeps conversations for `days` after their last message arrived, and those that have not ended for longer.
 
-    `deleted` is called with the id of each one that was deleted.
+    `deleted` is called with the id of each one that was deleted, `swept` with the time (UTC seconds) at which all that
+    were too old had gone.
     """
 
     database: Database
@@ -38,11 +39,13 @@ class Retention:
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     deleted: Callable[[str], None] = lambda _: None
+    swept: Callable[[float], None] = lambda _: None
 
     async def run(self) -> None:
         """Sweep once a minute until cancelled."""
         while True:
             deleted = await self.sweep()
+            self.swept(self.clock() / SECOND)
             if deleted:
                 log.info("retention", deleted=deleted)
             await self.sleep(IDLE_SECONDS)

@@ -54,6 +54,10 @@ class Accounting:
                     self._metrics.conversations_failed.labels(reason).inc()
         self._ended(outcome.job.id for outcome in ended)
 
+    def job_ended(self, status: str) -> None:
+        """Count a long job that has ended by itself."""
+        self._metrics.jobs.labels(status).inc()
+
     def summary_settled(self, outcome: summaries.Outcome) -> None:
         """Count a summary that ended, and tell whoever waits for it."""
         match outcome:

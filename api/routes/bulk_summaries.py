@@ -17,6 +17,7 @@ from api.parameters.insights import SENTIMENT_OF
 from api.parsing import parse_body, read_json
 from api.routes.jobs import accepted
 from domain.analysis import CONFIDENCE_UNIT
+from domain.summaries import Message, Stretch
 from domain.topics import slug
 from llm.prices import TICKS_PER_USD
 from schemas import Code, JobOut, NewSummaries, SummariesEstimateOut, SummariesFilter
@@ -28,6 +29,7 @@ router = APIRouter(prefix="/api/v1", tags=["chats"], dependencies=[Depends(once_
 NEW = TypeAdapter(NewSummaries)
 SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+TYPICAL = Stretch([Message(1, "customer", " " * 1_000)])
 ESTIMATED: dict[int | str, Any] = {200: {"model": SummariesEstimateOut, "description": "With `dry_run`"}}
 
 
@@ -86,7 +88,8 @@ async def _estimate(resources: Resources, lacking: int) -> dict[str, Any]:
     elif average is not None:
         each, based_on = average, f"summaries of the last {spending.LOOK_BACK} days"
     else:
-        each, based_on = float(budget.most_of_one()), "the worst case of a call at the list price"
+        worst = resources.gateway.analyzer.worst_summary(TYPICAL)
+        each, based_on = float(budget.cost_of_worst(worst)), "the worst case of a call at the list price"
     seconds = 0.0 if budget is None else lacking / resources.settings.outbound_rps
     return {
         "conversations": lacking,

@@ -73,6 +73,7 @@ def _measure(resources: Resources) -> None:
     if resources.gateway.circuit is not None:
         found.circuit_state.set(CIRCUIT_VALUE[resources.gateway.circuit])
     resources.capacity.show()
+    found.queue_limit.set(resources.settings.max_queue_depth)
     found.paused.set(resources.gateway.hold.paused)
     daily = resources.settings.daily_budget_usd
     found.budget_limit.set(math.inf if daily is None else daily)

@@ -1,6 +1,6 @@
 """`/api/v1/topics`: which topics there are, and how people change them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -37,6 +37,7 @@ router = APIRouter(prefix="/api/v1/topics", tags=["topics"], dependencies=[Depen
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 CHANGE, MERGE, SPLIT = TypeAdapter(TopicChange), TypeAdapter(TopicMerge), TypeAdapter(TopicSplit)
 SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+Changes = Sequence[Row[Any]]
 LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is under way; poll `Location`"}}
 
 
@@ -105,9 +106,9 @@ async def merge(resources: ResourcesDep, request: Request) -> Response:
     openapi_extra=json_body(TopicSplit),
 )
 async def split(resources: ResourcesDep, topic_id: str, request: Request) -> Response:
-    """Move conversations that are there, by their words or by a proposed group, to a topic of their own."""
+    """Move conversations that are there, by their words, a proposed group or a question, to a topic of their own."""
     new = parse_body(SPLIT, await read_json(request))
-    how = {name: value for name in ("words", "group") if (value := getattr(new, name)) is not None}
+    how = {name: value for name in ("words", "group", "ask") if (value := getattr(new, name)) is not None}
     actor = asked(request.scope).actor
     job = await resources.curation.split(_known(topic_id), new.slug, how, actor)
     return await accepted(resources, job)
@@ -125,6 +126,12 @@ async def undo(resources: ResourcesDep, request: Request) -> Response:
     return JSONResponse({"change": undone.change})
 
 
+@router.get("/changes", response_model=TopicHistoryOut, responses=documented(*SHARED))
+async def all_changes(resources: ResourcesDep, query: Annotated[HistoryParameters, Query()]) -> Response:
+    """What was done to all topics, the newest first: the first one that still stands is what `undo` takes back."""
+    return await _changes(resources, query, partial(changes.history, number=None))
+
+
 @router.get(
     "/{topic_id}/history",
     response_model=TopicHistoryOut,
@@ -134,14 +141,17 @@ async def history(
     resources: ResourcesDep, topic_id: str, query: Annotated[HistoryParameters, Query()]
 ) -> Response:
     """What was done to a topic, the newest first, also what was taken back."""
-    read = partial(_history, _known(topic_id), query.limit + 1, query.before)
-    found = await resources.database.read(read)
+    return await _changes(resources, query, partial(_history, name=_known(topic_id)))
+
+
+async def _changes(resources: Resources, query: HistoryParameters, read: Callable[..., Changes]) -> Response:
+    found = await resources.database.read(partial(read, limit=query.limit + 1, before=query.before))
     shown = found[: query.limit]
     cursor = str(shown[-1].number) if len(found) > len(shown) else None
     return JSONResponse({"changes": [change_view(each) for each in shown], "next_cursor": cursor})
 
 
-def _history(name: str, limit: int, before: int | None, connection: Connection) -> Sequence[Row[Any]]:
+def _history(connection: Connection, *, name: str, limit: int, before: int | None) -> Changes:
     number = changes.topic_named(connection, name).number
     return changes.history(connection, number, limit=limit, before=before)
 

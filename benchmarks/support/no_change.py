@@ -5,7 +5,7 @@ from math import log10
 from random import Random
 from typing import NamedTuple
 
-from domain.surprise import NO_MORE, History, deviation, surprise, usual_variation, variation
+from domain.surprise import History, common_variation, deviation, surprise, variation
 
 HISTORY, WINDOW = 28, 7
 """Days before both windows, and of each window."""
@@ -54,10 +54,10 @@ def surprises(days: Sequence[Dealt]) -> list[float]:
     """Of the topics with conversations in one of the last two weeks."""
     past, before, now = days[: -2 * WINDOW], days[-2 * WINDOW : -WINDOW], days[-WINDOW:]
     histories = [_history(past[-HISTORY:], topic) for topic in range(len(days[0].having))]
-    usual = usual_variation(histories) if histories else NO_MORE
+    common = common_variation(histories)
     found = []
     for topic, history in enumerate(histories):
-        varies = variation(history, usual)
+        varies = variation(history, common)
         counts = (sum(day.having[topic] for day in week) for week in (now, before))
         totals = (sum(day.conversations for day in week) for week in (now, before))
         deviations = deviation(*counts, *totals, dispersion=varies.dispersion)  # type: ignore[misc]

@@ -21,6 +21,8 @@ class Health(Answer):
     queue_size: int
     summary_queue_size: int
     worker_running: bool
+    worker_restarts: int = 0
+    worker_last_death: str | None = None
     db_ok: bool
     analyzer: str
     model: str
@@ -29,6 +31,7 @@ class Health(Answer):
     drain_seconds: float | None
     resumes_at: AwareDatetime | None = None
     started_at: AwareDatetime
+    version: str | None = None
 
 
 class Saved(Answer):

@@ -44,7 +44,7 @@ class TopicChange(Answer):
 
 
 class TopicHistory(Answer):
-    """What was done to a topic, the newest first."""
+    """What was done to a topic, or to all, the newest first."""
 
     changes: list[TopicChange]
     next_cursor: str | None

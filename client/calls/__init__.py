@@ -43,6 +43,7 @@ from client.calls.topics import (
     change_topic,
     merge_topics,
     split_topic,
+    topic_changes,
     topic_history,
     undo_topic_change,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "summarize",
     "summarize_many",
     "summary",
+    "topic_changes",
     "topic_history",
     "trends",
     "undo_topic_change",

@@ -43,9 +43,13 @@ def merge_topics(sources: Sequence[str], into: str) -> Call[Job]:
     return Call("POST", f"{FOLDER}/merge", reader(Job), body=body)
 
 
-def split_topic(topic: str, slug: str, *, words: str | None = None, group: str | None = None) -> Call[Job]:
-    """Begin to move conversations to a topic of their own: those with all the words, or those of a proposal."""
-    how = {"words": words, "group": group}
+def split_topic(
+    topic: str, slug: str, *, words: str | None = None, group: str | None = None, ask: str | None = None
+) -> Call[Job]:
+    """Begin to move conversations to a topic of their own: those with all the words, those of a proposal, or those
+    for which the analyzer answers a question with yes. One of the three.
+    """
+    how = {"words": words, "group": group, "ask": ask}
     body = encoded({"slug": slug, **{name: value for name, value in how.items() if value is not None}})
     return Call("POST", f"{path_to(FOLDER, topic)}/split", reader(Job), body=body)
 
@@ -53,6 +57,11 @@ def split_topic(topic: str, slug: str, *, words: str | None = None, group: str |
 def undo_topic_change() -> Call[Undone | Job]:
     """Take the newest change of topics back, or begin to: then the answer is a job."""
     return Call("POST", f"{FOLDER}/undo", _undone)
+
+
+def topic_changes(*, limit: int = 100, cursor: str | None = None) -> Call[TopicHistory]:
+    """A page of what was done to all topics, the newest first."""
+    return getting(f"{FOLDER}/changes", reader(TopicHistory), {"limit": limit, "cursor": cursor})
 
 
 def topic_history(topic: str, *, limit: int = 100, cursor: str | None = None) -> Call[TopicHistory]:

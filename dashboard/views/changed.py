@@ -23,10 +23,10 @@ COLUMNS = {
     "change": st.column_config.NumberColumn("Change", format="%+d"),
     "likely": st.column_config.TextColumn("Likely", help="Whether the change is more than chance makes"),
     "when": st.column_config.BarChartColumn("When", help="The window in 24 equal parts", y_min=0),
-    "share": st.column_config.NumberColumn("Share", format="percent"),
-    "share before": st.column_config.NumberColumn("Share before", format="percent"),
+    "share": st.column_config.NumberColumn("Share", format="%.1f %%"),
+    "share before": st.column_config.NumberColumn("Share before", format="%.1f %%"),
     "negative": st.column_config.NumberColumn(
-        "Negative", help="Share of n that is negative", format="percent"
+        "Negative", help="Share of n that is negative", format="%.1f %%"
     ),
     "surprise": st.column_config.NumberColumn(
         "Surprise", help="1.3 stands for 5 %, 2 for 1 %, 3 for 0.1 %", format="%.2f"
@@ -53,10 +53,12 @@ def show() -> None:
             "No conversation of these two windows has a topic. Move the window, or lower the confidence."
         )
         return
-    slug = _drawn(found, window)
+    slug = _drawn(found, window, address.topic)
     if slug is not None:
-        opened = address.only("confidence").within(window).but(topic=slug)
-        st.switch_page(pages.CONVERSATIONS.path, query_params=opened.parameters)
+        # What is gone from the window is made of the conversations before it.
+        is_gone = any(each.slug == slug and not each.count for each in found.topics)
+        there = window.before if is_gone else window
+        pages.go(pages.CONVERSATIONS, address.within(there).but(topic=slug))
 
 
 def _compared(address: Address, window: Window) -> Changes | Problem:
@@ -88,7 +90,7 @@ def _headline(found: Changes, window: Window) -> None:
     )
 
 
-def _drawn(found: Changes, window: Window) -> str | None:
+def _drawn(found: Changes, window: Window, marked: str | None) -> str | None:
     rows = changes.rows(found)
     ids = [each.slug for each in found.topics]
     st.header("Topics", anchor=False)
@@ -104,7 +106,7 @@ def _drawn(found: Changes, window: Window) -> str | None:
             key=f"bars-{window.first}-{window.last}",
             alt_text=ALT,
         )
-    return clicked or text.choosable(rows, COLUMNS, alt=TABLE, key="topics", ids=ids)
+    return clicked or text.choosable(rows, COLUMNS, alt=TABLE, key="topics", ids=ids, marked=marked)
 
 
 ALT = "Bars: by how many conversations each topic grew or shrank; the table below has the same figures"

@@ -28,6 +28,13 @@ def show() -> None:
     if isinstance(chat, Problem):
         states.explain(chat)
         return
+    whole = address.but(id=None, page=1, message=None)
+    st.page_link(
+        pages.CONVERSATIONS.path,
+        label="All of the list",
+        icon=":material/arrow_back:",
+        query_params=whole.parameters,
+    )
     text.say(chat.first_line, key="large-opening")
     messages, about = st.columns([3, 2], gap="large")
     with messages:
@@ -70,8 +77,7 @@ def _pages(chat: Chat, address: Address) -> None:
 
 
 def _turn(where: st.delta_generator.DeltaGenerator, label: str, address: Address, page: int) -> None:
-    onward = address.but(page=page, message=None)
-    where.page_link(pages.CONVERSATION.path, label=label, query_params=onward.parameters)
+    where.button(label, on_click=address.but(page=page, message=None).write)
 
 
 def _analysis(stored: Conversation, chat: Chat) -> None:
@@ -91,28 +97,17 @@ def _insight(insight: Insight) -> None:
         st.badge("Offline analyzer", icon=":material/cloud_off:", color="orange")
     if insight.partial:
         st.badge("Only a part of it was read", icon=":material/content_cut:", color="orange")
-    text.table(
-        [{"what": "Sentiment", "found": insight.sentiment}, *_facts(insight)],
-        FACTS,
-        alt="What the analyzer found",
+    text.facts(
+        {
+            "Said to be": insight.sentiment,
+            "Topics": ", ".join(found.clusters),
+            "Why": found.reasoning,
+            "Language": insight.language or "not known",
+            "Model": insight.model,
+        }
     )
 
 
-def _facts(insight: Insight) -> list[text.Row]:
-    found = insight.grok_analysis
-    facts = {
-        "Topics": ", ".join(found.clusters),
-        "Why": found.reasoning,
-        "Language": insight.language,
-        "Model": insight.model,
-    }
-    return [{"what": name, "found": value or words.UNKNOWN} for name, value in facts.items()]
-
-
-FACTS = {
-    "what": st.column_config.TextColumn("What", width="small"),
-    "found": st.column_config.TextColumn("Found", width="large"),
-}
 STATES = {
     "queued": "It waits for its turn.",
     "processing": "It is being analysed.",
@@ -136,14 +131,7 @@ def _summary(summary: SummaryState | Problem, chat: Chat, address: Address) -> N
 
 def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
     text.say(summary.summary)
-    text.table(
-        [
-            {"what": "Outcome", "found": summary.outcome},
-            {"what": "Keywords", "found": ", ".join(summary.keywords)},
-        ],
-        FACTS,
-        alt="What the summary says",
-    )
+    text.facts({"Outcome": summary.outcome, "Keywords": ", ".join(summary.keywords)})
     if summary.stale:
         st.badge("Messages came since", icon=":material/update:", color="orange")
     _items("To do", summary.action_items, chat, address)
@@ -157,25 +145,23 @@ def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
 def _items(heading: str, items: list[SummaryItem], chat: Chat, address: Address) -> None:
     if items:
         st.markdown(f"**{heading}**")
-    for item in items:
+    for number, item in enumerate(items):
         with st.container(border=True, gap="xsmall"):
             text.say(item.text)
-            if item.verified:
+            if item.verified and item.quote != item.text:
                 text.say(f"“{item.quote}”")
             for position in item.positions:
-                _jump(position, chat, address)
+                _jump(position, chat, address, f"{heading}-{number}")
 
 
-def _jump(position: int, chat: Chat, address: Address) -> None:
+def _jump(position: int, chat: Chat, address: Address, key: str) -> None:
     """A link to a message: an anchor where it is on this page, else another address."""
     label = f"Message {words.count(position)}"
     if any(message.position == position for message in chat.messages):
         st.markdown(f"[{label}](#{words.anchor(position)})")
         return
     onward = address.but(message=position, page=1)
-    st.page_link(
-        pages.CONVERSATION.path, label=label, icon=":material/format_quote:", query_params=onward.parameters
-    )
+    st.button(label, icon=":material/format_quote:", key=f"{key}-{position}", on_click=onward.write)
 
 
 if __name__ == "__main__":

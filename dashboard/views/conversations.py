@@ -5,7 +5,7 @@ import streamlit as st
 from client import calls
 from client.answers import InsightsPage, ListedInsight, SentimentCounts
 from client.wire import Call
-from dashboard import api, filters, pages, states, text, words
+from dashboard import api, filters, pages, states, text, words, writers
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.text import Row
@@ -62,6 +62,7 @@ def _asked(address: Address, window: Window) -> Call[InsightsPage]:
         sort=address.sort,
         limit=LIMIT,
         cursor=address.cursor,
+        **writers.narrowed(address),
     )
 
 
@@ -77,6 +78,8 @@ def _filters(address: Address, topics: list[str]) -> None:
         with third:
             filters.sort(address, SORTS)
             filters.confidence(address)
+        if address.value is not None:
+            filters.value(address)
 
 
 def _listed(address: Address, window: Window, found: InsightsPage) -> None:
@@ -85,19 +88,13 @@ def _listed(address: Address, window: Window, found: InsightsPage) -> None:
     if found.metadata.sentiment_counts:
         _counted(found.metadata.sentiment_counts)
     ids = [each.conversation_id for each in found.insights]
-    chosen = text.choosable([_row(each) for each in found.insights], COLUMNS, alt=TABLE, key="list", ids=ids)
+    rows = [_row(each) for each in found.insights]
+    chosen = text.choosable(rows, COLUMNS, alt=TABLE, key="list", ids=ids, marked=address.id)
     if chosen is not None:
-        st.switch_page(
-            pages.CONVERSATION.path, query_params=address.only("first", "last").but(id=chosen).parameters
-        )
+        pages.go(pages.CONVERSATION, address.within(window).but(id=chosen))
     if found.metadata.next_cursor:
-        onward = address.within(window).but(cursor=found.metadata.next_cursor)
-        st.page_link(
-            pages.CONVERSATIONS.path,
-            label="Next page",
-            icon=":material/arrow_forward:",
-            query_params=onward.parameters,
-        )
+        onward = address.within(window).but(cursor=found.metadata.next_cursor, id=None)
+        st.button("Next page", icon=":material/arrow_forward:", on_click=onward.write)
 
 
 def _counted(counts: SentimentCounts) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import structlog
 
 from domain.analysis import Invalid, ProviderFault, Reply, Row, Usage
+from domain.deciding import Decided
 from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
@@ -66,6 +67,15 @@ class OfflineAnalyzer:
         (answer,) = await self._process.call({"summarise": material.document}, before_send)
         summary = summary_answers.validate_summary(answer, material.citable)
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
+
+    async def decide(self, question: str, texts: Sequence[str], before_send: BeforeSend) -> Decided:
+        """Answer by the words of the question. Raises ProviderFault, as `ChildProcess.call` does."""
+        rows = await self._process.call({"question": question, "about": list(texts)}, before_send)
+        return Decided(answers=rows, model=self.model)
+
+    def worst_decision(self, question: str, texts: Sequence[str]) -> Usage:
+        """No usage: the offline analyzer costs nothing."""
+        return Usage()
 
     def worst_summary(self, material: Material) -> Usage:
         """No usage: the offline analyzer costs nothing."""

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, Analysis
 from domain.analysis import sentiment_of as band
-from llm.offline import languages, summaries
+from llm.offline import deciding, languages, summaries
 from llm.offline.languages import Language
 from llm.offline.sentiment import Sentiment, sentiment
 from llm.offline.text import clean, customer_words, ngrams
@@ -106,6 +106,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str]:
     if "summarise" in request:
         yield _guarded(lambda: ENCODER.encode(summaries.summarise(request["summarise"])))
+    if "question" in request:
+        yield from map(ENCODER.encode, deciding.decide(request["question"], request["about"]))
     for text in request.get("texts", ()):
         yield _guarded(partial(_row, text, topics))
     for text in request.get("languages", ()):

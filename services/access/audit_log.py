@@ -1,6 +1,6 @@
 """The audit log as the process writes it: concurrent entries share a commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,11 +27,15 @@ def audit_key(secrets: SecretRing) -> PurposeKey:
 
 @dataclass
 class AuditLog:
-    """Writes audit entries; those that belong to a change go into its transaction."""
+    """Writes audit entries; those that belong to a change go into its transaction.
+
+    `failed` is called for each entry that could not be written.
+    """
 
     database: Database
     clock: Clock
     key: PurposeKey
+    failed: Callable[[], None] = lambda: None
     group: GroupCommit[AuditEntry, Mark] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -39,7 +43,11 @@ class AuditLog:
 
     async def record(self, entry: AuditEntry) -> None:
         """Write an entry durably. Raises SQLAlchemyError and Overloaded."""
-        await self.group.submit(entry)
+        try:
+            await self.group.submit(entry)
+        except Exception:
+            self.failed()
+            raise
 
     def append(self, connection: Connection, entry: AuditEntry) -> None:
         """Write an entry in the caller's transaction."""

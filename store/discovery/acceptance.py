@@ -7,11 +7,11 @@ from enum import Enum, auto
 from sqlalchemy import Connection, delete, insert, select, update
 
 from domain import topics as slugs
-from models import DISCOVERED, conversations, insights, topic_changes, topic_moves, topics
+from models import ACTIVE, DISCOVERED, conversations, insights, topic_changes, topic_moves, topics
 from store.discovery import proposals
 from store.insights import names, writing
-from store.topics import catalogue, changes
-from store.topics.changes import SPLIT, By
+from store.topics import catalogue, changes, splitting
+from store.topics.changes import PROPOSAL, SPLIT, By
 
 MOST = 5
 """Topics that an insight has at most: one that has as many loses its last."""
@@ -40,22 +40,32 @@ def make_topic(
     names.hold(connection, alone=True)
     if not proposals.is_proposed(connection, id_):
         return TopicMade.TOO_LATE
-    if any(catalogue.number_of(connection, name) is not None for name in (slug, label) if name):
+    if _is_taken(connection, slug, label):
         return TopicMade.NAME_TAKEN
     number = names.intern(connection, [slug], at=now)[slug]
     made = {
-        "origin": DISCOVERED,
         "label": label,
         "label_slug": None if label is None else slugs.slug(label),
         "description": description,
+        "origin": DISCOVERED,
+        "state": ACTIVE,
         "edited": True,
     }
     connection.execute(update(topics).where(topics.c.number == number).values(made))
     # Like a split: what is filed under the topic from now on is noted, so that undoing it gives each its topics back.
-    after = {"into": number, "how": "proposal"}
+    after = {"into": number, "how": PROPOSAL, "proposal": id_}
     changes.note(connection, SPLIT, number, [number], {}, after, By(by, now))
     proposals.note_accepted(connection, id_, number, by=by, now=now)
     return TopicMade.MADE
+
+
+def _is_taken(connection: Connection, slug: str, label: str | None) -> bool:
+    """Whether a topic has one of the names. What an undone acceptance has left under the slug does not count."""
+    by_slug = catalogue.number_of(connection, slug)
+    by_label = None if label is None else catalogue.number_of(connection, label)
+    if by_slug is None:
+        return by_label is not None
+    return by_label not in (None, by_slug) or not splitting.is_left_over(connection, by_slug)
 
 
 def file_some(
@@ -91,11 +101,9 @@ def file_some(
 
 def _standing(connection: Connection, topic: int) -> int | None:
     """The change that made the topic of a group; None if it was taken back."""
-    made = select(_c.number).where(_c.topic == topic, _c.kind == SPLIT).order_by(_c.number).limit(1)
-    number: int | None = connection.scalar(
-        select(_c.number).where(_c.number == made.scalar_subquery(), _c.undone_at.is_(None))
-    )
-    return number
+    splits = _c.topic == topic, _c.kind == SPLIT, _c.undone_at.is_(None)
+    rows = connection.execute(select(_c.number, _c.after).where(*splits).order_by(_c.number)).all()
+    return next((row.number for row in rows if json.loads(row.after)["how"] == PROPOSAL), None)
 
 
 def _note_moves(

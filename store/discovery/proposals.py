@@ -96,7 +96,9 @@ def store_run(
         "ended_at": now,
     }
     number = connection.execute(insert(discovery_runs).values(values).returning(_r.number)).scalar_one()
-    known = {row.id: row for row in connection.execute(select(_p.id, _p.state, _p.named_by))}
+    # Locked, so that nothing that somebody decides meanwhile is lost.
+    rows = select(_p.id, _p.state, _p.named_by).order_by(_p.number).with_for_update()
+    known = {row.id: row for row in connection.execute(rows)}
     new, again, named = [], [], []
     for group in groups:
         before = known.get(group.id)
@@ -210,6 +212,12 @@ def note_accepted(connection: Connection, id_: str, topic: int, *, by: str, now:
 def note_rejected(connection: Connection, id_: str, *, by: str, now: int) -> bool:
     """Note that a proposed group was refused; False if it is not proposed any more."""
     return _decide(connection, id_, by, now, state=REJECTED)
+
+
+def reopen(connection: Connection, topic: int) -> None:
+    """Propose the group again whose topic was taken back, if the topic was made of one."""
+    accepted = update(topic_proposals).where(_p.topic == topic, _p.state == ACCEPTED)
+    connection.execute(accepted.values(state=PROPOSED, topic=None, decided_by=None, decided_at=None))
 
 
 def _decide(connection: Connection, id_: str, by: str, now: int, **values: object) -> bool:

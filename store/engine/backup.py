@@ -3,10 +3,9 @@
 import asyncio
 import shutil
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import aiosqlite
@@ -16,7 +15,8 @@ from sqlalchemy.engine import URL
 from core.complaints import complaint
 from core.errors import AlreadyInUse, BackupRefused
 from core.settings import Settings
-from store.engine.lock import FileLock, create_private, sole_holder
+from store.engine.dumps import dump, load
+from store.engine.lock import FileLock, sole_holder, unfinished
 
 USAGE = "usage: python -m database backup FILE | restore FILE | encrypt | rotate-key"
 
@@ -51,7 +51,7 @@ def backup(url: URL, file: Path) -> None:
         raise BackupRefused(f"there is no database at {source}")
     if file.exists():
         raise BackupRefused(f"{file} exists already")
-    with _unfinished(file) as part:
+    with unfinished(file) as part:
         asyncio.run(_copy(source, part))
         part.replace(file)
 
@@ -78,7 +78,7 @@ def restore(url: URL, file: Path) -> None:
         with (
             FileLock(target),
             sole_holder(target) if target.exists() else nullcontext(),
-            _unfinished(target) as part,
+            unfinished(target) as part,
         ):
             shutil.copyfile(file, part)
             _keep(target)
@@ -101,18 +101,6 @@ def _keep(target: Path) -> None:
         target.with_name(target.name + suffix).unlink(missing_ok=True)
 
 
-@contextmanager
-def _unfinished(file: Path) -> Iterator[Path]:
-    """A temporary file beside `file`, readable only by its owner; it is always deleted afterwards."""
-    part = file.with_name(file.name + ".part")
-    create_private(part)
-    try:
-        yield part
-    finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
-
-
 def _check(file: Path) -> None:
     """Raise BackupRefused if the file is not an intact database of this service."""
     # `immutable`: in a read-only folder SQLite could not create the WAL that it would otherwise open.
@@ -127,32 +115,3 @@ def _check(file: Path) -> None:
 def _uri(file: Path, how: str) -> str:
     # A file name may contain characters with a meaning in URIs, such as a question mark.
     return f"{file.absolute().as_uri()}?{how}"
-
-
-def dump(url: URL, file: Path) -> None:
-    """Back up the database with pg_dump. Raises BackupRefused if it is not installed or fails."""
-    if file.exists():
-        raise BackupRefused(f"{file} exists already")
-    with _unfinished(file) as part:
-        _run("pg_dump", "--format=custom", f"--file={part}", f"--dbname={_libpq(url)}")
-        part.replace(file)
-
-
-def load(url: URL, file: Path) -> None:
-    """Restore the database with pg_restore. Raises BackupRefused if it is not installed or fails."""
-    _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={_libpq(url)}", str(file))
-
-
-def _run(program: str, *arguments: str) -> None:
-    path = shutil.which(program)
-    if path is None:
-        raise BackupRefused(f"PostgreSQL's {program} is not installed here")
-    done = subprocess.run([path, *arguments], check=False, capture_output=True, text=True)  # noqa: S603  found on PATH
-    if done.returncode:
-        raise BackupRefused(
-            f"{program}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
-        )
-
-
-def _libpq(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,5 +1,6 @@
 """The disk under an SQLite file: free space and the size of the WAL. PostgreSQL's disk is not monitored."""
 
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -34,18 +35,21 @@ class Disk:
             return 0
 
     def is_short(self, reusable: int = 0) -> bool:
-        """Whether only the reserve is left, counting `reusable` bytes inside the file as free.
+        """Whether only the reserve is left. Checked before each commit; it takes 10 us."""
+        return self.room(reusable) < 0
 
-        The log will still be moved into the file, which may then grow by as much. Checked before each commit; it takes
-        10 us.
+    def room(self, reusable: int = 0) -> float:
+        """Bytes above the reserve, counting `reusable` bytes inside the file as free; infinite where nobody knows.
+
+        The log will still be moved into the file, which may then grow by as much.
         """
         if self.file is None:
-            return False
+            return math.inf
         try:
             total, _, free = shutil.disk_usage(os.path.dirname(self.file) or ".")
         except FileNotFoundError:  # `is_gone` tells
-            return False
-        return free + reusable < min(RESERVE_BYTES, RESERVE_SHARE * total) + self.wal_bytes
+            return math.inf
+        return free + reusable - min(RESERVE_BYTES, RESERVE_SHARE * total) - self.wal_bytes
 
 
 def under(url: URL) -> Disk:

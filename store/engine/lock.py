@@ -69,6 +69,18 @@ def create_private(file: Path) -> None:
         file.chmod(OWNER_ONLY)
 
 
+@contextmanager
+def unfinished(file: Path) -> Iterator[Path]:
+    """A temporary file beside `file`, readable only by its owner; it is always deleted afterwards. Raises OSError."""
+    part = file.with_name(file.name + ".part")
+    create_private(part)
+    try:
+        yield part
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+
+
 def _lock(file: IO[Any], database: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

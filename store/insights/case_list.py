@@ -1,47 +1,27 @@
 """Lists of chats with their summaries, newest first, and how many there are of each outcome.
 
-Without a topic or a person, counts are those of the roll-up and a page is read along an index. With one, the summaries
-of the window are looked through.
+Without a topic or a person, counts are those of the roll-up and a page is read along an index. With a person, the
+summaries of the person's conversations are looked up. With a topic, those of its insights in the window are, or all of
+the window are looked through, whichever are fewer.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    Select,
-    String,
-    bindparam,
-    exists,
-    func,
-    literal_column,
-    select,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import Connection, bindparam, select
 
 from domain.buckets import EDGE, HOUR, MONTH, Span, cover
-from models import (
-    ALL_TOPICS,
-    IS_TEXT,
-    case_counts,
-    conversations,
-    insight_topics,
-    insights,
-    participants,
-    summaries,
-)
+from models import ALL_TOPICS, conversations, insights, summaries
 from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights.case_filing import LEVELS, OUTCOMES
+from store.insights.case_statements import COUNT, COUNT_BUCKETS, LIST, Along, Way
 from store.insights.participants import Participant, author_of_text, participants_of
 from store.insights.shown import shown_clusters
 from store.insights.unions import single_topics
+from store.insights.windows import Selection, count_insights
 
 _c, _s = conversations.c, summaries.c
 Moment = tuple[int, int]
@@ -113,15 +93,38 @@ def _is_narrowed(chosen: CaseSelection) -> bool:
     return chosen.topic != ALL_TOPICS or chosen.person is not None
 
 
+def way_of(connection: Connection, chosen: CaseSelection) -> Way:
+    """How the chosen summaries are found with the fewest looks."""
+    has_topic = chosen.topic != ALL_TOPICS
+    if chosen.person is not None:
+        return Way(Along.PERSON, has_topic)
+    if not has_topic:
+        return Way(Along.WINDOW, False)
+    of_topic = count_insights(connection, chosen.topic, Selection(chosen.start, chosen.end))
+    in_window = sum(int(row[2]) for row in _counted_in_buckets(connection, chosen))
+    return Way(Along.TOPIC, False) if of_topic < in_window else Way(Along.WINDOW, True)
+
+
 def _moments(
     connection: Connection, chosen: CaseSelection, limit: int, after: Moment | None
 ) -> Iterator[Moment]:
     at, number = after or (chosen.end, 0)
-    statement = LIST[chosen.topic != ALL_TOPICS, chosen.person is not None]
-    for outcome, is_open in chosen.kinds:
-        given = _parameters(connection, chosen) | {"outcome": outcome, "is_open": is_open}
-        page = {"at": at, "number": number, "limit": limit}
-        yield from ((row[0], row[1]) for row in statement.rows(connection, given | page))
+    page = {"at": at, "number": number, "limit": limit}
+    way = way_of(connection, chosen)
+    for given in _runs(connection, chosen, way, chosen.kinds):
+        yield from ((row[0], row[1]) for row in LIST[way].rows(connection, given | page))
+
+
+def _runs(
+    connection: Connection, chosen: CaseSelection, way: Way, kinds: Iterable[Kind]
+) -> Iterator[dict[str, Any]]:
+    """The parameters of each run: one for each kind along the window, where the index has them apart."""
+    given, kinds = _parameters(connection, chosen), [*kinds]
+    if way.along is Along.WINDOW:
+        yield from (given | {"outcome": outcome, "is_open": is_open} for outcome, is_open in kinds)
+    elif kinds:
+        outcomes, opens = (sorted({*each}) for each in zip(*kinds, strict=True))
+        yield given | {"outcomes": outcomes, "opens": opens}
 
 
 def _parameters(connection: Connection, chosen: CaseSelection) -> dict[str, Any]:
@@ -131,12 +134,10 @@ def _parameters(connection: Connection, chosen: CaseSelection) -> dict[str, Any]
 
 
 def _counted_one_by_one(connection: Connection, chosen: CaseSelection) -> Sequence[Sequence[Any]]:
-    statement = COUNT[chosen.topic != ALL_TOPICS, chosen.person is not None]
-    return [
-        row
-        for outcome in OUTCOMES
-        for row in statement.rows(connection, _parameters(connection, chosen) | {"outcome": outcome})
-    ]
+    way = way_of(connection, chosen)
+    every = replace(chosen, outcome=None).kinds
+    runs = _runs(connection, chosen, way, every)
+    return [row for given in runs for row in COUNT[way].rows(connection, given)]
 
 
 def _counted_in_buckets(connection: Connection, chosen: CaseSelection) -> Sequence[Sequence[Any]]:
@@ -180,65 +181,6 @@ def _topics(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Sequ
 
 # --- statements ---------------------------------------------------------------------------------------------
 
-
-def _narrowing(topic: bool, person: bool) -> Iterator[ColumnElement[bool]]:
-    if topic:
-        f = insight_topics.c
-        same = (f.timestamp == _s.timestamp) & (f.conversation == _s.conversation)
-        yield exists().where(among(f.topic, "topics"), same)
-    if person:
-        p = participants.c
-        chat = exists().where(p.conversation == _s.conversation, among(p.author, "names", String))
-        text = exists().where(_c.number == _s.conversation, IS_TEXT, among(_c.author, "names", String))
-        yield chat | text
-
-
-def _window() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return _s.timestamp >= bindparam("start"), _s.timestamp < bindparam("end")
-
-
-def _listing(topic: bool, person: bool) -> Select[Any]:
-    place = (_s.timestamp, _s.conversation)
-    kind = _s.outcome == bindparam("outcome"), _s.has_open_questions == bindparam("is_open")
-    beyond = tuple_(*place) < tuple_(bindparam("at", type_=BigInteger), bindparam("number", type_=BigInteger))
-    found = select(*place).where(*kind, *_window(), beyond, *_narrowing(topic, person))
-    return found.order_by(*(column.desc() for column in place)).limit(bindparam("limit"))
-
-
-def _counting(topic: bool, person: bool) -> Select[Any]:
-    kind = _s.outcome, _s.has_open_questions
-    of_outcome = _s.outcome == bindparam("outcome"), _s.has_open_questions >= literal_column("0")
-    found = select(*kind, func.count()).where(*of_outcome, *_window(), *_narrowing(topic, person))
-    return found.group_by(*kind)
-
-
-def _counting_buckets() -> CompoundSelect[Any]:
-    n, kinds = case_counts.c, ("outcome", "has_open_questions")
-    whole = (
-        select(n.outcome, n.has_open_questions, n.n * literal_column(str(sign))).where(
-            n.level == literal_column(str(level)), among(n.bucket, f"buckets_{level}_{sign}")
-        )
-        for level in LEVELS
-        for sign in (1, -1)
-    )
-    edges = (
-        select(*(_s[name] for name in kinds), bindparam(f"sign_{place}", type_=BigInteger)).where(
-            _s.outcome == literal_column(f"'{outcome}'"),
-            _s.has_open_questions == literal_column(str(is_open)),
-            _s.timestamp >= bindparam(f"first_{place}"),
-            _s.timestamp < bindparam(f"end_{place}"),
-        )
-        for place in (0, 1)
-        for outcome in OUTCOMES
-        for is_open in (0, 1)
-    )
-    return union_all(*whole, *edges)
-
-
-BOTH = (False, True)
-LIST = {(topic, person): Prepared(_listing(topic, person)) for topic in BOTH for person in BOTH}
-COUNT = {(topic, person): Prepared(_counting(topic, person)) for topic in BOTH for person in BOTH}
-COUNT_BUCKETS = Prepared(_counting_buckets())
 LOAD = select(
     *(_c[name] for name in ("number", "id", "author", "sealed_author", "timestamp", "is_chat", "revision"))
 ).where(_c.number.in_(bindparam("numbers", expanding=True)))

@@ -1,7 +1,8 @@
 """Facets: the values of a field in a window, each with how many insights have it.
 
-The values of analyzer and model are few and are counted one by one along their index. Authors and metadata are grouped
-along theirs, which reads an entry for every insight of the field. Outcomes come from the roll-up of summaries.
+Where there are few values, each is looked up in the index, and its entries in the window are counted: so it is with
+analyzers and models, and mostly with metadata. Authors are many, and metadata may be: those are grouped along their
+index, which reads an entry for every insight of the field. Outcomes come from the roll-up of summaries.
 """
 
 from collections import Counter
@@ -20,6 +21,8 @@ from store.insights.metadata import values_of
 from store.insights.narrowing import makers
 
 METADATA = "metadata."
+FEW = 1_000
+"""Values of metadata that are counted one by one."""
 
 
 class Facet(NamedTuple):
@@ -39,18 +42,23 @@ class FacetSelection:
     end: int
 
 
-def list_facets(connection: Connection, chosen: FacetSelection, *, limit: int) -> tuple[list[Facet], bool]:
-    """The commonest values, equal ones in the order of their stored forms; and whether there are more."""
-    found = list(_found(connection, chosen, limit + 1))
+def list_facets(
+    connection: Connection, chosen: FacetSelection, *, limit: int, few: int = FEW
+) -> tuple[list[Facet], bool]:
+    """The commonest values, equal ones in the order of their stored forms; and whether there are more.
+
+    Any `few` gives the same: up to so many values are counted one by one.
+    """
+    found = list(_found(connection, chosen, limit + 1, few))
     return found[:limit], len(found) > limit
 
 
-def _found(connection: Connection, chosen: FacetSelection, limit: int) -> Iterator[Facet]:
-    given = {"start": chosen.start, "end": chosen.end, "limit": limit}
+def _found(connection: Connection, chosen: FacetSelection, limit: int, few: int) -> Iterator[Facet]:
+    given: dict[str, Any] = {"start": chosen.start, "end": chosen.end, "limit": limit}
     if chosen.field == "author":
         yield from _authors(connection, given)
     elif chosen.field.startswith(METADATA):
-        yield from _metadata(connection, chosen.field.removeprefix(METADATA), given)
+        yield from _metadata(connection, given | {"key": chosen.field.removeprefix(METADATA)}, few)
     else:
         counted = _outcomes if chosen.field == "outcome" else _makers
         found = {value: n for value, n in counted(connection, chosen).items() if n}
@@ -68,9 +76,11 @@ def _authors(connection: Connection, given: Mapping[str, int]) -> Iterator[Facet
             yield Facet(None, n)
 
 
-def _metadata(connection: Connection, key: str, given: Mapping[str, int]) -> Iterator[Facet]:
-    for value, n, conversation in VALUES.rows(connection, {**given, "key": key}):
-        yield Facet(_sent(connection, key, value, conversation), n)
+def _metadata(connection: Connection, given: Mapping[str, Any], few: int) -> Iterator[Facet]:
+    given = {**given, "most": few + 1}
+    counted = COUNTED if len(KNOWN.rows(connection, given)) <= few else VALUES
+    for value, n, conversation in counted.rows(connection, given):
+        yield Facet(_sent(connection, given["key"], value, conversation), n)
 
 
 def _sent(connection: Connection, key: str, value: str, conversation: int) -> str | None:
@@ -119,6 +129,32 @@ MADE = Prepared(
         _i.timestamp < bindparam("end"),
     )
 )
+
+
+def _known() -> Select[Any]:
+    """The values of a key, each found by one lookup from the one before it."""
+    of_key = _m.key == bindparam("key")
+    known = select(select(func.min(_m.value)).where(of_key).scalar_subquery().label("value")).cte(
+        "known", recursive=True
+    )
+    beyond = select(func.min(_m.value)).where(of_key, _m.value > known.c.value).correlate(known)
+    known = known.union_all(select(beyond.scalar_subquery()).where(known.c.value.is_not(None)))
+    return select(known.c.value).where(known.c.value.is_not(None)).limit(bindparam("most"))
+
+
+def _counted() -> Select[Any]:
+    """The same as VALUES, if there are no more values than `most`."""
+    value = _known().subquery().c.value
+    entries = _m.key == bindparam("key"), _m.value == value, _m.timestamp >= bindparam("start")
+    within = (*entries, _m.timestamp < bindparam("end"))
+    one = select(_m.conversation).where(*within).limit(literal_column("1")).scalar_subquery()
+    n = select(func.count(literal_column("*"))).where(*within).scalar_subquery()
+    found = select(value.label("value"), n.label("n"), one.label("conversation")).subquery()
+    order = found.c.n.desc(), by_code_point(found.c.value)
+    return select(found).where(found.c.n > 0).order_by(*order).limit(bindparam("limit"))
+
+
+KNOWN, COUNTED = Prepared(_known()), Prepared(_counted())
 SEALED = select(_i.sealed_author).where(_i.conversation == bindparam("number"))
 SENT = select(conversations.c.id, conversations.c.metadata).where(
     conversations.c.number == bindparam("number")

@@ -12,16 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from domain.buckets import DAY, MICROSECONDS, bucket_of
-from domain.surprise import (
-    ENOUGH_DAYS,
-    NO_MORE,
-    History,
-    Variation,
-    deviation,
-    surprise,
-    usual_variation,
-    variation,
-)
+from domain.surprise import History, Variation, common_variation, deviation, surprise, variation
 from models import ALL_TOPICS
 from store.insights.filtered_topics import Counted, filtered_sums, without_needless_filters
 from store.insights.listed_topics import ListedTopic, Seen, listed_topics, seen
@@ -93,7 +84,7 @@ class ComparedTopic:
         """How much the topic varies anyway."""
         days = self.within.days
         history = self.within.histories.get(self.topic.counted_as, History(days, 0, 0, 0.0))
-        return variation(history, self.within.usual)
+        return variation(history, self.within.common)
 
     @cached_property
     def deviations(self) -> float | None:
@@ -121,7 +112,8 @@ class ComparedTopics(NamedTuple):
     """Days with insights, of which a topic's own variation is told."""
 
 
-class _Counts(NamedTuple):
+@dataclass(frozen=True)
+class _Counts:
     """The insights of each topic in both windows, and in the days before."""
 
     now: Mapping[int, Counted]
@@ -129,10 +121,10 @@ class _Counts(NamedTuple):
     histories: Mapping[int, History]
     days: int
 
-    @property
-    def usual(self) -> Variation:
-        """How much the topic in the middle varies, if the days are too few to tell of each."""
-        return usual_variation(self.histories.values()) if self.days < ENOUGH_DAYS else NO_MORE
+    @cached_property
+    def common(self) -> Variation:
+        """How much topics vary in general."""
+        return common_variation(self.histories.values())
 
 
 def topic_changes(

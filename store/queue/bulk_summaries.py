@@ -30,13 +30,13 @@ class Asked(NamedTuple):
 
 
 def ask_some(
-    connection: Connection, chosen: Selection, *, after: Position | None, limit: int, now: int
+    connection: Connection, chosen: Selection, *, after: Position | None, limit: int, now: int, job: int
 ) -> Asked:
-    """Ask for the summaries that are lacking among the next `limit` conversations."""
+    """Ask for the summaries that are lacking among the next `limit` conversations, for the job of this number."""
     page = list_positions(connection, chosen, limit=limit, after=after)
     ids = _lacking(connection, page)
     for id_ in ids:
-        queue.ask(connection, id_, now=now)
+        queue.ask(connection, id_, now=now, job=job)
     return Asked(len(ids), page[-1] if len(page) == limit else None)
 
 

@@ -150,6 +150,16 @@ def keep(connection: Connection, job: LongJob, progress: Progress) -> None:
     connection.execute(update(jobs).where(_j.number == job.number).values(stored))
 
 
+def charge(connection: Connection, number: int, ticks: int) -> None:
+    """Add to what a job has cost, whoever holds it: for work that others do for it. Before any other row is locked."""
+    connection.execute(update(jobs).where(_j.number == number).values(cost_ticks=_j.cost_ticks + ticks))
+
+
+def cost(connection: Connection, job: LongJob) -> int:
+    """What a job has cost by now, in ticks, in a transaction that has found it to be held."""
+    return connection.scalar(select(_j.cost_ticks).where(_j.number == job.number)) or 0
+
+
 def end(connection: Connection, job: LongJob, status: str, *, now: int, error: str | None = None) -> bool:
     """End a job; False if it is not held any more."""
     if not QUEUE.held(connection, {job.number: job.lease}):

@@ -1,6 +1,6 @@
 """The queue of summaries: asked for, held while they are written, stored with the revision they were made from.
 
-Lock order: conversations, summaries, their parts, calls, spending.
+Lock order: long jobs, conversations, summaries, their parts, calls, spending.
 """
 
 import json
@@ -34,12 +34,13 @@ QUEUE = JobQueue(
             select(func.max(_m.position)).where(_m.conversation == _s.conversation).scalar_subquery(),
             _s.failures,
             _s.error,
+            _s.job,
         ),
         source=summaries.join(conversations, conversations.c.number == _s.conversation),
         only=or_(bindparam("suspects", type_=Boolean), _s.error.is_(None)),
         holds=(_s.revision,),
         on_lease={"revision": bindparam("new_revision")},
-        end_columns=("error",),
+        end_columns=("error", "job"),
         requeue_columns=("error",),
     )
 )
@@ -58,6 +59,8 @@ class SummaryJob:
     error: str | None
     """What went wrong with the last call, where the chat may be to blame for it: it is a suspect."""
     lease: str
+    charged_to: int | None = None
+    """The number of the long job that has asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +108,10 @@ def get(connection: Connection, id_: str) -> Stored | None:
     return Stored(row.id, row.current, opened)
 
 
-def ask(connection: Connection, id_: str, *, now: int) -> bool:
+def ask(connection: Connection, id_: str, *, now: int, job: int | None = None) -> bool:
     """Queue a conversation to be summarised, unless what is stored is current; False where there is no such id.
 
-    A summary that is being written from an older revision is written again afterwards.
+    One that is being written from an older revision is written again afterwards. `job` is the long job that asks.
     """
     c, s = conversations.c, summaries.c
     found = select(c.number, c.revision).where(c.id == id_).with_for_update(read=True, key_share=True)
@@ -116,15 +119,13 @@ def ask(connection: Connection, id_: str, *, now: int) -> bool:
     if conversation is None:
         return False
     new = {"conversation": conversation.number, "revision": conversation.revision}
-    statement = insert_on_conflict(connection.dialect.name, summaries).values(
-        status=QUEUED, run_at=now, **new
-    )
+    queued = {"status": QUEUED, "run_at": now, "job": job, **new}
+    statement = insert_on_conflict(connection.dialect.name, summaries).values(queued)
     connection.execute(statement.on_conflict_do_nothing())
     mine = update(summaries).where(s.conversation == conversation.number)
     connection.execute(mine.where(s.run_at.is_not(None)).values(revision=conversation.revision))
     outdated = or_(s.status == FAILED, (s.status == COMPLETED) & (s.made_from != conversation.revision))
-    anew = {"status": QUEUED, "run_at": now, "failures": 0, "error": None, "revision": conversation.revision}
-    connection.execute(mine.where(outdated).values(anew))
+    connection.execute(mine.where(outdated).values(queued | {"failures": 0, "error": None}))
     return True
 
 
@@ -133,12 +134,12 @@ def claim(connection: Connection, *, now: int, token: str, until: int, suspects:
     found = QUEUE.due(connection, limit=1, now=now, suspects=suspects)
     if not found:
         return None
-    [(conversation, id_, revision, last, failures, error)] = found
+    [(conversation, id_, revision, last, failures, error, charged_to)] = found
     try:
         error = vault_of(connection).open("summaries.error", at(conversation), error)
     except DoesNotOpen:
         error = "unreadable"
-    job = SummaryJob(conversation, id_, revision, last, failures, error, token)
+    job = SummaryJob(conversation, id_, revision, last, failures, error, token, charged_to)
     QUEUE.lease(connection, [job.conversation], token=token, until=until, new_revision=job.revision)
     return job
 
@@ -229,7 +230,7 @@ def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
             _end_written(connection, job, held[job.conversation], now)
         case Failed():
             error = _sealed_error(connection, job, outcome.error)
-            ending = {"status": FAILED, "failures": outcome.failures, "error": error}
+            ending = {"status": FAILED, "failures": outcome.failures, "error": error, "job": None}
             QUEUE.end(connection, [(job.conversation, ending)])
         case Requeued():
             error = _sealed_error(connection, job, outcome.error)
@@ -273,7 +274,8 @@ def _end_written(connection: Connection, job: SummaryJob, row: Sequence[Any], no
         again = {"run_at": now, "failures": 0, "error": None}
         QUEUE.requeue(connection, [(job.conversation, again)])
     else:
-        QUEUE.end(connection, [(job.conversation, {"status": COMPLETED, "failures": 0, "error": None})])
+        ending = {"status": COMPLETED, "failures": 0, "error": None, "job": None}
+        QUEUE.end(connection, [(job.conversation, ending)])
 
 
 def _prune(connection: Connection, written: Written) -> None:

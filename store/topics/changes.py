@@ -18,6 +18,8 @@ from store.topics import catalogue
 from store.topics.catalogue import Topic
 
 EDIT, MERGE, SPLIT = "edit", "merge", "split"
+PROPOSAL = "proposal"
+"""How a split came about that is the acceptance of a proposed group."""
 Json = dict[str, Any]
 _t, _n, _c = topics.c, topic_names.c, topic_changes.c
 
@@ -153,13 +155,17 @@ def note(
 
 
 def history(
-    connection: Connection, number: int, *, limit: int, before: int | None = None
+    connection: Connection, number: int | None, *, limit: int, before: int | None = None
 ) -> Sequence[Row[Any]]:
-    """Up to `limit` changes that concern a topic, below a number, the newest first; rows of `topic_changes`."""
+    """Up to `limit` changes below a number, the newest first; rows of `topic_changes`.
+
+    `number` is the topic that they concern, None for all.
+    """
     of_topic = topic_change_topics.c
-    mine = select(topic_changes).join_from(topic_change_topics, topic_changes, of_topic.change == _c.number)
-    mine = mine.where(of_topic.topic == number).order_by(_c.number.desc()).limit(limit)
-    return connection.execute(mine if before is None else mine.where(_c.number < before)).all()
+    found = select(topic_changes).order_by(_c.number.desc()).limit(limit)
+    if number is not None:
+        found = found.join(topic_change_topics, of_topic.change == _c.number).where(of_topic.topic == number)
+    return connection.execute(found if before is None else found.where(_c.number < before)).all()
 
 
 def last(connection: Connection) -> Row[Any]:

@@ -12,10 +12,23 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from core.errors import BadTopicChange, TopicConflict
-from domain.buckets import MONTH
+from domain.buckets import DAY, HOUR, MICROSECONDS, MONTH
 from models import (
     BUILDING,
     DROPPED,
@@ -30,7 +43,7 @@ from models import (
 )
 from store.engine.prepared import Prepared
 from store.insights import names
-from store.insights.rollup_changes import Fact, update_counts
+from store.insights.rollup_changes import RollupChanges
 from store.insights.unions import Place
 from store.topics import catalogue, changes
 from store.topics.catalogue import Topic
@@ -40,15 +53,36 @@ MOST_TOPICS = 50
 """In one union: lists and edges of windows read each of them."""
 BEGINNING: Place = (-(2**62), 0)
 """Before every insight."""
+END: Place = (2**62, 0)
+"""After every insight."""
 _t, _u, _m, _f = topics.c, topic_unions.c, union_topics.c, insight_topics.c
 _place = tuple_(_f.timestamp, _f.conversation)
-NEXT = Prepared(
-    select(_f.timestamp, _f.conversation, _f.sentiment, _f.confidence, _f.score)
-    .where(_f.topic == bindparam("topic", type_=Integer))
-    .where(_f.timestamp >= bindparam("at"), _place >= tuple_(bindparam("at"), bindparam("number")))
-    .order_by(_f.timestamp, _f.conversation)
-    .limit(bindparam("limit"))
-)
+_from = (_f.timestamp >= bindparam("at"), _place >= tuple_(bindparam("at"), bindparam("number")))
+_until = (_f.timestamp <= bindparam("end"), _place < tuple_(bindparam("end"), bindparam("end_number")))
+_of_topic = select(_f.timestamp, _f.conversation).where(_f.topic == bindparam("topic", type_=Integer), *_from)
+_in_order = _of_topic.order_by(_f.timestamp, _f.conversation)
+NEXT = Prepared(_in_order.limit(bindparam("limit")))
+NTH = Prepared(_in_order.offset(bindparam("skip")).limit(1))
+FIRST_TIME = 10**6 * MICROSECONDS[DAY]
+"""Added to times before they are divided: SQL rounds towards 0, which would make one day of the two around 1970."""
+
+
+def _groups(length: int, *columns: ColumnElement[Any]) -> Prepared:
+    """The insights of a union between two places, each once, counted by time and columns: a time, those, n, scores."""
+    own = select(_m.topic).where(_m.whole == bindparam("union", type_=Integer))
+    once = (
+        select(_f.timestamp, _f.conversation, _f.sentiment, _f.confidence, _f.score)
+        .where(_f.topic.in_(own), *_from, *_until)
+        .distinct()
+        .subquery()
+    )
+    by = [(once.c.timestamp + FIRST_TIME) // length, *(once.c[each.name] for each in columns)]
+    sums = func.count().label("n"), func.sum(once.c.score).cast(BigInteger).label("scores")
+    return Prepared(select(func.min(once.c.timestamp).label("at"), *by[1:], *sums).group_by(*by))
+
+
+BY_CONFIDENCE = _groups(MICROSECONDS[DAY], _f.sentiment, _f.confidence)
+BY_TIME = _groups(MICROSECONDS[HOUR], _f.sentiment)
 
 
 def members(connection: Connection, number: int) -> list[int]:
@@ -92,32 +126,41 @@ def begin_union(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 def build_some(connection: Connection, union: int, limit: int) -> tuple[int, bool]:
-    """Count the next insights of a union, about `limit` of each topic; gives how many, and whether it is complete."""
+    """Count the next insights of a union, up to `limit` of each topic; gives how many, and whether it is complete."""
     names.hold(connection, alone=True)
     row = connection.execute(select(_u.built_at, _u.built_number).where(_u.number == union)).one()
     if row.built_at is None:
         return 0, True
-    given = {"at": row.built_at, "number": row.built_number, "limit": limit}
+    given = {"at": row.built_at, "number": row.built_number, "skip": limit - 1, "union": union}
     own = connection.scalars(select(_m.topic).where(_m.whole == union).order_by(_m.topic)).all()
-    found = [NEXT.rows(connection, given | {"topic": topic}) for topic in own]
-    # A topic of which there is more has been read up to here only.
-    ends = [(rows[-1][0], rows[-1][1]) for rows in found if len(rows) == limit]
+    # A topic of which there is more is read up to here only.
+    ends = [(at, number) for topic in own for at, number in NTH.rows(connection, given | {"topic": topic})]
     until = min(ends, default=None)
-    counted = {
-        (at, number): rest
-        for rows in found
-        for at, number, *rest in rows
-        if until is None or (at, number) <= until
-    }
-    facts = (Fact(union, at, *rest) for (at, _), rest in counted.items())
-    update_counts(connection, facts)
+    end, end_number = END if until is None else (until[0], until[1] + 1)
+    counted = _count(connection, union, given | {"end": end, "end_number": end_number})
     reached: Mapping[str, Any] = (
         {"built_at": None, "built_number": None}
         if until is None
-        else {"built_at": until[0], "built_number": until[1] + 1}
+        else {"built_at": end, "built_number": end_number}
     )
     connection.execute(update(topic_unions).where(_u.number == union).values(reached))
-    return len(counted), until is None
+    return counted, until is None
+
+
+def _count(connection: Connection, union: int, between: Mapping[str, Any]) -> int:
+    """Add the insights between two places to the roll-ups of a union; gives how many.
+
+    The database adds them up by day and hour, so that a step of thousands writes hundreds of rows.
+    """
+    changes_ = RollupChanges()
+    for at, sentiment, confidence, n, _ in BY_CONFIDENCE.rows(connection, {**between}):
+        changes_.by_confidence(union, at, sentiment, confidence, n)
+    counted = 0
+    for at, sentiment, n, scores in BY_TIME.rows(connection, {**between}):
+        changes_.by_time(union, at, sentiment, n, scores)
+        counted += n
+    changes_.write(connection)
+    return counted
 
 
 def drop(connection: Connection, unions: Iterable[int]) -> bool:

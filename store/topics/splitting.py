@@ -12,7 +12,17 @@ from sqlalchemy import Connection, delete, insert, select, update
 from core.errors import BadTopicChange, TopicConflict
 from domain.search_words import phrases_in
 from domain.topics import topic_id
-from models import ACTIVE, HIDDEN, HUMAN, conversations, insight_topics, insights, topic_moves, topics
+from models import (
+    ACTIVE,
+    DISCOVERED,
+    HIDDEN,
+    HUMAN,
+    conversations,
+    insight_topics,
+    insights,
+    topic_moves,
+    topics,
+)
 from store.insights import names, writing
 from store.insights.unions import Place
 from store.search import index
@@ -22,6 +32,7 @@ from store.topics.changes import SPLIT, By
 
 AT_ONCE = 200
 """Conversations that one step looks at."""
+MADE = {"state": ACTIVE, "origin": HUMAN, "label": None, "label_slug": None, "description": ""}
 _t, _f, _v, _i = topics.c, insight_topics.c, topic_moves.c, insights.c
 
 
@@ -29,15 +40,16 @@ def to_split(connection: Connection, name: str, slug: str) -> Topic:
     """The topic of a split. Raises NoSuchTopic, and TopicConflict if the slug is a name that is in use."""
     topic = changes.changeable(connection, name)
     owner = names.topic_numbers(connection, [slug]).get(slug)
-    if owner is not None and not _is_left_over(connection, owner):
+    if owner is not None and not is_left_over(connection, owner):
         raise TopicConflict(f"slug: it is a name of {topic_id(owner)} already")
     return topic
 
 
-def _is_left_over(connection: Connection, number: int) -> bool:
-    """Whether a split made the topic and was undone: it is hidden, and nothing is filed under it."""
+def is_left_over(connection: Connection, number: int) -> bool:
+    """Whether a split or an acceptance made the topic and was undone: it is hidden, and nothing is filed under it."""
     topic = catalogue.get(connection, number)
-    return topic.state == HIDDEN and topic.origin == HUMAN and merging.size(connection, [number]) == 0
+    is_empty = merging.size(connection, [number]) == 0
+    return topic.state == HIDDEN and topic.origin in (HUMAN, DISCOVERED) and is_empty
 
 
 def ensure_words(words: str) -> None:
@@ -52,7 +64,8 @@ def make(connection: Connection, topic: int, slug: str, how: str, by: By) -> tup
     number = names.topic_numbers(connection, [slug]).get(slug)
     if number is None:
         number = catalogue.add(connection, slug, origin=HUMAN, now=by.now, edited=True)
-    connection.execute(update(topics).where(_t.number == number).values(state=ACTIVE))
+    # What is left over of another topic may have had a label and a meaning, which are not this one's.
+    connection.execute(update(topics).where(_t.number == number).values(MADE))
     after = {"into": number, "how": how}
     return changes.note(connection, SPLIT, topic, [number], {}, after, by), number
 
@@ -134,10 +147,14 @@ def move_back(connection: Connection, change: int, limit: int, *, now: int) -> i
     return len(numbers)
 
 
-def end_undo(connection: Connection, by: By) -> None:
-    """Note that the last change, a split, was undone. Its topic is hidden, unless more was filed under it since."""
+def end_undo(connection: Connection, by: By) -> int:
+    """Note that the last change, a split, was undone; gives the number of the topic that it had made.
+
+    That is hidden, unless more was filed under it since.
+    """
     change = changes.last(connection)
-    into = json.loads(change.after)["into"]
+    into: int = json.loads(change.after)["into"]
     if merging.size(connection, [into]) == 0:
         connection.execute(update(topics).where(_t.number == into).values(state=HIDDEN))
     changes.note_undone(connection, change.number, by)
+    return into

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 from sqlalchemy.engine import URL
+from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.support.serving import Served
@@ -37,6 +38,31 @@ def sampled(database: URL, **given: Any) -> Iterator[Served]:
         done = subprocess.run([*ingest, "--wait"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         yield server
+
+
+class Heard:
+    """Notes each request on its way to an application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.requests: list[str] = []
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.requests.append(f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}")
+        await self._app(scope, receive, send)
+
+
+@contextmanager
+def heard(server: Served) -> Iterator[list[str]]:
+    """What a running service is asked meanwhile."""
+    app: Any = server.app
+    usual = app.middleware_stack
+    app.middleware_stack = listener = Heard(usual)
+    try:
+        yield listener.requests
+    finally:
+        app.middleware_stack = usual
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from benchmarks.support.process import free_port
 from benchmarks.support.serving import Served
 from client import Client
 from dashboard.pages import ALL, CHANGED, CONVERSATION, CONVERSATIONS
-from tests.dashboard.pages import opened, said, settings
+from tests.dashboard.pages import heard, opened, said, settings
 from tests.support.access import SECRET, make_keys
 from tests.support.service import serving
 
@@ -112,7 +112,8 @@ def test_a_conversation_has_its_messages_and_what_was_found(of_sample: Served) -
         assert message.message_content in said(page)
     assert "Quoted" in said(page)
     assert "Nobody has asked for a summary" in said(page)
-    assert page.dataframe[0].value["found"][0] == chat.sentiment
+    assert f"Said to be: {chat.sentiment}" in said(page)
+    assert f"Topics: {', '.join(chat.topics)}" in said(page)
 
 
 def test_a_summary_leads_to_the_messages_that_it_quotes(of_sample: Served) -> None:
@@ -133,6 +134,20 @@ def test_an_address_that_makes_no_sense_is_said_to(of_sample: Served) -> None:
 
     assert "A part of the address makes no sense" in said(page)
     assert page.slider("w-confidence").value == 0
+
+
+@EVERY
+def test_a_view_asks_at_most_six_times_and_nothing_twice(path: str, sample: Served, summarised: str) -> None:
+    with heard(sample) as requests, settings(sample.url.replace("127.0.0.1", "localhost")):
+        page = opened(path, {"id": summarised})
+        landing = len(requests) if path == CHANGED.path else 6
+        assert landing <= 6
+        assert len(requests) == len(set(requests))
+        before = len(requests)
+
+        page.run()
+
+        assert len(requests) == before
 
 
 @EVERY

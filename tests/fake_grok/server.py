@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from tests.fake_grok import naming, summaries
+from tests.fake_grok import deciding, naming, summaries
+from tests.fake_grok.deciding import DecidingQuestion
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
 from tests.fake_grok.naming import NamingQuestion
 from tests.fake_grok.requests import (
@@ -75,7 +76,7 @@ class Call(NamedTuple):
     """The texts whose rows came back as they should, in an answer with which nothing else was wrong."""
     billed_ticks: int = 0
     kind: str = "analysis"
-    """`analysis`, `summary` of messages, or `merge` of summaries."""
+    """`analysis`, `summary` of messages, `merge` of summaries, `naming` of groups, or `deciding`."""
 
 
 class Drafted(NamedTuple):
@@ -218,7 +219,7 @@ class FakeGrok:
         await deliver(draft, receive, send)
 
     def _drafted(
-        self, request: ChatRequest, question: Question | Chat | NamingQuestion
+        self, request: ChatRequest, question: Question | Chat | NamingQuestion | DecidingQuestion
     ) -> tuple[Draft, "Drafted"]:
         """The answer, spoilt as ordered, and what it is about."""
         if isinstance(question, Question):
@@ -233,6 +234,12 @@ class FakeGrok:
                 self._answer(request, [], naming.answer(question)), texts, SUMMARY_FAULTS.keys()
             )
             return draft, Drafted(texts, "naming", [])
+        if isinstance(question, DecidingQuestion):
+            texts = [each.text for each in question.conversations]
+            draft = self._spoilt(
+                self._answer(request, [], deciding.answer(question)), texts, SUMMARY_FAULTS.keys()
+            )
+            return draft, Drafted(texts, "deciding", [])
         draft = self._answer(request, [], summaries.answer(question))
         texts = [message.text for message in question.messages or ()]
         self._spoilt(draft, texts or [part.summary for part in question.parts or ()], SUMMARY_FAULTS.keys())
@@ -250,7 +257,7 @@ class FakeGrok:
 
     def _checked(
         self, scope: Scope, headers: dict[str, str], body: bytes
-    ) -> tuple[ChatRequest, Question | Chat | NamingQuestion]:
+    ) -> tuple[ChatRequest, Question | Chat | NamingQuestion | DecidingQuestion]:
         """In the order in which xAI's server was seen to check. Raises Refused."""
         check_envelope(scope, headers)
         request = parsed(ChatRequest, body, status=422)
@@ -265,6 +272,8 @@ class FakeGrok:
             return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
         if asked.startswith('{"groups":'):
             return request, naming.checked(request.response_format, asked)
+        if asked.startswith('{"question":'):
+            return request, deciding.checked(request.response_format, asked)
         question = parsed(Question, asked.encode(), status=400)
         check_ids(request.response_format, question)
         return request, question

@@ -19,6 +19,8 @@ def test_a_disk_with_room_is_not_short_and_one_without_is(tmp_path: Path) -> Non
         small.take(leave=900 * KILOBYTE)
         assert disk.is_short()
         assert not disk.is_short(reusable=200 * KILOBYTE)
+        assert disk.room() < 0
+        assert disk.room(reusable=200 * KILOBYTE) == disk.room() + 200 * KILOBYTE
 
 
 def test_what_is_in_the_log_needs_its_room_again(tmp_path: Path) -> None:

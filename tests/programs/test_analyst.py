@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ FILES = {
     "tweets": DATA / "twcs_5000.csv",
     "dialogues": DATA / "support_dialogs_300.jsonl",
 }
+ROWS = 2_000
 BERLIN = ZoneInfo("Europe/Berlin")
 BASELINE = timedelta(days=28) // timedelta(microseconds=1)
 
@@ -100,6 +102,13 @@ def ingest(url: str, file: Path) -> None:
     command = [sys.executable, str(ROOT / "ingest_data.py"), "--file", str(file), "--api-url", url, "--wait"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def beginning(file: Path, folder: Path) -> Path:
+    """The first rows of a table, which are compared one by one: of 5,000 tweets each took 6 ms of CPU."""
+    with file.open(newline="") as source, (folder / file.name).open("w", newline="") as target:
+        csv.writer(target).writerows(islice(csv.reader(source), 1 + ROWS))
+    return folder / file.name
 
 
 @asynccontextmanager
@@ -329,10 +338,14 @@ QUESTIONS: Sequence[Callable[[Analyst], Any]] = (
     [("sqlite", "sample"), ("postgresql", "sample"), ("sqlite", "tweets"), ("postgresql", "dialogues")],
     indirect=["database_url"],
 )
-async def test_each_question_is_one_call_and_its_answer_a_plain_recount(database_url: URL, name: str) -> None:
-    if not FILES[name].exists():
-        pytest.skip(f"the public set {FILES[name].name} is not here")
-    async with analyst(database_url, FILES[name]) as one:
+async def test_each_question_is_one_call_and_its_answer_a_plain_recount(
+    database_url: URL, name: str, tmp_path: Path
+) -> None:
+    if not (file := FILES[name]).exists():
+        pytest.skip(f"the public set {file.name} is not here")
+    if file.suffix == ".csv":
+        file = beginning(file, tmp_path)
+    async with analyst(database_url, file) as one:
         assert len(one.now) > 20
         for question in QUESTIONS:
             await question(one)

@@ -139,6 +139,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
+    ("topic_changes", (), {"limit": 3}),
     ("topic_history", ("delay",), {}),
     ("proposals_page", (), {"limit": 3}),
     ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import dashboard.__main__ as dashboard
+import demo
+from client import Client, calls
 from client.importers.conversations import Conversation
 from client.importers.rows import opened
 from client.importers.threads import Threads
@@ -72,7 +75,7 @@ def test_the_demo_says_what_it_does_and_what_to_do_next() -> None:
     times = re.findall(r"^│ (\d\d-\d\d \d\d:\d\d) ", run.stdout, re.MULTILINE)
     assert len(times) == 15
     assert times == sorted(times, reverse=True)
-    for hint in ("GROK_API_KEY=", "/docs", "ingest_data.py --file", "docs/IMPORT.md"):
+    for hint in ("make dashboard", "GROK_API_KEY=", "/docs", "ingest_data.py --file", "docs/IMPORT.md"):
         assert hint in run.stdout[found[-1] :]
 
 
@@ -90,3 +93,22 @@ def test_an_option_does_not_start_the_demo(option: str, code: int) -> None:
     assert done.returncode == code
     assert "usage: demo.py" in done.stdout + done.stderr
     assert "Starting" not in done.stdout
+
+
+def test_the_dashboard_shows_what_the_demo_stored_where_no_service_runs(tmp_path: Path) -> None:
+    nobody, kept = f"http://127.0.0.1:{demo.free_port()}", tmp_path / "demo.db"
+    with demo.service(tmp_path / "made.db") as url, Client(url) as client:
+        client.send(calls.post({"text": "My order has not arrived.", "conversation_id": "t-1"}))
+    demo.keep(tmp_path / "made.db", kept)
+
+    with dashboard.service(nobody, kept, is_named=False) as url, Client(url) as client:
+        assert client.send(calls.conversation("t-1")).text == "My order has not arrived."
+        with dashboard.service(url, kept, is_named=False) as running:
+            assert running == url
+        changed = kept.stat().st_mtime_ns
+        demo.keep(tmp_path / "made.db", kept)
+        assert kept.stat().st_mtime_ns == changed
+    assert not dashboard.answers(url)
+    for is_named, database in ((True, kept), (False, tmp_path / "none.db")):
+        with dashboard.service(nobody, database, is_named=is_named) as url:
+            assert url == nobody

@@ -18,7 +18,7 @@ def would_run(*arguments: str) -> str:
 
 
 def test_clean_removes_every_venv_that_the_verbs_make() -> None:
-    assert len(VENVS) == 3
+    assert len(VENVS) == 4
     assert set(would_run("clean").split()) >= VENVS
 
 
@@ -31,9 +31,9 @@ def test_all_that_ci_runs_begins_at_once_and_the_tests_first() -> None:
     assert int(jobs) == len(targets)
 
 
-@pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients"])
+@pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients", "test-kit"])
 def test_a_verb_that_installs_says_so_first(verb: str, tmp_path: Path) -> None:
-    fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS")]
+    fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS", "KIT")]
 
     commands = would_run(verb, *fresh).splitlines()
 

@@ -60,7 +60,13 @@ class Front:
 
 @contextmanager
 def fronted(
-    kind: str, folder: Path, *, prefix: str = "", removes: bool = False, read_seconds: int | None = None
+    kind: str,
+    folder: Path,
+    *,
+    prefix: str = "",
+    removes: bool = False,
+    read_seconds: int | None = None,
+    dashboard: int | None = None,
 ) -> Iterator[Front]:
     """A closed service behind Caddy or nginx. One client may make 30 requests in a minute."""
     database = f"sqlite+aiosqlite:///{folder / 'insights.db'}"
@@ -75,7 +81,9 @@ def fronted(
     }
     with Process(folder, wait=False, **environ) as service:
         asyncio.run(_until_up(service))
-        with running(kind, Wanted(service.port, prefix, removes, read_seconds), folder / kind) as proxy:
+        with running(
+            kind, Wanted(service.port, prefix, removes, read_seconds, dashboard=dashboard), folder / kind
+        ) as proxy:
             yield Front(proxy, service, keys, prefix)
 
 

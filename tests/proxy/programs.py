@@ -58,6 +58,8 @@ class Wanted:
     """Whether it removes the prefix."""
     read_seconds: int | None = None
     idle_seconds: int | None = None
+    dashboard: int | None = None
+    """The port of the dashboard, if there is one."""
 
 
 @dataclass
@@ -136,6 +138,7 @@ def _caddy(proxy: Proxy, wanted: Wanted) -> tuple[list[str], Mapping[str, str]]:
         "TLS": f"tls {proxy.certificate} {proxy.folder}/made.key",
         "UPSTREAM": f"127.0.0.1:{wanted.upstream}",
         "ACCESS_LOG": f"file {proxy.folder}/access.log",
+        "DASHBOARD": f"127.0.0.1:{wanted.dashboard}" if wanted.dashboard else "",
         "ROOT_PATH": wanted.prefix,
         "HANDLE": "handle_path" if wanted.removes else "",
         "READ_TIMEOUT": f"{wanted.read_seconds}s" if wanted.read_seconds else "",
@@ -157,6 +160,8 @@ def _nginx(proxy: Proxy, wanted: Wanted) -> tuple[list[str], Mapping[str, str]]:
         "/var/log/nginx/insights.log": f"{folder}/access.log",
         "/var/log/nginx/insights.error.log": f"{folder}/error.log",
     }
+    if wanted.dashboard:
+        changes["server 127.0.0.1:8501;"] = f"server 127.0.0.1:{wanted.dashboard};"
     if wanted.prefix:
         changes["location / {"] = f"location {wanted.prefix}/ {{"
     if wanted.removes:

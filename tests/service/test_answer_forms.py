@@ -1,7 +1,7 @@
 """The forms in which servers answer: what is stored, charged and told for each, plain and streamed, of both kinds."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,14 +10,15 @@ from sqlalchemy.engine import URL
 from benchmarks.support import databases
 from benchmarks.support.waiting import eventually
 from tests.support.chat_sockets import joined
-from tests.support.service import Grok, Service, running
+from tests.support.service import Grok, Service, faked, running
 from tests.support.summary_service import a_chat, summarize
 
 TICKS = 10**10
 SAID = "My parcel is late"
 """As a chat it is too short to be analysed, so that the summary's calls are all there are. The canary lacks it."""
-CALLS = "SELECT outcome, cost_ticks FROM grok_calls WHERE conversations > 0 ORDER BY number"
-TOTAL = "SELECT sum(cost_ticks) FROM grok_calls"
+NEWEST = "SELECT coalesce(max(number), 0) FROM grok_calls"
+CALLS = "SELECT outcome FROM grok_calls WHERE conversations > 0 AND number > :last ORDER BY number"
+TOTAL = "SELECT sum(cost_ticks) FROM grok_calls WHERE number > :last"
 ASKED_AGAIN = ("malformed", "unfinished", "cut_off")
 """How a stream may end that is asked for once more in one piece."""
 
@@ -82,22 +83,22 @@ FORMS: dict[str, Form] = {
 }
 
 
-async def conversation(service: Service) -> str | None:
+async def conversation(service: Service, name: str) -> str | None:
     """Have one analysed; why it failed, None if it did not."""
-    view = await service.ended(await service.post(f"{SAID}, and nobody answers"))
+    view = await service.ended(await service.post(f"{SAID}, and nobody answers {name}"))
     error: str | None = view["error"]
     return error
 
 
-async def asked_summary(service: Service) -> str | None:
+async def asked_summary(service: Service, name: str) -> str | None:
     """Ask for a summary, which comes in one piece; why it failed."""
-    response = await summarize(service, await a_chat(service, said=[("customer", SAID)]))
+    response = await summarize(service, await a_chat(service, name, said=[("customer", SAID)]))
     return _error(response.json())
 
 
-async def heard_summary(service: Service) -> str | None:
+async def heard_summary(service: Service, name: str) -> str | None:
     """Listen to a chat until its summary is there; why it failed."""
-    async with joined(service.url, "chat-1") as client:
+    async with joined(service.url, name) as client:
         await client.say(SAID)
         return _error((await client.next("summary"))["summary"])
 
@@ -112,7 +113,8 @@ class Cell(NamedTuple):
     Nobody asks for a conversation's to be streamed; some servers do it all the same.
     """
 
-    ask: Callable[[Service], Awaitable[str | None]]
+    ask: Callable[[Service, str], Awaitable[str | None]]
+    """With a name that no other cell has."""
     streamed: bool
     unasked: bool = False
 
@@ -132,21 +134,40 @@ def outcomes_of_calls(form: Form, cell: Cell) -> list[str]:
     return [first, form.plain] if asked_again else [first]
 
 
-@pytest.mark.parametrize("database_url", [databases.SQLITE], indirect=True)
+class Answering(NamedTuple):
+    """A service and its Grok."""
+
+    service: Service
+    grok: Grok
+
+    async def told(self, outcomes: Collection[str]) -> dict[str, float]:
+        """How many calls with each of these outcomes it tells of."""
+        metrics = await self.service.metrics()
+        return {outcome: metrics[f'grok_calls_total{{outcome="{outcome}"}}'] for outcome in outcomes}
+
+
+@pytest.fixture(scope="module")
+async def answering(shared_database_url: URL) -> AsyncIterator[Answering]:
+    """One for all forms: each has conversations of its own."""
+    settings = {"max_retries": 0, "chat_quiet_seconds": 0.2, "daily_budget_usd": 100}
+    with faked() as grok:
+        async with running(shared_database_url, grok, **settings) as service:
+            yield Answering(service, grok)
+
+
+@pytest.mark.parametrize("shared_database_url", [databases.SQLITE], indirect=True)
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-async def test_each_form_is_stored_charged_and_told(
-    database_url: URL, grok: Grok, form: Form, cell: Cell
-) -> None:
+async def test_each_form_is_stored_charged_and_told(answering: Answering, form: Form, cell: Cell) -> None:
+    (service, grok), expected = answering, outcomes_of_calls(form, cell)
+    grok.reset()
     for fault in [{"kind": "unasked_stream"}] * cell.unasked + [*form.faults]:
         grok.misbehave(**fault, marker=SAID)
-    expected = outcomes_of_calls(form, cell)
-    settings = {"max_retries": 0, "chat_quiet_seconds": 0.2, "daily_budget_usd": 1}
-    async with running(database_url, grok, **settings) as service:
-        error = await cell.ask(service)
-        calls: Sequence[Any] = await service.rows(CALLS)
-        total: Sequence[Any] = await service.rows(TOTAL)
-        health, metrics = await service.get("/health"), await service.metrics()
+    before, last = await answering.told({*expected, "ok"}), (await service.rows(NEWEST))[0][0]
+    error = await cell.ask(service, f"cell-{[*FORMS.values()].index(form)}-{[*CELLS.values()].index(cell)}")
+    calls: Sequence[Any] = await service.rows(CALLS, last=last)
+    total: Sequence[Any] = await service.rows(TOTAL, last=last)
+    health, told = await service.get("/health"), await answering.told(before)
 
     # stored
     failed = expected[-1] != "ok"
@@ -156,9 +177,10 @@ async def test_each_form_is_stored_charged_and_told(
     booked = total[0][0]
     assert booked == grok.billed_ticks or (not form.states_usage and booked > grok.billed_ticks)
     # told: a canary that came back says that the provider is well
-    told = {outcome: metrics[f'grok_calls_total{{outcome="{outcome}"}}'] for outcome in {*expected}}
     due = Counter([*expected, *["ok"] * failed])
-    assert told == {outcome: due[outcome] for outcome in {*expected}}
+    assert {outcome: told[outcome] - before[outcome] for outcome in before} == {
+        outcome: due[outcome] for outcome in before
+    }
     assert (health["status"], health.get("reasons", [])) == ("ok", [])
     assert grok.violations == []
 

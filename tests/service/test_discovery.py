@@ -136,15 +136,25 @@ async def test_an_acceptance_is_taken_back_exactly(database_url: URL) -> None:
         pool = about(await discovered(service), "chlorine")
         before = await clusters(service)
         accept = f"{TOPICS}/proposals/{pool['id']}/accept"
-        await ended(service, await service.http.post(accept, json={"slug": "pool_water"}))
-        assert await clusters(service) != before
+        named = {"slug": "pool_water", "label": "Pool water"}
+        await ended(service, await service.http.post(accept, json=named))
+        filed = await clusters(service)
+        assert filed != before
 
         undone = await ended(service, await service.http.post(f"{TOPICS}/undo"))
         assert undone["status"] == "completed"
         assert await clusters(service) == before
-        # Nor does the next run file them again.
-        await discovered(service)
+        # The group is open again, and the next run does not file its conversations.
+        again = about((await service.get(f"{TOPICS}/proposals"))["proposals"], "chlorine")
+        assert again == pool
+        assert about(await discovered(service), "chlorine")["id"] == pool["id"]
         assert await clusters(service) == before
+
+        await ended(service, await service.http.post(accept, json=named))
+        assert await clusters(service) == filed
+        history = (await service.get(f"{TOPICS}/pool_water/history"))["changes"]
+        assert [each["undone_at"] is None for each in history] == [True, False]
+        assert {each["after"]["proposal"] for each in history} == {pool["id"]}
 
 
 async def test_a_rejected_group_does_not_come_back(database_url: URL) -> None:

@@ -41,7 +41,8 @@ DIGESTS = [column for column in COLUMNS if column.info.get("digest")]
 
 @pytest.fixture
 async def service(database_url: URL, grok: Grok) -> AsyncIterator[Service]:
-    async with running(database_url, grok, data_encryption_key=KEY, metadata_keys="animal") as service:
+    given = {"data_encryption_key": KEY, "metadata_keys": "animal", "chat_quiet_seconds": 0}
+    async with running(database_url, grok, **given) as service:
         yield service
 
 

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from api import guard
 from api.roles import RULES, SOCKET
-from benchmarks.support.process import ROOT
+from benchmarks.support.process import ROOT, client
 from core.settings import Settings
 from domain.roles import Role
 from main import create_app
@@ -46,13 +46,15 @@ def expected(method: str, path: str, name: str) -> set[int]:
     return set() if Role(name).includes(needed) else {403}
 
 
-async def status(service: Closed, method: str, path: str, headers: Mapping[str, str]) -> int:
+async def status(stranger: httpx.AsyncClient, method: str, path: str, headers: Mapping[str, str]) -> int:
     """The status of a call without a body. What is not there is a 404, what lacks a body a 415: both are let in."""
     address = re.sub(r"\{\w+\}", "nothing", path)
     if method == SOCKET:
-        return await socket_status(service.url.replace("http", "ws") + address, headers)
-    async with httpx.AsyncClient(base_url=service.url) as stranger:
-        return (await stranger.request(method, address, headers=headers)).status_code
+        return await socket_status(
+            str(stranger.base_url).replace("http", "ws").rstrip("/") + address, headers
+        )
+    stranger.cookies.clear()
+    return (await stranger.request(method, address, headers=headers)).status_code
 
 
 async def socket_status(address: str, headers: Mapping[str, str]) -> int:
@@ -76,11 +78,20 @@ async def service(database_url: URL) -> AsyncIterator[Closed]:
         yield running
 
 
-async def test_every_call_wants_the_role_that_is_declared(service: Closed) -> None:
+@pytest.fixture
+async def stranger(service: Closed) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a credential of its own."""
+    async with client(service.url) as made:
+        yield made
+
+
+async def test_every_call_wants_the_role_that_is_declared(
+    service: Closed, stranger: httpx.AsyncClient
+) -> None:
     wrong = {}
     for method, path in operations():
         for name, headers in credentials(service):
-            seen = await status(service, method, path, headers)
+            seen = await status(stranger, method, path, headers)
             if name in BAD and role_of(method, path) is not None:
                 allowed = {401, 429}  # after ten bad ones, see test_access.py
             else:
@@ -91,11 +102,13 @@ async def test_every_call_wants_the_role_that_is_declared(service: Closed) -> No
     assert wrong == {}
 
 
-async def test_what_is_not_there_is_not_told_to_strangers(service: Closed) -> None:
-    assert await status(service, "GET", "/api/v1/nothing", {}) == 401
-    assert await status(service, "PUT", "/health", {}) == 401
-    assert await status(service, "GET", "/api/v1/nothing", service.bearing("viewer")) == 404
-    assert await status(service, "GET", "/health", OTHER_SCHEME) == 401
+async def test_what_is_not_there_is_not_told_to_strangers(
+    service: Closed, stranger: httpx.AsyncClient
+) -> None:
+    assert await status(stranger, "GET", "/api/v1/nothing", {}) == 401
+    assert await status(stranger, "PUT", "/health", {}) == 401
+    assert await status(stranger, "GET", "/api/v1/nothing", service.bearing("viewer")) == 404
+    assert await status(stranger, "GET", "/health", OTHER_SCHEME) == 401
 
 
 def test_a_route_without_a_role_does_not_start() -> None:

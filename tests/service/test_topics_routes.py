@@ -2,12 +2,16 @@
 
 import csv
 import json
+from itertools import count
 
+import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support.process import Json
 from benchmarks.support.waiting import eventually
 from domain.topics import BUILT_IN
+from llm.prices import TICKS_PER_USD
+from tests.fake_grok.server import judged
 from tests.support.service import Grok, Service, running
 
 ALL = "/api/v1/topics/all"
@@ -102,11 +106,51 @@ async def test_topics_are_merged_by_a_job_and_apart_again(database_url: URL) -> 
         billing = await service.get("/api/v1/topics/all", state="merged")
         assert [topic["slug"] for topic in billing["topics"]] == ["pricing", "refund"]
         history = await service.get("/api/v1/topics/refund/history")
+        assert await service.get("/api/v1/topics/changes") == history
         (change,) = history["changes"]
         assert (change["kind"], len(change["after"]["from"])) == ("merge", 2)
         assert change["after"]["into"] == change["topic"]
         assert (await service.http.post("/api/v1/topics/undo")).json() == {"change": change["id"]}
         assert (await service.get("/api/v1/topics/all", state="merged"))["topics"] == []
+
+
+def about_billing(words: str) -> str:
+    """A text with these words that the fake Grok files under billing."""
+    texts = (f"My {words} is lost, case {number}" for number in count())
+    return next(text for text in texts if judged(text)["clusters"] == ["billing"])
+
+
+async def test_grok_says_which_conversations_a_split_moves(database_url: URL, grok: Grok) -> None:
+    shown = [about_billing(each) for each in ("luggage", "parcel of [email]", "poisonous luggage")]
+    texts = [each.replace("[email]", "jane@example.com") for each in shown]
+    async with running(database_url, grok, redaction="outgoing") as service:
+        await service.all_ended(await service.post_all(texts))
+        # No call with the third one comes back with an answer, so it stays, and the others get theirs.
+        grok.misbehave("refusal", marker="poisonous")
+        body = {"ask": "Is it about luggage", "slug": "lost_luggage"}
+        asked = await service.http.post("/api/v1/topics/billing/split", json=body)
+        job = await job_ended(service, asked.headers["location"])
+        window = {"start_time": "2020-01-01T00:00:00Z", "end_time": "2100-01-01T00:00:00Z"}
+        moved = (await service.get("/api/v1/insights", **window, cluster="lost_luggage"))["insights"]
+
+    calls = [each for each in grok.calls if each.kind == "deciding"]
+    assert (job["status"], job["conversations"], job["done"]) == ("completed", 1, 3)
+    assert job["usd"] == pytest.approx(sum(each.billed_ticks for each in calls) / TICKS_PER_USD, abs=1e-6)
+    assert [each["text"] for each in moved] == [texts[0]]
+    assert {text for each in calls for text in each.texts} == set(shown)
+    assert grok.violations == []
+
+
+async def test_changes_of_all_topics_come_in_pages(database_url: URL) -> None:
+    async with running(database_url) as service:
+        for slug in ("refund", "billing", "praise"):
+            changed = await service.http.patch(f"/api/v1/topics/{slug}", json={"description": "as you know"})
+            assert changed.status_code == 200
+        first = await service.get("/api/v1/topics/changes", limit=2)
+        rest = await service.get("/api/v1/topics/changes", cursor=first["next_cursor"])
+        numbers = [change["id"] for change in (*first["changes"], *rest["changes"])]
+        assert (len(numbers), rest["next_cursor"]) == (3, None)
+        assert numbers == sorted(numbers, reverse=True)
 
 
 async def test_a_merge_is_refused_while_topics_are_being_changed(database_url: URL) -> None:

@@ -6,13 +6,16 @@ import json
 import os
 from base64 import b64encode
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support import databases
 from benchmarks.support.waiting import eventually
+from tests.support.fixtures import an_empty
 from tests.support.service import Service, running
 
 Json = dict[str, Any]
@@ -45,8 +48,34 @@ def dialogue(at: int) -> Json:
 
 @pytest.fixture(params=["plain", "encrypted"])
 async def service(request: pytest.FixtureRequest, database_url: URL) -> AsyncIterator[Service]:
+    async with filled(database_url, request.param) as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["plain", "encrypted"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=databases.KINDS)
+def shared_database_url(
+    request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[URL]:
+    """One of each kind: what is plain cannot be served with a key."""
+    yield from an_empty(request, tmp_path_factory.mktemp(kind))
+
+
+@pytest.fixture(scope="module")
+async def shared(kind: str, shared_database_url: URL) -> AsyncIterator[Service]:
+    """The same service for all tests that only read."""
+    async with filled(shared_database_url, kind) as started:
+        yield started
+
+
+@asynccontextmanager
+async def filled(database_url: URL, kind: str) -> AsyncIterator[Service]:
     given: dict[str, Any] = {"METADATA_KEYS": "shop,n"}
-    if request.param == "encrypted":
+    if kind == "encrypted":
         given["DATA_ENCRYPTION_KEY"] = b64encode(os.urandom(32)).decode()
     async with running(database_url, **given) as started:
         items = [dialogue(at) for at in range(14)]
@@ -115,27 +144,27 @@ def common(slugs: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["customer", "support_agent"])
-async def test_people_equal_a_recount_of_the_export(service: Service, role: str) -> None:
-    exported = await lines(service, INSIGHTS, **WINDOW)
+async def test_people_equal_a_recount_of_the_export(shared: Service, role: str) -> None:
+    exported = await lines(shared, INSIGHTS, **WINDOW)
     expected = recounted(exported, role)
 
-    usual = (await service.get(PEOPLE, role=role, **WINDOW))["people"]
-    paged = await pages(service, PEOPLE, "people", role=role, limit=2, sort="negative", **WINDOW)
-    all_time = (await service.get(PEOPLE, role=role))["people"]
+    usual = (await shared.get(PEOPLE, role=role, **WINDOW))["people"]
+    paged = await pages(shared, PEOPLE, "people", role=role, limit=2, sort="negative", **WINDOW)
+    all_time = (await shared.get(PEOPLE, role=role))["people"]
 
     assert {each["id"]: each for each in usual} == expected
     assert [each["negative"] for each in usual] == sorted((e["negative"] for e in usual), reverse=True)
     assert [each["negative"] for each in paged] == sorted(each["negative"] for each in paged)
     assert {each["id"] for each in paged} == {each["id"] for each in all_time} == {*expected}
     assert len(paged) == len(expected) > 1
-    assert await lines(service, PEOPLE, role=role, **WINDOW) == usual
+    assert await lines(shared, PEOPLE, role=role, **WINDOW) == usual
 
 
-async def test_people_as_csv(service: Service) -> None:
-    answer = await service.http.get(PEOPLE, params=WINDOW, headers={"accept": "text/csv"})
+async def test_people_as_csv(shared: Service) -> None:
+    answer = await shared.http.get(PEOPLE, params=WINDOW, headers={"accept": "text/csv"})
 
     rows = [*csv.DictReader(io.StringIO(answer.text))]
-    usual = (await service.get(PEOPLE, **WINDOW))["people"]
+    usual = (await shared.get(PEOPLE, **WINDOW))["people"]
     assert [row["id"] for row in rows] == [each["id"] for each in usual]
     assert [row["topics"] for row in rows] == [";".join(each["topics"]) for each in usual]
     assert answer.headers["content-disposition"] == 'attachment; filename="people.csv"'
@@ -151,23 +180,23 @@ async def test_people_as_csv(service: Service) -> None:
         ("metadata.n", lambda each: each["metadata"].get("n")),
     ],
 )
-async def test_facets_equal_a_recount_of_the_export(service: Service, field: str, value_of: Any) -> None:
-    exported = await lines(service, INSIGHTS, **WINDOW)
+async def test_facets_equal_a_recount_of_the_export(shared: Service, field: str, value_of: Any) -> None:
+    exported = await lines(shared, INSIGHTS, **WINDOW)
     counted = Counter(str(value_of(each)) for each in exported if value_of(each) is not None)
 
-    found = await service.get(FACETS, field=field, **WINDOW)
+    found = await shared.get(FACETS, field=field, **WINDOW)
 
     assert {each["value"]: each["count"] for each in found["values"]} == counted
     assert [each["count"] for each in found["values"]] == sorted(counted.values(), reverse=True)
     assert found["has_more"] is False
-    first = await service.get(FACETS, field=field, limit=1, **WINDOW)
+    first = await shared.get(FACETS, field=field, limit=1, **WINDOW)
     assert (first["values"], first["has_more"]) == (found["values"][:1], len(counted) > 1)
-    assert await lines(service, FACETS, field=field, **WINDOW) == found["values"]
+    assert await lines(shared, FACETS, field=field, **WINDOW) == found["values"]
 
 
-async def test_what_is_no_field_is_refused_by_name(service: Service) -> None:
+async def test_what_is_no_field_is_refused_by_name(shared: Service) -> None:
     for field, words in (("metadata.colour", "METADATA_KEYS names shop, n"), ("colour", "author, analyzer")):
-        answer = await service.http.get(FACETS, params={"field": field})
+        answer = await shared.http.get(FACETS, params={"field": field})
         assert answer.status_code == 400
         assert words in answer.json()["details"]
 
@@ -267,19 +296,19 @@ async def test_a_person_who_was_erased_is_in_no_list(service: Service) -> None:
     ],
 )
 async def test_bad_parameters_are_refused_by_name(
-    service: Service, path: str, given: Json, words: str
+    shared: Service, path: str, given: Json, words: str
 ) -> None:
-    answer = await service.http.get(path, params=given)
+    answer = await shared.http.get(path, params=given)
 
     assert answer.status_code == 400
     assert words in answer.json()["details"]
 
 
-async def test_a_cursor_goes_with_its_own_list_only(service: Service) -> None:
-    cursor = (await service.get(PEOPLE, limit=1))["next_cursor"]
+async def test_a_cursor_goes_with_its_own_list_only(shared: Service) -> None:
+    cursor = (await shared.get(PEOPLE, limit=1))["next_cursor"]
 
-    same = await service.http.get(PEOPLE, params={"cursor": cursor, "role": "customer"})
-    other = await service.http.get(PEOPLE, params={"cursor": cursor, "role": "support_agent"})
+    same = await shared.http.get(PEOPLE, params={"cursor": cursor, "role": "customer"})
+    other = await shared.http.get(PEOPLE, params={"cursor": cursor, "role": "support_agent"})
 
     assert same.status_code == 200
     assert (other.status_code, other.json()["details"].split(";")[0]) == (
@@ -289,12 +318,12 @@ async def test_a_cursor_goes_with_its_own_list_only(service: Service) -> None:
 
 
 async def test_a_chat_shows_its_first_line_its_sentiment_and_who_wrote_in_which_role(
-    service: Service,
+    shared: Service,
 ) -> None:
     [found] = [
-        each for each in (await service.get("/chats", limit=100))["chats"] if each["conversation_id"] == "d5"
+        each for each in (await shared.get("/chats", limit=100))["chats"] if each["conversation_id"] == "d5"
     ]
-    insight = (await service.one("d5"))["insight"]
+    insight = (await shared.one("d5"))["insight"]
 
     assert found["first_line"] == f"{BAD} (5)"
     assert found["timestamp"].startswith("2025-06-15T10:00:00")
@@ -316,7 +345,7 @@ async def test_many_are_summarised_price_first(service: Service) -> None:
     estimate = await service.http.post(SUMMARIES, json={**asked, "dry_run": True})
     before = (await service.get(SUMMARIES))["summaries"]
     answer = await service.http.post(SUMMARIES, json=asked)
-    job = await eventually(lambda: ended_job(service, answer.headers["location"]))
+    job = await eventually(lambda: ended_job(service, answer.headers["location"]), 120)
     again = (await service.http.post(SUMMARIES, json={**asked, "dry_run": True})).json()
 
     assert (estimate.status_code, answer.status_code) == (200, 202)
@@ -334,8 +363,8 @@ async def ended_job(service: Service, location: str) -> Json | None:
     return None if job["status"] in ("queued", "running") else job
 
 
-async def test_a_topic_that_nobody_knows_is_refused_in_bulk(service: Service) -> None:
-    answer = await service.http.post(SUMMARIES, json={"window": WINDOW, "filter": {"cluster": "no_such"}})
+async def test_a_topic_that_nobody_knows_is_refused_in_bulk(shared: Service) -> None:
+    answer = await shared.http.post(SUMMARIES, json={"window": WINDOW, "filter": {"cluster": "no_such"}})
 
     assert (answer.status_code, answer.json()["details"]) == (400, "filter.cluster: no topic has this name")
 

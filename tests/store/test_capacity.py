@@ -52,6 +52,17 @@ async def test_an_empty_queue_has_no_depth_and_no_age(db: Database) -> None:
     assert watching.database_ok
 
 
+async def test_what_fits_in_is_what_the_limit_leaves_and_never_less_than_nothing(db: Database) -> None:
+    watching = capacity(db)
+    await watching.count()
+    used = watching.used_bytes
+
+    assert gauge(watching, "storage_free_bytes") == 10**9 - used
+    watching.max_bytes = used - 1
+    watching.show()
+    assert gauge(watching, "storage_free_bytes") == 0
+
+
 async def test_depth_counts_what_has_not_ended_held_or_not(db: Database) -> None:
     watching = capacity(db)
     await db.write(lambda connection: take_in(connection, *distinct(5), new("short", "ok")))

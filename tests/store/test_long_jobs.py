@@ -101,10 +101,14 @@ async def test_a_job_that_cannot_be_done_says_why(db: Database, error: Exception
     async def work(_job: RunningJob) -> None:
         raise error
 
-    async with processing(db, work):
-        await eventually(lambda: _is(db, id_, ending))
+    ends: list[str] = []
+    async with processing(db, work) as processor:
+        processor.ended = ends.append
+        await eventually(lambda: ends)
 
-    assert (await stored(db, id_)).error == "no such topic"
+    assert ends == [ending]
+    row = await stored(db, id_)
+    assert (row.status, row.error) == (ending, "no such topic")
 
 
 async def test_a_job_whose_process_died_goes_on_where_it_was(db: Database) -> None:

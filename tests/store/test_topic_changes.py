@@ -329,10 +329,25 @@ async def test_every_count_equals_a_recount_whatever_is_done(
         for number, at in enumerate(said_at, 1):
             store_conversation(connection, number, at)
         for what, given_ in steps:
-            do(connection, model, what, given_, said_at)
-            check(connection, model)
+            if not is_idle(model, what, given_):
+                do(connection, model, what, given_, said_at)
+                check(connection, model)
 
     await tried(db, play)
+
+
+def is_idle(model: Model, what: str, given_: Any) -> bool:
+    """Whether there is nothing to do. A recount of what did not change takes as long as any other."""
+    match what:
+        case "put" | "remove":
+            return not given_
+        case "build" | "switch":
+            return model.open is None
+        case "begin" | "split":
+            return model.open is not None
+        case "undo":
+            return model.open is not None or not model.before
+    return False
 
 
 def do(connection: Connection, model: Model, what: str, given_: Any, said_at: list[int]) -> None:
@@ -348,9 +363,9 @@ def do(connection: Connection, model: Model, what: str, given_: Any, said_at: li
             edit_one(connection, model, what, given_)
         case "begin" | "build" | "switch":
             merge_on(connection, model, what, given_)
-        case "split" if model.open is None:
+        case "split":
             split_one(connection, model, *given_)
-        case "undo" if model.open is None and model.before:
+        case "undo":
             undone(connection, at_once=2)
             model.take_back()
         case "sweep":

@@ -11,9 +11,17 @@ from sqlalchemy import Connection
 
 from benchmarks.support.waiting import eventually
 from core.errors import BadTopicChange, TopicConflict
+from core.metrics import Metrics
+from core.priority import PrioritySemaphore
 from database import Database
+from domain.packed_numbers import packed
+from llm.gateway import OfflineGateway
+from llm.hold import Hold
+from llm.offline.analyzer import OfflineAnalyzer
 from services.curation import Curation
 from services.indexing import Indexing
+from store.discovery import proposals
+from store.discovery.proposals import GroupRow, Run
 from store.insights import writing
 from store.insights.windows import Selection
 from store.queue import long_jobs
@@ -28,6 +36,9 @@ from tests.support.insight_data import (
     total_of,
 )
 from tests.support.recount import assert_counted
+from worker.accounting import Accounting
+from worker.jobs.deciding import Deciding
+from worker.jobs.paid_calls import PaidCalls
 from worker.jobs.processor import JobProcessor
 from worker.jobs.topics import TopicJobs
 
@@ -61,7 +72,8 @@ async def curated(db: Database) -> AsyncIterator[Curation]:
     while await Indexing(db).step():
         pass
     tokens, clock = count(), ProcessClock(lambda: NOON)
-    kinds = {kind.name: kind for kind in TopicJobs(no_rest).kinds}
+    analyzer = OfflineAnalyzer({})  # its child starts with the first question
+    kinds = {kind.name: kind for kind in TopicJobs(deciding(db, analyzer), no_rest).kinds}
     processor = JobProcessor(db, clock, kinds, lambda: f"token_{next(tokens)}")
     running = asyncio.create_task(processor.run())
     try:
@@ -69,6 +81,48 @@ async def curated(db: Database) -> AsyncIterator[Curation]:
     finally:
         running.cancel()
         await processor.finish(0)
+        await analyzer.__aexit__()
+
+
+def deciding(db: Database, analyzer: OfflineAnalyzer) -> Deciding:
+    """Answers offline."""
+    accounting = Accounting(Metrics(), ended=lambda _: None, summarised=lambda _: None)
+    gateway = OfflineGateway(analyzer, Hold(lambda: NOON))
+    calls = PaidCalls(db, gateway, accounting, PrioritySemaphore(1))
+    return Deciding(calls, str, lambda _: 0, no_rest)
+
+
+def a_group(*members: int) -> GroupRow:
+    """A proposed group of these conversations."""
+    return GroupRow(
+        id="prop_1",
+        is_shown=True,
+        language="en",
+        name="wheels",
+        description="",
+        named_by=None,
+        words=["wheels"],
+        centroid="",
+        members=packed(members),
+        examples=[],
+        size=len(members),
+        people=len(members),
+        now=len(members),
+        before=0,
+        p=0.01,
+        grew=True,
+        part_of=None,
+        came_from=[],
+    )
+
+
+async def check_counted(db: Database, *clusters: tuple[str, ...]) -> None:
+    """Every count equals a recount of these topics of the conversations, in their order."""
+    now = [
+        an_insight(number, NOON - number, an_analysis(clusters=each))
+        for number, each in enumerate(clusters, 1)
+    ]
+    await db.read(lambda connection: assert_counted(connection, now, ()))
 
 
 async def ended(db: Database, job: str | None) -> None:
@@ -109,6 +163,28 @@ async def test_conversations_with_the_words_move_and_come_back(db: Database) -> 
         # The name that is left over may be used for another split.
         await ended(db, await curation.split("delay", "luggage", {"words": "luggage"}, "key:1"))
         assert await totals(db, "delay", "luggage") == [1, 1]
+
+
+async def test_the_conversations_of_a_group_move_and_come_back(db: Database) -> None:
+    run = Run("all", NOON - A_DAY, NOON, len(TEXTS))
+    async with curated(db) as curation:
+        # The third is of the group, but not of the topic; the fifth is gone.
+        await db.write(lambda c: proposals.store_run(c, run, [a_group(2, 3, 5)], {}, now=NOON))
+        await ended(db, await curation.split("lost", "wheels", {"group": "prop_1"}, "key:1"))
+        assert await totals(db, "lost", "wheels", "broken", "delay") == [1, 1, 1, 2]
+        await check_counted(db, ("lost",), ("wheels", "delay"), ("broken",), ("delay",))
+        await ended(db, (await curation.undo("key:2")).job)
+        assert await totals(db, "lost", "wheels", "broken", "delay") == [2, 0, 1, 2]
+        await check_counted(db, *(clusters for _, clusters in TEXTS))
+
+
+async def test_conversations_for_which_the_answer_is_yes_move_and_come_back(db: Database) -> None:
+    async with curated(db) as curation:
+        await ended(db, await curation.split("lost", "parcels", {"ask": "Is it about parcels?"}, "key:1"))
+        assert await totals(db, "lost", "parcels", "delay") == [1, 1, 2]
+        await check_counted(db, ("lost",), ("parcels", "delay"), ("broken",), ("delay",))
+        await ended(db, (await curation.undo("key:2")).job)
+        await check_counted(db, *(clusters for _, clusters in TEXTS))
 
 
 async def test_a_topic_that_others_were_merged_into_is_split_as_a_whole(db: Database) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 import database
@@ -13,8 +14,13 @@ from core.clock import SECOND, now
 from core.secret_ring import SecretRing
 from domain.roles import Role
 from services.access.audit_log import AuditLog, audit_key
+from services.access.digests import digest_of
 from services.access.keys import Keys
+from services.access.sessions import IDLE
+from store.access import accounts, sessions
+from store.access.accounts import StoredAccount
 from store.access.audit import AuditEntry
+from store.access.sessions import StoredSession
 from tests.support.service import Grok, Service, running
 
 SECRET = "a secret of the tests that is long enough"
@@ -59,3 +65,19 @@ async def closed(url: URL, grok: Grok | None = None, **given: Any) -> AsyncItera
     async with running(url, grok, **{"auth_required": True, "auth_secret": SECRET, **given}) as open_:
         open_.http.headers.update(bearer(keys["admin"]))
         yield Closed(open_.url, open_.http, open_.database, open_.logged, keys)
+
+
+async def make_session(url: URL, role: Role = Role.AGENT) -> str:
+    """The cookie of somebody who has just logged in."""
+    text, time = secrets.token_hex(32), now()
+    who = StoredAccount(
+        secrets.token_hex(8), "oidc", secrets.token_hex(4), "ada@example.com", role, time, time
+    )
+
+    def store(connection: Connection) -> None:
+        account = accounts.enter(connection, who).id
+        sessions.store_session(connection, StoredSession(digest_of(text), account, time, time + IDLE))
+
+    async with database.opened_beside(url) as db:
+        await db.write(store)
+    return text

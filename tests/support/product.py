@@ -37,7 +37,3 @@ def _parsed(path: Path) -> ast.Module:
 def nodes(path: Path) -> tuple[ast.AST, ...]:
     """Every node of a file's syntax tree: a dozen tests look at all of them, and to walk takes 10 ms a file."""
     return tuple(ast.walk(parsed(path)))
-
-
-def module_name(path: Path) -> str:
-    return ".".join(path.with_suffix("").parts)

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Row, text
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from api.server import PROTOCOLS
@@ -37,12 +38,15 @@ QUICK: Json = {
 
 async def rows(database: URL, statement: str, **values: object) -> Sequence[Row[Any]]:
     """What is in the database, behind the service's back."""
-    engine = create_async_engine(database, poolclass=NullPool)
-    async with engine.begin() as connection:
+    async with _engine(database).begin() as connection:
         result = await connection.execute(text(statement), values)
-        found = result.all() if result.returns_rows else ()
-    await engine.dispose()
-    return found
+        return result.all() if result.returns_rows else ()
+
+
+@lru_cache(maxsize=32)
+def _engine(database: URL) -> AsyncEngine:
+    """It keeps no connection, only what it has found out about the server."""
+    return create_async_engine(database, poolclass=NullPool)
 
 
 async def let_leases_end(database: URL) -> None:

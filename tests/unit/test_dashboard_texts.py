@@ -20,11 +20,16 @@ MARKDOWN = {
     "text_input", "time_input", "title", "toast", "toggle", "warning", "write", "write_stream",
 }  # fmt: skip
 """What reads Markdown somewhere in its arguments, on `st` and on what `st.columns` and the like give."""
-TEXTS = {"label", "body", "help", "placeholder", "value", "delta"}
+TEXTS = {"label", "body", "help", "placeholder", "value", "delta", "text"}
 PASSED_ON = {
     "empty": (0, 1),
     "figure": (1, 4),
     "typed": (0, 1),
+    "one_of": (0, 1),
+    "field": (0, 1),
+    "choices": (0, 1),
+    "pick": (0, 1),
+    "confirmed": (0, 3),
     "choice": (0, 1),
     "_turn": (1, 2),
     "_items": (0, 1),
@@ -33,6 +38,7 @@ PASSED_ON = {
 TEXTS_AT = PASSED_ON | {
     **dict.fromkeys(("link_button", "selectbox", "multiselect", "radio", "pills", "slider"), (0, 1)),
     "page_link": (0, 0),
+    "progress": (1, 2),
 }
 """Which positional arguments are texts, where not all are: the others are files, addresses, options, numbers."""
 

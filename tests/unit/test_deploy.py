@@ -1,35 +1,41 @@
 """The files for containers name settings that there are, and pass on what closes the service."""
 
 import re
-from pathlib import Path
 
 import pytest
-from pydantic import AliasChoices
+import yaml
 
-from core.settings import SECRETS, SYNONYMS, Settings
+import dashboard.settings
+from core.version import VERSION
+from tests.support.deployed import ROOT, secret_files, settings
 
-ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 WITH_SECRETS = (ROOT / "deploy" / "docker-compose.secrets.yml").read_text()
 SET = re.compile(r"^ {6}(?:# )?([A-Z_]+): (.*)$", re.MULTILINE)
 OTHERS = {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
-
-
-def settings() -> set[str]:
-    found = set[str]()
-    for field, info in Settings.model_fields.items():
-        alias = info.validation_alias
-        found |= {str(each) for each in alias.choices} if isinstance(alias, AliasChoices) else {field.upper()}
-    return found
-
-
-def secret_files() -> set[str]:
-    return {f"{name}_FILE" for field in SECRETS for name in SYNONYMS.get(field, (field.upper(),))}
+DASHBOARD = {name.upper() for name in dashboard.settings.Settings.model_fields} | {
+    "STREAMLIT_SERVER_BASE_URL_PATH"
+}
 
 
 @pytest.mark.parametrize("text", [COMPOSE, WITH_SECRETS], ids=["compose", "secrets"])
 def test_every_variable_is_a_setting(text: str) -> None:
-    assert {name for name, _ in SET.findall(text)} <= settings() | secret_files() | OTHERS
+    assert {name for name, _ in SET.findall(text)} <= settings() | secret_files() | DASHBOARD | OTHERS
+
+
+@pytest.mark.parametrize("image", ["insights-platform", "insights-platform-dashboard"])
+def test_an_image_is_of_this_version(image: str) -> None:
+    assert f"\n    image: {image}:{VERSION}\n" in COMPOSE
+
+
+def test_the_dashboard_has_400_mb_and_the_port_that_it_publishes() -> None:
+    described = yaml.safe_load(COMPOSE)["services"]["dashboard"]
+
+    assert described["mem_limit"] == "400m"
+    assert described["profiles"] == ["dashboard"]
+    assert {each.rpartition(":")[2] for each in described["ports"]} == {
+        str(described["environment"]["DASHBOARD_PORT"])
+    }
 
 
 @pytest.mark.parametrize("name", ["AUTH_REQUIRED", "AUTH_SECRET", "FORWARDED_ALLOW_IPS", "ROOT_PATH"])

@@ -1,6 +1,7 @@
 """Discovery without its process: what is grouped, how groups grow, what they are called, and that they stay."""
 
 from collections.abc import Sequence
+from functools import cache
 from math import comb
 
 import numpy as np
@@ -20,7 +21,11 @@ from llm.discovery.vectors import Encoder, Labels, Matrix, Numbers, centroids, u
 from tests.support.subjects import GERMAN, SUBJECTS, wordings
 from worker.jobs.discovery import draw
 
-ENCODER = Encoder()
+
+@cache
+def encoder() -> Encoder:
+    """The weights are read by the process that needs them, and not by every one that looks for tests."""
+    return Encoder()
 
 
 def said(
@@ -48,7 +53,7 @@ def all_subjects(count: int, seed: int = 1, first: int = 1, *, recent: bool = Tr
 def run(
     drawn: Sequence[Utterance], others: Sequence[Utterance] = (), former: Sequence[Former] = ()
 ) -> tuple[list[Group], list[Lost]]:
-    grouping = Grouping(ENCODER, former, seed=1, min_people=5)
+    grouping = Grouping(encoder(), former, seed=1, min_people=5)
     grouping.fit(drawn)
     grouping.place(others)
     return grouping.groups()
@@ -137,7 +142,7 @@ def test_two_clouds_are_two_communities_whatever_the_seed() -> None:
 
 
 def test_the_same_seed_makes_the_same_groups() -> None:
-    graph = graph_of(ENCODER.encoded([text for texts in SUBJECTS.values() for text in texts]))
+    graph = graph_of(encoder().encoded([text for texts in SUBJECTS.values() for text in texts]))
 
     assert communities(graph, 12, 7).tolist() == communities(graph, 12, 7).tolist()
 

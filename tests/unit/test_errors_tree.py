@@ -3,22 +3,23 @@
 import ast
 import builtins
 import re
-from collections.abc import Iterable, Iterator
-from importlib import import_module
-from inspect import getdoc
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
 
 from core import errors
 from core.errors import InsightsError
-from tests.support.product import MODULES, module_name, nodes
+from tests.support.product import MODULES, nodes
 
 BRANCH = re.compile(r"^([ │]*)[├└]─ (\w+)", re.MULTILINE)
+ROOT_OF_ALL = InsightsError.__name__
 STEP = 4
 """Columns by which a branch is indented; the first level has one."""
 
 
 def drawn(text: str) -> dict[str, str]:
     """The parent of each class in a drawing."""
-    path = [InsightsError.__name__]
+    path = [ROOT_OF_ALL]
     parents: dict[str, str] = {}
     for indent, name in BRANCH.findall(text):
         depth = 1 + len(indent) // STEP
@@ -27,35 +28,38 @@ def drawn(text: str) -> dict[str, str]:
     return parents
 
 
-def subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
-    for kind in error.__subclasses__():
-        yield kind
-        yield from subclasses(kind)
+class Written(NamedTuple):
+    """A class as it is written."""
+
+    name: str
+    bases: tuple[str, ...]
+    is_explained: bool
 
 
-# Here and not in a test, which does no I/O: a library of discovery binds a socket when it is imported.
-for path in MODULES:
-    import_module(module_name(path))
+@cache
+def all_errors() -> tuple[Written, ...]:
+    """Every error of ours. They are read: to import them all takes CPU in every process that looks for tests."""
+    classes = [as_written(node) for path in MODULES for node in nodes(path) if isinstance(node, ast.ClassDef)]
+    names = {ROOT_OF_ALL}
+    while more := {each.name for each in classes if names & {*each.bases}} - names:
+        names |= more
+    return tuple(each for each in classes if names & {*each.bases})
 
 
-def all_errors() -> list[type[Exception]]:
-    product = {module_name(path) for path in MODULES}
-    return [kind for kind in subclasses(InsightsError) if kind.__module__ in product]
+def as_written(node: ast.ClassDef) -> Written:
+    bases = tuple(ast.unparse(base).rpartition(".")[2] for base in node.bases)
+    return Written(node.name, bases, bool(ast.get_docstring(node)))
 
 
 def test_the_drawing_is_the_tree() -> None:
-    real = {
-        kind.__name__: base.__name__
-        for kind in all_errors()
-        for base in kind.__bases__
-        if issubclass(base, InsightsError)
-    }
+    ours = {ROOT_OF_ALL, *(kind.name for kind in all_errors())}
+    real = {kind.name: base for kind in all_errors() for base in kind.bases if base in ours}
 
     assert drawn(errors.__doc__ or "") == real
 
 
 def test_every_error_says_what_it_means() -> None:
-    assert [kind.__name__ for kind in all_errors() if not vars(kind).get("__doc__") or not getdoc(kind)] == []
+    assert [kind.name for kind in all_errors() if not kind.is_explained] == []
 
 
 def is_exception(name: str) -> bool:
@@ -65,11 +69,11 @@ def is_exception(name: str) -> bool:
 
 def outside_the_tree(written: Iterable[ast.AST]) -> list[str]:
     """Public classes that derive from an exception of Python or of a library, and not from one of ours."""
-    ours = {kind.__name__ for kind in subclasses(InsightsError)} | {InsightsError.__name__}
+    ours = {ROOT_OF_ALL, *(kind.name for kind in all_errors())}
     found = []
     for node in written:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+            bases = as_written(node).bases
             raised = any(is_exception(base) or base.endswith(("Exception", "Error")) for base in bases)
             if raised and not ours & set(bases):
                 found.append(node.name)

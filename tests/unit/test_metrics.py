@@ -1,8 +1,12 @@
 """The metrics' names are a contract."""
 
+import re
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.metrics import CONDITIONS, FAILURES, OUTCOMES, PREFILTER_REASONS, Metrics
+from llm.error_rules import RULES
+from tests.support.product import ROOT
 
 # Name, type and labels, as whoever scrapes relies on them.
 CONTRACT = {
@@ -20,6 +24,12 @@ CONTRACT = {
     ("http_request_duration_seconds", "histogram", ("method", "route", "status")),
     ("storage_used_bytes", "gauge", ()),
     ("storage_limit_bytes", "gauge", ()),
+    ("storage_free_bytes", "gauge", ()),
+    ("processing_queue_limit", "gauge", ()),
+    ("task_deaths_total", "counter", ("task",)),
+    ("jobs_total", "counter", ("status",)),
+    ("retention_swept_timestamp_seconds", "gauge", ()),
+    ("audit_failures_total", "counter", ()),
     ("budget_spent_usd", "gauge", ()),
     ("budget_reserved_usd", "gauge", ()),
     ("budget_limit_usd", "gauge", ()),
@@ -51,6 +61,7 @@ def used() -> Metrics:
     metrics.calls.labels("ok").inc()
     metrics.prefilter_skips.labels("thanks").inc()
     metrics.conversations_failed.labels("invalid_row").inc()
+    metrics.count_death("jobs")
     metrics.http_request_duration.labels("POST", "/api/v1/conversations", 202).observe(0.004)
     return metrics
 
@@ -99,6 +110,15 @@ def test_series_whose_labels_are_known_start_at_zero() -> None:
         assert fresh["insights_total", (("sentiment", sentiment),)] == 0
     for kind in ("prompt", "cached", "completion", "reasoning"):
         assert fresh["estimated_tokens_total", (("kind", kind),)] == 0
+
+
+def test_every_outcome_that_an_error_can_have_is_known() -> None:
+    """An unknown one would begin at 1."""
+    assert {rule.outcome for rule in RULES} <= {*OUTCOMES}
+    manual = (ROOT / "docs" / "OPERATIONS.md").read_text().partition("| `grok_calls_total{outcome}` |")[2]
+    told = {*re.findall(r"`([a-z_]+)`", manual.partition("\n")[0])} - {"grok_calls", "blocked"}
+
+    assert told == {*OUTCOMES}
 
 
 def test_two_processes_in_one_interpreter_count_apart() -> None:

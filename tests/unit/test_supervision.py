@@ -57,10 +57,13 @@ async def test_a_death_is_counted_and_named_and_the_work_starts_again() -> None:
     time = FakeTime()
     work = Mortal(time, end=LookupError("somewhere"))
     task = supervised(time, work)
+    deaths: list[str] = []
+    task.died = deaths.append
     async with task.started():
         await time.run(0)
 
         assert (task.running, task.restarts, task.last_death) == (False, 1, "LookupError")
+        assert deaths == ["work"]
         work.end, work.lives = None, 1_000
         await time.run(FIRST_WAIT)
         assert task.running

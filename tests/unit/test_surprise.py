@@ -1,24 +1,26 @@
 """Surprise: against scipy's distributions, and calibrated on data without a change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp, inf, isfinite
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from benchmarks.support.no_change import STANDS_FOR_5, bursting, dealt, share_reached
+from domain.polygamma import digamma, inverse_trigamma, trigamma
 from domain.surprise import (
     NO_MORE,
     History,
     Variation,
+    common_variation,
+    degrees_of,
     deviation,
     dispersion_of,
     log_probability,
     surprise,
-    usual_variation,
     variation,
 )
 
@@ -66,7 +68,9 @@ def test_deviations_are_those_of_a_draw_without_replacement(a: int, b: int, rest
     values = range(min(a + b, conversations) + 1)
     mean = sum(value * draw.pmf(value) for value in values)
     variance = sum((value - mean) ** 2 * draw.pmf(value) for value in values)
-    assert found == pytest.approx((a - mean) / variance**0.5 / 2, rel=1e-6, abs=1e-6)
+    bursts = stats.betabinom(a + b, (a + b) / 3 / 2, (a + b) / 3 / 2)
+    by_bursts = bursts.var() / stats.binom(a + b, 0.5).var()
+    assert found == pytest.approx((a - mean) / (variance * by_bursts) ** 0.5, rel=1e-6, abs=1e-6)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 60)), min_size=2, max_size=40))
@@ -79,21 +83,54 @@ def test_dispersion_is_the_variance_over_that_of_draws(days: list[tuple[int, int
         return
     share = having / all_
     pearson = sum((a - n * share) ** 2 / (n * share * (1 - share)) for a, n in days) / (len(days) - 1)
-    assert found == pytest.approx(max(1.0, pearson))
+    assert found == pytest.approx(pearson, abs=1e-9)
 
 
-def test_too_few_days_take_the_variation_of_the_topic_in_the_middle() -> None:
-    few = [History(4, 400, 40, 4.0 + each) for each in (2.0, 8.0, 14.0)]
-    usual = usual_variation(few)
+@given(st.floats(0.01, 1e4))
+def test_derivatives_of_log_gamma_are_scipys(x: float) -> None:
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-9, abs=1e-9)
+    assert trigamma(x) == pytest.approx(special.polygamma(1, x), rel=1e-9)
+    assert inverse_trigamma(trigamma(x)) == pytest.approx(x, rel=1e-6)
 
-    assert usual.dispersion > dispersion_of(few[1])  # type: ignore[operator]
-    assert usual.degrees == 9
-    assert variation(few[0], usual) == usual
-    assert variation(History(28, 400, 40, 4.0), usual) == NO_MORE
-    assert variation(History(28, 400, 40, 40.0), usual) == Variation(
-        dispersion_of(History(28, 400, 40, 40.0)) or 0, 27
+
+def with_dispersions(dispersions: Iterable[float], days: int = 28) -> list[History]:
+    """Histories of topics with two conversations of a hundred on a day, that vary so."""
+    share, having = 0.02, 2 * days
+    return [
+        History(days, 100 * days, having, having * share + each * share * (1 - share) * (days - 1))
+        for each in dispersions
+    ]
+
+
+def test_topics_that_vary_alike_have_one_variation_and_others_keep_their_own() -> None:
+    dice = Random(3)  # noqa: S311  nothing is kept secret with it
+    (one,) = with_dispersions([6.0])
+    freedom = degrees_of(one)
+    assert freedom == 27 / 1.25
+    scattered = [2 * dice.gammavariate(freedom / 2, 2 / freedom) for _ in range(200)]
+    alike = common_variation(with_dispersions(scattered))
+    assert alike.dispersion == pytest.approx(2, rel=0.05)
+    assert alike.degrees > 100
+    drawn = variation(one, alike)
+    assert 2 < drawn.dispersion < 3
+
+    apart = common_variation(
+        with_dispersions(each * (1, 8)[place % 2] for place, each in enumerate(scattered))
     )
-    assert usual_variation([]) == NO_MORE
+    assert apart.degrees < 10
+    assert variation(one, apart).dispersion == pytest.approx(6, rel=0.1)
+    assert freedom < variation(one, apart).degrees < freedom + 10
+
+
+def test_without_a_past_topics_are_taken_for_draws() -> None:
+    nothing = History(0, 0, 0, 0.0)
+    (steady, bursting_) = with_dispersions([0.5, 5.0])
+
+    assert common_variation([]) == common_variation([nothing]) == NO_MORE
+    assert variation(nothing, NO_MORE) == variation(steady, common_variation([steady])) == NO_MORE
+    assert variation(bursting_, common_variation([bursting_])) == pytest.approx((5, 43))
+    # A topic that is new varies as the others do.
+    assert variation(nothing, Variation(3.0, 9.5)) == Variation(3.0, 9)
 
 
 SHARES = [0.3 / rank for rank in range(1, 20)] + [0.006] * 18

@@ -1,11 +1,15 @@
 """A setting that is not built is refused by its name: never ignored, and its value never repeated."""
 
+import re
+
 import pytest
 
 from core.settings import SYNONYMS, Settings, unbuilt_settings
 from core.unbuilt import UNBUILT
+from tests.support.product import ROOT
 
 SECRET = "swordfish"
+TROUBLESHOOTING = ROOT / "docs" / "TROUBLESHOOTING.md"
 
 
 @pytest.mark.parametrize("name", UNBUILT)
@@ -51,3 +55,10 @@ def test_what_is_built_is_not_on_the_list() -> None:
     }
 
     assert built & UNBUILT.keys() == set()
+
+
+def test_the_manual_shows_the_complaint_of_a_setting_that_is_really_not_built() -> None:
+    shown = re.findall(r"`cannot start: (\w+): is not built yet", TROUBLESHOOTING.read_text())
+
+    assert shown
+    assert {*shown} <= UNBUILT.keys()

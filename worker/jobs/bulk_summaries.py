@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from store.insights.windows import Position
-from store.queue import bulk_summaries
+from store.queue import bulk_summaries, long_jobs
 from store.queue.bulk_summaries import KIND
 from store.queue.long_jobs import Progress
 from worker.jobs.running import LongJobKind, RunningJob
@@ -43,7 +43,7 @@ class BulkSummaries:
         while True:
             pending = await job.database.read(partial(_count, job))
             if pending != _left(job.progress):
-                await job.step(partial(_told, job.progress, pending))
+                await job.step(partial(_told, job, pending))
             if pending < fewer_than:
                 return
             await self.sleep(LOOK_SECONDS)
@@ -58,10 +58,11 @@ def _left(progress: Progress) -> int:
     return int((progress.state or {}).get("asked", 0)) - progress.done
 
 
-def _told(before: Progress, pending: int, _: Connection) -> Progress:
+def _told(job: RunningJob, pending: int, connection: Connection) -> Progress:
+    before = job.progress
     asked = int((before.state or {}).get("asked", 0))
     done = max(before.done, asked - pending)
-    return Progress(before.state, done, before.total, before.cost_ticks, done)
+    return Progress(before.state, done, before.total, long_jobs.cost(connection, job.job), done)
 
 
 def _ask(job: RunningJob, connection: Connection) -> Progress:
@@ -70,8 +71,10 @@ def _ask(job: RunningJob, connection: Connection) -> Progress:
     chosen = bulk_summaries.selection_of(job.parameters)
     now = job.clock.now(connection)
     after: Position | None = tuple(state["after"]) if "after" in state else None
-    found = bulk_summaries.ask_some(connection, chosen, after=after, limit=AT_ONCE, now=now)
+    number = job.job.number
+    found = bulk_summaries.ask_some(connection, chosen, after=after, limit=AT_ONCE, now=now, job=number)
     asked = int(state.get("asked", 0)) + found.number
     end = {"is_asked": True} if found.next is None else {"after": [*found.next]}
     total = max(asked, before.total or 0) if found.next is not None else asked
-    return Progress({"asked": asked, **end}, before.done, total, before.cost_ticks, before.done)
+    cost = long_jobs.cost(connection, job.job)
+    return Progress({"asked": asked, **end}, before.done, total, cost, before.done)

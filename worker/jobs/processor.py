@@ -35,12 +35,15 @@ ATTEMPTS = 3
 
 @dataclass
 class JobProcessor:
-    """Runs long jobs until it is cancelled. `token` makes the token of a lease."""
+    """Runs long jobs until it is cancelled. `token` makes the token of a lease; `ended` is given the status of each
+    job that has ended by itself.
+    """
 
     database: Database
     clock: ProcessClock
     kinds: Mapping[str, LongJobKind]
     token: Callable[[], str]
+    ended: Callable[[str], None] = lambda _: None
     _running: set[str] = field(default_factory=set)
     """The kinds of the jobs under way."""
     _work: dict[str, asyncio.Future[None]] = field(default_factory=dict)
@@ -157,6 +160,7 @@ class JobProcessor:
         now = self.clock()
         if await self.database.write(partial(long_jobs.end, job=job, status=status, error=error, now=now)):
             log.info("job_ended", job=job.id, kind=job.kind, status=status)
+            self.ended(status)
 
     async def _failed(self, job: LongJob, error: Exception) -> None:
         """Let a job go on later after a fault of the database, or the first defects of ours."""

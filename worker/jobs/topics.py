@@ -3,7 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -14,14 +14,19 @@ from core.errors import JobFailed, Refusal
 from domain.jobs import MERGE_TOPICS, SPLIT_TOPIC, SWEEP_TOPICS, UNDO_TOPICS
 from domain.packed_numbers import unpacked
 from store.discovery import proposals
+from store.insights.listing import insights_of
 from store.queue import long_jobs
 from store.queue.long_jobs import Json, LongJob, Progress
 from store.topics import changes, merging, splitting, sweeping
 from store.topics.changes import By
+from worker.jobs import deciding
+from worker.jobs.deciding import Deciding
 from worker.jobs.running import LongJobKind, RunningJob, Step
 
-AT_ONCE = 400
-"""Insights of each topic that a step counts: about 10 ms in which nobody else files any."""
+AT_ONCE: Mapping[str, int] = {"sqlite": 500, "postgresql": 3_000}
+"""Insights of each topic that a step counts: 15 to 40 ms in which nobody else files any, on SQLite writes any."""
+ASKED_AT_ONCE = deciding.AT_ONCE * deciding.CALLS_AT_ONCE
+"""Conversations about which a step asks."""
 SWEPT = 400
 """Rows of a roll-up that a step deletes."""
 SHARE = 0.2
@@ -32,8 +37,9 @@ Finish = Callable[[Connection, Mapping[int, int]], bool]
 
 @dataclass(frozen=True)
 class TopicJobs:
-    """The kinds of jobs of topics. `sleep` is what a job rests with between its steps."""
+    """The kinds of jobs of topics. `deciding` answers questions about conversations; `sleep` rests between steps."""
 
+    deciding: Deciding
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
@@ -61,11 +67,21 @@ class TopicJobs:
         await self._with_unions(job, plan, finish)
 
     async def split(self, job: RunningJob) -> None:
-        """Move conversations that contain some words, or are of a group, to a topic of their own. Raises JobFailed."""
+        """Move conversations that have some words, are of a group, or that a question is answered yes for."""
         if job.progress.state is None:
             await job.step(partial(_begin_split, job))
         while found := await job.database.read_in_background(partial(_next_to_move, job)):
+            if "ask" in job.parameters:
+                found = await self._decided(job, found)
             await self._timed(job, partial(_move, job, found))
+
+    async def _decided(self, job: RunningJob, found: "_Found") -> "_Found":
+        """Those of them for which the answer is yes."""
+        read = partial(insights_of, numbers=found.numbers)
+        entries = await job.database.read_in_background(read)
+        answers, ticks = await self.deciding.answers(job.parameters["ask"], [each.text for each in entries])
+        told = zip(entries, answers, strict=True)
+        return found._replace(numbers=[each.row.conversation for each, is_it in told if is_it], ticks=ticks)
 
     async def undo(self, job: RunningJob) -> None:
         """Take back a split, or a merge of topics that need unions as before. Raises JobFailed."""
@@ -128,7 +144,7 @@ class TopicJobs:
 
         def step(connection: Connection) -> Progress:
             nonlocal is_complete
-            counted, is_complete = merging.build_some(connection, union, AT_ONCE)
+            counted, is_complete = merging.build_some(connection, union, AT_ONCE[connection.dialect.name])
             done = job.progress.done + counted
             return replace(job.progress, done=done, conversations=done)
 
@@ -144,15 +160,17 @@ class TopicJobs:
 class _Found(NamedTuple):
     """What is to be moved next."""
 
-    numbers: Collection[int]
+    numbers: Sequence[int]
     looked_at: int
     after: Sequence[int]
     """The place, or the number, of the last conversation that was looked at."""
+    ticks: int = 0
+    """What it cost to tell which."""
 
 
 def _begin_split(job: RunningJob, connection: Connection) -> Progress:
     asked = job.parameters
-    how = "words" if "words" in asked else "group"
+    how = next(each for each in ("words", "group", "ask") if each in asked)
     change, into = splitting.make(connection, asked["topic"], asked["slug"], how, _by(job))
     return replace(job.progress, state={"change": change, "into": into, "after": merging.BEGINNING})
 
@@ -163,10 +181,13 @@ def _next_to_move(job: RunningJob, connection: Connection) -> _Found | None:
     if "group" in asked:
         return _next_of_group(connection, asked["group"], state["after"])
     at, number = state["after"]
-    places = splitting.next_of(connection, asked["topic"], (at, number), splitting.AT_ONCE)
+    limit = ASKED_AT_ONCE if "ask" in asked else splitting.AT_ONCE
+    places = splitting.next_of(connection, asked["topic"], (at, number), limit)
     if not places:
         return None
-    numbers = splitting.with_words(connection, asked["words"], [each for _, each in places])
+    numbers = [each for _, each in places]
+    if "words" in asked:
+        numbers = sorted(splitting.with_words(connection, asked["words"], numbers))
     return _Found(numbers, len(places), places[-1])
 
 
@@ -187,12 +208,13 @@ def _move(job: RunningJob, found: _Found, connection: Connection) -> Progress:
         job.progress,
         state={**state, "after": list(found.after)},
         done=job.progress.done + found.looked_at,
+        cost_ticks=job.progress.cost_ticks + found.ticks,
         conversations=job.progress.conversations + moved,
     )
 
 
 def _end_undo_split(job: RunningJob, connection: Connection) -> Progress:
-    splitting.end_undo(connection, _by(job))
+    proposals.reopen(connection, splitting.end_undo(connection, _by(job)))
     return job.progress
 
 

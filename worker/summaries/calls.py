@@ -15,7 +15,7 @@ from domain.summaries import DraftListener, Material, Part, Summarised
 from llm.budget import End, OverBudget, Reservation, usage_of
 from llm.gateway import Gateway
 from store.money.spending import CallKind
-from store.queue import summaries
+from store.queue import long_jobs, summaries
 from store.queue.clock import ProcessClock
 from store.queue.summaries import SummaryJob
 from worker.accounting import Accounting
@@ -120,10 +120,10 @@ class SummaryCalls:
             try:
                 came = await via.summarise(material, left, on_draft)
             except CallFailed as fault:
-                await self._end(via, reservation, fault, left=left.done)
+                await self._end(via, job, reservation, fault, left=left.done)
                 raise
             except asyncio.CancelledError:
-                await uninterrupted(self._end(via, reservation, None, left=left.done))
+                await uninterrupted(self._end(via, job, reservation, None, left=left.done))
                 raise
             return await uninterrupted(self._keep(via, job, Came(material, came, reservation)))
 
@@ -153,7 +153,7 @@ class SummaryCalls:
     async def _keep(self, via: Gateway, job: SummaryJob, came: "Came") -> Part:
         end = came.answer
         if isinstance(end.summary, Invalid):
-            await self._end(via, came.reservation, end, left=True)
+            await self._end(via, job, came.reservation, end, left=True)
             raise UnusableAnswer(end.summary.reason)
         first, last = came.material.first, came.material.last
         part = Part(first, last, end.summary, via.analyzer.name, end.model, end.raw)
@@ -162,27 +162,41 @@ class SummaryCalls:
             until = self.lease_end(connection)
             return summaries.keep(connection, job, part, version=self.version, until=until)
 
-        if not await self._end(via, came.reservation, end, left=True, keep=keep):
+        if not await self._end(via, job, came.reservation, end, left=True, keep=keep):
             raise LeaseLost
         return part
 
     async def _end(
-        self, via: Gateway, reservation: Reservation | None, end: End, *, left: bool, keep: Keep | None = None
+        self,
+        via: Gateway,
+        job: SummaryJob,
+        reservation: Reservation | None,
+        end: End,
+        *,
+        left: bool,
+        keep: Keep | None = None,
     ) -> bool:
         """Store how a call ended. It is paid for, so the write is repeated until it succeeds."""
         budget = via.budget
+        if budget is None or reservation is None:
+            return await persist(self.database, via.hold, keep or _keep_nothing)
+        cost = budget.cost(reservation, end, sent=left)
 
         def store(connection: Connection) -> bool:
+            if job.charged_to is not None:
+                long_jobs.charge(connection, job.charged_to, cost)
             kept = keep is not None and keep(connection)
-            if budget is not None and reservation is not None:
-                budget.record(connection, reservation, end, sent=left)
+            budget.record(connection, reservation, end, sent=left)
             return kept
 
         kept = await persist(self.database, via.hold, store)
-        if budget is not None and reservation is not None:
-            self.accounting.call_ended(usage_of(end), budget.cost(reservation, end, sent=left))
-            via.hold.reservation_settled()
+        self.accounting.call_ended(usage_of(end), cost)
+        via.hold.reservation_settled()
         return kept
+
+
+def _keep_nothing(_: Connection) -> bool:
+    return False
 
 
 def may_be_the_streams(failure: CallFailed | UnusableAnswer) -> bool:

@@ -1,0 +1,92 @@
+"""Backups of PostgreSQL: one of an older version takes the place of a newer database, and a broken one of nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.engine import URL
+
+from core.errors import BackupRefused
+from database import Database
+from models import conversations
+from store.engine.dumps import dump, load
+from store.engine.migration import NEWEST, migrate
+from tests.store.test_migrations import BEFORE_PEOPLE, go_back
+from tests.support import postgresql_programs
+from tests.support.rows import new, take_in
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", postgresql_programs.PATH)
+
+
+def seen(connection: Connection) -> tuple[str | None, int, set[str]]:
+    """The revision, how many conversations there are, and the tables."""
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    stored = connection.scalar(select(func.count()).select_from(conversations)) or 0
+    return revision, stored, set(inspect(connection).get_table_names())
+
+
+async def test_a_backup_of_an_older_version_takes_the_place_of_a_newer_database(
+    db: Database, database_url: URL, tmp_path: Path
+) -> None:
+    """Nothing of the newer version is left, so that it can be brought up to date once more."""
+    file = tmp_path / "older"
+    await db.write(lambda connection: take_in(connection, new("stored before")))
+    newest = await db.read(seen)
+    await db.write(lambda connection: go_back(connection, BEFORE_PEOPLE))
+    before = await db.read(seen)
+    await asyncio.to_thread(dump, database_url, file)
+    await db.write(migrate)
+    await db.write(lambda connection: take_in(connection, new("stored since")))
+
+    await asyncio.to_thread(load, database_url, file)
+    after = await db.read(seen)
+    await db.write(migrate)
+
+    assert after == before
+    assert (before[0], newest[0]) == (BEFORE_PEOPLE, NEWEST)
+    assert before[2] < newest[2]
+    assert await db.read(seen) == newest
+
+
+@pytest.mark.parametrize("kept", [0, 30_000])
+async def test_a_backup_that_is_cut_off_changes_nothing(
+    db: Database, database_url: URL, tmp_path: Path, kept: int
+) -> None:
+    """Its beginning, too, is read in vain: what lies there is put in place as a whole."""
+    file = tmp_path / "cut"
+    await db.write(lambda connection: take_in(connection, new("stored")))
+    await asyncio.to_thread(dump, database_url, file)
+    file.write_bytes(file.read_bytes()[:kept])
+    before = await db.read(seen)
+
+    with pytest.raises(BackupRefused, match="pg_restore: "):
+        await asyncio.to_thread(load, database_url, file)
+
+    assert await db.read(seen) == before
+
+
+async def test_what_the_server_refuses_changes_nothing(
+    db: Database, database_url: URL, tmp_path: Path
+) -> None:
+    file = tmp_path / "made"
+    await db.write(lambda connection: take_in(connection, new("stored")))
+    await asyncio.to_thread(dump, database_url, file)
+    # What is no table cannot be dropped as one.
+    await db.write(lambda connection: _as_a_view(connection, "jobs"))
+    before = await db.read(seen)
+
+    with pytest.raises(BackupRefused, match=r'psql: .*"jobs" is not a table'):
+        await asyncio.to_thread(load, database_url, file)
+
+    assert await db.read(seen) == before
+
+
+def _as_a_view(connection: Connection, table: str) -> None:
+    connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO renamed")
+    connection.exec_driver_sql(f"CREATE VIEW {table} AS SELECT 1 AS one")

@@ -1,0 +1,150 @@
+"""The manifests as they stand: selectors find the pods, settings exist, probes have routes, and nothing is unlimited.
+
+`make test-kit` builds both overlays with kustomize and holds them against the schema of Kubernetes.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from api.roles import RULES
+from core.settings import Settings, unbuilt_settings
+from core.version import VERSION
+from main import create_app
+from tests.support.deployed import OVERLAYS, Manifest, literals, manifests, secret_files, settings
+
+BASE = manifests("base")
+POD: Manifest = BASE["Deployment"]["spec"]["template"]["spec"]
+(CONTAINER,) = POD["containers"]
+LABELS: dict[str, str] = BASE["Deployment"]["spec"]["template"]["metadata"]["labels"]
+STOP_SECONDS = 8
+"""Within which the service ends: docs/OPERATIONS.md, "Stopping"."""
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        BASE["Deployment"]["spec"]["selector"]["matchLabels"],
+        BASE["Service"]["spec"]["selector"],
+        BASE["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        BASE["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        *(
+            each["labelSelector"]["matchLabels"]
+            for each in manifests("postgres")["Deployment"]["spec"]["template"]["spec"][
+                "topologySpreadConstraints"
+            ]
+        ),
+    ],
+)
+def test_every_selector_finds_the_pods(selector: dict[str, str]) -> None:
+    assert selector
+    assert selector.items() <= LABELS.items()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_variable_is_a_setting(overlay: str) -> None:
+    assert set(literals(overlay)) <= settings() | secret_files()
+    assert unbuilt_settings(literals(overlay)) == []
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_service_starts_with_these_settings(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a secret in each file, which Settings reads and validates."""
+    contents = {
+        "AUTH_SECRET_FILE": "s" * 32,
+        "GROK_API_KEY_FILE": "key",
+        "DATABASE_URL_FILE": "postgresql://u@h/d",
+    }
+    monkeypatch.chdir(tmp_path)
+    for name, value in literals(overlay).items():
+        if name.endswith("_FILE"):
+            (tmp_path / name).write_text(contents[name])
+        monkeypatch.setenv(name, str(tmp_path / name) if name.endswith("_FILE") else value)
+    monkeypatch.setenv("DB_PATH", "/data/insights.db")  # as the image has it
+
+    made = Settings()
+
+    assert made.auth_required
+    assert made.url.get_backend_name() == ("sqlite" if overlay == "sqlite" else "postgresql")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_file_with_a_secret_lies_where_the_secret_is_mounted(overlay: str) -> None:
+    (folder,) = [each["mountPath"] for each in CONTAINER["volumeMounts"] if each["name"] == "secrets"]
+    files = {name: value for name, value in literals(overlay).items() if name.endswith("_FILE")}
+
+    assert files
+    assert files == {name: f"{folder}/{name.removesuffix('_FILE').lower()}" for name in files}
+
+
+def test_two_processes_share_the_limits_that_one_has() -> None:
+    """Each process counts for itself."""
+    pods = manifests("postgres")["Deployment"]["spec"]["replicas"]
+
+    for name in ("OUTBOUND_RPS", "INBOUND_RPS"):
+        assert float(literals("postgres")[name]) * pods == Settings.model_fields[name.lower()].default
+
+
+def test_probes_ask_for_what_the_service_answers_to_everybody() -> None:
+    paths = {CONTAINER[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    document = create_app(Settings.model_construct()).openapi()
+
+    assert paths == {"/healthz"}
+    assert "get" in document["paths"]["/healthz"]
+    assert RULES["get", "/healthz"].role is None
+
+
+def test_ports_have_the_names_that_are_asked_for() -> None:
+    named = {each["name"] for each in CONTAINER["ports"]}
+    asked = {CONTAINER[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "liveness", "readiness")}
+    asked |= {each["targetPort"] for each in BASE["Service"]["spec"]["ports"]}
+    asked |= {port["port"] for rule in BASE["NetworkPolicy"]["spec"]["ingress"] for port in rule["ports"]}
+
+    assert asked == named
+
+
+def test_every_mount_has_its_volume() -> None:
+    added = manifests("sqlite")["Deployment"]["spec"]["template"]["spec"]
+    volumes = {each["name"] for pod in (POD, added) for each in pod["volumes"]}
+    mounts = {each["name"] for pod in (POD, added) for each in pod["containers"][0]["volumeMounts"]}
+
+    assert mounts == volumes
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in added["volumes"]
+    assert manifests("sqlite")["PersistentVolumeClaim"]["metadata"]["name"] == "data"
+
+
+def test_nothing_is_unlimited() -> None:
+    limits = CONTAINER["resources"]["limits"]
+
+    assert set(limits) == set(CONTAINER["resources"]["requests"]) == {"cpu", "memory", "ephemeral-storage"}
+    assert POD["volumes"][1]["emptyDir"]["sizeLimit"]
+
+
+def test_the_pod_may_do_nothing_that_it_need_not() -> None:
+    """As the profile `restricted` of Pod Security wants it, a read-only root besides."""
+    assert POD["securityContext"]["runAsNonRoot"] is True
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert CONTAINER["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert (
+        POD["automountServiceAccountToken"] is BASE["ServiceAccount"]["automountServiceAccountToken"] is False
+    )
+    assert POD["serviceAccountName"] == BASE["ServiceAccount"]["metadata"]["name"]
+
+
+def test_the_pod_is_given_the_time_that_its_end_takes() -> None:
+    waits = CONTAINER["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert POD["terminationGracePeriodSeconds"] > waits + STOP_SECONDS
+
+
+def test_the_image_is_of_this_version() -> None:
+    (image,) = BASE["Kustomization"]["images"]
+
+    assert image["name"] == CONTAINER["image"]
+    assert image["newTag"] == VERSION
