@@ -85,7 +85,8 @@ def _out_of_patience(base_url: httpx.URL) -> Iterator[None]:
         raise Unreachable(str(base_url), error.complaint, type(error).__name__) from error
 
 
-def _headers(url: str, key: str | None, session: str | None) -> dict[str, str]:
+def credentials_of(url: str, key: str | None, session: str | None) -> dict[str, str]:
+    """The headers by which the service knows the caller. Raises UnusableKey."""
     if clean := _clean(key):
         return {"authorization": f"Bearer {clean}"}
     if clean := _clean(session):
@@ -103,7 +104,7 @@ def _clean(secret: str | None) -> str:
 
 
 def _options(url: str, key: str | None, session: str | None, transport: Transport) -> dict[str, Any]:
-    headers = _headers(url, key, session)
+    headers = credentials_of(url, key, session)
     return {"timeout": TIMEOUT, "limits": LIMITS, "mounts": WITHOUT_PROXY, "headers": headers, **transport}
 
 

@@ -1,12 +1,15 @@
 """A conversation: its messages, what the analyzer found, and its summary with the places that it quotes."""
 
+from functools import partial
+
 import streamlit as st
 
 from client import calls
-from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
+from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem
 from dashboard import api, pages, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
+from dashboard.views import live
 
 LIMIT = 100
 """Messages of a page; the service gives no more."""
@@ -35,14 +38,25 @@ def show() -> None:
         icon=":material/arrow_back:",
         query_params=whole.parameters,
     )
+    taken = live.joined(chat) if chat.page >= chat.pages else None
     text.say(chat.first_line, key="large-opening")
     messages, about = st.columns([3, 2], gap="large")
     with messages:
-        _messages(chat, address)
+        # In one box, so that what is being written stays in its place when there are more messages.
+        with st.container():
+            _messages(chat, address)
+        if taken is not None:
+            live.messages(taken, chat, partial(_message, is_pointed_to=False))
     with about:
         if not isinstance(stored, Problem):
             _analysis(stored, chat)
-        _summary(summary, chat, address)
+        st.header("Summary", anchor=False)
+        known = None if isinstance(summary, Problem) else summary
+        draw = partial(_written, chat=chat, address=address)
+        if taken is None:
+            live.shown(known, draw)
+        else:
+            live.summary(taken, known, address, draw)
 
 
 def _messages(chat: Chat, address: Address) -> None:
@@ -115,18 +129,6 @@ STATES = {
     "failed": "Its analysis failed.",
     "completed": "It has no analysis.",
 }
-
-
-def _summary(summary: SummaryState | Problem, chat: Chat, address: Address) -> None:
-    st.header("Summary", anchor=False)
-    if isinstance(summary, Problem):
-        states.empty("Nobody has asked for a summary.")
-        return
-    found = summary if isinstance(summary, ChatSummary) else summary.previous
-    if not isinstance(summary, ChatSummary):
-        st.info("A summary is being written." if summary.status == "pending" else "The last summary failed.")
-    if found is not None:
-        _written(found, chat, address)
 
 
 def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:

@@ -148,7 +148,7 @@ def imported_from_client(path: Path) -> set[str]:
     return {
         alias.name
         for node in nodes(path)
-        if isinstance(node, ast.ImportFrom) and node.module == "client"
+        if isinstance(node, ast.ImportFrom) and node.module in ("client", "client.live")
         for alias in node.names
     }
 
@@ -156,8 +156,9 @@ def imported_from_client(path: Path) -> set[str]:
 def test_only_one_module_asks_the_service() -> None:
     askers = {path.name for path in FILES if imported_from_client(path) - {"calls"}}
 
-    # The settings try whether the key can be sent at all, and the start whether a service runs.
-    assert askers == {"api.py", "settings.py", "__main__.py"}
+    # The settings try whether the key can be sent at all, the start whether anybody is there. A seat listens for as
+    # long as a session lasts.
+    assert askers == {"__main__.py", "api.py", "seat.py", "settings.py"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "dashboard" / "views").glob("*.py")), ids=relative)
