@@ -25,6 +25,7 @@ PROGRAMS = (
     "sockets",
     "silence",
     "chats",
+    "dashboard",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 

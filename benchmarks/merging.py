@@ -27,7 +27,8 @@ import database
 from benchmarks.results import Figure, Result, finish
 from benchmarks.seed import load, number_on, statements
 from benchmarks.support.databases import KINDS, fresh
-from benchmarks.support.process import POSTS, Json, Process, address, client
+from benchmarks.support.process import Json, Process, address, client
+from benchmarks.support.steady import post_steadily
 from core import clock
 from domain.analysis import sentiment_of
 from domain.buckets import DAY, MICROSECONDS
@@ -121,8 +122,8 @@ def _rows(numbers: range, start: int, rows: int, dice: random.Random) -> dict[st
 
 async def _merged(url: str, rows: int) -> dict[str, Any]:
     async with client(url) as http:
-        await _posts(http, 5 * PER_SECOND)
-        before = await _posts(http, SECONDS * PER_SECOND)
+        await post_steadily(http, 5 * PER_SECOND, PER_SECOND)
+        before = await post_steadily(http, SECONDS * PER_SECOND, PER_SECOND)
         old = await _total(http)
         started = time.monotonic()
         asked = await http.post("/api/v1/topics/merge", json={"from": [TOPICS[1]], "into": TOPICS[0]})
@@ -130,7 +131,7 @@ async def _merged(url: str, rows: int) -> dict[str, Any]:
         watch = asyncio.create_task(_watch(http, asked.headers["location"], {old, rows}))
         meanwhile: list[float] = []
         while not watch.done():
-            meanwhile += await _posts(http, PER_SECOND)
+            meanwhile += await post_steadily(http, PER_SECOND, PER_SECOND)
         return {
             "before": _p99(before),
             "meanwhile": _p99(meanwhile),
@@ -156,24 +157,6 @@ async def _watch(http: httpx.AsyncClient, job: str, right: set[int]) -> int:
 async def _total(http: httpx.AsyncClient) -> int:
     answer = await http.get("/api/v1/insights", params={**WINDOW, "cluster": TOPICS[0]})
     return int(answer.raise_for_status().json()["metadata"]["total_count"])
-
-
-async def _posts(http: httpx.AsyncClient, count: int) -> list[float]:
-    """So many posts at the fixed rate, whether or not those before have been answered; milliseconds of each."""
-
-    async def post(number: int, at: float) -> float:
-        await asyncio.sleep(max(0.0, at - time.perf_counter()))
-        # From when it should have been sent: waiting in line here is waiting, too.
-        body = {"text": f"Where is order {number}? Thank you for an answer."}
-        try:
-            answer = await http.post(POSTS, json=body)
-        except httpx.TransportError:  # the service ended a connection that was idle
-            answer = await http.post(POSTS, json=body)
-        answer.raise_for_status()
-        return (time.perf_counter() - at) * 1_000
-
-    begin = time.perf_counter()
-    return list(await asyncio.gather(*(post(n, begin + n / PER_SECOND) for n in range(count))))
 
 
 def _p99(milliseconds: Sequence[float]) -> float:

@@ -134,8 +134,9 @@ class Client(Blocking, Api):
     `key` is an API key, or a token that one got. `session` is the value of the cookie of somebody who has logged in,
     for a program that speaks for them. `patience` is for how many seconds the service may be away, before
     a call raises Unreachable; `busy_patience` is the same for a busy one (429, or 503 with Retry-After), which raises
-    Busy, None for as long as it likes. `on_pause` is called with the reason and the seconds of each pause that
-    the service asks for. The other arguments are httpx's. What is not safe to send twice is sent once.
+    Busy, at once where it asks for a longer pause; None is for as long as it likes. `on_pause` is called with the
+    reason and the seconds of each pause that the service asks for. The other arguments are httpx's. What is not safe
+    to send twice is sent once.
     """
 
 

@@ -1,6 +1,7 @@
 """How calls are sent: patiently with a busy service, and for a while with one that is away. Twice: sync and async."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -48,14 +49,18 @@ def ignore(_reason: str, _seconds: float) -> None:
 class _Sending:
     """What both ways of sending have in common. The arguments are explained at `Client`."""
 
-    def __init__(self, on_pause: OnPause) -> None:
+    def __init__(self, on_pause: OnPause, busy_patience: float | None) -> None:
         self._on_pause = on_pause
+        self._longest_pause = math.inf if busy_patience is None else busy_patience
 
     def _when_busy(self, error: Exception) -> bool | float:
         if not isinstance(error, Busy) or not error.resendable:
             return False
         if error.retry_after is None:
             return True
+        # stamina waits for as long as it is told, however little time is left.
+        if error.retry_after > self._longest_pause:
+            return False
         self._on_pause(error.complaint, error.retry_after)
         return error.retry_after
 
@@ -117,7 +122,7 @@ class Blocking(_Sending):
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
-        super().__init__(on_pause)
+        super().__init__(on_pause, busy_patience)
         self._http = httpx.Client(base_url=url, **_options(url, key, session, transport))
         busy = stamina.RetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.RetryingCaller(*_within(patience))
@@ -184,7 +189,7 @@ class Asynchronous(_Sending):
         on_pause: OnPause = ignore,
         **transport: Unpack[Transport],
     ) -> None:
-        super().__init__(on_pause)
+        super().__init__(on_pause, busy_patience)
         self._http = httpx.AsyncClient(base_url=url, **_options(url, key, session, transport))
         busy = stamina.AsyncRetryingCaller(*_within(busy_patience), wait_max=LONGEST_BACKOFF)
         away = stamina.AsyncRetryingCaller(*_within(patience))

@@ -87,7 +87,7 @@ def days(rows: Sequence[Row], *, key: str, alt_text: str, opened: Callable[[str]
     columns = (
         base.mark_bar(cursor="pointer", color=UP)
         .encode(
-            y=alt.Y("low:Q", scale=scale, title=None),
+            y=alt.Y("low:Q", scale=scale, title="Mean sentiment"),
             y2="high:Q",
             opacity=alt.condition("datum['is shown']", alt.value(0.25), alt.value(0.04)),
             tooltip=TIPS,
@@ -98,7 +98,7 @@ def days(rows: Sequence[Row], *, key: str, alt_text: str, opened: Callable[[str]
         y=alt.Y("mean:Q", scale=scale, title="Mean sentiment")
     )
     points = base.mark_point(size=70, color=UP).encode(
-        y=alt.Y("mean:Q", scale=scale),
+        y=alt.Y("mean:Q", scale=scale, title="Mean sentiment"),
         fill=alt.condition("datum['is few']", alt.value("transparent"), alt.value(UP)),
         tooltip=TIPS,
     )

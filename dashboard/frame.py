@@ -13,6 +13,7 @@ from dashboard.people import Person, person
 ICON = Path(__file__).with_name("icon.svg")
 """A name of Material's, a letter of a font everywhere else, would here be fetched from fonts.gstatic.com."""
 STYLE = """<style>
+[data-testid="stMultiSelectTagsContainer"] [data-tag] * { color: light-dark(#ffffff, #12181f); }
 [data-testid="stText"] { font-family: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 [class*="st-key-large"] [data-testid="stText"] { font-size: 1.3rem; line-height: 1.45; }
 [class*="st-key-small"] [data-testid="stText"] { font-size: 0.875rem; }

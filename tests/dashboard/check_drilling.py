@@ -19,8 +19,16 @@ def day_is(visit: Visit, first: str, last: str) -> bool:
 def test_a_day_opens_with_a_click_and_back_closes_it(visit: Visit) -> None:
     visit.open("day", WINDOW)
     visit.drawn("A row opens its conversation")
-    visit.page.locator(f"{BAR}[aria-label='Sun 15 Nov 2026: -0.11, n = 6']").click()
-    until(lambda: day_is(visit, "2026-11-15", "2026-11-15"))
+    sunday = visit.page.locator(f"{BAR}[aria-label='Sun 15 Nov 2026: -0.11, n = 6']")
+
+    def opens() -> bool:
+        # In the first window of a dashboard that has just started, one of three clicks came before the chart listened.
+        if sunday.count():
+            sunday.click()
+        visit.page.wait_for_timeout(1_000)
+        return day_is(visit, "2026-11-15", "2026-11-15")
+
+    until(opens)
     visit.page.get_by_text("on Sun 15 Nov 2026").wait_for()
 
     visit.back()

@@ -166,6 +166,14 @@ def test_a_view_without_a_service_says_so(path: str) -> None:
     assert "The service does not answer" in said(page)
 
 
+def test_a_service_that_is_asked_too_often_says_so(tmp_path: Path) -> None:
+    database = databases.sqlite(tmp_path)
+    with serving(database, None, inbound_rps=0.01) as server, settings(server.url):
+        page = opened()
+
+    assert "Asked too often" in said(page)
+
+
 def test_a_conversation_that_is_not_there(nothing: Served) -> None:
     with settings(nothing.url):
         page = opened(CONVERSATION.path, {"id": "never-was"})

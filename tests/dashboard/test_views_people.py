@@ -1,9 +1,17 @@
 """Who wrote, somebody's conversations, open cases, and two topics: the service's figures on the pages."""
 
+import asyncio
+from pathlib import Path
+
+from benchmarks.support import databases
 from benchmarks.support.serving import Served
+from benchmarks.support.waiting import eventually
 from client import Client
+from client.calls import NewMessage
 from dashboard.pages import CASES, CONVERSATIONS, PAIR, PERSON, WHO
-from tests.dashboard.pages import opened, said
+from tests.dashboard.pages import opened, said, settings
+from tests.support.access import SECRET, make_keys
+from tests.support.service import serving
 
 WINDOW = {"from": "2026-11-12", "to": "2026-11-19"}
 START, END = "2026-11-12", "2026-11-20"
@@ -66,7 +74,7 @@ def test_nobody_has_that_name(of_sample: Served) -> None:
 
 def test_cases_are_counted_by_outcome_and_opened_by_topic(of_sample: Served) -> None:
     with Client(of_sample.url) as client:
-        for chat in [each for each in client.chats() if each.message_count == 2][:4]:
+        for chat in [each for each in client.chats() if each.message_count == 1][:4]:
             client.summarize(chat.conversation_id)
         found = client.summaries_page(start_time=START, end_time=END)
     page = opened(CASES.path, {**WINDOW, "outcome": "all"})
@@ -118,3 +126,29 @@ def test_a_topic_that_is_not_in_the_window(of_sample: Served) -> None:
     page = opened(PAIR.path, {**WINDOW, "topic": "delay", "other": "never_was"})
 
     assert "One of the two is in no conversation" in said(page)
+
+
+def test_more_summaries_are_for_those_who_may_and_come_after_the_price(tmp_path: Path) -> None:
+    database = databases.sqlite(tmp_path)
+    keys = asyncio.run(make_keys(database))
+    given = {"auth_required": True, "auth_secret": SECRET, "chat_quiet_seconds": 0}
+    with serving(database, None, **given) as server:
+        with Client(server.url, key=keys["agent"]) as client:
+            late: NewMessage = {
+                "conversation_id": "late",
+                "user_id": "ann",
+                "user_type": "customer",
+                "message_content": "My parcel is late. Where is it?",
+                "timestamp": "2026-11-16T09:00:00Z",
+            }
+            client.post_messages([late])
+            [*client.wait_for_analysis(["late"])]
+        with settings(server.url, API_KEY=keys["viewer"]):
+            assert not [each for each in opened(CASES.path, WINDOW).button if "cost" in each.label]
+        with settings(server.url, API_KEY=keys["agent"]):
+            page = opened(CASES.path, WINDOW)
+            page.button[0].click().run()
+            assert "1 conversation has no summary" in said(page)
+            page.button[0].click().run()
+            asyncio.run(eventually(lambda: "Done: 1 of 1 written" in said(page.run())))
+            assert "open (" in said(page)

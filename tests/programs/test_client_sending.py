@@ -89,6 +89,16 @@ def test_a_busy_service_may_be_given_up(calling: Calling) -> None:
     assert (raised.value.status, raised.value.retry_after) == (429, 0.05)
 
 
+def test_a_pause_that_is_longer_than_the_patience_is_not_waited_for(calling: Calling) -> None:
+    script = Scripted(problem(429, "rate_limit_exceeded", retry_after="3"))
+    told: list[float] = []
+
+    with served(script) as server, pytest.raises(Busy) as raised:
+        calling(server.url, busy_patience=1, on_pause=lambda _, pause: told.append(pause))("post", TEXT)
+
+    assert (raised.value.retry_after, len(script.seen), told) == (3, 1, [])
+
+
 @pytest.mark.parametrize(
     ("code", "sent"), [("queue_full", 2), ("storage_full", 2), ("overloaded", 2), ("database_unavailable", 1)]
 )

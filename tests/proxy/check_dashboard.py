@@ -49,7 +49,13 @@ def until_answered(front: Front, dashboard: Process) -> None:
 
 def stream(front: Front, origin: str) -> ClientConnection:
     """The socket over which Streamlit draws, which sends no pings of its own here."""
-    given: dict[str, Any] = {"origin": origin, "ssl": front.proxy.tls, "proxy": None, "ping_interval": None}
+    given: dict[str, Any] = {
+        "origin": origin,
+        "ssl": front.proxy.tls,
+        "proxy": None,
+        "ping_interval": None,
+        "open_timeout": 60,
+    }
     opened: ClientConnection = connect(front.proxy.origin.replace("https", "wss") + STREAM, **given)
     return opened
 

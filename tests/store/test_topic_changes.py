@@ -1,7 +1,7 @@
 """Topics are renamed, hidden, merged and all of it taken back: every count equals a recount at each moment."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +25,6 @@ from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
     NOON,
-    SLUGS,
     an_analysis,
     an_insight,
     analyses,
@@ -37,11 +36,11 @@ from tests.support.insight_data import (
     tried,
 )
 from tests.support.recount import assert_counted
+from tests.support.topic_model import NAMES, Model, Moves, is_idle
 
 ME = By("key:me", NOON)
 ALWAYS = Selection(NOON - 100 * A_DAY, NOON + A_DAY)
 CONVERSATIONS = 8
-NAMES = (*SLUGS, "other_language")
 
 
 def edited(connection: Connection, name: str, **new: str | None) -> catalogue.Topic:
@@ -248,52 +247,6 @@ async def test_history_tells_what_was_done_to_each_topic(db: Database) -> None:
 # --- any sequence -------------------------------------------------------------------------------------------
 
 
-Moves = dict[int, tuple[tuple[str, ...], tuple[str, ...]]]
-"""What conversations that a split has moved were filed under, and are."""
-
-
-@dataclass
-class Model:
-    """What is filed, and what people made of the topics, kept the plain way."""
-
-    filed: dict[int, Insight] = field(default_factory=dict)
-    under: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
-    """Under which topic each counts, by the slugs that they had at first."""
-    slug: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
-    hidden: frozenset[str] = frozenset()
-    names: dict[str, str] = field(default_factory=lambda: {slug: slug for slug in NAMES})
-    before: list[tuple[dict[str, str], dict[str, str], frozenset[str], Moves]] = field(default_factory=list)
-    open: tuple[int, list[str], str] | None = None
-    """A merge that is under way: its union, and what is merged."""
-
-    def keep(self, moves: Moves | None = None) -> None:
-        self.before.append((dict(self.under), dict(self.slug), self.hidden, moves or {}))
-
-    def take_back(self) -> None:
-        under, slug, hidden, moves = self.before.pop()
-        # Topics that were made since stay, each by itself and hidden.
-        made = {one: one for one in self.names.values() if one not in under}
-        self.under, self.slug, self.hidden = under | made, slug | made, hidden | made.keys()
-        for number, (was, is_) in moves.items():
-            if number in self.filed and self.filed[number].analysis.clusters == is_:
-                self.file(number, was)
-
-    def file(self, number: int, clusters: tuple[str, ...]) -> None:
-        insight = self.filed[number]
-        analysis = insight.analysis._replace(clusters=clusters)
-        self.filed[number] = insight._replace(analysis=analysis)
-
-    @property
-    def shown(self) -> list[str]:
-        """The topics that are not merged."""
-        return sorted({*self.under.values()})
-
-    def topics_of(self, insight: Insight) -> list[str]:
-        """The slugs that an insight shows."""
-        own = (self.under[self.names[name]] for name in insight.analysis.clusters)
-        return list(dict.fromkeys(self.slug[each] for each in own))
-
-
 SPANS = [(NOON - 100 * A_DAY, NOON + A_DAY), (NOON - 31 * A_DAY - 7, NOON - AN_HOUR // 3)]
 picks = st.integers(0, 9)
 steps = st.lists(
@@ -334,20 +287,6 @@ async def test_every_count_equals_a_recount_whatever_is_done(
                 check(connection, model)
 
     await tried(db, play)
-
-
-def is_idle(model: Model, what: str, given_: Any) -> bool:
-    """Whether there is nothing to do. A recount of what did not change takes as long as any other."""
-    match what:
-        case "put" | "remove":
-            return not given_
-        case "build" | "switch":
-            return model.open is None
-        case "begin" | "split":
-            return model.open is not None
-        case "undo":
-            return model.open is not None or not model.before
-    return False
 
 
 def do(connection: Connection, model: Model, what: str, given_: Any, said_at: list[int]) -> None:

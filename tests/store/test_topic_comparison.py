@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 from sqlalchemy import Connection
 
 from database import Database
@@ -16,6 +15,7 @@ from store.insights.topic_changes import ComparedTopic, Comparison, TopicSort, t
 from store.insights.topic_days import TopicDays
 from store.insights.windows import Selection
 from store.insights.writing import Insight
+from tests.support.distributions import stats
 from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
@@ -144,13 +144,13 @@ async def test_surprise_is_the_probability_of_the_change_given_the_days_before(d
         refunds = [sum("refund" in each.analysis.clusters for each in day) for day in days]
         squares = sum(n * n / len(day) for n, day in zip(refunds, days, strict=True))
         history = History(28, sum(map(len, days)), sum(refunds), squares)
-        draw = stats.hypergeom(found.now.n + found.before.n, refund.now.n + refund.before.n, found.now.n)
+        draw = stats().hypergeom(found.now.n + found.before.n, refund.now.n + refund.before.n, found.now.n)
 
         assert (refund.topic.slug, found.history_days) == ("refund", 28)
         assert (dispersion_of(history) or 0) <= 1
         deviations = (refund.now.n - draw.mean()) / draw.std()
         assert refund.surprise == pytest.approx(
-            -stats.norm.logsf(deviations) / 2.302585093 - 0.30103, rel=1e-4
+            -stats().norm.logsf(deviations) / 2.302585093 - 0.30103, rel=1e-4
         )
 
     await tried(db, check)

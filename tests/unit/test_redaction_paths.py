@@ -15,6 +15,7 @@ import services.chats
 import services.intake
 from services.redaction import Received
 from store.queue import summaries
+from tests.support import product
 from worker.outcomes import Policy
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def nodes() -> Sequence[tuple[str, ast.Call | ast.Attribute]]:
         (path.relative_to(ROOT).as_posix(), node)
         for path in SOURCES
         if path.name not in PROGRAMS
-        for node in ast.walk(ast.parse(path.read_text(), str(path)))
+        for node in product.nodes(path)
         if isinstance(node, ast.Call | ast.Attribute)
     ]
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import special
 
 from benchmarks.support.no_change import STANDS_FOR_5, bursting, dealt, share_reached
 from domain.polygamma import digamma, inverse_trigamma, trigamma
@@ -23,6 +23,7 @@ from domain.surprise import (
     surprise,
     variation,
 )
+from tests.support.distributions import stats
 
 
 @given(st.floats(-30, 30), st.floats(1, 5_000))
@@ -30,13 +31,13 @@ def test_the_probability_is_that_of_students_t(deviations: float, degrees: float
     found = log_probability(deviations, degrees)
 
     assert found == pytest.approx(
-        stats.t.logsf(abs(deviations), degrees) + 0.6931471805599453, rel=1e-8, abs=1e-8
+        stats().t.logsf(abs(deviations), degrees) + 0.6931471805599453, rel=1e-8, abs=1e-8
     )
 
 
 @given(st.floats(-37, 37))
 def test_without_an_estimate_it_is_that_of_the_normal_distribution(deviations: float) -> None:
-    expected = stats.norm.logsf(abs(deviations)) + 0.6931471805599453
+    expected = stats().norm.logsf(abs(deviations)) + 0.6931471805599453
 
     assert log_probability(deviations, inf) == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
@@ -53,7 +54,7 @@ def test_the_bigger_the_deviation_the_bigger_the_surprise() -> None:
     found = [surprise(number / 10, 27) for number in range(-200, 201)]
 
     assert found == sorted(found)
-    assert surprise(stats.t.isf(0.025, 27), 27) == pytest.approx(1.30103)
+    assert surprise(stats().t.isf(0.025, 27), 27) == pytest.approx(1.30103)
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200), st.integers(0, 200))
@@ -64,12 +65,12 @@ def test_deviations_are_those_of_a_draw_without_replacement(a: int, b: int, rest
         assert found is None
         return
     # scipy's own mean and variance warn of 0 / 0 where there are fewer than four conversations.
-    draw = stats.hypergeom(total, a + b, conversations)
+    draw = stats().hypergeom(total, a + b, conversations)
     values = range(min(a + b, conversations) + 1)
     mean = sum(value * draw.pmf(value) for value in values)
     variance = sum((value - mean) ** 2 * draw.pmf(value) for value in values)
-    bursts = stats.betabinom(a + b, (a + b) / 3 / 2, (a + b) / 3 / 2)
-    by_bursts = bursts.var() / stats.binom(a + b, 0.5).var()
+    bursts = stats().betabinom(a + b, (a + b) / 3 / 2, (a + b) / 3 / 2)
+    by_bursts = bursts.var() / stats().binom(a + b, 0.5).var()
     assert found == pytest.approx((a - mean) / (variance * by_bursts) ** 0.5, rel=1e-6, abs=1e-6)
 
 
