@@ -86,6 +86,8 @@ def test_nobody_is_kept_out(look: str, browser: Browser, url: str) -> None:
         assert window.complaints() == []
         window.open("health")
         window.page.get_by_role("heading", name="Jobs").wait_for()
+        window.page.locator("path[aria-roledescription=bar]").first.wait_for()
+        window.cells(1)
         window.settled()
         window.keep(f"health-{look}")
         assert window.complaints() == []
