@@ -133,7 +133,7 @@ class Visit:
             for node in each["nodes"]
         ]
 
-    def drawn(self, full: str) -> None:
+    def drawn(self, full: str | re.Pattern[str]) -> None:
         """Wait until this stands on the page, and nothing on it is still being loaded."""
         self.page.get_by_text(full).first.wait_for()
         self.settled()
