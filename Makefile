@@ -7,14 +7,14 @@ CLIENTS := .venv-clients
 KIT := .venv-kit
 LOGIN := tests/login/node_modules
 BROWSER := .browser
-KILLS ?= 15
+KILLS ?= 10
 ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
 # Three for each of two CPUs: most of what a test does is wait for a service that works, or rests.
 WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -88,6 +88,10 @@ $(BROWSER)/installed: requirements-browser.txt $(VENV)/dev
 	@touch $@
 
 browser: $(BROWSER)/installed ## what the tests of the dashboard drive: Playwright, Chromium, axe-core
+
+pictures: $(BROWSER)/installed ## those of docs/DASHBOARD.md, made anew by the tests in a browser
+	@$(BIN)/python -m pytest tests/dashboard/check_browser.py -k "test_nobody_is_kept_out"
+	@$(BIN)/python -m tests.dashboard.pictures
 
 test-dashboard: $(BROWSER)/installed ## the dashboard in a real browser, beside a real service
 	@$(BIN)/python -m pytest tests/dashboard/check_*.py

@@ -153,7 +153,7 @@ def _cases(topic: ExplainedTopic) -> list[tuple[str, Row]]:
 
 def _kind(is_typical: bool, is_extreme: bool) -> str:
     if is_typical and is_extreme:
-        return "both"
+        return "typical, extreme"
     return "typical" if is_typical else "extreme"
 
 

@@ -5,10 +5,11 @@ from functools import partial
 import streamlit as st
 
 from client import calls
-from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem
+from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
 from dashboard import api, pages, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
+from dashboard.seat import Seat
 from dashboard.views import live
 
 LIMIT = 100
@@ -31,15 +32,9 @@ def show() -> None:
     if isinstance(chat, Problem):
         states.explain(chat)
         return
-    whole = address.but(id=None, page=1, message=None)
-    st.page_link(
-        pages.CONVERSATIONS.path,
-        label="All of the list",
-        icon=":material/arrow_back:",
-        query_params=whole.parameters,
-    )
-    taken = live.joined(chat) if chat.page >= chat.pages else None
+    _back(address)
     text.say(chat.first_line, key="large-opening")
+    taken = live.joined(chat) if chat.page >= chat.pages else None
     messages, about = st.columns([3, 2], gap="large")
     with messages:
         # In one box, so that what is being written stays in its place when there are more messages.
@@ -50,13 +45,26 @@ def show() -> None:
     with about:
         if not isinstance(stored, Problem):
             _analysis(stored, chat)
-        st.header("Summary", anchor=False)
-        known = None if isinstance(summary, Problem) else summary
-        draw = partial(_written, chat=chat, address=address)
-        if taken is None:
-            live.shown(known, draw)
-        else:
-            live.summary(taken, known, address, draw)
+        _summary(None if isinstance(summary, Problem) else summary, chat, address, taken)
+
+
+def _back(address: Address) -> None:
+    whole = address.but(id=None, page=1, message=None)
+    st.page_link(
+        pages.CONVERSATIONS.path,
+        label="All of the list",
+        icon=":material/arrow_back:",
+        query_params=whole.parameters,
+    )
+
+
+def _summary(known: SummaryState | None, chat: Chat, address: Address, taken: Seat | None) -> None:
+    st.header("Summary", anchor=False)
+    draw = partial(_written, chat=chat, address=address)
+    if taken is None:
+        live.shown(known, draw)
+    else:
+        live.summary(taken, known, address, draw)
 
 
 def _messages(chat: Chat, address: Address) -> None:

@@ -75,13 +75,12 @@ def _health(health: Health | Problem, newest: InsightsPage | Problem) -> None:
     if isinstance(health, Problem):
         states.explain(health)
         return
-    first = [health]
+    unshown = [health]
 
     @st.fragment(run_every=SECONDS)
     def current() -> None:
         # The page has just asked; after that, each time it is due. One answer fewer is no reason to blank the page.
-        found = first[-1] if len(first) == 1 else api.fresh(calls.health())
-        first.append(health)
+        found = unshown.pop() if unshown else api.fresh(calls.health())
         _now(health if isinstance(found, Problem) else found)
 
     current()

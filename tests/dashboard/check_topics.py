@@ -12,7 +12,8 @@ from client import Client
 from tests.dashboard.browsing import LOOKS, Visit, dashboard, visiting
 from tests.dashboard.topical import WEEK, ended, talking
 
-PAGES = ("topics", "topic", "topic-changes", "new-topics", "new-topic")
+PAGES = ("new-topics", "new-topic")
+"""What check_browser.py sees empty: here something was found."""
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +94,10 @@ def test_nobody_is_kept_out(look: str, browser: Browser, url: str, client: Clien
     group = client.proposals_page(state="proposed").proposals[0].id
     with visiting(browser, url, color_scheme=scheme, viewport=size) as window:
         for page in PAGES:
-            window.open(page, {**WEEK, "topic": "billing", "proposal": group})
+            window.open(page, {**WEEK, "proposal": group})
             window.page.get_by_role("heading", level=1).wait_for()
             window.settled()
-            window.keep(f"{page}-{look}")
+            window.keep(f"{page}-found-{look}")
             assert window.complaints() == []
         assert window.outside == []
 

@@ -29,7 +29,7 @@ from tests.support.access import SECRET, bearer, make_keys
 # it made 4,400 requests in 240 s.
 EXAMPLES = 3
 # Of each run, all of which it takes; the tests beside it wait for the processors.
-LONGEST = 240
+LONGEST = 120
 SECONDS_TO_DRAIN = 60
 RUNS = ((SQLITE, True), (POSTGRESQL, False), (SQLITE, False), (POSTGRESQL, True))
 """Databases, and whether access is closed; the first two by default."""

@@ -1,4 +1,4 @@
-"""The client as a package of its own: it can be taken out of here and needs three libraries."""
+"""The client as a package of its own: it can be taken out of here, and needs four libraries."""
 
 import ast
 import shutil
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "client"
-LIBRARIES = {"httpx", "pydantic", "stamina"}
+LIBRARIES = {"httpx", "pydantic", "stamina", "websockets"}
 OF_PROGRAMS = {"rich", "prometheus_client"}
 """What progress and reports need, and reading counters; `import client` needs neither."""
 PROGRAMS = {"importing", "load", "progress.py"}

@@ -299,8 +299,9 @@ async def test_the_cap_holds_for_both_together(database_url: URL, grok: Grok) ->
         for id_ in ids:
             await ended(service, id_)
 
-    # Ten arrive in a second; one more where this machine holds a request up on its way.
-    assert grok.busiest_second() <= 11
+    # Ten leave in a second, and a few more may arrive in one where a busy machine holds requests up on their way.
+    # Without a cap for both together there would be twenty.
+    assert grok.busiest_second() <= 13
     assert grok.violations == []
 
 

@@ -136,7 +136,7 @@ def test_a_conversation_that_is_typical_and_extreme_stands_once() -> None:
     cases = reasons.cases(explanation(), None)
 
     assert [(id_, row["case"], row["score"]) for id_, row in cases] == [
-        ("c1", "both", -0.3),
+        ("c1", "typical, extreme", -0.3),
         ("c2", "typical", -0.4),
     ]
     assert cases[0][1]["text"] == "a text of two lines"
