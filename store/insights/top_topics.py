@@ -1,7 +1,7 @@
 """The top topics of a window, counted exactly: from upper bounds down, or insight by insight where there are few."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import add
@@ -20,8 +20,8 @@ from sqlalchemy import (
     select,
 )
 
-from domain.buckets import MONTH, MONTHS, touching
-from models import ACTIVE, FIRST_UNION, insights, topic_months, topic_years, topics, totals
+from domain.buckets import MONTH, MONTHS, YEAR, start_of, touching
+from models import ACTIVE, ALL_TOPICS, FIRST_UNION, insights, topic_months, topic_years, topics, totals
 from store.engine.prepared import Prepared, by_code_point
 from store.insights import rollups
 from store.insights.rollups import Kind
@@ -30,6 +30,8 @@ from store.insights.windows import Selection, count_insights
 
 TOP = 10
 MOST_CANDIDATES = 2_000
+MOST_OF_YEAR = 1.5
+"""Insights of a year for each of the window's, up to which the year's bounds are not much higher than the months'."""
 
 TopTopics = list[tuple[str, int]]
 """Slugs and their numbers of insights, most first."""
@@ -64,7 +66,20 @@ def top_topics(connection: Connection, start: int, end: int, total: int, effort:
     best = window.best(common)
     if common == 1 or (len(best) == TOP and periods.left_out(common) < best[-1][1]):
         return best
-    return window.best(common=1)
+    return replace(window, periods=_for_all(connection, start, end, total, periods)).best(common=1)
+
+
+def _for_all(connection: Connection, start: int, end: int, total: int, periods: "_Periods") -> "_Periods":
+    """Periods that bound all topics: the year of the window, where little of it lies outside the window.
+
+    A topic has one row in a year, so nothing is grouped: of 20,000 topics that took 7 ms, and by three months 15.
+    """
+    years = touching(YEAR, start, end)
+    if len(years) > 1:
+        return periods
+    whole = Selection(start_of(YEAR, years[0]), start_of(YEAR, years[0] + 1))
+    of_year = count_insights(connection, ALL_TOPICS, whole)
+    return _Periods(years[0], years[0], by_year=True) if of_year <= MOST_OF_YEAR * total else periods
 
 
 @dataclass(frozen=True, slots=True)
