@@ -30,10 +30,10 @@ def main() -> NoReturn:
         refuse(complaint(error))
     if why := cannot_listen(settings.dashboard_host, settings.dashboard_port):
         refuse(why)
-    Thread(target=warm, daemon=True).start()
     is_named = "api_url" in settings.model_fields_set
     with service(settings.url, demo.DATABASE, is_named=is_named) as url:
         os.environ["API_URL"] = url
+        Thread(target=warm, daemon=True).start()
         os.chdir(ENTRY.parent)
         streamlit(["run", str(ENTRY), *options(settings)], prog_name="dashboard")
     raise SystemExit
