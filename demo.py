@@ -4,7 +4,6 @@ Leaves demo.db behind, so that `make dashboard` can show the same.
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -144,17 +143,21 @@ def shown(console: Console, database: Path) -> int:
     return 0
 
 
-def keep(database: Path, place: Path) -> None:
-    """Put the database of a service that has ended in a place, but not under a service that is at work there.
+def keep(database: Path, place: Path) -> str:
+    """Put the database of a service that has ended in a place, for its owner alone; what to tell of it.
 
-    A log (`-wal`) beside a file is written into it at the next start, also when the file is another one by then.
+    Not under a service that is at work there: a log (`-wal`) beside a file is written into it at the next start, also
+    when the file is another one by then.
     """
     if place.with_name(f"{place.name}-wal").exists():
-        return
-    half = place.with_suffix(".half")
-    shutil.copyfile(database, half)
-    half.chmod(0o600)
-    half.replace(place)
+        return f"{place.name} is open, so it stays as it was."
+    try:
+        with tempfile.NamedTemporaryFile(dir=place.parent, suffix=".half", delete=False) as half:
+            half.write(database.read_bytes())
+        Path(half.name).replace(place)
+    except OSError as error:
+        return f"{place} cannot be written ({error.strerror}), so make dashboard has nothing of this to show."
+    return f"All of it is in {place.name}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         database = Path(folder) / DATABASE.name
         if code := shown(console, database):
             return code
-        keep(database, DATABASE)
+        console.print(keep(database, DATABASE))
     console.print(NEXT_STEPS, soft_wrap=True)
     return 0
 

@@ -99,14 +99,16 @@ def test_the_dashboard_shows_what_the_demo_stored_where_no_service_runs(tmp_path
     nobody, kept = f"http://127.0.0.1:{demo.free_port()}", tmp_path / "demo.db"
     with demo.service(tmp_path / "made.db") as url, Client(url) as client:
         client.send(calls.post({"text": "My order has not arrived.", "conversation_id": "t-1"}))
-    demo.keep(tmp_path / "made.db", kept)
+    assert demo.keep(tmp_path / "made.db", kept) == "All of it is in demo.db."
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "cannot be written" in demo.keep(tmp_path / "made.db", tmp_path / "nowhere" / "demo.db")
 
     with dashboard.service(nobody, kept, is_named=False) as url, Client(url) as client:
         assert client.send(calls.conversation("t-1")).text == "My order has not arrived."
         with dashboard.service(url, kept, is_named=False) as running:
             assert running == url
         changed = kept.stat().st_mtime_ns
-        demo.keep(tmp_path / "made.db", kept)
+        assert "stays as it was" in demo.keep(tmp_path / "made.db", kept)
         assert kept.stat().st_mtime_ns == changed
     assert not dashboard.answers(url)
     for is_named, database in ((True, kept), (False, tmp_path / "none.db")):
