@@ -7,9 +7,9 @@ import streamlit as st
 
 from client.answers import Job
 from client.wire import Call
-from dashboard import api, text
+from dashboard import api, people, text
 from dashboard.api import Kind, Problem
-from dashboard.people import Person, Role
+from dashboard.people import Role
 
 OUTCOME = "outcome"
 """Where a session keeps it until it is said."""
@@ -78,8 +78,11 @@ def outcome() -> None:
         st.success(DONE[found], icon=":material/check:")
 
 
-def may(who: Person, role: Role) -> bool:
-    """Whether somebody may press what takes a role; says what it takes if not."""
+def may(role: Role) -> bool:
+    """Whether whoever looks at the page may press what takes a role; says what it takes if not."""
+    who = people.here()
+    if who is None:
+        return False
     if who.may(role):
         return True
     st.info(TAKES[role], icon=":material/lock:")

@@ -40,12 +40,6 @@ def draw() -> None:
     page.run()
 
 
-def here() -> Person | None:
-    """Who is here, if the service says it; asks no second time."""
-    me, _ = api.here()
-    return None if isinstance(me, Problem) else person(me)
-
-
 def _menu(page: st.Page, address: Address, who: Person, health: Health | Problem) -> None:
     along = address.only(*WINDOW).parameters
     with st.sidebar:

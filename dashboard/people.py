@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from client.answers import Me
+from dashboard import api
+from dashboard.api import Problem
 
 Role = Literal["viewer", "agent", "admin"]
 RANK: dict[Role, int] = {"viewer": 0, "agent": 1, "admin": 2}
@@ -26,3 +28,9 @@ class Person:
 def person(me: Me) -> Person:
     """Somebody by what the service says of them."""
     return Person(me.name, me.role, me.means != "none")
+
+
+def here() -> Person | None:
+    """Whoever looks at the page, if the service says who that is; asks no second time."""
+    me, _ = api.here()
+    return None if isinstance(me, Problem) else person(me)

@@ -8,7 +8,7 @@ from client import calls
 from client.answers import CasesPage, Job
 from client.calls.people import SummariesFilter
 from client.wire import Call
-from dashboard import actions, api, cases, charts, filters, frame, pages, running, states, text, words
+from dashboard import actions, api, cases, charts, filters, pages, people, running, states, text, words
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.text import Row
@@ -155,7 +155,7 @@ def _group(rows: Sequence[Row], address: Address, name: str, alt: str, *, has_ba
 
 def _more(job: Job | Problem | None, address: Address, window: Window) -> None:
     """The way to more summaries, for those who may have them written: the price, the word, and how far they are."""
-    who = frame.here()
+    who = people.here()
     if who is None or not who.may("agent"):
         return
     st.header("Conversations without a summary", anchor=False)

@@ -6,7 +6,6 @@ from client import calls
 from client.answers import Estimate, Health, InsightsPage, JobsPage, Spending
 from dashboard import actions, api, charts, operation, running, states, text, words
 from dashboard.api import Problem
-from dashboard.people import person
 from dashboard.running import KINDS
 from dashboard.views import under_way
 
@@ -117,8 +116,7 @@ def _waiting(estimate: Estimate | Problem) -> None:
 
 def _switch(health: Health | Problem) -> None:
     st.header("Analysis", anchor=False)
-    me, _ = api.here()
-    if isinstance(me, Problem) or isinstance(health, Problem) or not actions.may(person(me), "admin"):
+    if isinstance(health, Problem) or not actions.may("admin"):
         return
     if operation.is_paused(health):
         st.write("Somebody has paused it.")
@@ -175,8 +173,7 @@ def _jobs(jobs: JobsPage | Problem) -> None:
 
 def _steer(jobs: JobsPage) -> None:
     open_ = running.unfinished(jobs.jobs)
-    me, _ = api.here()
-    if not open_ or isinstance(me, Problem) or not actions.may(person(me), "agent"):
+    if not open_ or not actions.may("agent"):
         return
     for job in open_:
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from client.answers import Chat, ChatSummary, Message, SummaryFailed, SummaryPending, SummaryState
-from dashboard import actions, api, credentials, seat, states, text
+from dashboard import actions, credentials, people, seat, states, text
 from dashboard.address import Address
-from dashboard.api import Problem
-from dashboard.people import Person, person
+from dashboard.people import Person
 from dashboard.seat import Seat, Spoken
 
 SECONDS = 1.0
@@ -60,13 +59,9 @@ def _unsent(spoken: Spoken) -> None:
 
 
 def _line(taken: Seat) -> None:
-    me, _ = api.here()
-    if isinstance(me, Problem):
-        return
-    who = person(me)
-    if not actions.may(who, "agent"):
-        return
-    _write(taken, who)
+    who = people.here()
+    if who is not None and actions.may("agent"):
+        _write(taken, who)
 
 
 @st.fragment

@@ -7,7 +7,6 @@ from client.answers import ProposalPage
 from dashboard import actions, api, pages, proposed, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
-from dashboard.people import person
 from dashboard.views import under_way
 from dashboard.views.proposals import LOOKING
 from dashboard.views.topic import FACTS
@@ -69,8 +68,7 @@ def _decide(found: ProposalPage, address: Address) -> None:
                 pages.TOPIC.path, label="Its topic", icon=":material/label:", query_params=opened.parameters
             )
         return
-    me, _ = api.here()
-    if isinstance(me, Problem) or not actions.may(person(me), "agent"):
+    if not actions.may("agent"):
         return
     label = text.field("Label", found.name, key=f"label-{found.id}", most=100)
     if actions.confirmed("Accept", "Make a topic of it", ACCEPTING, key="accept"):
