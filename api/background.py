@@ -10,6 +10,9 @@ from core.clock import SECOND
 from core.supervision import Supervised
 from core.waiters import Waiters
 from llm.fallback import Fallback
+from llm.gateway import Gateway
+from llm.paid_gateway import PaidGateway
+from llm.provider_state import SharedKnowledge
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
@@ -61,6 +64,9 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "watcher", Watcher(resources.database, _watched(resources, live)).run
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
+    for paid in _paid_gateways(resources.gateway):
+        if isinstance(paid.knowledge, SharedKnowledge):
+            yield f"state_of_{paid.analyzer.name}", paid.knowledge.run
     if resources.settings.retention_days is not None:
         # No sweep has ended yet, and one that never does has to show, too.
         resources.metrics.retention_swept.set(resources.started_at / SECOND)
@@ -74,6 +80,12 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
                 swept=resources.metrics.retention_swept.set,
             ).run,
         )
+
+
+def _paid_gateways(gateway: Gateway) -> Sequence[PaidGateway]:
+    if isinstance(gateway, Fallback):
+        return gateway.first, gateway.second
+    return [gateway] if isinstance(gateway, PaidGateway) else []
 
 
 def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:

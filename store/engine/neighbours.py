@@ -24,7 +24,7 @@ POOLED = (
 )
 LOST = frozenset({"26000", "42P05"})
 """SQLSTATE of a prepared statement that another session has, or that another client has made."""
-NEIGHBOURS = "OUTBOUND_RPS, the inbound limits, the circuit and the metrics are each process's own"
+NEIGHBOURS = "the inbound limits and the metrics are each process's own"
 
 
 class PooledByTransaction(CannotStart):

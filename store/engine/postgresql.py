@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from core.database_url import OURS, session_settings
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
+from store.engine.open_transactions import OpenTransactions
 from store.engine.readers import PooledReaders, Readers
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import OnCommit, PooledWriters, Prepare, Writers
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECTIONS = 8
+TURNS = 2
+"""Connections on which calls to each provider wait for their turn. They are opened when the first call leaves."""
 CONNECT_SECONDS = 60.0
 """How long a connection may take to open, unless the URL's `connect_timeout` says otherwise."""
 MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
@@ -33,7 +36,7 @@ async def opened(
     prepare: Prepare,
     *,
     serves: bool = True,
-) -> tuple[Readers, Writers, Readers]:
+) -> tuple[Readers, Writers, Readers, OpenTransactions]:
     """Open two pools on the database at `url` and prepare it; `stack` closes them.
 
     A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
@@ -60,7 +63,10 @@ async def opened(
         await announce_neighbours(connect, stack)
     reading, writing = PooledReaders(readers), PooledWriters(writers, committed)
     stack.callback(writing.abandon)
-    return reading, writing, reading
+    turns = await engine(
+        stack, url, connect, pool_size=TURNS, pool_pre_ping=False, execution_options={OPTION: vault}
+    )
+    return reading, writing, reading, OpenTransactions(turns)
 
 
 def connector(url: URL) -> Connect:
@@ -106,11 +112,9 @@ async def engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: A
     made = create_async_engine(
         url.set(query={}),
         async_creator=connect,
-        pool_size=CONNECTIONS,
+        **{"pool_size": CONNECTIONS, "pool_pre_ping": True, **options},
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=True,
-        **options,
     )
     stack.push_async_callback(made.dispose)
     return made

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Row, select
 
 from database import Database
-from domain.analysis import BatchFault, Denied, ProviderFault, Reply, Usage
+from domain.analysis import BatchFault, BeforeSend, Denied, ProviderFault, Reply, Usage
 from llm.budget import Budget, End, Reservation
 from llm.prices import TICKS_PER_USD
 from models import spending
@@ -31,7 +31,7 @@ class Priced:
 
     name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         raise NotImplementedError
 
     def worst_case(self, texts: Sequence[str]) -> Usage:

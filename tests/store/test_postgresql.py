@@ -80,6 +80,6 @@ async def test_another_process_on_the_database_is_told_of_once(database_url: URL
             async with database.opened(database_url):
                 (line,) = lines.events()
                 assert (line["event"], line["other_processes"]) == ("not_alone", 1)
-                assert "OUTBOUND_RPS" in line["meaning"]
+                assert "inbound limits" in line["meaning"]
         async with database.opened(database_url):
             assert len(lines.events()) == 1, "the others are gone"

@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL
 
 CHUNK = 65_536
 
@@ -83,3 +86,57 @@ async def relayed(
             yield relay
         finally:
             await relay.closed()
+
+
+class HangingRelay:
+    """A relay before a PostgreSQL server on a socket of Unix; it can stop passing anything on, and closes nothing."""
+
+    def __init__(self, url: URL, folder: str) -> None:
+        self._server = f"{url.query['host']}/.s.PGSQL.5432"
+        self.folder = folder
+        self.url = url.update_query_dict({"host": folder})
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._open: set[asyncio.Task[None]] = set()
+
+    def hang(self) -> None:
+        """Pass nothing on from now on, what is under way included."""
+        self._moving.clear()
+
+    def go_on(self) -> None:
+        """Pass on what came meanwhile, and what comes."""
+        self._moving.set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Relay one connection."""
+        upstream, downstream = await asyncio.open_unix_connection(self._server)
+        for source, sink in ((reader, downstream), (upstream, writer)):
+            task = asyncio.create_task(self._pass_on(source, sink))
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await source.read(CHUNK):
+                await self._moving.wait()
+                sink.write(chunk)
+        sink.close()
+
+    async def closed(self) -> None:
+        """Close every connection."""
+        self.go_on()
+        for task in set(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+
+@asynccontextmanager
+async def hanging(url: URL) -> AsyncIterator[HangingRelay]:
+    """A relay before the server of this database."""
+    with TemporaryDirectory() as folder:
+        relay = HangingRelay(url, folder)
+        async with await asyncio.start_unix_server(relay.accept, f"{folder}/.s.PGSQL.5432"):
+            try:
+                yield relay
+            finally:
+                await relay.closed()

@@ -13,7 +13,7 @@ READABLE = {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
         *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
         "conversations.redactions",
-        *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease"),
+        *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease", "provider_states.circuit"),
         *(
             "topics.state",
             "topics.origin",
@@ -26,6 +26,7 @@ READABLE = {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         "topic_proposals.named_by",
+        *("departures.provider", "provider_states.provider"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
     "a code of two letters": {"insights.language", "topic_proposals.language"},
