@@ -138,8 +138,8 @@ types: $(VENV)/dev
 # Each process would compile every test anew where the environment forbids to keep what was compiled.
 unit pytest: export PYTHONDONTWRITEBYTECODE =
 
-unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane?
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
+unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane? Fewer examples of each property than make test
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --hypothesis-profile quick tests/unit
 
 pytest: $(VENV)/dev       ## the tests of every room, half of those of the service on each database; FULL=1 for all on both
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(if $(FULL),--both)

@@ -12,6 +12,7 @@ from tests.support.one_kind import left_out
 
 # A busy machine is no defect.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("any_machine"), max_examples=30)
 settings.load_profile("any_machine")
 
 ON_ONE_DATABASE = [Path(__file__).parent / room for room in ("service", "programs", "faults")]
