@@ -54,8 +54,8 @@ def dialogs() -> list[list[Json]]:
 def rare(texts: Sequence[str], known: str) -> list[str]:
     """The thousand rarest long words.
 
-    Not those with a role at either end: a column in the clear is stored next to sealed bytes, and two of them that
-    happen to be letters made "yrcustomer" of "customer" once in some ten runs.
+    Not those with a role in them: the sender's digest is base64 and stands next to the role. Where it ends with "yR"
+    it made "yrcustomer" with it, in two runs of three that were looked at.
     """
     counts = Counter(
         word for text in texts for word in words(text) if len(word) >= LONG and RUN.fullmatch(word.encode())
