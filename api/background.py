@@ -23,8 +23,7 @@ from services.retention import Retention
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
-from store.engine.notifications import Channel, Ids, listening, notify
-from store.engine.postgresql import connector
+from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
 
 Work = Callable[[], Awaitable[None]]
 
@@ -108,7 +107,9 @@ def notifications_of(settings: Settings, database: Database) -> Notifications:
     async def try_out(mark: str) -> None:
         await database.write(partial(notify, channel=Channel.TRIAL, payload=mark))
 
-    return Notifications(partial(listening, connector(settings.listen_url)), try_out, uuid.uuid4().hex)
+    return Notifications(
+        partial(listening, listening_connector(settings.listen_url)), try_out, uuid.uuid4().hex
+    )
 
 
 def subscribe_all(resources: Resources, watcher: Watcher) -> None:

@@ -8,13 +8,20 @@ for many transactions at once, with `ListeningConnection.send`.
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.engine import URL
+
+from core.database_url import driver_address
+
+if TYPE_CHECKING:
+    import asyncpg
 
 SEPARATOR = "\n"
 MOST_BYTES = 7_999
 """Of a payload; PostgreSQL refuses 8,000."""
+CONNECT_SECONDS = 10.0
 SECONDS = 5.0
 """How long the server may take to answer the listening connection."""
 # Nothing in it has to last, so the lock that all notifying transactions share is not held until the disk has it. LOCAL:
@@ -102,6 +109,22 @@ class ListeningConnection:
             await self._connection.execute("UNLISTEN *", timeout=1)
         with suppress(Exception):
             await self._connection.close(timeout=1)
+
+
+def listening_connector(url: URL) -> Connect:
+    """Opens connections to listen on. They have no settings: a pooler would hand those on with the session."""
+    dsn = driver_address(url)
+
+    async def connect() -> "asyncpg.Connection[Any]":
+        import asyncpg
+
+        # Without prepared statements, whose names are known to one of a pooler's sessions only.
+        named = {"application_name": "insights-platform-listening"}
+        return await asyncpg.connect(
+            dsn, timeout=CONNECT_SECONDS, statement_cache_size=0, server_settings=named
+        )
+
+    return connect
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from core.database_url import OURS, session_settings
+from core.database_url import driver_address, session_settings
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
 from store.engine.readers import PooledReaders, Readers
@@ -65,8 +65,7 @@ async def opened(
 
 def connector(url: URL) -> Connect:
     """Opens connections that have our settings. They are SET: a pooler drops most that come with the start-up."""
-    query = {name: value for name, value in url.query.items() if name not in OURS}
-    dsn = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+    dsn = driver_address(url)
     settings = {
         "application_name": "insights-platform",
         # All our statements are short, so JIT compilation costs more than it saves.

@@ -88,7 +88,7 @@ async def what_is_said_while_nobody_hears(one: Service, other: Service) -> None:
     async with joined(one.url, "c3") as client:
         await one.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND query LIKE '%AS told (channel, payload)'"
+            " AND application_name = 'insights-platform-listening'"
         )
         await post(other, "said while nobody hears", chat="c3")
 

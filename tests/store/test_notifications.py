@@ -25,8 +25,7 @@ from services.capacity import Capacity
 from services.notifications import Notifications
 from services.topics import FollowedTopics
 from store.access.audit import AuditEntry
-from store.engine.notifications import MOST_BYTES, Channel, Ids, listening, notify
-from store.engine.postgresql import connector
+from store.engine.notifications import MOST_BYTES, Channel, Ids, listening, listening_connector, notify
 from store.queue import switches
 from store.topics import changes
 from store.topics.changes import By
@@ -48,7 +47,7 @@ async def a_listener(
     lost = asyncio.Event()
     channels = [Channel.CONVERSATIONS, Channel.JOBS]
     async with listening(
-        connector(url), channels, lambda channel, ids: heard.put_nowait((channel, ids)), lost.set
+        listening_connector(url), channels, lambda channel, ids: heard.put_nowait((channel, ids)), lost.set
     ) as connection:
 
         async def send(told: list[Told]) -> None:
@@ -74,7 +73,7 @@ async def test_others_hear_what_is_told_and_whoever_tells_does_not(database_url:
 
 async def test_a_commit_that_tells_lasts_and_one_that_only_tells_need_not(database_url: URL) -> None:
     """What `send` sets for its transaction must not stay: behind a pooler, others commit on that session."""
-    connection = await connector(database_url)()
+    connection = await listening_connector(database_url)()
     async with listening(lambda: _given(connection), [], _unheard, lambda: None) as listener:
         await listener.send([(Channel.JOBS, "")])
 
@@ -104,7 +103,7 @@ async def test_what_is_rolled_back_was_never_told(database_url: URL, db: Databas
 
 async def test_a_closed_connection_says_so(database_url: URL) -> None:
     lost = asyncio.Event()
-    async with listening(connector(database_url), [], _unheard, lost.set) as connection:
+    async with listening(listening_connector(database_url), [], _unheard, lost.set) as connection:
         await connection.check()
         await connection.send([(Channel.JOBS, "")])
         await rows(database_url, KILL)
@@ -117,7 +116,7 @@ async def test_a_closed_connection_says_so(database_url: URL) -> None:
 
 KILL = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND pid <> pg_backend_pid() AND (query LIKE 'LISTEN%' OR query LIKE '%AS told (channel, payload)')"
+    " AND application_name = 'insights-platform-listening'"
 )
 
 
@@ -130,7 +129,7 @@ async def process(
     async def try_out(mark: str) -> None:
         await db.write(partial(notify, channel=Channel.TRIAL, payload=mark))
 
-    notifications = Notifications(partial(listening, connector(url)), try_out, secrets.token_hex(8))
+    notifications = Notifications(partial(listening, listening_connector(url)), try_out, secrets.token_hex(8))
     for channel, handler in subscribed.items():
         notifications.subscribe(channel, handler)
     async with running(notifications.run):
