@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 
 from core.database_url import OURS, session_settings
+from store.engine.faults import discard_broken
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
 from store.engine.readers import PooledReaders, Readers
@@ -80,7 +81,11 @@ def connector(url: URL) -> Connect:
     async def connect() -> "asyncpg.Connection[Any]":
         import asyncpg
 
-        connection = await asyncpg.connect(dsn, timeout=seconds)
+        try:
+            connection = await asyncpg.connect(dsn, timeout=seconds)
+        except asyncpg.InternalClientError as error:
+            # Of several hosts none is the primary at the moment, or the server went away while it was asked.
+            raise ConnectionError(str(error)) from error
         try:
             await _set(connection, settings)
         except BaseException:
@@ -112,5 +117,6 @@ async def engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: A
         pool_pre_ping=True,
         **options,
     )
+    event.listen(made.sync_engine, "handle_error", discard_broken)
     stack.push_async_callback(made.dispose)
     return made
