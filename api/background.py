@@ -1,5 +1,6 @@
 """The tasks that run beside the requests: which there are, and what notices what other processes did."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -7,8 +8,10 @@ from functools import partial
 from api.dependencies import Resources
 from core.changes import Changes
 from core.clock import SECOND
+from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
+from database import Database
 from llm.fallback import Fallback
 from llm.gateway import Gateway
 from llm.paid_gateway import PaidGateway
@@ -18,20 +21,25 @@ from services.erasure import Erasure
 from services.filing import Filing
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
+from services.notifications import Notifications
 from services.retention import Retention
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
+from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
 
 Work = Callable[[], Awaitable[None]]
 
 
 async def started(
-    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
+    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack, tick: float
 ) -> Resources:
     """The resources, with every task running until `stack` is closed."""
     clock, died = resources.clock, resources.metrics.count_death
-    background = [Supervised(name, run, clock, died=died) for name, run in _background(resources, live)]
+    watcher = Watcher(resources.database, _watched(resources, live), tick)
+    subscribe_all(resources, watcher)
+    named = [("watcher", watcher.run), *_background(resources, live)]
+    background = [Supervised(name, run, clock, died=died) for name, run in named]
     for task in (*resources.workers, *background):
         resources.metrics.task_deaths.labels(task.name)
         await stack.enter_async_context(task.started())
@@ -51,7 +59,8 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "jobs", resources.jobs.run
     yield "topics", resources.topics.run
     if resources.settings.topic_discovery:
-        yield "discovery", DailyDiscovery(resources.database, resources.clock, resources.jobs.wake).run
+        wake = partial(resources.notifications.notify, Channel.JOBS)
+        yield "discovery", DailyDiscovery(resources.database, resources.clock, wake).run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run
@@ -60,13 +69,10 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "warming", Warming(resources.database, resources.topic_days).run
     if resources.settings.url.get_backend_name() == "sqlite":
         yield "erasure", Erasure(resources.database).run
-    yield "live_summaries", partial(live.run, resources.summariser.wake)
-    yield "watcher", Watcher(resources.database, _watched(resources, live)).run
-    if isinstance(resources.gateway, Fallback):
-        yield "fallback", resources.gateway.run
-    for paid in _paid_gateways(resources.gateway):
-        if isinstance(paid.knowledge, SharedKnowledge):
-            yield f"state_of_{paid.analyzer.name}", paid.knowledge.run
+    yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
+    if resources.notifications.state is not None:
+        yield "notifications", resources.notifications.run
+    yield from _of_gateway(resources.gateway)
     if resources.settings.retention_days is not None:
         # No sweep has ended yet, and one that never does has to show, too.
         resources.metrics.retention_swept.set(resources.started_at / SECOND)
@@ -82,10 +88,14 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
         )
 
 
-def _paid_gateways(gateway: Gateway) -> Sequence[PaidGateway]:
+def _of_gateway(gateway: Gateway) -> Iterator[tuple[str, Work]]:
+    paid: Sequence[Gateway] = [gateway]
     if isinstance(gateway, Fallback):
-        return gateway.first, gateway.second
-    return [gateway] if isinstance(gateway, PaidGateway) else []
+        yield "fallback", gateway.run
+        paid = gateway.first, gateway.second
+    for each in paid:
+        if isinstance(each, PaidGateway) and isinstance(each.knowledge, SharedKnowledge):
+            yield f"state_of_{each.analyzer.name}", each.knowledge.run
 
 
 def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
@@ -97,8 +107,40 @@ def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
             progress.summarised_among,
             partial(summaries_ended, summaries, live),
         ),
-        Watched(hub.watched, progress.chat_states, hub.compare),
+        Watched(hub.watched, progress.chat_states, lambda stored: live.ended(hub.compare(stored))),
     )
+
+
+def notifications_of(settings: Settings, database: Database) -> Notifications:
+    """Those among the processes on a PostgreSQL database; an SQLite file has only one process."""
+    if settings.url.get_backend_name() == "sqlite":
+        return Notifications(None)
+
+    async def try_out(mark: str) -> None:
+        await database.write(partial(notify, channel=Channel.TRIAL, payload=mark))
+
+    return Notifications(
+        partial(listening, listening_connector(settings.listen_url)), try_out, uuid.uuid4().hex
+    )
+
+
+def subscribe_all(resources: Resources, watcher: Watcher) -> None:
+    """Have each thing looked at when a process tells of it."""
+    looks = {
+        Channel.ANALYSIS: resources.processor.wake,
+        Channel.SUMMARIES: resources.summariser.wake,
+        Channel.JOBS: resources.jobs.wake,
+        Channel.ACCESS: resources.access.directory.look,
+        Channel.SWITCHES: resources.capacity.look,
+        Channel.TOPICS: resources.topics.look,
+    }
+    for channel, look in looks.items():
+        resources.notifications.subscribe(channel, partial(_look, look))
+    resources.notifications.subscribe(Channel.CONVERSATIONS, watcher.hear)
+
+
+def _look(look: Callable[[], None], _: Ids) -> None:
+    look()
 
 
 def summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:

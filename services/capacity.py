@@ -17,6 +17,7 @@ from core import logs
 from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
+from core.waiters import wait_at_most
 from database import Database
 from domain.budget_days import seconds_until_done
 from llm.budget import Budget
@@ -68,6 +69,7 @@ class Capacity:
     disk: Disk = field(default_factory=Disk)
     budget: Callable[[], Budget | None] = lambda: None
     """Gives the budget that calls are charged to at present; None if they cost nothing."""
+    every: float = EVERY_SECONDS
     counted: int = 0
     """Conversations that had not ended when they were last counted."""
     summaries: int = 0
@@ -89,6 +91,7 @@ class Capacity:
     _history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     _accepted: Counter[str] = field(default_factory=Counter)
     """Conversations that the last count may have missed: accepted since it began, and not ended."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _accepted_since: int = 0
     """When the first of them was accepted, UTC microseconds."""
 
@@ -178,11 +181,16 @@ class Capacity:
         (since, before), (until, after) = self._history[0], self._history[-1]
         return self.depth * (until - since) / SECOND / (after - before) if after > before else None
 
+    def look(self) -> None:
+        """Measure soon: another process has told of a switch."""
+        self._news.set()
+
     async def run(self) -> None:
         """Measure once a second until cancelled."""
         while True:
+            self._news.clear()
             await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
+            await wait_at_most(self._news, self.every)
 
     async def count(self) -> None:
         """Measure now. A database that does not answer sets `database_fault`; it raises nothing."""
