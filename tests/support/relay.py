@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL
@@ -89,12 +88,11 @@ async def relayed(
 
 
 class HangingRelay:
-    """A relay before a PostgreSQL server on a socket of Unix; it can stop passing anything on, and closes nothing."""
+    """A relay before a PostgreSQL server; it can stop passing anything on, and closes nothing."""
 
-    def __init__(self, url: URL, folder: str) -> None:
-        self._server = f"{url.query['host']}/.s.PGSQL.5432"
-        self.folder = folder
-        self.url = url.update_query_dict({"host": folder})
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._server = url
         self._moving = asyncio.Event()
         self._moving.set()
         self._open: set[asyncio.Task[None]] = set()
@@ -109,11 +107,16 @@ class HangingRelay:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Relay one connection."""
-        upstream, downstream = await asyncio.open_unix_connection(self._server)
+        upstream, downstream = await self._connect()
         for source, sink in ((reader, downstream), (upstream, writer)):
             task = asyncio.create_task(self._pass_on(source, sink))
             self._open.add(task)
             task.add_done_callback(self._open.discard)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if "host" in self._server.query:
+            return await asyncio.open_unix_connection(f"{self._server.query['host']}/.s.PGSQL.5432")
+        return await asyncio.open_connection(self._server.host, self._server.port or 5432)
 
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -133,10 +136,11 @@ class HangingRelay:
 @asynccontextmanager
 async def hanging(url: URL) -> AsyncIterator[HangingRelay]:
     """A relay before the server of this database."""
-    with TemporaryDirectory() as folder:
-        relay = HangingRelay(url, folder)
-        async with await asyncio.start_unix_server(relay.accept, f"{folder}/.s.PGSQL.5432"):
-            try:
-                yield relay
-            finally:
-                await relay.closed()
+    relay = HangingRelay(url)
+    server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
+    async with server:
+        relay.url = url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
+        try:
+            yield relay
+        finally:
+            await relay.closed()
