@@ -8,7 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL
 
 from core.database_url import OURS, session_settings
-from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.limits import (
+    IDLE_TRANSACTION_SECONDS,
+    POOL_TIMEOUT_SECONDS,
+    ROW_LOCK_SECONDS,
+    UNREAD_SECONDS,
+)
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
 from store.engine.readers import PooledReaders, Readers
 from store.engine.vault import OPTION, Vault
@@ -19,6 +24,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECTIONS = 8
+"""Readers, and as many writers: those of posts and the others together."""
+FOR_POSTS = 3
+"""Writers that nothing but posts may take: one for each group commit, and one for bulks.
+
+While every other writer waits for a lock, or for a commit, posts go on.
+"""
 CONNECT_SECONDS = 60.0
 """How long a connection may take to open, unless the URL's `connect_timeout` says otherwise."""
 MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
@@ -34,7 +45,7 @@ async def opened(
     *,
     serves: bool = True,
 ) -> tuple[Readers, Writers, Readers]:
-    """Open two pools on the database at `url` and prepare it; `stack` closes them.
+    """Open three pools on the database at `url` and prepare it; `stack` closes them.
 
     A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
     `prepare` raises.
@@ -43,7 +54,8 @@ async def opened(
     await refuse_transaction_pooling(connect)
     # READ ONLY goes with each transaction: as a setting of the session, a connection that has to be read-write for
     # `target_session_attrs` would not be, and a pooler would drop it.
-    writers = await engine(stack, url, connect, execution_options={OPTION: vault})
+    writers = await engine(stack, url, connect, CONNECTIONS - FOR_POSTS, execution_options={OPTION: vault})
+    posts = await engine(stack, url, connect, FOR_POSTS, execution_options={OPTION: vault})
     readers = await engine(
         stack,
         url,
@@ -54,11 +66,12 @@ async def opened(
     async with writers.begin() as connection:
         # Wait without a time-out, because another process may be migrating.
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(prepare)
     if serves:
         await announce_neighbours(connect, stack)
-    reading, writing = PooledReaders(readers), PooledWriters(writers, committed)
+    reading, writing = PooledReaders(readers), PooledWriters(writers, posts, committed)
     stack.callback(writing.abandon)
     return reading, writing, reading
 
@@ -71,7 +84,9 @@ def connector(url: URL) -> Connect:
         "application_name": "insights-platform",
         # All our statements are short, so JIT compilation costs more than it saves.
         "jit": "off",
-        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}",
+        "lock_timeout": f"{ROW_LOCK_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS * 1000:.0f}",
+        "tcp_user_timeout": f"{UNREAD_SECONDS * 1000:.0f}",
         "default_transaction_read_only": "off",
         **dict(session_settings(url.query)),
     }
@@ -99,14 +114,16 @@ async def _set(connection: Any, settings: Mapping[str, str]) -> None:
     )
 
 
-async def engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: Any) -> "AsyncEngine":
-    """A pool of connections that `connect` opens; `stack` closes them."""
+async def engine(
+    stack: AsyncExitStack, url: URL, connect: Connect, connections: int = CONNECTIONS, **options: Any
+) -> "AsyncEngine":
+    """A pool of up to so many connections, which `connect` opens; `stack` closes them."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     made = create_async_engine(
         url.set(query={}),
         async_creator=connect,
-        pool_size=CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,
