@@ -1,14 +1,16 @@
 """Builds every resource of the process from the settings, in the order of their dependencies."""
 
+import platform
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 
 import database
-from api.background import started, summaries_ended
+from api.background import duties, started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, processors_of, workers_of
+from api.processors import Processors, finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -33,12 +35,14 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.heartbeat import Heartbeat
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.people import People
 from services.redaction import Redaction, open_redaction
 from services.topics import FollowedTopics, followed
+from services.workforce import Workforce
 from store.conversations import erasures
 from store.engine import disk
 from store.insights import metadata
@@ -54,15 +58,15 @@ async def build(
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
     db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
-    hold = Hold(clock, changes := Changes())
+    changes, waiters, summary_waiters = Changes(), Waiters(), Waiters()
+    hold, (hub, live) = Hold(clock, changes), _live(settings, db, clock)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
-    waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
-    processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs)
-    doors = processor.wake, capacity.ensure_writable
+    processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    workforce = _workforce(settings, db, clock, stack, processors, capacity, changes)
     access = await _access(settings, db, clock, stack, metrics)
+    doors = processors.batches.wake, capacity.ensure_writable
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -78,16 +82,39 @@ async def build(
         access=access,
         people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
-        processor=processor,
-        summariser=summariser,
-        jobs=jobs,
-        workers=(workers := workers_of(processor, summariser, clock, changes, metrics.count_death)),
-        conditions=Conditions(capacity, gateway, workers, metrics, clock),
+        processor=processors.batches,
+        summariser=processors.summaries,
+        jobs=processors.jobs,
+        workforce=workforce,
+        conditions=Conditions(capacity, gateway, workforce.own, metrics, clock, workforce.stops),
         started_at=clock(),
         topics=told,
         curation=Curation(db, clock),
     )
     return await started(resources, live, changes, stack)
+
+
+def _workforce(
+    settings: Settings,
+    db: Database,
+    clock: ProcessClock,
+    stack: AsyncExitStack,
+    processors: Processors,
+    capacity: Capacity,
+    changes: Changes,
+) -> Workforce:
+    stack.push_async_callback(finish_all, *processors)
+    workers = workers_of(
+        processors.batches, processors.summaries, clock, changes, capacity.metrics.count_death
+    )
+    role, heartbeat = settings.role, None
+    if settings.url.get_backend_name() != "sqlite":
+        wanted = duties(settings) if role.works else ()
+        heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
+        stack.push_async_callback(heartbeat.leave)
+    workforce = Workforce(role, workers, heartbeat)
+    capacity.rate_of_others = workforce.rate_of_others
+    return workforce
 
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:

@@ -27,6 +27,7 @@ async def note_changes(
 def _note(
     audit: AuditLog, keys: Sequence[PurposeKey], settings: Mapping[str, str], connection: Connection
 ) -> None:
+    seen_settings.hold_alone(connection)
     before = seen_settings.get(connection)
     changed = sorted(
         name for name in {*before, *settings} if _differs(before.get(name), keys, settings.get(name))
