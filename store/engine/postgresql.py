@@ -10,8 +10,8 @@ from sqlalchemy.engine import URL
 from core.database_url import OURS, session_settings
 from store.engine.limits import (
     IDLE_TRANSACTION_SECONDS,
+    LOCK_TIMEOUT_SECONDS,
     POOL_TIMEOUT_SECONDS,
-    ROW_LOCK_SECONDS,
     UNREAD_SECONDS,
 )
 from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
@@ -84,7 +84,7 @@ def connector(url: URL) -> Connect:
         "application_name": "insights-platform",
         # All our statements are short, so JIT compilation costs more than it saves.
         "jit": "off",
-        "lock_timeout": f"{ROW_LOCK_SECONDS * 1000:.0f}",
+        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS * 1000:.0f}",
         "tcp_user_timeout": f"{UNREAD_SECONDS * 1000:.0f}",
         "default_transaction_read_only": "off",

@@ -79,10 +79,10 @@ async def test_settings_are_set_in_the_session_because_a_pooler_drops_those_of_t
         for found in (await db.read(settings), await db.write(settings)):
             assert found == {
                 "application_name": ("mine", "session"),
-                # In this order: whoever waits for a frozen process's lock gets it.
+                # Longer than the wait for a lock: else a frozen process's sessions hold one in turn.
                 "idle_in_transaction_session_timeout": ("3000", "session"),
                 "jit": ("off", "session"),
-                "lock_timeout": ("4000", "session"),
+                "lock_timeout": ("2000", "session"),
                 "statement_timeout": ("7000", "session"),
             }
 
