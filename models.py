@@ -338,6 +338,8 @@ topics = Table(
 )
 
 Index("ix_topics_counted_as", topics.c.counted_as, unique=True)
+# All that `/trends` asks of a topic: without it each of 20,000 was looked up in the table, 4 times as long.
+Index("ix_topics_shown", topics.c.counted_as, topics.c.state, topics.c.slug)
 
 # The slug and the aliases of every topic: by these names insights are filed, so one that was used is never given up.
 topic_names = Table(

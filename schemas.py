@@ -1288,6 +1288,7 @@ class Health(BaseModel):
     circuit: Literal["closed", "open", "half_open"] | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    notifications: Literal["heard", "unheard"] | None
     resumes_at: str | None
     started_at: str
     version: str

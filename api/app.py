@@ -35,6 +35,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.version import VERSION
 from rate_limiter import InboundLimiter
+from services.watcher import TICK
 
 MODULES = (
     intake,
@@ -66,11 +67,14 @@ of a post's CPU, and 0.1 ms for twenty routes."""
 ONLY_WORKS = "This process has ROLE=worker: it serves /healthz, /health and /metrics, and nothing else"
 
 
-def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: bool = False) -> FastAPI:
+def create_app(
+    settings: Settings, clock: Clock | None = None, *, while_plain: bool = False, tick: float = TICK
+) -> FastAPI:
     """The application; it holds no resource before its lifespan starts.
 
     `clock` gives UTC microseconds. By default it is the process's, or the PostgreSQL server's where there is one.
-    `while_plain` serves a database with a key although what it holds is not encrypted yet.
+    `while_plain` serves a database with a key although what it holds is not encrypted yet. `tick` is how many
+    seconds pass between two looks at what other processes did, of which it is not told.
     """
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
@@ -82,7 +86,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: b
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain)),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain, tick)),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.auth_required = settings.auth_required

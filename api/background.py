@@ -1,5 +1,6 @@
 """The tasks that run beside the requests: which there are, and what notices what other processes did."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -10,6 +11,7 @@ from core.clock import SECOND
 from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
+from database import Database
 from llm.fallback import Fallback
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
@@ -17,17 +19,19 @@ from services.filing import Filing
 from services.heartbeat import Duty
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
+from services.notifications import Notifications
 from services.retention import Retention
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
+from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
 from store.queue.heartbeats import Json
 
 Work = Callable[[], Awaitable[None]]
 
 
 async def started(
-    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
+    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack, tick: float
 ) -> Resources:
     """The resources, with every task of the process's role running until `stack` is closed."""
     clock, died = resources.clock, resources.metrics.count_death
@@ -35,9 +39,11 @@ async def started(
     if (heartbeat := resources.workforce.heartbeat) is not None:
         heartbeat.state = partial(_said_of_itself, resources)
         # Once by itself: else requests would be told at first that there is no worker, and duties would wait.
-        await heartbeat.beat()
-    background = [Supervised(name, run, clock, died=died) for name, run in _background(resources, live)]
-    await _run(background, resources, stack)
+        await heartbeat.try_beat()
+    watcher = Watcher(resources.database, _watched(resources, live), tick)
+    subscribe_all(resources, watcher)
+    named = [("watcher", watcher.run), *_background(resources, live)]
+    await _run([Supervised(name, run, clock, died=died) for name, run in named], resources, stack)
     look = resources.conditions.look
     changes.watch(look, partial(look, caused=True))
     return resources
@@ -85,6 +91,8 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
     yield "topics", resources.topics.run
+    if resources.notifications.state is not None:
+        yield "notifications", resources.notifications.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run
@@ -94,8 +102,7 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
     yield "warming", Warming(resources.database, resources.topic_days).run
-    yield "live_summaries", partial(live.run, resources.summariser.wake)
-    yield "watcher", Watcher(resources.database, _watched(resources, live)).run
+    yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
 
 
 def _beside_analysis(resources: Resources) -> Iterator[tuple[str, Work]]:
@@ -116,10 +123,11 @@ def duties(settings: Settings) -> Sequence[str]:
 
 def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
     database, heartbeat = resources.database, resources.workforce.heartbeat
+    wake = partial(resources.notifications.notify, Channel.JOBS)
     works: Mapping[str, Work] = {
         "indexing": Indexing(database).run,
         "filing": Filing(database).run,
-        "discovery": DailyDiscovery(database, resources.clock, resources.jobs.wake).run,
+        "discovery": DailyDiscovery(database, resources.clock, wake).run,
         "retention": partial(_keep_no_longer, resources),
     }
     for name in duties(resources.settings):
@@ -150,8 +158,40 @@ def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
             progress.summarised_among,
             partial(summaries_ended, summaries, live),
         ),
-        Watched(hub.watched, progress.chat_states, hub.compare),
+        Watched(hub.watched, progress.chat_states, lambda stored: live.ended(hub.compare(stored))),
     )
+
+
+def notifications_of(settings: Settings, database: Database) -> Notifications:
+    """Those among the processes on a PostgreSQL database; an SQLite file has only one process."""
+    if settings.url.get_backend_name() == "sqlite":
+        return Notifications(None)
+
+    async def try_out(mark: str) -> None:
+        await database.write(partial(notify, channel=Channel.TRIAL, payload=mark))
+
+    return Notifications(
+        partial(listening, listening_connector(settings.listen_url)), try_out, uuid.uuid4().hex
+    )
+
+
+def subscribe_all(resources: Resources, watcher: Watcher) -> None:
+    """Have each thing looked at when a process tells of it."""
+    looks = {
+        Channel.ANALYSIS: resources.processor.wake,
+        Channel.SUMMARIES: resources.summariser.wake,
+        Channel.JOBS: resources.jobs.wake,
+        Channel.ACCESS: resources.access.directory.look,
+        Channel.SWITCHES: resources.capacity.look,
+        Channel.TOPICS: resources.topics.look,
+    }
+    for channel, look in looks.items():
+        resources.notifications.subscribe(channel, partial(_look, look))
+    resources.notifications.subscribe(Channel.CONVERSATIONS, watcher.hear)
+
+
+def _look(look: Callable[[], None], _: Ids) -> None:
+    look()
 
 
 def summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:

@@ -21,8 +21,10 @@ from services.conditions import Conditions
 from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
+from services.notifications import Notifications
 from services.people import People
 from services.topics import FollowedTopics
+from services.watcher import TICK
 from services.workforce import Workforce
 from store.insights.topic_days import TopicDays
 from worker.jobs.processor import JobProcessor
@@ -37,6 +39,8 @@ class Start:
     """UTC microseconds; by default the clock of the process, or of the PostgreSQL server if there is one."""
     while_plain: bool = False
     """Whether a database may be served with a key although what it holds is not encrypted yet."""
+    tick: float = TICK
+    """Seconds between two looks at what other processes did with that for which clients wait."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Resources:
     started_at: int
     topics: FollowedTopics
     curation: Curation
+    notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
 
 

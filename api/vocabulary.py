@@ -104,6 +104,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "db_ok": "Whether the database answers.",
     "decisions": "What was decided, at most ten.",
     "details": "What is wrong, with the name of the field; for arrays a list of `{index, error}`.",
+    "notifications": "Whether what other processes do is heard at once, or noticed a second later; null on SQLite.",
     "resumes_at": "When analysis goes on after a spent budget: the next midnight UTC; null where it is not spent.",
     "drain_seconds": "Seconds until the present queue is analysed; null where nobody can say.",
     "due_at": "When a chat that has to be quiet first will be analysed; null for others.",

@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_settings import BaseSettings
+
+from core.database_settings import DatabaseSettings
 
 
 class ProcessRole(StrEnum):
@@ -29,10 +30,9 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-class RoleSettings(BaseSettings):
+class RoleSettings(DatabaseSettings):
     """Part of the settings of the process."""
 
-    database_url: str = ""
     role: Annotated[ProcessRole, BeforeValidator(_lower)] = ProcessRole.ALL
     lease_margin_seconds: float = Field(default=30, ge=1, le=3600)
     """How long a lease outlasts the time-out of the call it is for."""

@@ -17,6 +17,7 @@ from core import logs
 from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
+from core.waiters import wait_at_most
 from database import Database
 from domain.budget_days import seconds_until_done
 from llm.budget import Budget
@@ -70,6 +71,7 @@ class Capacity:
     """Gives the budget that calls are charged to at present; None if they cost nothing."""
     rate_of_others: Callable[[], float] = lambda: 0.0
     """Conversations a second that other processes finish."""
+    every: float = EVERY_SECONDS
     counted: int = 0
     """Conversations that had not ended when they were last counted."""
     summaries: int = 0
@@ -91,6 +93,7 @@ class Capacity:
     _history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     _accepted: Counter[str] = field(default_factory=Counter)
     """Conversations that the last count may have missed: accepted since it began, and not ended."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _accepted_since: int = 0
     """When the first of them was accepted, UTC microseconds."""
 
@@ -186,11 +189,16 @@ class Capacity:
         (since, before), (until, after) = self._history[0], self._history[-1]
         return (after - before) * SECOND / (until - since) if until > since else 0.0
 
+    def look(self) -> None:
+        """Measure soon: another process has told of a switch."""
+        self._news.set()
+
     async def run(self) -> None:
         """Measure once a second until cancelled."""
         while True:
+            self._news.clear()
             await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
+            await wait_at_most(self._news, self.every)
 
     async def count(self) -> None:
         """Measure now. A database that does not answer sets `database_fault`; it raises nothing."""

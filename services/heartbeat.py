@@ -57,11 +57,14 @@ class Heartbeat:
         """Beat and listen until cancelled."""
         while True:
             await self.sleep(BEAT_SECONDS)
-            try:
-                await self.beat()
-            except (SQLAlchemyError, OSError) as error:
-                # What it knew stays; that the database does not answer is said elsewhere.
-                log.info("no_heartbeat", error=type(error).__name__)
+            await self.try_beat()
+
+    async def try_beat(self) -> None:
+        """Beat, unless the database does not answer: what is known then stays, and it is said elsewhere."""
+        try:
+            await self.beat()
+        except (SQLAlchemyError, OSError) as error:
+            log.info("no_heartbeat", error=type(error).__name__)
 
     async def beat(self) -> None:
         """Say that this process is there, and hear of the others. Raises SQLAlchemyError."""

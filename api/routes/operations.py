@@ -40,6 +40,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "db_ok": capacity.database_ok,
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
+        "notifications": resources.notifications.state,
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         "started_at": iso(resources.started_at),
         "version": VERSION,

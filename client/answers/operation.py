@@ -31,6 +31,7 @@ class Health(Answer):
     circuit: str | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    notifications: str | None = None
     resumes_at: AwareDatetime | None = None
     started_at: AwareDatetime
     version: str | None = None

@@ -21,7 +21,7 @@ async def note_changes(
     database: Database, audit: AuditLog, ring: SecretRing, settings: Mapping[str, str]
 ) -> None:
     """Compare the values, by name, with those of the last start. Raises SQLAlchemyError."""
-    await database.write(partial(_note, audit, [*ring.keys(PURPOSE), UNSIGNED], settings))
+    await database.write_at_start(partial(_note, audit, [*ring.keys(PURPOSE), UNSIGNED], settings))
 
 
 def _note(

@@ -22,6 +22,7 @@ from core.settings import Settings
 from main import create_app
 from tests.fake_grok.server import KEY, FakeGrok
 from tests.support.log_lines import Lines, captured
+from tests.support.poolers import POOLER, UNPREPARED
 
 ENDED = frozenset({"completed", "failed", "skipped"})
 
@@ -46,7 +47,8 @@ async def rows(database: URL, statement: str, **values: object) -> Sequence[Row[
 @lru_cache(maxsize=32)
 def _engine(database: URL) -> AsyncEngine:
     """It keeps no connection, only what it has found out about the server."""
-    return create_async_engine(database, poolclass=NullPool)
+    is_pooled = POOLER and database.get_backend_name() == "postgresql"
+    return create_async_engine(database, poolclass=NullPool, connect_args=UNPREPARED if is_pooled else {})
 
 
 async def let_leases_end(database: URL) -> None:
@@ -156,14 +158,14 @@ def faked() -> Iterator[Grok]:
 def serving(database: URL, grok: Grok | None, **given: Any) -> AbstractContextManager[Served]:
     """The application on a socket, in a thread; without a Grok it is offline.
 
-    `given` are settings, `clock` where it is not the machine's, and `while_plain`; `port` is any by default.
+    `given` are settings, `clock` where it is not the machine's, `while_plain` and `tick`; `port` is any by default.
     """
     clock, port = given.pop("clock", times.now), given.pop("port", 0)
-    while_plain = given.pop("while_plain", False)
+    start = {name: given.pop(name) for name in ("while_plain", "tick") if name in given}
     where = {} if grok is None else {"grok_api_key": KEY, "grok_base_url": grok.url}
     mode = "offline" if grok is None else "real"
     named = {**QUICK, "database_url": address(database), "grok_mode": mode, **where, **given}
-    application = create_app(Settings(**named), clock, while_plain=while_plain)
+    application = create_app(Settings(**named), clock, **start)
     return served(application, port=port, **PROTOCOLS)
 
 
