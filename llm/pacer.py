@@ -140,7 +140,7 @@ class SharedPacer:
         while self.pause.left() <= patience:
             await asyncio.sleep(wait)
             try:
-                async with AsyncExitStack() as asked, asyncio.timeout(self._turn_seconds):
+                async with asyncio.timeout(self._turn_seconds), AsyncExitStack() as asked:
                     turn = await self._locked(await asked.enter_async_context(self._turns.begun()))
                     if (wait := await self._wait(turn)) <= 0:
                         held.push_async_exit(asked.pop_all())
@@ -167,16 +167,17 @@ class SharedPacer:
         if (paused := self.pause.left()) > 0:
             return paused
         await asyncio.sleep(turn.due - self._clock())
-        return 0.0
+        # A process that was frozen meanwhile has lost its turn.
+        return LEAD if self._clock() - turn.due > MOST_HELD else 0.0
 
     async def _stamp(self, turn: "_Turn", left: asyncio.Event, held: AsyncExitStack) -> None:
         """Note when the call left, and let the next one have its turn."""
         try:
-            async with held:
+            # The commit, too, may get no answer.
+            async with asyncio.timeout(MOST_HELD + self._turn_seconds), held:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(left.wait(), MOST_HELD)
-                async with asyncio.timeout(self._turn_seconds):
-                    await turn.transaction.run(stamp_departure, self._provider, turn.kept)
+                await turn.transaction.run(stamp_departure, self._provider, turn.kept)
         except (SQLAlchemyError, OSError) as error:
             self._note(error)
 

@@ -143,6 +143,12 @@ async def test_a_connection_that_hangs_withholds_the_call_and_the_next_one_has_a
             assert await pacer.slot() is None
         assert pacer.withheld.endswith("no answer within 0.5 s")
         relay.go_on()
+        departed = await eventually(pacer.slot)
+        relay.hang()
+        with captured("INFO") as lines:
+            departed()
+            await eventually(lambda: "no_turn" in str(lines))
+        relay.go_on()
         assert await eventually(partial(leave, pacer))
 
 
