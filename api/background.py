@@ -1,8 +1,10 @@
 """The tasks that run beside the requests: which there are, and what notices what other processes did."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 from api.dependencies import Resources
@@ -132,25 +134,34 @@ def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
         "indexing": Indexing(database).run,
         "filing": Filing(database).run,
         "discovery": DailyDiscovery(database, resources.clock, wake).run,
-        "retention": partial(_keep_no_longer, resources),
+        "retention": _Keeping(resources, resources.settings.retention_days or 0).run,
     }
     for name in duties(resources.settings):
         work = works[name]
         yield name, work if heartbeat is None else Duty(name, work, heartbeat).run
 
 
-async def _keep_no_longer(resources: Resources) -> None:
-    """Retention. While this process does it, its metric shows how long no sweep has ended."""
-    swept = resources.metrics.retention_swept.set
-    days = resources.settings.retention_days
-    assert days is not None  # noqa: S101  for the type checker: else it is no duty
-    swept(resources.clock() / SECOND)
-    try:
-        await Retention(
-            resources.database, days, resources.clock, deleted=resources.hub.deleted, swept=swept
-        ).run()
-    finally:
-        swept(0)
+@dataclass
+class _Keeping:
+    """Retention. While this process does it, its metric shows how long no sweep has ended, whatever it died of."""
+
+    resources: Resources
+    days: float
+    is_shown: bool = False
+
+    async def run(self) -> None:
+        found = self.resources
+        swept, clock = found.metrics.retention_swept.set, found.clock
+        if not self.is_shown:
+            swept(clock() / SECOND)
+            self.is_shown = True
+        try:
+            await Retention(found.database, self.days, clock, deleted=found.hub.deleted, swept=swept).run()
+        except asyncio.CancelledError:
+            # Another process does it now.
+            swept(0)
+            self.is_shown = False
+            raise
 
 
 def _of_providers(gateway: Gateway) -> Iterator[tuple[str, Work]]:

@@ -19,9 +19,11 @@ import uvicorn
 
 from api.app import create_app
 from api.http_protocol import HttpProtocol
+from api.leaving import Leaving
 from api.socket_protocol import SocketProtocol
 from core import cpus
 from core.errors import CannotStart
+from core.role_settings import ProcessRole
 from core.settings import Settings
 from store.engine.writers import SingleWriter
 
@@ -31,6 +33,11 @@ GRACE_FOR_REQUESTS = 2
 """Seconds at SIGTERM; with GRACE_FOR_CALLS of `api/processors.py` below the promised 8."""
 SHUTDOWN_DEADLINE = 6.5
 """Seconds after SIGTERM: 8 are promised, a busy machine takes half a second to notice; `docker stop` kills at 10."""
+LEAVE_SECONDS = 2.0
+"""How long a process with ROLE=api goes on answering after SIGTERM, until balancers have heard of it.
+
+The others have calls to finish in that time, and mostly nobody to take their place.
+"""
 BACKLOG = 4096
 OPEN_FILES = 65_536
 """Each connection takes one; systemd and shells start a process with 1,024 and let it raise that."""
@@ -124,13 +131,21 @@ class Server(uvicorn.Server):
         watchdog = threading.Timer(SHUTDOWN_DEADLINE, os._exit, (0,))
         watchdog.daemon = True
         watchdog.start()
-        super().handle_exit(sig, frame)
+        app = self.config.app
+        if not isinstance(app, Leaving) or app.has_begun:
+            super().handle_exit(sig, frame)
+            return
+        app.has_begun = True
+        end = threading.Timer(LEAVE_SECONDS, super().handle_exit, (sig, frame))
+        end.daemon = True
+        end.start()
 
 
 def server_config(settings: Settings, *, while_plain: bool = False) -> uvicorn.Config:
     """The configuration of uvicorn, with the application."""
+    app = create_app(settings, while_plain=while_plain)
     return uvicorn.Config(
-        create_app(settings, while_plain=while_plain),
+        Leaving(app) if settings.role is ProcessRole.API else app,
         host=settings.host,
         port=settings.port,
         backlog=BACKLOG,

@@ -192,8 +192,14 @@ async def ordeal_of_several(
         odd += grok.violations
         found = await _evidence(database, clients)
         asked = several.asked(grok, lot, await _settled(database))
+        # A process that wakes after a call's time-out books that, and has not read the call's id.
+        unread = "SELECT count(*) AS n FROM grok_calls WHERE finished_at IS NOT NULL AND request_id IS NULL"
+        [row] = await rows(database, unread)
+        books = replace(found.books, open=found.books.open + row.n)
         done = several.what_was_done(lot)
-        return replace(found, asked=asked, most_in_flight=len(asked), odd=[*found.odd, *odd], disturbed=done)
+        return replace(
+            found, books=books, asked=asked, most_in_flight=len(asked), odd=[*found.odd, *odd], disturbed=done
+        )
 
 
 async def _last_life(database: URL, lives: Lives) -> None:

@@ -130,3 +130,17 @@ async def test_a_call_whose_cost_nobody_knows_costs_the_most_on_the_day_it_was_m
     (day,) = await db.read(world.days)
     assert (day.day, day.spent, day.reserved) == (day_of(NOON), world.unknown[day.day], 0)
     assert day.spent > 0
+
+
+async def test_a_call_is_booked_once_though_its_end_be_stored_twice(db: Database) -> None:
+    """As after a commit that failed and was one all the same."""
+    world = World(db, 1, NOON)
+    reservation = await db.write(partial(world._open, ["x"]))
+    assert reservation is not None
+    end = served(Usage(100, 0, 100, 0, cost_ticks=7))
+
+    for _ in range(2):
+        await db.write(partial(world._close, reservation, end, True))
+
+    (day,) = await db.read(world.days)
+    assert (day.spent, day.reserved) == (7, 0)

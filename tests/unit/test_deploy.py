@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 import dashboard.settings
+from api.leaving import PROBE
 from core.version import VERSION
 from tests.support.deployed import ROOT, secret_files, settings
 
@@ -55,3 +56,27 @@ def test_a_secret_in_a_file_is_not_set_as_a_variable_too() -> None:
     for name in in_files:
         assert given[f"{name}_FILE"] == f"/run/secrets/{name.lower()}"
         assert f"./secrets/{name.lower()}" in WITH_SECRETS
+
+
+def test_the_profile_scale_has_two_processes_of_each_role_which_no_sqlite_file_can_have() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    scaled = {name: each for name, each in services.items() if "scale" in each.get("profiles", ())}
+
+    assert scaled.keys() == {"api", "worker", "balancer", "pgbouncer", "postgres"}
+    for role in ("api", "worker"):
+        process = scaled[role]
+        given = process["environment"]
+        assert (given["ROLE"], process["deploy"]["replicas"]) == (role, 2)
+        assert {given[name].partition(":")[0] for name in ("DATABASE_URL", "DATABASE_LISTEN_URL")} == {
+            "postgresql"
+        }
+        assert (process["ports"], process["volumes"]) == ([], []), "several cannot share a port or a file"
+        assert process["stop_grace_period"] == services["backend"]["stop_grace_period"]
+
+
+def test_the_balancer_asks_the_path_that_says_whether_a_process_is_leaving() -> None:
+    lines = (ROOT / "deploy" / "scale" / "haproxy.cfg").read_text().split("\n")
+    words = [line.split() for line in lines]
+
+    assert ["http-check", "send", "meth", "GET", "uri", PROBE, "hdr", "Host", "balancer"] in words
+    assert ["retry-on", "conn-failure"] in words

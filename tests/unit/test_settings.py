@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.complaints import complaint
+from core.setting_values import OF_A_PROCESS, values_by_name
 from core.settings import GrokMode, Settings, exposed_secrets, ignored_names
 
 
@@ -149,3 +150,10 @@ def test_where_to_listen_is_where_the_database_is_unless_it_is_said(
 
     assert (usual.listen_url.host, given.listen_url.host) == ("pooler", "direct")
     assert given.url.host == "pooler"
+
+
+def test_settings_in_which_processes_differ_are_compared_only_where_there_is_one_process() -> None:
+    of_a_process = {name.upper() for name in OF_A_PROCESS}
+
+    assert of_a_process <= values_by_name(made()).keys()
+    assert of_a_process.isdisjoint(values_by_name(made(database_url="postgresql://db/insights", role="api")))
