@@ -20,6 +20,7 @@ from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
 from services.notifications import Notifications
 from services.retention import Retention
+from services.shared_drafts import SharedDrafts
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
@@ -34,7 +35,7 @@ async def started(
     """The resources, with every task running until `stack` is closed."""
     clock, died = resources.clock, resources.metrics.count_death
     watcher = Watcher(resources.database, _watched(resources, live), tick)
-    subscribe_all(resources, watcher)
+    subscribe_all(resources, watcher, live.shared)
     named = [("watcher", watcher.run), *_background(resources, live)]
     background = [Supervised(name, run, clock, died=died) for name, run in named]
     for task in (*resources.workers, *background):
@@ -69,6 +70,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
     if resources.notifications.state is not None:
         yield "notifications", resources.notifications.run
+        yield "drafts", live.shared.run
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
     if resources.settings.retention_days is not None:
@@ -112,7 +114,7 @@ def notifications_of(settings: Settings, database: Database) -> Notifications:
     )
 
 
-def subscribe_all(resources: Resources, watcher: Watcher) -> None:
+def subscribe_all(resources: Resources, watcher: Watcher, drafts: SharedDrafts) -> None:
     """Have each thing looked at when a process tells of it."""
     looks = {
         Channel.ANALYSIS: resources.processor.wake,
@@ -125,6 +127,7 @@ def subscribe_all(resources: Resources, watcher: Watcher) -> None:
     for channel, look in looks.items():
         resources.notifications.subscribe(channel, partial(_look, look))
     resources.notifications.subscribe(Channel.CONVERSATIONS, watcher.hear)
+    resources.notifications.subscribe(Channel.LISTENERS, partial(drafts.hear, resources.hub.listened_to))
 
 
 def _look(look: Callable[[], None], _: Ids) -> None:
