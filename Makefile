@@ -69,8 +69,9 @@ $(CLIENTS)/installed: tests/clients/requirements.txt
 test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-client generates, in a venv of its own
 	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
 
-test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer
+test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
+	@TEST_POOLER=transaction $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
 
 $(LOGIN)/installed: tests/login/package-lock.json
 	@$(call ONCE,$(LOGIN))

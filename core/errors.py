@@ -23,8 +23,7 @@ InsightsError
  ├─ CannotStart          the process ends with one line and exit code 2
  │   ├─ AlreadyInUse     another process serves the same SQLite file
  │   ├─ UnknownSchema    a newer version of the program created the database
- │   ├─ WrongKeys        the database is encrypted and its key is not given, or the other way round
- │   └─ PooledByTransaction  a pooler in transaction mode (`store/engine/neighbours.py`)
+ │   └─ WrongKeys        the database is encrypted and its key is not given, or the other way round
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ SealingRefused       the same for `encrypt` and `rotate-key`
  ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)

@@ -1,5 +1,6 @@
 """Backup and restore of a PostgreSQL database, by programs of PostgreSQL's own, which have to be installed."""
 
+import asyncio
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from core.errors import BackupRefused
 from models import metadata
+from store.engine import postgresql
 from store.engine.lock import unfinished
 
 TABLES = ", ".join(sorted([*metadata.tables, "alembic_version"]))
@@ -18,12 +20,14 @@ TABLES = ", ".join(sorted([*metadata.tables, "alembic_version"]))
 # refer to them by now, and it would fail at them.
 BEGIN = f"BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS {TABLES} CASCADE;\n"
 COMMIT = "COMMIT;\n"
+POOLED = "a pooler stands before PostgreSQL; give DATABASE_URL the server's own address for this"
 
 
 def dump(url: URL, file: Path) -> None:
     """Back up the database with pg_dump. Raises BackupRefused if it is not installed or fails."""
     if file.exists():
         raise BackupRefused(f"{file} exists already")
+    _refuse_pooler(url)
     with unfinished(file) as part, TemporaryFile() as said:
         command = _command("pg_dump", "--format=custom", f"--file={part}", f"--dbname={_libpq(url)}")
         with Popen(command, stderr=said) as dumping:  # noqa: S603  found on PATH
@@ -37,6 +41,7 @@ def load(url: URL, file: Path) -> None:
 
     Raises BackupRefused if they are not installed or fail; the database is then as it was.
     """
+    _refuse_pooler(url)
     reads = _command("pg_restore", "--clean", "--if-exists", "--file=-", str(file))
     how = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse")
     writes = _command("psql", *how, f"--dbname={_libpq(url)}")
@@ -57,6 +62,20 @@ def _pass_on(reading: "Popen[bytes]", writing: "Popen[bytes]") -> None:
     shutil.copyfileobj(source, target)
     if reading.wait() == 0:
         target.write(COMMIT.encode())
+
+
+def _refuse_pooler(url: URL) -> None:
+    """Raise BackupRefused behind a pooler.
+
+    The programs set `search_path` to nothing, and a pooler in transaction mode gives that on: the service would find
+    none of its tables.
+    """
+    import asyncpg
+
+    # Whatever else is wrong the programs say themselves.
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        if asyncio.run(postgresql.route_to(url)).is_pooled:
+            raise BackupRefused(POOLED)
 
 
 def _command(program: str, *arguments: str) -> list[str]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
+import structlog
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 
 from core.database_url import driver_address, session_settings
+from store.engine.faults import discard_broken
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
-from store.engine.neighbours import announce_neighbours, refuse_transaction_pooling
+from store.engine.neighbours import announce_neighbours
 from store.engine.readers import PooledReaders, Readers
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import OnCommit, PooledWriters, Prepare, Writers
@@ -18,11 +21,26 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+log = structlog.get_logger()
+
 CONNECTIONS = 8
+STATEMENTS = 100
+"""Prepared statements that a connection keeps."""
 CONNECT_SECONDS = 60.0
 """How long a connection may take to open, unless the URL's `connect_timeout` says otherwise."""
 MIGRATION_LOCK = 7_201_711  # an arbitrary number that all processes share
 Connect = Callable[[], Awaitable[Any]]
+POOLED = "settings go with each transaction and no statement stays prepared, as transaction mode needs it"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to a server."""
+
+    url: URL
+    connect: Connect
+    is_pooled: bool
+    """Whether a pooler may give each transaction another session."""
 
 
 async def opened(
@@ -39,15 +57,13 @@ async def opened(
     A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
     `prepare` raises.
     """
-    connect = connector(url)
-    await refuse_transaction_pooling(connect)
+    route = await route_to(url)
     # READ ONLY goes with each transaction: as a setting of the session, a connection that has to be read-write for
     # `target_session_attrs` would not be, and a pooler would drop it.
-    writers = await engine(stack, url, connect, execution_options={OPTION: vault})
+    writers = await engine(stack, route, execution_options={OPTION: vault})
     readers = await engine(
         stack,
-        url,
-        connect,
+        route,
         isolation_level="REPEATABLE READ",
         execution_options={"postgresql_readonly": True, OPTION: vault},
     )
@@ -57,14 +73,34 @@ async def opened(
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(prepare)
     if serves:
-        await announce_neighbours(connect, stack)
+        await announce_neighbours(route.connect, stack, is_pooled=route.is_pooled)
     reading, writing = PooledReaders(readers), PooledWriters(writers, committed)
     stack.callback(writing.abandon)
     return reading, writing, reading
 
 
-def connector(url: URL) -> Connect:
-    """Opens connections that have our settings. They are SET: a pooler drops most that come with the start-up."""
+async def route_to(url: URL) -> Route:
+    """Find out whether a pooler stands before the server; say so in one line. Raises what connecting raises.
+
+    Which mode a pooler works in cannot be told for certain: with many idle sessions, transactions of one connection
+    happen to run in the same one, and names of prepared statements collide only once several processes run. So behind
+    any pooler everything is done as its transaction mode needs it.
+    """
+    pooled = connector(url, is_pooled=True)
+    connection = await pooled()
+    try:
+        async with connection.transaction():
+            # A pooler makes up the number that a client is given to cancel with.
+            is_pooled = await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid()
+    finally:
+        connection.terminate()
+    if is_pooled:
+        log.info("pooler", meaning=POOLED)
+    return Route(url, pooled if is_pooled else connector(url), is_pooled)
+
+
+def connector(url: URL, *, is_pooled: bool = False) -> Connect:
+    """Opens connections that have our settings."""
     dsn = driver_address(url)
     settings = {
         "application_name": "insights-platform",
@@ -79,15 +115,32 @@ def connector(url: URL) -> Connect:
     async def connect() -> "asyncpg.Connection[Any]":
         import asyncpg
 
-        connection = await asyncpg.connect(dsn, timeout=seconds)
         try:
-            await _set(connection, settings)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
+            return await (_scoped if is_pooled else _direct)(dsn, seconds, settings)
+        except asyncpg.InternalClientError as error:
+            # Of several hosts none is the primary at the moment, or the server went away while it was asked.
+            raise ConnectionError(str(error)) from error
 
     return connect
+
+
+async def _scoped(dsn: str, seconds: float, settings: Mapping[str, str]) -> "asyncpg.Connection[Any]":
+    from store.engine.transaction_scoped import open_scoped
+
+    return await open_scoped(dsn, seconds, settings)
+
+
+async def _direct(dsn: str, seconds: float, settings: Mapping[str, str]) -> "asyncpg.Connection[Any]":
+    """Its settings are SET: a pooler in session mode refuses most that come with the start-up."""
+    import asyncpg
+
+    connection = await asyncpg.connect(dsn, timeout=seconds)
+    try:
+        await _set(connection, settings)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
 async def _set(connection: Any, settings: Mapping[str, str]) -> None:
@@ -98,18 +151,27 @@ async def _set(connection: Any, settings: Mapping[str, str]) -> None:
     )
 
 
-async def engine(stack: AsyncExitStack, url: URL, connect: Connect, **options: Any) -> "AsyncEngine":
-    """A pool of connections that `connect` opens; `stack` closes them."""
+async def engine(stack: AsyncExitStack, route: Route, **options: Any) -> "AsyncEngine":
+    """A pool of connections that go that way; `stack` closes them."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     made = create_async_engine(
-        url.set(query={}),
-        async_creator=connect,
+        route.url.set(query={}),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         **options,
     )
+    kept = 0 if route.is_pooled else STATEMENTS
+
+    def connected(dialect: Any, *_: object) -> Any:
+        return dialect.loaded_dbapi.connect(
+            async_creator_fn=route.connect, prepared_statement_cache_size=kept
+        )
+
+    # `async_creator` would leave no way to say how many statements are kept.
+    event.listen(made.sync_engine, "do_connect", connected)
+    event.listen(made.sync_engine, "handle_error", discard_broken)
     stack.push_async_callback(made.dispose)
     return made

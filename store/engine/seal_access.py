@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 from sqlalchemy import Connection, text
@@ -20,7 +20,7 @@ from store.engine import postgresql
 from store.engine.conversion import KEYS
 from store.engine.lock import FileLock, sole_holder
 from store.engine.migration import migrate
-from store.engine.neighbours import PRESENCE_LOCK
+from store.engine.neighbours import LASTS, PRESENCE_LOCK
 from store.engine.sqlite import WRITER_PRAGMAS, on_connect
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import is_locked
@@ -142,7 +142,6 @@ class PostgresqlAccess(DatabaseAccess):
 
     def __init__(self, url: URL, vault: Vault) -> None:
         self._url, self._vault = url, vault
-        self._connect = postgresql.connector(url)
 
     async def begin(self, fn: Begin) -> bool:
         """Run `fn` while no process can start. Raises what `fn` raises."""
@@ -165,23 +164,32 @@ class PostgresqlAccess(DatabaseAccess):
         """Keep connections open inside the block."""
         async with AsyncExitStack() as stack:
             options = {OPTION: self._vault}
-            self._engine = await postgresql.engine(stack, self._url, self._connect, execution_options=options)
+            route = await postgresql.route_to(self._url)
+            self._engine = await postgresql.engine(stack, route, execution_options=options)
             yield
 
     async def clean(self) -> str:
         """Rewrite the tables if nobody serves them; otherwise only mark what was overwritten as free."""
         started = time.monotonic()
-        connection = await self._connect()
-        try:
-            alone = await connection.fetchval("SELECT pg_try_advisory_lock($1)", PRESENCE_LOCK)
+        async with self._connection() as holder, holder.transaction(), self._connection() as connection:
+            # Of a transaction: behind a pooler a session's lock would outlive this program.
+            await holder.execute(LASTS)
+            alone = await holder.fetchval("SELECT pg_try_advisory_xact_lock($1)", PRESENCE_LOCK)
             how = "VACUUM FULL" if alone else "VACUUM"
             for table in (*(each.name for each in KEYS), "search"):
                 await connection.execute(f"{how} {table}")
-        finally:
-            await connection.close()
         done = f"The tables were rewritten ({how}) in {time.monotonic() - started:.0f} s."
         later = "To rewrite the tables as well, stop the service and run `python -m database encrypt` again."
         return done if alone else later
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """One that works behind any pooler."""
+        connection = await postgresql.connector(self._url, is_pooled=True)()
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 def access_to(url: URL, vault: Vault) -> DatabaseAccess:

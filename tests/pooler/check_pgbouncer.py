@@ -1,136 +1,165 @@
-"""PgBouncer between the service and PostgreSQL: session mode works as it comes, transaction mode is refused.
+"""PgBouncer between the service and PostgreSQL, in each of its modes: several processes, settings, nothing left behind.
 
-`make test-pooler` runs this; PgBouncer is the Debian package of that name. PostgreSQL's own process user runs it,
-because PgBouncer refuses root.
+`make test-pooler` runs this, and then the tests of store and service with TEST_POOLER=transaction. PgBouncer is the
+Debian package of that name.
 """
 
-import os
+import asyncio
 import shutil
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import asyncpg
-import psutil
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 import database
-from benchmarks.support.process import free_port
-from store.engine.neighbours import PooledByTransaction, refuse_transaction_pooling
-from tests.support.service import running
+from benchmarks.support.process import POSTS, Json, Process, address, client
+from core.errors import BackupRefused
+from store.engine.dumps import dump, load
+from store.engine.seal_access import PostgresqlAccess
+from store.engine.vault import Vault
+from tests.fake_grok.server import KEY
+from tests.support.log_lines import captured
+from tests.support.poolers import pooled
+from tests.support.service import Grok, rows, running
 
 pytestmark = [
     pytest.mark.parametrize("database_url", ["postgresql"], indirect=True),
     pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="apt-get install pgbouncer"),
 ]
 
-CONFIG = """
-[databases]
-* = host={host} port={port} user={user}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {listen}
-unix_socket_dir =
-auth_type = any
-pool_mode = {mode}
-default_pool_size = {size}
-logfile = {folder}/log
-server_round_robin = {robin}
-"""
 LATE = "My parcel is three days late and nobody answers"
+SETTINGS = ("lock_timeout", "jit", "statement_timeout", "search_path", "default_transaction_read_only")
+POOL = 20
+EACH = 30
+AT_ONCE = 4
 
 
-def server_user() -> str:
-    """Whose process PostgreSQL is."""
-    found = (
-        each.info["username"]
-        for each in psutil.process_iter(["name", "username"])
-        if "postgres" in each.name()
-    )
-    return str(next(found))
+def settings(connection: Connection) -> list[str]:
+    return [str(connection.scalar(text(f"SHOW {name}"))) for name in SETTINGS]
 
 
-@contextmanager
-def pooled(url: URL, mode: str, size: int = 40, robin: int = 0) -> Iterator[URL]:
-    """The database's address through a PgBouncer of its own."""
-    host, port = url.query.get("host") or url.host or "", url.port or 5432
-    listen, user = free_port(), url.username or "postgres"
-    with TemporaryDirectory(prefix="insights-pooler-") as folder:
-        Path(folder).chmod(0o777)
-        config = Path(folder) / "pgbouncer.ini"
-        config.write_text(
-            CONFIG.format(
-                host=host,
-                port=port,
-                user=user,
-                listen=listen,
-                mode=mode,
-                size=size,
-                robin=robin,
-                folder=folder,
-            )
-        )
-        command = ["pgbouncer", str(config)]
-        if not os.geteuid():
-            command[1:1] = ["-u", server_user()]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            _until_listening(process, listen)
-            yield URL.create("postgresql+asyncpg", user, None, "127.0.0.1", listen, url.database)
-            process.terminate()
+@asynccontextmanager
+async def another_client(url: URL) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Some other program behind the same pooler."""
+    where = {"host": url.host, "port": url.port, "user": url.username, "database": url.database}
+    connection = await asyncpg.connect(statement_cache_size=0, **where)  # type: ignore[arg-type]
+    async with connection.transaction():
+        yield connection
+    await connection.close()
 
 
-def _until_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + 20
-    while not any(each.laddr.port == port for each in psutil.Process(process.pid).net_connections()):
-        assert process.poll() is None, "PgBouncer ended"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+async def test_each_transaction_has_its_settings_and_the_next_client_has_none(
+    database_url: URL, mode: str
+) -> None:
+    options = {"options": "-c statement_timeout=7s -c search_path=public,pg_catalog"}
+    with pooled(database_url, mode, size=2 * POOL) as url, captured("INFO") as lines:
+        async with database.opened(url.update_query_dict(options)) as db:
+            for found in (await db.read(settings), await db.write(settings)):
+                assert found == ["2s", "off", "7s", "public,pg_catalog", "off"]
+        (line,) = lines.events()
+        async with another_client(url) as other:
+            left = [await other.fetchval(f"SHOW {name}") for name in SETTINGS]
+            prepared = await other.fetchval("SELECT count(*) FROM pg_prepared_statements")
+
+    assert line["event"] == "pooler"
+    assert left == ["0", "on", "0", '"$user", public', "off"]
+    assert prepared == 0
 
 
-async def refused(url: URL) -> None:
-    with pytest.raises(PooledByTransaction, match="session mode"):
-        async with database.opened(url):
-            pass
+async def test_a_direct_connection_keeps_its_statements_prepared(server_url: URL) -> None:
+    """What a pooler costs is not paid where there is none."""
+    count = text("SELECT count(*) FROM pg_prepared_statements")
+    with captured("INFO") as lines:
+        async with database.opened(server_url) as db:
+            assert await db.read(lambda connection: connection.scalar(count))
+    assert not lines.events()
 
 
-@pytest.mark.parametrize(
-    ("size", "robin"),
-    [(40, 0), (40, 1), (2, 1), (1, 0)],
-)
-async def test_transaction_mode_is_refused(database_url: URL, size: int, robin: int) -> None:
-    with pooled(database_url, "transaction", size, robin) as url:
-        await refused(url)
-
-
-@pytest.mark.parametrize(("size", "robin"), [(40, 0), (40, 1), (2, 1), (1, 0)])
-async def test_the_sessions_alone_give_it_away(database_url: URL, size: int, robin: int) -> None:
-    """As from PgBouncer 1.21 on, which carries prepared statements from session to session."""
-    with pooled(database_url, "transaction", size, robin) as url:
-        where = {"host": url.host, "port": url.port, "user": url.username, "database": url.database}
-        with pytest.raises(PooledByTransaction):
-            await refuse_transaction_pooling(partial(asyncpg.connect, statement_cache_size=0, **where))
-
-
-def lock_timeout(connection: Connection) -> str:
-    return str(connection.scalar(text("SHOW lock_timeout")))
-
-
-async def test_session_mode_works_and_keeps_the_bound_on_locks(database_url: URL) -> None:
-    with pooled(database_url, "session") as url:
-        async with database.opened(url) as db:
-            assert await db.read(lock_timeout) == await db.write(lock_timeout) == "2s"
-        async with running(url) as service:
-            ids = await service.post_all(f"{LATE} {number}" for number in range(60))
+@pytest.mark.parametrize("size", [2, POOL])
+async def test_one_service_works_whatever_the_pool_holds(database_url: URL, grok: Grok, size: int) -> None:
+    with pooled(database_url, "transaction", size, robin=1) as url:
+        async with running(url, grok) as service:
+            ids = await service.post_all(f"{LATE} {number}" for number in range(EACH))
             await service.all_ended(ids)
             assert (await service.get("/health"))["status"] == "ok"
 
 
-async def test_a_direct_connection_is_not_asked_twice(database_url: URL) -> None:
-    async with database.opened(database_url) as db:
-        assert await db.read(lock_timeout) == "2s"
+async def test_three_processes_share_a_pool(database_url: URL, grok: Grok, tmp_path: Path) -> None:
+    """Names of prepared statements are counted by each process, so that two would get in each other's way."""
+    with pooled(database_url, "transaction", POOL) as url, ExitStack() as stack:
+        environ: Json = {
+            "DATABASE_URL": address(url),
+            "GROK_BASE_URL": grok.url,
+            "GROK_API_KEY": KEY,
+            "INBOUND_RPS": 0,
+        }
+        services = [stack.enter_context(Process(tmp_path, **environ)) for _ in range(3)]
+        codes = await asyncio.gather(*map(used, services))
+        drained = [service.drained(60) for service in services]
+        logged = [line for service in services for line in service.errors]
+
+    assert not logged
+    assert set().union(*codes) == {200, 202}
+    assert all(drained)
+    (found,) = await rows(
+        database_url, "SELECT count(*), count(*) FILTER (WHERE status = 'completed') FROM conversations"
+    )
+    assert tuple(found) == (3 * EACH, 3 * EACH)
+
+
+async def used(service: Process) -> set[int]:
+    """What it answers to posts and reads, a few at the same time."""
+    codes: set[int] = set()
+    few = asyncio.Semaphore(AT_ONCE)
+    async with client(service.url) as http:
+
+        async def use(number: int) -> None:
+            async with few:
+                posted = await http.post(POSTS, json={"text": f"{LATE} {service.port} {number}"})
+                found = [await http.get(f"/api/v1/{path}") for path in ("insights/recent", "trends")]
+            codes.update(answer.status_code for answer in (posted, *found))
+
+        await asyncio.gather(*map(use, range(EACH)))
+    return codes
+
+
+async def test_statement_mode_is_refused_in_a_line(database_url: URL, tmp_path: Path) -> None:
+    with pooled(database_url, "statement") as url:
+        service = Process(tmp_path, wait=False, DATABASE_URL=address(url))
+        service.start()
+        assert service.exit_code() == 2
+
+    (line,) = [each for each in service.said.splitlines() if "cannot start" in each]
+    assert "transaction blocks not allowed in statement pooling mode" in line
+
+
+async def test_a_backup_is_refused_because_it_would_empty_the_search_path_of_others(
+    database_url: URL, tmp_path: Path
+) -> None:
+    with pooled(database_url, "transaction") as url:
+        for copy in (dump, load):
+            with pytest.raises(BackupRefused, match="pooler"):
+                await asyncio.to_thread(copy, url, tmp_path / "copy")
+
+
+async def test_programs_find_a_service_that_runs_behind_the_pooler(database_url: URL) -> None:
+    def found(_: Connection, is_served: bool) -> None:
+        seen.append(is_served)
+
+    seen: list[bool] = []
+    with pooled(database_url, "transaction", POOL) as url:
+        program = PostgresqlAccess(url, Vault())
+        async with database.opened(url):
+            await program.begin(found)
+            assert "stop the service" in await program.clean()
+        await program.begin(found)
+        assert "VACUUM FULL" in await program.clean()
+        async with database.opened(url):
+            pass
+
+    assert seen == [True, False]

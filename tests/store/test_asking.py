@@ -147,10 +147,10 @@ KEYS = [bytes([at]) * 32 for at in range(TEXTS)]
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_racing_askers_lead_each_text_one_at_a_time_and_never_lock_each_other_out(
-    db: Database, database_url: URL
+    db: Database, server_url: URL
 ) -> None:
     """Unsorted `lead`, or `release` and `extend` in the order of the heap, and PostgreSQL reports deadlocks."""
-    engine = create_async_engine(database_url, pool_size=ASKERS)
+    engine = create_async_engine(server_url, pool_size=ASKERS)
     leading: dict[bytes, str] = {}
     together = asyncio.Barrier(ASKERS)
 

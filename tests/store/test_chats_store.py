@@ -338,9 +338,9 @@ WRITERS, ROUNDS, SIZE = 4, 8, 40
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_racing_writers_leave_no_gap(database_url: URL) -> None:
+async def test_racing_writers_leave_no_gap(server_url: URL) -> None:
     """Four processes that begin and continue the same chats at once."""
-    engine = create_async_engine(database_url, pool_size=WRITERS)
+    engine = create_async_engine(server_url, pool_size=WRITERS)
     together = asyncio.Barrier(WRITERS)
 
     async def write(writer: int) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+import database
 from api.errors import to_api_error
 from schemas import Code
 from store.engine.faults import database_fault
@@ -117,6 +118,59 @@ async def test_a_connection_that_breaks_is_unavailable(postgresql_server: URL) -
     error = await error_of(postgresql_server, "SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1")
 
     assert code_of(error) is Code.DATABASE_UNAVAILABLE
+
+
+def store(connection: Connection) -> None:
+    connection.execute(text("INSERT INTO switches (name, is_on) VALUES ('test', true)"))
+
+
+def raising(sqlstate: str) -> Any:
+    """A transaction in which the server raises it."""
+    statement = text(f"DO $$ BEGIN RAISE EXCEPTION USING errcode = '{sqlstate}'; END $$")
+    return lambda connection: connection.execute(statement)
+
+
+def server_process(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_connections_to_a_demoted_primary_are_given_up(database_url: URL) -> None:
+    """They answer the pool's ping, so nothing else would ever end them."""
+    demote = text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    async with database.opened(database_url) as db:
+        await db.write(lambda connection: connection.execute(demote))
+        with pytest.raises(SQLAlchemyError, match="read-only transaction") as caught:
+            await db.write(store)
+
+        await db.write(store)
+
+    assert code_of(caught.value) is Code.DATABASE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("sqlstate", "is_kept"), [("26000", False), ("42P05", False), ("25P03", False), ("57014", True)]
+)
+async def test_a_connection_that_a_pooler_mixed_up_is_not_used_again(
+    database_url: URL, sqlstate: str, is_kept: bool
+) -> None:
+    async with database.opened(database_url) as db:
+        before = await db.write(server_process)
+        with pytest.raises(SQLAlchemyError):
+            await db.write(raising(sqlstate))
+
+        assert (await db.write(server_process) == before) is is_kept
+
+
+async def test_of_several_hosts_none_that_is_the_primary_is_unavailable(postgresql_server: URL) -> None:
+    """Between the primary's death and a promotion; here a primary is there, and a standby is asked for."""
+    only_a_standby = postgresql_server.update_query_dict({"target_session_attrs": "standby"})
+    with pytest.raises(ConnectionError, match="match the target") as caught:
+        async with database.opened(only_a_standby):
+            pass
+
+    assert code_of(caught.value) is Code.DATABASE_UNAVAILABLE
 
 
 async def test_a_sqlite_connection_that_somebody_closed_is_unavailable(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def seen(connection: Connection) -> tuple[str | None, int, set[str]]:
 
 
 async def test_a_backup_of_an_older_version_takes_the_place_of_a_newer_database(
-    db: Database, database_url: URL, tmp_path: Path
+    db: Database, server_url: URL, tmp_path: Path
 ) -> None:
     """Nothing of the newer version is left, so that it can be brought up to date once more."""
     file = tmp_path / "older"
@@ -40,11 +40,11 @@ async def test_a_backup_of_an_older_version_takes_the_place_of_a_newer_database(
     newest = await db.read(seen)
     await db.write(lambda connection: go_back(connection, BEFORE_PEOPLE))
     before = await db.read(seen)
-    await asyncio.to_thread(dump, database_url, file)
+    await asyncio.to_thread(dump, server_url, file)
     await db.write(migrate)
     await db.write(lambda connection: take_in(connection, new("stored since")))
 
-    await asyncio.to_thread(load, database_url, file)
+    await asyncio.to_thread(load, server_url, file)
     after = await db.read(seen)
     await db.write(migrate)
 
@@ -56,33 +56,31 @@ async def test_a_backup_of_an_older_version_takes_the_place_of_a_newer_database(
 
 @pytest.mark.parametrize("kept", [0, 30_000])
 async def test_a_backup_that_is_cut_off_changes_nothing(
-    db: Database, database_url: URL, tmp_path: Path, kept: int
+    db: Database, server_url: URL, tmp_path: Path, kept: int
 ) -> None:
     """Its beginning, too, is read in vain: what lies there is put in place as a whole."""
     file = tmp_path / "cut"
     await db.write(lambda connection: take_in(connection, new("stored")))
-    await asyncio.to_thread(dump, database_url, file)
+    await asyncio.to_thread(dump, server_url, file)
     file.write_bytes(file.read_bytes()[:kept])
     before = await db.read(seen)
 
     with pytest.raises(BackupRefused, match="pg_restore: "):
-        await asyncio.to_thread(load, database_url, file)
+        await asyncio.to_thread(load, server_url, file)
 
     assert await db.read(seen) == before
 
 
-async def test_what_the_server_refuses_changes_nothing(
-    db: Database, database_url: URL, tmp_path: Path
-) -> None:
+async def test_what_the_server_refuses_changes_nothing(db: Database, server_url: URL, tmp_path: Path) -> None:
     file = tmp_path / "made"
     await db.write(lambda connection: take_in(connection, new("stored")))
-    await asyncio.to_thread(dump, database_url, file)
+    await asyncio.to_thread(dump, server_url, file)
     # What is no table cannot be dropped as one.
     await db.write(lambda connection: _as_a_view(connection, "jobs"))
     before = await db.read(seen)
 
     with pytest.raises(BackupRefused, match=r'psql: .*"jobs" is not a table'):
-        await asyncio.to_thread(load, database_url, file)
+        await asyncio.to_thread(load, server_url, file)
 
     assert await db.read(seen) == before
 

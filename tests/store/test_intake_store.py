@@ -227,11 +227,11 @@ def known_by(name: str, own: tuple[str, ...], writer: int) -> NewConversation:
     ids=lambda own: "+".join(own) or "conversation_id",
 )
 async def test_racing_writers_with_shuffled_ids_neither_fail_nor_disagree(
-    database_url: URL, own: tuple[str, ...]
+    server_url: URL, own: tuple[str, ...]
 ) -> None:
     """With `sorted` taken out of the inserts PostgreSQL reports deadlocks here."""
     dice = random.Random(11)  # noqa: S311  no secret
-    engine = create_async_engine(database_url, pool_size=WRITERS)
+    engine = create_async_engine(server_url, pool_size=WRITERS)
     together = asyncio.Barrier(WRITERS)
 
     async def write(writer: int) -> list[IntakeOutcome]:

@@ -382,13 +382,11 @@ async def test_depth_counts_what_has_not_ended_and_tells_since_when_the_oldest_w
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_racing_claimers_never_claim_a_row_twice_and_leave_none(
-    db: Database, database_url: URL
-) -> None:
+async def test_racing_claimers_never_claim_a_row_twice_and_leave_none(db: Database, server_url: URL) -> None:
     """Without the row lock of `due` PostgreSQL gives the same rows to several, and this fails."""
     claimers, rows = 4, 400
     await db.write(lambda connection: take_in(connection, *distinct(rows)))
-    engine = create_async_engine(database_url, pool_size=claimers)
+    engine = create_async_engine(server_url, pool_size=claimers)
     together = asyncio.Barrier(claimers)
 
     async def claim(token: str) -> list[str]:

@@ -98,7 +98,7 @@ async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_remo
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_racing_writers_neither_deadlock_nor_miscount(database_url: URL) -> None:
+async def test_racing_writers_neither_deadlock_nor_miscount(server_url: URL) -> None:
     """With `sorted` taken out of the upserts, or out of the new topics, PostgreSQL reports deadlocks here."""
     dice = random.Random(7)  # noqa: S311  nothing is kept secret with it
 
@@ -117,7 +117,7 @@ async def test_racing_writers_neither_deadlock_nor_miscount(database_url: URL) -
 
     work = [batch(number) for number in range(WRITERS * 10)]
     filed = [insight for some in work for insight in some]
-    engine = create_async_engine(database_url, pool_size=WRITERS)
+    engine = create_async_engine(server_url, pool_size=WRITERS)
     together = asyncio.Barrier(WRITERS)
 
     async def write(mine: list[list[Insight]]) -> None:

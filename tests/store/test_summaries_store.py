@@ -336,12 +336,12 @@ async def test_messages_are_read_page_by_page_up_to_the_version_that_was_claimed
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_racing_claimers_never_write_a_summary_twice_and_leave_none(
-    db: Database, database_url: URL
+    db: Database, server_url: URL
 ) -> None:
     """Without the row lock of `claim` PostgreSQL gives the same row to several, and this fails."""
     claimers, number = 4, 200
     await db.write(lambda connection: asked(connection, *(f"c{at}" for at in range(number))))
-    engine = create_async_engine(database_url, pool_size=claimers)
+    engine = create_async_engine(server_url, pool_size=claimers)
     together = asyncio.Barrier(claimers)
 
     async def claims(token: str) -> list[str]:

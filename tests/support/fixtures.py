@@ -16,6 +16,7 @@ from benchmarks.support import databases
 from database import Database
 from tests.support.emptied import Copies
 from tests.support.forks import Forks, forking
+from tests.support.poolers import POOLER, pooled
 from tests.support.service import Grok, faked
 
 
@@ -55,6 +56,16 @@ def copies(postgresql_server: URL, template: str, names: Iterator[str]) -> Itera
 
 
 @pytest.fixture(scope="session")
+def pooler(postgresql_server: URL) -> Iterator[URL]:
+    """The server's address through the pooler that TEST_POOLER asks for, else the server's own."""
+    if not POOLER:
+        yield postgresql_server
+        return
+    with pooled(postgresql_server, POOLER, size=20) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def template_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for SQLite: 46 ms of CPU until it is open instead of 110."""
     url = databases.sqlite(tmp_path_factory.mktemp("template"))
@@ -83,6 +94,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL
     yield from an_empty(request, tmp_path)
 
 
+@pytest.fixture
+def server_url(database_url: URL, postgresql_server: URL) -> URL:
+    """The address of a PostgreSQL database at its server, whatever stands before it."""
+    return postgresql_server.set(database=database_url.database)
+
+
 @pytest.fixture(scope="module", params=databases.KINDS)
 def shared_database_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -99,8 +116,9 @@ def an_empty(request: pytest.FixtureRequest, folder: Path) -> Iterator[URL]:
         yield url
         return
     copies: Copies = request.getfixturevalue("copies")
+    front: URL = request.getfixturevalue("pooler")
     with copies.lent() as url:
-        yield url
+        yield front.set(database=url.database)
 
 
 @pytest.fixture

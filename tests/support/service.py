@@ -22,6 +22,7 @@ from core.settings import Settings
 from main import create_app
 from tests.fake_grok.server import KEY, FakeGrok
 from tests.support.log_lines import Lines, captured
+from tests.support.poolers import POOLER, UNPREPARED
 
 ENDED = frozenset({"completed", "failed", "skipped"})
 
@@ -46,7 +47,8 @@ async def rows(database: URL, statement: str, **values: object) -> Sequence[Row[
 @lru_cache(maxsize=32)
 def _engine(database: URL) -> AsyncEngine:
     """It keeps no connection, only what it has found out about the server."""
-    return create_async_engine(database, poolclass=NullPool)
+    is_pooled = POOLER and database.get_backend_name() == "postgresql"
+    return create_async_engine(database, poolclass=NullPool, connect_args=UNPREPARED if is_pooled else {})
 
 
 async def let_leases_end(database: URL) -> None:

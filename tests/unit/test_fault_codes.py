@@ -19,12 +19,16 @@ class Refused(Exception):
     [
         ("26000", Fault.UNAVAILABLE),
         ("42P05", Fault.UNAVAILABLE),
+        ("25006", Fault.UNAVAILABLE),
+        ("25P03", Fault.UNAVAILABLE),
+        ("25P04", Fault.UNAVAILABLE),
         ("55000", Fault.UNAVAILABLE),
         ("08006", Fault.UNAVAILABLE),
         ("53100", Fault.STORAGE_FULL),
         ("42601", None),
         ("42P01", None),
         ("23505", None),
+        ("25P02", None),
     ],
 )
 def test_a_lost_prepared_statement_passes_and_a_bug_of_ours_does_not(
