@@ -70,7 +70,7 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
-	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
+	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
 	@TEST_POOLER=transaction $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
 
 $(LOGIN)/installed: tests/login/package-lock.json

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from benchmarks.support.process import address
 from benchmarks.support.waiting import eventually
 from tests.support.chat_sockets import joined, post
 from tests.support.service import Grok, Service, running
@@ -19,11 +20,14 @@ LATE = "My parcel is three days late and nobody answers"
 
 
 @asynccontextmanager
-async def two(database_url: URL, grok: Grok | None, **given: Any) -> AsyncIterator[tuple[Service, Service]]:
+async def two(
+    database_url: URL, server_url: URL, grok: Grok, **given: Any
+) -> AsyncIterator[tuple[Service, Service]]:
     """Two processes that hear each other, and look at nothing else after that."""
+    given |= {"tick": NEVER, "database_listen_url": address(server_url)}
     async with (
-        running(database_url, grok, tick=NEVER, **given) as one,
-        running(database_url, grok, tick=NEVER, **given) as other,
+        running(database_url, grok, **given) as one,
+        running(database_url, grok, **given) as other,
     ):
         await heard(one)
         await heard(other)
@@ -39,8 +43,8 @@ async def heard(service: Service) -> None:
     await eventually(arrive)
 
 
-async def test_a_live_chat_and_what_is_waited_for(database_url: URL, grok: Grok) -> None:
-    async with two(database_url, grok, chat_quiet_seconds=600) as (one, other):
+async def test_a_live_chat_and_what_is_waited_for(database_url: URL, server_url: URL, grok: Grok) -> None:
+    async with two(database_url, server_url, grok, chat_quiet_seconds=600) as (one, other):
         await a_live_chat(one, other)
         await a_summary_that_somebody_asks_for_elsewhere(one, other)
         await a_summary_as_it_is_written(one, other, grok)

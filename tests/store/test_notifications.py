@@ -60,9 +60,9 @@ async def next_of(heard: "asyncio.Queue[Told]") -> Told:
     return await asyncio.wait_for(heard.get(), 30)
 
 
-async def test_others_hear_what_is_told_and_whoever_tells_does_not(database_url: URL) -> None:
+async def test_others_hear_what_is_told_and_whoever_tells_does_not(server_url: URL) -> None:
     longest = ["a" * MOST_BYTES]
-    async with a_listener(database_url) as (send, own), a_listener(database_url) as (reply, heard):
+    async with a_listener(server_url) as (send, own), a_listener(server_url) as (reply, heard):
         await send([(Channel.CONVERSATIONS, longest), (Channel.TOPICS, None), (Channel.JOBS, None)])
 
         assert await next_of(heard) == (Channel.CONVERSATIONS, longest)
@@ -71,9 +71,9 @@ async def test_others_hear_what_is_told_and_whoever_tells_does_not(database_url:
         assert await next_of(own) == (Channel.CONVERSATIONS, ["c", "b", "a"])
 
 
-async def test_a_commit_that_tells_lasts_and_one_that_only_tells_need_not(database_url: URL) -> None:
+async def test_a_commit_that_tells_lasts_and_one_that_only_tells_need_not(server_url: URL) -> None:
     """What `send` sets for its transaction must not stay: behind a pooler, others commit on that session."""
-    connection = await listening_connector(database_url)()
+    connection = await listening_connector(server_url)()
     async with listening(lambda: _given(connection), [], _unheard, lambda: None) as listener:
         await listener.send([(Channel.JOBS, "")])
 
@@ -88,12 +88,12 @@ def _unheard(_: Channel, __: Ids) -> None:
     pytest.fail("it listens to nothing")
 
 
-async def test_what_is_rolled_back_was_never_told(database_url: URL, db: Database) -> None:
+async def test_what_is_rolled_back_was_never_told(server_url: URL, db: Database) -> None:
     def told(connection: object) -> None:
         notify(connection, Channel.JOBS)  # type: ignore[arg-type]
         raise ZeroDivisionError
 
-    async with a_listener(database_url) as (_, heard):
+    async with a_listener(server_url) as (_, heard):
         with pytest.raises(ZeroDivisionError):
             await db.write(told)
         await db.write(partial(notify, channel=Channel.CONVERSATIONS, payload="c1"))
@@ -101,12 +101,12 @@ async def test_what_is_rolled_back_was_never_told(database_url: URL, db: Databas
         assert await next_of(heard) == (Channel.CONVERSATIONS, ["c1"])
 
 
-async def test_a_closed_connection_says_so(database_url: URL) -> None:
+async def test_a_closed_connection_says_so(server_url: URL) -> None:
     lost = asyncio.Event()
-    async with listening(listening_connector(database_url), [], _unheard, lost.set) as connection:
+    async with listening(listening_connector(server_url), [], _unheard, lost.set) as connection:
         await connection.check()
         await connection.send([(Channel.JOBS, "")])
-        await rows(database_url, KILL)
+        await rows(server_url, KILL)
         await asyncio.wait_for(lost.wait(), 30)
         with pytest.raises(ConnectionError):
             await connection.check()
@@ -148,14 +148,14 @@ async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         await asyncio.wait(tasks)
 
 
-async def test_whoever_was_cut_off_looks_at_everything_afterwards(db: Database, database_url: URL) -> None:
+async def test_whoever_was_cut_off_looks_at_everything_afterwards(db: Database, server_url: URL) -> None:
     heard: list[Ids] = []
     subscribed = {Channel.CONVERSATIONS: heard.append}
-    async with process(db, database_url, subscribed), process(db, database_url, {}) as other:
+    async with process(db, server_url, subscribed), process(db, server_url, {}) as other:
         other.notify_others(Channel.CONVERSATIONS, ["before"])
         await eventually(lambda: ["before"] in heard)
         looks = heard.count(None)
-        await rows(database_url, KILL)
+        await rows(server_url, KILL)
         other.notify_others(Channel.CONVERSATIONS, ["lost perhaps"])
 
         await eventually(lambda: heard.count(None) > looks)
@@ -165,7 +165,7 @@ async def test_whoever_was_cut_off_looks_at_everything_afterwards(db: Database, 
 
 
 async def test_keys_switches_and_topics_are_read_once_they_are_told_of(
-    db: Database, database_url: URL
+    db: Database, database_url: URL, server_url: URL
 ) -> None:
     """Each change is made as by another process, and each of those that follow it looks by itself only at its start."""
     await db.write(partial(seed, listed={"delay": "Late parcels"}, now=1))
@@ -181,7 +181,7 @@ async def test_keys_switches_and_topics_are_read_once_they_are_told_of(
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(database.opened(database_url))
         await stack.enter_async_context(running(directory.run, topics.run, capacity.run))
-        await stack.enter_async_context(process(other, database_url, subscribed))
+        await stack.enter_async_context(process(other, server_url, subscribed))
         key, _ = await keys.create("importer", Role.AGENT, None, ASKED)
         await eventually(lambda: is_let_in(directory, key.text))
         await keys.revoke(key.id, ASKED)
