@@ -628,6 +628,28 @@ switches = Table(
     Column("is_on", Boolean, nullable=False),
 )
 
+# The processes that share a PostgreSQL database, each with when it was last heard of and what it says of itself (JSON).
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("role", String(10), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+# Work in the background that one process at a time does: who, and until when without a renewal.
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
 # The keys of the ring that an encrypted database needs, each with the index key that it has sealed. None if plain.
 encryption_keys = Table(
     "encryption_keys",

@@ -1277,7 +1277,9 @@ class Health(BaseModel):
     reasons: list[str]
     queue_size: int
     summary_queue_size: int
+    role: Literal["all", "api", "worker"]
     worker_running: bool
+    workers_alive: int
     worker_restarts: int
     worker_last_death: str | None
     db_ok: bool

@@ -64,6 +64,8 @@ MODULES = (
 """The busy routes come first, because a request tries one after the other. `include_router` would match each twice: 4 %
 of a post's CPU, and 0.1 ms for twenty routes."""
 
+ONLY_WORKS = "This process has ROLE=worker: it serves /healthz, /health and /metrics, and nothing else"
+
 
 def create_app(
     settings: Settings, clock: Clock | None = None, *, while_plain: bool = False, tick: float = TICK
@@ -94,7 +96,8 @@ def create_app(
         app, metrics, limiter, origins=settings.cors_origins, auth_required=settings.auth_required
     )
     paths.install(app, settings.root_path)
-    app.router.default = paths.nowhere(app.router.default)
-    app.router.routes[:0] = [route for module in MODULES for route in module.router.routes]
+    modules, elsewhere = (MODULES, None) if settings.role.serves else ((operations,), ONLY_WORKS)
+    app.router.default = paths.nowhere(app.router.default, elsewhere)
+    app.router.routes[:0] = [route for module in modules for route in module.router.routes]
     guard.install(app)
     return app

@@ -1,7 +1,7 @@
 """The tasks that run beside the requests: which there are, and what notices what other processes did."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -16,6 +16,7 @@ from llm.fallback import Fallback
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
+from services.heartbeat import Duty
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
 from services.notifications import Notifications
@@ -25,6 +26,7 @@ from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
 from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
+from store.queue.heartbeats import Json
 
 Work = Callable[[], Awaitable[None]]
 
@@ -32,60 +34,122 @@ Work = Callable[[], Awaitable[None]]
 async def started(
     resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack, tick: float
 ) -> Resources:
-    """The resources, with every task running until `stack` is closed."""
+    """The resources, with every task of the process's role running until `stack` is closed."""
     clock, died = resources.clock, resources.metrics.count_death
+    await _run(resources.workforce.own, resources, stack)
+    if (heartbeat := resources.workforce.heartbeat) is not None:
+        heartbeat.state = partial(_said_of_itself, resources)
+        # Once by itself: else requests would be told at first that there is no worker, and duties would wait.
+        await heartbeat.try_beat()
     watcher = Watcher(resources.database, _watched(resources, live), tick)
     subscribe_all(resources, watcher, live.shared)
     named = [("watcher", watcher.run), *_background(resources, live)]
-    background = [Supervised(name, run, clock, died=died) for name, run in named]
-    for task in (*resources.workers, *background):
-        resources.metrics.task_deaths.labels(task.name)
-        await stack.enter_async_context(task.started())
+    await _run([Supervised(name, run, clock, died=died) for name, run in named], resources, stack)
     look = resources.conditions.look
     changes.watch(look, partial(look, caused=True))
     return resources
 
 
+async def _run(tasks: Iterable[Supervised], resources: Resources, stack: AsyncExitStack) -> None:
+    for task in tasks:
+        resources.metrics.task_deaths.labels(task.name)
+        await stack.enter_async_context(task.started())
+
+
+def _said_of_itself(resources: Resources) -> Json:
+    """What the other processes are told of this one."""
+    gateway, workers = resources.gateway, resources.workforce.own
+    deaths = [worker.last_death for worker in workers if worker.last_death is not None]
+    return {
+        "running": resources.settings.role.works and resources.workforce.is_running,
+        "stops": [(stop.name, stop.reason) for stop in resources.conditions.halting()],
+        "ended_per_second": round(resources.capacity.rate, 3),
+        "worker_restarts": sum(worker.restarts for worker in workers),
+        "worker_last_death": next(iter(deaths), None),
+        "analyzer": gateway.current.analyzer.name,
+        "model": gateway.current.analyzer.model,
+        "circuit": None if gateway.circuit is None else gateway.circuit.value,
+    }
+
+
 def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
-    """The background tasks apart from the workers, by name."""
+    """The background tasks of the process's role apart from the workers, by name."""
+    role = resources.settings.role
+    yield from _in_every_process(resources)
+    if role.serves:
+        yield from _beside_requests(resources, live)
+    if role.works:
+        yield from _beside_analysis(resources, live)
+        yield from _duties(resources)
+
+
+def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     yield "monitor", resources.capacity.run
     yield "conditions", resources.conditions.run
-    yield "group_commit", resources.intake.group.run
-    yield "group_commit_of_chats", resources.chats.group.run
+    if (heartbeat := resources.workforce.heartbeat) is not None:
+        yield "heartbeat", heartbeat.run
     yield "audit", resources.access.audit.group.run
+    # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
-    yield "jobs", resources.jobs.run
     yield "topics", resources.topics.run
-    if resources.settings.topic_discovery:
-        wake = partial(resources.notifications.notify, Channel.JOBS)
-        yield "discovery", DailyDiscovery(resources.database, resources.clock, wake).run
+    if resources.notifications.state is not None:
+        yield "notifications", resources.notifications.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run
-    yield "indexing", Indexing(resources.database).run
-    yield "filing", Filing(resources.database).run
+
+
+def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    yield "group_commit", resources.intake.group.run
+    yield "group_commit_of_chats", resources.chats.group.run
     yield "warming", Warming(resources.database, resources.topic_days).run
-    if resources.settings.url.get_backend_name() == "sqlite":
-        yield "erasure", Erasure(resources.database).run
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
+
+
+def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    yield "jobs", resources.jobs.run
     if resources.notifications.state is not None:
-        yield "notifications", resources.notifications.run
         yield "drafts", live.shared.run
+    if resources.workforce.heartbeat is None:
+        yield "erasure", Erasure(resources.database).run
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
-    if resources.settings.retention_days is not None:
-        # No sweep has ended yet, and one that never does has to show, too.
-        resources.metrics.retention_swept.set(resources.started_at / SECOND)
-        yield (
-            "retention",
-            Retention(
-                resources.database,
-                resources.settings.retention_days,
-                resources.clock,
-                deleted=resources.hub.deleted,
-                swept=resources.metrics.retention_swept.set,
-            ).run,
-        )
+
+
+def duties(settings: Settings) -> Sequence[str]:
+    """What one process at a time does, of those that analyse."""
+    found = ["indexing", "filing"]
+    found += ["discovery"] if settings.topic_discovery else []
+    found += ["retention"] if settings.retention_days is not None else []
+    return found
+
+
+def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
+    database, heartbeat = resources.database, resources.workforce.heartbeat
+    wake = partial(resources.notifications.notify, Channel.JOBS)
+    works: Mapping[str, Work] = {
+        "indexing": Indexing(database).run,
+        "filing": Filing(database).run,
+        "discovery": DailyDiscovery(database, resources.clock, wake).run,
+        "retention": partial(_keep_no_longer, resources),
+    }
+    for name in duties(resources.settings):
+        work = works[name]
+        yield name, work if heartbeat is None else Duty(name, work, heartbeat).run
+
+
+async def _keep_no_longer(resources: Resources) -> None:
+    """Retention. While this process does it, its metric shows how long no sweep has ended."""
+    swept = resources.metrics.retention_swept.set
+    days = resources.settings.retention_days
+    assert days is not None  # noqa: S101  for the type checker: else it is no duty
+    swept(resources.clock() / SECOND)
+    try:
+        await Retention(
+            resources.database, days, resources.clock, deleted=resources.hub.deleted, swept=swept
+        ).run()
+    finally:
+        swept(0)
 
 
 def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:

@@ -1,6 +1,5 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, TypedDict, cast
 
@@ -11,7 +10,6 @@ from batch_processor import BatchProcessor
 from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
-from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
 from llm.gateway import Gateway
@@ -27,6 +25,7 @@ from services.notifications import Notifications
 from services.people import People
 from services.topics import FollowedTopics
 from services.watcher import TICK
+from services.workforce import Workforce
 from store.insights.topic_days import TopicDays
 from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
@@ -66,8 +65,7 @@ class Resources:
     processor: BatchProcessor
     summariser: SummaryProcessor
     jobs: JobProcessor
-    workers: Sequence[Supervised]
-    """The two processors' loops."""
+    workforce: Workforce
     conditions: Conditions
     started_at: int
     topics: FollowedTopics

@@ -287,6 +287,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "verified": "Whether the quote was found in those messages.",
     "version": "The version of the service.",
     "window_days": "The length of the window in days.",
+    "Health.role": "What this process does: `all`, `api` (requests) or `worker` (analysis).",
+    "workers_alive": "How many processes analyse; on PostgreSQL those that were heard of in the last 10 s.",
     "worker_last_death": "Why a worker ended last; null if none has.",
     "worker_restarts": "How often workers were restarted.",
     "worker_running": "Whether the workers run.",

@@ -1,14 +1,16 @@
 """Builds every resource of the process from the settings, in the order of their dependencies."""
 
+import platform
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 
 import database
-from api.background import notifications_of, started, summaries_ended
+from api.background import duties, notifications_of, started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, processors_of, workers_of
+from api.processors import Processors, finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -33,6 +35,7 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.heartbeat import Heartbeat
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
@@ -41,6 +44,7 @@ from services.people import People
 from services.redaction import Redaction, open_redaction
 from services.shared_drafts import SharedDrafts
 from services.topics import FollowedTopics, followed
+from services.workforce import Workforce
 from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
@@ -62,8 +66,8 @@ async def build(
     capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock, notifications)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs)
+    processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    workforce = _workforce(settings, db, clock, stack, processors, capacity, changes)
     doors = partial(notifications.notify, Channel.ANALYSIS), capacity.ensure_writable
     resources = Resources(
         settings=settings,
@@ -80,17 +84,40 @@ async def build(
         access=(access := await _access(settings, db, clock, stack, metrics)),
         people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
-        processor=processor,
-        summariser=summariser,
-        jobs=jobs,
-        workers=(workers := workers_of(processor, summariser, clock, changes, metrics.count_death)),
-        conditions=Conditions(capacity, gateway, workers, metrics, clock),
+        processor=processors.batches,
+        summariser=processors.summaries,
+        jobs=processors.jobs,
+        workforce=workforce,
+        conditions=Conditions(capacity, gateway, workforce.own, metrics, clock, workforce.stops),
         started_at=clock(),
         topics=told,
         curation=Curation(db, clock),
         notifications=notifications,
     )
     return await started(resources, live, changes, stack, start.tick)
+
+
+def _workforce(
+    settings: Settings,
+    db: Database,
+    clock: ProcessClock,
+    stack: AsyncExitStack,
+    processors: Processors,
+    capacity: Capacity,
+    changes: Changes,
+) -> Workforce:
+    stack.push_async_callback(finish_all, *processors)
+    workers = workers_of(
+        processors.batches, processors.summaries, clock, changes, capacity.metrics.count_death
+    )
+    role, heartbeat = settings.role, None
+    if settings.url.get_backend_name() != "sqlite":
+        wanted = duties(settings) if role.works else ()
+        heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
+        stack.push_async_callback(heartbeat.leave)
+    workforce = Workforce(role, workers, heartbeat)
+    capacity.rate_of_others = workforce.rate_of_others
+    return workforce
 
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:
@@ -148,7 +175,7 @@ async def _prepared(
 ) -> tuple[Database, ProcessClock, FollowedTopics]:
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
-    await db.write(partial(metadata.declare, keys=settings.metadata_keys))
+    await db.write_at_start(partial(metadata.declare, keys=settings.metadata_keys))
     return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 
 

@@ -69,6 +69,8 @@ class Capacity:
     disk: Disk = field(default_factory=Disk)
     budget: Callable[[], Budget | None] = lambda: None
     """Gives the budget that calls are charged to at present; None if they cost nothing."""
+    rate_of_others: Callable[[], float] = lambda: 0.0
+    """Conversations a second that other processes finish."""
     every: float = EVERY_SECONDS
     counted: int = 0
     """Conversations that had not ended when they were last counted."""
@@ -176,10 +178,16 @@ class Capacity:
 
     @property
     def _lasts(self) -> float | None:
+        rate = self.rate + self.rate_of_others()
+        return self.depth / rate if rate else None
+
+    @property
+    def rate(self) -> float:
+        """Conversations a second that this process has finished in the last half minute."""
         if len(self._history) < 2:
-            return None
+            return 0.0
         (since, before), (until, after) = self._history[0], self._history[-1]
-        return self.depth * (until - since) / SECOND / (after - before) if after > before else None
+        return (after - before) * SECOND / (until - since) if until > since else 0.0
 
     def look(self) -> None:
         """Measure soon: another process has told of a switch."""

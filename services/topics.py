@@ -58,7 +58,7 @@ class FollowedTopics:
 
 async def followed(database: Database, listed: Mapping[str, str], clock: Clock) -> FollowedTopics:
     """Store the topics of a list, and begin to follow what analyzers are told. Raises SQLAlchemyError."""
-    gone = await database.write(partial(seed, listed=listed, now=clock()))
+    gone = await database.write_at_start(partial(seed, listed=listed, now=clock()))
     if gone:
         log.info("topics_hidden", topics=gone, meaning="the list of topics names them no longer")
     topics = FollowedTopics(database)

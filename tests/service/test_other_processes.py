@@ -23,10 +23,10 @@ LATE = "My parcel is three days late and nobody answers"
 async def two(
     database_url: URL, server_url: URL, grok: Grok, **given: Any
 ) -> AsyncIterator[tuple[Service, Service]]:
-    """Two processes that hear each other, and look at nothing else after that."""
+    """Two processes that hear each other, and look at nothing else after that; only the other one analyses."""
     given |= {"tick": NEVER, "database_listen_url": address(server_url)}
     async with (
-        running(database_url, grok, **given) as one,
+        running(database_url, grok, role="api", **given) as one,
         running(database_url, grok, **given) as other,
     ):
         await heard(one)
@@ -62,7 +62,6 @@ async def a_live_chat(one: Service, other: Service) -> None:
 
 
 async def a_summary_that_somebody_asks_for_elsewhere(one: Service, other: Service) -> None:
-    """Whichever of them writes it: three listen, of which nobody has asked."""
     async with joined(one.url, "c2") as here, joined(other.url, "c2") as there:
         await post(other, LATE, chat="c2")
         asked = await summary_of(other, "c2")
@@ -78,7 +77,6 @@ async def a_summary_that_somebody_asks_for_elsewhere(one: Service, other: Servic
 
 
 async def a_summary_as_it_is_written(one: Service, other: Service, grok: Grok) -> None:
-    """Whichever of them writes it."""
     grok.misbehave("drip", pause=0.1)
     async with joined(one.url, "c4") as here, joined(other.url, "c4") as there:
         await post(other, LATE, chat="c4")
