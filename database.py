@@ -19,6 +19,7 @@ from core.crypto import KeyRing
 from core.errors import AlreadyInUse
 from store.engine import postgresql, sqlite
 from store.engine.migration import check, migrate
+from store.engine.open_transactions import OpenTransactions
 from store.engine.readers import Readers
 from store.engine.unlocking import unlock
 from store.engine.vault import Vault
@@ -36,6 +37,8 @@ class Database:
     writers: Writers
     background: Readers
     """Readers for long jobs, so that requests need not wait for them."""
+    turns: OpenTransactions | None = None
+    """Where processes take turns; None where a database has one process."""
     write_failed: bool = False
     """Set when a write fails. The capacity monitor resets it."""
 

@@ -1,7 +1,7 @@
 """The HTTP client for Grok: sends one chat completion and returns validated rows or raises CallFailed."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 import structlog
 from pydantic import SecretStr
 
-from domain.analysis import MAX_RAW, CallFailed, Invalid, Reply, Usage, storable
+from domain.analysis import MAX_RAW, BeforeSend, CallFailed, Invalid, Reply, Usage, storable
 from domain.deciding import Decided
 from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
@@ -104,7 +104,7 @@ class GrokClient:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         """Analyse 1 to 256 texts in one call.
 
         `before_send` is awaited first. When it returns the time-out starts, a connection is taken and the request is
@@ -120,7 +120,7 @@ class GrokClient:
     async def summarise(
         self,
         material: Material,
-        before_send: Callable[[], Awaitable[None]],
+        before_send: BeforeSend,
         on_draft: DraftListener | None = None,
     ) -> Summarised:
         """Summarise messages, or merge summaries, in one call. Otherwise like `analyse`.
@@ -137,16 +137,12 @@ class GrokClient:
             )
         )
 
-    async def name_groups(
-        self, groups: Sequence[Nameless], before_send: Callable[[], Awaitable[None]]
-    ) -> NamesGiven:
+    async def name_groups(self, groups: Sequence[Nameless], before_send: BeforeSend) -> NamesGiven:
         """Name groups of conversations in one call. Otherwise like `analyse`."""
         read = partial(_names_given, count=len(groups), model=self.model)
         return await self._call(_Request(partial(self._naming_body, groups), read, before_send))
 
-    async def decide(
-        self, question: str, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]
-    ) -> Decided:
+    async def decide(self, question: str, texts: Sequence[str], before_send: BeforeSend) -> Decided:
         """Answer a question about each text in one call. Otherwise like `analyse`."""
         read = partial(_decided, count=len(texts), model=self.model)
         return await self._call(_Request(partial(self._question_body, question, texts), read, before_send))
@@ -220,9 +216,10 @@ class GrokClient:
         self._strict = False
 
     async def _attempt(self, request: "_Request[Parsed]", *, strict: bool) -> Parsed:
-        await request.before_send()
+        departed = await request.before_send()
         body = request.body(strict=strict)
-        answer = await self._transport.post(Post(body, request.headers, request.on_draft))
+        post = Post(body, request.headers, request.on_draft, departed or _tell_nobody)
+        answer = await self._transport.post(post)
         if answer.status != 200:
             raise self._fault(answer, body, quotable=request.quotable)
         return request.parse(answer)
@@ -274,6 +271,10 @@ def _ignore_draft(_: str) -> None:
     return
 
 
+def _tell_nobody() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class _Request(Generic[Parsed]):
     """A request and how to parse its response."""
@@ -281,7 +282,7 @@ class _Request(Generic[Parsed]):
     body: Callable[..., bytes]
     """Called with `strict`."""
     parse: Callable[[ServerResponse], Parsed]
-    before_send: Callable[[], Awaitable[None]]
+    before_send: BeforeSend
     headers: Mapping[str, str] | None = None
     on_draft: DraftListener = _ignore_draft
     quotable: bool = False

@@ -3,6 +3,8 @@
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -626,6 +628,33 @@ switches = Table(
     metadata,
     Column("name", String(40), primary_key=True),
     Column("is_on", Boolean, nullable=False),
+)
+
+# On PostgreSQL, when the last calls to a provider left, of all processes, the oldest first, by the server's clock. The
+# row is locked while a call leaves.
+departures = Table(
+    "departures",
+    metadata,
+    Column("provider", String(20), primary_key=True),
+    Column("times", ARRAY(BigInteger).with_variant(JSON(), "sqlite"), nullable=False),
+)
+
+# On PostgreSQL, what all processes know of a provider: its circuit, and the pause that it asked for. `version` counts
+# the changes.
+provider_states = Table(
+    "provider_states",
+    metadata,
+    Column("provider", String(20), primary_key=True),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("circuit", String(10), nullable=False, server_default=text("'closed'")),
+    Column("reason", Text, info=ENCRYPTED),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("faults", "closings", "probes", "probe_at", "paused_until")
+    ),
+    Column("doubted_at", BigInteger),
+    Column("pause_reason", Text, info=ENCRYPTED),
+    info={"place": ("provider",)},
 )
 
 # The processes that share a PostgreSQL database, each with when it was last heard of and what it says of itself (JSON).

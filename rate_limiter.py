@@ -7,11 +7,13 @@ import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+from core.pause import Pause
 from core.priority import BATCHES, Lane, PrioritySemaphore
+from domain.analysis import Departed
 
 Clock = Callable[[], float]
 """Monotonic seconds, from any origin."""
@@ -206,14 +208,47 @@ def _tighter(one: Decision, other: Decision) -> Decision:
     return one if one.remaining < other.remaining else other
 
 
-class Pacer:
-    """The outbound cap: spaces the starts of calls, however many calls are in flight.
+class Pace(NamedTuple):
+    """The outbound cap as a rule for departures, in seconds on any one clock: `calls` in any `period`.
 
-    No one-second window has more than `rate` calls, measured when `slot` returns; a rate below 1 means one call
-    in 1/rate seconds. A window cannot hold part of a call, so 2.5 a second means two in any second. Each call
-    starts a period and 25 ms after the call `rate` places before it, which yields 0.975 of the cap. It also
-    starts most of an interval after the previous call, so that calls do not come in bursts.
+    No one-second window has more than `rate` calls; a rate below 1 means one call in 1/rate seconds. A window cannot
+    hold part of a call, so 2.5 a second means two in any second. Each call starts a period and 25 ms after the call
+    `rate` places before it, which yields 0.975 of the cap. It also starts a `gap` after the previous call and a `pair`
+    after the one before that, so that calls do not come in bursts.
     """
+
+    calls: int
+    period: float
+    gap: float
+    pair: float
+
+    @classmethod
+    def of(cls, rate: float, shortest: float = 0.8) -> "Pace":
+        """The pace of `rate` calls a second; `shortest` is the shortest gap as a part of an even one.
+
+        Two gaps in a row are 0.8 of even ones at least. Where a call may leave late, the next makes up for it.
+        """
+        calls, period = (int(rate), 1.0) if rate >= 1 else (1, 1 / rate)
+        even = period / calls
+        gap, pair = (max(0.0, part * even - TIMER_LAG) for part in (shortest, 0.8 * min(2, calls)))
+        return cls(calls, period + JITTER_MARGIN, gap, pair)
+
+    def wait(self, departures: Sequence[float], now: float) -> float:
+        """Seconds until the next call may leave; `departures` are those of the last calls, the oldest first.
+
+        One that lies ahead counts as now: the clock was set back, and nobody waits longer than a period for that.
+        """
+        rules = (1, self.gap), (min(2, self.calls), self.pair), (self.calls, self.period)
+        due = (min(departures[-n], now) + span for n, span in rules if len(departures) >= n)
+        return max(0.0, max(due, default=now) - now)
+
+    def recent(self, departures: Sequence[float], now: float) -> list[float]:
+        """Those departures that still count."""
+        return [min(each, now) for each in departures if now - each < self.period]
+
+
+class LocalPacer:
+    """The outbound cap of a process by itself: spaces the starts of calls, however many calls are in flight."""
 
     def __init__(
         self,
@@ -221,43 +256,37 @@ class Pacer:
         clock: Clock = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        calls, period = (int(rate), 1.0) if rate >= 1 else (1, 1 / rate)
+        self._pace = Pace.of(rate)
         self._clock = clock
         self._sleep = sleep
-        self._period = period + JITTER_MARGIN
-        self._gap = max(0.0, 0.8 * period / calls - TIMER_LAG)
         # When calls really started, not when they were due: a late start must not shorten the gaps after it.
-        self._departures: deque[float] = deque(maxlen=calls)
-        self._paused_until = clock()
+        self._departures: deque[float] = deque(maxlen=max(2, self._pace.calls))
+        self.pause = Pause(clock)
         # Only the first waiter sleeps; the others wait for the semaphore.
         self._turn = PrioritySemaphore(1)
 
-    async def slot(self, patience: float = math.inf, lane: Lane = BATCHES) -> bool:
+    async def slot(self, patience: float = math.inf, lane: Lane = BATCHES) -> Departed | None:
         """Wait for a slot. The caller must send its request at once, because the call counts from now.
 
-        Return False, without a slot, if the pacer is paused for more than `patience` seconds. A caller that gives
-        up or is cancelled uses up no slot.
+        Return None, without a slot, if the pacer is paused for more than `patience` seconds. A caller that gives up
+        or is cancelled uses up no slot.
         """
         async with self._turn.taken(lane):
-            while (wait := self._next_departure() - self._clock()) > 0:
-                if self.paused_for() > patience:
-                    return False
+            while (wait := self._wait()) > 0:
+                if self.pause.left() > patience:
+                    return None
                 await self._sleep(wait)
             self._departures.append(self._clock())
-            return True
+            return _nobody_waits
 
-    def pause_until(self, seconds_from_now: float) -> None:
-        """Start no call for so many seconds. A longer pause that is already set stays."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds_from_now)
+    @property
+    def withheld(self) -> str:
+        """Why `slot` gave none."""
+        return self.pause.reason
 
-    def paused_for(self) -> float:
-        """Seconds until the pause ends; 0 if the pacer is not paused."""
-        return max(0.0, self._paused_until - self._clock())
+    def _wait(self) -> float:
+        return max(self.pause.left(), self._pace.wait(self._departures, self._clock()))
 
-    def _next_departure(self) -> float:
-        if not self._departures:
-            return self._paused_until
-        due = max(self._paused_until, self._departures[-1] + self._gap)
-        if len(self._departures) == self._departures.maxlen:
-            due = max(due, self._departures[0] + self._period)
-        return due
+
+def _nobody_waits() -> None:
+    return

@@ -13,6 +13,9 @@ from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
 from llm.fallback import Fallback
+from llm.gateway import Gateway
+from llm.paid_gateway import PaidGateway
+from llm.provider_state import SharedKnowledge
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
@@ -92,6 +95,7 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
     yield "topics", resources.topics.run
+    yield from _of_providers(resources.gateway)
     if resources.notifications.state is not None:
         yield "notifications", resources.notifications.run
     if resources.settings.auth_required:
@@ -150,6 +154,14 @@ async def _keep_no_longer(resources: Resources) -> None:
         ).run()
     finally:
         swept(0)
+
+
+def _of_providers(gateway: Gateway) -> Iterator[tuple[str, Work]]:
+    """What follows what other processes learn of each provider."""
+    paid: Sequence[Gateway] = [gateway.first, gateway.second] if isinstance(gateway, Fallback) else [gateway]
+    for each in paid:
+        if isinstance(each, PaidGateway) and isinstance(each.knowledge, SharedKnowledge):
+            yield f"state_of_{each.analyzer.name}", each.knowledge.run
 
 
 def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:

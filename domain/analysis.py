@@ -142,6 +142,12 @@ class BatchFault(CallFailed):
     """The batch's fault: malformed, truncated or refused content, or a 400, 413 or 422."""
 
 
+Departed = Callable[[], None]
+"""Called once the request is written, or when it will not be: the next call may leave."""
+BeforeSend = Callable[[], Awaitable[Departed | None]]
+"""Awaited before a request is sent, which then happens at once; gives whom to tell that it has left."""
+
+
 class Analyzer(Protocol):
     """Grok, or an analyzer that replaces it."""
 
@@ -159,7 +165,7 @@ class Analyzer(Protocol):
         """Prompt tokens of a call without texts, estimated."""
         ...
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.
 
         `before_send` is awaited before the request is sent, which then happens at once. Raises CallFailed.

@@ -1,10 +1,10 @@
 """A question about conversations that an analyzer answers with yes or no for each."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from domain.analysis import Envelope, Usage
+from domain.analysis import BeforeSend, Envelope, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +18,7 @@ class Decided(Envelope):
 class Decider(Protocol):
     """An analyzer that also answers questions about conversations."""
 
-    async def decide(
-        self, question: str, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]
-    ) -> Decided:
+    async def decide(self, question: str, texts: Sequence[str], before_send: BeforeSend) -> Decided:
         """Answer for each text in one call; `before_send` is awaited before the request is sent. Raises CallFailed."""
         ...
 

@@ -1,10 +1,10 @@
 """Groups of conversations that a model is asked to name, and the names that it gives."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from domain.analysis import Envelope, Usage
+from domain.analysis import BeforeSend, Envelope, Usage
 
 MAX_LABEL, MAX_DESCRIPTION = 60, 300
 
@@ -34,9 +34,7 @@ class NamesGiven(Envelope):
 class Namer(Protocol):
     """An analyzer that also names groups."""
 
-    async def name_groups(
-        self, groups: Sequence[Nameless], before_send: Callable[[], Awaitable[None]]
-    ) -> NamesGiven:
+    async def name_groups(self, groups: Sequence[Nameless], before_send: BeforeSend) -> NamesGiven:
         """Name them in one call; `before_send` is awaited before the request is sent. Raises CallFailed."""
         ...
 

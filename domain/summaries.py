@@ -1,10 +1,10 @@
 """Summaries: their fields, the material that they are written from, and their JSON."""
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from domain.analysis import Analyzer, Envelope, Invalid, Usage
+from domain.analysis import Analyzer, BeforeSend, Envelope, Invalid, Usage
 
 DraftListener = Callable[[str], None]
 """Called with the whole content so far whenever it has grown."""
@@ -176,7 +176,7 @@ class ChatAnalyzer(Analyzer, Protocol):
     async def summarise(
         self,
         material: Material,
-        before_send: Callable[[], Awaitable[None]],
+        before_send: BeforeSend,
         on_draft: DraftListener | None = None,
     ) -> Summarised:
         """Summarise in one call.

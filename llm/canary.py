@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from database import Database
-from domain.analysis import CallFailed, Reply
+from domain.analysis import BeforeSend, CallFailed, Departed, Reply
 from llm.budget import Budget, End, OverBudget, next_day
 from llm.hold import Hold
 
 CANARY = "The parcel came two days late and the box was torn, but support sorted it out quickly."
-BeforeSend = Callable[[], Awaitable[None]]
 Analyse = Callable[[Sequence[str], BeforeSend], Awaitable[Reply]]
 """Analyses texts; awaits BeforeSend, then sends the request at once. Raises CallFailed."""
 
@@ -28,10 +27,11 @@ class Canary:
         """Send a canary once `wait_for_slot` returns; return the error, or None if it succeeded."""
         sent = False
 
-        async def before_send() -> None:
+        async def before_send() -> Departed | None:
             nonlocal sent
-            await wait_for_slot()
+            departed = await wait_for_slot()
             sent = True
+            return departed
 
         settlements, tomorrow = self._hold.settlements, next_day(self._budget.clock())
         _, reservation = await self._database.write(

@@ -1,9 +1,12 @@
 """The circuit breaker: stops calls to a provider that fails, until a probe succeeds. Policy only."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from core.changes import Changing
 
@@ -17,6 +20,23 @@ class CircuitState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """What a breaker knows. Times in seconds of its clock."""
+
+    state: CircuitState = CircuitState.CLOSED
+    reason: str | None = None
+    faults: int = 0
+    """In a row, while it is closed."""
+    closings: int = 0
+    """How often it has closed."""
+    probes: int = 0
+    """How many probes were begun: the number of the newest."""
+    probe_at: float = 0.0
+    """When a probe may start; while one is in flight, when that counts as lost."""
+    doubted_at: float | None = None
 
 
 class CircuitBreaker:
@@ -35,89 +55,110 @@ class CircuitBreaker:
         cooldown: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         changing: Changing = nullcontext,
+        probe_lease: float = math.inf,
     ) -> None:
-        """`changing` gives the block in which its state or reason changes."""
+        """`changing` gives the block in which its state or reason changes.
+
+        A probe that takes longer than `probe_lease` seconds without being extended is lost with its process.
+        """
         self._changing = changing
         self._threshold = threshold
         self._cooldown = cooldown
         self._clock = clock
-        self._state = CircuitState.CLOSED
-        self._reason: str | None = None
-        self._faults = 0
-        self._probe_at = 0.0
-        self._closings = 0
-        self._doubted_at: float | None = None
+        self._probe_lease = probe_lease
+        self.circuit = Circuit()
+        """What it knows. Other processes may know better, see `adopt`."""
 
     @property
     def state(self) -> CircuitState:
         """The state. It stays open until a probe starts, even after the cooldown."""
-        return self._state
+        return self.circuit.state
 
     @property
     def reason(self) -> str | None:
         """Why the circuit is not closed."""
-        return self._reason
+        return self.circuit.reason
 
     @property
     def epoch(self) -> int:
         """How often the circuit has closed. A call notes it when it is sent and passes it to its report."""
-        return self._closings
+        return self.circuit.closings
+
+    @property
+    def probe(self) -> int:
+        """The number of the newest probe."""
+        return self.circuit.probes
 
     def opens_for(self) -> float:
         """Seconds until a probe may start; 0 if it may start now, is in flight, or is not needed."""
-        return max(0.0, self._probe_at - self._clock()) if self._state is CircuitState.OPEN else 0.0
+        is_open = self.state is CircuitState.OPEN
+        return max(0.0, self.circuit.probe_at - self._clock()) if is_open else 0.0
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether a probe is still to show if there is anything to tell; for a second at most."""
-        return self._doubted_at is not None and self._clock() - self._doubted_at < LONG_DOUBT
+        at = self.circuit.doubted_at
+        return at is not None and self._clock() - at < LONG_DOUBT
+
+    @property
+    def is_probe_due(self) -> bool:
+        """Whether a probe may start now."""
+        return self.state is not CircuitState.CLOSED and self._clock() >= self.circuit.probe_at
 
     def may_call(self) -> bool:
         """Whether an ordinary call (not a probe) may start."""
-        return self._state is CircuitState.CLOSED
+        return self.state is CircuitState.CLOSED
 
     def may_probe(self) -> bool:
         """Whether the caller should send this cooldown's one probe. On True it must call `probe_result` later."""
-        if self._state is not CircuitState.OPEN or self.opens_for() > 0:
+        if not self.is_probe_due:
             return False
-        self._turn(CircuitState.HALF_OPEN, self._reason)
+        self._begin_probe(self.reason)
         return True
 
-    def probe_result(self, ok: bool, reason: str | None = None) -> None:
+    def extend_probe(self) -> None:
+        """Note that the probe in flight is not lost."""
+        if self.state is CircuitState.HALF_OPEN:
+            self._turn(probe_at=self._clock() + self._probe_lease)
+
+    def probe_result(self, ok: bool, reason: str | None = None, probe: int | None = None) -> None:
         """End the probe: close the circuit, or keep it open for another cooldown, with a new reason if given.
 
-        Raises RuntimeError if no probe is in flight.
+        The result of a `probe` that was lost and followed by another is ignored. Without that number, it raises
+        RuntimeError if no probe is in flight.
         """
-        if self._state is not CircuitState.HALF_OPEN:
+        if probe is not None and (probe != self.probe or self.state is not CircuitState.HALF_OPEN):
+            return
+        if self.state is not CircuitState.HALF_OPEN:
             raise RuntimeError("no probe is in flight")
         if ok:
-            self._faults = 0
-            self._closings += 1
-            self._turn(CircuitState.CLOSED, None)
+            self._turn(
+                state=CircuitState.CLOSED, reason=None, faults=0, closings=self.epoch + 1, doubted_at=None
+            )
         else:
-            self._open(reason or self._reason)
+            self._open(reason or self.reason)
 
     def success(self, epoch: int) -> None:
         """Report a successful call; it resets the count of faults."""
         if epoch == self.epoch:
-            self._faults = 0
+            self.circuit = replace(self.circuit, faults=0)
 
     def fault(self, epoch: int, reason: str = "calls fail") -> None:
         """Report a provider fault (5xx, time-out, refused connection)."""
-        if self._state is not CircuitState.CLOSED or epoch != self.epoch:
+        if self.state is not CircuitState.CLOSED or epoch != self.epoch:
             return
-        self._faults += 1
-        if self._faults >= self._threshold:
+        self.circuit = replace(self.circuit, faults=self.circuit.faults + 1)
+        if self.circuit.faults >= self._threshold:
             self._open(reason)
 
     def deny(self, epoch: int, reason: str) -> None:
         """Report that the key, credit, permission or model was refused: more calls would fail the same way."""
         if epoch != self.epoch:
             return
-        if self._state is CircuitState.CLOSED:
+        if self.state is CircuitState.CLOSED:
             self._open(reason)
         else:
-            self._turn(self._state, reason, self._doubted_at)
+            self._turn(reason=reason)
 
     def doubt(self, epoch: int, reason: str) -> bool:
         """Stop all calls until an immediate probe shows whether a fault concerns every call or just one.
@@ -125,15 +166,33 @@ class CircuitBreaker:
         On True the caller must send the probe and call `probe_result`. False if the circuit is not closed, or was
         closed by a probe after the call was sent.
         """
-        if self._state is not CircuitState.CLOSED or epoch != self.epoch:
+        if self.state is not CircuitState.CLOSED or epoch != self.epoch:
             return False
-        self._turn(CircuitState.HALF_OPEN, reason, self._clock())
+        self._begin_probe(reason, doubted_at=self._clock())
         return True
 
-    def _open(self, reason: str | None) -> None:
-        self._probe_at = self._clock() + self._cooldown
-        self._turn(CircuitState.OPEN, reason)
-
-    def _turn(self, state: CircuitState, reason: str | None, doubted_at: float | None = None) -> None:
+    def adopt(self, circuit: Circuit) -> None:
+        """Know from now on what another process knows."""
+        if (circuit.state, circuit.reason) == (self.state, self.reason):
+            self.circuit = circuit
+            return
         with self._changing():
-            self._state, self._reason, self._doubted_at = state, reason, doubted_at
+            self.circuit = circuit
+
+    def _begin_probe(self, reason: str | None, doubted_at: float | None = None) -> None:
+        lost_at = self._clock() + self._probe_lease
+        number = self.probe + 1
+        self._turn(
+            state=CircuitState.HALF_OPEN,
+            reason=reason,
+            probes=number,
+            probe_at=lost_at,
+            doubted_at=doubted_at,
+        )
+
+    def _open(self, reason: str | None) -> None:
+        again = self._clock() + self._cooldown
+        self._turn(state=CircuitState.OPEN, reason=reason, probe_at=again, doubted_at=None)
+
+    def _turn(self, **changed: Any) -> None:
+        self.adopt(replace(self.circuit, **changed))

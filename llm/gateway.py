@@ -1,10 +1,10 @@
 """Gateway: the interface through which the processor makes every call, and the gateway to the offline analyzer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from domain.analysis import Reply
+from domain.analysis import BeforeSend, Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
 from llm.circuit_breaker import CircuitState
@@ -123,7 +123,7 @@ class OfflineGateway:
         return True
 
 
-def _as_before_send(on_sent: OnSent) -> Callable[[], Awaitable[None]]:
+def _as_before_send(on_sent: OnSent) -> BeforeSend:
     async def before_send() -> None:
         on_sent()
 

@@ -1,37 +1,43 @@
 """The gateway to a paid provider: paces calls, obeys the circuit breaker and reacts to faults such as a 429."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from core.clock import SECOND, iso
 from core.metrics import Metrics
 from core.priority import BATCHES, SUMMARIES, Lane
+from core.tasks import uninterrupted
 from database import Database
-from domain.analysis import BatchFault, CallFailed, Denied, Invalid, ProviderFault, RateLimited, Reply
+from domain.analysis import (
+    BatchFault,
+    BeforeSend,
+    CallFailed,
+    Denied,
+    Departed,
+    ProviderFault,
+    RateLimited,
+    Reply,
+)
 from domain.deciding import Decided, Decider
 from domain.naming import Nameless, Namer, NamesGiven
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
-from llm.budget import GIVEN_BACK, Budget, OverBudget
+from llm.budget import Budget, OverBudget
 from llm.canary import Canary
 from llm.circuit_breaker import CircuitBreaker, CircuitState
 from llm.gateway import POLL_SECONDS, Gateway, OnSent
 from llm.hold import Hold
+from llm.languages import Languages, with_languages
+from llm.measured import Send, measured
+from llm.pacer import Pacer
+from llm.provider_state import Knowledge, OwnKnowledge
 from llm.stops import RATE_LIMITED, Stop, circuit_stop
-from rate_limiter import Pacer
 
 LONG_PAUSE = 1.0
 """A pause longer than this many seconds is not waited out: the conversations go back to `queued`."""
 
-BeforeSend = Callable[[], Awaitable[None]]
 Result = TypeVar("Result")
-Languages = Callable[[Sequence[str]], Awaitable[Sequence[str | None]]]
-"""Finds out the language of each text; never fails."""
-Send = Callable[[BeforeSend], Awaitable[Result]]
-"""Makes a call; awaits BeforeSend, then sends the request at once."""
 
 
 class Blocked(CallFailed):
@@ -39,13 +45,6 @@ class Blocked(CallFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__("blocked", reason)
-
-
-def with_languages(reply: Reply, languages: Sequence[str | None]) -> Reply:
-    """The reply with the language of each text in its row."""
-    pairs = zip(reply.rows, languages, strict=True)
-    rows = [row if isinstance(row, Invalid) else row._replace(language=language) for row, language in pairs]
-    return replace(reply, rows=rows)
 
 
 class PaidGateway:
@@ -62,8 +61,12 @@ class PaidGateway:
         metrics: Metrics,
         backoff: Callable[[int], float],
         languages: Languages | None = None,
+        knowledge: Knowledge | None = None,
     ) -> None:
-        """`backoff` returns the seconds to wait after so many faults in a row. Without `languages` none is known."""
+        """`backoff` returns the seconds to wait after so many faults in a row. Without `languages` none is known.
+
+        What is learned of the provider goes to `knowledge`; without it, it stays in this process.
+        """
         self.analyzer = analyzer
         self.pacer = pacer
         self.breaker = breaker
@@ -73,7 +76,7 @@ class PaidGateway:
         self._metrics = metrics
         self._backoff = backoff
         self._languages = languages
-        self._pause_reason = ""
+        self.knowledge = knowledge or OwnKnowledge()
         self._canary = Canary(self._send_canary, budget, hold, database)
         self._canary_task: asyncio.Task[bool] | None = None
         self._canary_sent = False
@@ -103,25 +106,31 @@ class PaidGateway:
             return self.hold.blocks_reserved
         if not self.breaker.may_call():
             return self.breaker.reason or "circuit open"
-        return self._pause_reason if self.pacer.paused_for() > LONG_PAUSE else None
+        return self.pacer.pause.reason if self.pacer.pause.left() > LONG_PAUSE else None
 
     @property
     def stops(self) -> Sequence[Stop]:
         """Why this provider gets no calls: its circuit, or a pause that it asked for."""
         if not self.breaker.may_call():
             return [] if self.breaker.is_in_doubt else [circuit_stop(self.breaker.reason, self.analyzer.name)]
-        if self.pacer.paused_for() > LONG_PAUSE:
-            return [Stop(RATE_LIMITED, self._pause_reason, self.analyzer.name)]
+        if self.pacer.pause.left() > LONG_PAUSE:
+            return [Stop(RATE_LIMITED, self.pacer.pause.reason, self.analyzer.name)]
         return []
 
     async def until_free(self) -> None:
         """Wait until hold, pause and cooldown have ended, and send the probe that follows a cooldown."""
         while self.blocked is not None:
-            if self.hold.reason is None and not self.pacer.paused_for() and self.breaker.may_probe():
-                await self._probe()
-            else:
-                longest = max(self.breaker.opens_for(), self.pacer.paused_for())
+            if not await self._probed_after_cooldown():
+                longest = max(self.breaker.opens_for(), self.pacer.pause.left())
                 await asyncio.sleep(min(longest or POLL_SECONDS, POLL_SECONDS))
+
+    async def _probed_after_cooldown(self) -> bool:
+        if self.hold.reason is not None or self.pacer.pause.left() or not self.breaker.is_probe_due:
+            return False
+        probe = await self.knowledge.learn(lambda: self.breaker.probe if self.breaker.may_probe() else None)
+        if probe is not None:
+            await self._probe(probe)
+        return probe is not None
 
     async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
         """Analyse `texts` in the next free slot. Raises CallFailed."""
@@ -158,59 +167,74 @@ class PaidGateway:
     async def _call(self, send: Send[Result], on_sent: OnSent, lane: Lane) -> Result:
         epoch = self.breaker.epoch
 
-        async def before_send() -> None:
+        async def before_send() -> Departed:
             nonlocal epoch
-            epoch = await self._wait_to_send(lane)
+            departed, epoch = await self._wait_to_send(lane)
             on_sent()
+            return departed
 
         try:
-            reply = await self._measured(send, before_send)
+            reply = await measured(self._metrics, send, before_send)
         except CallFailed as fault:
             await self._handle_fault(fault, epoch)
             raise
-        self._succeeded(epoch)
+        await self._succeeded(epoch)
         return reply
 
-    async def _wait_to_send(self, lane: Lane = BATCHES) -> int:
-        """Wait for a slot; return the circuit's epoch in which the call is sent. Raises Blocked."""
-        await self._wait_for_slot(lane)
+    async def _wait_to_send(self, lane: Lane = BATCHES) -> tuple[Departed, int]:
+        """Wait for a slot; return whom to tell that the call has left, and the circuit's epoch. Raises Blocked."""
+        departed = await self._wait_for_slot(lane)
         if (reason := self._blocks_reserved) is not None:
+            departed()
             raise Blocked(reason)
-        return self.breaker.epoch
+        return departed, self.breaker.epoch
 
-    async def _wait_for_slot(self, lane: Lane = BATCHES) -> None:
-        if not await self.pacer.slot(LONG_PAUSE, lane):
-            raise Blocked(self._pause_reason)
+    async def _wait_for_slot(self, lane: Lane = BATCHES) -> Departed:
+        departed = await self.pacer.slot(LONG_PAUSE, lane)
+        if departed is None:
+            raise Blocked(self.pacer.withheld)
+        return departed
 
-    def _succeeded(self, epoch: int) -> None:
+    async def _succeeded(self, epoch: int) -> None:
         self.faults = 0
-        self.breaker.success(epoch)
+        if self.breaker.circuit.faults:
+            await self.knowledge.learn(partial(self.breaker.success, epoch))
 
     async def _handle_fault(self, fault: CallFailed, epoch: int) -> None:
         """Apply what a fault means for all calls. Raises BatchFault if a probe shows that the batch is at fault."""
         match fault:
             case RateLimited():
-                self._pause_after_429(fault)
-            case Denied(status=400 | 422) if self.breaker.doubt(epoch, str(fault)):
+                await self._pause_after_429(fault)
+            case Denied(status=400 | 422) if (probe := await self._doubt(epoch, str(fault))) is not None:
                 # The words that mean a wrong key or model may be from a conversation that the server repeats.
-                if await self._probe():
+                if await self._probe(probe):
                     raise BatchFault(
                         "rejected", fault.detail, status=fault.status, request_id=fault.request_id
                     )
             case Denied():
-                self.breaker.deny(epoch, str(fault))
+                await self.knowledge.learn(partial(self.breaker.deny, epoch, str(fault)))
             case ProviderFault():
                 self.faults += 1
-                self.breaker.fault(epoch, str(fault))
+                await self.knowledge.learn(partial(self.breaker.fault, epoch, str(fault)))
 
-    def _pause_after_429(self, fault: RateLimited) -> None:
+    async def _doubt(self, epoch: int, reason: str) -> int | None:
+        """The number of the probe that has to be sent now, or None."""
+        return await self.knowledge.learn(
+            lambda: self.breaker.probe if self.breaker.doubt(epoch, reason) else None
+        )
+
+    async def _pause_after_429(self, fault: RateLimited) -> None:
         """Pause all calls for the server's Retry-After, or for a backoff if it sent none."""
         self.faults += 1
         seconds = self._backoff(self.faults) if fault.retry_after is None else fault.retry_after
+        await self.knowledge.learn(partial(self._pause, seconds, fault.detail))
+
+    def _pause(self, seconds: float, detail: str) -> None:
+        pause = self.pacer.pause
         with self.hold.changing():
-            self.pacer.pause_until(seconds)
-            until = self.budget.clock() // SECOND + round(self.pacer.paused_for())
-            self._pause_reason = f"rate limited by the provider, until {iso(until * SECOND)}: {fault.detail}"
+            pause.extend(seconds)
+            until = self.budget.clock() // SECOND + round(pause.left())
+            pause.reason = f"rate limited by the provider, until {iso(until * SECOND)}: {detail}"
 
     async def canary_passes(self) -> bool:
         """Send a canary and return whether it succeeded. If it failed, the circuit is open.
@@ -233,59 +257,39 @@ class PaidGateway:
         self._canary_sent = False
         epoch = self.breaker.epoch
 
-        async def wait_to_send() -> None:
+        async def wait_to_send() -> Departed:
             nonlocal epoch
-            epoch = await self._wait_to_send()
+            departed, epoch = await self._wait_to_send()
             self._canary_sent = True
+            return departed
 
         match fault := await self._canary.send(wait_to_send):
             case None:
-                self._succeeded(epoch)
+                await self._succeeded(epoch)
             case RateLimited():
-                self._pause_after_429(fault)
+                await self._pause_after_429(fault)
             case OverBudget() | Blocked():
                 pass
             case _:
-                self.breaker.deny(epoch, str(fault))
+                await self.knowledge.learn(partial(self.breaker.deny, epoch, str(fault)))
         return fault is None
 
-    async def _probe(self) -> bool:
+    async def _probe(self, probe: int) -> bool:
         """Send the canary that decides whether the circuit closes."""
         fault: CallFailed | None = ProviderFault("unfinished", "the probe was cancelled")
         try:
             fault = await self._canary.send(self._wait_for_slot)
         finally:
-            if isinstance(fault, RateLimited):
-                self._pause_after_429(fault)
-            self.breaker.probe_result(fault is None, None if fault is None else str(fault))
+            await uninterrupted(self._end_probe(probe, fault))
         if fault is None:
             self.faults = 0
         return fault is None
 
+    async def _end_probe(self, probe: int, fault: CallFailed | None) -> None:
+        if isinstance(fault, RateLimited):
+            await self._pause_after_429(fault)
+        reason = None if fault is None else str(fault)
+        await self.knowledge.learn(partial(self.breaker.probe_result, fault is None, reason, probe))
+
     async def _send_canary(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
-        return await self._measured(partial(self.analyzer.analyse, texts), before_send)
-
-    async def _measured(self, send: Send[Result], before_send: BeforeSend) -> Result:
-        """Make a call and record its outcome, its latency and that it is in flight."""
-        sent_at: float | None = None
-
-        async def before_send_measured() -> None:
-            nonlocal sent_at
-            await before_send()
-            if sent_at is None:  # one call sends two requests if the server rejects json_schema
-                sent_at = time.perf_counter()
-                self._metrics.calls_in_flight.inc()
-
-        outcome = GIVEN_BACK
-        try:
-            reply = await send(before_send_measured)
-            outcome = "ok"
-            return reply
-        except CallFailed as fault:
-            outcome = fault.outcome
-            raise
-        finally:
-            if sent_at is not None:
-                self._metrics.calls_in_flight.dec()
-                self._metrics.call_latency.observe(time.perf_counter() - sent_at)
-                self._metrics.calls.labels(outcome).inc()
+        return await measured(self._metrics, partial(self.analyzer.analyse, texts), before_send)

@@ -17,7 +17,6 @@ from domain.analysis import Analyzer
 from grok_client import GrokClient
 from llm import prices
 from llm.budget import Budget
-from llm.circuit_breaker import CircuitBreaker
 from llm.fallback import Fallback
 from llm.gateway import Gateway, OfflineGateway
 from llm.hold import Hold
@@ -26,7 +25,7 @@ from llm.offline.process import ChildProcess
 from llm.paid_gateway import PaidGateway
 from llm.prices import TICKS_PER_USD
 from llm.thinking import thinking_of
-from rate_limiter import Pacer
+from llm.ways_out import way_out
 
 log = structlog.get_logger()
 
@@ -140,18 +139,18 @@ class GatewayFactory:
             extra_headers=provider.extra_headers,
         )
         await self.stack.enter_async_context(client)
+        way = await way_out(provider.name, self.settings, self.database, self.hold, self.clock, self.stack)
         gateway = PaidGateway(
             client,
-            Pacer(self.settings.outbound_rps),
-            CircuitBreaker(
-                self.settings.error_threshold, self.settings.cooldown_seconds, changing=self.hold.changing
-            ),
+            way.pacer,
+            way.breaker,
             self.hold,
             self._budget(provider, client),
             self.database,
             self.metrics,
             backoff(self.settings),
             detector.detect,
+            way.knowledge,
         )
         self.stack.push_async_callback(gateway.close)
         return gateway

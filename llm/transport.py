@@ -11,7 +11,7 @@ from typing import Self
 
 import httpx
 
-from domain.analysis import ProviderFault, Unsent
+from domain.analysis import Departed, ProviderFault, Unsent
 from domain.summaries import DraftListener
 from llm.completions import ServerResponse, one_line
 from llm.sse import assemble, is_stream
@@ -30,6 +30,8 @@ class Post:
     body: bytes
     headers: Mapping[str, str] | None
     on_draft: DraftListener
+    departed: Departed = lambda: None
+    """Told once it is written, or will not be."""
 
 
 class Transport:
@@ -72,7 +74,7 @@ class Transport:
 
         Raises Unsent if it never left, and otherwise ProviderFault if no complete response came.
         """
-        passage = _Passage()
+        passage = _Passage(post.departed)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._sent(post, passage)
@@ -83,6 +85,8 @@ class Transport:
             raise ProviderFault("no_completion", detail, status=passage.status) from error
         except (httpx.RequestError, ssl.SSLError) as error:
             raise passage.broken(one_line(f"{type(error).__name__}: {error}", *self._secrets)) from error
+        finally:
+            post.departed()
 
     async def _sent(self, post: Post, passage: "_Passage") -> ServerResponse:
         try:
@@ -140,6 +144,7 @@ def is_loopback(host: str) -> bool:
 class _Passage:
     """How far a request has got. httpcore reports each step to a `trace` callable and awaits it."""
 
+    departed: Departed
     connected: bool = False
     """Whether a connection was opened for it."""
     written: bool = False
@@ -154,6 +159,8 @@ class _Passage:
             case "http11.send_request_headers.started":
                 # Through a proxy, CONNECT is written first and reported in the same way.
                 self.written = getattr(info["request"], "method", b"") == b"POST"
+            case "http11.send_request_headers.complete" if self.written:
+                self.departed()
 
     @property
     def is_stale(self) -> bool:

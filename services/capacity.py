@@ -240,6 +240,9 @@ class Capacity:
         with self.hold.changing():
             self._take_states(sample, switched)
         self.counted, self._oldest, self.summaries = sample.depth, sample.oldest, sample.summaries
+        if sample.reserved < self.reserved_today:
+            # Maybe another process has settled a call, and left room for one of ours.
+            self.hold.reservation_settled()
         self.spent_today, self.reserved_today = sample.spent, sample.reserved
         self._average_cost = sample.average_cost
 

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import structlog
 
-from domain.analysis import Invalid, ProviderFault, Reply, Row, Usage
+from domain.analysis import BeforeSend, Invalid, ProviderFault, Reply, Row, Usage
 from domain.deciding import Decided
 from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
-from llm.offline.process import CHILD, ENCODER, BeforeSend, ChildProcess
+from llm.offline.process import CHILD, ENCODER, ChildProcess
 
 log = structlog.get_logger()
 

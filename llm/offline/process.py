@@ -8,21 +8,20 @@ The child exits at the end of its input, so it cannot outlive its parent, howeve
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
 from core import cpus
-from domain.analysis import ProviderFault
+from domain.analysis import BeforeSend, ProviderFault
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = (sys.executable, "-m", "llm.offline.child")
 SECONDS_TO_END = 0.5
 LONGEST_ANSWER = 2**23  # bytes; 256 rows need under 2**20, and asyncio's own limit is 2**16
 ENCODER = json.JSONEncoder(separators=(",", ":"))
-BeforeSend = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

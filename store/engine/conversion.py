@@ -22,6 +22,7 @@ from models import (
     messages,
     participants,
     people,
+    provider_states,
     summaries,
     summary_parts,
     topic_proposals,
@@ -41,6 +42,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     grok_calls: ("number",),
     erasures: ("person",),
     jobs: ("number",),
+    provider_states: ("provider",),
     topic_proposals: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""

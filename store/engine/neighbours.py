@@ -11,7 +11,7 @@ log = structlog.get_logger()
 Connect = Callable[[], Awaitable[Any]]
 PRESENCE_LOCK = 7_201_712
 """The advisory lock that each process shares for as long as it lives."""
-NEIGHBOURS = "OUTBOUND_RPS, the inbound limits, the circuit and the metrics are each process's own"
+NEIGHBOURS = "the inbound limits and the metrics are each process's own"
 LASTS = "SET LOCAL idle_in_transaction_session_timeout = 0"
 """For a transaction that has nothing to do but to hold a lock."""
 

@@ -18,6 +18,7 @@ from store.engine.limits import (
     UNREAD_SECONDS,
 )
 from store.engine.neighbours import announce_neighbours
+from store.engine.open_transactions import OpenTransactions
 from store.engine.readers import PooledReaders, Readers
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import OnCommit, PooledWriters, Prepare, Writers
@@ -35,6 +36,8 @@ FOR_POSTS = 3
 
 While every other writer waits for a lock, or for a commit, posts go on.
 """
+TURNS = 2
+"""Connections on which calls to each provider wait for their turn. They are opened when the first call leaves."""
 STATEMENTS = 100
 """Prepared statements that a connection keeps."""
 CONNECT_SECONDS = 60.0
@@ -62,7 +65,7 @@ async def opened(
     prepare: Prepare,
     *,
     serves: bool = True,
-) -> tuple[Readers, Writers, Readers]:
+) -> tuple[Readers, Writers, Readers, OpenTransactions]:
     """Open three pools on the database at `url` and prepare it; `stack` closes them.
 
     A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
@@ -89,7 +92,8 @@ async def opened(
         await announce_neighbours(route.connect, stack, is_pooled=route.is_pooled)
     reading, writing = PooledReaders(readers), PooledWriters(writers, posts, committed)
     stack.callback(writing.abandon)
-    return reading, writing, reading
+    turns = await engine(stack, route, TURNS, pool_pre_ping=False, execution_options={OPTION: vault})
+    return reading, writing, reading, OpenTransactions(turns)
 
 
 async def route_to(url: URL) -> Route:
@@ -177,8 +181,7 @@ async def engine(
         pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=True,
-        **options,
+        **{"pool_pre_ping": True, **options},
     )
     kept = 0 if route.is_pooled else STATEMENTS
 

@@ -53,16 +53,16 @@ class DatabaseClock(ProcessClock):
         return read
 
 
-class _clock_timestamp(FunctionElement[int]):
+class clock_timestamp(FunctionElement[int]):
     """The server's time in UTC microseconds; unlike `now()` it moves on within a transaction."""
 
     type = BigInteger()
     inherit_cache = True
 
 
-@compiles(_clock_timestamp, "postgresql")
-def _in_microseconds(element: _clock_timestamp, compiler: Any, **given: Any) -> str:
+@compiles(clock_timestamp, "postgresql")
+def _in_microseconds(element: clock_timestamp, compiler: Any, **given: Any) -> str:
     return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 
-NOW = Prepared(select(_clock_timestamp()))
+NOW = Prepared(select(clock_timestamp()))

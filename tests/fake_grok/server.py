@@ -15,7 +15,6 @@ import json
 import re
 import time
 import zlib
-from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
+from benchmarks.support.arrivals import busiest_second
 from tests.fake_grok import deciding, naming, summaries
 from tests.fake_grok.deciding import DecidingQuestion
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
@@ -143,10 +143,7 @@ class FakeGrok:
 
         Calls may have come closer together on their way: the window is `jitter` seconds shorter.
         """
-        times = sorted(call.arrived for call in self.calls)
-        return max(
-            (bisect_left(times, at + 1 - jitter) - number for number, at in enumerate(times)), default=0
-        )
+        return busiest_second([call.arrived for call in self.calls], 1 - jitter)
 
     def stats(self) -> dict[str, Any]:
         return {

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import NamedTuple
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -14,83 +13,17 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Row, select
 
 from database import Database
-from domain.analysis import BatchFault, Denied, ProviderFault, Reply, Usage
+from domain.analysis import Usage
 from llm.budget import Budget, End, Reservation
 from llm.prices import TICKS_PER_USD
 from models import spending
 from store.money.spending import DAY, day_of
 from tests.support.insight_data import NOON, thorough
+from tests.support.money import KNOWN, UNKNOWN, Priced, Way
 
 SENDERS = 100
 BUDGET = TICKS_PER_USD // 2
 NAMES = count()
-
-
-class Priced:
-    """What a ledger asks of an analyzer: what a call of so many texts costs at most."""
-
-    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
-
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
-        raise NotImplementedError
-
-    def worst_case(self, texts: Sequence[str]) -> Usage:
-        return Usage(prompt_tokens=2_000 + sum(map(len, texts)), completion_tokens=256 + 160 * len(texts))
-
-
-def served(usage: Usage) -> End:
-    return Reply(model="grok-4.3", usage=usage, status=200, rows=[])
-
-
-def garbled(usage: Usage) -> End:
-    return BatchFault("malformed", "no JSON", status=200, usage=usage)
-
-
-def untold(usage: Usage) -> End:
-    return Reply(model="grok-4.3", status=200, rows=[])
-
-
-def timed_out(usage: Usage) -> End:
-    return ProviderFault("timeout", "no whole answer within 60 s")
-
-
-def unavailable(usage: Usage) -> End:
-    return ProviderFault("server_error", "HTTP 503", status=503)
-
-
-def refused(usage: Usage) -> End:
-    return Denied("credentials", "HTTP 401", status=401)
-
-
-def given_up(usage: Usage) -> End:
-    return None
-
-
-class Way(NamedTuple):
-    """How a call ends. `end` of None: its process dies; `leaves` is whether it was written, `billed` whether paid."""
-
-    end: Callable[[Usage], End] | None
-    leaves: bool = True
-    billed: bool = True
-    known: bool = True
-    """Whether the service learns what it cost."""
-
-
-KNOWN = (
-    Way(served),
-    Way(garbled),
-    Way(unavailable, billed=False),
-    Way(refused, billed=False),
-    Way(given_up, leaves=False, billed=False),
-)
-UNKNOWN = (
-    Way(untold, known=False),
-    *(
-        Way(end, billed=billed, known=False)
-        for end in (timed_out, given_up, None)
-        for billed in (True, False)
-    ),
-)
 
 
 @dataclass

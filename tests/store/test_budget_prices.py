@@ -1,6 +1,6 @@
 """A budget needs prices that are known, and reserves by the dearer of the two days that a call may be made on."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from core.clock import SECOND, now
 from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
-from domain.analysis import Reply, Usage
+from domain.analysis import BeforeSend, Reply, Usage
 from domain.topics import BUILT_IN
 from llm.budget import Budget
 from llm.hold import Hold
@@ -29,7 +29,7 @@ class Argon:
 
     name, model, prompt_version, fixed_tokens = "gemini", "gemini-4-argon", "1", 500
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         raise NotImplementedError
 
     def worst_case(self, texts: Sequence[str]) -> Usage:

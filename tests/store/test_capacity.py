@@ -16,12 +16,14 @@ from core.clock import SECOND
 from core.errors import NotWritable
 from core.metrics import Metrics
 from database import Database
+from domain.analysis import Usage
 from llm.hold import Hold
 from models import messages
 from services.capacity import RATE_OVER, Capacity
 from store.conversations.records import delete_conversation
 from store.engine.faults import Fault
 from store.engine.readers import PooledReaders
+from store.money import spending
 from tests.support.rows import LATE, NOW, claim, complete, distinct, new, take_in
 
 
@@ -213,3 +215,18 @@ async def test_a_table_that_is_gone_is_noted_and_not_raised(db: Database) -> Non
     await watching.count()
 
     assert not watching.database_ok
+
+
+async def test_room_that_another_process_makes_in_the_budget_is_noticed(db: Database) -> None:
+    """Else a process with no call in flight would wait for the next day."""
+    watching, day = capacity(db), spending.day_of(NOW)
+    assert await db.write(lambda connection: spending.reserve(connection, day, 700, budget=1_000))
+    await watching.count()
+    watching.hold.budget_spent(NOW + SECOND, watching.hold.settlements)
+    await watching.count()
+    assert watching.hold.spent_seconds == 1
+
+    await db.write(lambda connection: spending.record(connection, day, reserved=700, cost=1, usage=Usage()))
+    await watching.count()
+
+    assert watching.hold.reason is None

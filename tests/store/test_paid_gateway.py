@@ -18,7 +18,7 @@ from llm.hold import Hold
 from llm.paid_gateway import Blocked, PaidGateway
 from llm.provider import backoff
 from models import grok_calls
-from rate_limiter import Pacer
+from rate_limiter import LocalPacer
 from tests.support.fake_time import FakeTime
 from tests.support.insight_data import NOON
 from tests.support.scripted import WELL, Scripted
@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, db: Database) -> None:
         self.time = FakeTime()
         self.grok = Scripted()
-        self.pacer = Pacer(1_000, self.time, self.time.sleep)
+        self.pacer = LocalPacer(1_000, self.time, self.time.sleep)
         self.breaker = CircuitBreaker(THRESHOLD, COOLDOWN, self.time)
         self.metrics = Metrics()
         self.db = db
@@ -55,7 +55,7 @@ class Bench:
             await go_on.wait()
             self.time.now += seconds
 
-        self.pacer = Pacer(1, self.time, sleep)
+        self.pacer = LocalPacer(1, self.time, sleep)
         self.gateway = self.built()
         return waits, go_on
 
@@ -98,7 +98,7 @@ async def test_a_429_that_names_no_time_pauses_longer_each_time_but_never_longer
     pauses = []
     for number in range(12):
         await bench.fails(RateLimited("slow down", retry_after=None), number)
-        pauses.append(bench.pacer.paused_for())
+        pauses.append(bench.pacer.pause.left())
         bench.time.now += 100
 
     assert pauses[:3] == [pytest.approx(1), pytest.approx(2), pytest.approx(4)]

@@ -99,7 +99,7 @@ async def test_another_process_on_the_database_is_told_of_once(database_url: URL
             async with database.opened(database_url):
                 (line,) = told()
                 assert line["other_processes"] == 1
-                assert "OUTBOUND_RPS" in line["meaning"]
+                assert "inbound limits" in line["meaning"]
         async with database.opened(database_url):
             assert len(told()) == 1, "the others are gone"
 

@@ -1,7 +1,6 @@
 """One summary's way by itself: what a failure means, and the moments no running service can be brought to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from core.metrics import Metrics
 from core.priority import PrioritySemaphore
 from core.tasks import Once
 from database import Database
-from domain.analysis import BatchFault, CallFailed, Denied, ProviderFault, RateLimited
+from domain.analysis import BatchFault, BeforeSend, CallFailed, Denied, ProviderFault, RateLimited
 from domain.jobs import Failed, Requeued
 from domain.summaries import DraftListener, Material, Summarised
 from llm.budget import OverBudget
@@ -103,7 +102,7 @@ class Patient(Scripted):
     async def summarise(
         self,
         material: Material,
-        before_send: Callable[[], Awaitable[None]],
+        before_send: BeforeSend,
         on_draft: DraftListener | None = None,
     ) -> Summarised:
         self.asked.append(material)
@@ -177,7 +176,7 @@ async def test_a_summary_that_another_process_took_over_is_left_to_it(db: Databa
         async def summarise(
             self,
             material: Material,
-            before_send: Callable[[], Awaitable[None]],
+            before_send: BeforeSend,
             on_draft: DraftListener | None = None,
         ) -> Summarised:
             await db.write(lambda connection: claimed(connection, now=NOW + LEASE, token="b"))

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import URL
+
 CHUNK = 65_536
 
 
@@ -79,6 +81,65 @@ async def relayed(
     server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
     async with server:
         relay.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        try:
+            yield relay
+        finally:
+            await relay.closed()
+
+
+class HangingRelay:
+    """A relay before a PostgreSQL server; it can stop passing anything on, and closes nothing."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._server = url
+        self._moving = asyncio.Event()
+        self._moving.set()
+        self._open: set[asyncio.Task[None]] = set()
+
+    def hang(self) -> None:
+        """Pass nothing on from now on, what is under way included."""
+        self._moving.clear()
+
+    def go_on(self) -> None:
+        """Pass on what came meanwhile, and what comes."""
+        self._moving.set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Relay one connection."""
+        upstream, downstream = await self._connect()
+        for source, sink in ((reader, downstream), (upstream, writer)):
+            task = asyncio.create_task(self._pass_on(source, sink))
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if "host" in self._server.query:
+            return await asyncio.open_unix_connection(f"{self._server.query['host']}/.s.PGSQL.5432")
+        return await asyncio.open_connection(self._server.host, self._server.port or 5432)
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await source.read(CHUNK):
+                await self._moving.wait()
+                sink.write(chunk)
+        sink.close()
+
+    async def closed(self) -> None:
+        """Close every connection."""
+        self.go_on()
+        for task in set(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+
+@asynccontextmanager
+async def hanging(url: URL) -> AsyncIterator[HangingRelay]:
+    """A relay before the server of this database."""
+    relay = HangingRelay(url)
+    server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
+    async with server:
+        relay.url = url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
         try:
             yield relay
         finally:

@@ -1,10 +1,10 @@
 """An analyzer whose calls end as a test orders."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from benchmarks.support.waiting import eventually
-from domain.analysis import CallFailed, Reply, Usage
+from domain.analysis import BeforeSend, CallFailed, Reply, Usage
 from domain.summaries import DraftListener, Material, Summarised
 from tests.support.insight_data import an_analysis
 from tests.support.summary_data import a_summary
@@ -26,7 +26,7 @@ class Scripted:
         self.gone: CallFailed | None = None
         """What keeps calls from leaving at all."""
 
-    async def analyse(self, texts: Sequence[str], before_send: Callable[[], Awaitable[None]]) -> Reply:
+    async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         await before_send()
         if self.gone is not None:
             raise self.gone
@@ -41,7 +41,7 @@ class Scripted:
     async def summarise(
         self,
         material: Material,
-        before_send: Callable[[], Awaitable[None]],
+        before_send: BeforeSend,
         on_draft: DraftListener | None = None,
     ) -> Summarised:
         await before_send()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.priority import BATCHES, SUMMARIES, Alternation, Lane, PrioritySemaphore
-from rate_limiter import Pacer
+from rate_limiter import LocalPacer
 from tests.support.fake_time import FakeTime
 
 BOTH = frozenset([SUMMARIES, BATCHES])
@@ -217,7 +217,7 @@ async def test_a_semaphore_serves_as_many_lanes_as_come() -> None:
 
 async def test_the_pacer_lets_a_summary_pass_the_batches_that_wait() -> None:
     time = FakeTime()
-    pacer = Pacer(10, time, time.sleep)
+    pacer = LocalPacer(10, time, time.sleep)
     left: list[str] = []
 
     async def call(name: str, lane: Lane) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rate_limiter import JITTER_MARGIN, Pacer
+from rate_limiter import JITTER_MARGIN, LocalPacer
 from tests.support.virtual_time import LoopTime, VirtualLoop, run
 
 RATES = st.one_of(st.integers(1, 300).map(float), st.floats(0.2, 60, allow_nan=False))
@@ -42,7 +42,7 @@ class Callers:
 
     def __init__(self, rate: float, late: Random | None = None, most_late: float = 0.0) -> None:
         self.time = LoopTime(lambda: late.uniform(0, most_late) if late else 0.0)
-        self.pacer = Pacer(rate, self.time, self.time.sleep)
+        self.pacer = LocalPacer(rate, self.time, self.time.sleep)
         self.left_at: list[float] = []
         self.left: list[int] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -96,7 +96,7 @@ def test_no_second_holds_more_calls_than_the_cap_whatever_happens(
                 case "pass":
                     await callers.time.run(value)
                 case "pause":
-                    callers.pacer.pause_until(value)
+                    callers.pacer.pause.extend(value)
                 case "cancel" if callers.tasks:
                     callers.tasks[int(value) % len(callers.tasks)].cancel()
         await callers.time.run(3)
@@ -146,7 +146,7 @@ async def test_a_late_departure_shortens_no_later_gap_and_costs_no_more_than_its
     lateness = iter([0.0] * 14 + [0.5])
     callers = Callers(10)
     callers.time = LoopTime(lambda: next(lateness, 0.0))
-    callers.pacer = Pacer(10, callers.time, callers.time.sleep)
+    callers.pacer = LocalPacer(10, callers.time, callers.time.sleep)
     callers.arrive(400)
 
     await callers.time.run(30)
@@ -191,7 +191,7 @@ async def test_a_pause_holds_back_every_waiter_also_those_that_wait_already() ->
     left_before = len(callers.left)
     began = callers.time()
 
-    callers.pacer.pause_until(30)
+    callers.pacer.pause.extend(30)
     await callers.time.run(29.9)
     left_meanwhile = len(callers.left)
     await callers.time.run(2)
@@ -210,28 +210,28 @@ async def test_who_has_not_the_patience_for_a_pause_gives_up_also_who_waits_alre
     hasty = [asyncio.ensure_future(callers.pacer.slot(2)) for _ in range(2)]
     await callers.time.run(0.5)
 
-    callers.pacer.pause_until(5)
+    callers.pacer.pause.extend(5)
     patient = asyncio.ensure_future(callers.pacer.slot(60))
     await callers.time.run(1)
 
-    assert [await task for task in hasty] == [False, False]
+    assert [await task for task in hasty] == [None, None]
     await callers.time.run(10)
     assert await patient
 
 
 async def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     callers = Callers(10)
-    callers.pacer.pause_until(10)
-    callers.pacer.pause_until(1)
+    callers.pacer.pause.extend(10)
+    callers.pacer.pause.extend(1)
     callers.arrive(1)
 
     await callers.time.run(9.9)
     assert callers.left == []
-    assert callers.pacer.paused_for() == pytest.approx(0.1)
+    assert callers.pacer.pause.left() == pytest.approx(0.1)
 
     await callers.time.run(0.2)
     assert callers.left == [0]
-    assert callers.pacer.paused_for() == 0
+    assert callers.pacer.pause.left() == 0
 
 
 async def test_a_first_call_leaves_at_once() -> None:
@@ -244,12 +244,12 @@ async def test_a_first_call_leaves_at_once() -> None:
 
 
 def test_the_cap_holds_on_the_machines_clock_though_the_event_loop_stalls() -> None:
-    left = asyncio.run(left_on_the_machines_clock(Pacer(25), calls=46))
+    left = asyncio.run(left_on_the_machines_clock(LocalPacer(25), calls=46))
 
     assert within_cap(left, 25)
 
 
-async def left_on_the_machines_clock(pacer: Pacer, calls: int) -> list[float]:
+async def left_on_the_machines_clock(pacer: LocalPacer, calls: int) -> list[float]:
     """When so many calls left; the loop stalls twice, each time with a whole second of calls to come."""
     left: list[float] = []
 

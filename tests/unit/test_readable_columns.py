@@ -15,7 +15,7 @@ READABLE = {
         "conversations.redactions",
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
-        *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease"),
+        *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease", "provider_states.circuit"),
         *(
             "topics.state",
             "topics.origin",
@@ -28,6 +28,7 @@ READABLE = {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         "topic_proposals.named_by",
+        *("departures.provider", "provider_states.provider"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
     "a code of two letters": {"insights.language", "topic_proposals.language"},
