@@ -769,6 +769,8 @@ summaries = Table(
     Column("has_open_questions", SmallInteger),
     # The number of the long job that has asked for it, which its calls are charged to; NULL once it has ended.
     Column("job", BigInteger),
+    # What there is of it while it is being written, for listeners that other processes have; NULL without such.
+    Column("draft", Text, info=ENCRYPTED),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),

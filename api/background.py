@@ -26,6 +26,7 @@ from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
 from services.notifications import Notifications
 from services.retention import Retention
+from services.shared_drafts import SharedDrafts
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
@@ -46,7 +47,7 @@ async def started(
         # Once by itself: else requests would be told at first that there is no worker, and duties would wait.
         await heartbeat.try_beat()
     watcher = Watcher(resources.database, _watched(resources, live), tick)
-    subscribe_all(resources, watcher)
+    subscribe_all(resources, watcher, live.shared)
     named = [("watcher", watcher.run), *_background(resources, live)]
     await _run([Supervised(name, run, clock, died=died) for name, run in named], resources, stack)
     look = resources.conditions.look
@@ -83,7 +84,7 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     if role.serves:
         yield from _beside_requests(resources, live)
     if role.works:
-        yield from _beside_analysis(resources)
+        yield from _beside_analysis(resources, live)
         yield from _duties(resources)
 
 
@@ -111,8 +112,10 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
 
 
-def _beside_analysis(resources: Resources) -> Iterator[tuple[str, Work]]:
+def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "jobs", resources.jobs.run
+    if resources.notifications.state is not None:
+        yield "drafts", live.shared.run
     if resources.workforce.heartbeat is None:
         yield "erasure", Erasure(resources.database).run
     if isinstance(resources.gateway, Fallback):
@@ -198,7 +201,7 @@ def notifications_of(settings: Settings, database: Database) -> Notifications:
     )
 
 
-def subscribe_all(resources: Resources, watcher: Watcher) -> None:
+def subscribe_all(resources: Resources, watcher: Watcher, drafts: SharedDrafts) -> None:
     """Have each thing looked at when a process tells of it."""
     looks = {
         Channel.ANALYSIS: resources.processor.wake,
@@ -211,6 +214,7 @@ def subscribe_all(resources: Resources, watcher: Watcher) -> None:
     for channel, look in looks.items():
         resources.notifications.subscribe(channel, partial(_look, look))
     resources.notifications.subscribe(Channel.CONVERSATIONS, watcher.hear)
+    resources.notifications.subscribe(Channel.LISTENERS, partial(drafts.hear, resources.hub.listened_to))
 
 
 def _look(look: Callable[[], None], _: Ids) -> None:

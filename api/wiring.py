@@ -42,6 +42,7 @@ from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
 from services.notifications import Notifications
 from services.people import People
 from services.redaction import Redaction, open_redaction
+from services.shared_drafts import SharedDrafts
 from services.topics import FollowedTopics, followed
 from services.workforce import Workforce
 from store.conversations import erasures
@@ -234,9 +235,16 @@ def _live(
     """The hub of live chats, and the summaries that are written once such a chat is quiet."""
     quiet = Debounce(max(settings.chat_quiet_seconds, MIN_QUIET), MAX_WAIT, time.monotonic)
     changed = partial(_changed, notifications)
-    hub = Hub(partial(live_messages_after, db), on_growth=quiet.touch, on_change=changed)
-    return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
+    listened = partial(_listened, notifications)
+    read = partial(live_messages_after, db)
+    hub = Hub(read, on_growth=quiet.touch, on_change=changed, on_listen=listened)
+    shared = SharedDrafts(db, notifications)
+    return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view, shared=shared)
 
 
 def _changed(notifications: Notifications, chat: str) -> None:
     notifications.notify_others(Channel.CONVERSATIONS, [chat])
+
+
+def _listened(notifications: Notifications, chat: str) -> None:
+    notifications.notify_others(Channel.LISTENERS, [chat])

@@ -40,7 +40,8 @@ class Hub:
     """All chats that have listeners; `on_growth` is called with each of them that has new messages.
 
     `on_change` is called with each chat that this process has changed, also without listeners here: others may have
-    some. Of the messages of all chats together at most `most_bytes` are in memory.
+    some. `on_listen` is called with each chat that gets its first listener here. Of the messages of all chats together
+    at most `most_bytes` are in memory.
     """
 
     def __init__(
@@ -49,14 +50,16 @@ class Hub:
         *,
         on_growth: Callable[[str], None] = lambda _: None,
         on_change: Callable[[str], None] = lambda _: None,
+        on_listen: Callable[[str], None] = lambda _: None,
         most_bytes: int = MOST_BYTES_OF_ALL,
     ) -> None:
         self._read = read
         self._on_growth = on_growth
         self._on_change = on_change
+        self._on_listen = on_listen
         self._allowance = Allowance(most_bytes)
         self._rooms: dict[str, Room] = {}
-        self._watched: dict[str, tuple[Room, int | None]] = {}
+        self._watched: dict[str, tuple[Room, int | None, int]] = {}
 
     @property
     def recent_bytes(self) -> int:
@@ -82,6 +85,7 @@ class Hub:
     def _open(self, chat: str, after: int) -> Room:
         recent = RecentMessages(self._allowance)
         room = self._rooms[chat] = Room(chat, self._read, self._on_growth, self._close, recent, after)
+        self._on_listen(chat)
         return room
 
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
@@ -95,8 +99,12 @@ class Hub:
     def watched(self) -> Collection[str]:
         """The chats that have listeners; `compare` takes what is stored of them a moment later."""
         # With what is known now: what is found will be older than what a listener reads meanwhile.
-        self._watched = {chat: (room, room.number) for chat, room in self._rooms.items()}
+        self._watched = {chat: (room, room.number, room.drafts) for chat, room in self._rooms.items()}
         return self._watched
+
+    def listened_to(self) -> Collection[str]:
+        """The chats that have listeners."""
+        return self._rooms.keys()
 
     def compare(self, stored: Mapping[str, ChatState | None]) -> list[str]:
         """Tell listeners what other processes stored or deleted, given `watched` chats, None for those that are gone.
@@ -105,20 +113,18 @@ class Hub:
         """
         summarised = []
         for chat, state in stored.items():
-            room, number = self._watched[chat]
+            room, number, drafts = self._watched[chat]
             if number is not None and (state is None or state.number != number):
                 self._close(chat, room)
-            elif state is not None and room.has_new_summary(state):
-                summarised.append(chat)
+            elif state is not None:
+                room.take_draft(state.draft, drafts)
+                summarised += [chat] if room.has_new_summary(state) else []
         return summarised
 
     def draft_changed(self, chat: str, text: str) -> None:
         """The summary of the chat is being written; `text` is all of it so far."""
-        room = self._rooms.get(chat)
-        if room and room.draft != text:
-            room.drafts += not text.startswith(room.draft)
-            room.draft = text
-            room.change()
+        if room := self._rooms.get(chat):
+            room.set_draft(text)
 
     def summary_written(self, chat: str, summary: Mapping[str, Any], version: str = "") -> None:
         """The chat has a summary of a version, which is told once; "" has none to compare it by."""

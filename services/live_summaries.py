@@ -15,8 +15,10 @@ from database import Database
 from domain.summaries import DraftListener
 from llm.summary_answers import draft_text
 from services.live import Hub
+from services.shared_drafts import SharedDrafts
 from store.conversations.progress import summary_version
 from store.queue import summaries
+from store.queue.drafts import HeldDraft
 from store.queue.summaries import Stored
 
 log = structlog.get_logger()
@@ -40,10 +42,23 @@ def version_of(stored: Stored | None) -> str:
 class LiveSummaries:
     """Requests summaries of quiet chats that have listeners, and passes them to the hub."""
 
-    def __init__(self, database: Database, hub: Hub, quiet: Debounce, clock: Clock, *, view: View) -> None:
-        """`view` gives the JSON of a summary that is no longer being written, as listeners receive it."""
+    def __init__(
+        self,
+        database: Database,
+        hub: Hub,
+        quiet: Debounce,
+        clock: Clock,
+        *,
+        view: View,
+        shared: SharedDrafts,
+    ) -> None:
+        """`view` gives the JSON of a summary that is no longer being written, as listeners receive it.
+
+        `shared` takes the drafts for which other processes have listeners.
+        """
         self._database = database
         self._hub = hub
+        self.shared = shared
         self._quiet = quiet
         self._clock = clock
         self._view = view
@@ -51,11 +66,17 @@ class LiveSummaries:
         self._ended: set[str] = set()
         self._news = asyncio.Event()
 
-    def draft_listener(self, chat: str) -> DraftListener | None:
-        """Receives the drafts of the chat's summary; None if the chat has no listeners."""
-        if not self._hub.has_listeners(chat):
+    def draft_listener(self, chat: str, lease: str) -> DraftListener | None:
+        """Receives the drafts of the chat's summary, written under a lease; None if the chat has no listeners."""
+        if not (self._hub.has_listeners(chat) or self.shared.are_wanted(chat)):
             return None
-        return lambda content: self._hub.draft_changed(chat, draft_text(content))
+        return partial(self._drafted, chat, lease)
+
+    def _drafted(self, chat: str, lease: str, content: str) -> None:
+        text = draft_text(content)
+        self._hub.draft_changed(chat, text)
+        if self.shared.are_wanted(chat):
+            self.shared.put(HeldDraft(chat, lease, text))
 
     def expected(self) -> Collection[str]:
         """The chats with listeners whose summary this process requested, and has not seen written yet."""

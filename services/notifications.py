@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 PACE_SECONDS = 0.03
 """Between two transactions, each of which tells what has gathered since the last one."""
-MOST_IDS = 1_000
+MOST_IDS = 5_000
 """Of a channel in one transaction. Where there are more, all that is told is to look at everything."""
 CHECK_SECONDS = 10.0
 """Of silence, after which the server is asked whether it is still there."""
@@ -61,7 +61,7 @@ async def _nobody(_: str) -> None:
 
 
 class Gathered:
-    """What is to be told next: the ids of each channel, each once, or that they are too many to name."""
+    """What is to be told next: the ids of each channel, each once, and where to look at everything."""
 
     def __init__(self) -> None:
         self._ids: defaultdict[Channel, dict[str, None]] = defaultdict(dict)
@@ -71,10 +71,11 @@ class Gathered:
         """Add ids, or that anything may have changed."""
         if ids is not None:
             self._ids[channel].update(dict.fromkeys(ids))
-        if ids is None or len(self._ids[channel]) > MOST_IDS:
+        if ids is None:
             self._many.add(channel)
-        if channel in self._many:
-            self._ids.pop(channel, None)
+        elif len(self._ids[channel]) > MOST_IDS:
+            del self._ids[channel]
+            self._many.add(channel)
 
     def take(self) -> list[tuple[Channel, str]]:
         """All of it, as payloads; it is forgotten here."""

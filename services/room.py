@@ -77,6 +77,21 @@ class Room:
             self.mark_stored(state.last_position)
         return self.version is not None and state.summary not in ("", self.version)
 
+    def set_draft(self, text: str) -> None:
+        """Note all that there is so far of a summary."""
+        if text != self.draft:
+            self.drafts += not text.startswith(self.draft)
+            self.draft = text
+            self.change()
+
+    def take_draft(self, stored: str, drafts: int) -> None:
+        """Take over a draft of another process, found since there have been so many here.
+
+        One that is stored is older than one that is written here, and than a summary that was told meanwhile.
+        """
+        if drafts == self.drafts and not self.draft.startswith(stored):
+            self.set_draft(stored)
+
     def note_erased(self, erased: int) -> None:
         """Note how many messages the chat has lost, perhaps by another process."""
         if erased > self.erased:

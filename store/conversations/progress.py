@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from core.errors import DoesNotOpen
 from models import COMPLETED, FAILED, SKIPPED, conversations, summaries
+from store.engine.vault import at, vault_of
 
 MOST_IDS = 10_000
 """Of one statement; PostgreSQL takes 32,767 parameters."""
@@ -21,6 +23,8 @@ class ChatState(NamedTuple):
     """How many of its messages were erased."""
     summary: str = ""
     """The version of its summary, as `summary_version` gives it."""
+    draft: str = ""
+    """What there is of a summary that another process is writing."""
 
 
 def ended_among(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -40,13 +44,21 @@ def summarised_among(connection: Connection, ids: Sequence[str]) -> set[str]:
 def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, ChatState | None]:
     """The state of each of these chats; None if there is none."""
     joined = conversations.outerjoin(summaries, _c.number == _s.conversation)
-    columns = _c.id, _c.number, _c.message_count, _c.erased, _s.status, _s.run_at, _s.updated_at
+    columns = _c.id, _c.number, _c.message_count, _c.erased, _s.draft, _s.status, _s.run_at, _s.updated_at
     states = select(*columns).select_from(joined)
     found = dict[str, ChatState | None].fromkeys(ids)
     for some in _parts(ids):
-        for id_, number, last, erased, *summary in connection.execute(states.where(_c.id.in_(some))):
-            found[id_] = ChatState(number, last, erased, summary_version(*summary))
+        for id_, number, last, erased, draft, *summary in connection.execute(states.where(_c.id.in_(some))):
+            text = _draft(connection, number, draft)
+            found[id_] = ChatState(number, last, erased, summary_version(*summary), text)
     return found
+
+
+def _draft(connection: Connection, number: int, stored: str | None) -> str:
+    try:
+        return vault_of(connection).open("summaries.draft", at(number), stored) or ""
+    except DoesNotOpen:
+        return ""
 
 
 def summary_version(status: str | None, run_at: int | None, updated_at: int | None) -> str:

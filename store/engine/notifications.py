@@ -37,6 +37,8 @@ class Channel(StrEnum):
 
     CONVERSATIONS = "insights_conversations"
     """These have grown, ended or gone, have lost messages, or got a summary."""
+    LISTENERS = "insights_listeners"
+    """These chats have listeners, who hear drafts of summaries."""
     ANALYSIS = "insights_analysis"
     """Conversations have fallen due."""
     SUMMARIES = "insights_summaries"

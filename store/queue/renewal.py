@@ -71,6 +71,7 @@ def _queue_summary(connection: Connection, row: Row[Any], due: int) -> None:
         "analyzer",
         "model",
         "raw",
+        "draft",
         "created_at",
         "updated_at",
     )

@@ -22,6 +22,7 @@ from store.insights import case_filing
 from store.queue.jobs import JobKind, JobQueue
 
 _s, _m = summaries.c, messages.c
+CLEARED = {"job": None, "draft": None}
 QUEUE = JobQueue(
     JobKind(
         table=summaries,
@@ -40,7 +41,7 @@ QUEUE = JobQueue(
         only=or_(bindparam("suspects", type_=Boolean), _s.error.is_(None)),
         holds=(_s.revision,),
         on_lease={"revision": bindparam("new_revision")},
-        end_columns=("error", "job"),
+        end_columns=("error", "job", "draft"),
         requeue_columns=("error",),
     )
 )
@@ -230,7 +231,7 @@ def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
             _end_written(connection, job, held[job.conversation], now)
         case Failed():
             error = _sealed_error(connection, job, outcome.error)
-            ending = {"status": FAILED, "failures": outcome.failures, "error": error, "job": None}
+            ending = {"status": FAILED, "failures": outcome.failures, "error": error, **CLEARED}
             QUEUE.end(connection, [(job.conversation, ending)])
         case Requeued():
             error = _sealed_error(connection, job, outcome.error)
@@ -274,7 +275,7 @@ def _end_written(connection: Connection, job: SummaryJob, row: Sequence[Any], no
         again = {"run_at": now, "failures": 0, "error": None}
         QUEUE.requeue(connection, [(job.conversation, again)])
     else:
-        ending = {"status": COMPLETED, "failures": 0, "error": None, "job": None}
+        ending = {"status": COMPLETED, "failures": 0, "error": None, **CLEARED}
         QUEUE.end(connection, [(job.conversation, ending)])
 
 

@@ -15,7 +15,9 @@ from core.debounce import Debounce
 from database import Database
 from services.live import Hub
 from services.live_summaries import LiveSummaries
+from services.notifications import Notifications
 from services.room import LiveChat
+from services.shared_drafts import SharedDrafts
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import Client, joined, post
@@ -176,7 +178,8 @@ async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Databas
     await db.write(lambda connection: added(connection, said("c1")))
     away, hub, woken = Away(db), Hub(nothing), asyncio.Event()
     quiet = Debounce(0, 0, time.monotonic)
-    live = LiveSummaries(cast(Database, away), hub, quiet, now, view=lambda _: None)
+    shared = SharedDrafts(db, Notifications(None))
+    live = LiveSummaries(cast(Database, away), hub, quiet, now, view=lambda _: None, shared=shared)
     running = asyncio.create_task(live.run(woken.set))
     with hub.listening("c1", 0):
         quiet.touch("c1")

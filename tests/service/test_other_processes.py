@@ -23,10 +23,10 @@ LATE = "My parcel is three days late and nobody answers"
 async def two(
     database_url: URL, server_url: URL, grok: Grok, **given: Any
 ) -> AsyncIterator[tuple[Service, Service]]:
-    """Two processes that hear each other, and look at nothing else after that."""
+    """Two processes that hear each other, and look at nothing else after that; only the other one analyses."""
     given |= {"tick": NEVER, "database_listen_url": address(server_url)}
     async with (
-        running(database_url, grok, **given) as one,
+        running(database_url, grok, role="api", **given) as one,
         running(database_url, grok, **given) as other,
     ):
         await heard(one)
@@ -47,6 +47,7 @@ async def test_a_live_chat_and_what_is_waited_for(database_url: URL, server_url:
     async with two(database_url, server_url, grok, chat_quiet_seconds=600) as (one, other):
         await a_live_chat(one, other)
         await a_summary_that_somebody_asks_for_elsewhere(one, other)
+        await a_summary_as_it_is_written(one, other, grok)
         await a_wait(one, other)
         await what_is_said_while_nobody_hears(one, other)
 
@@ -61,7 +62,6 @@ async def a_live_chat(one: Service, other: Service) -> None:
 
 
 async def a_summary_that_somebody_asks_for_elsewhere(one: Service, other: Service) -> None:
-    """Whichever of them writes it: three listen, of which nobody has asked."""
     async with joined(one.url, "c2") as here, joined(other.url, "c2") as there:
         await post(other, LATE, chat="c2")
         asked = await summary_of(other, "c2")
@@ -74,6 +74,19 @@ async def a_summary_that_somebody_asks_for_elsewhere(one: Service, other: Servic
             assert await here.texts(2) == [LATE, "said afterwards"]
             assert await late.texts(2) == [LATE, "said afterwards"]
         assert "summary" not in [frame["type"] for frame in (*here.frames, *late.frames)]
+
+
+async def a_summary_as_it_is_written(one: Service, other: Service, grok: Grok) -> None:
+    grok.misbehave("drip", pause=0.1)
+    async with joined(one.url, "c4") as here, joined(other.url, "c4") as there:
+        await post(other, LATE, chat="c4")
+        asked = asyncio.create_task(summary_of(one, "c4"))
+        for client in (here, there):
+            first = await client.wait_at_most("summary.draft", "summary")
+            assert (first["type"], first.get("starts")) == ("summary.draft", True)
+            assert (await client.next("summary"))["summary"] == await asked
+            assert asked.result()["summary"].startswith(first["text"])
+    grok.faults.clear()
 
 
 async def a_wait(one: Service, other: Service) -> None:

@@ -1,6 +1,7 @@
 """Listeners of a chat hear every message once and in order, however slow they are, and nothing is queued for them."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -378,3 +379,49 @@ async def test_messages_that_were_read_while_their_chat_was_deleted_are_not_kept
     with hub.listening("c", 0) as listener:
         assert (await listener.news()).deleted
         assert hub.recent_bytes == 0
+
+
+async def test_a_draft_of_another_process_is_heard_unless_more_of_it_is_known() -> None:
+    hub = Hub(Chat().read)
+
+    def look(draft: str, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        hub.watched()
+        meanwhile()
+        hub.compare({"c": ChatState(1, 0, draft=draft)})
+
+    with hub.listening("c", 0) as listener:
+        look("The parcel")
+        assert (await listener.news()).draft == Draft("The parcel", True)
+        look("The parcel is late")
+        look("The parcel")
+        look("")
+        assert (await listener.news()).draft == Draft(" is late", False)
+        look("Begun anew")
+        assert (await listener.news()).draft == Draft("Begun anew", True)
+        summary = {"summary": "Begun anew and ended."}
+        look("Begun anew and", meanwhile=lambda: hub.summary_written("c", summary, "completed 1"))
+        news = await listener.news()
+
+    assert (news.summary, news.draft) == (summary, None)
+
+
+async def test_a_summary_of_another_process_is_told_of_once() -> None:
+    hub = Hub(Chat().read)
+
+    def look(version: str) -> list[str]:
+        hub.watched()
+        return hub.compare({"c": ChatState(1, 0, summary=version)})
+
+    with hub.listening("c", 0) as listener:
+        assert look("completed 1") == [], "nobody knows yet which one the client was sent"
+        listener.has_summary("completed 1")
+        assert look("completed 1") == look("") == []
+        assert look("completed 2") == ["c"]
+        hub.summary_written("c", {"summary": "the second"}, "completed 2")
+        assert look("completed 2") == []
+        assert (await listener.news()).summary == {"summary": "the second"}
+        hub.summary_written("c", {"summary": "the second"}, "completed 2")
+        waiting = asyncio.create_task(listener.news())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()

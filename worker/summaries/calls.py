@@ -59,8 +59,9 @@ class SummaryCalls:
     accounting: Accounting
     in_flight: PrioritySemaphore
     clock: ProcessClock
-    hearing: Callable[[str], DraftListener | None] = lambda _: None
-    """Who hears the summary of a chat, given by its id, while it is being written; None where nobody does."""
+    hearing: Callable[[str, str], DraftListener | None] = lambda _, __: None
+    """Who hears the summary of a chat while it is being written, given the chat's id and the lease under which that is
+    done; None where nobody does."""
 
     @property
     def version(self) -> str:
@@ -130,7 +131,7 @@ class SummaryCalls:
     def _hearing(self, job: SummaryJob, material: Material) -> DraftListener | None:
         """Only of the last call: the others' answers are parts. After a fault the answer comes in one piece."""
         is_whole = (material.first, material.last) == (1, job.last)
-        return self.hearing(job.id) if is_whole and job.error is None else None
+        return self.hearing(job.id, job.lease) if is_whole and job.error is None else None
 
     async def _start(self, via: Gateway, job: SummaryJob, material: Material) -> Reservation | None:
         budget = via.budget
