@@ -1287,6 +1287,7 @@ class Health(BaseModel):
     oldest_queued_seconds: float
     drain_seconds: float | None
     resumes_at: str | None
+    replica_lag_seconds: float | None = None
     started_at: str
     version: str
 

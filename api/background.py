@@ -57,6 +57,9 @@ def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str
     yield "warming", Warming(resources.database, resources.topic_days).run
     if resources.settings.url.get_backend_name() == "sqlite":
         yield "erasure", Erasure(resources.database).run
+    if (replica := resources.database.replica) is not None:
+        replica.noted = resources.metrics.replica_lag.set
+        yield "replica", replica.run
     yield "live_summaries", partial(live.run, resources.summariser.wake)
     yield "watcher", Watcher(resources.database, _watched(resources, live)).run
     if isinstance(resources.gateway, Fallback):

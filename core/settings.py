@@ -17,10 +17,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import URL, make_url
 
 from core import origins
-from core.database_url import checked
+from core.database_settings import DatabaseSettings
 from core.discovery_settings import DiscoverySettings
 from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
@@ -45,7 +44,7 @@ KEYS = (
     "oidc_client_secret",
 )
 """Secrets that count as unset where they are blank."""
-SECRETS = (*KEYS, "database_url", "data_encryption_key")
+SECRETS = (*KEYS, "database_url", "read_database_url", "data_encryption_key")
 """Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
@@ -60,7 +59,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings, DiscoverySettings):
+class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, DatabaseSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -87,9 +86,6 @@ class Settings(LoginSettings, EncryptionSettings, DiscoverySettings):
     grok_cost_per_1k: float | None = Field(default=None, ge=0)
     daily_budget_usd: float | None = Field(default=None, ge=0)
     max_reasoning_tokens: int = Field(default=0, ge=0)
-
-    database_url: str = Field(default="sqlite+aiosqlite:///./insights.db", repr=False)  # may hold a password
-    db_path: Path | None = None
 
     # Open to whoever reaches it, so only this machine does; the image listens everywhere.
     host: str = Field(default="127.0.0.1", min_length=1)
@@ -213,24 +209,6 @@ class Settings(LoginSettings, EncryptionSettings, DiscoverySettings):
             return value
         return tuple(origins.normalized(part) for each in value.split(",") if (part := each.strip()))
 
-    @model_validator(mode="before")
-    @classmethod
-    def _db_path_is_short_for_a_url(cls, values: dict[str, object]) -> dict[str, object]:
-        path = values.get("db_path")
-        if path and not values.get("database_url"):
-            return {**values, "database_url": f"sqlite+aiosqlite:///{path}"}
-        return values
-
-    @field_validator("database_url", mode="before")
-    @classmethod
-    def _readable(cls, value: object) -> object:
-        return refuse_unreadable(value)
-
-    @field_validator("database_url")
-    @classmethod
-    def _async_driver(cls, value: str) -> str:
-        return checked(value)
-
     @model_validator(mode="after")
     def _batch_sizes_are_ordered(self) -> Self:
         unset = {"min_batch", "start_batch"} - self.model_fields_set
@@ -259,11 +237,6 @@ class Settings(LoginSettings, EncryptionSettings, DiscoverySettings):
     def offline(self) -> bool:
         """Whether the offline analyzer replaces Grok."""
         return self.grok_mode is GrokMode.OFFLINE or self.grok_api_key is None
-
-    @property
-    def url(self) -> URL:
-        """The database URL, with an async driver."""
-        return make_url(self.database_url)
 
 
 def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, str]]:

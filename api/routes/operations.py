@@ -47,9 +47,17 @@ def _health(resources: Resources) -> dict[str, Any]:
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
+        **_replica_lag(resources),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }
+
+
+def _replica_lag(resources: Resources) -> dict[str, float | None]:
+    replica = resources.database.replica
+    if replica is None:
+        return {}
+    return {"replica_lag_seconds": None if replica.lag is None else round(replica.lag, 3)}
 
 
 @router.get("/healthz", response_model=Alive)

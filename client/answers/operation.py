@@ -30,6 +30,7 @@ class Health(Answer):
     oldest_queued_seconds: float
     drain_seconds: float | None
     resumes_at: AwareDatetime | None = None
+    replica_lag_seconds: float | None = None
     started_at: AwareDatetime
     version: str | None = None
 
