@@ -48,7 +48,7 @@ dashboard: $(VENV)/dashboard ## pages for people on port 8501, of the service at
 
 # All at once, and the tests first: with two jobs they waited two minutes until a slot was free. They also end last:
 # their count is what a reader, or a machine, sees of the run.
-test: lint                ## everything that CI runs, about 12 minutes
+test: lint                ## everything that CI runs, a quarter of an hour; FULL=1 for every test on both databases
 	@$(MAKE) --no-print-directory --jobs 4 $(SYNC) pytest types fuzz crash-test
 
 $(GATEWAY)/installed: tests/gateway/requirements.txt
@@ -70,7 +70,7 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
-	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py
+	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
 	@TEST_POOLER=transaction $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
 
 $(LOGIN)/installed: tests/login/package-lock.json
@@ -139,11 +139,11 @@ types: $(VENV)/dev
 # Each process would compile every test anew where the environment forbids to keep what was compiled.
 unit pytest: export PYTHONDONTWRITEBYTECODE =
 
-unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane?
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
+unit: $(VENV)/dev         ## the tests that need nothing but a CPU, in under 30 seconds: is a change sane? Fewer examples of each property than make test
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --hypothesis-profile quick tests/unit
 
-pytest: $(VENV)/dev       ## the tests of every room, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+pytest: $(VENV)/dev       ## the tests of every room, half of those of the service on each database; FULL=1 for all on both
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(if $(FULL),--both)
 
 crash-test: $(VENV)/dev   ## kill it KILLS times on SQLite and PostgreSQL, then count: nothing lost, nothing twice
 	@$(BIN)/python -m tests.faults.crash --kills $(KILLS)

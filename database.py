@@ -6,13 +6,14 @@ SQL and works on both databases.
 """
 
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core.crypto import KeyRing
 from core.errors import AlreadyInUse
@@ -23,6 +24,9 @@ from store.engine.replica import Replica
 from store.engine.unlocking import unlock
 from store.engine.vault import Vault
 from store.engine.writers import OnCommit, Result, Transaction, Writers
+
+LOCK_NOT_AVAILABLE = "55P03"
+START_SECONDS = 15.0
 
 
 @dataclass
@@ -62,6 +66,20 @@ class Database:
         except (SQLAlchemyError, OSError):
             self.write_failed = True
             raise
+
+    async def write_at_start(self, fn: Transaction[Result]) -> Result:
+        """Run `fn` like `write`, and again for some seconds while another process holds a lock that it waits for.
+
+        A process that is frozen holds its locks until the server ends its session, and must not keep others from
+        starting. Raises SQLAlchemyError.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return await self.write(fn)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                    raise
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from api.app import create_app as create_app
 from api.server import OneLine, Server, allow_open_files, listen, server_config
-from core import logs
+from core import logs, several_workers
 from core.allocator import return_memory
 from core.complaints import complaint
 from core.errors import CannotStart
@@ -36,6 +36,7 @@ def __getattr__(name: str) -> FastAPI:
         raise AttributeError(name)
     settings = settings_or_exit()
     logs.configure(settings.log_level)
+    logging.getLogger("uvicorn.error").addFilter(OneLine())
     return create_app(settings)
 
 
@@ -46,9 +47,13 @@ def settings_or_exit() -> Settings:
         settings = Settings()
     except ValidationError as error:
         complaints.append(complaint(error))
+    else:
+        refusal = several_workers.refusal(sys.argv, settings)
+        complaints += [refusal] if refusal else []
     if complaints:
-        sys.stderr.write(f"cannot start: {'; '.join(complaints)}\n")
-        raise SystemExit(MISUSE)
+        if not several_workers.is_further_child():
+            sys.stderr.write(f"cannot start: {'; '.join(complaints)}\n")
+        raise SystemExit(several_workers.exit_code(MISUSE))
     return settings
 
 

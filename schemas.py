@@ -1277,7 +1277,9 @@ class Health(BaseModel):
     reasons: list[str]
     queue_size: int
     summary_queue_size: int
+    role: Literal["all", "api", "worker"]
     worker_running: bool
+    workers_alive: int
     worker_restarts: int
     worker_last_death: str | None
     db_ok: bool
@@ -1286,6 +1288,7 @@ class Health(BaseModel):
     circuit: Literal["closed", "open", "half_open"] | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    notifications: Literal["heard", "unheard"] | None
     resumes_at: str | None
     replica_lag_seconds: float | None = None
     started_at: str

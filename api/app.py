@@ -35,6 +35,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.version import VERSION
 from rate_limiter import InboundLimiter
+from services.watcher import TICK
 
 MODULES = (
     intake,
@@ -63,12 +64,17 @@ MODULES = (
 """The busy routes come first, because a request tries one after the other. `include_router` would match each twice: 4 %
 of a post's CPU, and 0.1 ms for twenty routes."""
 
+ONLY_WORKS = "This process has ROLE=worker: it serves /healthz, /health and /metrics, and nothing else"
 
-def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: bool = False) -> FastAPI:
+
+def create_app(
+    settings: Settings, clock: Clock | None = None, *, while_plain: bool = False, tick: float = TICK
+) -> FastAPI:
     """The application; it holds no resource before its lifespan starts.
 
     `clock` gives UTC microseconds. By default it is the process's, or the PostgreSQL server's where there is one.
-    `while_plain` serves a database with a key although what it holds is not encrypted yet.
+    `while_plain` serves a database with a key although what it holds is not encrypted yet. `tick` is how many
+    seconds pass between two looks at what other processes did, of which it is not told.
     """
     metrics = Metrics()
     limiter = InboundLimiter(settings.inbound_rps, settings.rate_limit, settings.rate_window)
@@ -80,7 +86,7 @@ def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: b
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain)),
+        lifespan=lambda _: lifespan(settings, metrics, limiter, Start(clock, while_plain, tick)),
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.auth_required = settings.auth_required
@@ -90,7 +96,8 @@ def create_app(settings: Settings, clock: Clock | None = None, *, while_plain: b
         app, metrics, limiter, origins=settings.cors_origins, auth_required=settings.auth_required
     )
     paths.install(app, settings.root_path)
-    app.router.default = paths.nowhere(app.router.default)
-    app.router.routes[:0] = [route for module in MODULES for route in module.router.routes]
+    modules, elsewhere = (MODULES, None) if settings.role.serves else ((operations,), ONLY_WORKS)
+    app.router.default = paths.nowhere(app.router.default, elsewhere)
+    app.router.routes[:0] = [route for module in modules for route in module.router.routes]
     guard.install(app)
     return app

@@ -1,82 +1,155 @@
 """The tasks that run beside the requests: which there are, and what notices what other processes did."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
 from api.dependencies import Resources
 from core.changes import Changes
 from core.clock import SECOND
+from core.settings import Settings
 from core.supervision import Supervised
 from core.waiters import Waiters
+from database import Database
 from llm.fallback import Fallback
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
+from services.heartbeat import Duty
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
+from services.notifications import Notifications
 from services.retention import Retention
 from services.warming import Warming
 from services.watcher import Watched, Watcher
 from store.conversations import progress
+from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
+from store.queue.heartbeats import Json
 
 Work = Callable[[], Awaitable[None]]
 
 
 async def started(
-    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack
+    resources: Resources, live: LiveSummaries, changes: Changes, stack: AsyncExitStack, tick: float
 ) -> Resources:
-    """The resources, with every task running until `stack` is closed."""
+    """The resources, with every task of the process's role running until `stack` is closed."""
     clock, died = resources.clock, resources.metrics.count_death
-    background = [Supervised(name, run, clock, died=died) for name, run in _background(resources, live)]
-    for task in (*resources.workers, *background):
-        resources.metrics.task_deaths.labels(task.name)
-        await stack.enter_async_context(task.started())
+    await _run(resources.workforce.own, resources, stack)
+    if (heartbeat := resources.workforce.heartbeat) is not None:
+        heartbeat.state = partial(_said_of_itself, resources)
+        # Once by itself: else requests would be told at first that there is no worker, and duties would wait.
+        await heartbeat.try_beat()
+    watcher = Watcher(resources.database, _watched(resources, live), tick)
+    subscribe_all(resources, watcher)
+    named = [("watcher", watcher.run), *_background(resources, live)]
+    await _run([Supervised(name, run, clock, died=died) for name, run in named], resources, stack)
     look = resources.conditions.look
     changes.watch(look, partial(look, caused=True))
     return resources
 
 
+async def _run(tasks: Iterable[Supervised], resources: Resources, stack: AsyncExitStack) -> None:
+    for task in tasks:
+        resources.metrics.task_deaths.labels(task.name)
+        await stack.enter_async_context(task.started())
+
+
+def _said_of_itself(resources: Resources) -> Json:
+    """What the other processes are told of this one."""
+    gateway, workers = resources.gateway, resources.workforce.own
+    deaths = [worker.last_death for worker in workers if worker.last_death is not None]
+    return {
+        "running": resources.settings.role.works and resources.workforce.is_running,
+        "stops": [(stop.name, stop.reason) for stop in resources.conditions.halting()],
+        "ended_per_second": round(resources.capacity.rate, 3),
+        "worker_restarts": sum(worker.restarts for worker in workers),
+        "worker_last_death": next(iter(deaths), None),
+        "analyzer": gateway.current.analyzer.name,
+        "model": gateway.current.analyzer.model,
+        "circuit": None if gateway.circuit is None else gateway.circuit.value,
+    }
+
+
 def _background(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
-    """The background tasks apart from the workers, by name."""
+    """The background tasks of the process's role apart from the workers, by name."""
+    role = resources.settings.role
+    yield from _in_every_process(resources)
+    if role.serves:
+        yield from _beside_requests(resources, live)
+    if role.works:
+        yield from _beside_analysis(resources)
+        yield from _duties(resources)
+
+
+def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     yield "monitor", resources.capacity.run
     yield "conditions", resources.conditions.run
-    yield "group_commit", resources.intake.group.run
-    yield "group_commit_of_chats", resources.chats.group.run
+    if (heartbeat := resources.workforce.heartbeat) is not None:
+        yield "heartbeat", heartbeat.run
     yield "audit", resources.access.audit.group.run
+    # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
-    yield "jobs", resources.jobs.run
     yield "topics", resources.topics.run
-    if resources.settings.topic_discovery:
-        yield "discovery", DailyDiscovery(resources.database, resources.clock, resources.jobs.wake).run
+    if resources.notifications.state is not None:
+        yield "notifications", resources.notifications.run
     if resources.settings.auth_required:
         yield "access", resources.access.directory.run
         yield "standings", resources.access.standings.run
-    yield "indexing", Indexing(resources.database).run
-    yield "filing", Filing(resources.database).run
-    yield "warming", Warming(resources.database, resources.topic_days).run
-    if resources.settings.url.get_backend_name() == "sqlite":
-        yield "erasure", Erasure(resources.database).run
+
+
+def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
+    yield "group_commit", resources.intake.group.run
+    yield "group_commit_of_chats", resources.chats.group.run
     if (replica := resources.database.replica) is not None:
         replica.noted = resources.metrics.replica_lag.set
         yield "replica", replica.run
-    yield "live_summaries", partial(live.run, resources.summariser.wake)
-    yield "watcher", Watcher(resources.database, _watched(resources, live)).run
+    yield "warming", Warming(resources.database, resources.topic_days).run
+    yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
+
+
+def _beside_analysis(resources: Resources) -> Iterator[tuple[str, Work]]:
+    yield "jobs", resources.jobs.run
+    if resources.workforce.heartbeat is None:
+        yield "erasure", Erasure(resources.database).run
     if isinstance(resources.gateway, Fallback):
         yield "fallback", resources.gateway.run
-    if resources.settings.retention_days is not None:
-        # No sweep has ended yet, and one that never does has to show, too.
-        resources.metrics.retention_swept.set(resources.started_at / SECOND)
-        yield (
-            "retention",
-            Retention(
-                resources.database,
-                resources.settings.retention_days,
-                resources.clock,
-                deleted=resources.hub.deleted,
-                swept=resources.metrics.retention_swept.set,
-            ).run,
-        )
+
+
+def duties(settings: Settings) -> Sequence[str]:
+    """What one process at a time does, of those that analyse."""
+    found = ["indexing", "filing"]
+    found += ["discovery"] if settings.topic_discovery else []
+    found += ["retention"] if settings.retention_days is not None else []
+    return found
+
+
+def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
+    database, heartbeat = resources.database, resources.workforce.heartbeat
+    wake = partial(resources.notifications.notify, Channel.JOBS)
+    works: Mapping[str, Work] = {
+        "indexing": Indexing(database).run,
+        "filing": Filing(database).run,
+        "discovery": DailyDiscovery(database, resources.clock, wake).run,
+        "retention": partial(_keep_no_longer, resources),
+    }
+    for name in duties(resources.settings):
+        work = works[name]
+        yield name, work if heartbeat is None else Duty(name, work, heartbeat).run
+
+
+async def _keep_no_longer(resources: Resources) -> None:
+    """Retention. While this process does it, its metric shows how long no sweep has ended."""
+    swept = resources.metrics.retention_swept.set
+    days = resources.settings.retention_days
+    assert days is not None  # noqa: S101  for the type checker: else it is no duty
+    swept(resources.clock() / SECOND)
+    try:
+        await Retention(
+            resources.database, days, resources.clock, deleted=resources.hub.deleted, swept=swept
+        ).run()
+    finally:
+        swept(0)
 
 
 def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
@@ -88,8 +161,40 @@ def _watched(resources: Resources, live: LiveSummaries) -> Sequence[Watched]:
             progress.summarised_among,
             partial(summaries_ended, summaries, live),
         ),
-        Watched(hub.watched, progress.chat_states, hub.compare),
+        Watched(hub.watched, progress.chat_states, lambda stored: live.ended(hub.compare(stored))),
     )
+
+
+def notifications_of(settings: Settings, database: Database) -> Notifications:
+    """Those among the processes on a PostgreSQL database; an SQLite file has only one process."""
+    if settings.url.get_backend_name() == "sqlite":
+        return Notifications(None)
+
+    async def try_out(mark: str) -> None:
+        await database.write(partial(notify, channel=Channel.TRIAL, payload=mark))
+
+    return Notifications(
+        partial(listening, listening_connector(settings.listen_url)), try_out, uuid.uuid4().hex
+    )
+
+
+def subscribe_all(resources: Resources, watcher: Watcher) -> None:
+    """Have each thing looked at when a process tells of it."""
+    looks = {
+        Channel.ANALYSIS: resources.processor.wake,
+        Channel.SUMMARIES: resources.summariser.wake,
+        Channel.JOBS: resources.jobs.wake,
+        Channel.ACCESS: resources.access.directory.look,
+        Channel.SWITCHES: resources.capacity.look,
+        Channel.TOPICS: resources.topics.look,
+    }
+    for channel, look in looks.items():
+        resources.notifications.subscribe(channel, partial(_look, look))
+    resources.notifications.subscribe(Channel.CONVERSATIONS, watcher.hear)
+
+
+def _look(look: Callable[[], None], _: Ids) -> None:
+    look()
 
 
 def summaries_ended(waiters: Waiters, live: LiveSummaries, ids: Iterable[str]) -> None:

@@ -1,6 +1,5 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, TypedDict, cast
 
@@ -11,7 +10,6 @@ from batch_processor import BatchProcessor
 from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
-from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
 from llm.gateway import Gateway
@@ -23,8 +21,11 @@ from services.conditions import Conditions
 from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
+from services.notifications import Notifications
 from services.people import People
 from services.topics import FollowedTopics
+from services.watcher import TICK
+from services.workforce import Workforce
 from store.insights.topic_days import TopicDays
 from worker.jobs.processor import JobProcessor
 from worker.summaries.processor import SummaryProcessor
@@ -38,6 +39,8 @@ class Start:
     """UTC microseconds; by default the clock of the process, or of the PostgreSQL server if there is one."""
     while_plain: bool = False
     """Whether a database may be served with a key although what it holds is not encrypted yet."""
+    tick: float = TICK
+    """Seconds between two looks at what other processes did with that for which clients wait."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,12 @@ class Resources:
     processor: BatchProcessor
     summariser: SummaryProcessor
     jobs: JobProcessor
-    workers: Sequence[Supervised]
-    """The two processors' loops."""
+    workforce: Workforce
     conditions: Conditions
     started_at: int
     topics: FollowedTopics
     curation: Curation
+    notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
 
 

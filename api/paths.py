@@ -15,12 +15,15 @@ def install(app: FastAPI, prefix: str) -> None:
     app.add_middleware(Paths, prefix=prefix)
 
 
-def nowhere(not_found: ASGIApp) -> ASGIApp:
-    """What answers where there is no route: 404 to the hand-shake of a socket as well, which Starlette answers 403."""
+def nowhere(not_found: ASGIApp, why: str | None = None) -> ASGIApp:
+    """What answers where there is no route: 404 to the hand-shake of a socket as well, which Starlette answers 403.
+
+    `why` says why there are few.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            return await ApiError(Code.NOT_FOUND).response()(scope, receive, send)
+        if scope["type"] == "websocket" or (why is not None and scope["type"] == "http"):
+            return await ApiError(Code.NOT_FOUND, why).response()(scope, receive, send)
         return await not_found(scope, receive, send)
 
     return app

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from batch_processor import BatchProcessor
 from core.changes import Changing
@@ -38,6 +39,14 @@ GRACE_FOR_CALLS = 3.0
 """Seconds that calls in flight get at SIGTERM; a busy database may take 2 more."""
 
 
+class Processors(NamedTuple):
+    """One for each queue."""
+
+    batches: BatchProcessor
+    summaries: SummaryProcessor
+    jobs: JobProcessor
+
+
 def processors_of(
     settings: Settings,
     db: Database,
@@ -46,7 +55,7 @@ def processors_of(
     live: LiveSummaries,
     clock: ProcessClock,
     redaction: Redaction,
-) -> tuple[BatchProcessor, SummaryProcessor, JobProcessor]:
+) -> Processors:
     """One processor per queue. All use one gateway and share its limit of calls in flight."""
     policy = Policy(
         max_retries=settings.max_retries,
@@ -58,6 +67,7 @@ def processors_of(
         # The prefilter saves calls, and the offline analyzer makes none.
         prefilter=settings.prefilter == "on" and gateway.budget is not None,
         shown=redaction.shown,
+        lease_margin=settings.lease_margin_seconds,
     )
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     in_flight = PrioritySemaphore(settings.max_in_flight)
@@ -76,7 +86,7 @@ def processors_of(
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     paid = PaidCalls(db, gateway, accounting, in_flight)
     jobs = _job_processor(clock, settings.min_people, policy, paid)
-    return batches, SummaryProcessor(calls, quarantine, token=_token), jobs
+    return Processors(batches, SummaryProcessor(calls, quarantine, token=_token), jobs)
 
 
 def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: PaidCalls) -> JobProcessor:

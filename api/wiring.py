@@ -1,14 +1,16 @@
 """Builds every resource of the process from the settings, in the order of their dependencies."""
 
+import platform
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 
 import database
-from api.background import started, summaries_ended
+from api.background import duties, notifications_of, started, summaries_ended
 from api.dependencies import Resources, Start
-from api.processors import finish_all, processors_of, workers_of
+from api.processors import Processors, finish_all, processors_of, workers_of
 from api.views.live import live_messages_after, publish
 from api.views.summaries import ended_view
 from core.changes import Changes
@@ -33,14 +35,18 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.heartbeat import Heartbeat
 from services.intake import Intake
 from services.live import Hub
 from services.live_summaries import MAX_WAIT, MIN_QUIET, LiveSummaries
+from services.notifications import Notifications
 from services.people import People
 from services.redaction import Redaction, open_redaction
 from services.topics import FollowedTopics, followed
+from services.workforce import Workforce
 from store.conversations import erasures
 from store.engine import disk
+from store.engine.notifications import Channel
 from store.insights import metadata
 from store.queue import analysis, long_jobs
 from store.queue import summaries as summary_queue
@@ -54,15 +60,14 @@ async def build(
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
     db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
-    hold = Hold(clock, changes := Changes())
+    hold, notifications = Hold(clock, changes := Changes()), notifications_of(settings, db)
     gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
-    waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock)
-    accounting = _accounting(metrics, capacity, waiters, summary_waiters, live)
-    processor, summariser, jobs = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    stack.push_async_callback(finish_all, processor, summariser, jobs)
-    doors = processor.wake, capacity.ensure_writable
-    access = await _access(settings, db, clock, stack, metrics)
+    waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock, notifications)
+    accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
+    processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    workforce = _workforce(settings, db, clock, stack, processors, capacity, changes)
+    doors = partial(notifications.notify, Channel.ANALYSIS), capacity.ensure_writable
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -75,19 +80,43 @@ async def build(
         waiters=waiters,
         summary_waiters=summary_waiters,
         capacity=capacity,
-        access=access,
+        access=(access := await _access(settings, db, clock, stack, metrics)),
         people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
-        processor=processor,
-        summariser=summariser,
-        jobs=jobs,
-        workers=(workers := workers_of(processor, summariser, clock, changes, metrics.count_death)),
-        conditions=Conditions(capacity, gateway, workers, metrics, clock),
+        processor=processors.batches,
+        summariser=processors.summaries,
+        jobs=processors.jobs,
+        workforce=workforce,
+        conditions=Conditions(capacity, gateway, workforce.own, metrics, clock, workforce.stops),
         started_at=clock(),
         topics=told,
         curation=Curation(db, clock),
+        notifications=notifications,
     )
-    return await started(resources, live, changes, stack)
+    return await started(resources, live, changes, stack, start.tick)
+
+
+def _workforce(
+    settings: Settings,
+    db: Database,
+    clock: ProcessClock,
+    stack: AsyncExitStack,
+    processors: Processors,
+    capacity: Capacity,
+    changes: Changes,
+) -> Workforce:
+    stack.push_async_callback(finish_all, *processors)
+    workers = workers_of(
+        processors.batches, processors.summaries, clock, changes, capacity.metrics.count_death
+    )
+    role, heartbeat = settings.role, None
+    if settings.url.get_backend_name() != "sqlite":
+        wanted = duties(settings) if role.works else ()
+        heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
+        stack.push_async_callback(heartbeat.leave)
+    workforce = Workforce(role, workers, heartbeat)
+    capacity.rate_of_others = workforce.rate_of_others
+    return workforce
 
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:
@@ -149,15 +178,30 @@ async def _prepared(
 ) -> tuple[Database, ProcessClock, FollowedTopics]:
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
-    await db.write(partial(metadata.declare, keys=settings.metadata_keys))
+    await db.write_at_start(partial(metadata.declare, keys=settings.metadata_keys))
     return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 
 
 def _accounting(
-    metrics: Metrics, capacity: Capacity, waiters: Waiters, summary_waiters: Waiters, live: LiveSummaries
+    metrics: Metrics,
+    capacity: Capacity,
+    waiters: Waiters,
+    summary_waiters: Waiters,
+    live: LiveSummaries,
+    notifications: Notifications,
 ) -> Accounting:
-    ended = partial(_conversations_ended, capacity, waiters)
-    return Accounting(metrics, ended=ended, summarised=partial(summaries_ended, summary_waiters, live))
+    def ended(given: Iterable[str]) -> None:
+        ids = list(given)
+        capacity.count_ended(ids)
+        waiters.notify(ids)
+        notifications.notify_others(Channel.CONVERSATIONS, ids)
+
+    def summarised(given: Iterable[str]) -> None:
+        ids = list(given)
+        summaries_ended(summary_waiters, live, ids)
+        notifications.notify_others(Channel.CONVERSATIONS, ids)
+
+    return Accounting(metrics, ended=ended, summarised=summarised)
 
 
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
@@ -188,14 +232,15 @@ async def _access(
     return access
 
 
-def _live(settings: Settings, db: Database, clock: Clock) -> tuple[Hub, LiveSummaries]:
+def _live(
+    settings: Settings, db: Database, clock: Clock, notifications: Notifications
+) -> tuple[Hub, LiveSummaries]:
     """The hub of live chats, and the summaries that are written once such a chat is quiet."""
     quiet = Debounce(max(settings.chat_quiet_seconds, MIN_QUIET), MAX_WAIT, time.monotonic)
-    hub = Hub(partial(live_messages_after, db), on_growth=quiet.touch)
+    changed = partial(_changed, notifications)
+    hub = Hub(partial(live_messages_after, db), on_growth=quiet.touch, on_change=changed)
     return hub, LiveSummaries(db, hub, quiet, clock, view=ended_view)
 
 
-def _conversations_ended(capacity: Capacity, waiters: Waiters, ids: Iterable[str]) -> None:
-    ended = list(ids)
-    capacity.count_ended(ended)
-    waiters.notify(ended)
+def _changed(notifications: Notifications, chat: str) -> None:
+    notifications.notify_others(Channel.CONVERSATIONS, [chat])

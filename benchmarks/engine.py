@@ -106,43 +106,46 @@ def drained(latency: float, queued: int, database_url: str | None = None, **envi
         service(Path(folder), grok, **limits, **elsewhere, **environ) as process,
         httpx.Client(trust_env=False, timeout=60) as http,
     ):
-        _ask(http, "POST", f"{process.url}/api/v1/analysis/pause")
-        ids = _fill(http, process, queued)
+        ask(http, "POST", f"{process.url}/api/v1/analysis/pause")
+        ids = fill(http, process, queued)
         before = cpu_seconds(process)
-        _ask(http, "POST", f"{process.url}/api/v1/analysis/resume")
-        ended = _watched(http, process, grok, queued)
+        ask(http, "POST", f"{process.url}/api/v1/analysis/resume")
+        ended = watched(http, process, grok, queued)
         cpu = cpu_seconds(process) - before
-        stats = _ask(http, "GET", f"{grok}/__stats?arrivals=1")
-        completed = _completed(http, process, ids)
-    return Drained(latency, queued, ended - stats["arrivals"][0], cpu, completed, stats)
+        stats = ask(http, "GET", f"{grok}/__stats?arrivals=1")
+        done = completed(http, process, ids)
+    return Drained(latency, queued, ended - stats["arrivals"][0], cpu, done, stats)
 
 
-def _ask(http: httpx.Client, method: str, url: str, body: object = None) -> Any:
+def ask(http: httpx.Client, method: str, url: str, body: object = None) -> Any:
+    """The JSON that a request is answered with. Raises httpx.HTTPError."""
     return http.request(method, url, json=body).raise_for_status().json()
 
 
-def _fill(http: httpx.Client, process: Process, queued: int) -> list[str]:
+def fill(http: httpx.Client, process: Process, queued: int) -> list[str]:
+    """Post so many conversations; their ids."""
     ids: list[str] = []
     for first in range(0, queued, AT_ONCE):
         items = [{"text": text_of(number)} for number in range(first, min(first + AT_ONCE, queued))]
-        ids += _ask(http, "POST", f"{process.url}{PATH}/bulk", items)["conversation_ids"]
+        ids += ask(http, "POST", f"{process.url}{PATH}/bulk", items)["conversation_ids"]
     return ids
 
 
-def _watched(http: httpx.Client, process: Process, grok: str, queued: int) -> float:
+def watched(http: httpx.Client, process: Process, grok: str, queued: int) -> float:
     """When nothing was left; the service is not asked before Grok has seen all, for that would cost it CPU."""
     deadline = time.monotonic() + LONGEST_RUN
-    while _ask(http, "GET", f"{grok}/__stats")["texts"] < queued and time.monotonic() < deadline:
+    while ask(http, "GET", f"{grok}/__stats")["texts"] < queued and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
     if not process.drained(LONGEST_RUN):
         raise TimeoutError(f"not drained: {process.errors}")
     return time.monotonic()
 
 
-def _completed(http: httpx.Client, process: Process, ids: Sequence[str]) -> int:
+def completed(http: httpx.Client, process: Process, ids: Sequence[str]) -> int:
+    """How many of these conversations have an insight."""
     url = f"{process.url}{PATH}/status"
     asked = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
-    found = (each for these in asked for each in _ask(http, "POST", url, {"ids": these})["conversations"])
+    found = (each for these in asked for each in ask(http, "POST", url, {"ids": these})["conversations"])
     return sum(each["status"] == "completed" for each in found)
 
 

@@ -56,10 +56,12 @@ def _insight(number: int, dice: random.Random) -> Insight:
 
 
 def _figures(client: Client) -> Iterator[Figure]:
+    # The first of a process compiles its statements: 30 ms once.
+    client.get(TRENDS, _window(1))
+    client.taken()
     for days in WINDOWS:
-        window = {"start_time": iso(END - days * MICROSECONDS[DAY]), "end_time": iso(END)}
         for _ in range(ROUNDS):
-            client.get(TRENDS, window)
+            client.get(TRENDS, _window(days))
         wall, cpu = ([percentile(each, percent) for percent in (50, 99)] for each in _both(client.taken()))
         note = f"{wall[0]:.1f} / {wall[1]:.1f} (CPU {cpu[0]:.1f} / {cpu[1]:.1f})"
         yield Figure(
@@ -70,6 +72,10 @@ def _figures(client: Client) -> Iterator[Figure]:
             rounds=ROUNDS,
             note=note,
         )
+
+
+def _window(days: int) -> dict[str, str]:
+    return {"start_time": iso(END - days * MICROSECONDS[DAY]), "end_time": iso(END)}
 
 
 def _both(times: Times) -> tuple[Sequence[float], Sequence[float]]:

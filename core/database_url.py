@@ -163,6 +163,12 @@ def session_settings(query: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         at = found.end()
 
 
+def driver_address(url: URL) -> str:
+    """The address of a PostgreSQL server as the driver takes it; what is `OURS` is left to whoever connects."""
+    query = {name: value for name, value in url.query.items() if name not in OURS}
+    return url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+
+
 def place(url: URL) -> dict[str, str]:
     """Where the database is, for the log: the `path` of a file, or the `server` without user, password and options."""
     if url.get_backend_name() == "sqlite":

@@ -41,7 +41,7 @@ PREFILTER_REASONS = ("too_short", "only_links_and_mentions", "thanks")
 CONDITIONS = (
     *("database_unavailable", "writes_refused", "storage_full", "worker_restarting", "analysis_paused"),
     *("results_waiting", "budget_spent", "rate_limited", "circuit_open", "key_refused", "credits_used_up"),
-    "model_refused",
+    *("model_refused", "no_worker"),
 )
 """What `service_condition` is 1 for, and the names of the log lines about it."""
 JOB_STATUSES = ("completed", "capped", "failed")

@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core import origins
-from core.database_settings import DatabaseSettings
 from core.discovery_settings import DiscoverySettings
 from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
 from core.login_settings import LoginSettings
+from core.role_settings import RoleSettings
 from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
 from core.unbuilt import unbuilt
 
@@ -44,7 +44,7 @@ KEYS = (
     "oidc_client_secret",
 )
 """Secrets that count as unset where they are blank."""
-SECRETS = (*KEYS, "database_url", "read_database_url", "data_encryption_key")
+SECRETS = (*KEYS, "database_url", "database_listen_url", "read_database_url", "data_encryption_key")
 """Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
@@ -59,7 +59,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, DatabaseSettings):
+class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(

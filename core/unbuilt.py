@@ -6,15 +6,11 @@ Whoever asks for protection must not believe that it is there.
 from collections.abc import Iterator, Mapping
 
 OFF = frozenset({"", "false", "off", "no", "0"})
-LATER = (
-    "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET DATABASE_LISTEN_URL"
-    " BATCH_LANE_HOURS LEASE_MARGIN_SECONDS FIELDS_FILE"
-)
-SECRETS = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET DATABASE_LISTEN_URL"
+LATER = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET BATCH_LANE_HOURS FIELDS_FILE"
+SECRETS = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET"
 UNBUILT: Mapping[str, frozenset[str]] = {
     "WEBHOOK_ALLOW_PRIVATE": OFF,
     "CORRECTIONS_AS_EXAMPLES": OFF,
-    "ROLE": frozenset({"", "all"}),
     "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),
     **{f"{name}_FILE": frozenset({""}) for name in SECRETS.split()},

@@ -102,7 +102,7 @@ class Budget:
         `sent` says whether the call got its turn. `keep` stores an answer that could not be parsed.
         """
         usage = usage_of(end)
-        calls.finish(
+        is_first = calls.finish(
             connection,
             reservation.call,
             outcome=GIVEN_BACK if end is None else getattr(end, "outcome", "ok"),
@@ -114,6 +114,8 @@ class Budget:
             error=end.detail if isinstance(end, CallFailed) else None,
             body=end.body if keep and isinstance(end, CallFailed) else None,
         )
+        if not is_first:
+            return
         spending.record(
             connection,
             reservation.day,

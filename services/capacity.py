@@ -17,6 +17,7 @@ from core import logs
 from core.clock import SECOND, Clock
 from core.errors import NotWritable
 from core.metrics import Metrics
+from core.waiters import wait_at_most
 from database import Database
 from domain.budget_days import seconds_until_done
 from llm.budget import Budget
@@ -68,6 +69,9 @@ class Capacity:
     disk: Disk = field(default_factory=Disk)
     budget: Callable[[], Budget | None] = lambda: None
     """Gives the budget that calls are charged to at present; None if they cost nothing."""
+    rate_of_others: Callable[[], float] = lambda: 0.0
+    """Conversations a second that other processes finish."""
+    every: float = EVERY_SECONDS
     counted: int = 0
     """Conversations that had not ended when they were last counted."""
     summaries: int = 0
@@ -89,6 +93,7 @@ class Capacity:
     _history: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_OVER))
     _accepted: Counter[str] = field(default_factory=Counter)
     """Conversations that the last count may have missed: accepted since it began, and not ended."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _accepted_since: int = 0
     """When the first of them was accepted, UTC microseconds."""
 
@@ -173,16 +178,27 @@ class Capacity:
 
     @property
     def _lasts(self) -> float | None:
+        rate = self.rate + self.rate_of_others()
+        return self.depth / rate if rate else None
+
+    @property
+    def rate(self) -> float:
+        """Conversations a second that this process has finished in the last half minute."""
         if len(self._history) < 2:
-            return None
+            return 0.0
         (since, before), (until, after) = self._history[0], self._history[-1]
-        return self.depth * (until - since) / SECOND / (after - before) if after > before else None
+        return (after - before) * SECOND / (until - since) if until > since else 0.0
+
+    def look(self) -> None:
+        """Measure soon: another process has told of a switch."""
+        self._news.set()
 
     async def run(self) -> None:
         """Measure once a second until cancelled."""
         while True:
+            self._news.clear()
             await self.count()
-            await asyncio.sleep(EVERY_SECONDS)
+            await wait_at_most(self._news, self.every)
 
     async def count(self) -> None:
         """Measure now. A database that does not answer sets `database_fault`; it raises nothing."""

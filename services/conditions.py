@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
@@ -41,6 +41,8 @@ class Conditions:
     workers: Sequence[Supervised]
     metrics: Metrics
     clock: Clock
+    others: Callable[[], Iterable[Stop]] = tuple
+    """What other processes say is wrong."""
     _begun: dict[tuple[str, str | None], _Begun] = field(default_factory=dict)
     _summary_at: int | None = None
 
@@ -78,7 +80,11 @@ class Conditions:
 
     def reasons(self) -> list[str]:
         """In words, what analysis or intake is stopped by; empty while both go on."""
-        return [stop.reason for stop in self.look() if self._halts(stop)]
+        return [stop.reason for stop in self.halting()]
+
+    def halting(self) -> list[Stop]:
+        """What analysis or intake is stopped by."""
+        return [stop for stop in self.look() if self._halts(stop)]
 
     def _halts(self, stop: Stop) -> bool:
         # While the second provider stands in, analysis goes on without the first.
@@ -95,6 +101,7 @@ class Conditions:
             yield Stop(NAMES[refusal], REFUSALS[refusal])
         yield from self.gateway.hold.stops
         yield from self.gateway.stops
+        yield from self.others()
 
     def _began(self, stop: Stop) -> None:
         goes_on = {} if self._halts(stop) else {"analysis": "goes on with the other provider"}

@@ -4,25 +4,14 @@ Nothing is queued for a listener. Its news follows from its own position and the
 slow listener takes no memory, delays nobody, and catches up by itself.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from services.recent_messages import MOST_BYTES_OF_ALL, Allowance, LiveMessage, RecentMessages
+from services.room import Read, Room
 from store.conversations.progress import ChatState
-
-
-@dataclass(frozen=True, slots=True)
-class LiveChat:
-    """What is stored of a chat: its next messages after a position, and which chat it is."""
-
-    number: int | None
-    """The chat's intake number, which no later chat has; None if there is no chat with this id."""
-    count: int
-    """The position of its last message."""
-    messages: Sequence[LiveMessage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +36,11 @@ class News:
         return bool(self.messages or self.draft or self.summary or self.deleted)
 
 
-Read = Callable[[str, int], Awaitable[LiveChat]]
-"""Reads a chat with its next messages after a position, in order."""
-
-
 class Hub:
     """All chats that have listeners; `on_growth` is called with each of them that has new messages.
 
-    Of the messages of all chats together at most `most_bytes` are in memory.
+    `on_change` is called with each chat that this process has changed, also without listeners here: others may have
+    some. Of the messages of all chats together at most `most_bytes` are in memory.
     """
 
     def __init__(
@@ -62,13 +48,15 @@ class Hub:
         read: Read,
         *,
         on_growth: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[str], None] = lambda _: None,
         most_bytes: int = MOST_BYTES_OF_ALL,
     ) -> None:
         self._read = read
         self._on_growth = on_growth
+        self._on_change = on_change
         self._allowance = Allowance(most_bytes)
-        self._rooms: dict[str, _Room] = {}
-        self._watched: dict[str, tuple[_Room, int | None]] = {}
+        self._rooms: dict[str, Room] = {}
+        self._watched: dict[str, tuple[Room, int | None]] = {}
 
     @property
     def recent_bytes(self) -> int:
@@ -91,13 +79,14 @@ class Hub:
             if not room.listeners:
                 self._forget(chat, room)
 
-    def _open(self, chat: str, after: int) -> "_Room":
+    def _open(self, chat: str, after: int) -> Room:
         recent = RecentMessages(self._allowance)
-        room = self._rooms[chat] = _Room(chat, self._read, self._on_growth, self._close, recent, after)
+        room = self._rooms[chat] = Room(chat, self._read, self._on_growth, self._close, recent, after)
         return room
 
     def messages_added(self, chat: str, added: Sequence[LiveMessage] = ()) -> None:
         """Messages were stored in the chat: `added`, in order, if the caller has them at hand."""
+        self._on_change(chat)
         if room := self._rooms.get(chat):
             room.recent.keep(added)
             room.mark_stored(added[-1].position if added else 0)
@@ -109,17 +98,19 @@ class Hub:
         self._watched = {chat: (room, room.number) for chat, room in self._rooms.items()}
         return self._watched
 
-    def compare(self, stored: Mapping[str, ChatState]) -> None:
-        """Tell listeners what other processes stored or deleted, given all `watched` chats that exist."""
-        for chat, (room, number) in self._watched.items():
-            state = stored.get(chat)
+    def compare(self, stored: Mapping[str, ChatState | None]) -> list[str]:
+        """Tell listeners what other processes stored or deleted, given `watched` chats, None for those that are gone.
+
+        Gives the chats that have a summary which listeners have not heard of.
+        """
+        summarised = []
+        for chat, state in stored.items():
+            room, number = self._watched[chat]
             if number is not None and (state is None or state.number != number):
                 self._close(chat, room)
-            elif state is not None:
-                room.number = room.number or state.number
-                room.note_erased(state.erased)
-                if state.last_position > room.announced:
-                    room.mark_stored(state.last_position)
+            elif state is not None and room.has_new_summary(state):
+                summarised.append(chat)
+        return summarised
 
     def draft_changed(self, chat: str, text: str) -> None:
         """The summary of the chat is being written; `text` is all of it so far."""
@@ -129,135 +120,52 @@ class Hub:
             room.draft = text
             room.change()
 
-    def summary_written(self, chat: str, summary: Mapping[str, Any]) -> None:
-        """The chat has a new summary."""
-        if room := self._rooms.get(chat):
-            room.summary, room.draft = summary, ""
+    def summary_written(self, chat: str, summary: Mapping[str, Any], version: str = "") -> None:
+        """The chat has a summary of a version, which is told once; "" has none to compare it by."""
+        room = self._rooms.get(chat)
+        if room and not (version and version == room.version):
+            room.summary, room.draft, room.version = summary, "", version
             room.drafts += 1
             room.change()
 
     def erased(self, chat: str) -> None:
         """Some of the chat's messages were erased: nothing of them stays in memory."""
+        self._on_change(chat)
         if room := self._rooms.get(chat):
             room.forget()
 
     def deleted(self, chat: str) -> None:
         """The chat was deleted: its listeners learn of it, and later ones get a new room."""
+        self._on_change(chat)
         if room := self._rooms.get(chat):
             self._close(chat, room)
 
-    def _close(self, chat: str, room: "_Room") -> None:
+    def _close(self, chat: str, room: Room) -> None:
         self._forget(chat, room)
         room.deleted = True
         room.change()
 
-    def _forget(self, chat: str, room: "_Room") -> None:
+    def _forget(self, chat: str, room: Room) -> None:
         # A deleted chat may have a new room by now.
         if self._rooms.get(chat) is room:
             del self._rooms[chat]
         room.recent.clear()
 
 
-class _Room:
-    """The state that all listeners of one chat share."""
-
-    def __init__(
-        self,
-        chat: str,
-        read: Read,
-        on_growth: Callable[[str], None],
-        close: Callable[[str, "_Room"], None],
-        recent: RecentMessages,
-        after: int,
-    ) -> None:
-        self.listeners = 0
-        self.number: int | None = None
-        """Of the conversation, once it was found stored."""
-        self.announced = after
-        """The last position of which all listeners were told, or which the first of them knew."""
-        self.stored = 0
-        """How often messages may have been stored since the room was opened."""
-        self.draft = ""
-        self.drafts = 0
-        self.summary: Mapping[str, Any] | None = None
-        self.deleted = False
-        self.erased = 0
-        """How many messages the chat had lost when that was last compared."""
-        self.forgotten = 0
-        """How often what is kept was forgotten."""
-        self.changed = asyncio.Event()
-        self.recent = recent
-        self._chat = chat
-        self._read = read
-        self._on_growth = on_growth
-        self._close = close
-        self._reading = asyncio.Lock()
-        self._nothing_new: tuple[int, int] | None = None
-        """The value of `stored` and the position at which the last read found nothing."""
-
-    def mark_stored(self, position: int) -> None:
-        """Note that there are new messages, up to this position as far as it is known."""
-        self.announced = max(self.announced, position)
-        self.stored += 1
-        self.change()
-
-    def note_erased(self, erased: int) -> None:
-        """Note how many messages the chat has lost, perhaps by another process."""
-        if erased > self.erased:
-            self.erased = erased
-            self.forget()
-
-    def forget(self) -> None:
-        """Forget what is kept of messages, and what was made of them."""
-        self.recent.clear()
-        self.forgotten += 1
-        self.summary, self.draft = None, ""
-        self.drafts += 1
-        self.change()
-
-    def change(self) -> None:
-        """Wake all that wait for a change."""
-        self.changed.set()
-        self.changed = asyncio.Event()
-
-    async def after(self, position: int) -> Sequence[LiveMessage]:
-        """The next messages after the position. Of all listeners that need the newest, one reads for all."""
-        if (recent := self.recent.after(position)) is not None:
-            return recent
-        if self.recent.is_behind(position):
-            return await self._stored_after(position)
-        async with self._reading:
-            now = self.stored, position
-            if (recent := self.recent.after(position)) is None and self._nothing_new != now:
-                forgotten = self.forgotten
-                recent = await self._stored_after(position)
-                # Not if some of them were erased meanwhile, or the chat was deleted: nobody would let go of them.
-                if not self.deleted and forgotten == self.forgotten:
-                    self.recent.keep(recent)
-                if recent and self._nothing_new is not None:  # a listener had caught up before
-                    self._on_growth(self._chat)
-                self._nothing_new = None if recent else now
-            return recent or ()
-
-    async def _stored_after(self, position: int) -> Sequence[LiveMessage]:
-        stored = await self._read(self._chat, position)
-        # Deleted, by another process perhaps, even if a new chat has begun under the id.
-        if stored.count < position or self.number not in (None, stored.number):
-            self._close(self._chat, self)
-            return ()
-        self.number = stored.number
-        return stored.messages
-
-
 class Listener:
     """One client of a chat: the position and the summary up to which it has received the news."""
 
-    def __init__(self, room: _Room, after: int) -> None:
+    def __init__(self, room: Room, after: int) -> None:
         self.position = after
         self._room = room
         self._caught_up_with = -1
         self._draft = (room.drafts, 0)
         self._summary = room.summary
+
+    def has_summary(self, version: str) -> None:
+        """The client has been sent the summary of this version; "" if there is none, or a new one is being written."""
+        if self._room.version is None:
+            self._room.version = version
 
     async def news(self) -> News:
         """Wait for news; what this returns counts as received."""

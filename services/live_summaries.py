@@ -15,6 +15,7 @@ from database import Database
 from domain.summaries import DraftListener
 from llm.summary_answers import draft_text
 from services.live import Hub
+from store.conversations.progress import summary_version
 from store.queue import summaries
 from store.queue.summaries import Stored
 
@@ -28,6 +29,12 @@ TICK = 0.5
 """Seconds between looks for chats that have become quiet; they cost no statement."""
 
 View = Callable[[Stored], Mapping[str, Any] | None]
+
+
+def version_of(stored: Stored | None) -> str:
+    """The version of a stored summary, as `summary_version` gives it."""
+    row = None if stored is None else stored.row
+    return "" if row is None else summary_version(row.status, row.run_at, row.updated_at)
 
 
 class LiveSummaries:
@@ -91,4 +98,4 @@ class LiveSummaries:
             return
         self._expected.discard(chat)
         if stored is not None and (view := self._view(stored)):
-            self._hub.summary_written(chat, view)
+            self._hub.summary_written(chat, view, version_of(stored))

@@ -1,7 +1,7 @@
 """The topics that analyzers are told: stored at start, and followed while people change them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
+from core.waiters import wait_at_most
 from database import Database
 from domain.topics import ToldTopics
 from store.topics import catalogue
@@ -25,17 +26,23 @@ class FollowedTopics:
 
     database: Database
     told: ToldTopics = field(default_factory=lambda: ToldTopics({}))
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    every: float = EVERY_SECONDS
     _changes: int = -1
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self) -> None:
+        """Read soon: another process has told of a change."""
+        self._news.set()
 
     async def run(self) -> None:
         """Follow the database until cancelled."""
         while True:
+            self._news.clear()
             try:
                 await self.refresh()
             except (SQLAlchemyError, OSError) as error:
                 log.info("topics_not_read", error=type(error).__name__)
-            await self.sleep(EVERY_SECONDS)
+            await wait_at_most(self._news, self.every)
 
     async def refresh(self) -> None:
         """Read what has changed. Raises SQLAlchemyError."""
@@ -51,7 +58,7 @@ class FollowedTopics:
 
 async def followed(database: Database, listed: Mapping[str, str], clock: Clock) -> FollowedTopics:
     """Store the topics of a list, and begin to follow what analyzers are told. Raises SQLAlchemyError."""
-    gone = await database.write(partial(seed, listed=listed, now=clock()))
+    gone = await database.write_at_start(partial(seed, listed=listed, now=clock()))
     if gone:
         log.info("topics_hidden", topics=gone, meaning="the list of topics names them no longer")
     topics = FollowedTopics(database)

@@ -2,14 +2,36 @@
 
 import gc
 import signal
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.support.one_kind import left_out
+
 # A busy machine is no defect.
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("any_machine"), max_examples=30)
 settings.load_profile("any_machine")
+
+ON_ONE_DATABASE = [Path(__file__).parent / room for room in ("service", "programs", "faults")]
+"""Rooms whose tests do not ask how SQL is written: tests/store does, and always runs on both databases."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have every test on both databases where that is asked for."""
+    parser.addoption("--both", action="store_true", help="run each test of the service on both databases")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run a test of the service on one of the databases: on both they took 18 of the 20 minutes that CI has."""
+    if config.getoption("both"):
+        return
+    among = [each.nodeid for each in items if any(room in each.path.parents for room in ON_ONE_DATABASE)]
+    without = left_out(among)
+    config.hook.pytest_deselected(items=[each for each in items if each.nodeid in without])
+    items[:] = [each for each in items if each.nodeid not in without]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,7 +21,7 @@ from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.outcomes import Policy, Provenance, Work, given_back, is_suspect, outcomes_after, outcomes_of
 from worker.packing import BatchSize
-from worker.settlement import persist
+from worker.settlement import Renewal, persist
 
 log = structlog.get_logger()
 
@@ -170,11 +170,18 @@ class Dispatch:
                 call.close(connection, keep=all_there)
             return counted
 
-        self.accounting.settled(await persist(self.database, self.gateway.hold, settle))
+        renewal = Renewal(partial(self._keep_held, calls), self.policy.renew_every)
+        self.accounting.settled(await persist(self.database, self.gateway.hold, settle, renewal))
         for call in calls:
             if (cost := call.cost) is not None:
                 self.accounting.call_ended(usage_of(call.end), cost)
                 self.gateway.hold.reservation_settled()
+
+    def _keep_held(self, calls: Sequence[Ended], connection: Connection) -> None:
+        works = [work for call in calls for work in call.started.held]
+        until = self.policy.lease_end(self.clock.now(connection), calls=2)  # no sooner than before
+        analysis.keep_held(connection, [work.job for work in works], until=until)
+        single_flight.extend(connection, {work.key for work in works}, leases=leases(works), until=until)
 
     async def give_back(self, works: Sequence[Work]) -> None:
         """Make held conversations due again, and those of calls that were given up, in one transaction."""

@@ -20,7 +20,7 @@ from domain.text import Excerpt, Show, cache_key, excerpt, excerpt_of_turns, pre
 from llm.prompts import text_tokens
 from store.insights.writing import Insight
 from store.queue.analysis import AnalysisJob, Completed, Outcome
-from worker.settlement import LEASE_MARGIN
+from worker.settlement import LEASE_MARGIN, RENEWALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,17 @@ class Policy:
     prefilter: bool
     shown: Show
     """What analyzers are shown of a text, for analyses and summaries alike."""
+    lease_margin: float = LEASE_MARGIN
+    """By how much a lease outlives the longest call."""
+
+    @property
+    def renew_every(self) -> float:
+        """How often a lease is renewed by whoever goes on for longer than a call."""
+        return self.lease_margin / RENEWALS
 
     def lease_end(self, at: int, calls: int = 1) -> int:
         """When a lease taken at `at` ends: after `calls` calls that each take their full time-out, and a margin."""
-        return at + round((calls * self.call_timeout + LEASE_MARGIN) * SECOND)
+        return at + round((calls * self.call_timeout + self.lease_margin) * SECOND)
 
     def gives_up(self, failures: int) -> bool:
         """Whether a job that failed so often by itself gets no further attempt."""

@@ -1,11 +1,15 @@
 """What all calls share: a limit on suspects, and results that are stored even while the database is busy."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.waiters import wait_at_most
 from database import Database
 from llm.hold import Hold
 from store.engine.faults import database_fault
@@ -14,7 +18,12 @@ from store.engine.writers import Transaction
 log = structlog.get_logger()
 
 LEASE_MARGIN = 30.0
-"""Seconds by which a lease outlives the longest call: time to wait for a slot, and for two transactions."""
+"""Seconds by which a lease outlives the longest call: time to wait for a slot, and for two transactions.
+
+`LEASE_MARGIN_SECONDS` changes it.
+"""
+RENEWALS = 3
+"""How often a lease is renewed within its margin."""
 AGAIN_AFTER = 0.5
 """Seconds between two attempts to store a result."""
 
@@ -45,14 +54,50 @@ class Quarantine:
         self._under_way -= is_suspect
 
 
-async def persist(database: Database, hold: Hold, write: Transaction[Result]) -> Result:
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Holds jobs for longer; `every` is the seconds between two renewals."""
+
+    write: Transaction[object]
+    every: float
+
+    @asynccontextmanager
+    async def going_on(self, database: Database) -> AsyncIterator[None]:
+        """Renew again and again inside the block."""
+        over = asyncio.Event()
+        renewing = asyncio.create_task(self._until(over, database))
+        try:
+            yield
+        finally:
+            over.set()
+            await renewing
+
+    async def _until(self, over: asyncio.Event, database: Database) -> None:
+        while True:
+            await wait_at_most(over, self.every)
+            if over.is_set():
+                return
+            try:
+                # By a connection that those who settle cannot fill: they are why it takes so long.
+                await database.write(self.write, urgent=True)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("lease_not_renewed", exc_info=error)
+
+
+async def persist(
+    database: Database, hold: Hold, write: Transaction[Result], renewal: Renewal | None = None
+) -> Result:
     """Store what is paid for. The write is repeated until it succeeds; until then no further call starts.
 
-    Raises any error that is not the database's fault.
+    `renewal` keeps the leases meanwhile: whoever claimed the jobs anew would pay for them again. Raises any error that
+    is not the database's fault.
     """
     if (stored := await _stored(database, write)) is None:
         log.warning("result_not_stored_yet")
-        with hold.until_stored():
+        async with AsyncExitStack() as waiting:
+            waiting.enter_context(hold.until_stored())
+            if renewal is not None:
+                await waiting.enter_async_context(renewal.going_on(database))
             while stored is None:
                 await asyncio.sleep(AGAIN_AFTER)
                 stored = await _stored(database, write)

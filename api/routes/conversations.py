@@ -26,6 +26,7 @@ from schemas import ID_PATTERN, Code, ConversationOut, ConversationPage, Ids, Qu
 from services import deletion
 from store.conversations import records as store
 from store.conversations.records import RetryResult
+from store.engine.notifications import Channel
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"], dependencies=[Depends(once_each)])
@@ -126,7 +127,7 @@ async def retry_all(resources: ResourcesDep, query: Annotated[RetryAllParameters
         if not numbers:
             break
         queued, before = queued + len(numbers), numbers[-1]
-        resources.processor.wake()
+        resources.notifications.notify(Channel.ANALYSIS)
     await resources.capacity.count()
     return JSONResponse({"queued": queued}, 202)
 
@@ -147,7 +148,7 @@ async def retry(
         raise await not_found(resources, conversation_id)
     if result is RetryResult.NOT_ENDED_BADLY:
         raise ApiError(Code.CONFLICT, "Only a conversation that failed or was skipped can be retried")
-    resources.processor.wake()
+    resources.notifications.notify(Channel.ANALYSIS)
     resources.capacity.count_accepted([conversation_id])
     return JSONResponse({"queued": 1}, 202)
 

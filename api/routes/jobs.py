@@ -12,6 +12,7 @@ from api.parameters.common import once_each
 from api.parameters.jobs import JobsParameters
 from api.views.jobs import job_view
 from schemas import Code, JobOut, JobsOut
+from store.engine.notifications import Channel
 from store.queue import long_jobs
 
 PATH = "/api/v1/jobs"
@@ -68,7 +69,7 @@ async def _answer(
 
 async def accepted(resources: Resources, job_id: str) -> Response:
     """The 202 of a call that has queued a job, with where to look for it."""
-    resources.jobs.wake()
+    resources.notifications.notify(Channel.JOBS)
     row = await resources.database.read(partial(long_jobs.get, id_=job_id))
     assert row is not None  # noqa: S101  for the type checker: no job is ever deleted
     return JSONResponse(job_view(row), 202, {"Location": f"{PATH}/{job_id}"})

@@ -28,29 +28,39 @@ async def health(resources: ResourcesDep) -> Response:
 
 
 def _health(resources: Resources) -> dict[str, Any]:
-    capacity, workers, gateway = resources.capacity, resources.workers, resources.gateway
-    dead = [worker for worker in workers if not worker.running]
-    deaths = [worker.last_death for worker in (*dead, *workers) if worker.last_death is not None]
+    capacity, gateway = resources.capacity, resources.gateway
     reasons = resources.conditions.reasons()
     return {
         "status": "unavailable" if not capacity.database_ok else "degraded" if reasons else "ok",
         "reasons": reasons,
+        "role": resources.settings.role.value,
         "queue_size": capacity.depth,
         "summary_queue_size": capacity.summaries,
-        "worker_running": not dead,
-        "worker_restarts": sum(worker.restarts for worker in workers),
-        "worker_last_death": next(iter(deaths), None),
+        **_workers(resources),
         "db_ok": capacity.database_ok,
-        "analyzer": gateway.current.analyzer.name,
-        "model": gateway.current.analyzer.model,
-        "circuit": None if gateway.circuit is None else gateway.circuit.value,
         "oldest_queued_seconds": round(capacity.oldest_seconds, 1),
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
+        "notifications": resources.notifications.state,
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         **_replica_lag(resources),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }
+
+
+def _workers(resources: Resources) -> dict[str, Any]:
+    """Who analyses: this process, or for an `api` process the workers, as they last said of themselves."""
+    gateway, workforce = resources.gateway, resources.workforce
+    dead = [worker for worker in workforce.own if not worker.running]
+    deaths = [worker.last_death for worker in (*dead, *workforce.own) if worker.last_death is not None]
+    own = {
+        "worker_restarts": sum(worker.restarts for worker in workforce.own),
+        "worker_last_death": next(iter(deaths), None),
+        "analyzer": gateway.current.analyzer.name,
+        "model": gateway.current.analyzer.model,
+        "circuit": None if gateway.circuit is None else gateway.circuit.value,
+    }
+    return {"worker_running": workforce.is_running, "workers_alive": workforce.alive} | workforce.said(own)
 
 
 def _replica_lag(resources: Resources) -> dict[str, float | None]:

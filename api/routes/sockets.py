@@ -30,6 +30,7 @@ from domain.roles import Caller, Role
 from schemas import Code, MessageFrame, PingFrame, SocketFrame
 from services.access.standing import Standing
 from services.live import Listener, News
+from services.live_summaries import version_of
 from store.conversations import chat_lists
 from store.queue import summaries
 
@@ -109,6 +110,7 @@ async def _sending_news(
 async def _send_news(socket: WebSocket, resources: Resources, chat: str, listener: Listener) -> None:
     try:
         stored = await resources.database.read(partial(summaries.get, id_=chat))
+        listener.has_summary(version_of(stored))
         if stored is not None and (view := written_view(stored)) is not None:
             await _send(socket, {"type": "summary", "summary": view})
         while True:

@@ -12,6 +12,7 @@ from api.parameters.common import once_each
 from api.parameters.spending import SpendingParameters
 from api.views.spending import estimate_view, spending_view
 from schemas import AnalysisSwitch, Code, EstimateOut, SpendingOut
+from store.engine.notifications import Channel
 from store.money import spending
 from store.queue import switches
 
@@ -62,5 +63,5 @@ async def resume(resources: ResourcesDep) -> Response:
 async def _set_paused(resources: Resources, *, paused: bool) -> Response:
     await resources.database.write(partial(switches.turn, name=switches.ANALYSIS_PAUSED, on=paused))
     resources.gateway.hold.switch(paused=paused)
-    resources.processor.wake()
+    resources.notifications.notify(Channel.ANALYSIS)
     return JSONResponse({"paused": paused})

@@ -28,6 +28,7 @@ from schemas import (
     PendingInsights,
     PendingSummary,
 )
+from store.engine.notifications import Channel
 from store.queue import summaries as store
 from store.queue.summaries import Stored
 
@@ -102,7 +103,7 @@ async def _requested(resources: Resources, request: Request, wait: float) -> Sto
         return stored
     if not await resources.database.write(partial(store.ask, id_=id_, now=resources.clock())):
         raise await not_found(resources, id_)
-    resources.summariser.wake()
+    resources.notifications.notify(Channel.SUMMARIES)
     return await _when_written(resources, id_, wait)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import Row
 from api.views.chats import message_view
 from database import Database
 from services.chats import Added
-from services.live import Hub, LiveChat
+from services.live import Hub
 from services.recent_messages import LiveMessage
+from services.room import LiveChat
 from store.conversations import chat_lists
 
 Json = dict[str, Any]

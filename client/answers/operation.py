@@ -20,7 +20,9 @@ class Health(Answer):
     reasons: list[str]
     queue_size: int
     summary_queue_size: int
+    role: str = "all"
     worker_running: bool
+    workers_alive: int = 1
     worker_restarts: int = 0
     worker_last_death: str | None = None
     db_ok: bool
@@ -29,6 +31,7 @@ class Health(Answer):
     circuit: str | None
     oldest_queued_seconds: float
     drain_seconds: float | None
+    notifications: str | None = None
     resumes_at: AwareDatetime | None = None
     replica_lag_seconds: float | None = None
     started_at: AwareDatetime

@@ -21,12 +21,13 @@ async def note_changes(
     database: Database, audit: AuditLog, ring: SecretRing, settings: Mapping[str, str]
 ) -> None:
     """Compare the values, by name, with those of the last start. Raises SQLAlchemyError."""
-    await database.write(partial(_note, audit, [*ring.keys(PURPOSE), UNSIGNED], settings))
+    await database.write_at_start(partial(_note, audit, [*ring.keys(PURPOSE), UNSIGNED], settings))
 
 
 def _note(
     audit: AuditLog, keys: Sequence[PurposeKey], settings: Mapping[str, str], connection: Connection
 ) -> None:
+    seen_settings.hold_alone(connection)
     before = seen_settings.get(connection)
     changed = sorted(
         name for name in {*before, *settings} if _differs(before.get(name), keys, settings.get(name))

@@ -1,12 +1,12 @@
 """The directory: every key and account in memory, as they were a quarter of a second ago at most.
 
 Authenticating a request therefore reads nothing from the database, and a key that any process revokes is refused by
-all of them within a second.
+all of them within a second, or at once where notifications arrive.
 """
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import SECOND, Clock
 from core.errors import BadCredential, NotWritable
+from core.waiters import wait_at_most
 from database import Database
 from domain.api_keys import parse_key
 from domain.roles import ANONYMOUS, Caller, Role
@@ -51,7 +52,7 @@ class Directory:
 
     database: Database
     clock: Clock
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    every: float = EVERY_SECONDS
     changed: Callable[[], None] = lambda: None
     _changes: int = -1
     _read_at: int = 0
@@ -59,16 +60,22 @@ class Directory:
     _accounts: dict[str, Caller] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)
     _noted_at: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self) -> None:
+        """Read soon: a process has told of a change."""
+        self._news.set()
 
     async def run(self) -> None:
         """Follow the database until cancelled."""
         while True:
+            self._news.clear()
             try:
                 await self.refresh()
                 await self._note_uses()
             except (SQLAlchemyError, OSError) as error:
                 log.info("access_not_read", error=type(error).__name__)
-            await self.sleep(EVERY_SECONDS)
+            await wait_at_most(self._news, self.every)
 
     async def refresh(self) -> None:
         """Read what has changed. Raises SQLAlchemyError."""

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from models import access_marks
 from store.engine.dialect import insert_on_conflict
+from store.engine.notifications import Channel, notify
 
 CHANGES, AUDIT = "changes", "audit"
 START = b"\0" * 32
@@ -42,3 +43,4 @@ def put(connection: Connection, name: str, mark: Mark) -> None:
 def changed(connection: Connection) -> None:
     """Tell every process that a key, an account or a session has changed."""
     put(connection, CHANGES, Mark(take(connection, CHANGES).number + 1, START))
+    notify(connection, Channel.ACCESS)

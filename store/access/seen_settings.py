@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from models import seen_settings
 
 _s = seen_settings.c
+ALONE = select(func.pg_advisory_xact_lock(7_201_715))
 
 
 class SeenSetting(NamedTuple):
@@ -16,6 +17,12 @@ class SeenSetting(NamedTuple):
     secret: str
     """The id of the key that the digest was made with."""
     digest: bytes
+
+
+def hold_alone(connection: Connection) -> None:
+    """Keep other processes that start at this moment from comparing and replacing until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(ALONE)
 
 
 def get(connection: Connection) -> dict[str, SeenSetting]:

@@ -19,6 +19,8 @@ class ChatState(NamedTuple):
     last_position: int
     erased: int = 0
     """How many of its messages were erased."""
+    summary: str = ""
+    """The version of its summary, as `summary_version` gives it."""
 
 
 def ended_among(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -35,14 +37,21 @@ def summarised_among(connection: Connection, ids: Sequence[str]) -> set[str]:
     return set(ids).difference(*found)
 
 
-def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, ChatState]:
-    """The state of each of these chats that exists."""
-    states = select(_c.id, _c.number, _c.message_count, _c.erased)
-    return {
-        id_: ChatState(number, last, erased)
-        for some in _parts(ids)
-        for id_, number, last, erased in connection.execute(states.where(_c.id.in_(some)))
-    }
+def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, ChatState | None]:
+    """The state of each of these chats; None if there is none."""
+    joined = conversations.outerjoin(summaries, _c.number == _s.conversation)
+    columns = _c.id, _c.number, _c.message_count, _c.erased, _s.status, _s.run_at, _s.updated_at
+    states = select(*columns).select_from(joined)
+    found = dict[str, ChatState | None].fromkeys(ids)
+    for some in _parts(ids):
+        for id_, number, last, erased, *summary in connection.execute(states.where(_c.id.in_(some))):
+            found[id_] = ChatState(number, last, erased, summary_version(*summary))
+    return found
+
+
+def summary_version(status: str | None, run_at: int | None, updated_at: int | None) -> str:
+    """What differs with each summary that was written or given up; "" while one is awaited, or without any."""
+    return "" if status is None or run_at is not None else f"{status} {updated_at}"
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -10,9 +10,14 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.database_url import OURS, session_settings
+from core.database_url import driver_address, session_settings
 from store.engine.faults import discard_broken
-from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
+from store.engine.limits import (
+    IDLE_TRANSACTION_SECONDS,
+    LOCK_TIMEOUT_SECONDS,
+    POOL_TIMEOUT_SECONDS,
+    UNREAD_SECONDS,
+)
 from store.engine.neighbours import announce_neighbours
 from store.engine.readers import PooledReaders, Readers
 from store.engine.replica import Replica
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CONNECTIONS = 8
+"""Readers, and as many writers: those of posts and the others together."""
+FOR_POSTS = 3
+"""Writers that nothing but posts may take: one for each group commit, and one for bulks.
+
+While every other writer waits for a lock, or for a commit, posts go on.
+"""
 STATEMENTS = 100
 """Prepared statements that a connection keeps."""
 CONNECT_SECONDS = 60.0
@@ -54,7 +65,7 @@ async def opened(
     *,
     serves: bool = True,
 ) -> tuple[Readers, Writers, Readers]:
-    """Open two pools on the database at `url` and prepare it; `stack` closes them.
+    """Open three pools on the database at `url` and prepare it; `stack` closes them.
 
     A process that `serves` is counted among the neighbours. Raises CannotStart, SQLAlchemyError, OSError, and what
     `prepare` raises.
@@ -62,16 +73,18 @@ async def opened(
     route = await route_to(url)
     # READ ONLY goes with each transaction: as a setting of the session, a connection that has to be read-write for
     # `target_session_attrs` would not be, and a pooler would drop it.
-    writers = await engine(stack, route, execution_options={OPTION: vault})
+    writers = await engine(stack, route, CONNECTIONS - FOR_POSTS, execution_options={OPTION: vault})
+    posts = await engine(stack, route, FOR_POSTS, execution_options={OPTION: vault})
     readers = await reader_engine(stack, route, vault)
     async with writers.begin() as connection:
         # Wait without a time-out, because another process may be migrating.
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.run_sync(prepare)
     if serves:
         await announce_neighbours(route.connect, stack, is_pooled=route.is_pooled)
-    reading, writing = PooledReaders(readers), PooledWriters(writers, committed)
+    reading, writing = PooledReaders(readers), PooledWriters(writers, posts, committed)
     stack.callback(writing.abandon)
     return reading, writing, reading
 
@@ -119,13 +132,14 @@ async def route_to(url: URL) -> Route:
 
 def connector(url: URL, *, is_pooled: bool = False) -> Connect:
     """Opens connections that have our settings."""
-    query = {name: value for name, value in url.query.items() if name not in OURS}
-    dsn = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+    dsn = driver_address(url)
     settings = {
         "application_name": "insights-platform",
         # All our statements are short, so JIT compilation costs more than it saves.
         "jit": "off",
         "lock_timeout": f"{LOCK_TIMEOUT_SECONDS * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_SECONDS * 1000:.0f}",
+        "tcp_user_timeout": f"{UNREAD_SECONDS * 1000:.0f}",
         "default_transaction_read_only": "off",
         **dict(session_settings(url.query)),
     }
@@ -170,13 +184,15 @@ async def _set(connection: Any, settings: Mapping[str, str]) -> None:
     )
 
 
-async def engine(stack: AsyncExitStack, route: Route, **options: Any) -> "AsyncEngine":
-    """A pool of connections that go that way; `stack` closes them."""
+async def engine(
+    stack: AsyncExitStack, route: Route, connections: int = CONNECTIONS, **options: Any
+) -> "AsyncEngine":
+    """A pool of up to so many connections that go that way; `stack` closes them."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
     made = create_async_engine(
         route.url.set(query={}),
-        pool_size=CONNECTIONS,
+        pool_size=connections,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=True,

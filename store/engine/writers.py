@@ -41,9 +41,10 @@ class Writers(Protocol):
 
 @dataclass
 class PooledWriters:
-    """Writers on PostgreSQL, as many as the pool has connections."""
+    """Writers on PostgreSQL, as many as the two pools have connections. `posts` is for urgent writes alone."""
 
     engine: "AsyncEngine"
+    posts: "AsyncEngine"
     committed: OnCommit
     _is_closing: bool = False
 
@@ -51,20 +52,21 @@ class PooledWriters:
         """Run `fn` in one transaction; retry once after a deadlock."""
         if self._is_closing:
             raise ConnectionError(CLOSING)
+        engine = self.posts if urgent else self.engine
         try:
-            return await self._commit(fn)
+            return await self._commit(engine, fn)
         except DBAPIError as error:
             # Two unique keys have no common lock order, so intake may deadlock; the retry succeeds.
             if getattr(error.orig, "sqlstate", None) != DEADLOCK:
                 raise
-            return await self._commit(fn)
+            return await self._commit(engine, fn)
 
     def abandon(self) -> None:
         """Refuse what comes from now on: a connection made after the pool is closed would be nobody's to close."""
         self._is_closing = True
 
-    async def _commit(self, fn: Transaction[Result]) -> Result:
-        async with self.engine.connect() as connection, connection.begin() as transaction:
+    async def _commit(self, engine: "AsyncEngine", fn: Transaction[Result]) -> Result:
+        async with engine.connect() as connection, connection.begin() as transaction:
             result = await connection.run_sync(fn)
             started = time.perf_counter()
             await transaction.commit()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic_core import from_json
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     bindparam,
+    exists,
     func,
     literal_column,
     select,
@@ -32,6 +33,12 @@ TOP = 10
 MOST_CANDIDATES = 2_000
 MOST_OF_YEAR = 1.5
 """Insights of a year for each of the window's, up to which the year's bounds are not much higher than the months'."""
+
+ONE_IN = 10
+"""Up to this many topics are looked up by slug for each that has an insight in the period."""
+
+Order = Literal["of the sums", "of a period", "by slug"]
+"""How topics are put in order: after summing periods, as a single period has them, or, where all have one, by slug."""
 
 TopTopics = list[tuple[str, int]]
 """Slugs and their numbers of insights, most first."""
@@ -66,7 +73,8 @@ def top_topics(connection: Connection, start: int, end: int, total: int, effort:
     best = window.best(common)
     if common == 1 or (len(best) == TOP and periods.left_out(common) < best[-1][1]):
         return best
-    return replace(window, periods=_for_all(connection, start, end, total, periods)).best(common=1)
+    periods = _for_all(connection, start, end, total, periods)
+    return replace(window, periods=replace(periods, is_flat=periods.seen_flat(connection))).best(common=1)
 
 
 def _for_all(connection: Connection, start: int, end: int, total: int, periods: "_Periods") -> "_Periods":
@@ -89,6 +97,8 @@ class _Periods:
     first: int
     last: int
     by_year: bool
+    is_flat: bool = False
+    """Whether it is a single period in which every topic has one insight: the order by slug is all there is."""
 
     @classmethod
     def of(cls, start: int, end: int) -> "_Periods | None":
@@ -103,6 +113,20 @@ class _Periods:
     def is_one(self) -> bool:
         """Whether there is a single period."""
         return self.first == self.last
+
+    @property
+    def order(self) -> Order:
+        """How their topics are put in order."""
+        if self.is_flat:
+            return "by slug"
+        return "of a period" if self.is_one else "of the sums"
+
+    def seen_flat(self, connection: Connection) -> bool:
+        """Look whether it is flat, and most topics are in it: of 20,000 that takes 1.2 ms, and saves 9."""
+        if not self.is_one:
+            return False
+        ((most, some, of),) = FLATNESS[self.by_year].rows(connection, {"first": self.first})
+        return bool(most == 1 and some * ONE_IN >= of)
 
     def left_out(self, common: int) -> int:
         """The most insights that a topic can have in periods in which it is not common."""
@@ -155,7 +179,7 @@ class _TopicWindow:
         periods = self.periods
         page = {"common": common, "offset": offset, "limit": limit}
         of_window = rollups.window_parameters(Kind.TOPIC, totals, self.start, self.end)
-        rows = CANDIDATES_OF[periods.by_year, periods.is_one].rows(
+        rows = CANDIDATES_OF[periods.by_year, periods.order].rows(
             self.connection, {"first": periods.first, "last": periods.last} | page | of_window
         )
         left_out = periods.left_out(common)
@@ -198,8 +222,11 @@ def _counted(bounds: Subquery) -> Select[Any]:
     return select(bounds.c.topic, bounds.c.slug, bounds.c.n, n)
 
 
-def _bounding(rolled: Table, period: ColumnElement[int], is_one: bool) -> Subquery:
+def _bounding(rolled: Table, period: ColumnElement[int], order: Order) -> Subquery:
     """Select a page of the common topics, highest bound first; equal ones by slug."""
+    if order == "by slug":
+        return _by_slug(rolled, period)
+    is_one = order == "of a period"
     # A topic has one row in a single period. SQLite would make a table of the groups before it looks for their names.
     n = rolled.c.n if is_one else func.sum(rolled.c.n).label("n")
     of_window = (
@@ -214,6 +241,20 @@ def _bounding(rolled: Table, period: ColumnElement[int], is_one: bool) -> Subque
     return highest.offset(bindparam("offset")).limit(bindparam("limit")).subquery()
 
 
+def _by_slug(rolled: Table, period: ColumnElement[int]) -> Subquery:
+    """The same where every bound is one. As a join, SQLite would read all topics of the period before it sorts."""
+    has_one = exists().where(period == bindparam("first"), rolled.c.topic == topics.c.counted_as)
+    named = select(topics.c.counted_as.label("topic"), literal_column("1").label("n"), topics.c.slug)
+    listed = named.where(topics.c.state == literal_column(f"'{ACTIVE}'"), has_one)
+    by_slug = listed.order_by(by_code_point(topics.c.slug))
+    return by_slug.offset(bindparam("offset")).limit(bindparam("limit")).subquery()
+
+
+def _flatness(rolled: Table, period: ColumnElement[int]) -> Select[Any]:
+    of = select(func.max(topics.c.number)).scalar_subquery()
+    return select(func.max(rolled.c.n), func.count(), of).where(period == bindparam("first"))
+
+
 def _clusters() -> Select[Any]:
     at = insights.c.timestamp
     return select(insights.c.clusters).where(at >= bindparam("start"), at < bindparam("end"))
@@ -221,9 +262,11 @@ def _clusters() -> Select[Any]:
 
 MOST_MONTHS = 6
 """Up to this many months a window's topics are bounded by month; for longer ones years suffice and are fewer."""
+ROLLED = {False: (topic_months, topic_months.c.month), True: (topic_years, topic_years.c.year)}
 CANDIDATES_OF = {
-    (by_year, is_one): Prepared(_counted(_bounding(rolled, rolled.c[period], is_one)))
-    for by_year, rolled, period in ((False, topic_months, "month"), (True, topic_years, "year"))
-    for is_one in (False, True)
+    (by_year, order): Prepared(_counted(_bounding(*ROLLED[by_year], order)))
+    for by_year in ROLLED
+    for order in get_args(Order)
 }
+FLATNESS = {by_year: Prepared(_flatness(*of)) for by_year, of in ROLLED.items()}
 CLUSTERS = Prepared(_clusters())

@@ -22,7 +22,7 @@ ENDING = (
 )
 FINISH = (
     update(grok_calls)
-    .where(grok_calls.c.number == bindparam("at"))
+    .where(grok_calls.c.number == bindparam("at"), grok_calls.c.finished_at.is_(None))
     .values({name: bindparam(f"the_{name}") for name in ENDING})
 )
 
@@ -54,8 +54,11 @@ def finish(
     request_id: str | None = None,
     error: str | None = None,
     body: str | None = None,
-) -> None:
-    """Log how a call ended. `body` is set only if it could not be parsed."""
+) -> bool:
+    """Log how a call ended; False if that was done before. `body` is set only if it could not be parsed.
+
+    A transaction may have been committed although its commit failed, and then it is repeated.
+    """
     used = usage or Usage()
     values = {
         "finished_at": now,
@@ -71,7 +74,8 @@ def finish(
         "body": body,
     }
     stored = vault_of(connection).sealed(grok_calls, {"number": number, **values})
-    connection.execute(FINISH, {"at": number, **{f"the_{name}": stored[name] for name in ENDING}})
+    done = connection.execute(FINISH, {"at": number, **{f"the_{name}": stored[name] for name in ENDING}})
+    return done.rowcount == 1
 
 
 def forget_bodies(connection: Connection, since: int) -> None:

@@ -163,6 +163,11 @@ def renew(connection: Connection, jobs: Sequence[AnalysisJob], *, until: int) ->
     return [job for job in jobs if job.number in held]
 
 
+def keep_held(connection: Connection, jobs: Sequence[AnalysisJob], *, until: int) -> None:
+    """Hold those conversations for longer that are still held; no call is made for it."""
+    QUEUE.keep_held(connection, _leases(jobs), until=until)
+
+
 def settle(
     connection: Connection, outcomes: Sequence[Outcome], *, now: int, asked: Collection[bytes] = ()
 ) -> list[Outcome]:

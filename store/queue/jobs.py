@@ -75,6 +75,7 @@ class JobQueue:
         self._lease = _update(kind, {**leased, **kind.on_lease})
         self._renew = _update(kind, {"run_at": bindparam("until"), **kind.on_renew})
         ended = {"run_at": None, "lease": None, **kind.on_end}
+        self._keep_held = _update(kind, {"run_at": bindparam("until")})
         self._end = _update(kind, {**ended, **_given("status", "failures", *kind.end_columns)})
         freed = {"status": QUEUED, "lease": None, **kind.on_requeue}
         self._requeue = _update(kind, {**freed, **_given("run_at", "failures", *kind.requeue_columns)})
@@ -103,9 +104,16 @@ class JobQueue:
 
     def renew(self, connection: Connection, leases: Leases, *, until: int) -> list[int]:
         """Hold jobs until `until`; gives the keys of those that are still held."""
+        return self._held_until(self._renew, connection, leases, until)
+
+    def keep_held(self, connection: Connection, leases: Leases, *, until: int) -> list[int]:
+        """Like `renew`, for jobs whose work is done and waits to be stored: `on_renew` sets nothing."""
+        return self._held_until(self._keep_held, connection, leases, until)
+
+    def _held_until(self, statement: Update, connection: Connection, leases: Leases, until: int) -> list[int]:
         held = list(self.held(connection, leases))
         if held:
-            connection.execute(self._renew, {"keys": held, "until": until})
+            connection.execute(statement, {"keys": held, "until": until})
         return held
 
     def held(self, connection: Connection, leases: Leases) -> dict[int, Sequence[Any]]:

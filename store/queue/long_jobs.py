@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, String, insert, select, update
+from sqlalchemy import Connection, Row, String, func, insert, select, update
 
 from core.priority import BATCHES
 from models import CANCELLED, PAUSED, PROCESSING, QUEUED, jobs
@@ -20,6 +20,8 @@ from store.queue.jobs import JobKind, JobQueue
 
 Json = dict[str, Any]
 _j = jobs.c
+ONE_CLAIM = select(func.pg_advisory_xact_lock(7_201_714))
+"""Else two processes could each begin a job of one kind, which they may not: two merges of topics, for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,15 @@ def open_job(connection: Connection, kinds: Collection[str]) -> str | None:
 
 def is_due(connection: Connection, kinds: Collection[str], *, now: int) -> bool:
     """Whether a job of these kinds is due."""
-    due = select(_j.number).where(_j.run_at <= now, _j.kind.in_(kinds)).limit(1)
+    free = _idle(connection, kinds, now)
+    due = select(_j.number).where(_j.run_at <= now, _j.kind.in_(free)).limit(1)
     return connection.scalar(due) is not None
+
+
+def _idle(connection: Connection, kinds: Collection[str], now: int) -> set[str]:
+    """Those of which no process runs a job."""
+    running = select(_j.kind).where(_j.run_at > now, _j.status == PROCESSING)
+    return {*kinds} - {*connection.scalars(running)}
 
 
 # --- whoever holds it -----------------------------------------------------------------------------------------
@@ -124,8 +133,10 @@ def is_due(connection: Connection, kinds: Collection[str], *, now: int) -> bool:
 def claim(
     connection: Connection, *, kinds: Collection[str], now: int, token: str, until: int
 ) -> LongJob | None:
-    """Hold the job of these kinds that has been due longest."""
-    found = QUEUE.due(connection, limit=1, now=now, kinds=list(kinds))
+    """Hold the job of these kinds that has been due longest, and of whose kind no process runs another."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(ONE_CLAIM)
+    found = QUEUE.due(connection, limit=1, now=now, kinds=[*_idle(connection, kinds, now)])
     if not found:
         return None
     (number, id_, kind, failures, by, parameters, state, *come), vault = found[0], vault_of(connection)

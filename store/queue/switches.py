@@ -4,6 +4,7 @@ from sqlalchemy import Connection, select
 
 from models import switches
 from store.engine.dialect import insert_on_conflict
+from store.engine.notifications import Channel, notify
 
 ANALYSIS_PAUSED = "analysis_paused"
 
@@ -14,7 +15,8 @@ def is_on(connection: Connection, name: str) -> bool:
 
 
 def turn(connection: Connection, name: str, *, on: bool) -> None:
-    """Turn the switch."""
+    """Turn the switch, and tell every process."""
     statement = insert_on_conflict(connection.dialect.name, switches).values(name=name, is_on=on)
     key = [switches.c.name]
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_={"is_on": on}))
+    notify(connection, Channel.SWITCHES)

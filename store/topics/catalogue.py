@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_
 from domain.topics import slug, topic_id, topic_of_id
 from models import ACTIVE, PROPOSED, topic_names, topics
 from store.access import marks
+from store.engine.notifications import Channel, notify
 from store.engine.prepared import by_code_point
 from store.insights.windows import find_topic
 
@@ -107,6 +108,7 @@ def note_change(connection: Connection) -> None:
     """Tell every process that topics have changed."""
     mark = marks.take(connection, CHANGED)
     marks.put(connection, CHANGED, mark._replace(number=mark.number + 1))
+    notify(connection, Channel.TOPICS)
 
 
 def _rows() -> Select[Any]:

@@ -77,6 +77,8 @@ class Call(NamedTuple):
     billed_ticks: int = 0
     kind: str = "analysis"
     """`analysis`, `summary` of messages, `merge` of summaries, `naming` of groups, or `deciding`."""
+    by: str = ""
+    """Which process made it, where it says so in a header `x-process`."""
 
 
 class Drafted(NamedTuple):
@@ -213,7 +215,9 @@ class FakeGrok:
         billed = draft.billed.get("cost_in_usd_ticks", 0)
         texts, kind, due = drafted
         well = answered(draft, due, texts if due else [])
-        self.calls.append(Call(arrived, texts, draft.status, well, billed, kind))
+        self.calls.append(
+            Call(arrived, texts, draft.status, well, billed, kind, headers.get("x-process", ""))
+        )
         self._bill(draft)
         await asyncio.sleep(self.latency + draft.delay)
         await deliver(draft, receive, send)

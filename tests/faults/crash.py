@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,7 @@ from client.progress import Meter
 from llm.canary import CANARY
 from llm.prices import TICKS_PER_USD
 from tests.fake_grok.server import KEY
+from tests.faults import several
 from tests.faults.crash_clients import Clients
 from tests.faults.crash_judge import Asked, Books, Evidence, Stored
 from tests.faults.crash_moments import Moment, dice, moments
@@ -169,7 +170,30 @@ async def ordeal(
             clients.leaving = True
         clients.odd += await asyncio.to_thread(_end_of_work, process)
         clients.odd += [said for said in grok.violations if "Incorrect API key" not in said]
-        return await _evidence(database, lives, clients)
+        settled = await _settled(database)
+        found = replace(await _evidence(database, [clients]), asked=lives.asked(settled))
+        return replace(found, last_life=len(lives.began) - 1, most_in_flight=MOST_IN_FLIGHT)
+
+
+async def ordeal_of_several(
+    database: URL,
+    folder: Path,
+    rounds: int,
+    seed: int,
+    show: Callable[[int, int], None] = lambda _rounds, _accepted: None,
+) -> Evidence:
+    """Four processes on an empty PostgreSQL database, disturbed so often in all, and what everybody saw."""
+    with ExitStack() as stack:
+        grok = stack.enter_context(misbehaving(seed, LATENCY))
+        lot = [*several.processes(database, folder, grok, seed, stack, ENVIRON)]
+        clients = await several.under_load(lot, rounds, seed, show)
+        await steer(grok, clear=True, latency=0)
+        odd = await asyncio.to_thread(several.end_of_work, lot, SECONDS_TO_DRAIN)
+        odd += grok.violations
+        found = await _evidence(database, clients)
+        asked = several.asked(grok, lot, await _settled(database))
+        done = several.what_was_done(lot)
+        return replace(found, asked=asked, most_in_flight=len(asked), odd=[*found.odd, *odd], disturbed=done)
 
 
 async def _last_life(database: URL, lives: Lives) -> None:
@@ -190,7 +214,14 @@ def _end_of_work(process: Process) -> list[str]:
     return odd + [f"logged: {line}" for line in process.errors]
 
 
-async def _evidence(database: URL, lives: Lives, clients: Clients) -> Evidence:
+async def _settled(database: URL) -> set[str]:
+    """The ids of the calls whose end is booked."""
+    calls = await rows(database, "SELECT request_id FROM grok_calls WHERE finished_at IS NOT NULL")
+    return {row.request_id for row in calls}
+
+
+async def _evidence(database: URL, clients: Sequence[Clients]) -> Evidence:
+    """What the database and the clients know."""
     stored = await rows(
         database,
         "SELECT c.id, c.external_id, c.status, count(i.conversation) AS insights FROM conversations c"
@@ -201,10 +232,10 @@ async def _evidence(database: URL, lives: Lives, clients: Clients) -> Evidence:
         database, "SELECT sum(spent + reserved) AS spent, sum(analysed + cached) AS analysed FROM spending"
     )
     return Evidence(
-        accepted=clients.accepted,
-        deleted=clients.deleted,
+        accepted=[told for each in clients for told in each.accepted],
+        deleted={id_ for each in clients for id_ in each.deleted},
         stored=[Stored(row.id, row.external_id, row.status, row.insights) for row in stored],
-        asked=lives.asked({row.request_id for row in calls if row.finished_at is not None}),
+        asked=(),
         books=Books(
             calls=len(calls),
             open=sum(row.finished_at is None for row in calls),
@@ -212,10 +243,10 @@ async def _evidence(database: URL, lives: Lives, clients: Clients) -> Evidence:
             analysed=int(sums.analysed),
             rolled_up=await _is_rolled_up(database),
         ),
-        last_life=len(lives.began) - 1,
-        most_in_flight=MOST_IN_FLIGHT,
-        unanswered=clients.unanswered,
-        odd=clients.odd,
+        last_life=0,
+        most_in_flight=0,
+        unanswered=sum(each.unanswered for each in clients),
+        odd=[said for each in clients for said in each.odd],
     )
 
 
@@ -241,13 +272,20 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console()
     kinds = KINDS if options.database == "both" else [options.database]
-    again = f"python -m tests.faults.crash --kills {options.kills} --database {options.database} --seed {options.seed}"
+    kinds = ["postgresql"] if options.processes else kinds
+    which = "--processes" if options.processes else f"--database {options.database}"
+    again = f"python -m tests.faults.crash --kills {options.kills} {which} --seed {options.seed}"
     console.print(again, highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         folders = {kind: Path(stack.enter_context(TemporaryDirectory(prefix="crash-"))) for kind in kinds}
         urls = {kind: stack.enter_context(fresh(kind, folder)) for kind, folder in folders.items()}
         meter = stack.enter_context(Meter(console, "kills", "conversations", len(kinds) * options.kills))
-        found = asyncio.run(side_by_side(urls, folders, options.kills, options.seed, meter))
+        if options.processes:
+            [(kind, url)] = urls.items()
+            rounds = ordeal_of_several(url, folders[kind], options.kills, options.seed, meter.show)
+            found = {"two api and two worker processes": asyncio.run(rounds)}
+        else:
+            found = asyncio.run(side_by_side(urls, folders, options.kills, options.seed, meter))
     console.print(table(found))
     for kind, evidence in found.items():
         for complaint in evidence.complaints[:MOST_COMPLAINTS]:
@@ -279,6 +317,11 @@ def _options() -> argparse.Namespace:
         prog="python -m tests.faults.crash", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--kills", type=int, default=15, help="on each database (default: %(default)s)")
+    parser.add_argument(
+        "--processes",
+        action="store_true",
+        help="two api and two worker processes on PostgreSQL instead, killed and frozen so often in all",
+    )
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both")
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time"
@@ -299,7 +342,7 @@ def _figures(evidence: Evidence) -> dict[str, str]:
     statuses = Counter(row.status for row in evidence.stored)
     billed = sum(call.billed for call in evidence.asked)
     counted = {
-        "kills": evidence.last_life,
+        **(evidence.disturbed or {"kills": evidence.last_life}),
         "requests without an answer": evidence.unanswered,
         "accepted (202)": len({each.id for each in evidence.accepted}),
         "deleted": len(evidence.deleted),

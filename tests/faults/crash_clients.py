@@ -27,7 +27,8 @@ class Clients:
     and is then asked about once all the same.
     """
 
-    def __init__(self, url: str, random: Random) -> None:
+    def __init__(self, url: str, random: Random, name: str = "") -> None:
+        """`name` tells these clients' ids and texts from those of others."""
         self.accepted: list[Accepted] = []
         self.deleted: set[str] = set()
         self.odd: list[str] = []
@@ -38,6 +39,7 @@ class Clients:
         """Whether to stop once everything is answered."""
         self._http = client(url)
         self._random = random
+        self._name = name
         self._numbers = count()
         self._deletable: list[str] = []
 
@@ -64,7 +66,8 @@ class Clients:
 
     def _item(self) -> Json:
         """Mostly a text of its own; some that come again and again, some too short to be worth a call."""
-        number = next(self._numbers)
+        count_ = next(self._numbers)
+        number = f"{self._name}{count_}"
         item = {"timestamp": f"2026-11-{self._random.randint(1, 20):02}T12:00:00Z"}
         match self._random.random():
             case dice if dice < 0.05:
@@ -73,7 +76,7 @@ class Clients:
                 return item | {
                     "text": f"Where is my invoice of month {self._random.randrange(COMMON_TEXTS)}?"
                 }
-        own = {"external_id": f"order-{number}"} if number % 2 else {}
+        own = {"external_id": f"order-{number}"} if count_ % 2 else {}
         return item | own | {"text": f"Parcel {number} is three days late and nobody answers"}
 
     async def _post(self, items: Sequence[Json]) -> list[Accepted]:

@@ -1,8 +1,8 @@
 """What must hold after kills: nothing lost, nothing twice, nothing asked again but what a kill cut off."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
@@ -37,6 +37,8 @@ class Asked(NamedTuple):
     """Whether the service's books tell how it ended. A call that was in flight at a kill stays open in them."""
     billed: int = 0
     """Ticks."""
+    disturbed: bool = False
+    """Whether its process was killed or frozen before it could store the answer, while others worked on."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Evidence:
     """Calls that the service may have under way at once, canaries apart."""
     unanswered: int = 0
     """Requests of clients that broke off."""
+    disturbed: Mapping[str, int] = field(default_factory=dict)
+    """What was done to processes beside others, and how often."""
     odd: Sequence[str] = ()
     """What should not have happened at all: an answer of another kind, an error in the log."""
 
@@ -125,10 +129,10 @@ class Evidence:
         return Counter(call.life for call in self.asked if call.texts and self._cut_off(call))
 
     def _excused(self, before: Asked, call: Asked) -> bool:
-        return self._cut_off(before) and before.life < call.life
+        return before.disturbed or (self._cut_off(before) and before.life < call.life)
 
     def _cut_off(self, call: Asked) -> bool:
-        return not call.settled and call.life < self.last_life
+        return not call.settled and (call.disturbed or call.life < self.last_life)
 
     def _repeats(self) -> Iterator[tuple[Asked, Asked, str]]:
         """Each time that a text came again after its answer was written: the two calls, and the text."""
@@ -147,7 +151,7 @@ class Evidence:
             yield f"{most} calls in flight at one kill, where {self.most_in_flight} may be"
         if (open_calls := sum(not call.settled for call in self.asked)) > books.open:
             yield f"{open_calls} calls came without an end, {books.open} are open in the books"
-        if given_up := sum(not call.settled for call in self.asked if call.life == self.last_life):
+        if given_up := sum(not (call.settled or self._cut_off(call)) for call in self.asked):
             yield f"{given_up} calls came without an end, and no kill cut them off"
         if len(self.asked) > books.calls:
             yield f"{len(self.asked)} calls came, {books.calls} are booked"

@@ -65,11 +65,13 @@ async def test_what_a_killed_process_had_begun_to_erase_is_erased_by_the_next(
             (row,) = await rows(database_url, "SELECT count(*) AS n FROM erasures")
             return bool(row.n == 0)
 
+        async def is_told() -> bool:
+            return '"deleted": 1500' in process.said
+
         await eventually(is_over, 60)
-        said = process.said
+        await eventually(is_told)
 
     (chat,) = await rows(database_url, "SELECT id, message_count, erased FROM conversations")
     assert 0 < left < before == 2_000
     assert await messages_of(database_url) == 0
     assert tuple(chat) == ("both", 1_000, 500)
-    assert '"deleted": 1500' in said

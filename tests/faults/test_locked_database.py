@@ -4,10 +4,11 @@ import asyncio
 import time
 
 import httpx
+import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support.locks import locked
-from benchmarks.support.process import POSTS, Json
+from benchmarks.support.process import POSTS, Json, address
 from benchmarks.support.waiting import eventually
 from store.engine.limits import LOCK_TIMEOUT_SECONDS
 from tests.support.service import Grok, Service, running
@@ -91,3 +92,27 @@ async def test_a_summary_that_cannot_be_stored_is_stored_when_the_lock_is_gone(
     assert held["status"] != "ok"
     assert found["status"] == "completed"
     assert [call.kind for call in grok.calls].count("summary") == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_was_paid_for_stays_held_until_it_can_be_stored(database_url: URL, grok: Grok) -> None:
+    impatient = f"{address(database_url)}&options=-c%20lock_timeout%3D200ms"
+    held = "SELECT run_at, attempts FROM conversations"
+    grok.latency = 0.5
+    given = {"database_url": impatient, "lease_margin_seconds": 1}
+    async with running(database_url, grok, **given) as service:
+        paid = await service.post(LATE)
+        await eventually(lambda: grok.calls)
+        async with locked(database_url, "insights"):
+            await eventually(lambda: in_trouble(service, "results are waiting to be stored"))
+            [first] = await service.rows(held)
+
+            async def is_renewed() -> bool:
+                [now] = await service.rows(held)
+                return bool(now.run_at > first.run_at and now.attempts == 1)
+
+            await eventually(is_renewed)
+        view = await service.ended(paid)
+
+    assert (view["status"], view["attempts"]) == ("completed", 1)
+    assert grok.sent[LATE] == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from sqlalchemy.engine import URL
 
 from benchmarks.support.databases import sqlite
 from benchmarks.support.process import Process
@@ -44,6 +45,16 @@ async def test_a_process_that_starts_again_and_again_and_then_no_more(
         await monitor.fires("killed", "ServiceRestarts")
         process.end(signal.SIGKILL)
         await monitor.fires("killed", "ServiceDown")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_process_that_takes_requests_while_no_worker_is_alive(
+    monitor: Monitor, database_url: URL
+) -> None:
+    async with watched(monitor, "alone", running(database_url, role="api")):
+        await monitor.fires("alone", "NoWorker")
+        async with running(database_url, role="worker"):
+            await monitor.stops("alone", "NoWorker")
 
 
 async def _has_seen(monitor: Monitor, name: str, started: float) -> bool:

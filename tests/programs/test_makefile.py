@@ -31,6 +31,11 @@ def test_all_that_ci_runs_begins_at_once_and_the_tests_first() -> None:
     assert int(jobs) == len(targets)
 
 
+def test_every_test_runs_on_both_databases_where_that_is_asked_for() -> None:
+    assert "--both" not in would_run("pytest")
+    assert "--both" in would_run("pytest", "FULL=1")
+
+
 @pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients", "test-kit"])
 def test_a_verb_that_installs_says_so_first(verb: str, tmp_path: Path) -> None:
     fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS", "KIT")]

@@ -206,6 +206,10 @@ SECRET = "swordfish"
         ),
         ({"CHATWOOT_SECRET": SECRET}, "CHATWOOT_SECRET: is not built yet"),
         ({"TOPICS_FILE": "/nowhere/topics.txt"}, "TOPICS_FILE"),
+        ({"ROLE": "Worker"}, "ROLE=worker needs PostgreSQL"),
+        ({"ROLE": SECRET}, "ROLE: must be one of all, api, worker"),
+        ({"LEASE_MARGIN_SECONDS": "0"}, "LEASE_MARGIN_SECONDS: must be a number from 1 to 3600"),
+        ({"WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY: an SQLite file has a single process"),
         ({"GROK_API_KEY": f"{SECRET}\x07", "GROK_MODE": "real"}, "API key"),
     ],
 )

@@ -13,8 +13,9 @@ from benchmarks.support.waiting import eventually
 from core.clock import now
 from core.debounce import Debounce
 from database import Database
-from services.live import Hub, LiveChat
+from services.live import Hub
 from services.live_summaries import LiveSummaries
+from services.room import LiveChat
 from store.queue import summaries as summaries_store
 from tests.support.chat_data import added, said
 from tests.support.chat_sockets import Client, joined, post

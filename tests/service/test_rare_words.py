@@ -30,6 +30,7 @@ SECRET = b64encode(bytes([7]) * 32).decode()
 RUN = re.compile(rb"[a-z0-9]{9,}")
 LONG = 9
 """Letters of a word that does not stand in so many megabytes by chance."""
+ROLES = ("customer", "support", "agent")
 SEARCHED, PHRASES, SUMMARIES = 30, 10, 5
 
 
@@ -51,11 +52,15 @@ def dialogs() -> list[list[Json]]:
 
 
 def rare(texts: Sequence[str], known: str) -> list[str]:
-    """The thousand rarest long words."""
+    """The thousand rarest long words.
+
+    Not those with a role in them: the sender's digest is base64 and stands next to the role. Where it ends with "yR"
+    it made "yrcustomer" with it, in two runs of three that were looked at.
+    """
     counts = Counter(
         word for text in texts for word in words(text) if len(word) >= LONG and RUN.fullmatch(word.encode())
     )
-    unknown = [word for word in counts if word not in known]
+    unknown = [word for word in counts if word not in known and not any(role in word for role in ROLES)]
     return sorted(unknown, key=lambda word: (counts[word], word))[:1_000]
 
 

@@ -1,6 +1,7 @@
 """What one process does reaches the clients of another, and clients of the same process at once."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
@@ -50,14 +51,17 @@ async def test_one_look_wakes_those_whose_wait_is_over_and_nobody_else(db: Datab
         waiting[1].cancel()
 
 
-async def test_a_database_that_is_away_for_a_moment_does_not_end_the_watch() -> None:
-    class Away:
-        async def read(self, _: object) -> None:
-            raise ConnectionRefusedError
+class Away:
+    """A database that refuses every connection."""
 
+    async def read(self, _: object) -> None:
+        raise ConnectionRefusedError
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_watch() -> None:
     looks = 0
 
-    async def counted(_: float) -> None:
+    async def counted(_: asyncio.Event, __: float) -> None:
         nonlocal looks
         looks += 1
         if looks == 3:
@@ -65,4 +69,35 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_watch() -> 
 
     watched = Watched(lambda: ["c"], ended_among, lambda _: None)
     with pytest.raises(asyncio.CancelledError):
-        await Watcher(cast(Database, Away()), [watched], counted).run()
+        await Watcher(cast(Database, Away()), [watched], tick=0, wait=counted).run()
+
+
+class Looks:
+    """A database in whose place it is noted which ids are looked for."""
+
+    def __init__(self) -> None:
+        self.made: asyncio.Queue[Sequence[str]] = asyncio.Queue()
+
+    async def read(self, find: Callable[[None], Sequence[str]]) -> None:
+        self.made.put_nowait(sorted(find(None)))
+
+
+async def test_what_is_heard_is_looked_at_once_where_somebody_waits_for_it() -> None:
+    looks, now = Looks(), 0.0
+    waited_for = [Watched(lambda: {"a", "b"}, lambda _, ids: ids, lambda _: None)]
+    watcher = Watcher(cast(Database, looks), waited_for, tick=600, clock=lambda: now)
+    running = asyncio.create_task(watcher.run())
+
+    watcher.hear(["b", "somebody else's"])
+    assert await asyncio.wait_for(looks.made.get(), 30) == ["b"]
+    watcher.hear(["somebody else's"])
+    watcher.hear(["a"])
+    assert await asyncio.wait_for(looks.made.get(), 30) == ["a"]
+    watcher.hear(None)
+    assert await asyncio.wait_for(looks.made.get(), 30) == ["a", "b"]
+    now = 600
+    watcher.hear(["somebody else's"])
+    assert await asyncio.wait_for(looks.made.get(), 30) == ["a", "b"]
+
+    running.cancel()
+    assert looks.made.empty()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 
 import pytest
@@ -249,3 +250,18 @@ async def test_kinds_that_a_process_does_not_know_are_left_to_others(db: Databas
 
     assert await status(db, other) == "queued"
     assert await db.read(lambda connection: long_jobs.open_job(connection, ["count", "unknown"])) == other
+
+
+async def test_no_two_processes_run_jobs_of_one_kind_at_once(db: Database) -> None:
+    first, second = await create(db), await create(db)
+
+    held = await claimed(db, "one")
+    beside = await claimed(db, "two")
+    is_due = partial(long_jobs.is_due, kinds=["count"], now=NOON)
+    meanwhile = await db.read(is_due)
+    taken_over = await claimed(db, "two", NOON + LEASE)
+
+    assert held is not None
+    assert (held.id, beside, meanwhile) == (first, None, False)
+    assert taken_over is not None, "the one that held a job is dead"
+    assert taken_over.id == second, "due for longest"

@@ -1,5 +1,6 @@
 """What a connection to PostgreSQL is given, through the parameters that managed services write into a URL."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,12 +9,22 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
 import database
+from benchmarks.support.locks import locked
 from core.database_url import checked
+from store.engine.faults import Fault, database_fault
+from store.engine.postgresql import CONNECTIONS
+from store.engine.writers import PooledWriters
 from tests.support.log_lines import captured
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-SETTINGS = ("application_name", "jit", "lock_timeout", "statement_timeout")
+SETTINGS = (
+    "application_name",
+    "idle_in_transaction_session_timeout",
+    "jit",
+    "lock_timeout",
+    "statement_timeout",
+)
 
 
 def with_parameters(url: URL, written: str) -> URL:
@@ -69,6 +80,8 @@ async def test_settings_are_set_in_the_session_because_a_pooler_drops_those_of_t
         for found in (await db.read(settings), await db.write(settings)):
             assert found == {
                 "application_name": ("mine", "session"),
+                # Longer than the wait for a lock: else a frozen process's sessions hold one in turn.
+                "idle_in_transaction_session_timeout": ("3000", "session"),
                 "jit": ("off", "session"),
                 "lock_timeout": ("2000", "session"),
                 "statement_timeout": ("7000", "session"),
@@ -89,3 +102,51 @@ async def test_another_process_on_the_database_is_told_of_once(database_url: URL
                 assert "OUTBOUND_RPS" in line["meaning"]
         async with database.opened(database_url):
             assert len(told()) == 1, "the others are gone"
+
+
+def hold_switches(connection: Connection) -> None:
+    connection.execute(text("LOCK TABLE switches IN ACCESS EXCLUSIVE MODE"))
+
+
+async def test_a_process_that_stops_inside_a_transaction_loses_its_locks(database_url: URL) -> None:
+    impatient = with_parameters(database_url, "options=-c%20idle_in_transaction_session_timeout%3D300ms")
+    async with database.opened(impatient) as frozen, database.opened(database_url) as other:
+        assert isinstance(frozen.writers, PooledWriters)
+        async with frozen.writers.engine.connect() as connection:
+            await connection.run_sync(hold_switches)
+            # It is waited for, and not refused.
+            await other.write(store)
+
+            with pytest.raises(DBAPIError) as woken:
+                await connection.execute(text("SELECT 1"))
+        await frozen.write(lambda connection: None)
+
+    assert database_fault(woken.value) is Fault.UNAVAILABLE
+
+
+async def test_whatever_holds_the_other_writers_up_a_post_finds_a_connection(database_url: URL) -> None:
+    async with database.opened(database_url) as db:
+        async with locked(database_url, "switches"):
+            settling = [asyncio.create_task(db.write(store)) for _ in range(CONNECTIONS)]
+            await asyncio.sleep(0)
+            await db.write(lambda connection: None, urgent=True)
+
+            assert not any(each.done() for each in settling)
+        done = await asyncio.gather(*settling, return_exceptions=True)
+
+    assert done.count(None) == 1, "the name is unique"
+
+
+async def test_a_start_waits_for_a_lock_that_somebody_holds_for_longer_than_others_wait(
+    database_url: URL,
+) -> None:
+    impatient = with_parameters(database_url, "options=-c%20lock_timeout%3D100ms")
+    async with database.opened(impatient) as db:
+        async with locked(database_url, "switches"):
+            with pytest.raises(DBAPIError):
+                await db.write(store)
+            starting = asyncio.create_task(db.write_at_start(store))
+            await asyncio.sleep(0.3)
+
+            assert not starting.done()
+        await starting

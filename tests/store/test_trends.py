@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -233,6 +234,22 @@ async def test_equal_topics_are_told_by_slug_however_many_there_are(db: Database
     await tried(db, check)
 
 
+async def test_in_a_flat_month_the_order_by_slug_is_all_there_is(db: Database) -> None:
+    """One insight for each topic, filed in no order; every second one lies before the window."""
+    stored = [
+        an_insight(n, NOON - A_DAY * (n * 7 % 31 % 2), an_analysis(clusters=[f"flat_{n * 7 % 31:02}"]))
+        for n in range(1, 31)
+    ]
+    effort = replace(CANDIDATES_ONLY, one_in=1, candidates=3)
+
+    def check(connection: Connection) -> None:
+        store(connection, stored)
+        found = trends(connection, NOON - AN_HOUR, NOON + 1, cluster=None, now=NOON, effort=effort)
+        assert found.top_topics == [(f"flat_{n:02}", 1) for n in range(2, 22, 2)]
+
+    await tried(db, check)
+
+
 async def test_one_topic_is_the_top_topic_of_its_own_trends(db: Database) -> None:
     stored = [an_insight(1, analysis=an_analysis(clusters=["delay", "refund"])), an_insight(2)]
 
@@ -306,3 +323,20 @@ def test_common_topics_are_counted_in_the_roll_ups_even_where_a_window_has_few_i
 
     assert found.top_topics == [(f"common_{number}", 1_200) for number in range(10)]
     assert taken < 4_000
+
+
+def test_a_flat_month_is_read_by_slug_as_far_as_the_first_ten() -> None:
+    """Of 1,000 topics with one insight each, joined and sorted, it took 28,200 steps instead of 18,900."""
+    with in_memory() as connection:
+        store(
+            connection, [an_insight(n, NOON, an_analysis(clusters=[f"flat_{n:04}"])) for n in range(1, 1_001)]
+        )
+        found, taken = steps(
+            connection,
+            lambda: trends(
+                connection, MIDNIGHT, MIDNIGHT + A_DAY, cluster=None, now=NOON, effort=CANDIDATES_ONLY
+            ),
+        )
+
+    assert found.top_topics == [(f"flat_{number:04}", 1) for number in range(1, 11)]
+    assert taken < 22_000

@@ -158,14 +158,14 @@ def faked() -> Iterator[Grok]:
 def serving(database: URL, grok: Grok | None, **given: Any) -> AbstractContextManager[Served]:
     """The application on a socket, in a thread; without a Grok it is offline.
 
-    `given` are settings, `clock` where it is not the machine's, and `while_plain`; `port` is any by default.
+    `given` are settings, `clock` where it is not the machine's, `while_plain` and `tick`; `port` is any by default.
     """
     clock, port = given.pop("clock", times.now), given.pop("port", 0)
-    while_plain = given.pop("while_plain", False)
+    start = {name: given.pop(name) for name in ("while_plain", "tick") if name in given}
     where = {} if grok is None else {"grok_api_key": KEY, "grok_base_url": grok.url}
     mode = "offline" if grok is None else "real"
     named = {**QUICK, "database_url": address(database), "grok_mode": mode, **where, **given}
-    application = create_app(Settings(**named), clock, while_plain=while_plain)
+    application = create_app(Settings(**named), clock, **start)
     return served(application, port=port, **PROTOCOLS)
 
 

@@ -48,6 +48,16 @@ def test_a_sound_service_gives_no_complaint() -> None:
     assert SOUND.asked_again == 1
 
 
+def test_a_process_that_was_disturbed_beside_others_excuses_what_it_was_asking() -> None:
+    late = ANSWERED._replace(texts=["e"], answered=["e"], life=1)
+    twice = replace(SOUND, asked=[late, late], books=replace(SOUND.books, calls=2, open=0))
+    excused = replace(twice, asked=[late._replace(disturbed=True), late])
+
+    assert twice.repeated == ["e"]
+    assert excused.repeated == []
+    assert excused.asked_again == 1
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.waiting import eventually
-from services.live import Draft, Hub, Listener, LiveChat
+from services.live import Draft, Hub, Listener
 from services.recent_messages import MOST, MOST_BYTES, MOST_BYTES_OF_ALL, LiveMessage
+from services.room import LiveChat
 from store.conversations.progress import ChatState
 
 PAGE = 100
@@ -41,7 +42,7 @@ class Chat:
     def look(self, hub: Hub) -> None:
         """Let the hub compare itself with what is stored."""
         hub.watched()
-        hub.compare({} if self.number is None else {"c": ChatState(self.number, self.count)})
+        hub.compare({"c": None if self.number is None else ChatState(self.number, self.count)})
 
 
 async def heard_by(listener: Listener, last: int) -> list[int]:

@@ -13,6 +13,8 @@ READABLE = {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
         *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
         "conversations.redactions",
+        *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
+        *("duties.name", "duties.holder"),
         *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease"),
         *(
             "topics.state",

@@ -132,3 +132,33 @@ def test_a_replica_needs_postgresql_and_may_be_asked_for_as_a_standby() -> None:
         made(database_url="sqlite:///x.db", read_database_url=standby)
     with pytest.raises(ValidationError, match="must be postgresql://"):
         made(database_url="postgresql://me@db/x", read_database_url="sqlite:///x.db")
+
+
+@pytest.mark.parametrize(
+    ("database_url", "listen_url", "reason"),
+    [
+        ("sqlite:///a.db", "postgresql://u:swordfish@host/db", "has no effect on SQLite"),
+        ("postgresql://host/db", "sqlite:///swordfish.db", "must lead to PostgreSQL"),
+        ("postgresql://host/db", "mysql://u:swordfish@host/db", "DATABASE_LISTEN_URL: must be"),
+    ],
+)
+def test_where_to_listen_has_to_be_postgresql(database_url: str, listen_url: str, reason: str) -> None:
+    with pytest.raises(ValidationError) as found:
+        made(database_url=database_url, database_listen_url=listen_url)
+
+    assert reason in complaint(found.value)
+    assert "swordfish" not in complaint(found.value)
+
+
+def test_where_to_listen_is_where_the_database_is_unless_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "listen_url"
+    file.write_text("postgresql://direct/db\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://pooler/db")
+    usual = made()
+    monkeypatch.setenv("DATABASE_LISTEN_URL_FILE", str(file))
+    given = made()
+
+    assert (usual.listen_url.host, given.listen_url.host) == ("pooler", "direct")
+    assert given.url.host == "pooler"

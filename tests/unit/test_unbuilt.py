@@ -29,7 +29,6 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
         {"CORRECTIONS_AS_EXAMPLES": "on"},
         {"CORRECTIONS_AS_EXAMPLES": " Yes "},
         {"webhook_allow_private": "1"},
-        {"ROLE": "api"},
         {"BATCH_LANE": "on"},
         {"CHATWOOT_SECRET_FILE": "/run/secrets/key"},
     ],

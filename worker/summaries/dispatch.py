@@ -4,8 +4,7 @@ The result of every call is kept, so that an interrupted summary goes on where i
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.clock import SECOND
 from core.errors import DoesNotOpen
 from core.tasks import Once, uninterrupted
-from core.waiters import wait_at_most
 from domain.evidence import verified
 from domain.jobs import Failed, Requeued
 from domain.summaries import Material, Merge, Message, Part, Stretch
@@ -25,7 +23,7 @@ from store.engine.faults import database_fault
 from store.queue import summaries
 from store.queue.summaries import Outcome, SummaryJob, Written
 from worker.outcomes import Policy, charged, due_again, is_suspect
-from worker.settlement import LEASE_MARGIN, persist
+from worker.settlement import Renewal, persist
 from worker.summaries.calls import CallFault, LeaseLost, OverDailyBudget, SummaryCalls, UnusableAnswer
 from worker.summaries.gathering import gathered
 from worker.summaries.splitting import Packer, groups
@@ -36,7 +34,6 @@ PARTS_AT_ONCE = 4
 """Calls in flight for one chat: a long one must not take every place, nor hold all its messages in memory."""
 PAGE = 25
 """Messages read at a time by each of up to MAX_IN_FLIGHT summaries; so many of the longest take 2 MB."""
-RENEW_SECONDS = LEASE_MARGIN / 3
 BUDGET_SECONDS = 60.0
 """How long a summary waits until it may fit the rest of the day's budget."""
 
@@ -108,7 +105,9 @@ class SummaryDispatch:
     async def write(self, job: SummaryJob, on_sent: Once) -> None:
         """Write a summary; `on_sent` is called as its first request is sent, or when none will be."""
         try:
-            async with self._held(job):
+            renewal = Renewal(partial(self._renew, job), self.calls.policy.renew_every)
+            # However long its calls wait for their turns.
+            async with renewal.going_on(self.calls.database):
                 outcome = await self._outcome(job, on_sent)
                 await self._settle(outcome)
         except LeaseLost:
@@ -149,27 +148,6 @@ class SummaryDispatch:
         settle = partial(summaries.settle, outcome=outcome, now=self.calls.clock())
         if await persist(self.calls.database, self.calls.gateway.hold, settle):
             self.calls.accounting.summary_settled(outcome)
-
-    @asynccontextmanager
-    async def _held(self, job: SummaryJob) -> AsyncIterator[None]:
-        """Renew the lease inside the block, however long its calls wait for their turns."""
-        over = asyncio.Event()
-        renewing = asyncio.create_task(self._renew_until(over, job))
-        try:
-            yield
-        finally:
-            over.set()
-            await renewing
-
-    async def _renew_until(self, over: asyncio.Event, job: SummaryJob) -> None:
-        while True:
-            await wait_at_most(over, RENEW_SECONDS)
-            if over.is_set():
-                return
-            try:
-                await self.calls.database.write(partial(self._renew, job))
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("lease_not_renewed", exc_info=error)
 
     def _renew(self, job: SummaryJob, connection: Connection) -> bool:
         return summaries.renew(connection, job, until=self.calls.lease_end(connection))
