@@ -14,7 +14,7 @@ WORKERS ?= 6
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-proxy test-kit test-ops test-login needs-proxies needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-cluster test-proxy test-kit test-ops test-login needs-proxies needs-cluster needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -72,6 +72,15 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
 	@TEST_POOLER=transaction $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
+
+CLUSTER := patroni etcd haproxy pgbouncer
+
+test-cluster: needs-cluster $(VENV)/dev ## two PostgreSQL under Patroni, etcd, HAProxy, PgBouncer: the primary is killed; two minutes
+	@$(BIN)/python -m pytest tests/cluster/check_failover.py
+
+needs-cluster:
+	@for name in $(CLUSTER); do PATH="$$PATH:/usr/sbin" command -v $$name > /dev/null || \
+	{ echo "test-cluster needs: apt-get install patroni python3-etcd etcd-server haproxy pgbouncer postgresql-15"; exit 1; }; done
 
 $(LOGIN)/installed: tests/login/package-lock.json
 	@$(call ONCE,$(LOGIN))

@@ -21,6 +21,7 @@ from store.engine import postgresql, sqlite
 from store.engine.migration import check, migrate
 from store.engine.open_transactions import OpenTransactions
 from store.engine.readers import Readers
+from store.engine.replica import Replica
 from store.engine.unlocking import unlock
 from store.engine.vault import Vault
 from store.engine.writers import OnCommit, Result, Transaction, Writers
@@ -41,6 +42,8 @@ class Database:
     """Where processes take turns; None where a database has one process."""
     write_failed: bool = False
     """Set when a write fails. The capacity monitor resets it."""
+    replica: Replica | None = None
+    """A standby, for what analysts read."""
 
     async def read(self, fn: Transaction[Result]) -> Result:
         """Run `fn` on one consistent snapshot. Raises SQLAlchemyError."""
@@ -49,6 +52,15 @@ class Database:
     async def read_in_background(self, fn: Transaction[Result]) -> Result:
         """Run `fn` like `read`, for long jobs such as an export. Raises SQLAlchemyError."""
         return await self.background.read(fn)
+
+    async def read_replica(self, fn: Transaction[Result], *, is_long: bool = False) -> Result:
+        """Run `fn` like `read` on a standby that shows all that the primary does, if there is one.
+
+        Otherwise on the primary, in the background if it `is_long`. Raises SQLAlchemyError.
+        """
+        if self.replica is not None:
+            return await self.replica.read(fn)
+        return await (self.read_in_background if is_long else self.read)(fn)
 
     async def write(self, fn: Transaction[Result], *, urgent: bool = False) -> Result:
         """Run `fn` and commit, or roll back if it raises. Intake is `urgent`. Raises SQLAlchemyError."""
@@ -80,8 +92,11 @@ async def opened(
     ring: KeyRing | None = None,
     *,
     while_plain: bool = False,
+    replica: URL | None = None,
 ) -> AsyncIterator[Database]:
     """Open the database at `url`, migrate it, and unlock what is encrypted in it with the keys of `ring`.
+
+    `replica` is the address of a PostgreSQL standby, for what analysts read.
 
     `committed` is called with the seconds each commit took. With `while_plain`, plain values may be left to turn over.
     Raises AlreadyInUse if another process serves the same SQLite file, UnknownSchema if a newer version created
@@ -95,7 +110,10 @@ async def opened(
         unlock(connection, vault, while_plain=while_plain)
 
     async with AsyncExitStack() as stack:
-        yield Database(*await engine.opened(url, committed, stack, vault, prepare))
+        opened_here = Database(*await engine.opened(url, committed, stack, vault, prepare))
+        if replica is not None:
+            opened_here.replica = await postgresql.replica(replica, opened_here.readers, stack, vault)
+        yield opened_here
 
 
 @asynccontextmanager

@@ -1290,6 +1290,7 @@ class Health(BaseModel):
     drain_seconds: float | None
     notifications: Literal["heard", "unheard"] | None
     resumes_at: str | None
+    replica_lag_seconds: float | None = None
     started_at: str
     version: str
 

@@ -108,6 +108,9 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
 def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "group_commit", resources.intake.group.run
     yield "group_commit_of_chats", resources.chats.group.run
+    if (replica := resources.database.replica) is not None:
+        replica.noted = resources.metrics.replica_lag.set
+        yield "replica", replica.run
     yield "warming", Warming(resources.database, resources.topic_days).run
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
 

@@ -190,6 +190,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "negative": "How many have a score below -0.2.",
     "neutral": "How many have a score from -0.2 to 0.2.",
     "next_cursor": "The `cursor` of the next page; null on the last.",
+    "replica_lag_seconds": "By how much the read replica is behind; null while it does not answer, absent without one.",
     "oldest_queued_seconds": "How long the oldest conversation has been waiting.",
     "outcome": "`yes`: the customer got what they wanted; `no`: they did not; `maybe`: open; `curious`: just asked.",
     "packing_usd": "Saved because several conversations shared a call.",

@@ -122,7 +122,11 @@ def _workforce(
 
 async def _opened(settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start) -> Database:
     opened = database.opened(
-        settings.url, metrics.db_commit.observe, settings.key_ring, while_plain=start.while_plain
+        settings.url,
+        metrics.db_commit.observe,
+        settings.key_ring,
+        while_plain=start.while_plain,
+        replica=settings.replica_url,
     )
     try:
         return await stack.enter_async_context(opened)

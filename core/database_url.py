@@ -24,6 +24,7 @@ FORM = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 WRITABLE = frozenset({"any", "read-write", "primary", "prefer-standby"})
+READABLE = WRITABLE | {"read-only", "standby"}
 DRIVERS_OWN = frozenset(
     {
         *("host", "port", "dbname", "user", "password", "passfile", "krbsrvname"),
@@ -47,7 +48,16 @@ def checked(address: str) -> str:
         raise ValueError("must be a database URL")
     if scheme not in DRIVERS:
         raise ValueError(FORM)
-    url = _sqlite(address) if scheme.startswith("sqlite") else _postgresql(rest)
+    url = _sqlite(address) if scheme.startswith("sqlite") else _postgresql(rest, WRITABLE)
+    return url.set(drivername=DRIVERS[scheme]).render_as_string(hide_password=False)
+
+
+def checked_replica(address: str) -> str:
+    """The address of a PostgreSQL standby for SQLAlchemy. Raises ValueError as `checked` does."""
+    scheme, separator, rest = address.partition("://")
+    if not separator or not DRIVERS.get(scheme, "").startswith("postgresql"):
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST/NAME")
+    url = _postgresql(rest, READABLE)
     return url.set(drivername=DRIVERS[scheme]).render_as_string(hide_password=False)
 
 
@@ -61,7 +71,7 @@ def _sqlite(address: str) -> URL:
     return url
 
 
-def _postgresql(rest: str) -> URL:
+def _postgresql(rest: str, targets: frozenset[str]) -> URL:
     before, _, query = rest.partition("?")
     authority, _, database = before.partition("/")
     login, _, places = authority.rpartition("@")
@@ -72,7 +82,7 @@ def _postgresql(rest: str) -> URL:
         raise ValueError(ESCAPE)
     user, _, password = login.partition(":")
     hosts = [_place(place) for place in places.split(",")]
-    given = _parameters(query)
+    given = _parameters(query, targets)
     # A query is shown where a password is hidden.
     user, password = given.pop("user", unquote(user)), given.pop("password", unquote(password))
     database = given.pop("dbname", unquote(database))
@@ -106,19 +116,19 @@ def _listed(hosts: list[tuple[str, int | None]]) -> dict[str, str]:
     }
 
 
-def _parameters(query: str) -> dict[str, str]:
+def _parameters(query: str, targets: frozenset[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise ValueError(f"what follows the ? must be NAME=VALUE&NAME=VALUE; {ESCAPE}") from None
-    return dict(_mapped(name, value) for name, value in pairs if not _is_neutral(name, value))
+    return dict(_mapped(name, value, targets) for name, value in pairs if not _is_neutral(name, value))
 
 
 def _is_neutral(name: str, value: str) -> bool:
     return value in NEUTRAL.get(name, ())
 
 
-def _mapped(name: str, value: str) -> tuple[str, str]:
+def _mapped(name: str, value: str, targets: frozenset[str]) -> tuple[str, str]:
     """A parameter as the driver takes it. Raises ValueError, naming the parameter."""
     if name == "ssl":  # as JDBC and Node write it
         name, value = "sslmode", {"true": "require", "false": "disable"}.get(value, value)
@@ -127,7 +137,7 @@ def _mapped(name: str, value: str) -> tuple[str, str]:
         raise ValueError(f"{shown}: is not supported in the URL; leave it out")
     if name == "sslmode" and value not in SSL_MODES:
         raise ValueError(f"sslmode: must be one of {', '.join(sorted(SSL_MODES))}")
-    if name == "target_session_attrs" and value not in WRITABLE:
+    if name == "target_session_attrs" and value not in targets:
         raise ValueError(
             "target_session_attrs: must be any, primary or read-write, because the service writes"
         )

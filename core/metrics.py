@@ -1,5 +1,6 @@
 """Every metric of the service. Dashboards and alerts depend on the names."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
@@ -127,6 +128,12 @@ class Metrics:
         self.redactions = Counter(
             "redactions", "Personal data that was found in what was stored, by kind", ["kind"], registry=own
         )
+        self.replica_lag = Gauge(
+            "replica_lag_seconds",
+            "By how much the read replica is behind; NaN without one, or while it does not answer",
+            registry=own,
+        )
+        self.replica_lag.set(math.nan)
         self.db_commit = Histogram(
             "db_commit_seconds",
             "Duration of a commit, as its caller sees it",

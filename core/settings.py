@@ -44,7 +44,7 @@ KEYS = (
     "oidc_client_secret",
 )
 """Secrets that count as unset where they are blank."""
-SECRETS = (*KEYS, "database_url", "database_listen_url", "data_encryption_key")
+SECRETS = (*KEYS, "database_url", "database_listen_url", "read_database_url", "data_encryption_key")
 """Settings that may also come in a file: `NAME_FILE` for each of their names."""
 ENV_FILE = ".env"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"

@@ -38,7 +38,7 @@ async def topics(
         topic_changes, days=resources.topic_days, asked=asked, sort=query.order, descending=query.descending
     )
     # Filters have insights read one by one, which must not keep others waiting.
-    read = resources.database.read_in_background if asked.is_filtered else resources.database.read
+    read = partial(resources.database.read_replica, is_long=asked.is_filtered)
     if form == exports.JSON:
         found = await read(partial(compute, limit=query.limit, offset=query.offset))
         return JsonAnswer(topics_view(found, asked, page=query.page, limit=query.limit))
@@ -61,4 +61,5 @@ async def read_explanation(
 ) -> Response:
     """Why the mean sentiment of a window differs from that of the time before: the part of each topic."""
     compute = partial(explain, days=resources.topic_days, window=query.window, before=query.before)
-    return JsonAnswer(explanation_view(await resources.database.read(compute), query.window, query.before))
+    found = await resources.database.read_replica(compute)
+    return JsonAnswer(explanation_view(found, query.window, query.before))

@@ -59,7 +59,7 @@ async def insights(
         await note_download(resources, request, query.model_fields_set, "insights.export")
         return await _export(resources.database, selection, form)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
-    return JsonAnswer(insights_view(await resources.database.read(read), selection))
+    return JsonAnswer(insights_view(await resources.database.read_replica(read), selection))
 
 
 @router.get(
@@ -76,7 +76,7 @@ async def recent(
     """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
     form = asked_form(request)
     read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
-    found = await resources.database.read(read)
+    found = await resources.database.read_replica(read)
     if form != exports.JSON:
         await note_download(resources, request, set(), "insights.export")
         return _download(_lines_of(form, found.page), form)
@@ -103,8 +103,8 @@ async def read_trends(
         min_confidence=query.percent,
         analyzer=query.analyzer,
     )
-    read = resources.database.read_in_background if query.reads_insights else resources.database.read
-    return JsonAnswer(trends_view(await read(compute), query.calendar, start, end))
+    found = await resources.database.read_replica(compute, is_long=query.reads_insights)
+    return JsonAnswer(trends_view(found, query.calendar, start, end))
 
 
 async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ async def _export(database: Database, selection: Selection, form: str) -> Respon
     # The first page is read before the response starts, while an error can still be answered as one.
     with_people = form == exports.NDJSON
     read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
-    first = await database.read(read)
+    first = await database.read_replica(read)
     return _download(_stream(database, selection, first, form), form)
 
 
@@ -169,4 +169,4 @@ async def _stream(
             yield lines
         if page.next is None:
             return
-        page, head = await database.read(partial(read, after=page.next)), False
+        page, head = await database.read_replica(partial(read, after=page.next)), False

@@ -42,6 +42,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "drain_seconds": None if capacity.drain_seconds is None else round(capacity.drain_seconds, 1),
         "notifications": resources.notifications.state,
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
+        **_replica_lag(resources),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }
@@ -60,6 +61,13 @@ def _workers(resources: Resources) -> dict[str, Any]:
         "circuit": None if gateway.circuit is None else gateway.circuit.value,
     }
     return {"worker_running": workforce.is_running, "workers_alive": workforce.alive} | workforce.said(own)
+
+
+def _replica_lag(resources: Resources) -> dict[str, float | None]:
+    replica = resources.database.replica
+    if replica is None:
+        return {}
+    return {"replica_lag_seconds": None if replica.lag is None else round(replica.lag, 3)}
 
 
 @router.get("/healthz", response_model=Alive)

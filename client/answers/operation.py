@@ -33,6 +33,7 @@ class Health(Answer):
     drain_seconds: float | None
     notifications: str | None = None
     resumes_at: AwareDatetime | None = None
+    replica_lag_seconds: float | None = None
     started_at: AwareDatetime
     version: str | None = None
 

@@ -1,13 +1,14 @@
 """Opens a PostgreSQL database: a pool of readers, a pool of writers, and one migration at a time."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.database_url import driver_address, session_settings
 from store.engine.faults import discard_broken
@@ -20,6 +21,7 @@ from store.engine.limits import (
 from store.engine.neighbours import announce_neighbours
 from store.engine.open_transactions import OpenTransactions
 from store.engine.readers import PooledReaders, Readers
+from store.engine.replica import Replica
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import OnCommit, PooledWriters, Prepare, Writers
 
@@ -76,12 +78,7 @@ async def opened(
     # `target_session_attrs` would not be, and a pooler would drop it.
     writers = await engine(stack, route, CONNECTIONS - FOR_POSTS, execution_options={OPTION: vault})
     posts = await engine(stack, route, FOR_POSTS, execution_options={OPTION: vault})
-    readers = await engine(
-        stack,
-        route,
-        isolation_level="REPEATABLE READ",
-        execution_options={"postgresql_readonly": True, OPTION: vault},
-    )
+    readers = await reader_engine(stack, route, vault)
     async with writers.begin() as connection:
         # Wait without a time-out, because another process may be migrating.
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -94,6 +91,27 @@ async def opened(
     stack.callback(writing.abandon)
     turns = await engine(stack, route, TURNS, pool_pre_ping=False, execution_options={OPTION: vault})
     return reading, writing, reading, OpenTransactions(turns)
+
+
+async def replica(url: URL, primary: Readers, stack: AsyncExitStack, vault: Vault) -> Replica:
+    """The readers of a standby at `url`. Raises CannotStart if it is not a standby of the primary."""
+    import asyncpg
+
+    # Whichever way there is to one that is away, this one works.
+    route = Route(url, connector(url, is_pooled=True), is_pooled=True)
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        route = await route_to(url)
+    made = Replica(primary, await reader_engine(stack, route, vault), route.is_pooled)
+    # One that is away now may come later; reads go to the primary meanwhile.
+    with suppress(OSError, SQLAlchemyError):
+        await made.check()
+    return made
+
+
+async def reader_engine(stack: AsyncExitStack, route: Route, vault: Vault) -> "AsyncEngine":
+    """A pool of connections whose transactions see one snapshot and change nothing."""
+    options = {"postgresql_readonly": True, OPTION: vault}
+    return await engine(stack, route, isolation_level="REPEATABLE READ", execution_options=options)
 
 
 async def route_to(url: URL) -> Route:

@@ -19,7 +19,7 @@ from llm.prices import TICKS_PER_USD
 from models import spending
 from store.money.spending import DAY, day_of
 from tests.support.insight_data import NOON, thorough
-from tests.support.money import KNOWN, UNKNOWN, Priced, Way
+from tests.support.money import KNOWN, UNKNOWN, Priced, Way, served
 
 SENDERS = 100
 BUDGET = TICKS_PER_USD // 2

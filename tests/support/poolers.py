@@ -29,6 +29,7 @@ auth_type = any
 pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = 2000
+server_login_retry = 0.1
 logfile = {folder}/log
 server_round_robin = {robin}
 """

@@ -22,6 +22,7 @@ CONTRACT = {
     ("batch_size", "gauge", ()),
     ("circuit_state", "gauge", ()),
     ("http_request_duration_seconds", "histogram", ("method", "route", "status")),
+    ("replica_lag_seconds", "gauge", ()),
     ("storage_used_bytes", "gauge", ()),
     ("storage_limit_bytes", "gauge", ()),
     ("storage_free_bytes", "gauge", ()),

@@ -122,6 +122,19 @@ def test_a_key_of_encryption_may_be_in_a_file_that_others_may_not_read(
     assert "is set as well" in complaint(both.value)
 
 
+def test_a_replica_needs_postgresql_and_may_be_asked_for_as_a_standby() -> None:
+    standby = "postgresql://me:hunter2@replica/x?target_session_attrs=standby"
+    settings = made(database_url="postgresql://me@db/x", read_database_url=standby)
+
+    assert settings.replica_url is not None
+    assert settings.replica_url.drivername == "postgresql+asyncpg"
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(ValidationError, match="READ_DATABASE_URL needs a DATABASE_URL of PostgreSQL"):
+        made(database_url="sqlite:///x.db", read_database_url=standby)
+    with pytest.raises(ValidationError, match="must be postgresql://"):
+        made(database_url="postgresql://me@db/x", read_database_url="sqlite:///x.db")
+
+
 @pytest.mark.parametrize(
     ("database_url", "listen_url", "reason"),
     [
