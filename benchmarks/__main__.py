@@ -26,6 +26,7 @@ PROGRAMS = (
     "silence",
     "chats",
     "dashboard",
+    "scale",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 
