@@ -144,6 +144,7 @@ async def test_every_value_that_must_be_sealed_is(service: Service) -> None:
         *("grok_calls.error", "grok_calls.body", "summaries.error", "summaries.draft"),
         *("summary_parts.content", "summary_parts.raw", "erasures.sealed_person"),
         *("jobs.state", "jobs.error", *(str(column) for column in OF_GROUPS)),
+        *("provider_states.reason", "provider_states.pause_reason"),
     }
 
 

@@ -35,5 +35,5 @@ async def test_four_processes_never_overrun_the_budget_and_use_it_up(database_ur
     # It was what stopped them.
     assert spent + reserved > 0.8 * BUDGET
     assert len(billed) < PROCESSES * CALLS
-    # What the calls may have cost that died with their process.
-    assert reserved > 0
+    # What the calls may have cost that died with their process; a late one finds that nothing is left to book.
+    assert reserved > 0 or b"died" not in said

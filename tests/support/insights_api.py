@@ -43,6 +43,10 @@ class Watched:
         self._count()
         return await self.database.read(fn)
 
+    async def read_replica(self, fn: Callable[[Connection], Result], *, is_long: bool = False) -> Result:
+        self._count()
+        return await self.database.read_replica(fn, is_long=is_long)
+
     async def read_in_background(self, fn: Callable[[Connection], Result]) -> Result:
         self._count()
         return await self.database.read_in_background(fn)

@@ -102,7 +102,7 @@ async def _spend(url: URL, limit: int, calls: int, seed: int) -> None:
     async with database.opened(url) as db:
         ways = [dice.choice(WAYS) for _ in range(calls)]
         if seed == 0:
-            ways[SENDERS] = DYING
+            ways[0] = DYING
         gate = asyncio.Semaphore(SENDERS)
         await asyncio.gather(*(_send(db, budget, gate, way, dice.random()) for way in ways))
 
@@ -116,6 +116,7 @@ async def _send(db: Database, budget: Budget, gate: asyncio.Semaphore, way: Way,
         cost = round(reservation.reserved * share) if way.billed else 0
         os.write(1, f"{cost}\n".encode())
         if way.end is None:
+            os.write(1, b"died\n")
             os._exit(0)
         end = way.end(Usage(100, 0, 100, 0, cost_ticks=cost))
         await db.write(partial(budget.record, reservation=reservation, end=end, sent=way.leaves))

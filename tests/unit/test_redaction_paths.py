@@ -126,6 +126,7 @@ READERS = {
     "store/discovery/texts.py": "the child process that groups texts; whoever names a group is given `shown`",
     "store/insights/listing.py": "clients",
     "store/conversations/turns.py": "excerpts, which take `shown`",
+    "store/queue/drafts.py": "clients; it is what a model writes, not a message",
     "store/queue/summaries.py": "models, by `shown`",
     "store/search/index.py": "the search index",
     "store/search/phrase_search.py": "searches of an encrypted database",
