@@ -20,6 +20,7 @@ import database
 from database import Database
 from domain.analysis import BatchFault, BeforeSend, Denied, ProviderFault, Reply, Usage
 from llm.budget import Budget, End
+from tests.support.forked import in_processes
 from tests.support.insight_data import NOON
 
 SENDERS = 10
@@ -123,16 +124,8 @@ async def _send(db: Database, budget: Budget, gate: asyncio.Semaphore, way: Way,
 
 
 def main(url: str, limit: str, calls: str, processes: str) -> None:
-    """Each process is a fork that has imported everything."""
-    children = []
-    for number in range(int(processes)):
-        child = os.fork()
-        if not child:
-            asyncio.run(_spend(make_url(url), int(limit), int(calls), number))
-            os._exit(0)
-        children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
+    """Spend in so many processes."""
+    in_processes(int(processes), partial(_spend, make_url(url), int(limit), int(calls)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ starts so many processes that make calls as fast as all of them may: datagrams t
 number of its process. With `freeze`, each process stops itself once, with a call that has its slot and has not left.
 """
 
-import asyncio
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ from core.pause import Pause
 from database import Database
 from llm.pacer import TURN_SECONDS, SharedPacer
 from store.queue import outbound
+from tests.support.forked import in_processes
 
 PROVIDER = "grok"
 WITH_TIMES = getattr(socket, "SO_TIMESTAMPNS", 35)
@@ -87,17 +87,9 @@ async def _call(url: URL, port: int, rate: float, seconds: float, number: int, *
 
 
 def main(url: str, port: str, rate: str, seconds: str, processes: str, *how: str) -> None:
-    """Make the calls, each process in a fork that has imported everything."""
+    """Make the calls in so many processes."""
     given = make_url(url), int(port), float(rate), float(seconds)
-    children = []
-    for number in range(int(processes)):
-        child = os.fork()
-        if not child:
-            asyncio.run(_call(*given, number, freeze=FREEZE in how))
-            os._exit(0)
-        children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
+    in_processes(int(processes), partial(_call, *given, freeze=FREEZE in how))
 
 
 if __name__ == "__main__":
