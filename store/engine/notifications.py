@@ -107,10 +107,13 @@ class ListeningConnection:
 
     async def close(self) -> None:
         """Stop listening, for whoever gets the session from a pooler, and close it."""
-        with suppress(Exception):
-            await self._connection.execute("UNLISTEN *", timeout=1)
-        with suppress(Exception):
-            await self._connection.close(timeout=1)
+        try:
+            with suppress(Exception):
+                await self._connection.execute("UNLISTEN *", timeout=1)
+            with suppress(Exception):
+                await self._connection.close(timeout=1)
+        finally:
+            self._connection.terminate()
 
 
 def listening_connector(url: URL) -> Connect:

@@ -191,6 +191,7 @@ async def test_a_database_that_is_away_for_a_moment_delays_a_summary(db: Databas
 
         await eventually(asked)
     running.cancel()
+    await asyncio.wait([running])
 
     assert away.refusals == 0
     assert woken.is_set()

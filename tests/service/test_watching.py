@@ -100,4 +100,5 @@ async def test_what_is_heard_is_looked_at_once_where_somebody_waits_for_it() -> 
     assert await asyncio.wait_for(looks.made.get(), 30) == ["a", "b"]
 
     running.cancel()
+    await asyncio.wait([running])
     assert looks.made.empty()

@@ -59,6 +59,7 @@ async def processing(db: Database, work: Work, *, now: int = NOON) -> AsyncItera
         yield processor
     finally:
         running.cancel()
+        await asyncio.wait([running])
         await processor.finish(0)
 
 

@@ -159,6 +159,7 @@ async def test_a_pause_is_not_waited_out_with_the_row(database_url: URL) -> None
         for _ in range(3):
             await leave(other)
         waiting.cancel()
+        await asyncio.wait([waiting])
 
         assert await pacer.slot(patience=1) is None
 

@@ -80,6 +80,7 @@ async def curated(db: Database) -> AsyncIterator[Curation]:
         yield Curation(db, clock)
     finally:
         running.cancel()
+        await asyncio.wait([running])
         await processor.finish(0)
         await analyzer.__aexit__()
 

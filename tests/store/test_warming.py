@@ -27,6 +27,7 @@ async def test_the_newest_days_are_read_and_then_nothing(db: Database) -> None:
         while len(pauses) < 20:
             await asyncio.sleep(0.01)
     task.cancel()
+    await asyncio.wait([task])
     assert len(pauses) == 20
     assert await db.read(lambda connection: newest_days(connection, 3)) == [
         NOON // A_DAY - n for n in (1, 2, 3)
