@@ -9,8 +9,9 @@ LOGIN := tests/login/node_modules
 BROWSER := .browser
 KILLS ?= 10
 ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
-# Three for each of two CPUs: most of what a test does is wait for a service that works, or rests.
-WORKERS ?= 6
+# Two for each of two CPUs. With three, services stood still for seconds at times, and one run in two had a test that
+# gave up; it took 12 minutes.
+WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
