@@ -167,9 +167,9 @@ async def test_what_was_found_is_counted_once_for_what_is_stored_also_where_it_i
     async with redacting("stored", database_url, grok, tmp_path, max_queue_depth=2) as service:
         await service.http.post("/api/v1/analysis/pause")
         for _ in range(2):
-            await service.http.post(POSTS, json=mail)
-            await service.http.post(f"{POSTS}/bulk", json=[mail])
-            await service.http.post("/chats", json=message)
+            await service.taken(POSTS, mail)
+            await service.taken(f"{POSTS}/bulk", [mail])
+            await service.taken("/chats", message)
         full = await service.http.post(POSTS, json={**mail, "external_id": "t2"})
         samples = await service.metrics()
 
