@@ -63,6 +63,7 @@ class Mail(Messages):
     """The mails of a file. Which mails answer each other is known when all have been read."""
 
     title = "mail"
+    may_be_one_sided = True
 
     def __init__(self, name: str, source: Source, reader: Reader, *, several: bool) -> None:
         super().__init__(name, source)
