@@ -92,7 +92,7 @@ def test_times_count_from_the_begin_that_is_given(dry_run: DryRun, tmp_path: Pat
     assert (undated.code, dated.code) == (0, 0)
     assert "dated at intake: 1" in undated.out
     assert "dated at intake" not in dated.out
-    assert "This is WebVTT subtitles." in dated.out
+    assert "This is read as WebVTT subtitles." in dated.out
     assert "left out: 1 empty cue\n" in dated.out
 
 

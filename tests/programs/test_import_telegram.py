@@ -125,7 +125,7 @@ def test_local_times_are_told_of(dry_run: DryRun) -> None:
     run = dry_run(json.dumps(old, indent=1), "--agent", "user22", "--time-zone", "Europe/Berlin")
 
     assert (run.code, run.err) == (0, "")
-    assert "This is a Telegram export." in run.out
+    assert "This is read as a Telegram export." in run.out
     assert "times without an offset: 3, read as Europe/Berlin" in run.out
     assert (
         "left out: 1 system notice, 1 media, 1 attachment, 1 unsupported message, 1 empty message\n"

@@ -90,7 +90,7 @@ def test_the_dry_run_names_what_is_left_out_on_one_line(dry_run: DryRun) -> None
     run = dry_run(ANDROID, "--agent", "ada (lamps & co)", "--time-zone", "Europe/Berlin")
 
     assert (run.code, run.err) == (0, "")
-    assert "This is a WhatsApp chat." in run.out
+    assert "This is read as a WhatsApp chat." in run.out
     assert "left out: 5 system notices, 3 media, 1 attachment, 1 deleted message\n" in run.out
     assert "times without an offset: 5, read as Europe/Berlin" in run.out
 
