@@ -29,6 +29,7 @@ from api.routes import (
     spending,
     summaries,
     topics,
+    webhooks,
 )
 from core.clock import Clock
 from core.metrics import Metrics
@@ -55,6 +56,7 @@ MODULES = (
     keys,
     accounts,
     audit,
+    webhooks,
     people,
     people_list,
     auth,

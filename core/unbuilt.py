@@ -9,7 +9,6 @@ OFF = frozenset({"", "false", "off", "no", "0"})
 LATER = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET BATCH_LANE_HOURS FIELDS_FILE"
 SECRETS = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET"
 UNBUILT: Mapping[str, frozenset[str]] = {
-    "WEBHOOK_ALLOW_PRIVATE": OFF,
     "CORRECTIONS_AS_EXAMPLES": OFF,
     "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),
