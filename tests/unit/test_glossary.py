@@ -17,6 +17,7 @@ SAME_CLASS = {"Failed", "Job", "Requeued"}
 SAME_FUNCTION = {
     "add",
     "claim",
+    "conversations_in",
     "depth",
     "end",
     "get",
