@@ -1332,6 +1332,16 @@ class CreatedWebhook(WebhookOut):
     secret: str
 
 
+class HelpdeskTaken(BaseModel):
+    """What became of a help desk's webhook: what is stored is on disk."""
+
+    conversation_ids: list[str]
+    stored: int
+    duplicates: int
+    changed: int
+    left_out: dict[str, int]
+
+
 class WebhooksOut(BaseModel):
     """All webhooks, the newest first."""
 

@@ -53,6 +53,7 @@ OPERATIONS: Mapping[tuple[str, str], str] = {
     ("patch", "/api/v1/accounts/{account_id}"): "change_role",
     ("delete", "/api/v1/accounts/{account_id}"): "delete_account",
     ("get", "/api/v1/audit"): "list_audit_entries",
+    ("post", "/api/v1/intake/{source}"): "take_helpdesk_webhook",
     ("post", "/api/v1/webhooks"): "create_webhook",
     ("get", "/api/v1/webhooks"): "list_webhooks",
     ("get", "/api/v1/webhooks/{webhook_id}"): "get_webhook",

@@ -60,9 +60,9 @@ class WebhookReceiver:
 
 
 @contextmanager
-def receiving() -> Iterator[WebhookReceiver]:
+def receiving(receiver: WebhookReceiver | None = None) -> Iterator[WebhookReceiver]:
     """A receiver on a port of its own."""
-    receiver = WebhookReceiver()
+    receiver = receiver or WebhookReceiver()
     with served(receiver, grace=0) as server:
         receiver.url = server.url
         yield receiver
