@@ -87,8 +87,8 @@ class Import(NamedTuple):
 
 
 def imports(folder: Path, source: str) -> list[Import]:
-    for name, content in FILES.items():
-        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    for name, written in FILES.items():
+        (folder / name).write_bytes(written.encode() if isinstance(written, str) else written)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in EXPORT.items():
@@ -122,12 +122,11 @@ COMPARED = ("message_id", "user_id", "user_type", "message_content")
 
 
 def expected(some: Sequence[Import], folder: Path) -> dict[str, list[Json]]:
-    each_file = (chats(each.path, folder, each.reader()).items() for each in some)
-    return {
-        chat: [{name: each[name] for name in COMPARED} for each in inside]
-        for chats_ in sent
-        for chat, inside in chats_
-    }
+    found: dict[str, list[Json]] = {}
+    for each in some:
+        for chat, inside in chats(each.path, folder, each.reader()).items():
+            found[chat] = [{name: said[name] for name in COMPARED} for said in inside]
+    return found
 
 
 async def test_the_database_is_the_same_however_often_and_in_whichever_order(

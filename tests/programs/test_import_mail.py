@@ -217,6 +217,14 @@ def test_a_mail_without_an_id_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     assert one == other
 
 
+def test_a_mail_that_is_nothing_but_a_file_is_media(tmp_path: Path) -> None:
+    read = reader()
+    mail = "From: a@b\nTo: b@c\nMessage-ID: <1@b>\nContent-Type: application/octet-stream\n\nhi\n"
+
+    assert chats(mail, tmp_path, read) == {}
+    assert read.left_out == {"media": 1}
+
+
 def test_nobody_is_a_customer_until_an_agent_is_named(dry_run: DryRun) -> None:
     run = dry_run(MBOX)
 
