@@ -161,6 +161,8 @@ def _body(said: Said, chat: str) -> bytes:
     user = said.user or f"{said.role}:{chat}"[:MAX_AUTHOR]
     if len(user) > MAX_AUTHOR:
         raise ValueError(f"the author has {len(user)} characters, {MAX_AUTHOR} are allowed")
+    if len(said.id) > MAX_AUTHOR or said.id.startswith("#"):
+        raise ValueError(f"the id of the message begins with # or has more than {MAX_AUTHOR} characters")
     message: Mapping[str, object] = {
         "message_id": said.id,
         "user_id": user,
