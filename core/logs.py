@@ -134,7 +134,9 @@ def root(error: BaseException) -> BaseException:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        # What a group says is in its members; of tasks that fail together the first one is the reason.
+        is_group = isinstance(error, BaseExceptionGroup)
+        error = error.exceptions[0] if is_group else error.__cause__ or error.__context__
 
 
 def named(error: BaseException) -> str:
