@@ -134,9 +134,14 @@ def root(error: BaseException) -> BaseException:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        # What a group says is in its members; of tasks that fail together the first one is the reason.
-        is_group = isinstance(error, BaseExceptionGroup)
-        error = error.exceptions[0] if is_group else error.__cause__ or error.__context__
+        error = _before(error)
+
+
+def _before(error: BaseException) -> BaseException | None:
+    """What an error came from. Of a group that is its first member: of tasks that fail together, the reason."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    return error.__cause__ or error.__context__
 
 
 def named(error: BaseException) -> str:

@@ -27,7 +27,6 @@ from api.server import GC_THRESHOLDS, OPEN_FILES, Server, server_config
 from benchmarks.support.process import POSTS, ROOT, Json, Process, address, free_port
 from benchmarks.support.waiting import eventually
 from core.settings import Settings
-from core.several_workers import REFUSAL
 from core.version import VERSION
 from llm.canary import CANARY
 from tests.fake_grok.server import KEY
@@ -419,18 +418,6 @@ def test_uvicorn_serves_main_app_as_well(tmp_path: Path) -> None:
         assert get(f"{process.url}{POSTS}/{id_}?wait=20").json()["status"] == "completed"
         process.end(signal.SIGTERM)
         assert process.exit_code() in (0, -signal.SIGTERM)
-
-
-def test_several_of_uvicorns_workers_on_a_file_are_refused_in_a_line(tmp_path: Path) -> None:
-    port = free_port()
-    command = ["-m", "uvicorn", "main:app", "--app-dir", str(ROOT), "--port", str(port), "--workers", "2"]
-    process = Process(tmp_path, command, wait=False, PORT=port)
-    process.start()
-
-    # Not ours to choose: findings/uvicorn-workers-refusal-exits-0.sh. That it ends at all is.
-    assert process.exit_code() == 0
-    said = [line for line in process.said.splitlines() if "cannot start" in line]
-    assert said == [f"cannot start: {REFUSAL.format(name='--workers')}"]
 
 
 def test_importing_the_application_opens_nothing(tmp_path: Path) -> None:
