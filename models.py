@@ -866,6 +866,77 @@ jobs = Table(
 )
 partial_index("ix_jobs_due", jobs.c.run_at, jobs.c.number, where=jobs.c.run_at.is_not(None))
 
+# --- webhooks -----------------------------------------------------------------------------------------------
+
+DISABLED = "disabled"
+"""Of a webhook: nothing is sent to it, and nothing is kept for it."""
+
+# Receivers of events. The queue's jobs are the webhooks and not what is sent to them, so that a dead one is a single
+# job however much waits for it.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    *queue_columns(),
+    Column("url", Text, nullable=False, info=ENCRYPTED),
+    Column("secret", Text, nullable=False, info=ENCRYPTED),
+    # JSON: the types of events that it wants.
+    Column("events", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    Column("succeeded_at", BigInteger),
+    Column("disabled_at", BigInteger),
+    Column("disabled_reason", String(300)),
+    CheckConstraint("status IN ('queued', 'processing', 'disabled')", name="status"),
+    CheckConstraint("(run_at IS NULL) = (status = 'disabled')", name="disabled_is_never_due"),
+    CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
+    sqlite_autoincrement=True,
+    info={"place": ("id",)},
+)
+
+DELIVERY_STATES = ("pending", "delivered", "failed")
+PENDING, DELIVERED, _ = DELIVERY_STATES
+
+# The outbox: an event for a webhook, written in the transaction that made it true. Deleted with its conversation. There
+# are no foreign keys: rows of a webhook that is gone are deleted in steps.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("webhook", Number, nullable=False),
+    # That of the event, which is the same for every webhook and at every try.
+    Column("id", String(40), nullable=False),
+    Column("type", String(30), nullable=False),
+    # Events of one subject are delivered in the order of their numbers.
+    Column("subject", String(60), nullable=False),
+    Column("conversation", Number),
+    Column("body", Text, nullable=False, info=ENCRYPTED),
+    Column("state", String(9), nullable=False, server_default=text("'pending'")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    # When it may be tried next; NULL once it has ended.
+    Column("next_at", BigInteger),
+    Column("tried_at", BigInteger),
+    Column("ended_at", BigInteger),
+    # How the last try ended, with the HTTP status if there was an answer.
+    Column("outcome", String(20)),
+    Column("answer", Integer),
+    Column("error", String(300)),
+    UniqueConstraint("webhook", "id"),
+    CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
+    CheckConstraint("(next_at IS NOT NULL) = (state = 'pending')", name="pending_is_due"),
+    sqlite_autoincrement=True,
+    info={"place": ("webhook", "id")},
+)
+_w = webhook_deliveries.c
+NOT_DELIVERED = text("next_at IS NOT NULL")
+Index("ix_webhook_deliveries_webhook", _w.webhook, _w.number)
+partial_index("ix_webhook_deliveries_pending", _w.webhook, _w.number, where=NOT_DELIVERED)
+partial_index("ix_webhook_deliveries_subject", _w.webhook, _w.subject, _w.number, where=NOT_DELIVERED)
+partial_index("ix_webhook_deliveries_conversation", _w.conversation, where=text("conversation IS NOT NULL"))
+partial_index("ix_webhook_deliveries_ended_at", _w.ended_at, where=text("ended_at IS NOT NULL"))
+
 # --- discovery ----------------------------------------------------------------------------------------------
 
 # Which conversations a run grouped. Groups keep their identity among the runs of one scope, which is the filter.

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from core import clock
 from domain.api_keys import NAMES, is_key_name
+from domain.receivers import MOST_URL
 from domain.summaries import Outcome, Sentiment
 from domain.topics import MAX_SLUG, slug
 
@@ -1267,6 +1268,109 @@ class ProposalPageOut(ProposalOut):
     next_cursor: str | None
 
 
+# --- webhooks -----------------------------------------------------------------------------------------------
+
+EventType = Literal[
+    "insight.completed",
+    "conversation.failed",
+    "summary.completed",
+    "topic.proposed",
+    "alert.fired",
+    "alert.resolved",
+]
+DeliveryState = Literal["pending", "delivered", "failed"]
+
+
+def _each_once(types: list[str]) -> list[str]:
+    if len(set(types)) < len(types):
+        raise PydanticCustomError("twice", "must not have the same type twice")
+    return types
+
+
+ReceiverUrl = Annotated[str, Field(min_length=1, max_length=MOST_URL)]
+EventTypes = Annotated[list[EventType], Field(min_length=1, max_length=6), AfterValidator(_each_once)]
+
+
+class NewWebhook(Sent):
+    """A webhook to be made."""
+
+    url: ReceiverUrl
+    events: EventTypes
+
+
+class WebhookChange(Sent):
+    """What of a webhook is to be changed, at least one field."""
+
+    url: ReceiverUrl | None = None
+    events: EventTypes | None = None
+    enabled: StrictBool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if all(getattr(self, name) is None for name in ("url", "events", "enabled")):
+            raise PydanticCustomError("empty", "must have url, events or enabled")
+        return self
+
+
+class WebhookOut(BaseModel):
+    """A webhook, without its secret."""
+
+    id: str
+    url: str
+    events: list[EventType]
+    enabled: bool
+    disabled_reason: str | None
+    disabled_at: str | None
+    created_at: str
+    created_by: str
+    succeeded_at: str | None
+
+
+class CreatedWebhook(WebhookOut):
+    """A new webhook. `secret` is shown this once."""
+
+    secret: str
+
+
+class HelpdeskTaken(BaseModel):
+    """What became of a help desk's webhook: what is stored is on disk."""
+
+    conversation_ids: list[str]
+    stored: int
+    duplicates: int
+    changed: int
+    left_out: dict[str, int]
+
+
+class WebhooksOut(BaseModel):
+    """All webhooks, the newest first."""
+
+    webhooks: list[WebhookOut]
+
+
+class DeliveryOut(BaseModel):
+    """An event for a webhook, and how its delivery goes."""
+
+    id: str
+    type: EventType
+    state: DeliveryState
+    created_at: str
+    tries: int
+    tried_at: str | None
+    next_try_at: str | None
+    ended_at: str | None
+    outcome: str | None
+    answer: int | None
+    error: str | None
+
+
+class DeliveriesOut(BaseModel):
+    """A page of deliveries, the newest event first."""
+
+    deliveries: list[DeliveryOut]
+    next_cursor: str | None
+
+
 # --- operations ---------------------------------------------------------------------------------------------
 
 
@@ -1291,6 +1395,9 @@ class Health(BaseModel):
     notifications: Literal["heard", "unheard"] | None
     resumes_at: str | None
     replica_lag_seconds: float | None = None
+    webhooks_pending: int
+    webhooks_oldest_seconds: float
+    webhooks_disabled: int
     started_at: str
     version: str
 

@@ -17,6 +17,7 @@ from api.routes import (
     conversations,
     discovery,
     docs,
+    helpdesks,
     insights,
     intake,
     jobs,
@@ -29,6 +30,7 @@ from api.routes import (
     spending,
     summaries,
     topics,
+    webhooks,
 )
 from core.clock import Clock
 from core.metrics import Metrics
@@ -55,6 +57,8 @@ MODULES = (
     keys,
     accounts,
     audit,
+    webhooks,
+    helpdesks,
     people,
     people_list,
     auth,

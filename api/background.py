@@ -29,6 +29,7 @@ from services.retention import Retention
 from services.shared_drafts import SharedDrafts
 from services.warming import Warming
 from services.watcher import Watched, Watcher
+from services.webhooks.keeping import DeliverySweep
 from store.conversations import progress
 from store.engine.notifications import Channel, Ids, listening, listening_connector, notify
 from store.queue.heartbeats import Json
@@ -97,6 +98,7 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
     yield "topics", resources.topics.run
+    yield "webhooks", resources.delivery_figures.run
     yield from _of_providers(resources.gateway)
     if resources.notifications.state is not None:
         yield "notifications", resources.notifications.run
@@ -119,6 +121,7 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 
 def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "jobs", resources.jobs.run
+    yield "deliveries", resources.processors.deliveries.run
     if resources.notifications.state is not None:
         yield "drafts", live.shared.run
     if resources.workforce.heartbeat is None:
@@ -129,7 +132,7 @@ def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 
 def duties(settings: Settings) -> Sequence[str]:
     """What one process at a time does, of those that analyse."""
-    found = ["indexing", "filing"]
+    found = ["indexing", "filing", "delivery_sweep"]
     found += ["discovery"] if settings.topic_discovery else []
     found += ["retention"] if settings.retention_days is not None else []
     return found
@@ -141,6 +144,7 @@ def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
     works: Mapping[str, Work] = {
         "indexing": Indexing(database).run,
         "filing": Filing(database).run,
+        "delivery_sweep": DeliverySweep(database, resources.clock).run,
         "discovery": DailyDiscovery(database, resources.clock, wake).run,
         "retention": _Keeping(resources, resources.settings.retention_days or 0).run,
     }

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
+from api.processors import Processors
 from batch_processor import BatchProcessor
 from core.clock import Clock
 from core.metrics import Metrics
@@ -25,6 +26,8 @@ from services.notifications import Notifications
 from services.people import People
 from services.topics import FollowedTopics
 from services.watcher import TICK
+from services.webhooks.keeping import DeliveryFigures
+from services.webhooks.registration import Webhooks
 from services.workforce import Workforce
 from store.insights.topic_days import TopicDays
 from worker.jobs.processor import JobProcessor
@@ -62,9 +65,9 @@ class Resources:
     access: AccessControl
     people: People
     gateway: Gateway
-    processor: BatchProcessor
-    summariser: SummaryProcessor
-    jobs: JobProcessor
+    processors: Processors
+    webhooks: Webhooks
+    delivery_figures: DeliveryFigures
     workforce: Workforce
     conditions: Conditions
     started_at: int
@@ -72,6 +75,21 @@ class Resources:
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
+
+    @property
+    def processor(self) -> BatchProcessor:
+        """Of conversations that are to be analysed."""
+        return self.processors.batches
+
+    @property
+    def summariser(self) -> SummaryProcessor:
+        """Of summaries."""
+        return self.processors.summaries
+
+    @property
+    def jobs(self) -> JobProcessor:
+        """Of long jobs."""
+        return self.processors.jobs
 
 
 class LifespanState(TypedDict):

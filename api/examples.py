@@ -59,6 +59,17 @@ BODIES: Mapping[str, Any] = {
     "change_topic": {"label": "Prices and discounts"},
     "split_topic": {"words": "version", "slug": "new_version"},
     "merge_topics": {"from": ["pricing"], "into": "billing"},
+    "take_helpdesk_webhook": {
+        "event": "message_created",
+        "id": 5,
+        "message_type": "incoming",
+        "content": "Where is my parcel?",
+        "created_at": "2026-11-20T10:00:00Z",
+        "conversation": {"id": 42},
+        "sender": {"id": 7},
+    },
+    "create_webhook": {"url": "https://example.com/hook", "events": ["insight.completed", "alert.fired"]},
+    "change_webhook": {"events": ["summary.completed"], "enabled": True},
     "create_key": {"name": "importer", "role": "agent", "expires_at": "2030-01-01T00:00:00Z"},
 }
 """By operation."""
@@ -81,6 +92,12 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
         (name, "proposal_id"): "prop_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
         for name in ("get_proposal", "accept_proposal", "reject_proposal")
     },
+    **{
+        (name, "webhook_id"): "wh_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
+        for name in ("get_webhook", "change_webhook", "delete_webhook", "list_deliveries", "resend_event")
+    },
+    ("take_helpdesk_webhook", "source"): "chatwoot",
+    ("resend_event", "event_id"): "evt_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5",
     ("change_role", "account_id"): "5f2b9c0e7a41d386",
     ("delete_account", "account_id"): "5f2b9c0e7a41d386",
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",

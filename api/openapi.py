@@ -26,10 +26,12 @@ from schemas import (
     NewDiscovery,
     NewKey,
     NewSummaries,
+    NewWebhook,
     RoleChange,
     TopicChange,
     TopicMerge,
     TopicSplit,
+    WebhookChange,
 )
 
 Json = dict[str, Any]
@@ -53,10 +55,12 @@ SENT: tuple[type[BaseModel], ...] = (
     NewDiscovery,
     NewSummaries,
     NewKey,
+    NewWebhook,
     RoleChange,
     TopicChange,
     TopicMerge,
     TopicSplit,
+    WebhookChange,
 )
 """Bodies that routes read themselves, so that FastAPI does not know them."""
 

@@ -16,6 +16,7 @@ from llm.gateway import Gateway
 from llm.provider import backoff
 from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
+from services.webhooks.sending import Resolver, Sending
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.jobs.acceptance import FILING
@@ -32,6 +33,7 @@ from worker.packing import BatchSize
 from worker.settlement import Quarantine
 from worker.summaries.calls import SummaryCalls
 from worker.summaries.processor import SummaryProcessor
+from worker.webhooks.processor import DeliveryProcessor
 
 OFFLINE_BATCH = 50
 """A commit of 250 delayed concurrent posts by 153 ms at the 99th percentile, one of 50 by 43."""
@@ -45,6 +47,7 @@ class Processors(NamedTuple):
     batches: BatchProcessor
     summaries: SummaryProcessor
     jobs: JobProcessor
+    deliveries: DeliveryProcessor
 
 
 def processors_of(
@@ -72,21 +75,18 @@ def processors_of(
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     in_flight = PrioritySemaphore(settings.max_in_flight)
     quarantine = Quarantine(max(1, settings.error_threshold - 1))
-    batches = BatchProcessor(
-        db,
-        gateway,
-        size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH),
-        policy,
-        accounting,
-        in_flight,
-        quarantine,
-        clock=clock,
-        token=_token,
-    )
+    now_sent = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
+    shared = db, gateway, now_sent, policy, accounting, in_flight, quarantine
+    batches = BatchProcessor(*shared, clock=clock, token=_token)
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     paid = PaidCalls(db, gateway, accounting, in_flight)
-    jobs = _job_processor(clock, settings.min_people, policy, paid)
-    return Processors(batches, SummaryProcessor(calls, quarantine, token=_token), jobs)
+    sending = Sending(clock, settings.webhook_allow_private, Resolver())
+    return Processors(
+        batches,
+        SummaryProcessor(calls, quarantine, token=_token),
+        _job_processor(clock, settings.min_people, policy, paid),
+        DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
+    )
 
 
 def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: PaidCalls) -> JobProcessor:
@@ -119,6 +119,8 @@ def workers_of(
     )
 
 
-async def finish_all(*processors: BatchProcessor | SummaryProcessor | JobProcessor) -> None:
+async def finish_all(
+    *processors: BatchProcessor | SummaryProcessor | JobProcessor | DeliveryProcessor,
+) -> None:
     """Concurrently, so that each gets the whole grace period."""
     await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))

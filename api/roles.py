@@ -28,6 +28,8 @@ SOCKET = "websocket"
 RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/conversations"): WRITE,
     ("post", "/api/v1/conversations/bulk"): WRITE,
+    # Signed by the help desk.
+    ("post", "/api/v1/intake/{source}"): PUBLIC,
     ("get", "/api/v1/conversations"): READ,
     ("get", "/api/v1/conversations/{conversation_id}"): READ,
     ("post", "/api/v1/conversations/status"): READ,
@@ -81,6 +83,14 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/facets"): READ,
     ("get", "/api/v1/summaries"): READ,
     ("post", "/api/v1/summaries"): AccessRule(Role.AGENT, "summary.bulk"),
+    # These write their own entries, because a new webhook has its id only afterwards.
+    ("post", "/api/v1/webhooks"): ADMIN,
+    ("get", "/api/v1/webhooks"): ADMIN,
+    ("get", "/api/v1/webhooks/{webhook_id}"): ADMIN,
+    ("patch", "/api/v1/webhooks/{webhook_id}"): ADMIN,
+    ("delete", "/api/v1/webhooks/{webhook_id}"): ADMIN,
+    ("get", "/api/v1/webhooks/{webhook_id}/deliveries"): ADMIN,
+    ("post", "/api/v1/webhooks/{webhook_id}/deliveries/{event_id}/resend"): ADMIN,
     # They write their own entries, because the path names the person.
     ("delete", "/api/v1/people/{user_id:path}"): ADMIN,
     ("get", "/api/v1/people/{user_id:path}/export"): ADMIN,

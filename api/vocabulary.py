@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from api.comparison_vocabulary import COMPARED
 from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
 from api.vocabulary_of_discovery import DISCOVERED
+from api.webhook_vocabulary import OF_WEBHOOKS
 
 FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     **COMPARED,
@@ -296,6 +297,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "SummariesFilter.cluster": "Only insights under this topic: its slug, an alias or its label, in any case.",
     "SummariesFilter.min_confidence": "Only insights with at least this confidence.",
     **DISCOVERED,
+    **OF_WEBHOOKS,
 }
 
 PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
@@ -305,7 +307,7 @@ PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "job_id": "The id of the job.",
     "key_id": "The id of the key.",
     "proposal_id": "The id of the proposal.",
-    "state": "Only groups in this state.",
+    "state": "Only those in this state.",
     "kind": "Only jobs of this kind.",
     "Idempotency-Key": "Takes the place of an `external_id`. In bulk it covers each item by its index.",
     "author": "Who wrote it.",
@@ -323,6 +325,9 @@ PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "sentiment": "Only insights with this sentiment.",
     "start_time": "The beginning of the window, included; no offset means UTC.",
     "status": "Only conversations with this status.",
+    "source": "The help desk: `chatwoot`, `zendesk` or `intercom`.",
+    "webhook_id": "The id of the webhook.",
+    "event_id": "The id of the event, which receivers get as `webhook-id`.",
     "topic_id": "The topic: its id, slug, an alias or its label.",
     "user_id": "Who wrote a message of the chat.",
     "wait": "Seconds to wait for the result at most, 0 to 60.",

@@ -1,5 +1,6 @@
 """Builds every resource of the process from the settings, in the order of their dependencies."""
 
+import os
 import platform
 import time
 import uuid
@@ -44,12 +45,14 @@ from services.people import People
 from services.redaction import Redaction, open_redaction
 from services.shared_drafts import SharedDrafts
 from services.topics import FollowedTopics, followed
+from services.webhooks.keeping import DeliveryFigures
+from services.webhooks.registration import Webhooks
 from services.workforce import Workforce
 from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
 from store.insights import metadata
-from store.queue import analysis, long_jobs
+from store.queue import analysis, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
 from worker.accounting import Accounting
@@ -84,9 +87,9 @@ async def build(
         access=(access := await _access(settings, db, clock, stack, metrics)),
         people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
-        processor=processors.batches,
-        summariser=processors.summaries,
-        jobs=processors.jobs,
+        processors=processors,
+        webhooks=Webhooks(db, clock, access.audit, os.urandom, processors.deliveries.wake),
+        delivery_figures=DeliveryFigures(db, metrics, clock),
         workforce=workforce,
         conditions=Conditions(capacity, gateway, workforce.own, metrics, clock, workforce.stops),
         started_at=clock(),
@@ -208,7 +211,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures, long_jobs):
+        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries):
             await db.write(partial(queue.recover, now=clock()))
 
 

@@ -118,6 +118,14 @@ class Api:
     pause_job = Method(calls.pause_job)
     resume_job = Method(calls.resume_job)
 
+    create_webhook = Method(calls.create_webhook)
+    webhooks = Method(calls.webhooks)
+    webhook = Method(calls.webhook)
+    change_webhook = Method(calls.change_webhook)
+    delete_webhook = Method(calls.delete_webhook)
+    deliveries_page = Method(calls.deliveries_page)
+    resend_event = Method(calls.resend_event)
+
     alive = Method(calls.alive)
     me = Method(calls.me)
     health = Method(calls.health)

@@ -46,6 +46,10 @@ CONDITIONS = (
 """What `service_condition` is 1 for, and the names of the log lines about it."""
 JOB_STATUSES = ("completed", "capped", "failed")
 """How a long job ends by itself."""
+DELIVERY_OUTCOMES = (
+    *("delivered", "refused", "gone", "redirected", "timeout", "unreachable", "forbidden_address"),
+)
+"""How a try to deliver an event ends."""
 REDACTED_KINDS = ("email", "phone", "card", "iban", "ip", "custom")
 TOKEN_KINDS = ("prompt", "cached", "completion", "reasoning")
 
@@ -180,6 +184,18 @@ class Metrics:
             "When retention had last deleted all that is too old, or the start; 0 without RETENTION_DAYS",
             registry=own,
         )
+        self.webhook_tries = Counter(
+            "webhook_tries", "Tries to deliver an event to a webhook, by outcome", ["outcome"], registry=own
+        )
+        self.webhooks_pending = Gauge(
+            "webhook_deliveries_pending", "Events that wait for a webhook that is enabled", registry=own
+        )
+        self.webhooks_oldest = Gauge(
+            "webhook_oldest_pending_seconds", "Age of the oldest of them", registry=own
+        )
+        self.webhooks_disabled = Gauge(
+            "webhooks_disabled", "Webhooks that get nothing until an admin enables them", registry=own
+        )
         self.audit_failures = Counter(
             "audit_failures", "Entries of the audit log that could not be written", registry=own
         )
@@ -192,6 +208,16 @@ class Metrics:
     def count_death(self, task: str) -> None:
         """Count a background task that has died."""
         self.task_deaths.labels(task).inc()
+
+    def count_delivery(self, outcome: str) -> None:
+        """Count a try to deliver an event."""
+        self.webhook_tries.labels(outcome).inc()
+
+    def show_webhooks(self, pending: int, oldest_seconds: float, disabled: int) -> None:
+        """Show what waits for webhooks."""
+        self.webhooks_pending.set(pending)
+        self.webhooks_oldest.set(oldest_seconds)
+        self.webhooks_disabled.set(disabled)
 
     def show_conditions(self, present: Iterable[str]) -> None:
         """Show which of CONDITIONS last at present."""
@@ -209,6 +235,7 @@ class Metrics:
             self.prefilter_skips: PREFILTER_REASONS,
             self.redactions: REDACTED_KINDS,
             self.jobs: JOB_STATUSES,
+            self.webhook_tries: DELIVERY_OUTCOMES,
             self.summaries: SUMMARY_OUTCOMES,
             self.summary_items: VERIFIED,
         }

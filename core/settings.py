@@ -26,6 +26,7 @@ from core.login_settings import LoginSettings
 from core.role_settings import RoleSettings
 from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
 from core.unbuilt import unbuilt
+from core.webhook_settings import WebhookSettings
 
 # The first name that is set wins; `ignored_names` gives the others.
 SYNONYMS = {
@@ -42,6 +43,7 @@ KEYS = (
     "google_client_secret",
     "github_client_secret",
     "oidc_client_secret",
+    *("chatwoot_secret", "zendesk_secret", "intercom_secret"),
 )
 """Secrets that count as unset where they are blank."""
 SECRETS = (*KEYS, "database_url", "database_listen_url", "read_database_url", "data_encryption_key")
@@ -59,7 +61,7 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSettings):
+class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSettings, WebhookSettings):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(

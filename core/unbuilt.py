@@ -6,14 +6,11 @@ Whoever asks for protection must not believe that it is there.
 from collections.abc import Iterator, Mapping
 
 OFF = frozenset({"", "false", "off", "no", "0"})
-LATER = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET BATCH_LANE_HOURS FIELDS_FILE"
-SECRETS = "CHATWOOT_SECRET ZENDESK_SECRET INTERCOM_SECRET"
+LATER = "BATCH_LANE_HOURS FIELDS_FILE"
 UNBUILT: Mapping[str, frozenset[str]] = {
-    "WEBHOOK_ALLOW_PRIVATE": OFF,
     "CORRECTIONS_AS_EXAMPLES": OFF,
     "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),
-    **{f"{name}_FILE": frozenset({""}) for name in SECRETS.split()},
 }
 """Variables that are not built, each with the values, in lower case, that ask for nothing."""
 

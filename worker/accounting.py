@@ -58,6 +58,10 @@ class Accounting:
         """Count a long job that has ended by itself."""
         self._metrics.jobs.labels(status).inc()
 
+    def delivery_tried(self, outcome: str) -> None:
+        """Count a try to deliver an event to a webhook."""
+        self._metrics.count_delivery(outcome)
+
     def summary_settled(self, outcome: summaries.Outcome) -> None:
         """Count a summary that ended, and tell whoever waits for it."""
         match outcome:

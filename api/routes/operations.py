@@ -43,6 +43,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "notifications": resources.notifications.state,
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         **_replica_lag(resources),
+        **_webhooks(resources),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }
@@ -68,6 +69,15 @@ def _replica_lag(resources: Resources) -> dict[str, float | None]:
     if replica is None:
         return {}
     return {"replica_lag_seconds": None if replica.lag is None else round(replica.lag, 3)}
+
+
+def _webhooks(resources: Resources) -> dict[str, Any]:
+    figures = resources.delivery_figures
+    return {
+        "webhooks_pending": figures.found.pending,
+        "webhooks_oldest_seconds": round(figures.oldest_seconds, 1),
+        "webhooks_disabled": figures.found.disabled,
+    }
 
 
 @router.get("/healthz", response_model=Alive)

@@ -82,6 +82,7 @@ from client.answers.proposals import (
     ProposalsPage,
 )
 from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
+from client.answers.webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
 
 __all__ = [
     "Accepted",
@@ -104,6 +105,9 @@ __all__ = [
     "Conversation",
     "ConversationItem",
     "ConversationsPage",
+    "CreatedWebhook",
+    "DeliveriesPage",
+    "Delivery",
     "Estimate",
     "ExplainedPart",
     "ExplainedTopic",
@@ -159,4 +163,6 @@ __all__ = [
     "TrendsPoint",
     "Turn",
     "Undone",
+    "Webhook",
+    "Webhooks",
 ]

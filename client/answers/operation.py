@@ -34,6 +34,9 @@ class Health(Answer):
     notifications: str | None = None
     resumes_at: AwareDatetime | None = None
     replica_lag_seconds: float | None = None
+    webhooks_pending: int = 0
+    webhooks_oldest_seconds: float = 0
+    webhooks_disabled: int = 0
     started_at: AwareDatetime
     version: str | None = None
 

@@ -47,6 +47,15 @@ from client.calls.topics import (
     topic_history,
     undo_topic_change,
 )
+from client.calls.webhooks import (
+    change_webhook,
+    create_webhook,
+    delete_webhook,
+    deliveries_page,
+    resend_event,
+    webhook,
+    webhooks,
+)
 
 __all__ = [
     "NewConversation",
@@ -58,13 +67,17 @@ __all__ = [
     "analyse_chat",
     "cancel_job",
     "change_topic",
+    "change_webhook",
     "chat",
     "chat_insights",
     "chats_page",
     "compare_topics",
     "conversation",
     "conversations_page",
+    "create_webhook",
     "delete",
+    "delete_webhook",
+    "deliveries_page",
     "discover_topics",
     "estimate",
     "estimate_summaries",
@@ -88,6 +101,7 @@ __all__ = [
     "proposals_page",
     "recent_insights",
     "reject_proposal",
+    "resend_event",
     "resume_analysis",
     "resume_job",
     "retry",
@@ -104,4 +118,6 @@ __all__ = [
     "trends",
     "undo_topic_change",
     "user_chats_page",
+    "webhook",
+    "webhooks",
 ]

@@ -58,6 +58,10 @@ class Authentication:
             await self._count(error, asked)
             raise
 
+    async def refuse(self, error: BadCredential, asked: AuditEntry) -> None:
+        """Count a request whose own proof is bad, such as a signature. Raises TooManyAttempts."""
+        await self._count(error, asked)
+
     async def _holder(self, credential: Credential) -> Caller:
         bearer = credential.bearer
         if bearer is not None and bearer.startswith(f"{PREFIX}_"):

@@ -25,6 +25,7 @@ from store.insights import writing as results
 from store.insights.shown import ShownInsight, as_shown, insight_of
 from store.money import calls
 from store.search import index
+from store.webhooks.outbox import forget_events
 
 RETRIED_AT_ONCE = 100
 """Rows in one transaction of a mass retry, so that it does not delay intake."""
@@ -167,6 +168,7 @@ def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
     """Delete conversations, everything that belongs to them and their share of all counts; return how many."""
     rows = _locked(connection, ids)
     numbers = [row.number for row in rows]
+    forget_events(connection, numbers)
     case_filing.remove_summaries(connection, numbers)
     results.delete_insights(connection, numbers)
     results.adjust_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)

@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
+from domain.events import TOPIC_PROPOSED, WebhookEvent
+from domain.topics import slug
 from models import ACCEPTED, PROPOSED, REJECTED, UNLISTED, discovery_runs, topic_proposals
 from store.engine.vault import vault_of
+from store.webhooks.outbox import note_events, subscribers
 
 DECIDED = (ACCEPTED, REJECTED)
 NAMING = frozenset({"name", "description", "named_by"})
@@ -117,7 +120,34 @@ def store_run(
     _update(connection, [{"id": id_, "went_to": json.dumps(shares)} for id_, shares in gone.items()])
     unseen = _p.state == UNLISTED, _p.scope == run.scope, _p.run < number
     connection.execute(delete(topic_proposals).where(*unseen))
+    states = {id_: row.state for id_, row in known.items()}
+    _note_proposed(connection, [each for each in groups if _is_new(each, states)], now)
     return [group.id for group in groups if group.id in known and known[group.id].state == ACCEPTED]
+
+
+def _is_new(group: GroupRow, states: Mapping[str, str]) -> bool:
+    return group.is_shown and states.get(group.id, UNLISTED) == UNLISTED
+
+
+def _note_proposed(connection: Connection, groups: Sequence[GroupRow], now: int) -> None:
+    """Tell webhooks of groups that are shown for the first time."""
+    wanted = subscribers(connection) if groups else {}
+    if TOPIC_PROPOSED in wanted:
+        note_events(connection, wanted, [_proposed(each, now) for each in groups])
+
+
+def _proposed(group: GroupRow, now: int) -> WebhookEvent:
+    data = {
+        "id": group.id,
+        "name": group.name,
+        "description": group.description or None,
+        "slug": slug(group.name),
+        "words": list(group.words),
+        "language": group.language or None,
+        "size": group.size,
+        "people": group.people,
+    }
+    return WebhookEvent(TOPIC_PROPOSED, now, {"proposal": data}, f"proposal:{group.id}"[:60])
 
 
 def _update(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -26,6 +26,8 @@ from models import (
     summaries,
     summary_parts,
     topic_proposals,
+    webhook_deliveries,
+    webhooks,
 )
 from store.engine.vault import AUTHOR, SEALED_AUTHOR, Vault, at, hash_columns, sealed_columns, vault_of
 
@@ -44,6 +46,8 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     jobs: ("number",),
     provider_states: ("provider",),
     topic_proposals: ("number",),
+    webhooks: ("number",),
+    webhook_deliveries: ("number",),
 }
 """The tables with values to seal, each with the columns along which it is walked."""
 A_DIGEST = re.compile(r"h1\|[A-Za-z0-9+/]{20}")

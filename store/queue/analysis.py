@@ -22,7 +22,7 @@ from store.engine.vault import Vault, vault_of
 from store.insights import writing
 from store.insights.writing import Insight
 from store.money import spending
-from store.queue import single_flight
+from store.queue import conversation_events, single_flight
 from store.queue.jobs import JobKind, JobQueue, Leases
 
 
@@ -188,6 +188,7 @@ def settle(
     _store(connection, counted, now)
     revisions.requeue_grown(connection, [_overtaken(each, held[each.job.number]) for each in old])
     _count(connection, counted, now)
+    _note_events(connection, counted, now)
     return counted
 
 
@@ -261,6 +262,12 @@ def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None
     spending.count_conversations(
         connection, day, analysed=len(done) - sum(done), cached=sum(done), skipped=skipped
     )
+
+
+def _note_events(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
+    insights = [each.insight for each in counted if isinstance(each, Completed)]
+    errors = {each.job.number: each.error for each in counted if isinstance(each, Failed)}
+    conversation_events.note_analysed(connection, insights, errors, now=now)
 
 
 def recover(connection: Connection, *, now: int) -> int:

@@ -13,12 +13,13 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Row, bindparam, delet
 from core.errors import DoesNotOpen
 from core.priority import SUMMARIES
 from domain.jobs import Failed, Requeued
-from domain.summaries import Message, Part, Summary, from_json, to_json
+from domain.summaries import Message, Part, from_json, to_json
 from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import at, vault_of
 from store.insights import case_filing
+from store.queue import conversation_events
 from store.queue.jobs import JobKind, JobQueue
 
 _s, _m = summaries.c, messages.c
@@ -99,8 +100,8 @@ class Stored:
 
 def get(connection: Connection, id_: str) -> Stored | None:
     """The summary of a conversation, None where there is no such conversation."""
-    c, s = conversations.c, summaries.c
-    joined = conversations.outerjoin(summaries, c.number == s.conversation)
+    c = conversations.c
+    joined = conversations.outerjoin(summaries, c.number == _s.conversation)
     wanted = select(c.id.label("id"), c.revision.label("current"), summaries).select_from(joined)
     row = connection.execute(wanted.where(c.id == id_)).one_or_none()
     if row is None:
@@ -177,13 +178,9 @@ def parts(connection: Connection, job: SummaryJob, *, version: str) -> list[Part
     p = summary_parts.c
     mine = select(summary_parts).where(p.conversation == job.conversation, p.version == version)
     return [
-        Part(row.first, row.last, _summary(row.content), row.analyzer, row.model, row.raw)
+        Part(row.first, row.last, from_json(json.loads(row.content)), row.analyzer, row.model, row.raw)
         for row in vault_of(connection).all_opened(summary_parts, connection.execute(mine).all())
     ]
-
-
-def _summary(content: str) -> Summary:
-    return from_json(json.loads(content))
 
 
 def conversation_messages(
@@ -220,8 +217,8 @@ def settle(connection: Connection, outcome: Outcome, *, now: int) -> bool:
     job = outcome.job
     if isinstance(outcome, Written):
         # Its insight must not be stored meanwhile: the counts of people are of both. Before the summary, for the order.
-        c = conversations.c
-        connection.execute(select(c.number).where(c.number == job.conversation).with_for_update())
+        its = conversations.c.number == job.conversation
+        connection.execute(select(conversations.c.number).where(its).with_for_update())
     held = QUEUE.held(connection, {job.conversation: job.lease})
     if not held:
         return False
@@ -261,6 +258,7 @@ def _write(connection: Connection, written: Written, now: int) -> None:
     connection.execute(update(summaries).where(_s.conversation == written.job.conversation).values(stored))
     case_filing.file_summary(connection, written.job.conversation, to_json(written.part.summary))
     _prune(connection, written)
+    conversation_events.note_summarised(connection, written.job.conversation, written.part, now=now)
 
 
 def _erased(conversation: int) -> ColumnElement[int]:
@@ -296,5 +294,4 @@ def recover(connection: Connection, *, now: int) -> None:
 
 def depth(connection: Connection) -> int:
     """How many summaries are being written or wait for it."""
-    waiting = select(func.count()).select_from(summaries).where(summaries.c.run_at.is_not(None))
-    return connection.scalar(waiting) or 0
+    return connection.scalar(select(func.count()).where(_s.run_at.is_not(None))) or 0

@@ -143,6 +143,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("topic_history", ("delay",), {}),
     ("proposals_page", (), {"limit": 3}),
     ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),
+    ("webhooks", (), {}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
     ("chats", (), {"user_id": "ann", "keyword": "lamp", "end_date": "2100-01-01"}),
@@ -163,6 +164,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
     "summarize_many",
+    *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
     *(
         "change_topic",
@@ -212,6 +214,22 @@ def test_topics_are_changed_merged_and_apart_again(url: str, calling: Calling) -
     # The rename, and the merge where the job was over before it could be cancelled.
     with pytest.raises(Conflict, match="no change"):
         undo_all(call)
+
+
+def test_webhooks_are_made_changed_and_deleted(url: str, calling: Calling) -> None:
+    call = calling(url)
+    made = call("create_webhook", "https://example.com/hook", ["insight.completed"])
+
+    changed = call("change_webhook", made.id, events=["alert.fired"], enabled=False)
+    assert made.secret.startswith("whsec_")
+    assert call("webhook", made.id) == changed
+    assert (changed.events, changed.enabled, changed.url) == (["alert.fired"], False, made.url)
+    assert call("deliveries_page", made.id, state="pending").deliveries == []
+    with pytest.raises(NotFound):
+        call("resend_event", made.id, "evt_of_nobody")
+    call("delete_webhook", made.id)
+    with pytest.raises(NotFound):
+        call("webhook", made.id)
 
 
 def undo_all(call: Callable[..., Any]) -> None:

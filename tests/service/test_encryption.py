@@ -44,6 +44,8 @@ DIGESTS = [column for column in COLUMNS if column.info.get("digest")]
 async def service(database_url: URL, grok: Grok) -> AsyncIterator[Service]:
     given = {"data_encryption_key": KEY, "metadata_keys": "animal", "chat_quiet_seconds": 0}
     async with running(database_url, grok, **given) as service:
+        webhook = {"url": "https://quokka.invalid/hook", "events": ["insight.completed"]}
+        assert (await service.http.post("/api/v1/webhooks", json=webhook)).status_code == 201
         yield service
 
 

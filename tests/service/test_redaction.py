@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 from benchmarks.support.process import POSTS
 from models import metadata
 from tests.fake_grok.server import KEY
+from tests.support import helpdesk_bodies
 from tests.support.chat_sockets import joined
 from tests.support.service import Grok, Service, faked, running
 from tests.support.summary_service import a_chat, grow, summary_of
@@ -34,7 +35,8 @@ def redacting(
 ) -> AbstractAsyncContextManager[Service]:
     patterns = folder / "patterns.txt"
     patterns.write_text("# customers\nKD-\\d{4}\n")
-    return running(database, grok, redaction=mode, redaction_patterns=patterns, chat_quiet_seconds=0, **given)
+    given |= {"redaction": mode, "redaction_patterns": patterns, "intercom_secret": helpdesk_bodies.SECRET}
+    return running(database, grok, chat_quiet_seconds=0, **given)
 
 
 async def everything(service: Service) -> str:
@@ -96,7 +98,13 @@ async def by_socket(service: Service) -> str:
     return "c1"
 
 
-DOORS = [by_post, by_bulk, by_dialogue, by_chat, by_chats, by_socket]
+async def by_helpdesk(service: Service) -> str:
+    body = helpdesk_bodies.intercom(SAID)
+    response = await service.http.post("/api/v1/intake/intercom", **helpdesk_bodies.signed_by_intercom(body))
+    return str(response.json()["conversation_ids"][0])
+
+
+DOORS = [by_post, by_bulk, by_dialogue, by_chat, by_chats, by_socket, by_helpdesk]
 
 
 @pytest.mark.parametrize("door", DOORS)

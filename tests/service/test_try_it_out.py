@@ -24,6 +24,12 @@ REFUSED = {
     **dict.fromkeys(("get_job", "cancel_job", "pause_job", "resume_job"), 404),
     # Nothing has been found.
     **dict.fromkeys(("get_proposal", "accept_proposal", "reject_proposal"), 404),
+    # No webhook has the id of the example.
+    **dict.fromkeys(
+        ("get_webhook", "change_webhook", "delete_webhook", "list_deliveries", "resend_event"), 404
+    ),
+    # No secret of a help desk is set.
+    "take_helpdesk_webhook": 404,
     "delete_account": 403,
 }
 

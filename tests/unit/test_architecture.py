@@ -37,11 +37,11 @@ INNER_FLOORS = {
         ("store.queue",),
         ("store.conversations", "store.topics"),
         ("store.insights",),
-        ("store.search", "store.money", "store.access"),
+        ("store.search", "store.money", "store.access", "store.webhooks"),
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries", "worker.jobs"),
+        ("batch_processor", "worker.summaries", "worker.jobs", "worker.webhooks"),
         ("worker.claims", "worker.dispatch"),
         ("worker.outcomes", "worker.accounting", "worker.packing"),
         ("worker.settlement",),

@@ -15,6 +15,9 @@ READABLE = {
         "conversations.redactions",
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
+        *("webhooks.id", "webhooks.status", "webhooks.lease", "webhooks.events", "webhooks.disabled_reason"),
+        *("webhook_deliveries.id", "webhook_deliveries.type", "webhook_deliveries.subject"),
+        *("webhook_deliveries.state", "webhook_deliveries.outcome", "webhook_deliveries.error"),
         *("jobs.id", "jobs.kind", "jobs.status", "jobs.lease", "provider_states.circuit"),
         *(
             "topics.state",
@@ -45,7 +48,7 @@ READABLE = {
     "callers, not the people who wrote": {
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
-        "topic_proposals.decided_by",
+        *("topic_proposals.decided_by", "webhooks.created_by"),
     },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }

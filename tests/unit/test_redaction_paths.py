@@ -86,6 +86,7 @@ def test_every_door_leads_to_the_two_services_behind_the_choke_point() -> None:
     assert callers_of("accept_all") | callers_of("add_messages") <= {
         "api/routes/intake.py",
         "api/routes/chats.py",
+        "api/routes/helpdesks.py",
         "api/routes/sockets.py",
         "services/chats.py",
     }

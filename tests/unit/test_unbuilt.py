@@ -28,9 +28,9 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
     [
         {"CORRECTIONS_AS_EXAMPLES": "on"},
         {"CORRECTIONS_AS_EXAMPLES": " Yes "},
-        {"webhook_allow_private": "1"},
+        {"corrections_as_examples": "1"},
         {"BATCH_LANE": "on"},
-        {"CHATWOOT_SECRET_FILE": "/run/secrets/key"},
+        {"fields_file": "fields.yaml"},
     ],
 )
 def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[str, str]) -> None:
@@ -40,7 +40,7 @@ def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[st
 
 
 def test_every_one_of_several_is_named() -> None:
-    given = {"WEBHOOK_ALLOW_PRIVATE": "true", "ZENDESK_SECRET": SECRET, "FIELDS_FILE": SECRET, "PORT": "1"}
+    given = {"BATCH_LANE": "on", "BATCH_LANE_HOURS": SECRET, "FIELDS_FILE": SECRET, "PORT": "1"}
 
     complaints = unbuilt_settings(given)
 

@@ -1,0 +1,1 @@
+"""What tells receivers of events, and what receives those of help desks."""
