@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from standardwebhooks import Webhook
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -32,7 +32,10 @@ class WebhookReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # whoever sent it was killed
         headers = dict(request.headers)
         self.got.append((headers, body))
         self.paths.append(request.url.path)
