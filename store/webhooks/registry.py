@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from models import DISABLED, PENDING, QUEUED, webhook_deliveries, webhooks
+from store.engine.dialect import insert_on_conflict
 from store.engine.vault import vault_of
 
 MOST_WEBHOOKS = 50
@@ -43,6 +44,16 @@ def add(connection: Connection, new: NewReceiver) -> bool:
     due = {"status": QUEUED, "run_at": new.created_at}
     connection.execute(insert(webhooks).values(vault_of(connection).sealed(webhooks, row | due)))
     return True
+
+
+def declare_receiver(connection: Connection, id_: str, url: str, events: Sequence[str], *, now: int) -> None:
+    """Have a receiver of the service's own, unless it is there already."""
+    row = {"id": id_, "url": url, "secret": "", "events": json.dumps(events), "created_at": now}
+    due = {"created_by": "settings", "status": QUEUED, "run_at": now}
+    new = insert_on_conflict(connection.dialect.name, webhooks).values(
+        vault_of(connection).sealed(webhooks, row | due)
+    )
+    connection.execute(new.on_conflict_do_nothing())
 
 
 def list_webhooks(connection: Connection) -> Sequence[Row[Any]]:
