@@ -115,6 +115,8 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
         replica.noted = resources.metrics.replica_lag.set
         yield "replica", replica.run
     yield "warming", Warming(resources.database, resources.topic_days).run
+    if resources.notifications.state is not None:
+        yield "listeners", partial(live.shared.tell, resources.hub.listened_to)
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
 
 

@@ -134,7 +134,14 @@ def root(error: BaseException) -> BaseException:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = _before(error)
+
+
+def _before(error: BaseException) -> BaseException | None:
+    """What an error came from. Of a group that is its first member: of tasks that fail together, the reason."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    return error.__cause__ or error.__context__
 
 
 def named(error: BaseException) -> str:

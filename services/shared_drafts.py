@@ -1,6 +1,7 @@
 """Drafts of summaries for listeners that other processes have."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
@@ -18,6 +19,10 @@ log = structlog.get_logger()
 EVERY_SECONDS = 0.25
 """Between two writes of the same draft: people read no faster."""
 REMEMBERED = 10_000
+AGAIN_SECONDS = 30.0
+"""Between two times that a process tells which chats have listeners here."""
+KNOWN_SECONDS = 2.5 * AGAIN_SECONDS
+"""How long others go by that. A process that dies or loses its last listener says nothing."""
 
 
 class SharedDrafts:
@@ -28,12 +33,14 @@ class SharedDrafts:
         database: Database,
         notifications: Notifications,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._notifications = notifications
         self._sleep = sleep
-        # Nobody tells that the last of them has left: a draft that nobody reads costs four writes a second.
-        self._listened_to: Bounded[str, None] = Bounded(REMEMBERED)
+        self._clock = clock
+        # Until when: a draft that nobody reads costs four writes a second.
+        self._listened_to: Bounded[str, float] = Bounded(REMEMBERED)
         self._drafts: dict[str, HeldDraft] = {}
         self._news = asyncio.Event()
 
@@ -42,11 +49,18 @@ class SharedDrafts:
         if chats is None:
             self._notifications.notify_others(Channel.LISTENERS, list(own()))
         for chat in chats or ():
-            self._listened_to[chat] = None
+            self._listened_to[chat] = self._clock() + KNOWN_SECONDS
 
     def are_wanted(self, chat: str) -> bool:
-        """Whether another process has, or has had, listeners in a chat."""
-        return chat in self._listened_to
+        """Whether another process has listeners in a chat, or had some a minute ago."""
+        until = self._listened_to.get(chat)
+        return until is not None and self._clock() < until
+
+    async def tell(self, own: Callable[[], Collection[str]]) -> None:
+        """Tell the others again and again which chats have listeners here, until cancelled."""
+        while True:
+            await self._sleep(AGAIN_SECONDS)
+            self._notifications.notify_others(Channel.LISTENERS, list(own()))
 
     def put(self, draft: HeldDraft) -> None:
         """Store a draft soon, in place of the one before."""

@@ -109,6 +109,11 @@ class Process:
         if self._wait:
             self.until_healthy()
 
+    def become(self, command: Sequence[str]) -> None:
+        """Start it again as another program: `command` is what Python is given from now on."""
+        self._command[1:] = command
+        self.start()
+
     def until_healthy(self, seconds: float = PATIENCE) -> None:
         """Wait until `/healthz` answers 200, which a closed service does for everybody."""
         deadline = time.monotonic() + seconds

@@ -17,5 +17,11 @@ UNREAD_SECONDS = 10.0
 
 A frozen process may leave half an answer unread. Its session then is not idle, and only this ends it.
 """
+BEGIN_SECONDS = 5.0
+"""How long PostgreSQL may take to begin a transaction, which costs it nothing, before the connection is given up.
+
+A cable that was cut tells nothing for a quarter of an hour. A PgBouncer that has lost its server lets clients wait for
+120 s, unless its `query_wait_timeout` says otherwise: a post had no answer after 90 s.
+"""
 POOL_TIMEOUT_SECONDS = 5.0
 """How long to wait for a free connection."""

@@ -171,7 +171,9 @@ async def _direct(dsn: str, seconds: float, settings: Mapping[str, str]) -> "asy
     """Its settings are SET: a pooler in session mode refuses most that come with the start-up."""
     import asyncpg
 
-    connection = await asyncpg.connect(dsn, timeout=seconds)
+    from store.engine.answering import Answering
+
+    connection = await asyncpg.connect(dsn, timeout=seconds, connection_class=Answering)
     try:
         await _set(connection, settings)
     except BaseException:

@@ -1,17 +1,14 @@
 """Connections through a pooler that gives each transaction another session. Imported only where there is one."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 
-if TYPE_CHECKING:
-    Base = asyncpg.Connection[asyncpg.Record]
-else:
-    Base = asyncpg.Connection  # generic only in its stubs
+from store.engine.answering import Answering
 
 
-class TransactionScoped(Base):
+class TransactionScoped(Answering):
     """Gives its settings to each transaction, in the message that begins it: without a further round trip.
 
     SET would leave them to whoever has the session next, and lose them. A pooler refuses them as parameters of the

@@ -33,6 +33,12 @@ CLIENTS = 4
 THOUGHT = 0.1
 LONGEST_OUTAGE = 30
 """Seconds without a write; a failover takes about the ttl of patroni.yml."""
+OUTBOUND_RPS = 10
+JITTER = 0.1
+"""Seconds by which calls may have come closer together on their way on a busy machine."""
+CLEAR = 3.0
+"""Seconds after the kill in which a call may arrive whose turn was before it, and before the first post is taken again
+in which calls may have begun."""
 BEFORE, AFTER = 5, 10
 """Seconds of load."""
 UNANALYSED = """
@@ -107,6 +113,9 @@ def service(folder: Path, grok: Grok, url: URL) -> Process:
         "GROK_BASE_URL": grok.url,
         "GROK_API_KEY": KEY,
         "INBOUND_RPS": 0,
+        "OUTBOUND_RPS": OUTBOUND_RPS,
+        # So small that the cap is nearly used up.
+        "MAX_BATCH": 5,
     }
     return Process(folder, **environ)
 
@@ -125,15 +134,24 @@ async def test_the_primary_is_killed_under_load(cluster: Cluster, grok: Grok, tm
         for load in loads:
             load.left = True
         await asyncio.gather(*running_loads)
-        drained = [each.drained(60) for each in (first, second)]
+        drained = [each.drained(120) for each in (first, second)]
         for load in loads:
             sys.stderr.write(f"no write for {load.outage(killed):.1f} s; answers: {dict(load.answers)}\n")
         again = sum(grok.sent.values()) - len(grok.sent)
         sys.stderr.write(f"texts asked {len(grok.sent)}, of which again {again}\n")
+        calls = [call.arrived for call in grok.calls]
+        taken_again = min(next(at for at in load.taken_at if at > killed + 1) for load in loads)
+        without = sum(killed + CLEAR < at < taken_again - CLEAR for at in calls)
+        sys.stderr.write(
+            f"{len(calls)} calls, {grok.busiest_second()} in the busiest second, {without} without a primary\n"
+        )
 
     assert not [answer for load in loads for answer in load.odd]
     assert max(load.outage(killed) for load in loads) < LONGEST_OUTAGE
     assert all(drained)
+    # The cap holds throughout, and without a database no call leaves.
+    assert grok.busiest_second(jitter=JITTER) <= OUTBOUND_RPS
+    assert not without
     await every_answer_holds(loads)
 
 

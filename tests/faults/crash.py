@@ -16,7 +16,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from tests.faults import several
 from tests.faults.crash_clients import Clients
 from tests.faults.crash_judge import Asked, Books, Evidence, Stored
 from tests.faults.crash_moments import Moment, dice, moments
+from tests.faults.recovery import Recovery
 from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, faked, let_leases_end, rows
 
@@ -47,6 +48,7 @@ SECONDS_TO_START = 60
 SECONDS_TO_DRAIN = 300
 MOST_IN_FLIGHT = 16
 LATENCY = 0.2
+CUT_SECONDS = 15.0
 ENVIRON: Json = {
     "INBOUND_RPS": 0,
     "OUTBOUND_RPS": 40,
@@ -181,12 +183,21 @@ async def ordeal_of_several(
     rounds: int,
     seed: int,
     show: Callable[[int, int], None] = lambda _rounds, _accepted: None,
+    cut_seconds: float = CUT_SECONDS,
 ) -> Evidence:
-    """Four processes on an empty PostgreSQL database, disturbed so often in all, and what everybody saw."""
-    with ExitStack() as stack:
+    """Six processes on an empty PostgreSQL database, disturbed so often in all, and what everybody saw.
+
+    One of them is cut off from the database for `cut_seconds` at the end.
+    """
+    recoveries: dict[str, Recovery] = {}
+    async with AsyncExitStack() as stack:
         grok = stack.enter_context(misbehaving(seed, LATENCY))
-        lot = [*several.processes(database, folder, grok, seed, stack, ENVIRON)]
-        clients = await several.under_load(lot, rounds, seed, show)
+        lot = await several.processes(database, folder, grok, seed, stack, ENVIRON)
+
+        async def at_the_end(clients: Sequence[Clients]) -> None:
+            recoveries.update(await several.one_after_another(lot, clients, grok, cut_seconds))
+
+        clients = await several.under_load(lot, rounds, seed, show, at_the_end)
         await steer(grok, clear=True, latency=0)
         odd = await asyncio.to_thread(several.end_of_work, lot, SECONDS_TO_DRAIN)
         odd += grok.violations
@@ -196,9 +207,17 @@ async def ordeal_of_several(
         unread = "SELECT count(*) AS n FROM grok_calls WHERE finished_at IS NOT NULL AND request_id IS NULL"
         [row] = await rows(database, unread)
         books = replace(found.books, open=found.books.open + row.n)
-        done = several.what_was_done(lot)
+        odd += [
+            f"{what}: {said}" for what, each in recoveries.items() if (said := each.complaint(several.LEASE))
+        ]
         return replace(
-            found, books=books, asked=asked, most_in_flight=len(asked), odd=[*found.odd, *odd], disturbed=done
+            found,
+            books=books,
+            asked=asked,
+            most_in_flight=len(asked),
+            odd=[*found.odd, *odd],
+            disturbed=several.what_was_done(lot),
+            recoveries=recoveries,
         )
 
 
@@ -288,8 +307,10 @@ def main() -> int:
         meter = stack.enter_context(Meter(console, "kills", "conversations", len(kinds) * options.kills))
         if options.processes:
             [(kind, url)] = urls.items()
-            rounds = ordeal_of_several(url, folders[kind], options.kills, options.seed, meter.show)
-            found = {"two api and two worker processes": asyncio.run(rounds)}
+            rounds = ordeal_of_several(
+                url, folders[kind], options.kills, options.seed, meter.show, options.cut_seconds
+            )
+            found = {"two api and four worker processes": asyncio.run(rounds)}
         else:
             found = asyncio.run(side_by_side(urls, folders, options.kills, options.seed, meter))
     console.print(table(found))
@@ -326,7 +347,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--processes",
         action="store_true",
-        help="two api and two worker processes on PostgreSQL instead, killed and frozen so often in all",
+        help="two api and four worker processes on PostgreSQL instead, disturbed so often in all",
+    )
+    parser.add_argument(
+        "--cut-seconds",
+        type=float,
+        default=CUT_SECONDS,
+        help="for how long a worker is cut off from the database at the end (default: %(default)g)",
     )
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both")
     parser.add_argument(
@@ -367,7 +394,8 @@ def _figures(evidence: Evidence) -> dict[str, str]:
     }
     money = {"billed": billed, "spent or reserved": evidence.books.spent}
     dollars = {f"{name}, $": f"{ticks / TICKS_PER_USD:.4f}" for name, ticks in money.items()}
-    return {**{name: f"{count:,}" for name, count in counted.items()}, **dollars}
+    rates = {what: str(recovery) for what, recovery in evidence.recoveries.items()}
+    return {**{name: f"{count:,}" for name, count in counted.items()}, **dollars, **rates}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Clients that do not take silence for an answer: they post, post again, delete, and keep what they were told."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
@@ -11,6 +12,7 @@ import httpx
 
 from benchmarks.support.process import POSTS, Json, client
 from tests.faults.crash_judge import Accepted
+from tests.faults.recovery import Some
 
 CLIENTS = 4
 LONGEST_THOUGHT = 0.15
@@ -31,6 +33,8 @@ class Clients:
         """`name` tells these clients' ids and texts from those of others."""
         self.accepted: list[Accepted] = []
         self.deleted: set[str] = set()
+        self.posted: list[Some] = []
+        """What was answered 202, by when."""
         self.odd: list[str] = []
         """Answers that nobody should get."""
         self.unanswered = 0
@@ -89,6 +93,7 @@ class Clients:
         ids = [answer.json()["conversation_id"]] if alone else answer.json()["conversation_ids"]
         told = [Accepted(id_, item.get("external_id")) for id_, item in zip(ids, items, strict=True)]
         self.accepted += told
+        self.posted.append(Some(time.monotonic(), len(told)))
         return told
 
     async def _delete(self, id_: str) -> None:

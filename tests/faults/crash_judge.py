@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
+from tests.faults.recovery import Recovery
+
 
 class Accepted(NamedTuple):
     """One conversation that was answered 202."""
@@ -74,6 +76,8 @@ class Evidence:
     """Requests of clients that broke off."""
     disturbed: Mapping[str, int] = field(default_factory=dict)
     """What was done to processes beside others, and how often."""
+    recoveries: Mapping[str, Recovery] = field(default_factory=dict)
+    """How the rate went after what was done to processes while nothing else happened."""
     odd: Sequence[str] = ()
     """What should not have happened at all: an answer of another kind, an error in the log."""
 

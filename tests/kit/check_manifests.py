@@ -24,7 +24,18 @@ def built(overlay: str) -> str:
 
 
 def resources(overlay: str) -> dict[str, Manifest]:
-    return {document["kind"]: document for document in yaml.safe_load_all(built(overlay))}
+    """By their kind; of the deployments the one for requests."""
+    found = {document["kind"]: document for document in documents(overlay)}
+    return found | {"Deployment": deployments(overlay)[0]}
+
+
+def documents(overlay: str) -> list[Manifest]:
+    return [*yaml.safe_load_all(built(overlay))]
+
+
+def deployments(overlay: str) -> list[Manifest]:
+    found = [each for each in documents(overlay) if each["kind"] == "Deployment"]
+    return sorted(found, key=lambda each: str(each["metadata"]["name"]))
 
 
 def complaints(file: Path) -> list[str]:
@@ -61,21 +72,33 @@ def test_what_is_wrong_is_noticed(right: str, wrong: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_pods_get_the_settings_of_the_overlay(overlay: str) -> None:
     """Under a name that changes with them."""
-    found = resources(overlay)
-    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
-    (given,) = container["envFrom"]
+    settings = resources(overlay)["ConfigMap"]
+    assert settings["data"] == literals(overlay)
+    for each in deployments(overlay):
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        (given,) = container["envFrom"]
 
-    assert given["configMapRef"]["name"] == found["ConfigMap"]["metadata"]["name"] != "settings"
-    assert found["ConfigMap"]["data"] == literals(overlay)
-    assert container["image"].endswith(f"/insights-platform:{VERSION}")
+        assert given["configMapRef"]["name"] == settings["metadata"]["name"] != "settings"
+        assert container["image"].endswith(f"/insights-platform:{VERSION}")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_everything_is_in_one_namespace(overlay: str) -> None:
-    found = resources(overlay)
-    namespace = found.pop("Namespace")["metadata"]["name"]
+    namespace = resources(overlay)["Namespace"]["metadata"]["name"]
+    found = [each for each in documents(overlay) if each["kind"] != "Namespace"]
 
-    assert {each["metadata"]["namespace"] for each in found.values()} == {namespace}
+    assert {each["metadata"]["namespace"] for each in found} == {namespace}
+
+
+def test_requests_reach_the_pods_that_take_them_and_no_others() -> None:
+    chosen = resources("postgres")["Service"]["spec"]["selector"].items()
+    api, worker = deployments("postgres")
+    labels = [each["spec"]["template"]["metadata"]["labels"].items() for each in (api, worker)]
+    selectors = [each["spec"]["selector"]["matchLabels"].items() for each in (api, worker)]
+
+    assert [chosen <= each for each in labels] == [True, False]
+    assert [[selector <= each for each in labels] for selector in selectors] == [[True, False], [False, True]]
+    assert [each["spec"]["strategy"]["type"] for each in (api, worker)] == ["RollingUpdate"] * 2
 
 
 def test_postgresql_can_be_reached_and_needs_no_volume() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from benchmarks.support.process import OWN_PORTS, Json, Process, address, free_port
+from benchmarks.support.process import OWN_PORTS, ROOT, Json, Process, address, free_port
+from core.several_workers import REFUSAL
 from tests.support.forks import Forks
 
 CLASS_NAME = re.compile(r"\b[A-Z]\w+(Error|Exception)\b")
@@ -87,3 +88,15 @@ def test_a_free_port_is_none_that_the_system_gives_to_others() -> None:
 
     assert free_port() in OWN_PORTS
     assert not set(given) & set(OWN_PORTS)
+
+
+def test_several_of_uvicorns_workers_on_a_file_are_refused_in_a_line(tmp_path: Path) -> None:
+    port = free_port()
+    command = ["-m", "uvicorn", "main:app", "--app-dir", str(ROOT), "--port", str(port), "--workers", "2"]
+    process = Process(tmp_path, command, wait=False, PORT=port)
+    process.start()
+
+    # Not ours to choose: findings/uvicorn-workers-refusal-exits-0.sh. That it ends at all is.
+    assert process.exit_code() == 0
+    said = [line for line in process.said.splitlines() if "cannot start" in line]
+    assert said == [f"cannot start: {REFUSAL.format(name='--workers')}"]

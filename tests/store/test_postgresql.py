@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import database
 from benchmarks.support.locks import locked
 from core.database_url import checked
 from store.engine.faults import Fault, database_fault
+from store.engine.limits import BEGIN_SECONDS
 from store.engine.postgresql import CONNECTIONS
 from store.engine.writers import PooledWriters
 from tests.support.log_lines import captured
+from tests.support.relay import hanging
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -122,6 +124,25 @@ async def test_a_process_that_stops_inside_a_transaction_loses_its_locks(databas
         await frozen.write(lambda connection: None)
 
     assert database_fault(woken.value) is Fault.UNAVAILABLE
+
+
+async def test_a_server_that_says_nothing_more_is_given_up(database_url: URL) -> None:
+    """As behind a cable that was cut, or a pooler that has lost its server and lets clients wait."""
+    async with hanging(database_url) as relay:
+        url = relay.url.update_query_dict({"connect_timeout": "1"})
+        async with database.opened(url) as db:
+            assert await db.read(stored) == 0
+            relay.hang()
+            with pytest.raises((SQLAlchemyError, OSError)) as met:
+                async with asyncio.timeout(4 * BEGIN_SECONDS) as limit:
+                    await db.write(store)
+            relay.go_on()
+
+            assert await db.read(stored) == 0
+            await db.write(store)
+
+    assert not limit.expired()
+    assert database_fault(met.value) is Fault.UNAVAILABLE
 
 
 async def test_whatever_holds_the_other_writers_up_a_post_finds_a_connection(database_url: URL) -> None:

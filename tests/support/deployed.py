@@ -30,7 +30,7 @@ def secret_files() -> set[str]:
 
 
 def manifests(folder: str) -> dict[str, Manifest]:
-    """The resources of a folder by their kind, before kustomize has patched them."""
+    """The resources and patches of a folder by their kind, before kustomize has put them together."""
     files = (KUBERNETES / folder).glob("*.yaml")
     documents = [document for file in sorted(files) for document in yaml.safe_load_all(file.read_text())]
     return {document["kind"]: document for document in documents}

@@ -123,6 +123,8 @@ class HangingRelay:
             while chunk := await source.read(CHUNK):
                 await self._moving.wait()
                 sink.write(chunk)
+        # That the other side has hung up is not heard either.
+        await self._moving.wait()
         sink.close()
 
     async def closed(self) -> None:

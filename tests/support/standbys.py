@@ -31,7 +31,10 @@ def standby_of(primary: URL) -> Iterator[URL]:
         os.chown(folder, owner, -1)
         where = ("-h", str(sockets), "-p", str(primary.port or 5432), "-U", primary.username or "postgres")
         _run(owner, "pg_basebackup", *where, "-D", str(data), "-R", "-c", "fast", "--no-sync")
-        settings = ("listen_addresses=", "fsync=off", f"recovery_min_apply_delay={DELAY}")
+        # Not on the command line, against which no later change would have an effect.
+        with (data / "postgresql.auto.conf").open("a") as written:
+            written.write(f"recovery_min_apply_delay = '{DELAY}'\n")
+        settings = ("listen_addresses=", "fsync=off")
         options = f"-k {folder} -p {PORT} " + " ".join(f"-c {each}" for each in settings)
         control = ("pg_ctl", "-D", str(data), "-w")
         _run(owner, *control, "-o", options, "-l", str(data / "log"), "start")
@@ -52,10 +55,17 @@ async def paused(standby: URL, *, on: bool) -> None:
     await _asked(standby, "SELECT pg_wal_replay_pause()" if on else "SELECT pg_wal_replay_resume()")
 
 
+async def delayed(standby: URL, by: str) -> None:
+    """Have it show what the primary writes so much later."""
+    await _asked(standby, f"ALTER SYSTEM SET recovery_min_apply_delay = '{by}'")
+    await _asked(standby, "SELECT pg_reload_conf()")
+
+
 async def _asked(server: URL, statement: str) -> Sequence[object]:
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     try:
         async with engine.connect() as connection:
-            return (await connection.execute(text(statement))).all()
+            result = await connection.execute(text(statement))
+            return result.all() if result.returns_rows else ()
     finally:
         await engine.dispose()

@@ -74,6 +74,16 @@ def test_the_profile_scale_has_two_processes_of_each_role_which_no_sqlite_file_c
         assert process["stop_grace_period"] == services["backend"]["stop_grace_period"]
 
 
+def test_naming_the_balancer_starts_all_of_the_profile_scale_and_nothing_else() -> None:
+    services = yaml.safe_load(COMPOSE)["services"]
+    started, left = set[str](), ["balancer"]
+    while left:
+        started.add(name := left.pop())
+        left += set(services[name].get("depends_on", ())) - started
+
+    assert started == {name for name, each in services.items() if "scale" in each.get("profiles", ())}
+
+
 def test_the_balancer_asks_the_path_that_says_whether_a_process_is_leaving() -> None:
     lines = (ROOT / "deploy" / "scale" / "haproxy.cfg").read_text().split("\n")
     words = [line.split() for line in lines]

@@ -13,7 +13,12 @@ from core.version import VERSION
 from main import create_app
 from tests.support.deployed import OVERLAYS, Manifest, literals, manifests, secret_files, settings
 
-BASE = manifests("base")
+BASE = manifests("process") | manifests("base")
+ROLES = {
+    role: manifests(folder)["Deployment"]
+    for role, folder in (("api", "postgres"), ("worker", "postgres/worker"))
+}
+COMPONENT = "app.kubernetes.io/component"
 POD: Manifest = BASE["Deployment"]["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 LABELS: dict[str, str] = BASE["Deployment"]["spec"]["template"]["metadata"]["labels"]
@@ -28,17 +33,34 @@ STOP_SECONDS = 8
         BASE["Service"]["spec"]["selector"],
         BASE["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
         BASE["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
-        *(
-            each["labelSelector"]["matchLabels"]
-            for each in manifests("postgres")["Deployment"]["spec"]["template"]["spec"][
-                "topologySpreadConstraints"
-            ]
-        ),
     ],
 )
 def test_every_selector_finds_the_pods(selector: dict[str, str]) -> None:
     assert selector
     assert selector.items() <= LABELS.items()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_pods_of_a_role_are_told_apart(role: str) -> None:
+    """A deployment that found those of the other would end them."""
+    described = ROLES[role]["spec"]
+    pod = described["template"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    (container,) = pod["spec"]["containers"]
+    labels = {COMPONENT: role}
+
+    assert described["selector"]["matchLabels"] == pod["metadata"]["labels"] == labels
+    assert spread["labelSelector"]["matchLabels"] == LABELS | labels
+    assert container == {"name": CONTAINER["name"], "env": [{"name": "ROLE", "value": role}]}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_new_pod_answers_before_an_old_one_leaves(role: str) -> None:
+    described = ROLES[role]["spec"]
+
+    assert described["replicas"] == 2
+    assert described["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert described["strategy"]["$patch"] == "replace", "what Recreate has would stay"
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -81,7 +103,7 @@ def test_every_file_with_a_secret_lies_where_the_secret_is_mounted(overlay: str)
 
 def test_two_processes_share_the_limits_that_one_has() -> None:
     """Each process counts its requests for itself. All share the cap of the calls."""
-    pods = manifests("postgres")["Deployment"]["spec"]["replicas"]
+    pods = ROLES["api"]["spec"]["replicas"]
 
     assert float(literals("postgres")["INBOUND_RPS"]) * pods == Settings.model_fields["inbound_rps"].default
     assert "OUTBOUND_RPS" not in literals("postgres")
@@ -146,5 +168,6 @@ def test_the_pod_is_given_the_time_that_its_end_takes() -> None:
 def test_the_image_is_of_this_version() -> None:
     (image,) = BASE["Kustomization"]["images"]
 
+    assert manifests("postgres")["Kustomization"]["images"] == [image], "the workers' is of the overlay"
     assert image["name"] == CONTAINER["image"]
     assert image["newTag"] == VERSION

@@ -138,6 +138,18 @@ def test_an_exception_is_its_class_its_causes_and_its_place_without_its_text(lin
     assert SECRET not in str(lines)
 
 
+def test_a_group_of_exceptions_names_what_its_first_one_came_from(lines: Lines) -> None:
+    """A worker whose tasks met a lock was a line that said ExceptionGroup, and nothing of the lock."""
+    try:
+        fail()
+    except ValueError as error:
+        log.error("odd", exc_info=ExceptionGroup("two tasks", [error, OSError(SECRET)]))
+
+    (line,) = lines.events()
+    assert (line["error"], line["causes"]) == ("ExceptionGroup", ["ValueError", "KeyError"])
+    assert SECRET not in str(lines)
+
+
 def test_a_task_that_fails_unseen_is_one_line_without_its_text(lines: Lines) -> None:
     async def failing() -> None:
         fail()

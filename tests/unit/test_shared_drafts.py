@@ -8,7 +8,7 @@ from typing import Any, cast
 from benchmarks.support.waiting import eventually
 from database import Database
 from services.notifications import Notifications
-from services.shared_drafts import EVERY_SECONDS, SharedDrafts
+from services.shared_drafts import AGAIN_SECONDS, EVERY_SECONDS, KNOWN_SECONDS, SharedDrafts
 from store.engine.notifications import Channel, Ids
 from store.queue.drafts import HeldDraft
 
@@ -22,6 +22,7 @@ class Fake:
         self.is_away = False
         self.may_go_on = asyncio.Event()
         self.pauses: list[float] = []
+        self.now = 0.0
 
     async def write(self, fn: Callable[..., Any]) -> None:
         if self.is_away:
@@ -35,10 +36,11 @@ class Fake:
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         await self.may_go_on.wait()
+        await asyncio.sleep(0)
 
 
 def shared(fake: Fake) -> SharedDrafts:
-    return SharedDrafts(cast(Database, fake), cast(Notifications, fake), fake.sleep)
+    return SharedDrafts(cast(Database, fake), cast(Notifications, fake), fake.sleep, lambda: fake.now)
 
 
 async def test_the_newest_draft_of_each_chat_is_stored_and_told_of() -> None:
@@ -69,3 +71,27 @@ def test_chats_are_known_that_have_listeners_elsewhere_and_others_are_told_of_th
 
     assert [drafts.are_wanted(chat) for chat in ("theirs", "mine")] == [True, False]
     assert fake.told == [(Channel.LISTENERS, ["mine"])]
+
+
+async def test_listeners_elsewhere_are_forgotten_unless_they_are_told_of_again() -> None:
+    """Nobody says that the last of them has left."""
+    fake = Fake()
+    drafts = shared(fake)
+    fake.may_go_on.set()
+    chats = ["mine"]
+    drafts.hear(lambda: chats, ["theirs"])
+    telling = asyncio.create_task(drafts.tell(lambda: chats))
+    await eventually(lambda: len(fake.told) > 1)
+    telling.cancel()
+    await asyncio.wait([telling])
+    assert set(fake.pauses) == {AGAIN_SECONDS}
+    assert fake.told[:2] == [(Channel.LISTENERS, ["mine"])] * 2
+
+    wanted = []
+    for now in (0.0, 2 * AGAIN_SECONDS, KNOWN_SECONDS):
+        fake.now = now
+        wanted.append(drafts.are_wanted("theirs"))
+    drafts.hear(lambda: chats, ["theirs"])
+
+    assert wanted == [True, True, False]
+    assert drafts.are_wanted("theirs")
