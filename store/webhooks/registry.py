@@ -12,6 +12,7 @@ from store.engine.vault import vault_of
 
 MOST_WEBHOOKS = 50
 """Each has a turn of its own at the same time as the others."""
+BY_AN_ADMIN = "disabled by an admin"
 _w, _d = webhooks.c, webhook_deliveries.c
 
 
@@ -34,6 +35,7 @@ class Figures(NamedTuple):
     """When the oldest event was noted that waits for a webhook that is enabled."""
     enabled: int
     disabled: int
+    """Those that the service has disabled itself."""
 
 
 def add(connection: Connection, new: NewReceiver) -> bool:
@@ -122,14 +124,15 @@ def resend(connection: Connection, webhook: int, id_: str, *, now: int) -> Row[A
 
 def figures(connection: Connection) -> Figures:
     """How much waits, and how many webhooks there are of each kind."""
-    enabled = select(func.count(), func.count().filter(_w.run_at.is_not(None))).select_from(webhooks)
-    whole, on = connection.execute(enabled).one()
-    if not whole:
-        return Figures(0, None, 0, 0)
+    is_on, by_itself = _w.run_at.is_not(None), _w.disabled_reason != BY_AN_ADMIN
+    of_each = select(func.count().filter(is_on), func.count().filter(by_itself)).select_from(webhooks)
+    on, off = connection.execute(of_each).one()
+    if not on:
+        return Figures(0, None, 0, off)
     live = select(_w.number).where(_w.run_at.is_not(None))
     waits = select(func.count(), func.min(_d.created_at)).where(_d.next_at.is_not(None), _d.webhook.in_(live))
     pending, oldest = connection.execute(waits).one()
-    return Figures(pending, oldest, on, whole - on)
+    return Figures(pending, oldest, on, off)
 
 
 def sweep(connection: Connection, *, before: int, limit: int) -> int:
