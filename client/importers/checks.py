@@ -8,9 +8,11 @@ from typing import Any
 from client.importers import chats, formats, threads
 from client.importers.base import Row, Rows
 from client.importers.conversations import is_exported, name_text_column
-from client.importers.fields import Reader, first
+from client.importers.fields import IDENTITY, TEXT, TIMESTAMP, Reader, first
 from client.importers.files import Unreadable
+from client.importers.said import Messages
 from client.importers.sheets import Sheet
+from client.importers.subtitles import Subtitles
 from client.importers.tables import Table
 from client.importers.times import Order, Times
 
@@ -43,6 +45,22 @@ def notes_on(rows: Rows, reader: Reader) -> list[str]:
             "ticket 1 of two help desks is two"
         )
     return [*_on_sheets(rows), *_on_times(found, columns, reader)]
+
+
+def refuse_options_without_use(found: Rows | Messages, reader: Reader) -> None:
+    """Raises Unreadable for an option that says nothing about such a file: nobody should believe that it did."""
+    if reader.begin and not isinstance(found, Subtitles):
+        raise Unreadable("--begin says when a recording began, and this is none")
+    if isinstance(found, Rows) and reader.agents.named:
+        raise Unreadable("--agent says who is who where a file has only names; in rows a column role does")
+    columns = {
+        "text": (reader.text, TEXT),
+        "time": (reader.timestamp, TIMESTAMP),
+        "id": (reader.identity, IDENTITY),
+    }
+    for name, (given, known) in columns.items():
+        if isinstance(found, Messages) and given is not known:
+            raise Unreadable(f"--{name}-column names a column, and this is {found.title}")
 
 
 def _on_sheets(rows: Rows) -> Iterator[str]:

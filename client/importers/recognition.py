@@ -41,7 +41,8 @@ LOOKS_LIKE: Mapping[str, Callable[[str], object]] = {
     "eml": mail.is_mail,
 }
 ROWS: Mapping[str, type[Rows]] = {"csv": Separated, "ndjson": Lines, "json": Items}
-FORMATS = (*ROWS, "xlsx", "openai", *formats.DESKS.values(), *TEXTS)
+OF_OBJECTS = ("openai", *formats.DESKS.values())
+FORMATS = (*ROWS, "xlsx", *OF_OBJECTS, *TEXTS)
 """What `--format` may say."""
 
 
@@ -52,7 +53,11 @@ def opened_as(
     """The rows or the messages of a file, of the format that was named or that it looks like. Raises Unreadable."""
     with ExitStack() as stack:
         with readable(path):
-            found = _folder(path, reader) if path.is_dir() else _file(path, encoding, reader, form, stack)
+            found = (
+                _as_named(_folder(path, reader), form)
+                if path.is_dir()
+                else _file(path, encoding, reader, form, stack)
+            )
         yield found
 
 
@@ -70,21 +75,34 @@ def _slack(name: str, folder: Folder, reader: Reader) -> Messages | None:
 def _file(path: Path, encoding: str, reader: Reader, form: str | None, stack: ExitStack) -> Rows | Messages:
     archive = stack.enter_context(archive_in(path))
     if archive is not None and (whole := _archive(path, archive, reader)):
-        return whole
+        return _as_named(whole, form)
     source = stack.enter_context(text_of(path, encoding))
     head = head_of(path, source)
     name = form or next((name for name, is_one in LOOKS_LIKE.items() if is_one(head)), "")
     if name in TEXTS:
         return TEXTS[name](path.stem, source, reader)
     rows = ROWS[name](path.stem, source) if name in ROWS else rows_of(path, source, head)
+    return _as_named(_of_objects(path, rows, reader, form), form)
+
+
+def _of_objects(path: Path, rows: Rows, reader: Reader, form: str | None) -> Rows | Messages:
     desk = _desk_of(rows, form)
-    if desk is None:
+    if desk is None or isinstance(rows, Table):
         return rows
-    if isinstance(rows, Table):
-        raise Unreadable(f"--format {desk} reads JSON, and this is a table")
     if desk == "slack":
         return SlackDay(rows, path.resolve().parent.name, reader)
     return HelpdeskMessages(rows, reader, desk)
+
+
+def _as_named(found: Rows | Messages, form: str | None) -> Rows | Messages:
+    """What was found. Raises Unreadable where it cannot be in the format that was named."""
+    is_sheet, is_slack = isinstance(found, Sheet), isinstance(found, Slack)
+    if form is not None and (is_sheet != (form == "xlsx") or (is_slack and form != "slack")):
+        what = "an Excel workbook" if is_sheet else "a Slack export" if is_slack else "no Excel workbook"
+        raise Unreadable(f"--format {form}: this is {what}")
+    if isinstance(found, Table) and form in OF_OBJECTS:
+        raise Unreadable(f"--format {form} reads JSON, and this is a table")
+    return found
 
 
 def _archive(path: Path, archive: ZipFile, reader: Reader) -> Rows | Messages | None:

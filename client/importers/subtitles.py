@@ -1,8 +1,9 @@
 """Calls and meetings as subtitles, WebVTT and SRT: a cue is what somebody said, from one time of the recording on.
 
 webvtt-py and srt find the cues. What a cue holds is read here from its raw text, since webvtt-py keeps entities and
-joins two voices of a cue. Who speaks stands in a voice tag, where it may be missing until the voice changes, or before
-a colon. The file does not say when the recording began.
+joins two voices of a cue. It also drops a malformed cue without a word; here that rejects the recording. Who speaks
+stands in a voice tag, which may be missing until the voice changes, or before a colon. The file does not say when the
+recording began.
 """
 
 import re
@@ -25,6 +26,9 @@ VOICE = re.compile(r"<v(?:\.[^ \t\n>]*)?[ \t\n]+([^>]+)>")
 TAG = re.compile(r"</?[a-z][^<>]*>|</?[0-9:.]+>|</>", re.IGNORECASE)
 SPEAKER = re.compile(r"[-\u2013]? ?([^\W\d_][^:<>\n]{0,60}):\s+(?=\S)")
 TIMES = re.compile(r"(?:(\d+):)?(\d\d):(\d\d)[.,](\d{3})")
+BLOCK = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+NO_SPEECH = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)|\s*$")
+CUE_TIMES = re.compile(rf"^{TIMES.pattern} +--> +{TIMES.pattern}", re.MULTILINE)
 WEBVTT_HEAD = re.compile(r"\ufeff?WEBVTT(?:[ \t\n\r]|$)")
 SRT_HEAD = re.compile(r"\ufeff?\s*\d+\s*\r?\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} *--> *\d")
 NOBODY = "nothing says who speaks: there is no voice, and no name before a colon"
@@ -43,8 +47,15 @@ class Subtitles(Messages):
         written = self._source.text.read(LARGEST + 1)
         if len(written) > LARGEST:
             raise Unreadable(f"{self.name} has more than {LARGEST:,} characters, which no recording has")
-        for number, (start, raw) in enumerate(self._cues(written.lstrip("\ufeff").replace("\r\n", "\n")), 1):
+        written = written.lstrip("\ufeff").replace("\r\n", "\n")
+        for line in self._lost(written):
+            yield Spoiled(line, self.name, "a block without the times of a cue, whose words would be lost")
+        for number, (start, raw) in enumerate(self._cues(written), 1):
             yield from self._of_cue(number, start, raw)
+
+    def _lost(self, written: str) -> Iterator[int]:
+        """The lines at which something begins that is no cue and would not be read."""
+        return iter(())
 
     def _cues(self, written: str) -> Iterator[tuple[timedelta, str]]:
         """When each cue begins, and what is written in it. Raises Unreadable."""
@@ -89,6 +100,12 @@ class WebVtt(Subtitles):
             raise Unreadable(f"{self.name}: not WebVTT: {error}") from error
         for caption in captions:
             yield _time(caption.start), caption.raw_text
+
+    def _lost(self, written: str) -> Iterator[int]:
+        """webvtt-py passes over a cue whose times are malformed, and over what stands below a blank line of one."""
+        for block in BLOCK.finditer(written, written.find("\n\n") + 1 or len(written)):
+            if not NO_SPEECH.match(block[0]) and not CUE_TIMES.search(block[0]):
+                yield written.count("\n", 0, block.start()) + 1
 
 
 class Srt(Subtitles):

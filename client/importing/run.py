@@ -79,6 +79,7 @@ class Run:
     def send(self) -> None:
         """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ClientError."""
         with opened_as(self.plan.file, self.plan.encoding, self.reader, self.plan.form) as found:
+            checks.refuse_options_without_use(found, self.reader)
             try:
                 self._send_messages(found) if isinstance(found, Messages) else self._send_rows(found)
             finally:

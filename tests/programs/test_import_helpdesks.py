@@ -158,3 +158,23 @@ def test_a_format_that_is_named_is_not_looked_for(dry_run: DryRun) -> None:
     assert (wrong.code, table.code) == (1, 2)
     assert "there is no message_type" in wrong.out
     assert "--format zendesk reads JSON, and this is a table" in table.err
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "reason"),
+    [
+        ("text\nhi\n", ("--agent", "Ada"), "in rows a column role does"),
+        ("text\nhi\n", ("--begin", "2026-11-03"), "--begin says when a recording began"),
+        (lines(FRESHDESK), ("--source", "a", "--text-column", "body"), "--text-column names a column"),
+        (lines(FRESHDESK), ("--source", "a", "--time-column", "at"), "this is Freshdesk tickets"),
+        ("text\nhi\n", ("--format", "xlsx"), "--format xlsx: this is no Excel workbook"),
+        ("text\nhi\n", ("--format", "openai"), "--format openai reads JSON, and this is a table"),
+    ],
+)
+def test_an_option_that_says_nothing_about_a_file_is_refused(
+    dry_run: DryRun, content: str, options: Sequence[str], reason: str
+) -> None:
+    run = dry_run(content, *options)
+
+    assert run.code == 2
+    assert reason in run.err

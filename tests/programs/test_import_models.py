@@ -169,6 +169,14 @@ def test_a_workbook_without_texts_is_refused(dry_run: DryRun, content: bytes, re
     assert reason in run.err
 
 
+@pytest.mark.parametrize("form", ["csv", "slack", "zendesk", "mbox"])
+def test_a_workbook_is_no_other_format(dry_run: DryRun, form: str) -> None:
+    run = dry_run(workbook(ROWS), "--format", form)
+
+    assert (run.code, f"--format {form}: this is an Excel workbook" in run.err) == (2, True)
+    assert dry_run(workbook(ROWS), *OPTIONS, "--format", "xlsx").code == 0
+
+
 def test_the_time_of_a_cell_is_local(tmp_path: Path) -> None:
     (first, *_) = sent(workbook(ROWS), tmp_path)
 

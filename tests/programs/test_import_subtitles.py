@@ -113,6 +113,18 @@ def test_a_cue_of_which_nobody_knows_who_speaks_rejects_the_call(dry_run: DryRun
 
 
 @pytest.mark.parametrize(
+    "block",
+    ["00:03.000 -> 00:04.000\n<v Mara>lost", "00:00:03.000 --> 00:00:0x.000\n<v Mara>lost", "and more words"],
+)
+def test_a_cue_that_is_malformed_rejects_the_call_and_is_not_lost(tmp_path: Path, block: str) -> None:
+    cues = ["00:01.000 --> 00:02.000\n<v Ada>hi", block, "NOTE x", "00:05.000 --> 00:06.000\n<v Ada>bye"]
+    found = chats("WEBVTT\n\n" + "\n\n".join(cues) + "\n", tmp_path, reader())
+
+    assert list(found) == ["line 6"]
+    assert "a block without the times of a cue" in found["line 6"][0]["reason"]
+
+
+@pytest.mark.parametrize(
     ("content", "form"),
     [("WEBVTT\n\n00:01.000 -> 00:02.000\nhello\n", "webvtt"), ("hello\n", "srt"), ("hello\n", "webvtt")],
 )
