@@ -10,7 +10,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,15 +22,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
 from client import ClientError
+from client.importers.agents import Agents
 from client.importers.fields import IDENTITY, TEXT, TIMESTAMP, Reader
 from client.importers.files import DEFAULT_ENCODING, Unreadable
+from client.importers.recognition import FORMATS
 from client.importers.times import ORDERS, Times
 from client.importing.delivery import Tally
 from client.importing.run import Plan, Run
 
 SAMPLE = Path(__file__).with_name("sample_tweets.csv")
 SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-FILES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz", ".zip", ".xlsx")
+FILES = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz", ".zip", ".xlsx"),
+    *(".mbox", ".eml", ".vtt", ".srt"),
+)
 
 
 class Environment(BaseSettings):
@@ -113,6 +118,7 @@ def _plan(environment: Environment, given: Mapping[str, Any]) -> Plan:
         file=environment.dataset_csv,
         encoding=given["encoding"],
         batch_size=environment.ingest_batch_size,
+        form=given["format"],
         zone=given["time_zone"] or "UTC (--time-zone names another)",
         announcement=_announcement(environment),
         sends=not given["dry_run"],
@@ -128,6 +134,8 @@ def _reader(parser: ArgumentParser, given: Namespace) -> Reader:
         identity=_column(given.id_column, IDENTITY),
         source=given.source or "",
         times=Times(given.date_order, _zone(parser, given.time_zone)),
+        agents=Agents(given.agent or ()),
+        begin=_begin(parser, given),
     )
 
 
@@ -144,6 +152,17 @@ def _zone(parser: ArgumentParser, name: str | None) -> tzinfo:
         parser.error(f"--time-zone {name}: no zone has this name; it is one such as Europe/Berlin or UTC")
 
 
+def _begin(parser: ArgumentParser, given: Namespace) -> datetime | None:
+    if given.begin is None:
+        return None
+    try:
+        return datetime.fromisoformat(
+            Times(given.date_order, _zone(parser, given.time_zone)).read(given.begin)
+        )
+    except ValueError as error:
+        parser.error(f"--begin: {error}")
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(description="Sends a file of conversations to a running service.")
     parser.add_argument(
@@ -152,7 +171,8 @@ def _parser() -> ArgumentParser:
         metavar="FILE",
         help="the Customer Support on Twitter CSV (replies become conversations), dialogues with roles (a row a "
         "message, or NDJSON with messages) which become chats, any CSV with a text column, JSON or NDJSON, each "
-        "also in a gzip or zip; else DATASET_CSV, else the built-in sample",
+        "also in a gzip or zip; exports of help desks and messengers, mail and subtitles (docs/IMPORT.md); else "
+        "DATASET_CSV, else the built-in sample",
     )
     parser.add_argument("--api-url", metavar="URL", help="else API_URL, else http://localhost:8000")
     parser.add_argument(
@@ -188,6 +208,19 @@ def _add_reading(parser: ArgumentParser) -> None:
     )
     for what, known in (("text", TEXT), ("time", TIMESTAMP), ("id", IDENTITY)):
         parser.add_argument(f"--{what}-column", metavar="NAME", help=f"else the first of {', '.join(known)}")
+    parser.add_argument("--format", choices=FORMATS, help="of the file; else it is told by what is in it")
+    parser.add_argument(
+        "--agent",
+        metavar="NAME",
+        action="append",
+        help="who speaks for the company, as the file has it: a name, an id, an address or @domain; may be given "
+        "several times",
+    )
+    parser.add_argument(
+        "--begin",
+        metavar="TIME",
+        help="when the recording of a file of subtitles began; else what it says has no time",
+    )
     parser.add_argument("--date-order", choices=ORDERS, help="of dates such as 10/11/2017")
     parser.add_argument(
         "--time-zone", metavar="ZONE", help="of times without an offset, such as Europe/Berlin; else UTC"

@@ -937,6 +937,38 @@ partial_index("ix_webhook_deliveries_subject", _w.webhook, _w.subject, _w.number
 partial_index("ix_webhook_deliveries_conversation", _w.conversation, where=text("conversation IS NOT NULL"))
 partial_index("ix_webhook_deliveries_ended_at", _w.ended_at, where=text("ended_at IS NOT NULL"))
 
+# Rules over what is counted anyway, each with its state.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("metric", String(20), nullable=False),
+    # The slug of a topic, or another of its names.
+    Column("topic", String(64)),
+    # Microseconds.
+    Column("window", BigInteger, nullable=False),
+    Column("direction", String(5), nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("resolve_threshold", Float, nullable=False),
+    Column("minimum_count", BigInteger, nullable=False),
+    Column("state", String(6), nullable=False, server_default=text("'ok'")),
+    # Since when the value has been back while it fires.
+    Column("calm_since", BigInteger),
+    # What the last look found, and when.
+    Column("value", Float),
+    Column("n", BigInteger),
+    Column("looked_at", BigInteger),
+    Column("fired_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("firings", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(100), nullable=False),
+    CheckConstraint("state IN ('ok', 'firing')", name="state"),
+    sqlite_autoincrement=True,
+)
+
 # --- discovery ----------------------------------------------------------------------------------------------
 
 # Which conversations a run grouped. Groups keep their identity among the runs of one scope, which is the filter.

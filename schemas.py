@@ -1371,6 +1371,108 @@ class DeliveriesOut(BaseModel):
     next_cursor: str | None
 
 
+# --- alerts -------------------------------------------------------------------------------------------------
+
+AlertMetric = Literal["negative_share", "count", "surprise", "queue_age", "budget_left"]
+AlertDirection = Literal["above", "below"]
+WINDOW = re.compile(r"([1-9][0-9]{0,3})([mhdw])", re.ASCII)
+MINUTES = {"m": 1, "h": 60, "d": 1_440, "w": 10_080}
+LONGEST_WINDOW = 366 * 1_440
+"""Minutes."""
+OF_TOPICS = frozenset({"negative_share", "count", "surprise"})
+"""What an alert may look at for one topic."""
+
+
+def _window(value: object) -> int:
+    found = WINDOW.fullmatch(value) if isinstance(value, str) else None
+    minutes = int(found[1]) * MINUTES[found[2]] if found else 0
+    if not 5 <= minutes <= LONGEST_WINDOW:
+        raise PydanticCustomError(
+            "window", "must be minutes, hours, days or weeks, such as 15m, 1h or 7d, from 5m to 366d"
+        )
+    return minutes * 60 * clock.SECOND
+
+
+def _alert_name(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise PydanticCustomError("name", "must be one line that says something")
+    return text
+
+
+AlertWindow = Annotated[
+    int, BeforeValidator(_window), WithJsonSchema({"type": "string", "pattern": WINDOW.pattern})
+]
+AlertName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_alert_name)]
+Threshold = Annotated[float, Field(ge=-1e12, le=1e12)]
+MinimumCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class NewAlert(Sent):
+    """An alert to be made."""
+
+    name: AlertName
+    metric: AlertMetric
+    topic: TopicName | None = None
+    window: AlertWindow = 60 * 60 * clock.SECOND
+    threshold: Threshold
+    resolve_threshold: Threshold | None = None
+    direction: AlertDirection | None = None
+    minimum_count: MinimumCount | None = None
+
+    @model_validator(mode="after")
+    def _topic_fits(self) -> Self:
+        if self.topic is not None and self.metric not in OF_TOPICS:
+            raise PydanticCustomError("topic", "topic: goes with negative_share, count and surprise only")
+        if self.topic is None and self.metric == "surprise":
+            raise PydanticCustomError("topic", "Missing required field: topic, of which surprise is told")
+        return self
+
+
+class AlertChange(Sent):
+    """What of an alert is to be changed, at least one field."""
+
+    name: AlertName | None = None
+    window: AlertWindow | None = None
+    threshold: Threshold | None = None
+    resolve_threshold: Threshold | None = None
+    minimum_count: MinimumCount | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if all(value is None for value in self.model_dump().values()):
+            raise PydanticCustomError("empty", "must have at least one field that is not null")
+        return self
+
+
+class AlertOut(BaseModel):
+    """An alert, and how it is."""
+
+    id: str
+    name: str
+    metric: AlertMetric
+    topic: str | None
+    window: str
+    direction: AlertDirection
+    threshold: float
+    resolve_threshold: float
+    minimum_count: int
+    state: Literal["ok", "firing"]
+    value: float | None
+    count: int | None
+    looked_at: str | None
+    fired_at: str | None
+    resolved_at: str | None
+    firings: int
+    created_at: str
+    created_by: str
+
+
+class AlertsOut(BaseModel):
+    """All alerts: those that fire first, then the newest first."""
+
+    alerts: list[AlertOut]
+
+
 # --- operations ---------------------------------------------------------------------------------------------
 
 

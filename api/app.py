@@ -8,6 +8,7 @@ from api.lifespan import lifespan
 from api.openapi import InsightsApp, method_not_allowed
 from api.routes import (
     accounts,
+    alerts,
     audit,
     auth,
     bulk_summaries,
@@ -59,6 +60,7 @@ MODULES = (
     audit,
     webhooks,
     helpdesks,
+    alerts,
     people,
     people_list,
     auth,

@@ -18,6 +18,7 @@ from llm.fallback import Fallback
 from llm.gateway import Gateway
 from llm.paid_gateway import PaidGateway
 from llm.provider_state import SharedKnowledge
+from services.alerting import Alerting
 from services.daily_discovery import DailyDiscovery
 from services.erasure import Erasure
 from services.filing import Filing
@@ -132,7 +133,7 @@ def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 
 def duties(settings: Settings) -> Sequence[str]:
     """What one process at a time does, of those that analyse."""
-    found = ["indexing", "filing", "delivery_sweep"]
+    found = ["indexing", "filing", "delivery_sweep", "alerts"]
     found += ["discovery"] if settings.topic_discovery else []
     found += ["retention"] if settings.retention_days is not None else []
     return found
@@ -144,6 +145,9 @@ def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
     works: Mapping[str, Work] = {
         "indexing": Indexing(database).run,
         "filing": Filing(database).run,
+        "alerts": Alerting(
+            database, resources.clock, resources.topic_days, resources.settings.daily_budget_usd
+        ).run,
         "delivery_sweep": DeliverySweep(database, resources.clock).run,
         "discovery": DailyDiscovery(database, resources.clock, wake).run,
         "retention": _Keeping(resources, resources.settings.retention_days or 0).run,

@@ -38,6 +38,8 @@ MESSAGES = [
     },
 ]
 
+OF_ALERTS = ("get_alert", "change_alert", "delete_alert")
+
 BODIES: Mapping[str, Any] = {
     "create_conversation": CONVERSATION,
     "create_conversations": CONVERSATIONS,
@@ -68,6 +70,13 @@ BODIES: Mapping[str, Any] = {
         "conversation": {"id": 42},
         "sender": {"id": 7},
     },
+    "create_alert": {
+        "name": "Many unhappy customers",
+        "metric": "negative_share",
+        "threshold": 0.4,
+        "window": "6h",
+    },
+    "change_alert": {"threshold": 0.5},
     "create_webhook": {"url": "https://example.com/hook", "events": ["insight.completed", "alert.fired"]},
     "change_webhook": {"events": ["summary.completed"], "enabled": True},
     "create_key": {"name": "importer", "role": "agent", "expires_at": "2030-01-01T00:00:00Z"},
@@ -96,6 +105,7 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
         (name, "webhook_id"): "wh_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
         for name in ("get_webhook", "change_webhook", "delete_webhook", "list_deliveries", "resend_event")
     },
+    **{(name, "alert_id"): "al_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5" for name in OF_ALERTS},
     ("take_helpdesk_webhook", "source"): "chatwoot",
     ("resend_event", "event_id"): "evt_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5",
     ("change_role", "account_id"): "5f2b9c0e7a41d386",

@@ -19,10 +19,12 @@ from api.vocabulary import FIELDS, PARAMETERS
 from domain.roles import Role
 from schemas import (
     Acceptance,
+    AlertChange,
     ChatMessage,
     ChatReference,
     Code,
     Ids,
+    NewAlert,
     NewDiscovery,
     NewKey,
     NewSummaries,
@@ -49,9 +51,11 @@ _ERROR: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Er
 REF = "#/components/schemas/{model}"
 SENT: tuple[type[BaseModel], ...] = (
     Acceptance,
+    AlertChange,
     ChatMessage,
     ChatReference,
     Ids,
+    NewAlert,
     NewDiscovery,
     NewSummaries,
     NewKey,

@@ -325,6 +325,7 @@ PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "sentiment": "Only insights with this sentiment.",
     "start_time": "The beginning of the window, included; no offset means UTC.",
     "status": "Only conversations with this status.",
+    "alert_id": "The id of the alert.",
     "source": "The help desk: `chatwoot`, `zendesk` or `intercom`.",
     "webhook_id": "The id of the webhook.",
     "event_id": "The id of the event, which receivers get as `webhook-id`.",

@@ -118,6 +118,12 @@ class Api:
     pause_job = Method(calls.pause_job)
     resume_job = Method(calls.resume_job)
 
+    create_alert = Method(calls.create_alert)
+    alerts = Method(calls.alerts)
+    alert = Method(calls.alert)
+    change_alert = Method(calls.change_alert)
+    delete_alert = Method(calls.delete_alert)
+
     create_webhook = Method(calls.create_webhook)
     webhooks = Method(calls.webhooks)
     webhook = Method(calls.webhook)

@@ -1,5 +1,6 @@
 """What the service answers, as typed values."""
 
+from client.answers.alerts import Alert, Alerts
 from client.answers.chats import (
     Chat,
     ChatInsights,
@@ -86,6 +87,8 @@ from client.answers.webhooks import CreatedWebhook, DeliveriesPage, Delivery, We
 
 __all__ = [
     "Accepted",
+    "Alert",
+    "Alerts",
     "Alive",
     "Analysis",
     "Budget",

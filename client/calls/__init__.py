@@ -1,5 +1,6 @@
 """The calls of the HTTP API: what is sent, what comes back, and whether it is safe to send it twice."""
 
+from client.calls.alerts import alert, alerts, change_alert, create_alert, delete_alert
 from client.calls.chats import (
     NewMessage,
     analyse_chat,
@@ -62,10 +63,13 @@ __all__ = [
     "NewMessage",
     "NewTurn",
     "accept_proposal",
+    "alert",
+    "alerts",
     "alive",
     "all_topics_page",
     "analyse_chat",
     "cancel_job",
+    "change_alert",
     "change_topic",
     "change_webhook",
     "chat",
@@ -74,8 +78,10 @@ __all__ = [
     "compare_topics",
     "conversation",
     "conversations_page",
+    "create_alert",
     "create_webhook",
     "delete",
+    "delete_alert",
     "delete_webhook",
     "deliveries_page",
     "discover_topics",

@@ -16,10 +16,14 @@ BROKEN = (UnicodeError, EOFError, BadZipFile, BadDeflate, BadGzipFile)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table (all values text) or one JSON object; `line` is where it starts, from 1."""
+    """One row of a table (all values text) or one JSON object; `line` is where it starts, from 1.
+
+    `beside` is what an object that wraps a list of them has beside that list.
+    """
 
     line: int
     fields: dict[str, Any]
+    beside: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,17 @@ class Rows:
     """The rows of an open file, to be iterated once. Iterating raises Unreadable where they are no text."""
 
     def __init__(self, name: str, source: Source) -> None:
-        self.name = name
+        self._prepare(name)
         self.size = source.size
         """Bytes in all."""
+        self._source = source
+
+    def _prepare(self, name: str) -> None:
+        self.name = name
         self.blank = 0
         """Rows without a value so far; Excel appends them by the hundred thousand."""
         self.warnings: list[tuple[int, str]] = []
         """Lines, and what looks odd there; the first of them."""
-        self._source = source
         self._iterator = self._guarded()
         self._ahead: list[Row | Rejected] = []
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from client.importers import roles
+from client.importers import openai, roles
 from client.importers.conversations import (
     API_FIELDS,
     Conversation,
@@ -68,7 +68,10 @@ def is_dialogue(fields: Fields) -> bool:
 def from_objects(objects: Rows, dialogues: "Dialogues") -> Iterator[Record]:
     """What the objects of a file are: dialogues, messages of dialogues (which come last), or conversations."""
     identities = Identities()
-    for row in objects:
+    for each in objects:
+        row = each
+        if isinstance(row, Row) and openai.is_one(row.fields):
+            row = _of_model(row, dialogues.reader)
         if isinstance(row, Rejected):
             yield row
         elif is_dialogue(row.fields):
@@ -79,6 +82,13 @@ def from_objects(objects: Rows, dialogues: "Dialogues") -> Iterator[Record]:
         elif (rejected := dialogues.take(row)) is not None:
             yield rejected
     yield from dialogues.chats()
+
+
+def _of_model(row: Row, reader: Reader) -> Row | Rejected:
+    try:
+        return Row(row.line, openai.plain(row.fields, reader), row.beside)
+    except ValueError as error:
+        return Rejected(row.line, str(error))
 
 
 class Dialogues:

@@ -54,7 +54,12 @@ def _refuse_columns_that_are_not_there(columns: Sequence[str], reader: Reader) -
 def _refuse_what_is_recognised(rows: Sequence[Mapping[str, Any]], reader: Reader) -> None:
     for row in rows:
         if not is_exported(row) and (name := formats.recognised(row)):
-            raise Unreadable(f"this looks like {name}: {formats.WHAT_READS}")
+            what = (
+                "a format that is read as JSON, not as a table"
+                if name in formats.DESKS
+                else formats.WHAT_READS
+            )
+            raise Unreadable(f"this looks like {name}, {what}")
     if thread := formats.thread_that_comes_again(rows, reader):
         raise Unreadable(
             f"several rows have the same {thread}, so each is a message of a thread, and nothing says who speaks: "

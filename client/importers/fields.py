@@ -7,8 +7,10 @@ A value is a text or a whole number. Of an object it is what has a known name in
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from client.importers.agents import Agents
 from client.importers.times import Times
 
 MAX_TEXT, MAX_AUTHOR = 20_000, 255
@@ -46,6 +48,9 @@ class Reader:
     identity: Sequence[str] = IDENTITY
     source: str = ""
     times: Times = field(default_factory=Times)
+    agents: Agents = field(default_factory=Agents)
+    begin: datetime | None = None
+    """When a recording began whose file only says how long after that something was said."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Turns that are not sent, by kind."""
     fields_left_out: Counter[str] = field(default_factory=Counter)

@@ -1,14 +1,17 @@
 """What a file is made of: its encoding, and the file inside a gzip or zip. What is no text is refused by name."""
 
+import codecs
 import gzip
 import io
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 DEFAULT_ENCODING = "utf-8-sig"
 HEAD = 1 << 12
@@ -20,8 +23,9 @@ BYTE_ORDER_MARKS = {  # the longer first: UTF-32's begins as UTF-16's does
     b"\xfe\xff": "utf-16",
 }
 NO_TEXT = {
-    b"\xd0\xcf\x11\xe0": "an old Excel or Office file; save it as CSV (UTF-8)",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Office file, or an Outlook message; save it as CSV (UTF-8) or EML",
     b"PAR1": "a Parquet file; write it as CSV or NDJSON",
+    b"!BDN": "an Outlook data file (PST); save it as mbox",
     b"SQLite format 3": "an SQLite database; write a table of it as CSV",
     b"%PDF": "a PDF; it has no rows",
     b"7z\xbc\xaf": "a 7z archive; unpack it first",
@@ -29,19 +33,15 @@ NO_TEXT = {
     b"\xfd7zXZ": "an xz file; unpack it first",
     b"(\xb5/\xfd": "a zstd file; unpack it first",
 }
-LATER = "which a later release reads; until then, write it as CSV or NDJSON with a text a row"
 TEXTS = {
-    r"WEBVTT\b": f"WebVTT subtitles, {LATER}",
-    r"\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> ": f"SRT subtitles, {LATER}",
-    r"From \S+.*\n(?:[\w-]+: .*\n)+": f"an mbox of mail, {LATER}",
-    r"(?:(?:Received|Return-Path|From|To|Date|Subject|Message-ID|MIME-Version): .*\n(?:[ \t].*\n)*){2}": (
-        f"a mail, {LATER}"
-    ),
-    r"\u200e?\[?\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4},? \d{1,2}:\d\d(?::\d\d)?\s?(?:[ap]\.?\s?m\.?)?\]?(?: -)? [^:\n]+: ": (
-        f"a WhatsApp chat, {LATER}"
-    ),
-    r"<(?:!doctype|html|\?xml)\b": "HTML or XML, which has no rows",
+    r"<(?:!doctype|html|\?xml|tt)\b": "HTML or XML, which has no rows",
+    r"\[Script Info\]": "SubStation Alpha subtitles; save them as WebVTT or SRT",
+    r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\r?\n": "YouTube's SBV subtitles; save them as WebVTT or SRT",
+    r"\[LINE\]|\d{4}/\d\d/\d\d\([^)\n]{1,12}\)\r?\n\d\d:\d\d\t": "a LINE chat, which is not read; write it as NDJSON",
 }
+CONTACT = re.compile(rb"BEGIN:VCARD", re.IGNORECASE)
+DEEPEST = 3
+"""How often a file may be packed in another."""
 
 
 class Unreadable(Exception):
@@ -58,20 +58,71 @@ class Source:
 
 
 @contextmanager
+def archive_in(path: Path) -> Iterator[zipfile.ZipFile | None]:
+    """The zip that a file is, also where a gzip or another zip holds nothing else; None where it is none.
+
+    A workbook is a zip as well. Raises OSError, and what a damaged file raises.
+    """
+    with ExitStack() as stack:
+        file: IO[bytes] = stack.enter_context(path.open("rb"))
+        for _ in range(DEEPEST):
+            inner = _zip_inside(file, stack)
+            if inner is None:
+                break
+            file = inner
+        yield stack.enter_context(zipfile.ZipFile(file)) if _begins(file, ZIP) else None
+
+
+def _zip_inside(file: IO[bytes], keep: ExitStack) -> IO[bytes] | None:
+    """The one zip that is in a gzip or zip, unpacked on disk until `keep` ends."""
+    with ExitStack() as stack:
+        inside: Any
+        if _begins(file, GZIP):
+            inside = stack.enter_context(gzip.GzipFile(fileobj=file))
+        elif _begins(file, ZIP):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            files = members_of(archive)
+            if len(files) != 1:
+                return None
+            inside = stack.enter_context(archive.open(files[0]))
+        else:
+            return None
+        if not inside.read(len(ZIP)).startswith(ZIP):
+            return None
+        inside.seek(0)
+        unpacked = keep.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(inside, unpacked)
+        return unpacked
+
+
+def _begins(file: IO[bytes], mark: bytes) -> bool:
+    file.seek(0)
+    found = file.read(len(mark)) == mark
+    file.seek(0)
+    return found
+
+
+@contextmanager
 def text_of(path: Path, encoding: str) -> Iterator[Source]:
     """The text of a file, unpacked where it is packed. Raises Unreadable where it is none."""
-    with path.open("rb") as raw:
-        head = raw.read(HEAD)
-        raw.seek(0)
-        _refuse_what_is_no_text(head)
-        if head.startswith(GZIP):
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield _decoded(unpacked, encoding, path.stat().st_size, raw.tell)
-        elif head.startswith(ZIP):
-            with zipfile.ZipFile(raw) as archive, archive.open(_only(archive)) as unpacked:
-                yield _decoded(unpacked, encoding, _only(archive).file_size, unpacked.tell)
+    with archive_in(path) as archive, ExitStack() as stack:
+        if archive is not None:
+            only = _only(archive)
+            member = stack.enter_context(archive.open(only))
+            if member.read(len(GZIP)).startswith(GZIP):
+                member.seek(0)
+                unpacked = stack.enter_context(gzip.GzipFile(fileobj=member))
+                yield _decoded(unpacked, encoding, only.compress_size, member.tell)
+                return
+            member.seek(0)
+            yield _decoded(member, encoding, only.file_size, member.tell)
+            return
+        raw = stack.enter_context(path.open("rb"))
+        size = path.stat().st_size
+        if _begins(raw, GZIP):
+            yield _decoded(stack.enter_context(gzip.GzipFile(fileobj=raw)), encoding, size, raw.tell)
         else:
-            yield _decoded(raw, encoding, path.stat().st_size, raw.tell)
+            yield _decoded(raw, encoding, size, raw.tell)
 
 
 def _decoded(file: object, encoding: str, size: int, tell: Callable[[], int]) -> Source:
@@ -86,19 +137,40 @@ def _decoded(file: object, encoding: str, size: int, tell: Callable[[], int]) ->
     return Source(text, size, tell)
 
 
+def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files in a zip, without what a Mac puts beside them."""
+    return [each for each in archive.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
+
+
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    names = {each.filename for each in archive.infolist()}
-    if "[Content_Types].xml" in names:
-        kind = (
-            "an Excel workbook (XLSX)" if any(name.startswith("xl/") for name in names) else "an Office file"
-        )
-        raise Unreadable(f"{kind}, which a later release reads; until then, save it as CSV (UTF-8)")
-    files = [each for each in archive.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
-    if len(files) != 1:
+    """The one file in a zip that is a text: a chat may have its pictures beside it. Raises Unreadable."""
+    files = members_of(archive)
+    if any(each.filename == "[Content_Types].xml" for each in files):
+        raise Unreadable("an Office file that is no Excel workbook; it has no rows")
+    if any(each.filename == "mimetype" for each in files):
+        raise Unreadable("an OpenDocument file; save it as XLSX or CSV (UTF-8)")
+    texts = files if len(files) == 1 else [each for each in files if _is_text(archive, each)]
+    if len(texts) != 1:
         raise Unreadable(
             f"a zip of {len(files)} files; one file in it is read, so unpack it and give one of them"
         )
-    return files[0]
+    return texts[0]
+
+
+def _is_text(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    with archive.open(member) as file:
+        head = file.read(HEAD)
+    if CONTACT.match(head) or any(head.startswith(start) for start in NO_TEXT):
+        return False
+    return b"\0" not in head and _decodes(head)
+
+
+def _decodes(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_clutter(name: str) -> bool:
@@ -112,7 +184,7 @@ def _refuse_what_is_no_text(head: bytes) -> None:
 
 
 def refuse_what_has_no_rows(head: str) -> None:
-    """Raises Unreadable where a text is of a kind that is known and not read: subtitles, mail, a WhatsApp chat."""
+    """Raises Unreadable where a text is of a kind that is known and not read."""
     for form, what in TEXTS.items():
         if re.match(form, head.lstrip("\ufeff"), re.IGNORECASE):
             raise Unreadable(what)

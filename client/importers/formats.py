@@ -1,4 +1,4 @@
-"""Exports of help desks and messengers, told by their fields. They are refused by name until they are read.
+"""Exports of help desks and messengers, told by their fields: those that are read, and those that are refused by name.
 
 Read as plain rows, each message of a thread would be a conversation of its own, and notes and agents would speak
 with the customer's voice. The fields are those of the vendors' documents and of public parsers.
@@ -22,18 +22,22 @@ SIGNATURES: Mapping[str, Sequence[frozenset[str]]] = {
             "author_id html_body",
             "plain_body",
             "html_body public",
+            "zendesk_event_version",
+            "detail* event* subject",
         ),
         "Intercom conversations": (
             "conversation_parts*",
             "part_type",
             "source* contacts*",
             "delivered_as author*",
+            "delivery_status delivery_attempts topic",
         ),
         "Freshdesk conversations": (
             "body_text ticket_id",
             "body_text incoming",
             "body incoming private",
             "description_text conversations*",
+            "description_text requester_id",
             "ticket* freshdesk_webhook*",
         ),
         "Chatwoot messages": (
@@ -70,6 +74,10 @@ SIGNATURES: Mapping[str, Sequence[frozenset[str]]] = {
             "contactid transcript*",
             "participantid content",
         ),
+        "ShareGPT dialogues": ("from value",),
+        "ChatGPT conversations": ("mapping* current_node",),
+        "Google Chat messages": ("creator* topic_id",),
+        "Crisp conversations": ("session_id fingerprint",),
         "Google CCAI conversations": ("entries* conversation_info*", "start_timestamp_usec"),
         "Twilio messages": ("conversation_sid body", "conversationsid body", "messaging_service_sid body"),
         "Genesys transcripts": ("transcripts* conversationid", "participantpurpose"),
@@ -81,9 +89,19 @@ SIGNATURES: Mapping[str, Sequence[frozenset[str]]] = {
         ),
     }.items()
 }
+DESKS: Mapping[str, str] = {
+    "Zendesk ticket comments": "zendesk",
+    "Intercom conversations": "intercom",
+    "Freshdesk conversations": "freshdesk",
+    "Chatwoot messages": "chatwoot",
+    "Slack messages": "slack",
+}
+"""Those that are read, and what `--format` calls them."""
+INSIDE = ("ticket", "data", "item")
+"""Where answers and webhooks keep the object itself."""
 THREADS = (*CHAT, "ticket_id", "ticket id", "thread_id", "threadid", "session_id", "ticketid")
 WHAT_READS = (
-    "a later release reads it; until then, convert it to NDJSON, one conversation a line: "
+    "a format that is not read: convert it to NDJSON, one conversation a line: "
     '{"conversation_id": "...", "messages": [{"role": "customer", "text": "..."}]}'
 )
 
@@ -95,15 +113,8 @@ def recognised(fields: Mapping[str, Any]) -> str | None:
         if any(_holds(known, sign) for sign in signs):
             return name
     turns = fields.get("messages")
-    return (
-        next(filter(None, map(recognised, filter(_is_object, turns))), None)
-        if isinstance(turns, list)
-        else None
-    )
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, Mapping)
+    below = [fields.get(name) for name in INSIDE] + (turns if isinstance(turns, list) else [])
+    return next((found for each in below if isinstance(each, Mapping) and (found := recognised(each))), None)
 
 
 def _holds(known: Mapping[str, Any], sign: Collection[str]) -> bool:

@@ -16,7 +16,12 @@ WRAPPERS = (
     *("tickets", "data", "conversations", "insights", "results", "items", "records", "rows", "tweets"),
     *("reviews", "dialogues", "dialogs", "chats"),
 )
-ITEMS = frozenset({"text", "messages", "body", "content", "description_text", "conversation_id"})
+ITEMS = frozenset(
+    {
+        *("text", "messages", "body", "content", "description", "description_text", "conversation_id"),
+        "requester_id",
+    }
+)
 """What an object that is an item itself has."""
 
 
@@ -94,9 +99,10 @@ def _objects(line: int, value: object, written: str) -> Iterator[Row | Rejected]
         yield Row(line, value)
     else:
         lines = _lines_of(written, wrapper)
+        beside = {name: inside for name, inside in value.items() if name != wrapper}
         for number, item in enumerate(value[wrapper]):
             at = line + (lines[number] if len(lines) >= len(value[wrapper]) else 0)
-            yield Row(at, item) if isinstance(item, dict) else Rejected(at, "not a JSON object")
+            yield Row(at, item, beside) if isinstance(item, dict) else Rejected(at, "not a JSON object")
 
 
 def wrapped_in(value: Mapping[str, Any]) -> str | None:

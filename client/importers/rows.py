@@ -8,7 +8,7 @@ from pathlib import Path
 from client.importers.base import BROKEN, Rejected, Row, Rows
 from client.importers.files import Source, Unreadable, refuse_what_has_no_rows, text_of
 from client.importers.objects import CHUNK, LARGEST_VALUE, Items, Lines
-from client.importers.tables import Table
+from client.importers.tables import Separated, Table
 
 __all__ = [
     "CHUNK",
@@ -31,24 +31,37 @@ def opened(path: Path, encoding: str) -> Iterator[Rows]:
     Raises Unreadable where there is no such file or encoding, nothing in it, or something that has no rows.
     """
     with ExitStack() as stack:
-        try:
+        with readable(path):
             source = stack.enter_context(text_of(path, encoding))
-            rows = _rows_of(path, source)
-        except (*BROKEN, OSError, LookupError, csv.Error, Unreadable) as error:
-            raise Unreadable(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+            rows = rows_of(path, source, head_of(path, source))
         yield rows
 
 
-def _rows_of(path: Path, source: Source) -> Rows:
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises Unreadable for whatever opening a file raises, and names the file."""
+    try:
+        yield
+    except (*BROKEN, OSError, LookupError, csv.Error, Unreadable) as error:
+        raise Unreadable(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+
+
+def head_of(path: Path, source: Source) -> str:
+    """How a text begins. Raises Unreadable where there is nothing in it."""
     head = source.text.read(CHUNK)
     source.text.seek(0)
     if not head.strip():
         raise Unreadable(f"{path} is empty")
+    return head
+
+
+def rows_of(path: Path, source: Source, head: str) -> Rows:
+    """The rows of a text, by how it begins. Raises Unreadable."""
     refuse_what_has_no_rows(head)
     return _kind(head.lstrip())(path.stem, source)
 
 
 def _kind(head: str) -> type[Rows]:
     if head[0] not in "[{":
-        return Table
+        return Separated
     return Lines if head[0] == "{" and head.partition("\n")[0].rstrip().endswith("}") else Items

@@ -19,7 +19,13 @@ MOST_WARNINGS = 1_000
 
 
 class Table(Rows):
-    """A CSV file. `columns` are the names in its first row, in lower case."""
+    """Rows of texts. `columns` are the names in the first row, in lower case."""
+
+    columns: Sequence[str]
+
+
+class Separated(Table):
+    """A CSV file."""
 
     def __init__(self, name: str, source: Source) -> None:
         super().__init__(name, source)

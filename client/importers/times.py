@@ -108,6 +108,20 @@ class Times:
             raise ValueError("the time is outside the years 1970 to 2100")
         return moment.isoformat()
 
+    def moment_of(self, local: datetime, *, after: datetime | None = None) -> datetime:
+        """The moment in UTC of a clock's time without an offset.
+
+        Where the clocks of the zone show it twice, the first, unless that is before `after`. Raises ValueError where
+        they never show it.
+        """
+        self.without_offset += 1
+        if self.zone is UTC:
+            return local.replace(tzinfo=UTC)
+        first, second = (local.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        if first > second:  # so a time is that clocks leave out in spring
+            raise ValueError("the local time is one that clocks in --time-zone never show")
+        return second if after and first < after <= second else first
+
     def _epoch(self, text: str) -> datetime | None:
         match = EPOCH.fullmatch(text)
         unit = match and next((name for name, span in EPOCHS.items() if int(match["whole"]) in span), None)

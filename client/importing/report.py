@@ -51,7 +51,7 @@ def _print_left_out(console: Console, tally: Tally) -> None:
 
 
 def _plural(kind: str, count: int) -> str:
-    if count == 1:
+    if count == 1 or kind == "media":
         return kind
     return f"{kind.removesuffix('is')}es" if kind.endswith("is") else f"{kind}s"
 

@@ -5,15 +5,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from client import AsyncClient
 from client.importers import chats, checks, conversations, threads
-from client.importers.base import Rejected, Row, Rows
+from client.importers.base import Rejected, Rows
 from client.importers.chats import Dialogues, Record
 from client.importers.fields import Reader
-from client.importers.rows import opened
+from client.importers.recognition import opened_as
+from client.importers.said import Messages
+from client.importers.spool import Spool
 from client.importers.tables import Table
 from client.importers.threads import Threads
 from client.importing import report
@@ -39,6 +42,8 @@ class Plan:
     file: Path
     encoding: str
     batch_size: int
+    form: str | None = None
+    """The format of the file, where it was named."""
     zone: str = "UTC"
     key: str | None = None
     """The service's API key."""
@@ -73,18 +78,11 @@ class Run:
 
     def send(self) -> None:
         """Sends the file and, if it is asked to, waits and summarises. Raises Unreadable and ClientError."""
-        file = opened(self.plan.file, self.plan.encoding)
-        with (
-            file as rows,
-            closing(Threads(self.reader)) as tweets,
-            closing(Dialogues(self.reader)) as dialogues,
-        ):
-            for note in checks.notes_on(rows, self.reader):
-                self.console.print(note, markup=False, soft_wrap=True)
+        with opened_as(self.plan.file, self.plan.encoding, self.reader, self.plan.form) as found:
             try:
-                self._pass_on(rows, tweets, dialogues)
+                self._send_messages(found) if isinstance(found, Messages) else self._send_rows(found)
             finally:
-                self._keep_what_was_found(rows)
+                self._keep_what_was_found(found)
         if self.plan.waits:
             asyncio.run(self._wait(self.tally.ids or ()))
         if self.plan.summarizes:
@@ -106,20 +104,39 @@ class Run:
         """Whether all of the file is in the service now (or would be), here or from a run before."""
         return bool(self.tally.sent) and not self.tally.rejected.count and not self.tally.conflicts.count
 
-    def _pass_on(self, rows: Rows, tweets: Threads, dialogues: Dialogues) -> None:
+    def _send_rows(self, rows: Rows) -> None:
+        with closing(Threads(self.reader)) as tweets, closing(Dialogues(self.reader)) as dialogues:
+            for note in checks.notes_on(rows, self.reader):
+                self._say(note)
+            self._pass_on(lambda: self._feed(rows, tweets, dialogues))
+
+    def _send_messages(self, messages: Messages) -> None:
+        self._say(f"This is {messages.title}.")
+        with closing(Spool(self.reader)) as spool:
+            self._pass_on(lambda: self._feed_of(messages, spool))
+
+    def _feed_of(self, messages: Messages, spool: Spool) -> Feed:
+        self._take(messages, spool.take)
+        spool.settle(messages)
+        return Feed(spool.chats(), spool.taken, lambda: spool.given)
+
+    def _pass_on(self, feed: Callable[[], Feed]) -> None:
         if not self.plan.sends:
-            self._rehearse(self._feed(rows, tweets, dialogues))
+            self._rehearse(feed())
             return
         asyncio.run(self._check())
         if self.plan.announcement:
-            self.console.print(self.plan.announcement, markup=False, soft_wrap=True)
-        asyncio.run(self._deliver(self._feed(rows, tweets, dialogues)))
+            self._say(self.plan.announcement)
+        asyncio.run(self._deliver(feed()))
 
-    def _keep_what_was_found(self, rows: Rows) -> None:
-        self.blank = rows.blank
+    def _say(self, what: str) -> None:
+        self.console.print(what, markup=False, soft_wrap=True)
+
+    def _keep_what_was_found(self, found: Rows | Messages) -> None:
+        self.blank = found.blank
         self.tally.left_out, self.tally.fields_left_out = self.reader.left_out, self.reader.fields_left_out
         self.tally.without_offset = self.reader.times.without_offset
-        for line, what in rows.warnings:
+        for line, what in found.warnings:
             self.tally.warnings.add(line, what)
 
     async def _check(self) -> None:
@@ -138,7 +155,7 @@ class Run:
             return Feed(dialogues.chats(), dialogues.taken, lambda: dialogues.given)
         return Feed(conversations.from_table(rows, self.reader), rows.size, lambda: rows.position)
 
-    def _take(self, rows: Rows, take: Callable[[Row | Rejected], Rejected | None]) -> None:
+    def _take(self, rows: Rows | Messages, take: Callable[[Any], Rejected | None]) -> None:
         with Meter(self.console, "Reading", "rows", rows.size) as meter:
             for count, row in enumerate(rows, 1):
                 rejected = take(row)

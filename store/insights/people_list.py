@@ -45,7 +45,7 @@ class PeopleEffort:
     steps: tuple[int, ...] = (500, 4_000)
     """How many of the top of each period are counted, in the first attempt and the next."""
     walked: int = 16_000
-    """How many people are counted in the order in which they were seen, before everybody is."""
+    """How many people are counted at most in the order in which they were seen; if more seem to be needed, all are."""
     most_months: int = 6
     """Up to this many months the periods are months, otherwise years."""
 
@@ -166,7 +166,7 @@ class _Search:
             return None
         found: list[tuple[Place, PersonSums]] = []
         last, size, walked = self.after.person if self.after else LAST, 4 * self.limit, 0
-        while walked < self.effort.walked:
+        while walked + size <= self.effort.walked:
             given = {"before": last, "limit": size}
             numbers = [number for (number,) in NEXT_PEOPLE.rows(self.connection, given)]
             some = sums_of(self.connection, self.window, numbers)
@@ -175,7 +175,9 @@ class _Search:
                 return found[: self.limit]
             if len(numbers) < size:
                 return None
-            last, walked, size = numbers[-1], walked + size, 2 * size
+            last, walked = numbers[-1], walked + size
+            # As many as should hold the rest, if they are like those before, and a quarter more.
+            size = max(1, (self.limit - len(found)) * walked * 5 // (4 * max(1, len(found))))
         return None
 
 
@@ -230,7 +232,9 @@ def _newest() -> Select[tuple[int, int, int, str]]:
     nth = select(f.timestamp).where(*theirs, f.person == person).order_by(f.timestamp.desc())
     since = nth.limit(literal_column("1")).offset(bindparam("skipped")).scalar_subquery()
     some = select(person.label("person"), func.coalesce(since, bindparam("start")).label("since")).subquery()
-    mine = and_(*theirs, f.person == some.c.person, f.timestamp >= some.c.since)
+    # With the window's start as a second lower bound SQLite read from there on: ten thousand entries for ten.
+    role, _, before_end = theirs
+    mine = and_(role, before_end, f.person == some.c.person, f.timestamp >= some.c.since)
     joined = some.outerjoin(insight_people, mine).outerjoin(
         insights, insights.c.conversation == f.conversation
     )

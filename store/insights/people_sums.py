@@ -1,6 +1,6 @@
 """What people have in a window: counted exactly, for some of them or for all, in roll-ups and along an index."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -154,19 +154,38 @@ def _of_level(level: int, sign: int, *, chosen: bool) -> Select[Any]:
 
 
 def _of_edge(place: int, *, chosen: bool) -> Select[Any]:
-    c, sign = insight_people.c, bindparam(f"sign_{place}", type_=BigInteger)
-    negative = case((c.sentiment < literal_column("0"), sign), else_=literal_column("0"))
-    unsure = case((c.sentiment == literal_column(str(UNSURE)), sign), else_=literal_column("0"))
-    amounts = (sign.label("n"), negative.label("negative"), sign * c.score, sign * c.open, unsure)
-    found = select(c.person, *amounts).where(
-        c.role == ROLE, c.timestamp >= bindparam(f"first_{place}"), c.timestamp < bindparam(f"end_{place}")
+    c = insight_people.c
+    within = c.timestamp >= bindparam(f"first_{place}"), c.timestamp < bindparam(f"end_{place}")
+    edge = select(c.person, *_amounts(bindparam(f"sign_{place}", type_=BigInteger))).where(
+        c.role == ROLE, *within
     )
-    return found.where(among(c.person, "persons")) if chosen else found
+    if not chosen:
+        return edge
+    # Added up along the index of each person. Otherwise all rows went through a sorter, which took half of the time.
+    return _summed(edge.where(among(c.person, "persons")).subquery())
+
+
+def _amounts(sign: BindParameter[int]) -> Sequence[ColumnElement[int]]:
+    c = insight_people.c
+    nothing: ColumnElement[int] = literal_column("0")
+    negative = case((c.sentiment < nothing, sign), else_=nothing).label("negative")
+    unsure = case((c.sentiment == literal_column(str(UNSURE)), sign), else_=nothing).label("unsure")
+    return (
+        sign.label("n"),
+        negative,
+        (sign * c.score).label("score_sum"),
+        (sign * c.open).label("open"),
+        unsure,
+    )
+
+
+def _summed(parts: Subquery) -> Select[Any]:
+    sums = (cast(func.sum(parts.c[name]), BigInteger).label(name) for name in SUMS)
+    return select(parts.c.person, *sums).group_by(parts.c.person)
 
 
 def _added_up(parts: Subquery) -> Select[Any]:
-    sums = (cast(func.sum(parts.c[name]), BigInteger).label(name) for name in SUMS)
-    return select(parts.c.person, *sums).group_by(parts.c.person).having(func.sum(parts.c.n) > 0)
+    return _summed(parts).having(func.sum(parts.c.n) > 0)
 
 
 # Made at their first use: all of them at once took a tenth of what the process imports.

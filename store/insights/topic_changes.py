@@ -18,7 +18,7 @@ from store.insights.filtered_topics import Counted, filtered_sums, without_needl
 from store.insights.listed_topics import ListedTopic, Seen, listed_topics, seen
 from store.insights.sparklines import POINTS, sparklines
 from store.insights.topic_days import TopicDays
-from store.insights.windows import Selection
+from store.insights.windows import Selection, topic_number
 
 HISTORY = 28
 """Days before both windows, by which a topic's own variation is told."""
@@ -147,6 +147,15 @@ def topic_changes(
     page = [*islice(_ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
     everything = counts.now.get(ALL_TOPICS, NOTHING), counts.before.get(ALL_TOPICS, NOTHING)
     return ComparedTopics(_told(connection, page, asked), len(found), *everything, counts.days)
+
+
+def compared_topic(
+    connection: Connection, days: TopicDays, asked: Comparison, name: str
+) -> ComparedTopic | None:
+    """One topic in both windows, found by any of its names; None if it has no insights there, or there is none."""
+    number = topic_number(connection, name)
+    found = _changes(listed_topics(connection), _rolled(connection, days, asked))
+    return next((each for each in found if each.topic.counted_as == number), None)
 
 
 def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> _Counts:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "client"
 LIBRARIES = {"httpx", "pydantic", "stamina", "websockets"}
-OF_PROGRAMS = {"rich", "prometheus_client"}
-"""What progress and reports need, and reading counters; `import client` needs neither."""
-PROGRAMS = {"importing", "load", "progress.py"}
+OF_PROGRAMS = {"rich", "prometheus_client", "openpyxl", "srt", "webvtt", "domain"}
+"""What progress, reports and reading counters need, and reading files; `import client` needs none of them."""
+PROGRAMS = {"importers", "importing", "load", "progress.py"}
+SHARED = SOURCE.parent / "domain" / "helpdesk"
+"""What the bodies of help desks say: pure functions, of which the importers and the service have one copy."""
 
 
 def test_the_package_works_without_the_server(tmp_path: Path) -> None:
-    """Copied to an empty folder it can be imported, each module of it: nothing of the server is there."""
+    """Copied to an empty folder it can be imported, each module of it: nothing else of the server is there."""
+    shutil.copytree(SHARED, tmp_path / "domain" / "helpdesk", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(SOURCE, tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
     modules = [
         ".".join(path.relative_to(tmp_path).with_suffix("").parts).removesuffix(".__init__")
@@ -29,6 +32,12 @@ def test_the_package_works_without_the_server(tmp_path: Path) -> None:
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_what_it_shares_with_the_server_is_imported_by_importers_only() -> None:
+    importers = {path for path in SOURCE.rglob("*.py") if "domain" in imported(path)}
+
+    assert {path.parent.name for path in importers} == {"importers"}
 
 
 def imported(path: Path) -> set[str]:

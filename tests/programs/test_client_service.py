@@ -144,6 +144,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("proposals_page", (), {"limit": 3}),
     ("jobs_page", (), {"kind": "merge_topics", "limit": 3}),
     ("webhooks", (), {}),
+    ("alerts", (), {}),
     ("chat", ("lamp",), {"page": 1, "limit": 2}),
     ("messages", ("lamp",), {}),
     ("chats", (), {"user_id": "ann", "keyword": "lamp", "end_date": "2100-01-01"}),
@@ -164,6 +165,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
     "summarize_many",
+    *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
     *(
@@ -230,6 +232,19 @@ def test_webhooks_are_made_changed_and_deleted(url: str, calling: Calling) -> No
     call("delete_webhook", made.id)
     with pytest.raises(NotFound):
         call("webhook", made.id)
+
+
+def test_alerts_are_made_changed_and_deleted(url: str, calling: Calling) -> None:
+    call = calling(url)
+    made = call("create_alert", "Late", "negative_share", 0.4, topic="delay", window="6h")
+
+    changed = call("change_alert", made.id, threshold=0.5)
+    assert (made.window, made.topic, changed.threshold, changed.name) == ("6h", "delay", 0.5, "Late")
+    assert call("alert", made.id).resolve_threshold == pytest.approx(0.45)
+    assert made.id in {each.id for each in call("alerts").alerts}
+    call("delete_alert", made.id)
+    with pytest.raises(NotFound):
+        call("alert", made.id)
 
 
 def undo_all(call: Callable[..., Any]) -> None:

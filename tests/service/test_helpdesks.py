@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from benchmarks.support.waiting import eventually
 from tests.support.closed import refusals
-from tests.support.helpdesk_bodies import (
+from tests.support.helpdesk_webhooks import (
     BODIES,
     SECRET,
     SIGNERS,

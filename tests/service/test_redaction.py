@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from benchmarks.support.process import POSTS
 from models import metadata
 from tests.fake_grok.server import KEY
-from tests.support import helpdesk_bodies
+from tests.support import helpdesk_webhooks
 from tests.support.chat_sockets import joined
 from tests.support.service import Grok, Service, faked, running
 from tests.support.summary_service import a_chat, grow, summary_of
@@ -35,7 +35,7 @@ def redacting(
 ) -> AbstractAsyncContextManager[Service]:
     patterns = folder / "patterns.txt"
     patterns.write_text("# customers\nKD-\\d{4}\n")
-    given |= {"redaction": mode, "redaction_patterns": patterns, "intercom_secret": helpdesk_bodies.SECRET}
+    given |= {"redaction": mode, "redaction_patterns": patterns, "intercom_secret": helpdesk_webhooks.SECRET}
     return running(database, grok, chat_quiet_seconds=0, **given)
 
 
@@ -99,8 +99,10 @@ async def by_socket(service: Service) -> str:
 
 
 async def by_helpdesk(service: Service) -> str:
-    body = helpdesk_bodies.intercom(SAID)
-    response = await service.http.post("/api/v1/intake/intercom", **helpdesk_bodies.signed_by_intercom(body))
+    body = helpdesk_webhooks.intercom(SAID)
+    response = await service.http.post(
+        "/api/v1/intake/intercom", **helpdesk_webhooks.signed_by_intercom(body)
+    )
     return str(response.json()["conversation_ids"][0])
 
 

@@ -28,6 +28,7 @@ REFUSED = {
     **dict.fromkeys(
         ("get_webhook", "change_webhook", "delete_webhook", "list_deliveries", "resend_event"), 404
     ),
+    **dict.fromkeys(("get_alert", "change_alert", "delete_alert"), 404),
     # No secret of a help desk is set.
     "take_helpdesk_webhook": 404,
     "delete_account": 403,

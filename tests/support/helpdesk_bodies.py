@@ -1,121 +1,170 @@
-"""Webhooks of help desks in their own form, with values of our own, and signed as each signs."""
+"""Bodies of help desks in their true shape, with every trap in them; the values are made up."""
 
-import hashlib
-import hmac
-import json
-import time
-from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
-SECRET = "a secret of the tests and of no help desk"
 Json = dict[str, Any]
+NOON = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
+EPOCH = int(NOON.timestamp())
+
+# Chatwoot
+
+LIST: Json = {
+    "meta": {"labels": [], "contact": {"id": 5}},
+    "payload": [
+        {"id": 91, "content": "My lamp flickers", "message_type": 0, "private": False, "created_at": EPOCH},
+        {"id": 92, "content": "Conversation was assigned to Ada", "message_type": 2, "private": False},
+        {"id": 93, "content": "Ask the warehouse", "message_type": 1, "private": True},
+        {"id": 94, "content": "Please send a photo", "message_type": 1, "private": False},
+        {"id": 95, "content": None, "message_type": 0, "private": False, "attachments": [{"id": 1}]},
+        {"id": 96, "content": "How did we do?", "message_type": 3, "private": False},
+        {
+            "id": 97,
+            "content": "This message was deleted",
+            "message_type": 1,
+            "private": False,
+            "content_attributes": {"deleted": True},
+        },
+    ],
+}
+for each in LIST["payload"]:
+    each.update(conversation_id=7, sender={"id": each["id"] % 2, "type": "user"})
 
 
-def chatwoot(text: str = "Where is my parcel?", **changed: Any) -> Json:
-    """A message that was created."""
+def webhook(**more: Any) -> Json:
     return {
         "event": "message_created",
-        "id": 5,
-        "content": text,
-        "created_at": "2026-11-20T10:00:00.123Z",
+        "id": 91,
+        "content": "My lamp flickers",
+        "created_at": "2026-11-03 12:00:00 UTC",
         "message_type": "incoming",
         "content_type": "text",
-        "private": False,
-        "sender": {"id": 7, "name": "Ann", "type": "contact"},
-        "conversation": {"id": 42, "inbox_id": 1, "created_at": 1_763_632_800},
-        "account": {"id": 1, "name": "Shop"},
-        **changed,
+        "sender": {"id": 5, "type": "contact", "name": "Mara"},
+        "account": {"id": 1},
+        "conversation": {"id": 7, "created_at": EPOCH},
+        **more,
     }
 
 
-def zendesk(text: str = "Where is my parcel?", **comment: Any) -> Json:
-    """A comment that was added, as an event webhook tells it."""
+# Zendesk
+
+USERS: list[Json] = [{"id": 11, "role": "end-user"}, {"id": 22, "role": "agent"}, {"id": 33, "role": "admin"}]
+
+
+def comment(id_: int, author: int, **more: Any) -> Json:
+    text = f"comment {id_}"
+    return {
+        "id": id_,
+        "type": "Comment",
+        "author_id": author,
+        "body": text,
+        "html_body": f"<p>{text}</p>",
+        "public": True,
+        "attachments": [],
+        "created_at": "2026-11-03T12:00:00Z",
+        **more,
+    }
+
+
+TICKET: Json = {
+    "id": 35436,
+    "requester_id": 22,
+    "comments": [
+        comment(1, 22, plain_body="The&nbsp;lamp &amp; the plug"),
+        comment(2, 11),
+        comment(3, 33, public=False),
+        comment(4, 11, body="", attachments=[{"id": 9}], html_body=""),
+        comment(5, 22, attachments=[{"id": 9}, {"id": 10}]),
+        comment(6, 22, type="VoiceComment"),
+    ],
+}
+
+
+def added(**more: Any) -> Json:
     return {
         "type": "zen:event-type:ticket.comment_added",
-        "account_id": 22_129_848,
-        "id": "2b24ef10-19d4-4740-93cf-8f98ec4776c0",
-        "time": "2026-11-20T10:00:00.123Z",
-        "zendesk_event_version": "2022-06-20",
+        "account_id": 1,
+        "id": "delivery-1",
+        "time": "2026-11-03T12:00:00Z",
         "subject": "zen:ticket:35436",
-        "detail": {"id": "35436", "subject": "Parcel", "status": "OPEN", "via": {"channel": "web"}},
+        "zendesk_event_version": "2022-06-20",
+        "detail": {"id": "35436", "status": "OPEN"},
         "event": {
             "comment": {
-                "id": "77",
-                "body": text,
+                "id": "2",
+                "body": "comment 2",
                 "is_public": True,
-                "author": {"id": "8447388090495", "is_staff": False, "name": "Ann"},
-                **comment,
+                "author": {"id": "11", "is_staff": False, "name": "Mara"},
+                **more,
             }
         },
     }
 
 
-def intercom(text: str = "Where is my parcel?", **part: Any) -> Json:
-    """A user who has replied."""
-    said = {
+# Intercom
+
+
+def part(id_: int, by: str, body: str | None, **more: Any) -> Json:
+    return {
         "type": "conversation_part",
-        "id": "9001",
+        "id": str(id_),
         "part_type": "comment",
-        "body": f"<p>{text}</p>",
-        "created_at": 1_763_632_800,
-        "author": {"type": "user", "id": "usr_1", "name": "Ann"},
+        "body": body,
+        "created_at": EPOCH,
+        "author": {"type": by, "id": f"{by}-{id_}"},
         "attachments": [],
-        **part,
+        **more,
     }
-    return {
-        "type": "notification_event",
-        "app_id": "abc123",
-        "id": "notif_1",
-        "topic": "conversation.user.replied",
-        "created_at": 1_763_632_801,
-        "data": {
-            "type": "notification_event_data",
-            "item": {
-                "type": "conversation",
-                "id": "147",
-                "created_at": 1_763_632_000,
-                "source": {
-                    "type": "conversation",
-                    "id": "3001",
-                    "body": "<p>Hello!</p>",
-                    "author": {"type": "user", "id": "usr_1"},
-                    "attachments": [],
-                },
-                "conversation_parts": {"type": "conversation_part.list", "conversation_parts": [said]},
-            },
+
+
+CONVERSATION: Json = {
+    "type": "conversation",
+    "id": "400",
+    "created_at": EPOCH,
+    "source": {
+        "type": "conversation",
+        "id": "900",
+        "body": "<p>My lamp <b>flickers</b> &amp; hums</p>",
+        "author": {"type": "user", "id": "536e"},
+        "attachments": [],
+    },
+    "conversation_parts": {
+        "type": "conversation_part.list",
+        "conversation_parts": [
+            part(1, "bot", "<p>One moment</p>", author={"type": "bot", "id": "b", "from_ai_agent": True}),
+            part(2, "admin", None, part_type="assignment"),
+            part(3, "admin", "<p>Ask the warehouse</p>", part_type="note"),
+            part(4, "admin", "<p>Solved</p>", part_type="close"),
+            part(5, "lead", "<div><img src='lamp.png'></div>"),
+            part(6, "contact", "Thanks, a < b", attachments=[{"name": "bill.pdf"}]),
+            part(7, "user", None, redacted=True),
+            part(8, "team", "<p>Bye</p>", created_at="2026-11-03T12:00:00.000000Z"),
+        ],
+    },
+}
+
+
+# Freshdesk
+
+FRESHDESK: Json = {
+    "id": 3,
+    "description_text": "My lamp flickers",
+    "description": "<p>My lamp flickers</p>",
+    "requester_id": 11,
+    "responder_id": 22,
+    "source": 1,
+    "created_at": "2026-11-03T12:00:00Z",
+    "conversations": [
+        {"id": 41, "body_text": "Ask the warehouse", "incoming": False, "private": True, "user_id": 22},
+        {"id": 42, "body_text": "A photo?", "incoming": False, "private": False, "user_id": 22},
+        {"id": 43, "body": "<p>Here</p>", "incoming": True, "private": False, "user_id": 11, "ticket_id": 3},
+        {
+            "id": 44,
+            "body_text": "",
+            "incoming": True,
+            "private": False,
+            "user_id": 11,
+            "attachments": [{"id": 1}],
         },
-    }
-
-
-def _content(body: Json | bytes) -> bytes:
-    return body if isinstance(body, bytes) else json.dumps(body).encode()
-
-
-def signed_by_chatwoot(body: Json | bytes, secret: str = SECRET, *, age: float = 0) -> Json:
-    """The arguments of a POST."""
-    content, seconds = _content(body), str(int(time.time() - age))
-    mac = hmac.new(secret.encode(), f"{seconds}.".encode() + content, hashlib.sha256).hexdigest()
-    headers = {"x-chatwoot-signature": f"sha256={mac}", "x-chatwoot-timestamp": seconds}
-    return {"content": content, "headers": {"content-type": "application/json", **headers}}
-
-
-def signed_by_zendesk(body: Json | bytes, secret: str = SECRET) -> Json:
-    """The arguments of a POST."""
-    content, moment = _content(body), "2026-11-20T10:00:01Z"
-    mac = b64encode(hmac.new(secret.encode(), moment.encode() + content, hashlib.sha256).digest()).decode()
-    headers = {"x-zendesk-webhook-signature": mac, "x-zendesk-webhook-signature-timestamp": moment}
-    return {"content": content, "headers": {"content-type": "application/json", **headers}}
-
-
-def signed_by_intercom(body: Json | bytes, secret: str = SECRET) -> Json:
-    """The arguments of a POST."""
-    content = _content(body)
-    mac = hmac.new(secret.encode(), content, hashlib.sha1).hexdigest()
-    return {
-        "content": content,
-        "headers": {"content-type": "application/json", "x-hub-signature": f"sha1={mac}"},
-    }
-
-
-BODIES = {"chatwoot": chatwoot, "zendesk": zendesk, "intercom": intercom}
-SIGNERS = {"chatwoot": signed_by_chatwoot, "zendesk": signed_by_zendesk, "intercom": signed_by_intercom}
+    ],
+}

@@ -49,6 +49,8 @@ READABLE = {
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
         *("topic_proposals.decided_by", "webhooks.created_by"),
+        *("alerts.id", "alerts.name", "alerts.metric", "alerts.topic", "alerts.direction", "alerts.state"),
+        "alerts.created_by",
     },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core.clock import SECOND
 from core.errors import BadCredential
 from services.webhooks.signatures import signed_by
-from tests.support.helpdesk_bodies import SECRET, SIGNERS, signed_by_chatwoot
+from tests.support.helpdesk_webhooks import SECRET, SIGNERS, signed_by_chatwoot
 
 NOW = 1_764_000_000
 
