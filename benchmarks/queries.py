@@ -52,6 +52,8 @@ IN_SQL = 3
 """Of the questions asked so many are put to plain SQL too: at ten million rows one takes seconds."""
 CALLS, ENOUGH = 10, 0.9
 """A second, the engine's cap; and the share of it, and of the posts, that makes a load one."""
+ROOMY = 100
+"""Gigabytes: ten million rows take 9.4, and above the limit no post is accepted."""
 LATENCY, SETTLED_AFTER = 1.0, 5.0
 """Seconds: of a call to the fake Grok, and until its calls come at their full rate."""
 LOADED = ("no filter", "sentiment, min_confidence 0.83", "rare topic", "nothing matches")
@@ -233,6 +235,7 @@ def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
             "START_BATCH": 50,
             "INBOUND_RPS": 0,
             "LOG_LEVEL": "WARNING",
+            "MAX_STORAGE_GB": ROOMY,
         }
         with Process(Path(folder), **given) as service:
             client = Client(service.url, service.process.pid)
