@@ -71,17 +71,18 @@ class Database:
             raise
 
     async def write_at_start(self, fn: Transaction[Result]) -> Result:
-        """Run `fn` like `write`, and again for some seconds while another process holds a lock that it waits for.
+        """Run `fn` like `write`, and again for some seconds while a lock is held or its session is ended.
 
         A process that is frozen holds its locks until the server ends its session, and must not keep others from
-        starting. Raises SQLAlchemyError.
+        starting. On a machine that is too busy, ours is ended in the same way. Raises SQLAlchemyError.
         """
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 return await self.write(fn)
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                is_locked = getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+                if time.monotonic() > deadline or not (is_locked or error.connection_invalidated):
                     raise
 
 
