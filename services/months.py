@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
 from database import Database
@@ -34,11 +34,11 @@ class Months:
         while True:
             try:
                 await self.look()
-            except DBAPIError as error:
+            except (SQLAlchemyError, OSError) as error:
                 if database_fault(error) is None:
                     raise
-                # Most likely a long read of a table of which a partition is to be dropped: the next look tries again.
-                log.info("partitions_wait", error=type(error.orig).__name__)
+                # A long read of a table with a partition to be dropped, or no database: the next look tries again.
+                log.info("partitions_wait", error=type(getattr(error, "orig", error)).__name__)
             await self.sleep(IDLE_SECONDS)
 
     async def look(self) -> None:
