@@ -1,5 +1,5 @@
 """The database as the process sees it, and the commands `python -m database backup FILE | restore FILE | encrypt |
-rotate-key`.
+rotate-key | partition`.
 
 Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends. `fn` does nothing but
 SQL and works on both databases.
@@ -141,7 +141,8 @@ def _unseen(_: float) -> None:
 
 
 if __name__ == "__main__":
-    from store.engine import backup, sealing
+    from store.engine import backup, partitioning, sealing
 
-    commands = sealing if sys.argv[1:] in (["encrypt"], ["rotate-key"]) else backup
-    raise SystemExit(commands.main(sys.argv[1:]))
+    of_verb = {"encrypt": sealing.main, "rotate-key": sealing.main, "partition": partitioning.main}
+    verb = sys.argv[1] if len(sys.argv) == 2 else ""
+    raise SystemExit(of_verb.get(verb, backup.main)(sys.argv[1:]))
