@@ -15,7 +15,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-cluster test-proxy test-kit test-ops test-login needs-proxies needs-cluster needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-partitioned test-cluster test-proxy test-kit test-ops test-login needs-proxies needs-cluster needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -73,6 +73,9 @@ test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-c
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
 	@TEST_POOLER=transaction $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
+
+test-partitioned: $(VENV)/dev ## the tests of store and service on PostgreSQL's partitioned tables; ten minutes
+	@TEST_PARTITIONED=1 $(BIN)/python -m pytest --numprocesses 4 --dist worksteal -k postgresql tests/store tests/service
 
 CLUSTER := patroni etcd haproxy pgbouncer
 

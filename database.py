@@ -1,5 +1,5 @@
 """The database as the process sees it, and the commands `python -m database backup FILE | restore FILE | encrypt |
-rotate-key`.
+rotate-key | partition`.
 
 Everything runs as `fn(connection)` in one transaction that `store/engine` opens and ends. `fn` does nothing but
 SQL and works on both databases.
@@ -71,17 +71,18 @@ class Database:
             raise
 
     async def write_at_start(self, fn: Transaction[Result]) -> Result:
-        """Run `fn` like `write`, and again for some seconds while another process holds a lock that it waits for.
+        """Run `fn` like `write`, and again for some seconds while a lock is held or its session is ended.
 
         A process that is frozen holds its locks until the server ends its session, and must not keep others from
-        starting. Raises SQLAlchemyError.
+        starting. On a machine that is too busy, ours is ended in the same way. Raises SQLAlchemyError.
         """
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 return await self.write(fn)
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                is_locked = getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+                if time.monotonic() > deadline or not (is_locked or error.connection_invalidated):
                     raise
 
 
@@ -140,7 +141,8 @@ def _unseen(_: float) -> None:
 
 
 if __name__ == "__main__":
-    from store.engine import backup, sealing
+    from store.engine import backup, partitioning, sealing
 
-    commands = sealing if sys.argv[1:] in (["encrypt"], ["rotate-key"]) else backup
-    raise SystemExit(commands.main(sys.argv[1:]))
+    of_verb = {"encrypt": sealing.main, "rotate-key": sealing.main, "partition": partitioning.main}
+    verb = sys.argv[1] if len(sys.argv) == 2 else ""
+    raise SystemExit(of_verb.get(verb, backup.main)(sys.argv[1:]))

@@ -25,6 +25,7 @@ from services.filing import Filing
 from services.heartbeat import Duty
 from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
+from services.months import Months
 from services.notifications import Notifications
 from services.retention import Retention
 from services.shared_drafts import SharedDrafts
@@ -134,6 +135,7 @@ def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 def duties(settings: Settings) -> Sequence[str]:
     """What one process at a time does, of those that analyse."""
     found = ["indexing", "filing", "delivery_sweep", "alerts"]
+    found += [] if settings.url.drivername.startswith("sqlite") else ["months"]
     found += ["discovery"] if settings.topic_discovery else []
     found += ["retention"] if settings.retention_days is not None else []
     return found
@@ -145,6 +147,7 @@ def _duties(resources: Resources) -> Iterator[tuple[str, Work]]:
     works: Mapping[str, Work] = {
         "indexing": Indexing(database).run,
         "filing": Filing(database).run,
+        "months": Months(database, resources.clock).run,
         "alerts": Alerting(
             database, resources.clock, resources.topic_days, resources.settings.daily_budget_usd
         ).run,

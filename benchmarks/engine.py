@@ -52,6 +52,8 @@ class Drained:
     """Seconds of the service's CPU in that time."""
     completed: int
     stats: dict[str, Any]
+    deadlocks: int = 0
+    """Transactions that PostgreSQL ended because they waited for each other."""
 
     @property
     def deep(self) -> list[float]:

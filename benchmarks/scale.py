@@ -8,6 +8,7 @@ machine's CPUs, so what counts is the work for each second of CPU.
 """
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.baselines import PATH
 from benchmarks.engine import BATCH, DEEP, RATE, Drained, ask, completed, fill, ideal, watched
@@ -30,6 +33,8 @@ from benchmarks.support.process import Process, address
 WORKERS = (1, 2, 4)
 APIS = (1, 2)
 LATENCIES = (0.2, 2.0)
+DATABASE = "scale"
+DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 LEAST_SHARE = 0.95
 MOST_COST = 1.25
 """Times one worker's CPU a conversation that four may take."""
@@ -72,7 +77,7 @@ def _running(server: URL, roles: Sequence[str], grok: str, **environ: Any) -> It
     """A process of each role, on one empty database."""
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="scale-"))
-        url = stack.enter_context(databases.created(server, "scale"))
+        url = stack.enter_context(databases.created(server, DATABASE))
         given = {"DATABASE_URL": address(url), **environ}
         yield [stack.enter_context(service(Path(folder), grok, ROLE=role, **given)) for role in roles]
 
@@ -113,7 +118,18 @@ def _drained(server: URL, workers: int, latency: float, queued: int) -> Drained:
         cpu = sum(map(cpu_seconds, working)) - before
         stats = ask(http, "GET", f"{grok}/__stats?arrivals=1")
         done = completed(http, api, ids)
-    return Drained(latency, queued, ended - stats["arrivals"][0], cpu, done, stats)
+        deadlocks = asyncio.run(_deadlocks(server.set(database=DATABASE)))
+    return Drained(latency, queued, ended - stats["arrivals"][0], cpu, done, stats, deadlocks)
+
+
+async def _deadlocks(database: URL) -> int:
+    """How often the database has met one since it was made."""
+    engine = create_async_engine(database)
+    try:
+        async with engine.connect() as connection:
+            return int(await connection.scalar(DEADLOCKS) or 0)
+    finally:
+        await engine.dispose()
 
 
 def _of_cap(run: Drained, workers: int) -> Iterator[Figure]:
@@ -127,6 +143,7 @@ def _of_cap(run: Drained, workers: int) -> Iterator[Figure]:
     share = ideal(calls, run.latency) / seconds
     yield Figure(name=f"{at}: calls made over calls allowed", value=share, at_least=LEAST_SHARE, rounds=calls)
     again = stats["texts_sent"] - stats["texts"] + len(stats["violations"]) + run.queued - run.completed
+    yield Figure(name=f"{at}: deadlocks", value=run.deadlocks, at_most=0, rounds=calls)
     yield Figure(name=f"{at}: texts sent twice, requests at fault, not completed", value=again, at_most=0)
 
 

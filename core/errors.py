@@ -26,6 +26,7 @@ InsightsError
  │   └─ WrongKeys        the database is encrypted and its key is not given, or the other way round
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ SealingRefused       the same for `encrypt` and `rotate-key`
+ ├─ PartitioningRefused  the same for `partition`
  ├─ CallFailed           a model call gave nothing usable (`domain/analysis.py`)
  │   ├─ ProviderFault    the provider's fault: the conversations return to the queue uncharged
  │   │   ├─ Unsent       there was no connection: the call costs nothing
@@ -235,6 +236,10 @@ class BackupRefused(InsightsError):
 
 class SealingRefused(InsightsError):
     """Turning values over was refused or did not finish; the message is one line for the operator."""
+
+
+class PartitioningRefused(InsightsError):
+    """Partitioning a database was refused or did not finish; the message is one line for the operator."""
 
 
 class SummaryFailed(InsightsError):

@@ -21,6 +21,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.search_words import Phrase
 from models import IS_TEXT, conversations, messages, participants
+from store.conversations.by_id import has_id
 from store.conversations.chat_glances import NOTHING_SEEN, Glance, glances_of
 from store.conversations.chat_windows import ChatWindow, find_in_window
 from store.conversations.records import WITHOUT_RAW_DATA
@@ -97,8 +98,8 @@ BY_NUMBERS = select(*WITHOUT_RAW_DATA).where(conversations.c.number.in_(bindpara
 
 def get_chat(connection: Connection, id_: str, *, offset: int, limit: int) -> ChatPage | None:
     """Return a chat with up to `limit` messages after the first `offset`, in order; None if it does not exist."""
-    c, m = conversations.c, messages.c
-    row = connection.execute(select(*WITHOUT_RAW_DATA).where(c.id == id_)).one_or_none()
+    m = messages.c
+    row = connection.execute(select(*WITHOUT_RAW_DATA).where(has_id(id_))).one_or_none()
     if row is None:
         return None
     [chat] = _with_participants(connection, [row])
@@ -121,7 +122,7 @@ def messages_after(
     At most `limit`, and no more than `characters` of text unless the first one alone is longer.
     """
     c, m = conversations.c, messages.c
-    chat = select(c.number, c.message_count).where(c.id == id_)
+    chat = select(c.number, c.message_count).where(has_id(id_))
     row = connection.execute(chat).one_or_none()
     if row is None:
         return MessagesAfter(None, 0, ())
@@ -150,7 +151,7 @@ def _last_within(sizes: Sequence[Row[Any]], characters: int) -> int:
 def last_position(connection: Connection, id_: str) -> int:
     """The position of a chat's last message; 0 if the chat does not exist."""
     c = conversations.c
-    return connection.scalar(select(c.message_count).where(c.id == id_)) or 0
+    return connection.scalar(select(c.message_count).where(has_id(id_))) or 0
 
 
 def list_chats(

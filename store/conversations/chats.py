@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from models import conversations, messages
 from store.conversations import growth
+from store.conversations.by_id import has_id_among
 from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
 from store.engine.vault import vault_of
@@ -78,7 +79,7 @@ def _lock_chats(connection: Connection, posted: Sequence[PostedMessage]) -> dict
     c = conversations.c
     ids = list(dict.fromkeys(each.chat for each in posted))
     # Every transaction locks conversations in the order of their numbers.
-    found = select(*WITHOUT_EXTRAS).where(c.id.in_(ids)).order_by(c.number).with_for_update()
+    found = select(*WITHOUT_EXTRAS).where(has_id_among(ids)).order_by(c.number).with_for_update()
     vault = vault_of(connection)
     rows = {row.id: row for row in vault.all_opened(conversations, connection.execute(found).all())}
     chats = {id_: GrowingChat(id_, rows.get(id_)) for id_ in ids}
@@ -118,7 +119,8 @@ def count_known(connection: Connection, ids: Sequence[tuple[str, str]]) -> int:
     c, m = conversations.c, messages.c
     both = select(func.count()).select_from(messages.join(conversations, c.number == m.conversation))
     named = tuple_(c.id, m.message_id).in_(ids)
-    return connection.scalar(both.where(named, m.message_id.is_not(None))) or 0
+    here = has_id_among({chat for chat, _ in ids})
+    return connection.scalar(both.where(here, named, m.message_id.is_not(None))) or 0
 
 
 # --- outcomes -----------------------------------------------------------------------------------------------

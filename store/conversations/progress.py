@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from core.errors import DoesNotOpen
 from models import COMPLETED, FAILED, SKIPPED, conversations, summaries
+from store.conversations.by_id import has_id_among
 from store.engine.vault import at, vault_of
 
 MOST_IDS = 10_000
@@ -30,14 +31,14 @@ class ChatState(NamedTuple):
 def ended_among(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of these conversations that have ended, or do not exist any more."""
     open_ones = select(_c.id).where(_c.status.not_in((COMPLETED, FAILED, SKIPPED)))
-    found = (connection.scalars(open_ones.where(_c.id.in_(some))) for some in _parts(ids))
+    found = (connection.scalars(open_ones.where(has_id_among(some))) for some in _parts(ids))
     return set(ids).difference(*found)
 
 
 def summarised_among(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of these conversations whose summary is not being written any more."""
     pending = select(_c.id).join_from(summaries, conversations).where(_s.run_at.is_not(None))
-    found = (connection.scalars(pending.where(_c.id.in_(some))) for some in _parts(ids))
+    found = (connection.scalars(pending.where(has_id_among(some))) for some in _parts(ids))
     return set(ids).difference(*found)
 
 
@@ -48,7 +49,9 @@ def chat_states(connection: Connection, ids: Sequence[str]) -> Mapping[str, Chat
     states = select(*columns).select_from(joined)
     found = dict[str, ChatState | None].fromkeys(ids)
     for some in _parts(ids):
-        for id_, number, last, erased, draft, *summary in connection.execute(states.where(_c.id.in_(some))):
+        for id_, number, last, erased, draft, *summary in connection.execute(
+            states.where(has_id_among(some))
+        ):
             text = _draft(connection, number, draft)
             found[id_] = ChatState(number, last, erased, summary_version(*summary), text)
     return found

@@ -19,6 +19,7 @@ from models import (
     messages,
     participants,
 )
+from store.conversations.by_id import has_external_id, has_id, has_id_among
 from store.engine.vault import vault_of
 from store.insights import case_filing
 from store.insights import writing as results
@@ -64,7 +65,7 @@ class RetryResult(Enum):
 
 def get_conversation(connection: Connection, id_: str) -> StoredConversation | None:
     """Return a conversation with its first messages in order; None if it does not exist."""
-    row = connection.execute(select(conversations).where(conversations.c.id == id_)).one_or_none()
+    row = connection.execute(select(conversations).where(has_id(id_))).one_or_none()
     if row is None:
         return None
     m, g = messages.c, grok_calls.c
@@ -86,13 +87,13 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
 
 def status_of(connection: Connection, id_: str) -> str | None:
     """The status of a conversation; None if it does not exist."""
-    return connection.scalar(select(conversations.c.status).where(conversations.c.id == id_))
+    return connection.scalar(select(conversations.c.status).where(has_id(id_)))
 
 
 def ids_by_external_id(connection: Connection, external_id: str, *, limit: int) -> Sequence[str]:
     """The ids of the newest conversations with this external id, which each owner may have used once."""
     c = conversations.c
-    newest = select(c.id).where(c.external_id == external_id).order_by(c.number.desc())
+    newest = select(c.id).where(has_external_id(external_id)).order_by(c.number.desc())
     return connection.scalars(newest.limit(limit)).all()
 
 
@@ -101,7 +102,7 @@ def list_with_insights(
 ) -> dict[str, tuple[Row[Any], ShownInsight | None]]:
     """The known conversations of these ids, without their raw data, each with its insight."""
     vault = vault_of(connection)
-    found = connection.execute(select(*WITHOUT_RAW_DATA).where(conversations.c.id.in_(ids))).all()
+    found = connection.execute(select(*WITHOUT_RAW_DATA).where(has_id_among(ids))).all()
     rows = vault.all_opened(conversations, found)
     numbers = [row.number for row in rows]
     made = connection.execute(select(insights).where(insights.c.conversation.in_(numbers))).all()
@@ -127,7 +128,7 @@ def list_conversations(
     if before is not None:
         statement = statement.where(c.number < before)
     if external_id is not None:
-        statement = statement.where(c.external_id == external_id)
+        statement = statement.where(has_external_id(external_id))
     if author is not None:
         statement = statement.where(c.author == vault_of(connection).author(author))
     if status is not None:
@@ -182,7 +183,7 @@ def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
 
 def _locked(connection: Connection, ids: Collection[str]) -> Sequence[Row[Any]]:
     c = conversations.c
-    found: Select[Any] = select(*DELETION_COLUMNS).where(c.id.in_(ids)).order_by(c.number)
+    found: Select[Any] = select(*DELETION_COLUMNS).where(has_id_among(ids)).order_by(c.number)
     return connection.execute(found.with_for_update()).all()
 
 
@@ -194,8 +195,7 @@ def _remove_messages(connection: Connection, numbers: Collection[int], *, after:
 
 def retry(connection: Connection, id_: str, *, fresh: bool, now: int) -> RetryResult:
     """Queue a conversation that failed or was skipped; `fresh` bypasses the cache."""
-    c = conversations.c
-    row = connection.execute(select(conversations).where(c.id == id_).with_for_update()).one_or_none()
+    row = connection.execute(select(conversations).where(has_id(id_)).with_for_update()).one_or_none()
     if row is None:
         return RetryResult.UNKNOWN
     if row.status not in (FAILED, SKIPPED):

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Row, Select, String, literal_column, or_, select, union_all
+from sqlalchemy import Connection, Row, Select, String, literal_column, select, union_all
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from models import conversations
+from store.conversations.by_id import conversation_ids, has_any_of
 from store.engine.prepared import Prepared, among
 
 SHARED = ""
@@ -32,16 +34,19 @@ KnownByKey = Mapping[tuple[str, str, str], Row[Any]]
 FOUND: Select[Any] = select(
     *(_c[name] for name in ("id", "external_id", "idempotency_key", "owner", "content_hash"))
 )
-SHARED_IDS = Prepared(
-    union_all(
-        *(
-            select(literal_column(f"'{column.name}'").label("name"), column.label("value")).where(
-                among(column, column.name, of=String), _c.owner == literal_column(f"'{SHARED}'")
-            )
-            for column in (_c.external_id, _c.idempotency_key)
+
+
+def _shared_ids(c: ReadOnlyColumnCollection[str, Any]) -> Prepared:
+    parts = (
+        select(literal_column(f"'{column.name}'").label("name"), column.label("value")).where(
+            among(column, column.name, of=String), c.owner == literal_column(f"'{SHARED}'")
         )
+        for column in (c.external_id, c.idempotency_key)
     )
-)
+    return Prepared(union_all(*parts))
+
+
+SHARED_IDS = {"sqlite": _shared_ids(_c), "postgresql": _shared_ids(conversation_ids.c)}
 
 
 def not_shared(connection: Connection, group: Sequence[New]) -> Sequence[New]:
@@ -53,7 +58,9 @@ def not_shared(connection: Connection, group: Sequence[New]) -> Sequence[New]:
     keys = [each.idempotency_key for each in group if each.idempotency_key is not None]
     if not external and not keys:
         return group
-    rows = SHARED_IDS.rows(connection, {"external_id": external, "idempotency_key": keys})
+    rows = SHARED_IDS[connection.dialect.name].rows(
+        connection, {"external_id": external, "idempotency_key": keys}
+    )
     shared = {(name, value) for name, value in rows}
     if not shared:
         return group
@@ -69,14 +76,10 @@ def known(connection: Connection, group: Sequence[HasSenderIds]) -> KnownByKey:
     """The stored conversations that may be the same as one of a group."""
     if not group:
         return {}
-    theirs = _c.owner.in_({SHARED, *(each.owner for each in group)})
     external = [each.external_id for each in group if each.external_id is not None]
     keys = [each.idempotency_key for each in group if each.idempotency_key is not None]
-    same = or_(
-        _c.id.in_([each.id for each in group]),
-        _c.external_id.in_(external) & theirs,
-        _c.idempotency_key.in_(keys) & theirs,
-    )
+    owners = {SHARED, *(each.owner for each in group)}
+    same = has_any_of([each.id for each in group], external, keys, owners)
     rows = connection.execute(FOUND.where(same)).all()
     return {id_: row for row in rows for id_ in _ids(row, row.owner)}
 

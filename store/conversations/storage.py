@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, text
 
 from models import conversations, summaries
+from store.conversations.by_id import has_id_among
 from store.conversations.intake import NewConversation, NewMessage, accept
 from store.conversations.records import delete_conversation, delete_conversations, delete_last_messages
 
@@ -100,7 +101,7 @@ def _may_go(before: int) -> ColumnElement[bool]:
 
 def lock_expired(connection: Connection, ids: Collection[str], before: int) -> Sequence[str]:
     """Those of the conversations that may still go, locked: a message may have arrived since they were listed."""
-    chosen = select(C.id).where(C.id.in_(ids), _may_go(before)).order_by(C.number)
+    chosen = select(C.id).where(has_id_among(ids), _may_go(before)).order_by(C.number)
     return connection.scalars(chosen.with_for_update()).all()
 
 

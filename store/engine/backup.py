@@ -18,7 +18,7 @@ from core.settings import Settings
 from store.engine.dumps import dump, load
 from store.engine.lock import FileLock, sole_holder, unfinished
 
-USAGE = "usage: python -m database backup FILE | restore FILE | encrypt | rotate-key"
+USAGE = "usage: python -m database backup FILE | restore FILE | encrypt | rotate-key | partition"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,10 +15,18 @@ from models import metadata
 from store.engine import postgresql
 from store.engine.lock import unfinished
 
-TABLES = ", ".join(sorted([*metadata.tables, "alembic_version"]))
+TABLES = ", ".join(sorted([*metadata.tables, "search", "alembic_version"]))
 # pg_restore's own --clean knows the tables of the backup alone. In a backup of an older version those are missing that
 # refer to them by now, and it would fail at them.
-BEGIN = f"BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS {TABLES} CASCADE;\n"
+IDS = """
+DO $$ BEGIN
+    -- A view, which goes with its table, unless the database is partitioned.
+    IF EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('conversation_ids') AND relkind = 'r') THEN
+        DROP TABLE conversation_ids;
+    END IF;
+END $$;
+"""
+BEGIN = f"BEGIN; SET LOCAL client_min_messages = error; {IDS} DROP TABLE IF EXISTS {TABLES} CASCADE;\n"
 COMMIT = "COMMIT;\n"
 POOLED = "a pooler stands before PostgreSQL; give DATABASE_URL the server's own address for this"
 

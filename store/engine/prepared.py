@@ -127,6 +127,23 @@ def _in(element: among, compiler: SQLCompiler, **options: Any) -> str:
     return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  both come from the compiler
 
 
+class by_dialect(FunctionElement[Any]):
+    """A condition that is written in one way for SQLite and in another for PostgreSQL."""
+
+    type = NullType()
+    inherit_cache = True
+
+    def __init__(self, on_sqlite: ColumnElement[bool], on_postgresql: ColumnElement[bool]) -> None:
+        super().__init__(on_sqlite, on_postgresql)
+
+
+@compiles(by_dialect)
+def _of_dialect(element: by_dialect, compiler: SQLCompiler, **options: Any) -> str:
+    on_sqlite, on_postgresql = element.clauses
+    chosen = on_postgresql if compiler.dialect.name == "postgresql" else on_sqlite
+    return f"({compiler.process(chosen, **options)})"
+
+
 class by_code_point(FunctionElement[Any]):
     """A text to order by, character by character as Python does, whatever the language of the database."""
 

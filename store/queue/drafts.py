@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select, update
 
 from models import conversations, summaries
+from store.conversations.by_id import has_id
 from store.engine.vault import at, vault_of
 
 _c, _s = conversations.c, summaries.c
@@ -22,7 +23,7 @@ class HeldDraft(NamedTuple):
 def store_drafts(connection: Connection, drafts: Iterable[HeldDraft]) -> None:
     """Store drafts, except those of summaries that are not held by that lease any more."""
     for draft in sorted(drafts):
-        held = select(_c.number).join_from(conversations, summaries).where(_c.id == draft.chat)
+        held = select(_c.number).join_from(conversations, summaries).where(has_id(draft.chat))
         number = connection.scalar(held.where(_s.lease == draft.lease))
         if number is not None:
             text = vault_of(connection).seal("summaries.draft", at(number), draft.text)

@@ -16,6 +16,7 @@ from domain.jobs import Failed, Requeued
 from domain.summaries import Message, Part, from_json, to_json
 from domain.text import Show
 from models import COMPLETED, FAILED, QUEUED, conversations, messages, summaries, summary_parts
+from store.conversations.by_id import has_id
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import at, vault_of
 from store.insights import case_filing
@@ -103,7 +104,7 @@ def get(connection: Connection, id_: str) -> Stored | None:
     c = conversations.c
     joined = conversations.outerjoin(summaries, c.number == _s.conversation)
     wanted = select(c.id.label("id"), c.revision.label("current"), summaries).select_from(joined)
-    row = connection.execute(wanted.where(c.id == id_)).one_or_none()
+    row = connection.execute(wanted.where(has_id(id_))).one_or_none()
     if row is None:
         return None
     opened = vault_of(connection).opened(summaries, row) if row.status is not None else None
@@ -116,7 +117,7 @@ def ask(connection: Connection, id_: str, *, now: int, job: int | None = None) -
     One that is being written from an older revision is written again afterwards. `job` is the long job that asks.
     """
     c, s = conversations.c, summaries.c
-    found = select(c.number, c.revision).where(c.id == id_).with_for_update(read=True, key_share=True)
+    found = select(c.number, c.revision).where(has_id(id_)).with_for_update(read=True, key_share=True)
     conversation = connection.execute(found).one_or_none()
     if conversation is None:
         return False

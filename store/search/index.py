@@ -130,7 +130,8 @@ def _erased_among(
 def set_indexed(connection: Connection, through: Mapping[int, int]) -> None:
     """Note through which position conversations are in the index, passing over what was erased."""
     c, m = conversations.c, messages.c
-    after = (m.conversation == c.number, m.position > bindparam("through"))
+    # By the parameter, not by `c.number`: partitions of which none is needed are then not even planned, 1 ms of 36.
+    after = (m.conversation == bindparam("at"), m.position > bindparam("through"))
     # Not min(position), for which SQLite would read all that follow.
     following = select(m.position - 1).where(*after).order_by(m.position).limit(1).scalar_subquery()
     connection.execute(

@@ -86,11 +86,14 @@ def disable(connection: Connection, id_: str, reason: str, *, now: int) -> None:
 
 
 def enable(connection: Connection, id_: str, *, now: int) -> None:
-    """Send to a webhook, now and with all tries before it: what waits for it first."""
-    on = {"status": QUEUED, "run_at": now, "lease": None, "failures": 0}
-    noted = {"disabled_at": None, "disabled_reason": None}
-    number = select(_w.number).where(_w.id == id_).scalar_subquery()
-    connection.execute(update(webhooks).where(_w.id == id_).values({**on, **noted}))
+    """Send to a webhook, now and with all tries before it: what waits for it first.
+
+    What is on its way to one that is enabled already is waited for, or it would be sent twice.
+    """
+    # Locked like for a delivery, whose rows are changed after it, so that neither waits for the other.
+    number = connection.scalar(select(_w.number).where(_w.id == id_).with_for_update())
+    on = {"status": QUEUED, "run_at": now, "failures": 0, "disabled_at": None, "disabled_reason": None}
+    connection.execute(update(webhooks).where(_w.number == number, _w.lease.is_(None)).values(on))
     waiting = update(webhook_deliveries).where(_d.webhook == number, _d.next_at.is_not(None))
     connection.execute(waiting.values(tries=0, next_at=now))
 

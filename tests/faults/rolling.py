@@ -14,7 +14,7 @@ import sys
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -168,8 +168,10 @@ async def rolling(
 
 
 async def answers(http: httpx.AsyncClient) -> bool:
-    """Whether the balancer has found a process."""
-    return (await http.get("/healthz")).status_code == 200
+    """Whether the balancer is there, and has found a process."""
+    with suppress(httpx.TransportError):
+        return (await http.get("/healthz")).status_code == 200
+    return False
 
 
 async def complaints(database: URL, load: Load, grok: Grok) -> list[str]:

@@ -96,7 +96,7 @@ async def test_a_summary_that_cannot_be_stored_is_stored_when_the_lock_is_gone(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_what_was_paid_for_stays_held_until_it_can_be_stored(database_url: URL, grok: Grok) -> None:
-    impatient = f"{address(database_url)}&options=-c%20lock_timeout%3D200ms"
+    impatient = address(database_url.update_query_dict({"options": "-c lock_timeout=200ms"}))
     held = "SELECT run_at, attempts FROM conversations"
     grok.latency = 0.5
     given = {"database_url": impatient, "lease_margin_seconds": 1}

@@ -72,7 +72,11 @@ async def test_an_insight_is_told_as_a_get_shows_it(
         [delivery] = await deliveries(service, webhook["id"])
         assert delivery["id"] == receiver.got[0][0]["webhook-id"]
         assert (delivery["tries"], delivery["outcome"], delivery["answer"]) == (1, "delivered", 200)
-        assert (await service.metrics())['webhook_tries_total{outcome="delivered"}'] == 1
+
+        async def is_counted() -> bool:
+            return (await service.metrics())['webhook_tries_total{outcome="delivered"}'] == 1
+
+        await eventually(is_counted)
         assert (await service.get(f"{WEBHOOKS}/{webhook['id']}"))["succeeded_at"]
 
 
@@ -165,6 +169,11 @@ async def test_a_webhook_is_switched_off_changed_and_deleted(
         await receiver.has(1)
         assert receiver.paths == ["/moved"]
         assert receiver.events(webhook["secret"])
+
+        async def has_succeeded() -> bool:
+            return bool((await service.get(path))["succeeded_at"])
+
+        await eventually(has_succeeded)
         assert (await service.get(WEBHOOKS))["webhooks"] == [await service.get(path)]
 
         assert (await service.http.delete(path)).status_code == 204

@@ -1,19 +1,25 @@
 """Backups of PostgreSQL: one of an older version takes the place of a newer database, and a broken one of nothing."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.engine import URL
 
+from core import clock
 from core.errors import BackupRefused
 from database import Database
 from models import conversations
-from store.engine.dumps import dump, load
+from store.conversations.intake import Accepted, accept
+from store.engine import turning_over
+from store.engine.dumps import TABLES, dump, load
 from store.engine.migration import NEWEST, migrate
+from store.engine.partitions import is_partitioned
 from tests.store.test_migrations import BEFORE_PEOPLE, go_back
 from tests.support import postgresql_programs
+from tests.support.partitioned import PARTITIONED
 from tests.support.rows import new, take_in
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -83,6 +89,36 @@ async def test_what_the_server_refuses_changes_nothing(db: Database, server_url:
         await asyncio.to_thread(load, server_url, file)
 
     assert await db.read(seen) == before
+
+
+@pytest.mark.skipif(PARTITIONED, reason="makes partitions itself")
+@pytest.mark.parametrize(("backed_up", "replaced"), [(True, True), (True, False), (False, True)])
+async def test_a_backup_brings_its_own_partitions_or_none(
+    db: Database, server_url: URL, tmp_path: Path, backed_up: bool, replaced: bool
+) -> None:
+    file = tmp_path / "made"
+    post = new("stored", external_id="e", content_hash=b"a" * 32)
+    await db.write(lambda connection: take_in(connection, post))
+    if backed_up:
+        await db.write(partial(turning_over.at_once, now=clock.now(), splits=(3, 5)))
+    await asyncio.to_thread(dump, server_url, file)
+    before = await db.read(seen)
+    if replaced and not backed_up:
+        await db.write(partial(turning_over.at_once, now=clock.now(), splits=(3, 7, 9)))
+    if backed_up and not replaced:
+        await db.write(
+            lambda connection: connection.exec_driver_sql(f"DROP TABLE {TABLES}, conversation_ids CASCADE")
+        )
+        await db.write(migrate)
+    await db.write(lambda connection: accept(connection, [new("since")]))
+
+    await asyncio.to_thread(load, server_url, file)
+
+    assert await db.read(seen) == before
+    again = post._replace(id="again")
+    answers = await db.write(lambda connection: accept(connection, [again, new("other")]))
+    assert answers == [Accepted("stored", created=False), Accepted("other", created=True)]
+    assert await db.read(is_partitioned) == backed_up
 
 
 def _as_a_view(connection: Connection, table: str) -> None:

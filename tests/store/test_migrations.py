@@ -35,6 +35,7 @@ from tests.support.insight_data import (
     store_skipped,
     tried,
 )
+from tests.support.partitioned import needs_plain_tables
 from tests.support.people_data import analyse_all, turn
 from tests.support.people_recount import assert_people_filed, facts
 from tests.support.recount import assert_counted
@@ -45,6 +46,7 @@ BEFORE_PEOPLE, THREE_SENTIMENTS = "0020", "0018"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
+    needs_plain_tables(connection, "there is no way back from partitions")
     config = Config()
     config.set_main_option("script_location", str(migration.MIGRATIONS))
     config.attributes["connection"] = connection

@@ -262,6 +262,19 @@ async def test_what_is_told_of_a_conversation_goes_with_it(db: Database) -> None
     await tried(db, play)
 
 
+async def test_what_is_on_its_way_is_not_sent_twice_by_enabling(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        add_webhook(connection)
+        note(connection, "a")
+        [turn] = take(connection)
+        registry.enable(connection, "wh_1", now=NOW)
+        assert take(connection, token="other") == []
+        end(connection, turn, GOOD)
+        assert states(connection) == [("delivered", 1)]
+
+    await tried(db, play)
+
+
 async def test_an_event_can_be_sent_again(db: Database) -> None:
     def play(connection: Connection) -> None:
         add_webhook(connection)

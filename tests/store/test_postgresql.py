@@ -126,6 +126,21 @@ async def test_a_process_that_stops_inside_a_transaction_loses_its_locks(databas
     assert database_fault(woken.value) is Fault.UNAVAILABLE
 
 
+async def test_a_start_goes_on_after_its_session_was_ended(database_url: URL) -> None:
+    tries: list[None] = []
+
+    def once(connection: Connection) -> None:
+        tries.append(None)
+        if len(tries) == 1:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        store(connection)
+
+    async with database.opened(database_url) as db:
+        await db.write_at_start(once)
+
+        assert await db.read(stored) == 1
+
+
 async def test_a_server_that_says_nothing_more_is_given_up(database_url: URL) -> None:
     """As behind a cable that was cut, or a pooler that has lost its server and lets clients wait."""
     async with hanging(database_url) as relay:

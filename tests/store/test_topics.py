@@ -1,11 +1,20 @@
 """Topics: stored from a list, found by whatever name, listed, and told to analyzers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from database import Database
 from domain.topics import label_of
 from models import topic_names, topics
 from services.topics import FollowedTopics, followed
+from store.insights import names
 from store.insights.topic_names import names_near
 from store.topics import catalogue
 from store.topics.catalogue import Topic
@@ -37,6 +46,30 @@ async def test_a_list_becomes_topics_that_analyzers_are_told(db: Database) -> No
         assert (by_slug(connection), catalogue.changes(connection)) == (found, 1)
 
     await tried(db, play)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_start_that_changes_nothing_waits_for_nobody_who_files(
+    db: Database, database_url: URL
+) -> None:
+    def again(connection: Connection) -> None:
+        assert seed(connection, LISTED, now=NOON) == []
+
+    await db.write(again)
+    async with filing(database_url):
+        await db.write(again)
+        with pytest.raises(DBAPIError):
+            await db.write(lambda connection: seed(connection, LISTED | {"new": "another"}, now=NOON))
+
+
+@asynccontextmanager
+async def filing(database: URL) -> AsyncIterator[None]:
+    """Another process is in the middle of a transaction that files insights."""
+    engine = create_async_engine(database, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(names.hold)
+        yield
+    await engine.dispose()
 
 
 async def test_a_topic_that_is_listed_no_longer_is_hidden_until_it_is_again(db: Database) -> None:

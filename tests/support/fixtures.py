@@ -16,6 +16,7 @@ from benchmarks.support import databases
 from database import Database
 from tests.support.emptied import Copies
 from tests.support.forks import Forks, forking
+from tests.support.partitioned import PARTITIONED, SPLITS, partition
 from tests.support.poolers import POOLER, pooled
 from tests.support.service import Grok, faked
 
@@ -81,6 +82,8 @@ def names() -> Iterator[str]:
 async def _migrated(server: URL, name: str) -> None:
     await databases.administer(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
     await _opened(server.set(database=name))
+    if PARTITIONED:
+        await partition(server.set(database=name), SPLITS)
 
 
 async def _opened(url: URL) -> None:
