@@ -16,6 +16,7 @@ from llm.gateway import Gateway
 from llm.provider import backoff
 from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
+from services.webhooks.chatwoot import ChatwootSide, Receivers
 from services.webhooks.sending import Resolver, Sending
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
@@ -80,13 +81,19 @@ def processors_of(
     batches = BatchProcessor(*shared, clock=clock, token=_token)
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     paid = PaidCalls(db, gateway, accounting, in_flight)
-    sending = Sending(clock, settings.webhook_allow_private, Resolver())
+    sending = _receivers(settings, clock)
     return Processors(
         batches,
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
     )
+
+
+def _receivers(settings: Settings, clock: Clock) -> Receivers:
+    account = settings.chatwoot_account
+    webhooks = Sending(clock, settings.webhook_allow_private, Resolver())
+    return Receivers(webhooks, None if account is None else ChatwootSide(*account))
 
 
 def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: PaidCalls) -> JobProcessor:

@@ -49,7 +49,7 @@ OF_WEBHOOKS: Mapping[str, str] = {
     "Webhook.id": "The id of the webhook.",
     "CreatedWebhook.id": "The id of the webhook.",
     "webhooks": "All webhooks, the newest first.",
-    "webhooks_disabled": "How many webhooks get nothing until an admin enables them.",
+    "webhooks_disabled": "How many webhooks the service has disabled because their receivers take nothing.",
     "webhooks_oldest_seconds": "How long the oldest event has been waiting for a webhook that is enabled.",
     "webhooks_pending": "How many events wait for webhooks that are enabled.",
 }

@@ -45,6 +45,7 @@ from services.people import People
 from services.redaction import Redaction, open_redaction
 from services.shared_drafts import SharedDrafts
 from services.topics import FollowedTopics, followed
+from services.webhooks.chatwoot import declare_side
 from services.webhooks.keeping import DeliveryFigures
 from services.webhooks.registration import Webhooks
 from services.workforce import Workforce
@@ -183,6 +184,7 @@ async def _prepared(
     clock = await _shared_clock(settings, db, given)
     await _recover(settings, db, clock)
     await db.write_at_start(partial(metadata.declare, keys=settings.metadata_keys))
+    await db.write_at_start(partial(declare_side, wanted=settings.chatwoot_account is not None, now=clock()))
     return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 
 

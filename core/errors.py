@@ -43,6 +43,7 @@ InsightsError
  ├─ JobStopped           a long job was paused or cancelled, or another process holds it: nothing is stored
  ├─ JobFailed            a long job cannot be done: it ends as `failed`, with a line for the client
  │   └─ JobCapped        it has spent what it may spend: it ends as `capped`
+ ├─ ChatwootRefused      Chatwoot does not take what is written back: that try has failed
  ├─ ForbiddenAddress     a webhook's name leads to an address that is not public: that try has failed
  ├─ DoesNotOpen        a sealed value was moved or changed: 500 `internal_error`, and a line in the log
  └─ ConcurrentCreation another process began the same chat: the transaction is repeated
@@ -206,6 +207,14 @@ class UnknownSchema(CannotStart):
 
 class WrongKeys(CannotStart):
     """The keys of encryption at rest do not fit to what the database holds."""
+
+
+class ChatwootRefused(InsightsError):
+    """Chatwoot answers something else than success."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Chatwoot answers {status}")
+        self.status = status
 
 
 class ForbiddenAddress(InsightsError):

@@ -194,7 +194,9 @@ class Metrics:
             "webhook_oldest_pending_seconds", "Age of the oldest of them", registry=own
         )
         self.webhooks_disabled = Gauge(
-            "webhooks_disabled", "Webhooks that get nothing until an admin enables them", registry=own
+            "webhooks_disabled",
+            "Webhooks that the service has disabled, because their receivers take nothing",
+            registry=own,
         )
         self.audit_failures = Counter(
             "audit_failures", "Entries of the audit log that could not be written", registry=own

@@ -43,7 +43,7 @@ KEYS = (
     "google_client_secret",
     "github_client_secret",
     "oidc_client_secret",
-    *("chatwoot_secret", "zendesk_secret", "intercom_secret"),
+    *("chatwoot_secret", "zendesk_secret", "intercom_secret", "chatwoot_token"),
 )
 """Secrets that count as unset where they are blank."""
 SECRETS = (*KEYS, "database_url", "database_listen_url", "read_database_url", "data_encryption_key")

@@ -27,6 +27,7 @@ from schemas import (
     WebhookOut,
     WebhooksOut,
 )
+from services.webhooks.chatwoot import SIDE
 from store.webhooks import registry
 from store.webhooks.registry import MOST_WEBHOOKS
 
@@ -84,14 +85,17 @@ async def one(resources: ResourcesDep, webhook_id: str) -> Response:
 @router.patch(
     "/{webhook_id}",
     response_model=WebhookOut,
-    responses=documented(Code.NOT_FOUND, *SENT, *SHARED),
+    responses=documented(Code.NOT_FOUND, Code.CONFLICT, *SENT, *SHARED),
     openapi_extra=json_body(WebhookChange),
 )
 async def change(resources: ResourcesDep, webhook_id: str, request: Request) -> Response:
     """Change a webhook, or switch it on or off. Switched on, it is sent at once what waits for it."""
     new = parse_body(CHANGE, await read_json(request))
     _check_url(resources, new.url)
-    await _found(resources, webhook_id)
+    if (await _found(resources, webhook_id)).id == SIDE and (new.url or new.events):
+        raise ApiError(
+            Code.CONFLICT, "CHATWOOT_URL says where this one leads: it can be switched on and off only"
+        )
     values = {name: value for name in ("url", "events") if (value := getattr(new, name)) is not None}
     changed = await resources.webhooks.change(webhook_id, values, new.enabled, asked(request.scope))
     if changed is None:

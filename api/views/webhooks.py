@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from core.clock import iso, iso_or_none
+from domain.write_back import CHATWOOT
 
 
 def webhook_view(row: Row[Any]) -> dict[str, Any]:
@@ -13,7 +14,7 @@ def webhook_view(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
         "url": row.url,
-        "events": json.loads(row.events),
+        "events": [each.removeprefix(f"{CHATWOOT}/") for each in json.loads(row.events)],
         "enabled": row.run_at is not None,
         "disabled_reason": row.disabled_reason,
         "disabled_at": iso_or_none(row.disabled_at),

@@ -46,9 +46,12 @@ class Agents:
             self._known = frozenset(plain_name(name).casefold() for name in self.named)
         return self._known
 
-    def check(self) -> None:
-        """Raises Unreadable where nobody who spoke was named as an agent: every word would be a customer's."""
-        if self.met or not self.others:
+    def check(self, *, may_be_silent: bool) -> None:
+        """Raises Unreadable where nobody who spoke was named as an agent: every word would be a customer's.
+
+        Agents that were named may be silent where a file need not hold both sides.
+        """
+        if self.met or not self.others or (self.named and may_be_silent):
             return
         shown = ", ".join(ascii(name)[1:-1] for name, _ in self.others.most_common(SHOWN_SPEAKERS))
         why = "none of those named with --agent speaks" if self.named else "nothing says who is an agent"

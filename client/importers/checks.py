@@ -10,6 +10,7 @@ from client.importers.base import Row, Rows
 from client.importers.conversations import is_exported, name_text_column
 from client.importers.fields import Reader, first
 from client.importers.files import Unreadable
+from client.importers.sheets import Sheet
 from client.importers.tables import Table
 from client.importers.times import Order, Times
 
@@ -41,7 +42,12 @@ def notes_on(rows: Rows, reader: Reader) -> list[str]:
             "the ids are small numbers, which another file has as well: --source NAME goes before them, so that "
             "ticket 1 of two help desks is two"
         )
-    return list(_on_times(found, columns, reader))
+    return [*_on_sheets(rows), *_on_times(found, columns, reader)]
+
+
+def _on_sheets(rows: Rows) -> Iterator[str]:
+    if isinstance(rows, Sheet) and rows.others:
+        yield f"only the first sheet is read, not {', '.join(rows.others)[:200]}"
 
 
 def _refuse_columns_that_are_not_there(columns: Sequence[str], reader: Reader) -> None:

@@ -37,6 +37,7 @@ TEXTS = {
     r"<(?:!doctype|html|\?xml|tt)\b": "HTML or XML, which has no rows",
     r"\[Script Info\]": "SubStation Alpha subtitles; save them as WebVTT or SRT",
     r"\d+:\d\d:\d\d\.\d{3},\d+:\d\d:\d\d\.\d{3}\r?\n": "YouTube's SBV subtitles; save them as WebVTT or SRT",
+    r"\[\d{4}-\d\d-\d\d,? \d\d:\d\d\] [^:\n]+: ": "a Signal chat, which is not read; write it as NDJSON",
     r"\[LINE\]|\d{4}/\d\d/\d\d\([^)\n]{1,12}\)\r?\n\d\d:\d\d\t": "a LINE chat, which is not read; write it as NDJSON",
 }
 CONTACT = re.compile(rb"BEGIN:VCARD", re.IGNORECASE)

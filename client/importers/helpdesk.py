@@ -26,7 +26,7 @@ class HelpdeskMessages(Messages):
     small_ids = True
 
     def __init__(self, rows: Rows, reader: Reader, desk: str) -> None:
-        self.title = desk
+        self.title = _TITLES[desk]
         self.name = rows.name
         self.size = rows.size
         self.warnings = rows.warnings
@@ -98,4 +98,10 @@ _DESKS: Mapping[str, Callable[[Reader], Callable[[Body], Mapped]]] = {
     "intercom": lambda _reader: intercom.conversations_in,
     "freshdesk": lambda _reader: freshdesk.conversations_in,
     "chatwoot": lambda _reader: chatwoot.conversations_in,
+}
+_TITLES: Mapping[str, str] = {
+    "zendesk": "Zendesk tickets",
+    "intercom": "Intercom conversations",
+    "freshdesk": "Freshdesk tickets",
+    "chatwoot": "Chatwoot messages",
 }

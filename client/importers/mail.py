@@ -63,6 +63,7 @@ class Mail(Messages):
     """The mails of a file. Which mails answer each other is known when all have been read."""
 
     title = "mail"
+    may_be_one_sided = True
 
     def __init__(self, name: str, source: Source, reader: Reader, *, several: bool) -> None:
         super().__init__(name, source)
@@ -101,7 +102,7 @@ class Mail(Messages):
         if mail.get_content_type() == "multipart/report":
             self._reader.left_out["system notice"] += 1
             return
-        text, files = _text(mail), sum(1 for _ in mail.iter_attachments())
+        text, files = _text(mail), _files(mail)
         if not text.strip():
             self._reader.left_out["media" if files else "empty mail"] += 1
             return
@@ -191,6 +192,13 @@ def _text(mail: EmailMessage) -> str:
         return ""
     content = str(body.get_content()).replace("\r\n", "\n")
     return (plain_text(content) if body.get_content_type() == "text/html" else content).strip("\n")
+
+
+def _files(mail: EmailMessage) -> int:
+    """How many files are attached. A mail may be nothing but a file."""
+    if not mail.is_multipart():
+        return int(mail.get_content_maintype() != "text")
+    return sum(1 for _ in mail.iter_attachments())
 
 
 def _said_at(mail: EmailMessage) -> str | None:

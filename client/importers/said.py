@@ -54,6 +54,8 @@ class Messages:
 
     title = "chats"
     names_agents = True
+    may_be_one_sided = False
+    """Whether a file may well hold what customers said and no answer."""
     small_ids = False
     """Whether ids of chats that are small numbers are those of one installation, and another has them as well."""
 

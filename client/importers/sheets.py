@@ -10,9 +10,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from client.importers.base import Rejected, Row
 from client.importers.files import Unreadable
 from client.importers.tables import Table
@@ -25,6 +22,10 @@ class Sheet(Table):
     """The first sheet of a workbook. `columns` are the names in its first row that is not empty, in lower case."""
 
     def __init__(self, name: str, archive: zipfile.ZipFile) -> None:
+        # Here, because it loads numpy where that is installed: 30 MB and half a second that only workbooks need.
+        import openpyxl
+        from openpyxl.utils.exceptions import InvalidFileException
+
         self._prepare(name)
         try:
             with (

@@ -81,7 +81,7 @@ class Spool:
     def settle(self, messages: Messages) -> None:
         """Has to be called when all is taken in. Raises Unreadable where sending it would do harm."""
         if messages.names_agents and self.taken:
-            self._reader.agents.check()
+            self._reader.agents.check(may_be_silent=messages.may_be_one_sided)
         if messages.small_ids and not self._reader.source and self._has_small_ids():
             raise Unreadable(
                 "the ids are small numbers, which another help desk has as well: --source NAME goes before them, so "
@@ -161,6 +161,8 @@ def _body(said: Said, chat: str) -> bytes:
     user = said.user or f"{said.role}:{chat}"[:MAX_AUTHOR]
     if len(user) > MAX_AUTHOR:
         raise ValueError(f"the author has {len(user)} characters, {MAX_AUTHOR} are allowed")
+    if len(said.id) > MAX_AUTHOR or said.id.startswith("#"):
+        raise ValueError(f"the id of the message begins with # or has more than {MAX_AUTHOR} characters")
     message: Mapping[str, object] = {
         "message_id": said.id,
         "user_id": user,

@@ -8,13 +8,14 @@ one: what counts is what all readings that name tweets of the file have in commo
 
 Tweets may belong together across the whole file. Ids and links are kept in arrays (20 bytes a tweet, 16 a listed
 reply), texts in a temporary SQLite file of the input's size (SQLITE_TMPDIR says where): 2.8 million tweets take
-350 MB of memory.
+280 MB of memory.
 """
 
 import sqlite3
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ ENVELOPE = 100  # bytes around the turns: ids, metadata, brackets
 NOBODY = -1
 REPLIES = ("in_response_to_tweet_id", "response_tweet_id")
 DIGITS_OF_A_GROUP = 3
+RUN = 100_000
 
 
 def are_in(columns: Collection[str]) -> bool:
@@ -66,7 +68,7 @@ class Threads:
         self._spool = sqlite3.connect("", isolation_level=None)  # a file without a name cannot be left behind
         self._spool.executescript("""
             PRAGMA journal_mode = OFF;
-            PRAGMA cache_size = -65536;
+            PRAGMA cache_size = -32768;
             CREATE TABLE tweets (id INTEGER PRIMARY KEY, line INTEGER, author, role, said_at, text, wrong);
             CREATE TABLE threads (thread INTEGER, id INTEGER, PRIMARY KEY (thread, id)) WITHOUT ROWID;
             BEGIN;
@@ -158,7 +160,7 @@ class ReplyGraph:
 
     def threads(self) -> Iterator[tuple[int, int]]:
         """Pairs of the smallest id of a thread and an id in it, each id once."""
-        ids = array("q", (tweet for tweet, _ in groupby(sorted(self._ids))))
+        ids = array("q", (tweet for tweet, _ in groupby(_sorted(self._ids))))
         first = array("I", range(len(ids)))
 
         def root(index: int) -> int:
@@ -200,6 +202,12 @@ class ReplyGraph:
             present = [set(_present(listed, ids)) for listed in _readings(written)]
             for other in set.intersection(*filter(None, present)) if any(present) else ():
                 yield tweet, other
+
+
+def _sorted(numbers: "array[int]") -> Iterator[int]:
+    """In order, run by run: as one list, 2.8 million numbers take 110 MB."""
+    starts = range(0, len(numbers), RUN)
+    return merge(*(array("q", sorted(numbers[start : start + RUN])) for start in starts))
 
 
 def _readings(written: str) -> set[tuple[int, ...]]:

@@ -54,6 +54,14 @@ ATTACHED = re.compile(
     r"|file allegato)\)(?:\n|$)",
     re.IGNORECASE,
 )
+ENCRYPTED = re.compile(
+    r"\u200e?(?:messages and calls are end-to-end encrypted|messages (?:you send )?to this (?:chat|group)"
+    r"|nachrichten und anrufe sind ende-zu-ende-verschlüsselt|los mensajes y las llamadas están cifrados"
+    r"|les messages et les appels sont chiffrés|as mensagens e (?:as )?(?:chamadas|ligações) são protegidas"
+    r"|i messaggi e le chiamate sono crittografati)",
+    re.IGNORECASE,
+)
+"""The first line of a chat, which some phones put into the mouth of the group."""
 DELETED = re.compile(r"\u200e?(?:this message was deleted|you deleted this message)\.?", re.IGNORECASE)
 EDITED = re.compile(r" ?\u200e?<this message was edited>$", re.IGNORECASE)
 QUOTES = (("“", "”"), ("„", "“"), ("«", "»"))
@@ -195,7 +203,7 @@ def _in_order(
 
 def _left_out(sender: str, text: str) -> str | None:
     """What kind of line this is, if it is no message that somebody wrote."""
-    if _is_no_name(sender):
+    if _is_no_name(sender) or ENCRYPTED.match(text):
         return NOTICE
     if DELETED.fullmatch(text):
         return "deleted message"

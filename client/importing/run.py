@@ -111,7 +111,7 @@ class Run:
             self._pass_on(lambda: self._feed(rows, tweets, dialogues))
 
     def _send_messages(self, messages: Messages) -> None:
-        self._say(f"This is {messages.title}.")
+        self._say(f"This is read as {messages.title}.")
         with closing(Spool(self.reader)) as spool:
             self._pass_on(lambda: self._feed_of(messages, spool))
 

@@ -17,7 +17,6 @@ from store.webhooks.registry import NewReceiver
 
 SECRET_BYTES = 32
 ID_BYTES = 16
-BY_AN_ADMIN = "disabled by an admin"
 
 
 @dataclass
@@ -52,7 +51,7 @@ class Webhooks:
             if enabled:
                 registry.enable(connection, id_, now=self.clock())
             elif enabled is not None:
-                registry.disable(connection, id_, BY_AN_ADMIN, now=self.clock())
+                registry.disable(connection, id_, registry.BY_AN_ADMIN, now=self.clock())
             self._note(connection, asked, "webhook.change", id_)
             return registry.get(connection, id_)
 

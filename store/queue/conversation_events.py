@@ -18,7 +18,7 @@ from domain.summaries import Part
 from models import conversations, summaries
 from store.insights.shown import slugs_shown
 from store.insights.writing import Insight
-from store.webhooks.outbox import note_events, subscribers
+from store.webhooks.outbox import note_events, subscribers, wants
 
 Ids = Mapping[int, Json]
 _c = conversations.c
@@ -29,8 +29,8 @@ def note_analysed(
 ) -> None:
     """Note insights, and why conversations failed, by their intake numbers."""
     wanted = subscribers(connection) if insights or errors else {}
-    insights = insights if INSIGHT_COMPLETED in wanted else ()
-    errors = errors if CONVERSATION_FAILED in wanted else {}
+    insights = insights if wants(wanted, INSIGHT_COMPLETED) else ()
+    errors = errors if wants(wanted, CONVERSATION_FAILED) else {}
     if not insights and not errors:
         return
     ids = _ids(connection, [*(each.conversation for each in insights), *errors])
@@ -58,7 +58,7 @@ def _failed(errors: Mapping[int, str], ids: Ids, now: int) -> Iterator[WebhookEv
 def note_summarised(connection: Connection, conversation: int, part: Part, *, now: int) -> None:
     """Note that a summary was stored."""
     wanted = subscribers(connection)
-    if SUMMARY_COMPLETED in wanted:
+    if wants(wanted, SUMMARY_COMPLETED):
         stored = select(summaries.c.message_count).where(summaries.c.conversation == conversation)
         messages = connection.scalar(stored) or 0
         summary = summary_data(part.summary, messages, part.analyzer, part.model)

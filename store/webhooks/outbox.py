@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, insert, select
 
 from domain.events import WebhookEvent, body_of
+from domain.write_back import CHATWOOT, CONVERSATION
 from models import webhook_deliveries, webhooks
 from store.engine.prepared import Prepared
 from store.engine.vault import vault_of
@@ -31,12 +32,25 @@ def subscribers(connection: Connection) -> Subscribers:
     return found
 
 
+def wants(wanted: Subscribers, type_: str) -> bool:
+    """Whether anybody wants events of a type."""
+    return type_ in wanted or f"{CHATWOOT}/{type_}" in wanted
+
+
 def note_events(connection: Connection, wanted: Subscribers, events: Iterable[WebhookEvent]) -> None:
     """Write events into the outbox, in order. Those of a conversation while its row is locked."""
-    rows = [row for event in events for row in _rows(event, wanted.get(event.type, ()))]
+    rows = [row for event in events for row in _rows(event, _wanting(wanted, event))]
     if rows:
         vault = vault_of(connection)
         connection.execute(insert(webhook_deliveries), [*vault.all_sealed(webhook_deliveries, rows)])
+
+
+def _wanting(wanted: Subscribers, event: WebhookEvent) -> Sequence[int]:
+    """Chatwoot is told of its own conversations only."""
+    found = wanted.get(event.type, ())
+    if CONVERSATION.fullmatch(event.data.get("conversation_id", "")) is None:
+        return found
+    return [*found, *wanted.get(f"{CHATWOOT}/{event.type}", ())]
 
 
 def _rows(event: WebhookEvent, numbers: Sequence[int]) -> list[dict[str, object]]:

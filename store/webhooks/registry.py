@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from models import DISABLED, PENDING, QUEUED, webhook_deliveries, webhooks
+from store.engine.dialect import insert_on_conflict
 from store.engine.vault import vault_of
 
 MOST_WEBHOOKS = 50
 """Each has a turn of its own at the same time as the others."""
+BY_AN_ADMIN = "disabled by an admin"
 _w, _d = webhooks.c, webhook_deliveries.c
 
 
@@ -33,6 +35,7 @@ class Figures(NamedTuple):
     """When the oldest event was noted that waits for a webhook that is enabled."""
     enabled: int
     disabled: int
+    """Those that the service has disabled itself."""
 
 
 def add(connection: Connection, new: NewReceiver) -> bool:
@@ -43,6 +46,16 @@ def add(connection: Connection, new: NewReceiver) -> bool:
     due = {"status": QUEUED, "run_at": new.created_at}
     connection.execute(insert(webhooks).values(vault_of(connection).sealed(webhooks, row | due)))
     return True
+
+
+def declare_receiver(connection: Connection, id_: str, url: str, events: Sequence[str], *, now: int) -> None:
+    """Have a receiver of the service's own, unless it is there already."""
+    row = {"id": id_, "url": url, "secret": "", "events": json.dumps(events), "created_at": now}
+    due = {"created_by": "settings", "status": QUEUED, "run_at": now}
+    new = insert_on_conflict(connection.dialect.name, webhooks).values(
+        vault_of(connection).sealed(webhooks, row | due)
+    )
+    connection.execute(new.on_conflict_do_nothing())
 
 
 def list_webhooks(connection: Connection) -> Sequence[Row[Any]]:
@@ -111,14 +124,15 @@ def resend(connection: Connection, webhook: int, id_: str, *, now: int) -> Row[A
 
 def figures(connection: Connection) -> Figures:
     """How much waits, and how many webhooks there are of each kind."""
-    enabled = select(func.count(), func.count().filter(_w.run_at.is_not(None))).select_from(webhooks)
-    whole, on = connection.execute(enabled).one()
-    if not whole:
-        return Figures(0, None, 0, 0)
+    is_on, by_itself = _w.run_at.is_not(None), _w.disabled_reason != BY_AN_ADMIN
+    of_each = select(func.count().filter(is_on), func.count().filter(by_itself)).select_from(webhooks)
+    on, off = connection.execute(of_each).one()
+    if not on:
+        return Figures(0, None, 0, off)
     live = select(_w.number).where(_w.run_at.is_not(None))
     waits = select(func.count(), func.min(_d.created_at)).where(_d.next_at.is_not(None), _d.webhook.in_(live))
     pending, oldest = connection.execute(waits).one()
-    return Figures(pending, oldest, on, whole - on)
+    return Figures(pending, oldest, on, off)
 
 
 def sweep(connection: Connection, *, before: int, limit: int) -> int:

@@ -62,6 +62,10 @@ RULES_BEYOND_THE_SCHEMA = (
     "POST /api/v1/topics/merge",
     "POST /api/v1/topics/{topic_id}/split",
     "PATCH /api/v1/topics/{topic_id}",
+    "POST /api/v1/webhooks",
+    "PATCH /api/v1/webhooks/{webhook_id}",
+    "POST /api/v1/alerts",
+    "PATCH /api/v1/alerts/{alert_id}",
 )
 # U+0000 and lone surrogates are refused everywhere, which a schema cannot say either. A list of more items than
 # allowed may be too large to be looked at at all: 413. An id that was deleted may be used again, and is then seen; one

@@ -20,6 +20,7 @@ from benchmarks.support.waiting import eventually
 from tests.ops.prometheus import Monitor, monitoring
 from tests.ops.watched import repeated, scraped, under_posts, watched
 from tests.support.access import closed
+from tests.support.receivers import receiving
 from tests.support.service import running
 
 FEW_FILES = 100
@@ -95,6 +96,18 @@ async def test_a_job_whose_child_process_is_killed(monitor: Monitor, tmp_path: P
         await service.http.post("/api/v1/topics/discover", json={"window": WEEK})
         await eventually(_kill_the_grouper)
         await monitor.fires("jobs", "JobsFail")
+
+
+async def test_a_webhook_whose_receiver_wants_no_more(monitor: Monitor, tmp_path: Path) -> None:
+    with receiving() as receiver:
+        receiver.status = 410
+        async with watched(
+            monitor, "webhooks", running(sqlite(tmp_path), webhook_allow_private=True)
+        ) as service:
+            body = {"url": receiver.url, "events": ["insight.completed"]}
+            await service.http.post("/api/v1/webhooks", json=body)
+            await service.ended(await service.post("My parcel is two weeks late and nobody answers."))
+            await monitor.fires("webhooks", "WebhookDisabled")
 
 
 def _kill_the_grouper() -> bool:

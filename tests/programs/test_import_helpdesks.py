@@ -52,7 +52,7 @@ def test_a_body_is_recognised_and_says_what_is_left_out(
     (sent,) = chats(content, tmp_path, Reader(source="shop")).values()
 
     assert (run.code, run.err) == (0, "")
-    assert f"This is {desk}." in run.out
+    assert f"This is read as {desk.capitalize()} " in run.out
     assert left_out in run.out
     assert len(sent) == messages
     assert sent[0]["conversation_id"].startswith("shop:")
@@ -148,7 +148,10 @@ def test_agents_that_are_named_go_over_what_a_body_says(tmp_path: Path) -> None:
 
 
 def test_a_format_that_is_named_is_not_looked_for(dry_run: DryRun) -> None:
-    assert "This is freshdesk." in dry_run([FRESHDESK], "--format", "freshdesk", "--source", "a").out
+    assert (
+        "This is read as Freshdesk tickets."
+        in dry_run([FRESHDESK], "--format", "freshdesk", "--source", "a").out
+    )
     wrong = dry_run([FRESHDESK], "--format", "chatwoot", "--source", "a")
     table = dry_run("text\nhi\n", "--format", "zendesk")
 

@@ -132,7 +132,7 @@ def test_one_day_is_read_by_itself_and_says_where_it_is_from(tmp_path: Path, dry
     assert "support:1793707201.000200" in chats(path, tmp_path, reader())
     assert "C7:1793707201.000200" in chats(lines(*named), tmp_path, reader())
     assert "C7:1793707201.000200" in chats(lines({"messages": named}), tmp_path, reader())
-    assert "This is a day of a Slack export." in dry_run(path, "--agent", "U2").out
+    assert "This is read as a day of a Slack export." in dry_run(path, "--agent", "U2").out
 
 
 def test_the_dry_run_names_what_is_left_out(tmp_path: Path, dry_run: DryRun) -> None:

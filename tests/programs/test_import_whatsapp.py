@@ -90,9 +90,17 @@ def test_the_dry_run_names_what_is_left_out_on_one_line(dry_run: DryRun) -> None
     run = dry_run(ANDROID, "--agent", "ada (lamps & co)", "--time-zone", "Europe/Berlin")
 
     assert (run.code, run.err) == (0, "")
-    assert "This is a WhatsApp chat." in run.out
+    assert "This is read as a WhatsApp chat." in run.out
     assert "left out: 5 system notices, 3 media, 1 attachment, 1 deleted message\n" in run.out
     assert "times without an offset: 5, read as Europe/Berlin" in run.out
+
+
+def test_the_first_notice_of_a_chat_may_be_put_into_the_mouth_of_the_group(tmp_path: Path) -> None:
+    read = reader()
+    first = "15.10.2026, 15:04 - Lamps: Messages and calls are end-to-end encrypted. No one outside can read them.\n"
+
+    assert len(chats(first + one("15.10.2026, 15:05 - "), tmp_path, read)["a"]) == 1
+    assert read.left_out == {"system notice": 1}
 
 
 def test_nobody_is_taken_for_a_customer_until_an_agent_is_named(dry_run: DryRun) -> None:

@@ -180,6 +180,7 @@ def test_rows_below_a_separator_line_keep_their_line_numbers(dry_run: DryRun) ->
         (b"!BDN" + b"\0" * 100, "an Outlook data file (PST)"),
         (b"0:00:01.000,0:00:02.000\nhi\n", "SBV subtitles"),
         (b"[Script Info]\nTitle: x\n", "SubStation Alpha"),
+        (b"[2026-11-03, 12:00] Ada: hi\n", "a Signal chat"),
         (b"[LINE] Chat history with Ann\n", "a LINE chat"),
         (b"<?xml version='1.0'?><tt></tt>", "HTML or XML"),
         (b"<!DOCTYPE html><html>", "HTML or XML"),

@@ -107,6 +107,17 @@ async def test_an_edited_message_stays_as_it_was_and_its_neighbours_are_stored(s
     assert (mixed["stored"], mixed["changed"]) == (1, 1)
 
 
+async def test_what_a_file_has_brought_already_is_not_stored_twice(service: Service) -> None:
+    """As `ingest_data.py --source zendesk` sends it, which names people as the file does."""
+    imported = {"conversation_id": "zendesk:35436", "message_id": "77", "user_id": "8447388090495"}
+    said_there = {"user_type": "customer", "message_content": "Where is my parcel?"}
+    assert (await service.http.post("/chats", json=imported | said_there)).status_code == 201
+
+    again = await take(service, "zendesk", zendesk())
+
+    assert (again["stored"], again["changed"]) == (0, 1)
+
+
 async def test_a_text_too_long_for_a_message_becomes_several_and_odd_characters_are_replaced(
     service: Service,
 ) -> None:
@@ -163,8 +174,8 @@ async def test_what_is_signed_and_cannot_be_read_is_a_400(service: Service, body
 
 
 async def test_a_thousand_in_a_burst_are_all_stored(database_url: URL) -> None:
-    """With the limit on requests that is set by default: a help desk would not send again what was refused."""
-    async with running(database_url, **SECRETS, inbound_rps=100) as service:
+    """Above the limit on requests: a help desk would not send again what was refused."""
+    async with running(database_url, **SECRETS, inbound_rps=5) as service:
         bodies = [chatwoot(f"Message {at}", id=at, conversation={"id": at % 10}) for at in range(1_000)]
         gate = asyncio.Semaphore(50)
 

@@ -7,13 +7,16 @@ import hmac
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from benchmarks.support.process import free_port
+from benchmarks.support.serving import served
 from core import clock
 from domain.receivers import Outcome, Outgoing, Tried
 from services.webhooks.sending import MOST_READ, Resolver, Sending
+from tests.support.certificates import made_for
 from tests.support.receivers import WebhookReceiver, receiving
 
 KEY = bytes(range(32))
@@ -165,7 +168,7 @@ async def test_within_a_try_there_is_no_second_look(receiver: WebhookReceiver) -
     port = receiver.url.rpartition(":")[2]
     names = looks_up(LOCAL)
 
-    tried = await Sending(clock.now, True, names)(outgoing(f"http://checked.localhost:{port}/"))
+    tried = await Sending(clock.now, True, names)(outgoing(f"http://checked.invalid:{port}/"))
 
     assert tried.outcome is Outcome.DELIVERED
     assert names.asked == 1
@@ -193,6 +196,28 @@ async def test_an_address_is_looked_up_by_the_system_once_for_all_that_ask() -> 
     assert all("127.0.0.1" in each or "::1" in each for each in found)
     with pytest.raises(OSError, match=r"."):
         await resolver("no-such-name.invalid", 80)
+
+
+@pytest.fixture
+def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookReceiver]:
+    """A receiver with TLS, of the name hooks.example, whose certificate is trusted."""
+    certificate, key = made_for("hooks.example", tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", certificate)
+    receiver = WebhookReceiver()
+    with served(receiver, grace=0, ssl_certfile=certificate, ssl_keyfile=key) as server:
+        receiver.url = f"https://hooks.example:{server.port}/"
+        yield receiver
+
+
+async def test_the_certificate_is_that_of_the_name_wherever_the_connection_goes(
+    certified: WebhookReceiver,
+) -> None:
+    good = await sending()(outgoing(certified.url))
+    of_another = await sending()(outgoing(certified.url.replace("hooks", "other")))
+
+    assert good == Tried(Outcome.DELIVERED, 200)
+    assert of_another.outcome is Outcome.UNREACHABLE
+    assert len(certified.got) == 1
 
 
 async def test_a_receiver_that_is_no_web_server() -> None:

@@ -296,6 +296,17 @@ async def test_what_ended_long_ago_or_belongs_to_nobody_is_swept(db: Database) -
     await tried(db, play)
 
 
+async def test_only_what_the_service_has_disabled_is_counted_as_disabled(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        for id_ in ("wh_1", "wh_2", "wh_3"):
+            add_webhook(connection, id_)
+        registry.disable(connection, "wh_1", registry.BY_AN_ADMIN, now=NOW)
+        registry.disable(connection, "wh_2", "try 8 ended", now=NOW)
+        assert registry.figures(connection) == (0, None, 1, 1)
+
+    await tried(db, play)
+
+
 async def test_there_are_at_most_fifty(db: Database) -> None:
     def play(connection: Connection) -> None:
         for at in range(50):

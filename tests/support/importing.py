@@ -14,7 +14,7 @@ from client.importers.checks import notes_on
 from client.importers.conversations import Conversation, from_table
 from client.importers.fields import Reader
 from client.importers.recognition import opened_as
-from client.importers.rows import Rejected, Table, opened
+from client.importers.rows import Rejected, Rows, Table
 from client.importers.said import Messages
 from client.importers.spool import Spool
 
@@ -54,7 +54,8 @@ def bodies(content: str | bytes, folder: Path, reader: Reader | None = None, nam
     path = folder / f"{name}.data"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     reader = reader or Reader()
-    with opened(path, "utf-8-sig") as rows:
+    with opened_as(path, "utf-8-sig", reader) as rows:
+        assert isinstance(rows, Rows), rows
         notes_on(rows, reader)
         found = list(
             from_table(rows, reader) if isinstance(rows, Table) else from_objects(rows, Dialogues(reader))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from standardwebhooks import Webhook
-from starlette.requests import Request
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -26,14 +26,21 @@ class WebhookReceiver:
         self.content = b""
         self.refuses: set[str] = set()
         """The ids of events that it refuses."""
+        self.secret = ""
+        """With it signatures are verified as they come: they are good for five minutes only."""
+        self.badly_signed: list[str] = []
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.paths: list[str] = []
         self.url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # whoever sent it was killed
         headers = dict(request.headers)
+        self._verify(headers, body)
         self.got.append((headers, body))
         self.paths.append(request.url.path)
         if not self.status:
@@ -41,6 +48,13 @@ class WebhookReceiver:
         refused = headers.get("webhook-id") in self.refuses
         answer = Response(self.content, 500 if refused else self.status, self.headers)
         await answer(scope, receive, send)
+
+    def _verify(self, headers: dict[str, str], body: bytes) -> None:
+        try:
+            if self.secret:
+                Webhook(self.secret).verify(body, headers)
+        except WebhookVerificationError as error:
+            self.badly_signed.append(f"{headers.get('webhook-id')}: {error}")
 
     def events(self, secret: str) -> list[Json]:
         """What it was sent, in order, once the signature of each is verified."""
