@@ -67,8 +67,8 @@ $(CLIENTS)/installed: tests/clients/requirements.txt
 	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-client generates, in a venv of its own
-	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
+test-clients: $(VENV)/dev $(CLIENTS)/installed ## the wheel of client/, and a generated client, in venvs of their own; two minutes
+	@$(BIN)/python -m pytest tests/clients/check_*.py
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
@@ -168,4 +168,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
