@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from client import calls, streams
-from client.sending import Asynchronous, Blocking
-from client.streams import Stream
-from client.wire import Call
+from . import calls, streams
+from .sending import Asynchronous, Blocking
+from .streams import Stream
+from .wire import Call
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
