@@ -454,6 +454,12 @@ class ListedInsight(InsightOut):
     redactions: dict[str, int]
 
 
+class ExportedInsight(ListedInsight):
+    """The same with those who wrote in it, as a file has it."""
+
+    participants: list[ParticipantOut]
+
+
 class TimeWindow(BaseModel):
     """A window of time, `end_time` excluded."""
 

@@ -1,11 +1,14 @@
-"""Downloads of whole lists as CSV or NDJSON, page by page."""
+"""Downloads of whole lists as CSV, NDJSON or Parquet, page by page."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from api import exports
 from api.access import asked
@@ -13,12 +16,23 @@ from api.dependencies import Resources
 from api.errors import ApiError
 from schemas import Code
 
+if TYPE_CHECKING:
+    from api.parquet import ParquetFile
+
 Views = Sequence[Mapping[str, Any]]
 AT_ONCE = 1_000
 """Entries that a download reads in one short transaction."""
+TEXT = {"schema": {"type": "string"}}
 FORMS: dict[int | str, Any] = {
-    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
+    200: {
+        "content": {
+            exports.CSV: TEXT,
+            exports.NDJSON: TEXT,
+            exports.PARQUET: {"schema": {"type": "string", "format": "binary"}},
+        }
+    }
 }
+SUFFIXES = {exports.CSV: "csv", exports.NDJSON: "ndjson", exports.PARQUET: "parquet"}
 
 
 def asked_form(request: Request) -> str:
@@ -37,13 +51,45 @@ async def note_download(resources: Resources, request: Request, given: set[str],
 
 
 async def download(
-    pages: AsyncIterator[Views], form: str, name: str, columns: Sequence[str]
+    pages: AsyncIterator[Views],
+    form: str,
+    name: str,
+    columns: Sequence[str],
+    model: type[BaseModel],
+    *,
+    bom: bool,
 ) -> StreamingResponse:
-    """A file of these pages. The first is read before the answer begins, while an error can still be answered."""
-    first = await anext(pages, ())
-    suffix = "csv" if form == exports.CSV else "ndjson"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.{suffix}"'}
-    return StreamingResponse(_lines(first, pages, form, columns), media_type=form, headers=disposition)
+    """A file of these pages. The first is read before the answer begins, while an error can still be answered.
+
+    A CSV has these columns, Parquet the fields of the model; `bom` puts a byte order mark before a CSV.
+    """
+    all_pages = _again(await anext(pages, ()), pages)
+    if form == exports.PARQUET:
+        return attachment(parquet(all_pages, model.model_fields), form, name)
+    return attachment(_lines(all_pages, form, columns, bom), form, name)
+
+
+def attachment(pieces: AsyncIterable[str | bytes], form: str, name: str) -> StreamingResponse:
+    """A download under a name, without its suffix."""
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.{SUFFIXES[form]}"'}
+    return StreamingResponse(pieces, media_type=form, headers=disposition)
+
+
+async def parquet(
+    pages: AsyncIterable[Iterable[Mapping[str, Any]]], fields: Mapping[str, FieldInfo]
+) -> AsyncIterator[bytes]:
+    """The pieces of a Parquet file of these pages, made in a thread: a row group takes a tenth of a second."""
+    file = await asyncio.to_thread(_parquet_file, fields)
+    async for page in pages:
+        yield await asyncio.to_thread(file.add, page)
+    yield await asyncio.to_thread(file.end)
+
+
+def _parquet_file(fields: Mapping[str, FieldInfo]) -> "ParquetFile":
+    # Here, because a service that is never asked for it does without pyarrow.
+    from api.parquet import ParquetFile
+
+    return ParquetFile(fields)
 
 
 async def of_one(views: Views) -> AsyncIterator[Views]:
@@ -51,13 +97,16 @@ async def of_one(views: Views) -> AsyncIterator[Views]:
     yield views
 
 
-async def _lines(
-    first: Views, rest: AsyncIterator[Views], form: str, columns: Sequence[str]
-) -> AsyncIterator[str]:
-    if form == exports.CSV:
-        yield exports.csv_rows([columns])
-    yield _page(first, form, columns)
+async def _again(first: Views, rest: AsyncIterator[Views]) -> AsyncIterator[Views]:
+    yield first
     async for page in rest:
+        yield page
+
+
+async def _lines(pages: AsyncIterator[Views], form: str, columns: Sequence[str], bom: bool) -> exports.Lines:
+    if form == exports.CSV:
+        yield exports.csv_head(columns, bom=bom)
+    async for page in pages:
         yield _page(page, form, columns)
 
 

@@ -1,4 +1,4 @@
-"""Exports of insights: content negotiation, and the lines of CSV and NDJSON."""
+"""Exports: content negotiation, and the lines of CSV and NDJSON."""
 
 import csv
 import io
@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
-FORMS = (JSON, NDJSON, CSV)
+PARQUET = "application/vnd.apache.parquet"
+FORMS = (JSON, NDJSON, CSV, PARQUET)
+BOM = "\ufeff"
+"""Without it Excel takes the UTF-8 of a CSV for the code page of the machine."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Characters that begin a formula in a spreadsheet."""
 
@@ -66,9 +69,9 @@ def _quality(form: str, ranges: Iterable[tuple[str, float]]) -> tuple[float, int
     return (quality, specificity) if quality > 0 else (0.0, -1)
 
 
-def csv_header() -> str:
-    """The header line of a CSV."""
-    return _csv([COLUMNS])
+def csv_head(columns: Iterable[str], *, bom: bool) -> str:
+    """The header line of a CSV, after a byte order mark if there is to be one."""
+    return BOM * bom + _csv([columns])
 
 
 def csv_lines(views: Iterable[View]) -> str:
@@ -92,17 +95,20 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
     return lines.getvalue()
 
 
+def flat_insight(view: View) -> dict[str, Any]:
+    """An insight as a row: the fields of its analysis beside the others."""
+    return {**view, **view["grok_analysis"]}
+
+
 def _values(view: View) -> Iterator[object]:
-    analysis = view["grok_analysis"]
-    flat = {
+    row = {
         "text_truncated": False,
-        **view,
-        **analysis,
-        "clusters": " ".join(analysis["clusters"]),
+        **flat_insight(view),
+        "clusters": ";".join(view["grok_analysis"]["clusters"]),
         "metadata": json.dumps(view["metadata"], ensure_ascii=False),
         "redactions": json.dumps(view["redactions"]),
     }
-    return (flat[name] for name in COLUMNS)
+    return (row[name] for name in COLUMNS)
 
 
 def _cell(value: object) -> object:

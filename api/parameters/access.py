@@ -1,10 +1,10 @@
 """The query parameters of `/api/v1/audit`."""
 
-from api.parameters.common import Limit, Moment, NumberCursor, Parameters, Word
+from api.parameters.common import DownloadParameters, Limit, Moment, NumberCursor, Word
 from store.access.audit import AuditFilter
 
 
-class AuditParameters(Parameters):
+class AuditParameters(DownloadParameters):
     """Which entries."""
 
     start_time: Moment | None = None

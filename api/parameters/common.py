@@ -76,6 +76,12 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DownloadParameters(Parameters):
+    """Of a list that can be had as a file."""
+
+    bom: bool = Field(False, description="Whether a CSV begins with a byte order mark, as Excel wants it.")
+
+
 def query_parameters(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     """A dependency that reads the query parameters of a busy route.
 

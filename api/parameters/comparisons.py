@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.parameters.common import Limit, Moment, Parameters, Word
+from api.parameters.common import DownloadParameters, Limit, Moment, Parameters, Word
 from api.parameters.insights import SENTIMENT_OF, Sentiment, Share, check_window, percent
 from domain.buckets import DAY, HOUR, MICROSECONDS
 from store.insights.topic_changes import Comparison, TopicSort
@@ -45,7 +45,7 @@ Length = Annotated[
 Sorting = Annotated[str, AfterValidator(known_sort), WithJsonSchema({"type": "string", "enum": SORTS})]
 
 
-class TopicsParameters(Parameters):
+class TopicsParameters(DownloadParameters):
     """Of the list of topics: two windows to compare, filters, an order, and a page."""
 
     start_time: Moment | None = Field(None, description="Required.")

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from api.parameters import cursors
 from api.parameters.chats import Keyword
-from api.parameters.common import Limit, Moment, Parameters, Slug, Word
+from api.parameters.common import DownloadParameters, Limit, Moment, Slug, Word
 from core.clock import END, EPOCH, MICROSECOND
 from core.settings import METADATA_KEY
 from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
@@ -91,7 +91,7 @@ def unseal(word: object) -> Cursor:
     return cursors.from_word(word, Cursor, "metadata.next_cursor")
 
 
-class InsightsParameters(Parameters):
+class InsightsParameters(DownloadParameters):
     """Of the list of insights."""
 
     start_time: Moment | None = Field(None, description="Required without a cursor.")
@@ -140,7 +140,7 @@ class InsightsParameters(Parameters):
     def _differing(self, carried: Selection) -> Iterator[str]:
         """The parameters beside a cursor that differ from those it carries."""
         given = self._selection
-        for parameter in sorted(self.model_fields_set - {"cursor", "limit"}):
+        for parameter in sorted(self.model_fields_set - {"bom", "cursor", "limit"}):
             name = {"start_time": "start", "end_time": "end"}.get(parameter, parameter)
             if getattr(given, name) != getattr(carried, name):
                 yield parameter
@@ -182,7 +182,7 @@ def _metadata_pair(name: str, value: str) -> tuple[str, str]:
     return name.removeprefix(METADATA), value
 
 
-class RecentParameters(Parameters):
+class RecentParameters(DownloadParameters):
     """Of the list of the newest insights."""
 
     limit: Limit = 100

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from api.parameters.common import Limit, Parameters, without_nul
+from api.parameters.common import DownloadParameters, Limit, Parameters, without_nul
 
 
-class AllTopicsParameters(Parameters):
+class AllTopicsParameters(DownloadParameters):
     """Which topics."""
 
     state: Literal["active", "hidden", "merged"] | None = Field(

@@ -5,11 +5,11 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.parameters.common import Moment, Parameters
+from api.parameters.common import DownloadParameters, Moment
 from store.insights.narrowing import LATEST
 
 
-class OpenWindowParameters(Parameters):
+class OpenWindowParameters(DownloadParameters):
     """Of a list of a window whose start, end or both may be left out."""
 
     start_time: Moment | None = Field(None, description="Without it, from the beginning.")

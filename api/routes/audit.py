@@ -4,11 +4,12 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 
 from api import exports
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
+from api.downloads import attachment
 from api.errors import documented
 from api.parameters.access import AuditParameters
 from api.parameters.common import once_each
@@ -21,7 +22,6 @@ router = APIRouter(prefix="/api/v1/audit", tags=["access"], dependencies=[Depend
 AT_ONCE = 1_000
 """Entries that an export reads in one short transaction."""
 CSV: dict[int | str, Any] = {200: {"content": {exports.CSV: {"schema": {"type": "string"}}}}}
-DOWNLOAD = {"Content-Disposition": 'attachment; filename="audit.csv"'}
 
 
 @router.get(
@@ -36,7 +36,7 @@ async def page(
     if exports.preferred_form(request.headers.get("accept", "")) == exports.CSV:
         entry = asked(request.scope)._replace(action="audit.export", outcome="ok")
         await resources.access.audit.record(entry)
-        return StreamingResponse(_csv(resources, query.filter), media_type=exports.CSV, headers=DOWNLOAD)
+        return attachment(_csv(resources, query), exports.CSV, "audit")
     found = await _page(resources, query.filter, query.limit + 1, query.before)
     shown = found[: query.limit]
     cursor = str(shown[-1].number) if len(found) > len(shown) else None
@@ -50,9 +50,9 @@ async def _page(
     return await resources.database.read(read)
 
 
-async def _csv(resources: Resources, chosen: AuditFilter) -> exports.Lines:
-    yield exports.csv_rows([AUDIT_COLUMNS])
+async def _csv(resources: Resources, query: AuditParameters) -> exports.Lines:
+    yield exports.csv_head(AUDIT_COLUMNS, bom=query.bom)
     before: int | None = None
-    while found := await _page(resources, chosen, AT_ONCE, before):
+    while found := await _page(resources, query.filter, AT_ONCE, before):
         yield exports.csv_rows(entry_view(each.entry).values() for each in found)
         before = found[-1].number

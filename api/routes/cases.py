@@ -15,7 +15,7 @@ from api.parameters.cases import METADATA, CasesParameters, FacetsParameters
 from api.parameters.common import once_each, parameters_of, query_parameters
 from api.routes.insights import check_metadata, check_topic
 from api.views.cases import CASE_COLUMNS, case_view
-from schemas import CasesOut, Code, FacetsOut
+from schemas import CaseOut, CasesOut, Code, FacetOut, FacetsOut
 from store.insights.case_list import CasePage, Moment, count_cases, list_cases
 from store.insights.facets import FacetSelection, list_facets
 from store.insights.windows import topic_number
@@ -50,7 +50,8 @@ async def facets(
     views = [{"value": value, "count": n} for value, n in found]
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "facets.export")
-        return await downloads.download(downloads.of_one(views), form, "facets", FACET_COLUMNS)
+        pages = downloads.of_one(views)
+        return await downloads.download(pages, form, "facets", FACET_COLUMNS, FacetOut, bom=query.bom)
     return JsonAnswer({"field": query.field, "values": views, "has_more": has_more})
 
 
@@ -67,13 +68,14 @@ async def summaries(
 ) -> Response:
     """Chats with their summaries, the newest first, and how many there are of each outcome.
 
-    With `Accept` all of them as CSV or NDJSON.
+    With `Accept` all of them as a file.
     """
     await check_topic(resources, query.chosen.cluster)
     form = downloads.asked_form(request)
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "summaries.export")
-        return await downloads.download(_pages(resources, query), form, "summaries", CASE_COLUMNS)
+        cases = _pages(resources, query)
+        return await downloads.download(cases, form, "summaries", CASE_COLUMNS, CaseOut, bom=query.bom)
     page = await _read(resources, query, query.limit, query.after)
     counts = await resources.database.read(partial(_count, query))
     cursor = None if page.next is None else query.next_page(page.next)

@@ -13,7 +13,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.comparisons import ExplainParameters, TopicsParameters
 from api.views.comparisons import COLUMNS, explanation_view, flat, topic_views, topics_view
-from schemas import Code, ComparedTopicsOut, ExplanationOut
+from schemas import Code, ComparedTopicOut, ComparedTopicsOut, ExplanationOut
 from store.insights.explanations import explain
 from store.insights.topic_changes import topic_changes
 
@@ -32,7 +32,7 @@ async def topics(
     request: Request,
     query: Annotated[TopicsParameters, Depends(query_parameters(TopicsParameters))],
 ) -> Response:
-    """What changed: the topics of a window, compared with another one. With `Accept` all of them as CSV or NDJSON."""
+    """What changed: the topics of a window, compared with another one. With `Accept` all of them as a file."""
     asked, form = query.comparison, asked_form(request)
     compute = partial(
         topic_changes, days=resources.topic_days, asked=asked, sort=query.order, descending=query.descending
@@ -44,9 +44,8 @@ async def topics(
         return JsonAnswer(topics_view(found, asked, page=query.page, limit=query.limit))
     await note_download(resources, request, query.model_fields_set, "topics.export")
     views = [*topic_views(await read(compute))]
-    return await download(
-        of_one([*map(flat, views)] if form == exports.CSV else views), form, "topics", COLUMNS
-    )
+    pages = of_one([*map(flat, views)] if form == exports.CSV else views)
+    return await download(pages, form, "topics", COLUMNS, ComparedTopicOut, bom=query.bom)
 
 
 @router.get(

@@ -1,15 +1,14 @@
 """`/api/v1/insights` and `/api/v1/trends`: lists, exports and counts of insights."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api import exports
 from api.dependencies import Resources, ResourcesDep
-from api.downloads import asked_form, note_download
+from api.downloads import FORMS, asked_form, attachment, note_download, parquet
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
@@ -17,7 +16,7 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
-from schemas import Code, InsightsOut, TrendsOut
+from schemas import Code, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.listing import InsightPage, InsightWindow
 from store.insights.topic_names import names_near
@@ -29,17 +28,15 @@ FILING_SECONDS = 10
 """After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
-Json = dict[str, Any]
-EXPORTED: dict[int | str, Json] = {
-    200: {"content": {form: {"schema": {"type": "string"}} for form in (exports.CSV, exports.NDJSON)}}
-}
+PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
+FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 
 @router.get(
     "/insights",
     response_model=InsightsOut,
-    responses=EXPORTED | REFUSALS,
+    responses=FORMS | REFUSALS,
     openapi_extra=parameters_of(InsightsParameters),
 )
 async def insights(
@@ -47,7 +44,7 @@ async def insights(
     request: Request,
     query: Annotated[InsightsParameters, Depends(query_parameters(InsightsParameters))],
 ) -> Response:
-    """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV or NDJSON.
+    """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV, NDJSON or Parquet.
 
     `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
     """
@@ -57,7 +54,7 @@ async def insights(
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
-        return await _export(resources.database, selection, form)
+        return await _export(resources.database, selection, form, query.bom)
     read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
     return JsonAnswer(insights_view(await resources.database.read_replica(read), selection))
 
@@ -65,7 +62,7 @@ async def insights(
 @router.get(
     "/insights/recent",
     response_model=InsightsOut,
-    responses=EXPORTED | REFUSALS,
+    responses=FORMS | REFUSALS,
     openapi_extra=parameters_of(RecentParameters),
 )
 async def recent(
@@ -73,13 +70,13 @@ async def recent(
     request: Request,
     query: Annotated[RecentParameters, Depends(query_parameters(RecentParameters))],
 ) -> Response:
-    """The insights that were produced last, whatever the time of their conversations. With `Accept` CSV or NDJSON."""
+    """The insights that were produced last, whatever the time of their conversations. With `Accept` as a file."""
     form = asked_form(request)
-    read = partial(listing.list_recent, limit=query.limit, with_people=form == exports.NDJSON)
+    read = partial(listing.list_recent, limit=query.limit, with_people=form != exports.CSV)
     found = await resources.database.read_replica(read)
     if form != exports.JSON:
         await note_download(resources, request, set(), "insights.export")
-        return _download(_lines_of(form, found.page), form)
+        return _download(_of_one(found.page), form, query.bom)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -128,45 +125,51 @@ async def check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
-async def _export(database: Database, selection: Selection, form: str) -> Response:
+async def _export(database: Database, selection: Selection, form: str, bom: bool) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    with_people = form == exports.NDJSON
+    with_people = form != exports.CSV
     read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
     first = await database.read_replica(read)
-    return _download(_stream(database, selection, first, form), form)
+    return _download(_pages(database, selection, first, with_people), form, bom)
 
 
-def _download(lines: AsyncIterable[str] | Iterable[str], form: str) -> Response:
-    name = "insights.csv" if form == exports.CSV else "insights.ndjson"
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines, media_type=form, headers=disposition)
+def _download(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> Response:
+    if form != exports.PARQUET:
+        return attachment(_lines(pages, form, bom), form, "insights")
+    fields = {name: FIELDS[name] for name in PARQUET_COLUMNS}
+    return attachment(parquet((_rows(page) async for page in pages), fields), form, "insights")
 
 
-def _lines_of(form: str, page: InsightPage, *, head: bool = True) -> Iterator[str]:
-    """The lines of a page of an export; the first page has a `head`."""
-    if form != exports.CSV:
-        yield exports.ndjson_lines(map(exported_insight_view, page.insights))
-        return
-    views = (listed_insight_view(listed) for listed in page.insights)
-    if head:
-        yield exports.csv_header()
-    yield exports.csv_lines(views)
+def _rows(page: InsightPage) -> Iterator[exports.View]:
+    return map(exports.flat_insight, map(exported_insight_view, page.insights))
 
 
-async def _stream(
-    database: Database, selection: Selection, first: InsightWindow, form: str
-) -> AsyncIterator[str]:
-    page, head = first.page, True
+async def _lines(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> exports.Lines:
+    if form == exports.CSV:
+        yield exports.csv_head(exports.COLUMNS, bom=bom)
+    async for page in pages:
+        if form == exports.CSV:
+            yield exports.csv_lines(map(listed_insight_view, page.insights))
+        else:
+            yield exports.ndjson_lines(map(exported_insight_view, page.insights))
+
+
+async def _of_one(page: InsightPage) -> AsyncIterator[InsightPage]:
+    yield page
+
+
+async def _pages(
+    database: Database, selection: Selection, first: InsightWindow, with_people: bool
+) -> AsyncIterator[InsightPage]:
+    page = first.page
     read = partial(
         listing.list_insights,
         chosen=selection,
         limit=EXPORT_PAGE,
         total=first.total,
-        with_people=form == exports.NDJSON,
+        with_people=with_people,
     )
-    while True:
-        for lines in _lines_of(form, page, head=head):
-            yield lines
-        if page.next is None:
-            return
-        page, head = await database.read_replica(partial(read, after=page.next)), False
+    yield page
+    while page.next is not None:
+        page = await database.read_replica(partial(read, after=page.next))
+        yield page

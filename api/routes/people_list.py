@@ -13,7 +13,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import once_each, parameters_of, query_parameters
 from api.parameters.people import PeopleParameters, next_people
 from api.views.people_list import PEOPLE_COLUMNS, listed_person_view
-from schemas import Code, PeopleOut
+from schemas import Code, PeopleOut, PersonItem
 from store.insights.people_list import PeoplePage, list_people
 from store.insights.people_sums import Place
 
@@ -32,14 +32,15 @@ async def page(
     request: Request,
     query: Annotated[PeopleParameters, Depends(query_parameters(PeopleParameters))],
 ) -> Response:
-    """Who wrote in a role in the conversations of a window: a page of JSON, or with `Accept` all as CSV or NDJSON.
+    """Who wrote in a role in the conversations of a window: a page of JSON, or with `Accept` all as a file.
 
     A person counts in every analysed conversation in which they wrote at least one message in that role.
     """
     form = downloads.asked_form(request)
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "people.export")
-        return await downloads.download(_pages(resources, query), form, "people", PEOPLE_COLUMNS)
+        pages = _pages(resources, query)
+        return await downloads.download(pages, form, "people", PEOPLE_COLUMNS, PersonItem, bom=query.bom)
     found = await _read(resources, query, query.limit, query.after)
     cursor = None if found.next is None else next_people(query.window, query.order, found.next)
     return JsonAnswer({"people": [*map(listed_person_view, found.people)], "next_cursor": cursor})

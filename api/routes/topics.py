@@ -45,11 +45,12 @@ LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is unde
 async def page(
     resources: ResourcesDep, request: Request, query: Annotated[AllTopicsParameters, Query()]
 ) -> Response:
-    """Which topics there are, by slug, with their meanings and other names. With `Accept` all as CSV or NDJSON."""
+    """Which topics there are, by slug, with their meanings and other names. With `Accept` all as a file."""
     form = downloads.asked_form(request)
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "topics.export")
-        return await downloads.download(_pages(resources, query), form, "topics", COLUMNS)
+        pages = _pages(resources, query)
+        return await downloads.download(pages, form, "topics", COLUMNS, TopicOut, bom=query.bom)
     found = await _page(resources, query, query.limit + 1, query.cursor)
     shown = found[: query.limit]
     cursor = shown[-1].slug if len(found) > len(shown) else None

@@ -217,10 +217,11 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
 
     window = {"start_time", "end_time", "cluster"}
     filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model", "language"}
-    assert parameters("insights") == window | filters | {"limit", "sort", "cursor"}
-    assert parameters("insights/recent") == {"limit"}
+    assert parameters("insights") == window | filters | {"limit", "sort", "cursor", "bom"}
+    assert parameters("insights/recent") == {"limit", "bom"}
     narrowed = {"min_confidence", "analyzer"}
     assert parameters("trends") == window | narrowed | {"days", "interval", "tz"}
     answers = paths["/api/v1/insights"]["get"]["responses"]
-    assert set(answers["200"]["content"]) == {"application/json", "text/csv", "application/x-ndjson"}
+    files = {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}
+    assert set(answers["200"]["content"]) == {"application/json"} | files
     assert {"400", "429", "503"} <= set(answers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjson_lines, preferred_form
+from api.exports import COLUMNS, CSV, JSON, NDJSON, PARQUET, csv_head, csv_lines, ndjson_lines, preferred_form
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ from api.exports import COLUMNS, CSV, JSON, NDJSON, csv_header, csv_lines, ndjso
         ("text/csv;q=0.5, application/json;q=0.4", CSV),
         ("text/csv, application/json", JSON),
         ("text/csv;q=0", JSON),
+        ("application/vnd.apache.parquet", PARQUET),
+        ("application/vnd.apache.parquet, text/csv;q=0.9", PARQUET),
         ("text/csv;q=0, */*", JSON),
         ("text/csv;q=nonsense", JSON),
         ("text/csv;q=nan", JSON),
@@ -64,7 +66,7 @@ def a_view(**fields: Any) -> dict[str, Any]:
 
 
 def read(lines: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(csv_header() + lines, newline="")))
+    return list(csv.DictReader(io.StringIO(csv_head(COLUMNS, bom=False) + lines, newline="")))
 
 
 def test_a_csv_line_has_every_field() -> None:
@@ -81,7 +83,7 @@ def test_a_csv_line_has_every_field() -> None:
         "sentiment": "negative",
         "sentiment_score": "-0.65",
         "confidence": "0.9",
-        "clusters": "delay refund",
+        "clusters": "delay;refund",
         "reasoning": "It is late.",
         "analyzer": "grok",
         "model": "grok-4.3",
@@ -116,6 +118,11 @@ def test_a_line_break_stays_inside_its_cell() -> None:
     rows = read(csv_lines([a_view(text='customer: "late"\nagent: sorry,\r\nbye'), a_view()]))
 
     assert [row["text"] for row in rows] == ['customer: "late"\nagent: sorry,\r\nbye', "Where is it?"]
+
+
+def test_a_byte_order_mark_stands_before_the_header_and_only_if_asked_for() -> None:
+    assert csv_head(["a", "b"], bom=True) == "\ufeffa,b\r\n"
+    assert csv_head(["a", "b"], bom=False) == "a,b\r\n"
 
 
 def test_ndjson_is_one_object_a_line() -> None:
