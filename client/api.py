@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from . import calls, streams
+from . import calls, files, streams
+from .files import Download
 from .sending import Asynchronous, Blocking
 from .streams import Stream
 from .wire import Call
@@ -60,6 +62,29 @@ class Listing(Generic[P, Answer]):
         return each
 
 
+class Saving(Generic[P]):
+    """A method that writes a file; awaited on the asynchronous client."""
+
+    def __init__(self, build: Callable[P, Download]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, client: Blocking, owner: type) -> Callable[P, Path]: ...
+    @overload
+    def __get__(self, client: Asynchronous, owner: type) -> Callable[P, Coroutine[Any, Any, Path]]: ...
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[P, Download]: ...
+    def __get__(self, client: Blocking | Asynchronous | None, owner: type) -> Callable[P, Any]:
+        if client is None:
+            return self._build
+
+        @wraps(self._build)
+        def save(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return client.save(self._build(*args, **kwargs))
+
+        return save
+
+
 class Api:
     """The methods. `help(client.METHOD)` says what each takes; all of them raise ClientError."""
 
@@ -76,6 +101,7 @@ class Api:
 
     insights = Listing(streams.insights_of_window)
     insights_page = Method(calls.insights_page)
+    save_insights = Saving(files.insights_file)
     recent_insights = Method(calls.recent_insights)
     trends = Method(calls.trends)
     compare_topics = Method(calls.compare_topics)

@@ -5,7 +5,8 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
@@ -15,6 +16,7 @@ import stamina
 
 from . import wire
 from .errors import Busy, Failed, Unreachable, UnusableKey
+from .files import Download
 from .streams import Found, Pause, Stream
 from .wire import Call
 
@@ -156,6 +158,28 @@ class Blocking(_Sending):
             raise wire.no_answer(call, self._http, error) from error
         return wire.answer(call, response)
 
+    def save(self, download: Download) -> Path:
+        """The file of a download, begun again for as long as that may help. Raises ClientError and OSError."""
+        with _out_of_patience(self._http.base_url):
+            return self._while_busy(self._save, download)
+
+    def _save(self, download: Download) -> Path:
+        return self._while_away(self._save_once, download)
+
+    def _save_once(self, download: Download) -> Path:
+        try:
+            response = self._http.send(wire.request(self._http, download.call), stream=True)
+            with closing(response):
+                if not response.is_success:
+                    response.read()
+                download.check(response)
+                with download.opened() as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+        except httpx.RequestError as error:
+            raise wire.no_answer(download.call, self._http, error) from error
+        return download.path
+
     def each(self, stream: Stream[Item]) -> Iterator[Item]:
         """What a stream finds, with the calls and pauses that it takes. Raises ClientError."""
         answer: object = None
@@ -222,6 +246,28 @@ class Asynchronous(_Sending):
         except httpx.RequestError as error:
             raise wire.no_answer(call, self._http, error) from error
         return wire.answer(call, response)
+
+    async def save(self, download: Download) -> Path:
+        """The file of a download, begun again for as long as that may help. Raises ClientError and OSError."""
+        with _out_of_patience(self._http.base_url):
+            return await self._while_busy(self._save, download)
+
+    async def _save(self, download: Download) -> Path:
+        return await self._while_away(self._save_once, download)
+
+    async def _save_once(self, download: Download) -> Path:
+        try:
+            response = await self._http.send(wire.request(self._http, download.call), stream=True)
+            async with aclosing(response):
+                if not response.is_success:
+                    await response.aread()
+                download.check(response)
+                with download.opened() as file:
+                    async for piece in response.aiter_bytes():
+                        file.write(piece)
+        except httpx.RequestError as error:
+            raise wire.no_answer(download.call, self._http, error) from error
+        return download.path
 
     async def each(self, stream: Stream[Item]) -> AsyncIterator[Item]:
         """What a stream finds, with the calls and pauses that it takes. Raises ClientError."""
