@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+TYPESCRIPT := tests/clients/typescript/node_modules
 KIT := .venv-kit
 LOGIN := tests/login/node_modules
 BROWSER := .browser
@@ -67,8 +68,16 @@ $(CLIENTS)/installed: tests/clients/requirements.txt
 	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test-clients: $(VENV)/dev $(CLIENTS)/installed ## a client that openapi-python-client generates, in a venv of its own
-	@$(BIN)/python -m pytest tests/clients/check_generated_client.py
+$(TYPESCRIPT)/installed: tests/clients/typescript/package-lock.json
+	@$(call ONCE,$(TYPESCRIPT))
+	@npm ci --prefix tests/clients/typescript --no-audit --no-fund --silent
+	@touch $@
+
+NPM := $(shell command -v npm)
+
+test-clients: $(VENV)/dev $(CLIENTS)/installed $(if $(NPM),$(TYPESCRIPT)/installed) ## the wheel of client/, and generated clients, in venvs of their own; two minutes
+	@$(if $(NPM),,echo "Without the TypeScript client, which needs Node: apt-get install nodejs npm")
+	@$(BIN)/python -m pytest tests/clients/check_*.py
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
@@ -168,4 +177,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(KIT) $(LOGIN) $(BROWSER) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(TYPESCRIPT) $(KIT) $(LOGIN) $(BROWSER) client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

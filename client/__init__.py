@@ -9,9 +9,9 @@ A call waits for a busy service and for one that restarts. It is sent again only
 reads, and posts in which everything has an id of its own or that carry an Idempotency-Key (`fresh_key()`).
 """
 
-from client.api import AsyncClient, Client
-from client.calls import NewConversation, NewMessage, NewTurn, fresh_key
-from client.errors import (
+from .api import AsyncClient, Client
+from .calls import NewConversation, NewMessage, NewTurn, fresh_key
+from .errors import (
     Busy,
     ClientError,
     Conflict,
@@ -26,7 +26,7 @@ from client.errors import (
     Unreachable,
     UnusableKey,
 )
-from client.wire import Encoded
+from .wire import Encoded
 
 __all__ = [
     "AsyncClient",

@@ -5,11 +5,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from client import calls, files, streams
-from client.files import Download
-from client.sending import Asynchronous, Blocking
-from client.streams import Stream
-from client.wire import Call
+from . import calls, files, streams
+from .files import Download
+from .sending import Asynchronous, Blocking
+from .streams import Stream
+from .wire import Call
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")

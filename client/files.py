@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 import httpx
 
-from client import wire
-from client.calls.building import nothing
-from client.calls.insights import Time
-from client.errors import Unexpected
-from client.wire import Call
+from . import wire
+from .calls.building import nothing
+from .calls.insights import Time
+from .errors import Unexpected
+from .wire import Call
 
 FORMS: Mapping[str, str] = {
     ".csv": "text/csv",

@@ -10,11 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from client.answers.live import Frame
-from client.calls.building import path_to
-from client.errors import Busy, Denied, Failed, NotFound, Refused, Unexpected, Unreachable
-from client.sending import credentials_of
-from client.wire import retry_after
+from .answers.live import Frame
+from .calls.building import path_to
+from .errors import Busy, Denied, Failed, NotFound, Refused, Unexpected, Unreachable
+from .sending import credentials_of
+from .wire import retry_after
 
 FRAME: TypeAdapter[Frame] = TypeAdapter(Frame)
 CONNECTING = 10.0

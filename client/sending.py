@@ -14,11 +14,11 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack
 import httpx
 import stamina
 
-from client import wire
-from client.errors import Busy, Failed, Unreachable, UnusableKey
-from client.files import Download
-from client.streams import Found, Pause, Stream
-from client.wire import Call
+from . import wire
+from .errors import Busy, Failed, Unreachable, UnusableKey
+from .files import Download
+from .streams import Found, Pause, Stream
+from .wire import Call
 
 DEFAULT_URL = "http://localhost:8000"
 SESSION_COOKIE = "__Host-session"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Generic, TypeVar
 
-from client import calls
-from client.answers import (
+from . import calls
+from .answers import (
     ChatItem,
     ChatsPage,
     ChatSummary,
@@ -20,9 +20,9 @@ from client.answers import (
     SummaryFailed,
     SummaryPending,
 )
-from client.calls.chats import Day
-from client.calls.insights import Time
-from client.wire import Call
+from .calls.chats import Day
+from .calls.insights import Time
+from .wire import Call
 
 MOST_AT_ONCE = 500
 LONGEST_PAGE, LONGEST_CHATS_PAGE = 1_000, 100

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from client.errors import (
+from .errors import (
     Busy,
     ClientError,
     Conflict,

@@ -1,7 +1,7 @@
 """What the service answers, as typed values."""
 
-from client.answers.alerts import Alert, Alerts
-from client.answers.chats import (
+from .alerts import Alert, Alerts
+from .chats import (
     Chat,
     ChatInsights,
     ChatItem,
@@ -21,7 +21,7 @@ from client.answers.chats import (
     SummaryPending,
     SummaryState,
 )
-from client.answers.conversations import (
+from .conversations import (
     Accepted,
     Analysis,
     BulkAccepted,
@@ -35,7 +35,7 @@ from client.answers.conversations import (
     Statuses,
     Turn,
 )
-from client.answers.insights import (
+from .insights import (
     ComparedTopic,
     ComparedTopics,
     ComparedWindow,
@@ -52,8 +52,8 @@ from client.answers.insights import (
     TrendsBefore,
     TrendsPoint,
 )
-from client.answers.jobs import Job, JobsPage
-from client.answers.operation import (
+from .jobs import Job, JobsPage
+from .operation import (
     Alive,
     Budget,
     Estimate,
@@ -65,7 +65,7 @@ from client.answers.operation import (
     Spent,
     Switch,
 )
-from client.answers.people import (
+from .people import (
     Case,
     CasesPage,
     Facets,
@@ -74,7 +74,7 @@ from client.answers.people import (
     Person,
     SummariesEstimate,
 )
-from client.answers.proposals import (
+from .proposals import (
     GroupShare,
     Proposal,
     ProposalExample,
@@ -82,8 +82,8 @@ from client.answers.proposals import (
     ProposalPage,
     ProposalsPage,
 )
-from client.answers.topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
-from client.answers.webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
+from .topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
+from .webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
 
 __all__ = [
     "Accepted",

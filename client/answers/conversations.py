@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from client.answers.base import Answer
+from .base import Answer
 
 
 class Accepted(Answer):

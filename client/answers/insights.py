@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from client.answers.base import Answer
-from client.answers.conversations import Insight
+from .base import Answer
+from .conversations import Insight
 
 
 class ListedInsight(Insight):

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from client.answers.base import Answer
-from client.answers.chats import Message, SummaryState
+from .base import Answer
+from .chats import Message, SummaryState
 
 
 class MessageFrame(Answer):

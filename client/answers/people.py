@@ -2,8 +2,8 @@
 
 from pydantic import AwareDatetime
 
-from client.answers.base import Answer
-from client.answers.chats import ChatSummary, Participant
+from .base import Answer
+from .chats import ChatSummary, Participant
 
 
 class Person(Answer):

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from client.answers.base import Answer
-from client.answers.insights import ListedInsight
+from .base import Answer
+from .insights import ListedInsight
 
 
 class ProposalGrowth(Answer):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from client.answers.base import Answer
+from .base import Answer
 
 
 class Webhook(Answer):

@@ -1,7 +1,7 @@
 """The calls of the HTTP API: what is sent, what comes back, and whether it is safe to send it twice."""
 
-from client.calls.alerts import alert, alerts, change_alert, create_alert, delete_alert
-from client.calls.chats import (
+from .alerts import alert, alerts, change_alert, create_alert, delete_alert
+from .chats import (
     NewMessage,
     analyse_chat,
     chat,
@@ -12,7 +12,7 @@ from client.calls.chats import (
     summary,
     user_chats_page,
 )
-from client.calls.conversations import (
+from .conversations import (
     NewConversation,
     NewTurn,
     conversation,
@@ -25,10 +25,10 @@ from client.calls.conversations import (
     retry_all,
     statuses,
 )
-from client.calls.discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
-from client.calls.insights import compare_topics, explain, insights_page, recent_insights, trends
-from client.calls.jobs import cancel_job, job, jobs_page, pause_job, resume_job
-from client.calls.operation import (
+from .discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
+from .insights import compare_topics, explain, insights_page, recent_insights, trends
+from .jobs import cancel_job, job, jobs_page, pause_job, resume_job
+from .operation import (
     alive,
     estimate,
     health,
@@ -38,8 +38,8 @@ from client.calls.operation import (
     resume_analysis,
     spending,
 )
-from client.calls.people import estimate_summaries, facets, people_page, summaries_page, summarize_many
-from client.calls.topics import (
+from .people import estimate_summaries, facets, people_page, summaries_page, summarize_many
+from .topics import (
     all_topics_page,
     change_topic,
     merge_topics,
@@ -48,7 +48,7 @@ from client.calls.topics import (
     topic_history,
     undo_topic_change,
 )
-from client.calls.webhooks import (
+from .webhooks import (
     change_webhook,
     create_webhook,
     delete_webhook,

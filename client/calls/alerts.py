@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from client.answers import Alert, Alerts
-from client.calls.building import getting, nothing, path_to, reader
-from client.wire import Call, encoded
+from ..answers import Alert, Alerts
+from ..wire import Call, encoded
+from .building import getting, nothing, path_to, reader
 
 FOLDER = "/api/v1/alerts"
 Metric = Literal["negative_share", "count", "surprise", "queue_age", "budget_left"]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from client.wire import Call, Encoded, encoded
+from ..wire import Call, Encoded, encoded
 
 Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)

@@ -6,9 +6,9 @@ from typing import TypedDict
 
 from pydantic import TypeAdapter
 
-from client.answers import Chat, ChatsPage, ChatsStored, InsightsState, SummaryState
-from client.calls.building import Answer, Reader, content_of, getting, path_to, posting, reader
-from client.wire import Call, Encoded, encoded
+from ..answers import Chat, ChatsPage, ChatsStored, InsightsState, SummaryState
+from ..wire import Call, Encoded, encoded
+from .building import Answer, Reader, content_of, getting, path_to, posting, reader
 
 Day = date | str
 """A `date` or a `datetime`, or a text in ISO 8601."""

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 from uuid import uuid4
 
-from client.answers import Accepted, BulkAccepted, Conversation, ConversationsPage, Queued, Statuses
-from client.calls.building import content_of, getting, nothing, path_to, posting, reader
-from client.wire import Call, Encoded, encoded
+from ..answers import Accepted, BulkAccepted, Conversation, ConversationsPage, Queued, Statuses
+from ..wire import Call, Encoded, encoded
+from .building import content_of, getting, nothing, path_to, posting, reader
 
 Time = datetime | str
 """A `datetime`, or a text in ISO 8601; without an offset it is UTC."""

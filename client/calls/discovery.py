@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from client.answers import Job, Proposal, ProposalPage, ProposalsPage
-from client.calls.building import getting, path_to, reader
-from client.wire import Call, encoded
+from ..answers import Job, Proposal, ProposalPage, ProposalsPage
+from ..wire import Call, encoded
+from .building import getting, path_to, reader
 
 FOLDER = "/api/v1/topics/proposals"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from client.answers import ComparedTopics, Explanation, InsightsPage, Trends
-from client.calls.building import getting, reader
-from client.wire import Call
+from ..answers import ComparedTopics, Explanation, InsightsPage, Trends
+from ..wire import Call
+from .building import getting, reader
 
 Time = datetime | str
 """A `datetime`, or a text in ISO 8601; without an offset it is UTC."""

@@ -1,8 +1,8 @@
 """Calls about work that takes longer than a request."""
 
-from client.answers import Job, JobsPage
-from client.calls.building import getting, path_to, reader
-from client.wire import Call
+from ..answers import Job, JobsPage
+from ..wire import Call
+from .building import getting, path_to, reader
 
 FOLDER = "/api/v1/jobs"
 

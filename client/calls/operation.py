@@ -1,8 +1,8 @@
 """Calls about the service itself, and about what it spends."""
 
-from client.answers import Alive, Estimate, Health, Me, Spending, Switch
-from client.calls.building import getting, reader
-from client.wire import Call
+from ..answers import Alive, Estimate, Health, Me, Spending, Switch
+from ..wire import Call
+from .building import getting, reader
 
 
 def alive() -> Call[Alive]:

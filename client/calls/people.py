@@ -2,10 +2,10 @@
 
 from typing import Any, Literal, TypedDict
 
-from client.answers import CasesPage, Facets, Job, PeoplePage, SummariesEstimate
-from client.calls.building import getting, reader
-from client.calls.insights import Time
-from client.wire import Call, encoded
+from ..answers import CasesPage, Facets, Job, PeoplePage, SummariesEstimate
+from ..wire import Call, encoded
+from .building import getting, reader
+from .insights import Time
 
 
 class SummariesFilter(TypedDict, total=False):

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from client.answers import Job, TopicHistory, TopicsPage, Undone
-from client.answers import Topic as StoredTopic
-from client.calls.building import getting, path_to, reader
-from client.wire import Call, encoded
+from ..answers import Job, TopicHistory, TopicsPage, Undone
+from ..answers import Topic as StoredTopic
+from ..wire import Call, encoded
+from .building import getting, path_to, reader
 
 FOLDER = "/api/v1/topics"
 KEEP: Any = object()

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from client.answers import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
-from client.calls.building import getting, nothing, path_to, reader
-from client.wire import Call, encoded
+from ..answers import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
+from ..wire import Call, encoded
+from .building import getting, nothing, path_to, reader
 
 FOLDER = "/api/v1/webhooks"
 

@@ -15,7 +15,7 @@ MISUSE = 2
 # A run is a line: its folder, its environment, its arguments. It ends as any process does: it leaves an exit code, and
 # shows exceptions that nobody caught. Only what was imported is not taken down: that takes longer than most runs.
 PROGRAM = """
-import gc, json, os, runpy, sys, tempfile, traceback
+import gc, json, os, runpy, signal, sys, tempfile, traceback
 import access, database, main
 
 gc.freeze()
@@ -42,6 +42,8 @@ for line in sys.stdin:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = os.fork()
         if not child:
+            # A start that is not refused serves for ever: once, in a suite that waited for it for eleven minutes.
+            signal.alarm(120)
             try:
                 become(*json.loads(line), out, err)
             except SystemExit as ended:

@@ -32,7 +32,7 @@ class Model:
         under, slug, hidden, moves = self.before.pop()
         # Topics that were made since stay, each by itself and hidden.
         made = {one: one for one in self.names.values() if one not in under}
-        self.under, self.slug, self.hidden = under | made, slug | made, hidden | made.keys()
+        self.under, self.slug, self.hidden = under | made, slug | made, frozenset(hidden | made.keys())
         for number, (was, is_) in moves.items():
             if number in self.filed and self.filed[number].analysis.clusters == is_:
                 self.file(number, was)

@@ -104,10 +104,17 @@ def named(path: Path, known: Set[str]) -> set[str]:
     for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= inner & known or {node.module}
+        elif isinstance(node, ast.ImportFrom):
+            source = absolute(path, node)
+            inner = {f"{source}.{alias.name}" for alias in node.names}
+            found |= inner & known or {source}
     return found
+
+
+def absolute(path: Path, node: ast.ImportFrom) -> str:
+    """The module that `from ... import` names, from the root also where it is named from where the file is."""
+    above = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 Floors = Sequence[Sequence[str]]

@@ -22,6 +22,13 @@ def test_the_project_reads_its_version_from_the_code() -> None:
     assert getattr(import_module(module), name) == VERSION
 
 
+def test_the_wheel_of_the_client_has_it_and_the_projects_license() -> None:
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
+
+    assert (client["name"], client["version"]) == (f"{NAME}-client", VERSION)
+    assert (ROOT / "client" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
 def test_the_version_has_three_numbers() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
 
