@@ -15,6 +15,8 @@ RUN /opt/venv/bin/pip install --no-cache-dir --no-compile --disable-pip-version-
 RUN /opt/venv/bin/pip uninstall --quiet --yes hf-xet setuptools pip \
     && cd /opt/venv/lib/python*/site-packages \
     && rm -r phonenumbers/geodata phonenumbers/carrierdata /opt/venv/include \
+    && rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight* pyarrow/libarrow_python_flight* \
+        pyarrow/libarrow_s3* pyarrow/_flight.* pyarrow/_s3fs.* \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -type f -regex '.*\.\(pyi\|pyx\|pxd\|c\|cpp\|h\|hpp\)' -delete
 COPY . /app
