@@ -1419,7 +1419,8 @@ class NewAlert(Sent):
     name: AlertName
     metric: AlertMetric
     topic: TopicName | None = None
-    window: AlertWindow = 60 * 60 * clock.SECOND
+    # As it is sent: the default in the OpenAPI document was a number of microseconds in a string's place.
+    window: AlertWindow = Field("1h", validate_default=True)
     threshold: Threshold
     resolve_threshold: Threshold | None = None
     direction: AlertDirection | None = None

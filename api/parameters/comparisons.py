@@ -1,7 +1,6 @@
 """The query parameters of what changed, and of why."""
 
 import re
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -57,7 +56,7 @@ class TopicsParameters(DownloadParameters):
         None, description="The beginning of another window to compare with."
     )
     compare_end_time: Moment | None = Field(None, description="Its end, excluded.")
-    min_confidence: Share = Decimal(0)
+    min_confidence: Share = Field(0, validate_default=True)
     analyzer: Word | None = Field(None, description="What made the insights: grok, gemini or offline.")
     sentiment: Sentiment | None = None
     sort: Sorting = Field(

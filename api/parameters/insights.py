@@ -97,7 +97,7 @@ class InsightsParameters(DownloadParameters):
     start_time: Moment | None = Field(None, description="Required without a cursor.")
     end_time: Moment | None = Field(None, description="Required without a cursor; excluded.")
     limit: Limit = 100
-    min_confidence: Share = Decimal(0)
+    min_confidence: Share = Field(0, validate_default=True)
     sentiment: Sentiment | None = None
     cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
     author: Word | None = None

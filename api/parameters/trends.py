@@ -1,6 +1,5 @@
 """The query parameters of trends: a window, its filters, and the time zone and interval of the series."""
 
-from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -55,7 +54,7 @@ class TrendsParameters(Parameters):
         "UTC",
         description="The time zone whose clocks the buckets go by, such as `Europe/Berlin`. Weeks begin on Monday.",
     )
-    min_confidence: Share = Decimal(0)
+    min_confidence: Share = Field(0, validate_default=True)
     analyzer: Word | None = Field(None, description="What made the insights: grok, gemini or offline.")
     cluster: Slug | None = Field(None, description="A topic: its slug or its label, in any case.")
 

@@ -147,3 +147,20 @@ def test_every_required_parameter_has_an_example() -> None:
     ]
 
     assert bare == []
+
+
+def test_every_default_is_of_its_type() -> None:
+    """That of an alert's window was a number of microseconds where a text such as 1h is sent."""
+    kinds = {
+        "string": (str,),
+        "integer": (int,),
+        "number": (int, float),
+        "boolean": (bool,),
+        "array": (list,),
+    }
+    wrong = [
+        where
+        for where, node in nodes()
+        if "default" in node and not isinstance(node["default"], kinds.get(str(node.get("type")), (object,)))
+    ]
+    assert wrong == []
