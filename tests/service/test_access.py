@@ -298,7 +298,7 @@ async def test_a_viewer_listens_and_an_agent_writes(service: Closed) -> None:
         "error": "forbidden",
         "details": "This call needs the role agent",
     }
-    assert written["type"] in ("ack", "message")
+    assert written["type"] in ("ack", "message"), written
     assert heard["message"]["message_content"] == MESSAGE["message_content"]
 
 

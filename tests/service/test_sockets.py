@@ -315,7 +315,8 @@ async def test_nobody_is_left_in_a_chat_that_all_have_left(service: Service) -> 
 async def test_the_manuals_client_hears_everything_through_a_restart(
     database_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "API.md").read_text(), re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "API.md").read_text(), re.DOTALL)
+    [example] = [each for each in examples if "websockets" in each]
     on_draft: list[str] = []
 
     async def has_heard(*expected: str) -> None:

@@ -118,7 +118,10 @@ class Service:
         """The status of each of up to 500 conversations, once all have ended."""
 
         async def views() -> list[Json] | None:
-            found = await self.all_of(ids)
+            response = await self.http.post(f"{POSTS}/status", json={"ids": ids})
+            if response.status_code == 503:  # a machine that stands still for seconds loses a connection
+                return None
+            found = _conversations(response)
             left = [each["conversation_id"] for each in found if each["status"] not in ENDED]
             if left:
                 # Asking for all of them again and again would take the time that they need.
@@ -130,9 +133,7 @@ class Service:
 
     async def all_of(self, ids: Sequence[str]) -> list[Json]:
         """The status of each of up to 500 conversations, now."""
-        response = await self.http.post(f"{POSTS}/status", json={"ids": ids})
-        found: list[Json] = response.json()["conversations"]
-        return found
+        return _conversations(await self.http.post(f"{POSTS}/status", json={"ids": ids}))
 
     async def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels, as in the text: `grok_calls_total{outcome="ok"}`."""
@@ -189,3 +190,9 @@ async def running(database: URL, grok: Grok | None = None, **given: Any) -> Asyn
     with captured("INFO") as lines, serving(database, grok, **given) as server:
         async with client(server.url) as http:
             yield Service(server.url, http, database, lines)
+
+
+def _conversations(response: httpx.Response) -> list[Json]:
+    assert response.status_code == 200, response.text
+    found: list[Json] = response.json()["conversations"]
+    return found
