@@ -1,5 +1,6 @@
 """What every file of rows has in common, whatever its format."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from gzip import BadGzipFile
@@ -35,7 +36,7 @@ class Rejected:
     fields: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
-class Rows:
+class Rows(ABC):
     """The rows of an open file, to be iterated once. Iterating raises Unreadable where they are no text."""
 
     def __init__(self, name: str, source: Source) -> None:
@@ -74,5 +75,6 @@ class Rows:
         except BROKEN as error:
             raise Unreadable(f"{self.name}: {error}") from error
 
+    @abstractmethod
     def _rows(self) -> Iterator[Row | Rejected]:
-        raise NotImplementedError
+        """What the file holds, in its order."""

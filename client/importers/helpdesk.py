@@ -39,7 +39,7 @@ class HelpdeskMessages(Messages):
         """Bytes read so far."""
         return self._rows.position
 
-    def __iter__(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[Entry]:
         for row in self._rows:
             if isinstance(row, Rejected):
                 yield row

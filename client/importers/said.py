@@ -1,6 +1,7 @@
 """Messages of chats as files hold them: who speaks, what the chat is called, and which format it was."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -46,7 +47,7 @@ def chat_id(name: str) -> str:
     return f"{readable or 'chat'}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:HASH]}"
 
 
-class Messages:
+class Messages(ABC):
     """The messages of an open file in one of the formats of chats, to be iterated once.
 
     `names_agents` says that only `--agent` tells who is who. Iterating raises Unreadable.
@@ -84,5 +85,6 @@ class Messages:
         """The chat that this one turned out to be part of: itself, unless the format says otherwise."""
         return chat
 
+    @abstractmethod
     def _entries(self) -> Iterator[Entry]:
-        raise NotImplementedError
+        """What the file holds, in its order."""

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from zipfile import ZipFile
 
-from client.importers.base import Rejected, Row, Rows
+from client.importers.base import BROKEN, Rejected, Row, Rows
 from client.importers.fields import Reader
 from client.importers.files import Unreadable
 from client.importers.said import Entry, Messages, Said, Spoiled
@@ -120,7 +120,11 @@ def _objects(folder: Folder, name: str) -> list[Mapping[str, Any]]:
     if folder.size(name) > LARGEST_DAY:
         raise Unreadable(f"{name} has more than {LARGEST_DAY >> 20} MB")
     try:
-        found = json.loads(folder.read(name))
+        written = folder.read(name)
+    except BROKEN as error:
+        raise Unreadable(f"{name}: {error}") from error
+    try:
+        found = json.loads(written)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{name}: not JSON") from error
     if not isinstance(found, list):
@@ -148,7 +152,7 @@ class Slack(Messages):
         """Days read so far."""
         return self._done
 
-    def __iter__(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[Entry]:
         for day in self._days:
             channel = PurePosixPath(day).parent.name
             for number, message in enumerate(_objects(self._folder, day), 1):
@@ -172,7 +176,7 @@ class SlackDay(Messages):
         """Bytes read so far."""
         return self._rows.position
 
-    def __iter__(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[Entry]:
         for row in self._rows:
             if not isinstance(row, Row):
                 yield row

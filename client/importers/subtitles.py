@@ -7,6 +7,7 @@ recording began.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from html import unescape
@@ -57,9 +58,9 @@ class Subtitles(Messages):
         """The lines at which something begins that is no cue and would not be read."""
         return iter(())
 
+    @abstractmethod
     def _cues(self, written: str) -> Iterator[tuple[timedelta, str]]:
         """When each cue begins, and what is written in it. Raises Unreadable."""
-        raise NotImplementedError
 
     def _of_cue(self, number: int, start: timedelta, raw: str) -> Iterator[Entry]:
         pieces = list(self._pieces(raw))

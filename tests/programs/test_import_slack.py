@@ -173,3 +173,20 @@ def test_another_folder_is_refused(tmp_path: Path, dry_run: DryRun) -> None:
 
     assert run.code == 2
     assert "is a folder, and no Slack export: name a file" in run.err
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [(b"same time", "returns/2026-11-03.json"), (b"Ada Agent", "users.json")]
+)
+def test_a_damaged_file_of_a_zip_is_one_line_that_names_it(
+    tmp_path: Path, dry_run: DryRun, word: bytes, named: str
+) -> None:
+    path = zipped(tmp_path, EXPORT)
+    # Stored as it is, so that a changed word is found by its checksum and by nothing else.
+    path.write_bytes(path.read_bytes().replace(word, word.upper(), 1))
+
+    run = dry_run(path, "--agent", "U2")
+
+    assert run.code == 2
+    assert len(run.err.splitlines()) == 1
+    assert run.err.endswith(f"{named}: Bad CRC-32 for file {named!r}\n")
