@@ -37,8 +37,8 @@ from store.insights.people_sums import (
     PersonSums,
     Place,
     in_order,
-    signed_parts,
     placed,
+    signed_parts,
     sums_of,
 )
 from store.insights.windows import Selection, count_insights
