@@ -249,8 +249,8 @@ async def test_an_insight_that_is_replaced_counts_anew(db: Database) -> None:
 
 
 HASTY = PeopleEffort(few=0, steps=(1, 3), least=LeastEffort(walked=20, counted=20), most_months=1)
-BOUNDED = PeopleEffort(few=0, least=LeastEffort(walked=0, counted=3, at_edges=0))
-EXACT = PeopleEffort(few=0, least=LeastEffort(walked=0))
+BOUNDED = PeopleEffort(few=0, least=LeastEffort(walked=0, counted=3, at_edges=-1))
+ALL_BOUNDED = PeopleEffort(few=0, least=LeastEffort(walked=0, at_edges=-1))
 
 
 @settings(thorough, max_examples=60)
@@ -260,7 +260,7 @@ EXACT = PeopleEffort(few=0, least=LeastEffort(walked=0))
     role=st.sampled_from([CUSTOMER, AGENT]),
     sort=st.sampled_from(PeopleSort),
     limit=st.integers(1, 3),
-    effort=st.sampled_from([HASTY, BOUNDED, EXACT, PeopleEffort(few=0), PeopleEffort()]),
+    effort=st.sampled_from([HASTY, BOUNDED, ALL_BOUNDED, PeopleEffort(few=0), PeopleEffort()]),
 )
 async def test_the_short_ways_to_a_list_lead_to_the_same_list(
     db: Database,
