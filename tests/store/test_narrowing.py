@@ -11,13 +11,13 @@ from sqlalchemy import Connection, select, update
 
 from database import Database
 from domain.search_words import phrases_in, words
-from models import ALL_TOPICS, conversations, insight_metadata, messages
+from models import ALL_TOPICS, conversations, insight_metadata, insights, messages
 from store.insights import listing, metadata, writing
 from store.insights.listing import InsightWindow
 from store.insights.metadata import values_of
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
-from store.insights.windows import Selection, Sort
+from store.insights.windows import Selection, Sort, under_topic
 from store.insights.writing import Insight
 from store.search import index
 from tests.support.in_memory import in_memory, steps
@@ -347,3 +347,17 @@ def test_of_a_value_that_very_many_have_only_the_window_is_read() -> None:
         found, taken = steps(connection, lambda: narrowing.leap(None, 10))
     assert [place[-1] for place in found or ()] == [*range(5_000, 4_980, -2)]
     assert taken < 3_000
+
+
+async def test_postgresql_looks_up_the_topic_of_each_entry(db: Database) -> None:
+    """A join would read all insights of the topic, of which there may be millions."""
+    asked = select(insights.c.conversation).where(under_topic(insights)).params(topic=1)
+
+    def check(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            sql = asked.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            outermost, *_ = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars()
+            assert "Scan" in outermost
+            assert "Join" not in outermost
+
+    await tried(db, check)
