@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -37,7 +37,8 @@ COLUMNS = (
 )
 
 View = Mapping[str, Any]
-Lines = AsyncIterator[str]
+Lines = AsyncGenerator[str, None]
+Pieces = Lines | AsyncGenerator[bytes, None]
 """A download, piece by piece."""
 
 
