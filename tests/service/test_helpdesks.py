@@ -108,14 +108,18 @@ async def test_an_edited_message_stays_as_it_was_and_its_neighbours_are_stored(s
 
 
 async def test_what_a_file_has_brought_already_is_not_stored_twice(service: Service) -> None:
-    """As `ingest_data.py --source zendesk` sends it, which names people as the file does."""
-    imported = {"conversation_id": "zendesk:35436", "message_id": "77", "user_id": "8447388090495"}
-    said_there = {"user_type": "customer", "message_content": "Where is my parcel?"}
+    """As `ingest_data.py --source zendesk` sends it."""
+    imported = {"conversation_id": "zendesk:35436", "message_id": "77", "user_id": "zendesk:8447388090495"}
+    said_there = {
+        "user_type": "customer",
+        "message_content": "Where is my parcel?",
+        "timestamp": "2026-11-20T10:00:00Z",
+    }
     assert (await service.http.post("/chats", json=imported | said_there)).status_code == 201
 
     again = await take(service, "zendesk", zendesk())
 
-    assert (again["stored"], again["changed"]) == (0, 1)
+    assert (again["stored"], again["duplicates"], again["changed"]) == (0, 1, 0)
 
 
 async def test_a_text_too_long_for_a_message_becomes_several_and_odd_characters_are_replaced(
