@@ -140,7 +140,7 @@ def _decoded(file: object, encoding: str, size: int, tell: Callable[[], int]) ->
 
 def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in a zip, without what a Mac puts beside them."""
-    return [each for each in archive.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
+    return [each for each in archive.infolist() if not each.is_dir() and not is_clutter(each.filename)]
 
 
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -174,7 +174,8 @@ def _decodes(head: bytes) -> bool:
     return True
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
+    """Whether a file is what a Mac or an editor puts beside others."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
