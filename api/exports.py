@@ -98,7 +98,9 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
 
 def flat_insight(view: View) -> dict[str, Any]:
     """An insight as a row: the fields of its analysis beside the others."""
-    return {**view, **view["grok_analysis"]}
+    row = {**view, **view["grok_analysis"]}
+    del row["grok_analysis"]
+    return row
 
 
 def _values(view: View) -> Iterator[object]:
