@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -183,17 +184,19 @@ async def test_a_thousand_in_a_burst_are_all_stored(database_url: URL) -> None:
         bodies = [chatwoot(f"Message {at}", id=at, conversation={"id": at % 10}) for at in range(1_000)]
         gate = asyncio.Semaphore(50)
 
-        async def one(body: dict[str, Any]) -> int:
+        async def is_taken(body: dict[str, Any]) -> bool:
+            answer = await service.http.post(f"{INTAKE}/chatwoot", **SIGNERS["chatwoot"](body))
+            # A database that is starved by what else runs on the machine is a 503, and is told again.
+            assert answer.status_code in (200, 503), answer.text
+            return answer.status_code == 200
+
+        async def told(body: dict[str, Any]) -> None:
             async with gate:
-                return int((await take(service, "chatwoot", body))["stored"])
+                await eventually(partial(is_taken, body))
 
-        assert sum(await asyncio.gather(*map(one, bodies))) == 1_000
-
-        async def all_there() -> bool:
-            [row] = await service.rows("SELECT count(*) AS n FROM messages")
-            return bool(row.n == 1_000)
-
-        await eventually(all_there)
+        await asyncio.gather(*map(told, bodies))
+        [row] = await service.rows("SELECT count(*) AS n FROM messages")
+        assert row.n == 1_000
 
 
 async def test_a_source_without_a_secret_or_a_name_is_not_found(database_url: URL) -> None:
