@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
+from api.parquet.files import ParquetFiles
 from api.processors import Processors
 from batch_processor import BatchProcessor
 from core.clock import Clock
@@ -75,6 +76,7 @@ class Resources:
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
+    parquet: ParquetFiles = field(default_factory=ParquetFiles)
 
     @property
     def processor(self) -> BatchProcessor:

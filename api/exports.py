@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -37,7 +37,8 @@ COLUMNS = (
 )
 
 View = Mapping[str, Any]
-Lines = AsyncIterator[str]
+Lines = AsyncGenerator[str, None]
+Pieces = Lines | AsyncGenerator[bytes, None]
 """A download, piece by piece."""
 
 
@@ -97,7 +98,9 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
 
 def flat_insight(view: View) -> dict[str, Any]:
     """An insight as a row: the fields of its analysis beside the others."""
-    return {**view, **view["grok_analysis"]}
+    row = {**view, **view["grok_analysis"]}
+    del row["grok_analysis"]
+    return row
 
 
 def _values(view: View) -> Iterator[object]:

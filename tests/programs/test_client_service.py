@@ -164,7 +164,15 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
-    *("summarize_many", "save_insights"),
+    *(
+        "summarize_many",
+        "save_insights",
+        "save_people",
+        "save_facets",
+        "save_summaries",
+        "save_topics",
+        "save_compared_topics",
+    ),
     *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
