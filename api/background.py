@@ -123,6 +123,7 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 
 def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "jobs", resources.jobs.run
+    yield "reanalyses", resources.processors.reanalyses.run
     yield "deliveries", resources.processors.deliveries.run
     if resources.notifications.state is not None:
         yield "drafts", live.shared.run
