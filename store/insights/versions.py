@@ -4,7 +4,7 @@ An insight of an earlier text is not kept when a chat has grown: it was about so
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
@@ -28,32 +28,28 @@ class InsightVersion(NamedTuple):
     clusters: Sequence[str]
 
 
-def keep_analyses(connection: Connection, numbers: Collection[int], *, at: int) -> None:
-    """Keep the insights of these conversations as versions that are replaced `at` a time.
+def keep_versions(connection: Connection, replaced: Mapping[int, Mapping[str, Any]]) -> None:
+    """Keep the insights of these conversations as versions; with each what the version has differently.
 
-    The rows of the conversations are locked.
+    That is at least `replaced_at`. The rows of the conversations are locked.
     """
-    if not numbers:
+    if not replaced:
         return
     columns = (_i[name] for name in (*COPIED, "analysed_at"))
-    found = connection.execute(select(*columns).where(_i.conversation.in_(numbers)).order_by(_i.conversation))
-    opened = vault_of(connection).all_opened(insights, found.all())
-    keep_versions(connection, map(_version, opened), at=at)
+    found = connection.execute(
+        select(*columns).where(_i.conversation.in_(replaced)).order_by(_i.conversation)
+    )
+    last = _last_numbers(connection, replaced)
+    rows = [
+        {**_version(row), "number": last.get(row.conversation, 0) + 1, **replaced[row.conversation]}
+        for row in vault_of(connection).all_opened(insights, found.all())
+    ]
+    connection.execute(insert(insight_versions), [*vault_of(connection).all_sealed(insight_versions, rows)])
 
 
 def _version(row: Row[Any]) -> dict[str, Any]:
     copied = {name: getattr(row, name) for name in COPIED}
     return {**copied, "origin": OF_ANALYSIS, "made_at": row.analysed_at, "made_by": None}
-
-
-def keep_versions(connection: Connection, rows: Iterable[Mapping[str, Any]], *, at: int) -> None:
-    """Keep versions, one of each conversation, which have all columns but `number` and `replaced_at`."""
-    made = [*rows]
-    last = _last_numbers(connection, [row["conversation"] for row in made])
-    numbered = [{**row, "number": last.get(row["conversation"], 0) + 1, "replaced_at": at} for row in made]
-    if numbered:
-        sealed = vault_of(connection).all_sealed(insight_versions, numbered)
-        connection.execute(insert(insight_versions), [*sealed])
 
 
 def _last_numbers(connection: Connection, numbers: Collection[int]) -> Mapping[int, int]:

@@ -93,7 +93,7 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     known = _Topics.of(connection, (*old, *new), at)
     _unfile(connection, old, known)
     alike = [each.conversation for each in old if each.revision == newest[each.conversation].revision]
-    versions.keep_analyses(connection, alike, at=at)
+    versions.keep_versions(connection, {of: {"replaced_at": newest[of].analysed_at} for of in alike})
     rows = [_row(newest[number]) for number in sorted(newest)]
     stored = vault_of(connection).all_sealed(models.insights, rows)
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
