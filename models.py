@@ -231,7 +231,7 @@ grok_calls = Table(
 )
 partial_index("ix_grok_calls_body", grok_calls.c.started_at, where=text("body IS NOT NULL"))
 
-# One row per conversation: its newest analysis. The key is the intake number, by which lists are ordered.
+# One row per conversation: the version that counts. The key is the intake number, by which lists are ordered.
 insights = Table(
     "insights",
     metadata,
@@ -260,6 +260,8 @@ insights = Table(
     Column("cache_key", LargeBinary(33), info=HASHED),
     # ISO 639-1; NULL if not known, and for insights of before it was looked for.
     Column("language", String(2)),
+    # Empty for insights of before it was noted.
+    Column("prompt_version", String(40), nullable=False, server_default=text("''")),
     info={"place": ("conversation",)},
 )
 # Covers the counts at a window's edges and of a language, so that no row is read for them.
@@ -304,6 +306,35 @@ partial_index(
     insights.c.cache_key,
     insights.c.analysed_at,
     where=insights.c.cache_key.is_not(None),
+)
+
+VERSION_ORIGINS = ("analysis", "correction")
+OF_ANALYSIS, OF_CORRECTION = VERSION_ORIGINS
+"""What made a version of an insight: an analyzer, or a person who corrected it."""
+
+# Earlier versions of insights, numbered by conversation, oldest first. They are in no count.
+insight_versions = Table(
+    "insight_versions",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("origin", String(10), nullable=False),
+    Column("revision", Integer, nullable=False),
+    *(Column(name, SmallInteger, nullable=False) for name in ("score", "sentiment", "confidence")),
+    Column("clusters", Text, nullable=False),
+    # NULL for a correction.
+    Column("reasoning", Text, info=ENCRYPTED),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    Column("language", String(2)),
+    Column("made_at", BigInteger, nullable=False),
+    # Who corrected it; NULL for an analysis.
+    Column("made_by", String(100)),
+    Column("replaced_at", BigInteger, nullable=False),
+    CheckConstraint("origin IN ('analysis', 'correction')", name="origin"),
+    sqlite_with_rowid=False,
+    info={"place": ("conversation", "number")},
 )
 
 TOPIC_STATES = ("active", "hidden", "merged")
@@ -531,6 +562,22 @@ changed_days = Table(
     Column("changes", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+def _maker_columns() -> list[Column[Any]]:
+    names = (("analyzer", 20), ("model", 100), ("prompt_version", 40))
+    return [Column(name, String(length), primary_key=True) for name, length in names]
+
+
+def _n() -> Column[Any]:
+    return Column("n", BigInteger, nullable=False)
+
+
+# How many insights each maker has: an analyzer with a model and a version of its prompt. By UTC day, for all makers of
+# a window; by quarter of an hour, for whether a maker has any in some local day or hour.
+_day, _quarter = (Column(name, Integer, primary_key=True, autoincrement=False) for name in ("day", "quarter"))
+maker_days = Table("maker_days", metadata, _day, *_maker_columns(), _n(), sqlite_with_rowid=False)
+maker_quarters = Table("maker_quarters", metadata, *_maker_columns(), _quarter, _n(), sqlite_with_rowid=False)
 
 
 # People who have written in analysed conversations, by number, because names are long and occur often.

@@ -232,17 +232,40 @@ class GrokAnalysis(BaseModel):
     reasoning: str
 
 
-class InsightOut(BaseModel):
+class MakerOut(BaseModel):
+    """What makes insights: an analyzer with a model and a version of its prompt."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+
+
+class InsightVersionOut(MakerOut):
+    """What counted before for the same text. `made_by` is whoever made a correction; then there is no reasoning."""
+
+    origin: Literal["analysis", "correction"]
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    reasoning: str | None
+    language: str | None
+    made_at: str
+    made_by: str | None
+    replaced_at: str
+
+
+class InsightOut(MakerOut):
     """An insight: the analysis of a conversation, and what produced it."""
 
     grok_analysis: GrokAnalysis
     sentiment: Literal["positive", "neutral", "negative", "unsure"]
     language: str | None
-    analyzer: str
-    model: str
     cached: bool
     partial: bool
     analysed_at: str
+    history: list[InsightVersionOut] | None = None
+    """Only with `include=history`."""
 
 
 class DialogueMessageOut(BaseModel):
@@ -506,6 +529,14 @@ class TrendsPoint(SentimentCounts):
     total: int
     mean_sentiment: float | None
     partial: bool
+    mixed: bool
+
+
+class TrendsVersion(MakerOut):
+    """What made insights of the window, and in which of its buckets it did first and last."""
+
+    first_bucket: str
+    last_bucket: str
 
 
 class TrendsBefore(BaseModel):
@@ -526,6 +557,7 @@ class TrendsOut(BaseModel):
     sentiment_counts: SentimentCounts
     top_topics: list[tuple[str, int]]
     series: list[TrendsPoint]
+    versions: list[TrendsVersion]
     previous: TrendsBefore
 
 

@@ -34,6 +34,7 @@ COLUMNS = (
     "metadata",
     "redactions",
     "language",
+    "prompt_version",
 )
 
 View = Mapping[str, Any]

@@ -124,9 +124,10 @@ class Dispatch:
 
     async def _ask(self, started: Started, on_sent: Once) -> None:
         end: Reply | CallFailed | None = None
+        asked_by = self.gateway.analyzer.prompt_version  # it may be told other topics before the answer comes
         try:
             end = await self._ended(started, on_sent)
-            outcomes = await self._outcomes(started, end)
+            outcomes = await self._outcomes(started, end, asked_by)
         except asyncio.CancelledError:
             # The service is stopping in the middle of the call, or of the canary after it.
             self.given_up.append(Ended(started, end, on_sent.done, self.gateway.budget))
@@ -144,11 +145,11 @@ class Dispatch:
                 self.size.failed(epoch)
             return fault
 
-    async def _outcomes(self, started: Started, end: Reply | CallFailed) -> list[Outcome]:
+    async def _outcomes(self, started: Started, end: Reply | CallFailed, asked_by: str) -> list[Outcome]:
         if isinstance(end, CallFailed):
             return await self._blame(end, started.held)
         call = started.reservation.call if started.reservation else None
-        by = Provenance(self.gateway.analyzer.name, end.model, call, self.clock())
+        by = Provenance(self.gateway.analyzer.name, end.model, call, self.clock(), asked_by)
         outcomes = outcomes_of(end, started.held, by, self.policy)
         if all(isinstance(outcome, Completed) for outcome in outcomes):
             self.size.succeeded()

@@ -74,6 +74,7 @@ class Provenance:
     model: str
     call: int | None
     at: int
+    prompt_version: str
 
 
 def work_of(job: AnalysisJob, version: str, shown: Show, stored: Callable[[bytes], bytes] = bytes) -> Work:
@@ -110,6 +111,7 @@ def completed(work: Work, analysis: Analysis, by: Provenance, *, cached: bool = 
         analysed_at=by.at,
         call=by.call,
         cache_key=work.key,
+        prompt_version=by.prompt_version,
     )
     return Completed(job, insight)
 

@@ -30,6 +30,7 @@ from .conversations import (
     ConversationItem,
     ConversationsPage,
     Insight,
+    InsightVersion,
     Queued,
     Status,
     Statuses,
@@ -51,6 +52,7 @@ from .insights import (
     Trends,
     TrendsBefore,
     TrendsPoint,
+    TrendsVersion,
 )
 from .jobs import Job, JobsPage
 from .operation import (
@@ -120,6 +122,7 @@ __all__ = [
     "GroupShare",
     "Health",
     "Insight",
+    "InsightVersion",
     "InsightsFailed",
     "InsightsMetadata",
     "InsightsPage",
@@ -164,6 +167,7 @@ __all__ = [
     "Trends",
     "TrendsBefore",
     "TrendsPoint",
+    "TrendsVersion",
     "Turn",
     "Undone",
     "Webhook",

@@ -41,6 +41,24 @@ class Analysis(Answer):
     reasoning: str
 
 
+class InsightVersion(Answer):
+    """What counted before for the same text; `origin` is `analysis` or `correction`."""
+
+    origin: str
+    sentiment: str
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    reasoning: str | None
+    language: str | None
+    analyzer: str
+    model: str
+    prompt_version: str | None
+    made_at: AwareDatetime
+    made_by: str | None
+    replaced_at: AwareDatetime
+
+
 class Insight(Answer):
     """An analysis and where it comes from."""
 
@@ -51,9 +69,12 @@ class Insight(Answer):
     """ISO 639-1; None if it is not known."""
     analyzer: str
     model: str
+    prompt_version: str | None = None
     cached: bool
     partial: bool
     analysed_at: AwareDatetime
+    history: list[InsightVersion] | None = None
+    """Its earlier versions, newest first, where they were asked for."""
 
 
 class Status(Answer):

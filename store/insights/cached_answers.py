@@ -21,6 +21,7 @@ class CachedAnswer:
     analyzer: str
     model: str
     partial: bool
+    prompt_version: str = ""
 
 
 def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
@@ -69,4 +70,4 @@ def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
         row.language,
         row.sentiment == UNSURE,
     )
-    return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
+    return CachedAnswer(analysis, row.analyzer, row.model, row.partial, row.prompt_version)

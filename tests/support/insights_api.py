@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api import errors
-from api.routes import comparisons, insights
+from api.routes import comparisons, conversations, insights
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
@@ -111,6 +111,7 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     errors.install(app)
     app.include_router(insights.router)
     app.include_router(comparisons.router)
+    app.include_router(conversations.router)
     return app
 
 

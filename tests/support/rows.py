@@ -89,7 +89,7 @@ def complete(connection: Connection, works: Sequence[Work], *, now: int = NOW) -
 
 def answered(work: Work, analysis: Analysis | None = None) -> Completed:
     """The work with an answer of Grok's."""
-    return completed(work, analysis or an_analysis(), Provenance("grok", "grok-4.3", 7, NOW))
+    return completed(work, analysis or an_analysis(), Provenance("grok", "grok-4.3", 7, NOW, "1"))
 
 
 def keys(works: Iterable[Work]) -> set[bytes]:

@@ -78,7 +78,7 @@ class ReanalysedConversations:
             if keys.get(work.job.number) == work.key:
                 yield Unchanged(work.job)
             elif (source := known.get(work.key)) is not None:
-                by = Provenance(source.analyzer, source.model, None, now)
+                by = Provenance(source.analyzer, source.model, None, now, source.prompt_version)
                 yield completed(work, source.analysis, by, cached=True)
 
     def _shared(
