@@ -90,7 +90,7 @@ def has_held(connection: Connection, job: int, *, now: int) -> bool:
 # --- claiming -----------------------------------------------------------------------------------------------
 
 
-def due_again(connection: Connection, run: Reanalysis, *, limit: int, now: int) -> list[AnalysisJob]:
+def due_items(connection: Connection, run: Reanalysis, *, limit: int, now: int) -> list[AnalysisJob]:
     """Up to `limit` conversations that are due, the longest first, locked; and drops those that have changed."""
     rows = QUEUE.due(connection, limit=limit, now=now, jobs=[run.job])
     items = {number: state for number, *state in rows}

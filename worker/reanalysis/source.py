@@ -56,7 +56,7 @@ class ReanalysedConversations:
         if run is None:
             return Claimed(0, (), ())
         now = self.clock.now(connection)
-        jobs = queue.due_again(connection, run, limit=limit, now=now)
+        jobs = queue.due_items(connection, run, limit=limit, now=now)
         failed = [unreadable(job) for job in jobs if not job.is_readable]
         version, shown, key = analysis_version(self.gateway), self.policy.shown, vault_of(connection).key
         works = [work_of(job, version, shown, key) for job in jobs if job.is_readable]
