@@ -117,6 +117,7 @@ SCHEMAS: Mapping[str, str] = {
     "SummariesEstimateOut": "SummariesEstimate",
     "Ids": "ConversationIds",
     "InsightOut": "Insight",
+    "InsightVersionOut": "InsightVersion",
     "InsightsOut": "InsightsPage",
     "ItemOut": "Item",
     "JobOut": "Job",

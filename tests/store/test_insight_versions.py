@@ -1,8 +1,7 @@
 """Earlier versions of insights: which are kept, sealed like the insight, and gone with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import pytest
 from alembic import command
@@ -19,6 +18,7 @@ from store.engine import migration
 from store.engine.conversion import seal_some
 from store.insights import writing
 from store.insights.versions import versions_of
+from store.insights.writing import Insight
 from store.queue.renewal import renew
 from tests.support.emptied import Copies
 from tests.support.insight_data import NOON, an_analysis, an_insight, store, tried
@@ -31,7 +31,7 @@ def told(connection: Connection, number: int = 1) -> list[tuple[str, int, str]]:
     return [(each.row.analyzer, each.row.score, each.row.reasoning) for each in found]
 
 
-def analysed(connection: Connection, *insights: Any) -> None:
+def analysed(connection: Connection, insights: Sequence[Insight]) -> None:
     """One after the other."""
     store(connection, insights[:1])
     for each in insights[1:]:
@@ -47,7 +47,7 @@ THIRD = an_insight(1, analysis=an_analysis(300), prompt_version="1-def", analyse
 
 async def test_each_analysis_of_the_same_text_is_kept(db: Database) -> None:
     def check(connection: Connection) -> None:
-        analysed(connection, FIRST, SECOND, THIRD)
+        analysed(connection, [FIRST, SECOND, THIRD])
         assert told(connection) == [("grok", 200, "Wry."), ("offline", -100, "Cross.")]
         newest, oldest = versions_of(connection, [1])[1]
         assert (oldest.row.made_at, oldest.row.replaced_at, oldest.clusters) == (
@@ -66,7 +66,7 @@ async def test_each_analysis_of_the_same_text_is_kept(db: Database) -> None:
 
 async def test_the_insight_of_a_shorter_chat_is_not_kept(db: Database) -> None:
     def check(connection: Connection) -> None:
-        analysed(connection, FIRST, SECOND, THIRD._replace(revision=2))
+        analysed(connection, [FIRST, SECOND, THIRD._replace(revision=2)])
         assert told(connection) == [("offline", -100, "Cross.")]
 
     await tried(db, check)
@@ -74,8 +74,8 @@ async def test_the_insight_of_a_shorter_chat_is_not_kept(db: Database) -> None:
 
 async def test_versions_go_with_the_conversation_and_when_somebody_is_erased(db: Database) -> None:
     def check(connection: Connection) -> None:
-        analysed(connection, FIRST, SECOND)
-        analysed(connection, FIRST._replace(conversation=2), SECOND._replace(conversation=2))
+        analysed(connection, [FIRST, SECOND])
+        analysed(connection, [FIRST._replace(conversation=2), SECOND._replace(conversation=2)])
         delete_conversation(connection, "conv_1")
         assert [*connection.scalars(select(insight_versions.c.conversation))] == [2]
         row = connection.execute(select(conversations)).one()
@@ -92,8 +92,8 @@ def ring(*letters: str) -> KeyRing:
 async def test_versions_are_sealed_and_turned_over_to_a_new_key(database_url: URL) -> None:
     stored = select(insight_versions.c.reasoning)
     async with database.opened(database_url, ring=ring("a")) as db:
-        await db.write(lambda connection: analysed(connection, FIRST, SECOND))
-        assert (await db.read(lambda connection: connection.scalar(stored))).startswith(MARK)
+        await db.write(partial(analysed, insights=[FIRST, SECOND]))
+        assert str(await db.read(lambda connection: connection.scalar(stored))).startswith(MARK)
 
     async with database.opened(database_url, ring=ring("b", "a")) as db:
         before = await db.read(lambda connection: connection.scalar(stored))
@@ -121,8 +121,6 @@ async def test_a_partitioned_database_of_before_gets_partitioned_versions(url: U
     async with database.opened(url) as db:
         await db.write(again)
         for number in (1, 7):
-            at = {"conversation": number}
-            await db.write(
-                lambda connection, at=at: analysed(connection, FIRST._replace(**at), SECOND._replace(**at))
-            )
+            both = [each._replace(conversation=number) for each in (FIRST, SECOND)]
+            await db.write(partial(analysed, insights=both))
             assert await db.read(partial(told, number=number)) == [("offline", -100, "Cross.")]

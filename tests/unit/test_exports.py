@@ -58,6 +58,7 @@ def a_view(**fields: Any) -> dict[str, Any]:
         "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
+        "prompt_version": "1-abc",
         "cached": False,
         "partial": True,
         "analysed_at": "2025-01-20T10:00:05Z",
@@ -93,6 +94,7 @@ def test_a_csv_line_has_every_field() -> None:
         "metadata": '{"shop": "north"}',
         "redactions": '{"email": 1}',
         "language": "en",
+        "prompt_version": "1-abc",
     }
 
 
