@@ -111,6 +111,9 @@ class Api:
     summaries_page = Method(calls.summaries_page)
     estimate_summaries = Method(calls.estimate_summaries)
     summarize_many = Method(calls.summarize_many)
+    estimate_reanalysis = Method(calls.estimate_reanalysis)
+    reanalyse = Method(calls.reanalyse)
+    reanalysis = Method(calls.reanalysis)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)

@@ -42,7 +42,9 @@ class Alternation:
 
     def next(self, waiting: Collection[Lane]) -> Lane:
         """Whose turn it is, of the lanes in which somebody waits; there must be at least one."""
-        lanes = sorted(lane for lane in waiting if not lane.yields) or sorted(waiting)
+        lanes = sorted(lane for lane in waiting if not lane.yields)
+        if not lanes:
+            return min(waiting)
         turn = next((lane for lane in lanes[:-1] if lane not in self._yielding), lanes[-1])
         self._yielding = {lane for lane in self._yielding if lane > turn} | {turn}
         return turn

@@ -84,6 +84,14 @@ from .proposals import (
     ProposalPage,
     ProposalsPage,
 )
+from .reanalysis import (
+    Reanalysis,
+    ReanalysisEstimate,
+    ReanalysisSample,
+    ScoreShift,
+    SentimentChange,
+    TopicSwap,
+)
 from .topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 from .webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
 
@@ -145,7 +153,12 @@ __all__ = [
     "ProposalsPage",
     "Question",
     "Queued",
+    "Reanalysis",
+    "ReanalysisEstimate",
+    "ReanalysisSample",
     "Saved",
+    "ScoreShift",
+    "SentimentChange",
     "SentimentCounts",
     "Spending",
     "SpendingDay",
@@ -163,6 +176,7 @@ __all__ = [
     "TopicChange",
     "TopicFigures",
     "TopicHistory",
+    "TopicSwap",
     "TopicsPage",
     "Trends",
     "TrendsBefore",

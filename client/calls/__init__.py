@@ -39,6 +39,7 @@ from .operation import (
     spending,
 )
 from .people import estimate_summaries, facets, people_page, summaries_page, summarize_many
+from .reanalysis import estimate_reanalysis, reanalyse, reanalysis
 from .topics import (
     all_topics_page,
     change_topic,
@@ -86,6 +87,7 @@ __all__ = [
     "deliveries_page",
     "discover_topics",
     "estimate",
+    "estimate_reanalysis",
     "estimate_summaries",
     "explain",
     "facets",
@@ -105,6 +107,8 @@ __all__ = [
     "post_messages",
     "proposal",
     "proposals_page",
+    "reanalyse",
+    "reanalysis",
     "recent_insights",
     "reject_proposal",
     "resend_event",

@@ -120,10 +120,16 @@ class ChosenPart(NamedTuple):
 
 
 def choose_some(
-    connection: Connection, choice: ReanalysisChoice, *, job: int, after: Sequence[int] | None, now: int
+    connection: Connection,
+    choice: ReanalysisChoice,
+    *,
+    job: int,
+    after: Sequence[int] | None,
+    now: int,
+    block: int = BLOCK,
 ) -> ChosenPart:
-    """Write down those among the next BLOCK of the window, for the job of this number."""
-    end = _end_of_block(connection, choice, after)
+    """Write down those among the next `block` of the window, for the job of this number."""
+    end = _end_of_block(connection, choice, after, block)
     within = _after(choice, after) if end is None else [*_after(choice, after), _place(choice) <= _at(end)]
     rows = _chosen(connection, choice).where(*within)
     return ChosenPart(_write_down(connection, rows, job, now), end)
@@ -151,15 +157,15 @@ def _write_down(connection: Connection, rows: Select[Any], job: int, now: int) -
 
 
 def _end_of_block(
-    connection: Connection, choice: ReanalysisChoice, after: Sequence[int] | None
+    connection: Connection, choice: ReanalysisChoice, after: Sequence[int] | None, block: int
 ) -> Sequence[int] | None:
-    """The place of the last of the next BLOCK, whatever the filters say; None if fewer are left."""
+    """The place of the last of the next `block`, whatever the filters say; None if fewer are left."""
     times = choice.table.c.timestamp
     within = [times >= choice.start, times < choice.end]
     if choice.wanted != COMPLETED:
         within = [_c.status == choice.wanted]
     rows = select(*choice.place).where(*within, *_after(choice, after)).order_by(*choice.place)
-    found = connection.execute(rows.offset(BLOCK - 1).limit(1)).one_or_none()
+    found = connection.execute(rows.offset(block - 1).limit(1)).one_or_none()
     return None if found is None else [*found]
 
 

@@ -138,6 +138,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
+    ("estimate_reanalysis", ({"analyzer": "offline"},), {**WINDOW, "sample": 5}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
     ("topic_changes", (), {"limit": 3}),
     ("topic_history", ("delay",), {}),
@@ -164,7 +165,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 ]
 WRITES = {
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
-    *("summarize_many", "save_insights"),
+    *("summarize_many", "save_insights", "reanalyse", "reanalysis"),
     *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),

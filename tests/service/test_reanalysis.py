@@ -38,7 +38,7 @@ async def ended(service: Service, id_: str) -> Json:
         found = await service.get(f"{PATH}/{id_}")
         return found if found["job"]["ended_at"] is not None else None
 
-    found: Json = await eventually(job)
+    found: Json = await eventually(job, 120)
     return found
 
 
