@@ -1613,6 +1613,15 @@ class AlertsOut(BaseModel):
 # --- operations ---------------------------------------------------------------------------------------------
 
 
+class OfferOut(BaseModel):
+    """How many conversations were analysed offline, and about what an analyzer would take for them."""
+
+    conversations: int
+    analyzer: str
+    model: str
+    usd: float | None
+
+
 class Health(BaseModel):
     """The state of the service; `reasons` says why it is not `ok`."""
 
@@ -1637,6 +1646,7 @@ class Health(BaseModel):
     webhooks_pending: int
     webhooks_oldest_seconds: float
     webhooks_disabled: int
+    offer: OfferOut | None
     started_at: str
     version: str
 

@@ -23,6 +23,7 @@ from services.curation import Curation
 from services.intake import Intake
 from services.live import Hub
 from services.notifications import Notifications
+from services.offer import CurrentOffer
 from services.people import People
 from services.reanalyses import Reanalyses
 from services.topics import FollowedTopics
@@ -76,6 +77,7 @@ class Resources:
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
+    offer: CurrentOffer = field(default_factory=CurrentOffer)
 
     @property
     def processor(self) -> BatchProcessor:

@@ -125,6 +125,7 @@ SCHEMAS: Mapping[str, str] = {
     "KeyOut": "Key",
     "KeysOut": "Keys",
     "MessageOut": "ChatMessage",
+    "OfferOut": "Offer",
     "ParticipantOut": "Participant",
     "PeopleOut": "PeoplePage",
     "PlacedMessageOut": "PlacedMessage",

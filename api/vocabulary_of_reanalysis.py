@@ -25,6 +25,12 @@ REANALYSED: Mapping[str, str] = {
     "ReanalysisEstimate.model": "With which model.",
     "Reanalysis.job": "The job.",
     "Reanalysis.changed": "How many have a new answer; of a sample, how many were compared.",
+    "Health.offer": "What `POST /api/v1/reanalysis` could have analysed anew: null if nothing that counts was analysed "
+    "offline.",
+    "Offer.conversations": "How many conversations were analysed offline.",
+    "Offer.analyzer": "Who would analyse them; without a key, once there is one.",
+    "Offer.model": "With which model.",
+    "Offer.usd": "About what that costs, in dollars; null if the price of the model is not known.",
     "unchanged": "How many had an answer of this model and prompt already.",
     "dropped": "How many were deleted, or grew, before they had one.",
     "Reanalysis.failed": "How many got no valid answer, and keep what they had.",

@@ -70,7 +70,7 @@ class Reanalyses:
 
     async def price(self, choice: ReanalysisChoice, most: int | None = None) -> ReanalysisPrice:
         """What these conversations cost, or the first `most` of them. Raises SQLAlchemyError."""
-        return await self.price_with(self._analyzer(), choice, most)
+        return await self.price_with(self.analyzer(), choice, most)
 
     async def price_with(
         self, analyzer: PricedAnalyzer | None, choice: ReanalysisChoice, most: int | None = None
@@ -92,7 +92,8 @@ class Reanalyses:
         seconds = self._seconds(calls, ticks, found.used_today)
         return ReanalysisPrice(number, free, calls, ticks, seconds, is_exact, analyzer.is_priced(day))
 
-    def _analyzer(self) -> PricedAnalyzer | None:
+    def analyzer(self) -> PricedAnalyzer | None:
+        """Who would analyse; None is one that costs nothing."""
         found, budget = self.gateway.analyzer, self.gateway.budget
         if budget is None:
             return None

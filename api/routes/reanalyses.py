@@ -17,14 +17,13 @@ from api.parsing import parse_body, read_json
 from api.routes.bulk_summaries import ensure_topic
 from api.routes.jobs import accepted
 from api.views.reanalyses import price_view, reanalysis_view
-from core.clock import END, EPOCH, MICROSECOND
 from domain.analysis import CONFIDENCE_UNIT
 from domain.topics import slug
 from llm.prices import TICKS_PER_USD
 from schemas import Code, JobOut, NewReanalysis, ReanalysisEstimateOut, ReanalysisOut
 from store.queue import long_jobs
 from store.reanalysis import runs
-from store.reanalysis.choice import ReanalysisChoice
+from store.reanalysis.choice import ALWAYS, ReanalysisChoice
 
 PATH = "/api/v1/reanalysis"
 router = APIRouter(prefix=PATH, tags=["insights"], dependencies=[Depends(once_each)])
@@ -32,7 +31,6 @@ NEW = TypeAdapter(NewReanalysis)
 SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 ESTIMATED: dict[int | str, Any] = {200: {"model": ReanalysisEstimateOut, "description": "With `dry_run`"}}
-ALL_TIME = 0, (END - EPOCH) // MICROSECOND
 
 
 @router.post(
@@ -76,7 +74,7 @@ async def one(resources: ResourcesDep, job_id: str) -> Response:
 
 def _choice(new: NewReanalysis) -> ReanalysisChoice:
     given = new.filter
-    start, end = ALL_TIME if new.window is None else (new.window.start_time, new.window.end_time)
+    start, end = ALWAYS if new.window is None else (new.window.start_time, new.window.end_time)
     return ReanalysisChoice(
         start,
         end,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from core.clock import END, EPOCH, MICROSECOND
 from domain.reanalysis import MARKS, SEED
 from models import COMPLETED, QUEUED, conversations, insight_topics, insights, reanalysis_items
 from store.engine.dialect import insert_on_conflict
@@ -27,8 +28,8 @@ from store.insights.windows import topic_number
 BLOCK = 2_000
 """Conversations of the window that one step looks at. SQLite has one writer, which a step holds for some 20 ms."""
 _c, _i, _t, _item = conversations.c, insights.c, insight_topics.c, reanalysis_items.c
-OF_INSIGHTS = ("analyzer", "model", "prompt_version", "cluster", "sentiment", "max_confidence")
-"""Filters that only conversations with an insight can match."""
+ALWAYS = 0, (END - EPOCH) // MICROSECOND
+"""All times, as start and end."""
 
 
 @dataclass(frozen=True, slots=True)

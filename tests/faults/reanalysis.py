@@ -25,8 +25,9 @@ import database as databases
 from benchmarks.support.databases import KINDS, fresh
 from benchmarks.support.process import POSTS, Json, Process, address, client
 from benchmarks.support.waiting import eventually
+from tests.fake_grok.server import KEY
 from tests.support.rows import assert_rolled_up
-from tests.support.service import KEY, Grok, faked, let_leases_end, rows
+from tests.support.service import Grok, faked, let_leases_end, rows
 
 SAID = "My parcel is two weeks late and nobody answers."
 CHOSEN, OTHERS, FRESH = "Chosen", "Another", "Fresh"
@@ -37,6 +38,9 @@ PAID: dict[str, Any] = {
     "GROK_API_KEY": KEY,
     "OUTBOUND_RPS": 100,
     "BATCH_FLUSH_SECONDS": 0.1,
+    # About a hundred conversations a second are analysed again, so that it lasts for some lives.
+    "MAX_BATCH": 20,
+    "START_BATCH": 20,
 }
 TICKS = 10**10
 PATH = "/api/v1/reanalysis"
@@ -44,6 +48,7 @@ MOMENT = "2026-03-{day:02d}T12:00:00Z"
 WINDOW = {"start_time": "2026-03-01T00:00:00Z", "end_time": "2026-03-02T00:00:00Z"}
 """Of the chosen ones; the others are of the day after."""
 AT_ONCE = 500
+LATENCY = 1.0
 CHATS = 20
 SECONDS_TO_END = 1_800
 RECOUNT_EVERY = 10
@@ -87,7 +92,7 @@ async def ordeal(url: URL, folder: Path, plan: Plan, show: Callable[[str], None]
         ids = await _filled(url, folder, plan)
         show(f"{plan.conversations} conversations are there")
         grok = stack.enter_context(faked())
-        grok.latency = 0.2
+        grok.latency = LATENCY
         given = {**PAID, "GROK_BASE_URL": grok.url, "DATABASE_URL": address(url)}
         process = stack.enter_context(Process(folder, **given))
         job = await _begun(process.url, plan.max_usd)
@@ -99,6 +104,7 @@ async def ordeal(url: URL, folder: Path, plan: Plan, show: Callable[[str], None]
                 complaints += [f"after kill {number}: {each}" async for each in _of_counts(url)]
                 show(f"{number} kills")
             await asyncio.to_thread(process.start)
+        grok.latency = 0.1
         end = await _ended(process.url, job)
         process.drained(SECONDS_TO_END)
         process.end(signal.SIGTERM)
@@ -224,7 +230,7 @@ DAY_OF_CHOSEN = 1_772_323_200 * 1_000_000, 1_772_409_600 * 1_000_000
 
 
 async def _of_versions(url: URL, end: Json) -> Any:
-    """Who has how many versions. A chat that has grown was analysed as any fresh one, and keeps none."""
+    """Who has how many versions. A chat that grew before its turn was analysed as any fresh one."""
     found = await rows(url, VERSIONS)
     start, before = DAY_OF_CHOSEN
     done = 0
@@ -232,7 +238,8 @@ async def _of_versions(url: URL, end: Json) -> Any:
         is_chosen = start <= row.timestamp < before
         wanted = int(is_chosen and row.revision == 1 and row.analyzer == "grok")
         done += wanted
-        if row.n != wanted:
+        # A chat that grew afterwards keeps the version that it had before.
+        if row.n != wanted and not (row.revision > 1 and row.n == 1):
             yield f"one has {row.n} earlier versions, not {wanted}: {row}"
         if is_chosen and row.analyzer != "grok" and end["job"]["status"] == "completed":
             yield f"one was not analysed again: {row}"

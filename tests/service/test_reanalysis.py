@@ -47,6 +47,19 @@ async def makers(url: URL) -> dict[str, int]:
     return {row.analyzer: row.n for row in found}
 
 
+async def offered(service: Service) -> Json:
+    async def offer() -> Json | None:
+        found: Json | None = (await service.get("/health"))["offer"]
+        return found
+
+    found: Json = await eventually(offer)
+    return found
+
+
+async def nothing_is_offered(service: Service) -> bool:
+    return (await service.get("/health"))["offer"] is None
+
+
 async def counts_are_right(url: URL) -> None:
     async with database.opened(url) as db:
         await db.read(assert_rolled_up)
@@ -55,13 +68,19 @@ async def counts_are_right(url: URL) -> None:
 async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Grok) -> None:
     ids = await analysed_offline(database_url, 40)
     async with running(database_url, grok) as service:
+        offer = await offered(service)
         price = (await service.http.post(PATH, json={**OFFLINE, "dry_run": True})).json()
         done = await ended(service, await begun(service, **OFFLINE))
         one = await service.one(ids[0])
         again = (await service.http.post(PATH, json={"dry_run": True})).json()
         repeated = await ended(service, await begun(service))
         spent = await service.get("/api/v1/spending")
+        await eventually(lambda: nothing_is_offered(service))
+        (logged,) = (each for each in service.logged.events() if each["event"] == "analysed_offline")
 
+    assert (offer["conversations"], offer["analyzer"]) == (40, "grok")
+    assert offer["usd"] == pytest.approx(price["usd"], abs=1e-6)
+    assert logged["offer"] == f"40 conversations were analysed offline; grok would cost ${price['usd']:.2f}"
     assert (price["conversations"], price["free"], price["analyzer"]) == (40, 0, "grok")
     # The price counts no prompt as cached, and the fake takes less for those that are.
     assert grok.billed_ticks / TICKS < price["usd"] < 3 * grok.billed_ticks / TICKS
