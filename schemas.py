@@ -1266,6 +1266,13 @@ class NewReanalysis(Sent):
     freshness: Literal["now"] | None = None
     dry_run: Annotated[bool, Field(strict=True)] = False
 
+    @field_validator("freshness", mode="before")
+    @classmethod
+    def _is_built(cls, value: object) -> object:
+        if value == "day":
+            raise PydanticCustomError("freshness", "the slower lane is not built yet: leave it out")
+        return value
+
 
 class ReanalysisEstimateOut(BaseModel):
     """How many conversations would be analysed again, by whom, and what that costs and takes."""
