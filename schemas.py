@@ -255,6 +255,27 @@ class InsightVersionOut(MakerOut):
     replaced_at: str
 
 
+class ModelSaid(BaseModel):
+    """What the analyzer says of the same text."""
+
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    outcome: Outcome | None
+
+
+class CorrectionOut(BaseModel):
+    """What a person said, which counts; null where they said nothing. `model` is what the analyzer says."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None
+    clusters: list[str] | None
+    outcome: Outcome | None
+    made_at: str
+    made_by: str
+    model: ModelSaid
+
+
 class InsightOut(MakerOut):
     """An insight: the analysis of a conversation, and what produced it."""
 
@@ -264,6 +285,7 @@ class InsightOut(MakerOut):
     cached: bool
     partial: bool
     analysed_at: str
+    correction: CorrectionOut | None
     history: list[InsightVersionOut] | None = None
     """Only with `include=history`."""
 
@@ -462,6 +484,13 @@ class ChatListOut(Paged):
 
 
 # --- insights and trends ------------------------------------------------------------------------------------
+
+
+class CorrectedOut(BaseModel):
+    """A conversation that was corrected, with its insight as it counts now."""
+
+    conversation_id: str
+    insight: InsightOut
 
 
 class ListedInsight(InsightOut):
@@ -680,6 +709,7 @@ class ChatInsights(BaseModel):
     conversation_id: str
     sentiment: Sentiment
     outcome: Outcome
+    model_outcome: Outcome
     keywords: list[str]
     message_count: int
     stale: bool
@@ -1084,6 +1114,30 @@ class TopicChange(Sent):
         if value is None:
             raise PydanticCustomError("null", "must not be null; leave it out to keep what is there")
         return value
+
+
+def _slug_of(name: str) -> str:
+    found = slug(name)
+    if not found:
+        raise PydanticCustomError("slug", "must contain a letter or digit")
+    return found
+
+
+class NewCorrection(Sent):
+    """What a person says of a conversation. What is left out stays as it is; null takes a correction back."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    clusters: (
+        Annotated[list[Annotated[TopicName, AfterValidator(_slug_of)]], Field(min_length=1, max_length=5)]
+        | None
+    ) = None
+    outcome: Outcome | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "needs at least one of sentiment, clusters and outcome")
+        return self
 
 
 class TopicMerge(Sent):

@@ -36,6 +36,12 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/conversations/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("post", "/api/v1/conversations/{conversation_id}/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("delete", "/api/v1/conversations/{conversation_id}"): AccessRule(Role.ADMIN, "conversation.delete"),
+    ("post", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
+    ("delete", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
     ("get", "/api/v1/insights"): READ,
     ("get", "/api/v1/insights/recent"): READ,
     ("get", "/api/v1/trends"): READ,

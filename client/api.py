@@ -98,6 +98,8 @@ class Api:
     retry = Method(calls.retry)
     retry_all = Method(calls.retry_all)
     delete = Method(calls.delete)
+    correct = Method(calls.correct)
+    withdraw_correction = Method(calls.withdraw_correction)
 
     insights = Listing(streams.insights_of_window)
     insights_page = Method(calls.insights_page)

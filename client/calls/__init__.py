@@ -25,6 +25,7 @@ from .conversations import (
     retry_all,
     statuses,
 )
+from .corrections import correct, withdraw_correction
 from .discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
 from .insights import compare_topics, explain, insights_page, recent_insights, trends
 from .jobs import cancel_job, job, jobs_page, pause_job, resume_job
@@ -78,6 +79,7 @@ __all__ = [
     "compare_topics",
     "conversation",
     "conversations_page",
+    "correct",
     "create_alert",
     "create_webhook",
     "delete",
@@ -126,4 +128,5 @@ __all__ = [
     "user_chats_page",
     "webhook",
     "webhooks",
+    "withdraw_correction",
 ]

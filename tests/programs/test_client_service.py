@@ -124,7 +124,7 @@ def test_chats_and_messages_come_page_by_page_and_once(url: str, calling: Callin
 READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("alive", (), {}),
     ("me", (), {}),
-    ("conversation", ("lamp",), {"wait": 1, "raw": True}),
+    ("conversation", ("lamp",), {"wait": 1, "raw": True, "history": True}),
     ("conversations", (), {"status": "completed"}),
     ("conversations_page", (), {"limit": 3}),
     ("statuses", (["lamp", "nothing"],), {}),
@@ -163,6 +163,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("wait_for_analysis", (["lamp"],), {}),
 ]
 WRITES = {
+    *("correct", "withdraw_correction"),
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
     *("summarize_many", "save_insights"),
     *("create_alert", "alert", "change_alert", "delete_alert"),

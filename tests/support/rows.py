@@ -131,7 +131,7 @@ def _insight(row: Row[Any]) -> Insight:
         row.sentiment == UNSURE,
     )
     columns = ("revision", "timestamp", "author", "analyzer", "model", "cached", "partial")
-    more = ("analysed_at", "call", "cache_key")
+    more = ("analysed_at", "call", "cache_key", "prompt_version")
     given = {name: getattr(row, name) for name in (*columns, *more)}
     return Insight(conversation=row.conversation, analysis=analysis, **given)
 
