@@ -506,10 +506,87 @@ class ListedInsight(InsightOut):
     redactions: dict[str, int]
 
 
+class AccuracyOut(BaseModel):
+    """An estimated share of right ones; with 0.95 certainty it lies between `low` and `high`."""
+
+    checked: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class ThresholdOut(AccuracyOut):
+    """The lowest confidence from which on insights are right often enough, and how many have it."""
+
+    confidence: float
+    share: float
+
+
+class QualityBinOut(AccuracyOut):
+    """The insights of a range of confidence, `to` excluded but for 1."""
+
+    from_: float = Field(alias="from")
+    to: float
+    share: float | None
+    mean_confidence: float | None
+
+
+class QualityMakerOut(AccuracyOut):
+    """What an analyzer, with a model and a version of its prompt, said of checked texts."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+
+
+class QualityTopicOut(AccuracyOut):
+    """The sentiment of insights with a topic; `precision` is how often the topic itself is right."""
+
+    slug: str
+    precision: AccuracyOut
+
+
+class OutsideOut(BaseModel):
+    """Corrections of what was not drawn, which measure nothing: people correct what looks wrong."""
+
+    corrections: int
+    disagreeing: int
+
+
+class QualityOut(BaseModel):
+    """How often the sentiment of insights is right, measured on what was drawn at random and checked."""
+
+    target: float
+    checked: int
+    pending: int
+    outside: OutsideOut
+    accuracy: AccuracyOut
+    threshold: ThresholdOut | None
+    bins: list[QualityBinOut]
+    makers: list[QualityMakerOut]
+    topics: list[QualityTopicOut]
+
+
+class SampleOut(BaseModel):
+    """Insights to check. `pending` is how many wait for it in all."""
+
+    insights: list[ListedInsight]
+    pending: int
+
+
 class ExportedInsight(ListedInsight):
     """The same with those who wrote in it, as a file has it."""
 
     participants: list[ParticipantOut]
+
+
+class CorrectionColumns(BaseModel):
+    """What a file has of a correction: what the analyzer says, where a person says something else or the same."""
+
+    corrected: bool
+    model_sentiment: str | None
+    model_sentiment_score: float | None
+    model_clusters: list[str] | None
 
 
 class TimeWindow(BaseModel):

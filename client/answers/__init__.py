@@ -87,11 +87,22 @@ from .proposals import (
     ProposalPage,
     ProposalsPage,
 )
+from .quality import (
+    Accuracy,
+    OutsideCorrections,
+    Quality,
+    QualityBin,
+    QualityMaker,
+    QualitySample,
+    QualityThreshold,
+    QualityTopic,
+)
 from .topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 from .webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
 
 __all__ = [
     "Accepted",
+    "Accuracy",
     "Alert",
     "Alerts",
     "Alive",
@@ -139,6 +150,7 @@ __all__ = [
     "Me",
     "Message",
     "ModelSaid",
+    "OutsideCorrections",
     "Paged",
     "Participant",
     "PeoplePage",
@@ -149,6 +161,12 @@ __all__ = [
     "ProposalGrowth",
     "ProposalPage",
     "ProposalsPage",
+    "Quality",
+    "QualityBin",
+    "QualityMaker",
+    "QualitySample",
+    "QualityThreshold",
+    "QualityTopic",
     "Question",
     "Queued",
     "Saved",

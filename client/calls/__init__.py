@@ -40,6 +40,7 @@ from .operation import (
     spending,
 )
 from .people import estimate_summaries, facets, people_page, summaries_page, summarize_many
+from .quality import quality, quality_sample
 from .topics import (
     all_topics_page,
     change_topic,
@@ -107,6 +108,8 @@ __all__ = [
     "post_messages",
     "proposal",
     "proposals_page",
+    "quality",
+    "quality_sample",
     "recent_insights",
     "reject_proposal",
     "resend_event",

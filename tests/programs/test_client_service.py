@@ -132,6 +132,8 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("insights_page", (), {**WINDOW, "limit": 3}),
     ("recent_insights", (), {"limit": 3}),
     ("trends", (), {**WINDOW, "cluster": "delay"}),
+    ("quality", (), {"target": 0.9}),
+    ("quality_sample", (), {"limit": 2}),
     ("explain", (), {**WINDOW, "baseline": "4w"}),
     ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api import errors
-from api.routes import comparisons, conversations, corrections, insights
+from api.routes import comparisons, conversations, corrections, insights, quality
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
@@ -116,6 +116,7 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     app.include_router(comparisons.router)
     app.include_router(conversations.router)
     app.include_router(corrections.router)
+    app.include_router(quality.router)
     return app
 
 
