@@ -14,7 +14,6 @@ from core.errors import CannotStart
 from core.metrics import Metrics
 from core.settings import Settings, exposed_secrets, ignored_names
 from core.start_faults import start_complaint
-from domain.analysis import ProviderFault
 from rate_limiter import InboundLimiter
 
 log = structlog.get_logger()
@@ -28,7 +27,7 @@ async def lifespan(
     async with AsyncExitStack() as stack:
         try:
             resources = await build(settings, metrics, limiter, start, stack)
-        except (CannotStart, SQLAlchemyError, OSError, ValueError, ProviderFault) as error:
+        except (CannotStart, SQLAlchemyError, OSError, ValueError) as error:
             complaint = start_complaint(error, settings)
             sys.stderr.write(f"cannot start: {complaint}\n")
             raise CannotStart(complaint) from error

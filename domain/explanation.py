@@ -11,7 +11,6 @@ other sign (Kitagawa 1955).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -23,8 +22,7 @@ class Weighed(NamedTuple):
     weighted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """What a topic has contributed to the change."""
 
     mix: float
@@ -39,16 +37,13 @@ class Contribution:
 def part_of(now: Weighed, before: Weighed, all_now: Weighed, all_before: Weighed) -> Contribution:
     """The part of a topic. Neither window may be empty."""
     share, other_share = now.weight / all_now.weight, before.weight / all_before.weight
-    mean, other_mean = _means(now, before)
+    # Where a topic is absent from a window its mean there is that of the other, so that it is all mix.
+    own = now if now.weight else before
+    other = before if before.weight else now
+    mean, other_mean = own.weighted / (own.weight or 1), other.weighted / (other.weight or 1)
     middle = all_now.weighted / all_now.weight + all_before.weighted / all_before.weight
     mix = (share - other_share) * (mean + other_mean - middle) / 2
     return Contribution(mix, (share + other_share) / 2 * (mean - other_mean))
-
-
-def _means(now: Weighed, before: Weighed) -> tuple[float, float]:
-    """Both means; where a topic is absent from a window its mean there is that of the other, so that it is all mix."""
-    known = [each.weighted / each.weight for each in (now, before) if each.weight]
-    return (known[0], known[-1]) if known else (0.0, 0.0)
 
 
 def mean_of(weighed: Weighed, unit: int) -> int:

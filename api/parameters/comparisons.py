@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from api.parameters.common import DownloadParameters, Limit, Moment, Parameters, Word
 from api.parameters.insights import SENTIMENT_OF, Sentiment, Share, check_window, percent
 from domain.buckets import DAY, HOUR, MICROSECONDS
-from store.insights.topic_changes import Comparison, TopicSort
+from store.insights.compared_topics import TopicSort
+from store.insights.topic_changes import Comparison
 from store.insights.windows import Selection
 
 SORTS = [sign + each for each in TopicSort for sign in ("", "-")]

@@ -6,9 +6,10 @@ from typing import Any
 from api.views.insights import listed_insight_view
 from core.clock import iso
 from domain.analysis import SCORE_UNIT
+from store.insights.compared_topics import ComparedTopic, ComparedTopics
 from store.insights.explanations import ExplainedTopic, Explanation
 from store.insights.filtered_topics import Counted
-from store.insights.topic_changes import ComparedTopic, ComparedTopics, Comparison
+from store.insights.topic_changes import Comparison
 
 Json = dict[str, Any]
 DIGITS = 6

@@ -25,7 +25,8 @@ READ = 2_000
 class OfflineAnalyzer:
     """An Analyzer without a network: `async with OfflineAnalyzer(topics) as analyzer`.
 
-    Entering starts the child process and raises ProviderFault if that fails; leaving ends it.
+    Entering starts the child process and raises ProviderFault if that fails; leaving ends it. Without entering, the
+    child starts with the first text.
     """
 
     name = "offline"

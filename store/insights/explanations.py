@@ -14,7 +14,8 @@ from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.listing import insights_of
 from store.insights.narrowing import SCORES, Narrowing
 from store.insights.rollups import SCORED
-from store.insights.topic_days import NONE, TopicDays, TopicSums
+from store.insights.topic_days import TopicDays
+from store.insights.topic_sums import WindowSums
 from store.insights.windows import Position, Selection, Sort
 
 TOP, EXAMPLES = 5, 5
@@ -22,6 +23,7 @@ TOP, EXAMPLES = 5, 5
 UNIT = 100
 """Parts of a unit of scores in which results are whole numbers: a millionth."""
 LATEST = 2**62
+NOTHING = Weighed(0, 0)
 
 
 class ExplainedTopic(NamedTuple):
@@ -68,16 +70,17 @@ def explain(
 ) -> Explanation:
     """Split the change of mean sentiment from the window `before` to `window`; both `[start, end)`."""
     sums, other_sums = days.sums(connection, window, before)
-    everything = sums.get(ALL_TOPICS, NONE), other_sums.get(ALL_TOPICS, NONE)
-    mean, before_mean = (mean_of(_weighed(each), UNIT) if each.weight else None for each in everything)
-    found = Explanation(everything[0].n, everything[1].n, mean, before_mean)
+    both = _by_topic(sums), _by_topic(other_sums)
+    mean, before_mean = (
+        mean_of(all_of_it, UNIT) if all_of_it.weight else None
+        for all_of_it in (each.get(ALL_TOPICS, NOTHING) for each in both)
+    )
+    total, before_total = (each.of(ALL_TOPICS, ("n",))[0] for each in (sums, other_sums))
+    found = Explanation(total, before_total, mean, before_mean)
     if found.change is None:
         return found
     listed = listed_topics(connection)
-    moved = [
-        *_moved(listed, sums, other_sums),
-        *_moved(_unlisted(listed, sums, other_sums), sums, other_sums),
-    ]
+    moved = [*_moved(listed, *both), *_moved(_unlisted(listed, *both), *both)]
     shown = {each.slug for each in listed}
     by_size = sorted(moved, key=lambda each: (each.topic.slug not in shown, -each.part.size, each.topic.slug))
     top = [each for each in by_size[:TOP] if each.topic.slug in shown]
@@ -90,34 +93,35 @@ def explain(
     return found._replace(topics=topics, rest_mix=rest_mix, rest_mood=rest_mood)
 
 
-def _weighed(sums: TopicSums) -> Weighed:
-    return Weighed(sums.weight, sums.weighted)
+Weights = Mapping[int, Weighed]
 
 
-Sums = Mapping[int, TopicSums]
+def _by_topic(sums: WindowSums) -> Weights:
+    weight, weighted = sums.by_topic("weight"), sums.by_topic("weighted")
+    return dict(zip(weight, map(Weighed, weight.values(), weighted.values()), strict=True))
 
 
-def _moved(listed: Iterable[ListedTopic], now: Sums, before: Sums) -> Iterator[_Moved]:
-    all_now, all_before = (_weighed(each[ALL_TOPICS]) for each in (now, before))
+def _moved(listed: Iterable[ListedTopic], now: Weights, before: Weights) -> Iterator[_Moved]:
+    all_now, all_before = now[ALL_TOPICS], before[ALL_TOPICS]
     for topic in listed:
-        here, there = (_of_parts(topic.parts, each) for each in (now, before))
+        here, there = _of_parts(topic.parts, now), _of_parts(topic.parts, before)
         if here.weight or there.weight:
             mean = round(here.weighted / here.weight) if here.weight else 0
             yield _Moved(topic, part_of(here, there, all_now, all_before), mean)
 
 
-def _of_parts(parts: Sequence[int], sums: Sums) -> Weighed:
+def _of_parts(parts: Sequence[int], weights: Weights) -> Weighed:
     """A topic that others were merged into has the weights of all of them."""
     if len(parts) == 1:
-        return _weighed(sums.get(parts[0], NONE))
-    found = [_weighed(sums.get(part, NONE)) for part in parts]
+        return weights.get(parts[0], NOTHING)
+    found = [weights.get(part, NOTHING) for part in parts]
     return Weighed(sum(each.weight for each in found), sum(each.weighted for each in found))
 
 
-def _unlisted(listed: Sequence[ListedTopic], *windows: Sums) -> Iterator[ListedTopic]:
+def _unlisted(listed: Sequence[ListedTopic], *windows: Weights) -> Iterator[ListedTopic]:
     """Topics that have insights, but that people do not see."""
     known = {part for topic in listed for part in topic.parts} | {ALL_TOPICS}
-    for number in {number for sums in windows for number in sums} - known:
+    for number in {number for weights in windows for number in weights} - known:
         yield ListedTopic("", "", number, (number,))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from domain.buckets import DAY, HOUR, MICROSECONDS
 from models import insight_topics, totals
-from store.engine.prepared import Prepared, among
+from store.engine.prepared import Prepared, among, listed
 from store.insights.filtered_topics import UNION, given_of, narrowed
 from store.insights.listed_topics import ListedTopic
 from store.insights.windows import Selection
@@ -35,31 +35,31 @@ def sparklines(
     found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * POINTS)
     if chosen.start >= chosen.end or not topics:
         return found
-    for topic, point, n in _rows(connection, topics, chosen, filtered=filtered):
-        found[topic][min(max(point, 0), POINTS - 1)] += n
-    return found
-
-
-def _rows(
-    connection: Connection, topics: Sequence[ListedTopic], chosen: Selection, *, filtered: bool
-) -> Iterator[Sequence[int]]:
     start, end = chosen.start, chosen.end
     level = DAY if end - start >= IN_DAYS else HOUR
     unit = MICROSECONDS[level] if end - start >= IN_HOURS else 1
-    given = given_of(chosen) | {"length": end - start, "unit": unit}
     edges = [(start, end)]
     if not filtered and unit > 1:
-        first, last = -(-start // unit), end // unit
-        whole = {
-            "topics": [each.counted_as for each in topics],
-            "level": level,
-            "first": first,
-            "end_at": last,
-        }
-        yield from WHOLE.rows(connection, given | whole)
-        edges = [(start, first * unit), (last * unit, end)]
+        edges = [(start, -(-start // unit) * unit), (end // unit * unit, end)]
+        given = _borders(start, end, unit) | {"topics": [each.counted_as for each in topics], "level": level}
+        for topic, *points in WHOLE.rows(connection, given):
+            found[topic] = [n or 0 for n in points]
+    given = given_of(chosen) | {"length": end - start, "unit": unit}
     for first, last in edges:
-        yield from _counted(connection, topics, given | {"first": first, "end_at": last})
+        for topic, point, n in _counted(connection, topics, given | {"first": first, "end_at": last}):
+            found[topic][min(max(point, 0), POINTS - 1)] += n
+    return found
+
+
+def _borders(start: int, end: int, unit: int) -> dict[str, int]:
+    """The first whole bucket of each part of the window, and that after the last, as parameters."""
+    first, last = -(-start // unit), end // unit
+    # The first bucket whose middle is not before the part's beginning.
+    beginnings = (
+        -(-(POINTS * (start - unit // 2) + place * (end - start)) // (POINTS * unit))
+        for place in range(POINTS + 1)
+    )
+    return {f"border_{place}": min(max(each, first), last) for place, each in enumerate(beginnings)}
 
 
 def _counted(
@@ -105,11 +105,15 @@ def _within(column: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
 
 
 def _of_totals() -> Prepared:
-    c = totals.c
-    point = _point(c.bucket)
-    of_level = among(c.topic, "topics"), c.level == bindparam("level")
-    found = select(c.topic, point, func.sum(c.n).cast(BigInteger)).where(*of_level, *_within(c.bucket))
-    return Prepared(found.group_by(c.topic, literal_column("point")))
+    """Select each topic's numbers along its range of the key. Grouping all rows by part took twice as long."""
+    c, topic = totals.c, listed("topics")
+    of_topic = c.topic == topic, c.level == bindparam("level")
+    points = []
+    for place in range(POINTS):
+        inside = c.bucket >= bindparam(f"border_{place}"), c.bucket < bindparam(f"border_{place + 1}")
+        n = select(func.sum(c.n).cast(BigInteger)).where(*of_topic, *inside).correlate_except(totals)
+        points.append(n.scalar_subquery().label(f"point_{place}"))
+    return Prepared(select(topic.label("topic")).add_columns(*points))
 
 
 WHOLE = _of_totals()

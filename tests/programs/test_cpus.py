@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import httpx
 import psutil
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
-from benchmarks.support.process import POSTS, Process, address
+from benchmarks.support.process import POSTS, Process, address, client
 from benchmarks.support.waiting import eventually
 from core import cpus
 from domain.topics import BUILT_IN
@@ -21,18 +20,19 @@ from store.engine.readers import ThreadReaders
 EVERYWHERE = os.sched_getaffinity(0)
 
 
-def test_the_event_loop_shares_a_cpu_with_the_writer_of_sqlite_alone(
+async def test_the_event_loop_shares_a_cpu_with_the_writer_of_sqlite_alone(
     database_url: URL, tmp_path: Path
 ) -> None:
     with Process(tmp_path, DATABASE_URL=address(database_url)) as service:
         # The writer and a reader have been at work.
-        assert httpx.post(f"{service.url}{POSTS}", json={"text": "Hi"}, trust_env=False).status_code == 202
-        assert httpx.get(f"{service.url}/api/v1/insights/recent", trust_env=False).status_code == 200
+        async with client(service.url) as http:
+            assert (await http.post(POSTS, json={"text": "Hi"})).status_code == 202
+            assert (await http.get("/api/v1/insights/recent")).status_code == 200
         pid = service.process.pid
         places = {each.id: os.sched_getaffinity(each.id) for each in psutil.Process(pid).threads()}
-        (child,) = psutil.Process(pid).children()
+        (child,) = await eventually(psutil.Process(pid).children)
 
-        assert os.sched_getaffinity(child.pid) == EVERYWHERE
+        await eventually(lambda: os.sched_getaffinity(child.pid) == EVERYWHERE)
         others = [place for thread, place in places.items() if thread != pid]
         if database_url.drivername.startswith("sqlite"):
             assert len(places[pid]) == 1

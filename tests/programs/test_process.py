@@ -155,25 +155,31 @@ async def test_sigterm_is_obeyed_while_a_client_waits_and_the_file_is_locked(
         assert seconds < LONGEST_END
 
 
+async def children_at_work(process: Process) -> Sequence[psutil.Process]:
+    """What a service has started to analyse a conversation."""
+    service = psutil.Process(process.process.pid)
+    assert service.children() == []
+    post(process.url)
+    found: Sequence[psutil.Process] = await eventually(service.children)
+    return found
+
+
 async def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
-        children = psutil.Process(process.process.pid).children(recursive=True)
-        post(process.url)
+        children = await children_at_work(process)
         process.end(signal.SIGINT)
 
         assert process.exit_code() == 0
         assert "Traceback" not in process.said
         assert not re.search("error|exception", process.said, re.IGNORECASE)
-        assert children
         await eventually(lambda: not any(child.is_running() for child in children))
 
 
 async def test_no_child_outlives_a_kill(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
-        children = psutil.Process(process.process.pid).children(recursive=True)
+        children = await children_at_work(process)
         process.end(signal.SIGKILL)
 
-        assert children
         await eventually(lambda: not any(child.is_running() for child in children))
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from database import Database
 from domain.surprise import History, dispersion_of
-from store.insights.topic_changes import ComparedTopic, Comparison, TopicSort, topic_changes
+from store.insights.compared_topics import ComparedTopic, TopicSort
+from store.insights.topic_changes import Comparison, topic_changes
 from store.insights.topic_days import TopicDays
 from store.insights.windows import Selection
 from store.insights.writing import Insight

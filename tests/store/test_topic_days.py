@@ -13,7 +13,8 @@ from domain.buckets import DAY, bucket_of
 from models import ALL_TOPICS
 from store.insights import writing
 from store.insights.names import topic_numbers
-from store.insights.topic_days import BLOCK, TopicDays, TopicSums
+from store.insights.topic_days import TopicDays
+from store.insights.topic_sums import TopicSums
 from store.insights.writing import Insight
 from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
@@ -97,17 +98,24 @@ async def test_a_history_sums_up_days_with_insights(db: Database, said_at: list[
         found = days.history(connection, end - length, end)
         by_day = [plainly(filed, day * A_DAY, (day + 1) * A_DAY) for day in range(end - length, end)]
         assert found.days == sum(1 for day in by_day if day)
-        for slug, number in [("all", ALL_TOPICS), *topic_numbers(connection, SLUGS).items()]:
+        assert found.conversations == sum(day["all"].n for day in by_day if day)
+        for slug, number in topic_numbers(connection, SLUGS).items():
             counts = [(day[slug].n, day["all"].n) for day in by_day if slug in day]
-            assert found.n.get(number, 0) == sum(n for n, _ in counts)
-            assert abs(found.squares.get(number, 0) - sum(n * n / of for n, of in counts)) < 1e-9
+            assert (number in found) == bool(counts)
+            if counts:
+                topic = found[number]
+                assert (topic.days, topic.conversations) == (found.days, found.conversations)
+                assert topic.having == sum(n for n, _ in counts)
+                assert abs(topic.squares - sum(n * n / of for n, of in counts)) < 1e-9
+        most = sorted((each.having for each in found.values()), reverse=True)
+        assert [each.having for each in found.most_frequent(2)] == most[:2]
 
     await tried(db, check)
 
 
 def test_days_that_have_not_changed_are_not_read_again() -> None:
-    filed = [an_insight(number, NOON - number * A_DAY) for number in range(1, 5 * BLOCK)]
-    window = NOON - 4 * BLOCK * A_DAY, NOON - A_DAY
+    filed = [an_insight(number, NOON - number * A_DAY) for number in range(1, 40)]
+    window = NOON - 32 * A_DAY, NOON - A_DAY
 
     with in_memory() as connection:
         store(connection, filed)
