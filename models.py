@@ -337,6 +337,44 @@ insight_versions = Table(
     info={"place": ("conversation", "number")},
 )
 
+# What people have said of conversations, the last word of each revision; NULL where they said nothing. Beside it, what
+# the analyzer says of the same text: `insights` has the corrected values.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("sentiment", SmallInteger),
+    Column("clusters", Text),
+    Column("outcome", String(10)),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", String(100), nullable=False),
+    *(Column(f"model_{name}", SmallInteger, nullable=False) for name in ("score", "sentiment", "confidence")),
+    Column("model_clusters", Text, nullable=False),
+    # Of the summary; NULL without one.
+    Column("model_outcome", String(10)),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    CheckConstraint("sentiment IN (-1, 0, 1)", name="sentiment"),
+    CheckConstraint(
+        "sentiment IS NOT NULL OR clusters IS NOT NULL OR outcome IS NOT NULL", name="says_something"
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Insights that were drawn at random to be checked, each with the probability with which it was.
+quality_items = Table(
+    "quality_items",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("draw", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("drawn_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 TOPIC_STATES = ("active", "hidden", "merged")
 ACTIVE, HIDDEN, MERGED = TOPIC_STATES
 TOPIC_ORIGINS = ("built_in", "proposed", "discovered", "human")

@@ -255,6 +255,27 @@ class InsightVersionOut(MakerOut):
     replaced_at: str
 
 
+class ModelSaid(BaseModel):
+    """What the analyzer says of the same text."""
+
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    outcome: Outcome | None
+
+
+class CorrectionOut(BaseModel):
+    """What a person said, which counts; null where they said nothing. `model` is what the analyzer says."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None
+    clusters: list[str] | None
+    outcome: Outcome | None
+    made_at: str
+    made_by: str
+    model: ModelSaid
+
+
 class InsightOut(MakerOut):
     """An insight: the analysis of a conversation, and what produced it."""
 
@@ -264,6 +285,7 @@ class InsightOut(MakerOut):
     cached: bool
     partial: bool
     analysed_at: str
+    correction: CorrectionOut | None
     history: list[InsightVersionOut] | None = None
     """Only with `include=history`."""
 
@@ -464,6 +486,13 @@ class ChatListOut(Paged):
 # --- insights and trends ------------------------------------------------------------------------------------
 
 
+class CorrectedOut(BaseModel):
+    """A conversation that was corrected, with its insight as it counts now."""
+
+    conversation_id: str
+    insight: InsightOut
+
+
 class ListedInsight(InsightOut):
     """An insight together with its conversation."""
 
@@ -477,10 +506,87 @@ class ListedInsight(InsightOut):
     redactions: dict[str, int]
 
 
+class AccuracyOut(BaseModel):
+    """An estimated share of right ones; with 0.95 certainty it lies between `low` and `high`."""
+
+    checked: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class ThresholdOut(AccuracyOut):
+    """The lowest confidence from which on insights are right often enough, and how many have it."""
+
+    confidence: float
+    share: float
+
+
+class QualityBinOut(AccuracyOut):
+    """The insights of a range of confidence, `to` excluded but for 1."""
+
+    from_: float = Field(alias="from")
+    to: float
+    share: float | None
+    mean_confidence: float | None
+
+
+class QualityMakerOut(AccuracyOut):
+    """What an analyzer, with a model and a version of its prompt, said of checked texts."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+
+
+class QualityTopicOut(AccuracyOut):
+    """The sentiment of insights with a topic; `precision` is how often the topic itself is right."""
+
+    slug: str
+    precision: AccuracyOut
+
+
+class OutsideOut(BaseModel):
+    """Corrections of what was not drawn, which measure nothing: people correct what looks wrong."""
+
+    corrections: int
+    disagreeing: int
+
+
+class QualityOut(BaseModel):
+    """How often the sentiment of insights is right, measured on what was drawn at random and checked."""
+
+    target: float
+    checked: int
+    pending: int
+    outside: OutsideOut
+    accuracy: AccuracyOut
+    threshold: ThresholdOut | None
+    bins: list[QualityBinOut]
+    makers: list[QualityMakerOut]
+    topics: list[QualityTopicOut]
+
+
+class SampleOut(BaseModel):
+    """Insights to check. `pending` is how many wait for it in all."""
+
+    insights: list[ListedInsight]
+    pending: int
+
+
 class ExportedInsight(ListedInsight):
     """The same with those who wrote in it, as a file has it."""
 
     participants: list[ParticipantOut]
+
+
+class CorrectionColumns(BaseModel):
+    """What a file has of a correction: what the analyzer says, where a person says something else or the same."""
+
+    corrected: bool
+    model_sentiment: str | None
+    model_sentiment_score: float | None
+    model_clusters: list[str] | None
 
 
 class TimeWindow(BaseModel):
@@ -680,6 +786,7 @@ class ChatInsights(BaseModel):
     conversation_id: str
     sentiment: Sentiment
     outcome: Outcome
+    model_outcome: Outcome
     keywords: list[str]
     message_count: int
     stale: bool
@@ -1084,6 +1191,30 @@ class TopicChange(Sent):
         if value is None:
             raise PydanticCustomError("null", "must not be null; leave it out to keep what is there")
         return value
+
+
+def _slug_of(name: str) -> str:
+    found = slug(name)
+    if not found:
+        raise PydanticCustomError("slug", "must contain a letter or digit")
+    return found
+
+
+class NewCorrection(Sent):
+    """What a person says of a conversation. What is left out stays as it is; null takes a correction back."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    clusters: (
+        Annotated[list[Annotated[TopicName, AfterValidator(_slug_of)]], Field(min_length=1, max_length=5)]
+        | None
+    ) = None
+    outcome: Outcome | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "needs at least one of sentiment, clusters and outcome")
+        return self
 
 
 class TopicMerge(Sent):

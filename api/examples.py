@@ -60,6 +60,7 @@ BODIES: Mapping[str, Any] = {
     "accept_proposal": {"slug": "lost_luggage", "label": "Lost luggage"},
     "change_role": {"role": "agent"},
     "change_topic": {"label": "Prices and discounts"},
+    "correct_conversation": {"sentiment": "negative", "clusters": ["technical_issue"]},
     "split_topic": {"words": "version", "slug": "new_version"},
     "merge_topics": {"from": ["pricing"], "into": "billing"},
     "take_helpdesk_webhook": {

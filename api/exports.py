@@ -35,6 +35,10 @@ COLUMNS = (
     "redactions",
     "language",
     "prompt_version",
+    "corrected",
+    "model_sentiment",
+    "model_sentiment_score",
+    "model_clusters",
 )
 
 View = Mapping[str, Any]
@@ -97,15 +101,19 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
 
 
 def flat_insight(view: View) -> dict[str, Any]:
-    """An insight as a row: the fields of its analysis beside the others."""
-    return {**view, **view["grok_analysis"]}
+    """An insight as a row: the fields of its analysis beside the others, and what a correction has beside it."""
+    correction = view.get("correction")
+    model = {} if correction is None else correction["model"]
+    beside = {f"model_{name}": model.get(name) for name in ("sentiment", "sentiment_score", "clusters")}
+    return {**view, **view["grok_analysis"], "corrected": correction is not None, **beside}
 
 
 def _values(view: View) -> Iterator[object]:
+    flat = flat_insight(view)
     row = {
         "text_truncated": False,
-        **flat_insight(view),
-        "clusters": ";".join(view["grok_analysis"]["clusters"]),
+        **flat,
+        **{name: ";".join(flat[name] or ()) for name in ("clusters", "model_clusters")},
         "metadata": json.dumps(view["metadata"], ensure_ascii=False),
         "redactions": json.dumps(view["redactions"]),
     }

@@ -36,9 +36,18 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/conversations/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("post", "/api/v1/conversations/{conversation_id}/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("delete", "/api/v1/conversations/{conversation_id}"): AccessRule(Role.ADMIN, "conversation.delete"),
+    ("post", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
+    ("delete", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
     ("get", "/api/v1/insights"): READ,
     ("get", "/api/v1/insights/recent"): READ,
     ("get", "/api/v1/trends"): READ,
+    ("get", "/api/v1/quality"): READ,
+    # It draws what is to be checked.
+    ("get", "/api/v1/quality/sample"): WRITE,
     ("get", "/api/v1/topics"): READ,
     ("get", "/api/v1/explain"): READ,
     ("post", "/chats"): WRITE,

@@ -98,6 +98,10 @@ class Api:
     retry = Method(calls.retry)
     retry_all = Method(calls.retry_all)
     delete = Method(calls.delete)
+    quality = Method(calls.quality)
+    quality_sample = Method(calls.quality_sample)
+    correct = Method(calls.correct)
+    withdraw_correction = Method(calls.withdraw_correction)
 
     insights = Listing(streams.insights_of_window)
     insights_page = Method(calls.insights_page)

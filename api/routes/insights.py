@@ -16,7 +16,7 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
-from schemas import Code, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
+from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.entries import Beside, InsightPage
 from store.insights.listing import InsightWindow
@@ -30,7 +30,7 @@ FILING_SECONDS = 10
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
-FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields
+FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
 REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 
 

@@ -10,10 +10,10 @@ from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT, SENTIMENT_NAMES, UNSURE
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
-from store.insights.entries import InsightEntry, ListedRow
+from store.insights.corrections import ShownCorrection
+from store.insights.entries import InsightEntry, ListedRow, ShownInsight
 from store.insights.makers import Maker
 from store.insights.participants import Participant
-from store.insights.shown import ShownInsight
 from store.insights.versions import InsightVersion
 
 Json = dict[str, Any]
@@ -35,6 +35,26 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
         "cached": bool(row.cached),
         "partial": bool(row.partial),
         "analysed_at": iso(row.analysed_at),
+        "correction": insight.correction and correction_view(insight.correction),
+    }
+
+
+def correction_view(correction: ShownCorrection) -> Json:
+    """What a person says of a conversation, and what the analyzer says beside it."""
+    row = correction.row
+    return {
+        "sentiment": None if row.sentiment is None else SENTIMENT_NAMES[row.sentiment],
+        "clusters": correction.clusters,
+        "outcome": row.outcome,
+        "made_at": iso(row.made_at),
+        "made_by": row.made_by,
+        "model": {
+            "sentiment": SENTIMENT_NAMES[row.model_sentiment],
+            "sentiment_score": score_view(row.model_sentiment, row.model_score),
+            "clusters": correction.model_clusters,
+            "confidence": row.model_confidence / CONFIDENCE_UNIT,
+            "outcome": row.model_outcome,
+        },
     }
 
 

@@ -59,6 +59,27 @@ class InsightVersion(Answer):
     replaced_at: AwareDatetime
 
 
+class ModelSaid(Answer):
+    """What the analyzer says of a text that a person has corrected."""
+
+    sentiment: str
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    outcome: str | None
+
+
+class Correction(Answer):
+    """What a person said, which counts; None where they said nothing."""
+
+    sentiment: str | None
+    clusters: list[str] | None
+    outcome: str | None
+    made_at: AwareDatetime
+    made_by: str
+    model: ModelSaid
+
+
 class Insight(Answer):
     """An analysis and where it comes from."""
 
@@ -73,6 +94,7 @@ class Insight(Answer):
     cached: bool
     partial: bool
     analysed_at: AwareDatetime
+    correction: Correction | None = None
     history: list[InsightVersion] | None = None
     """Its earlier versions, newest first, where they were asked for."""
 
@@ -154,3 +176,10 @@ class Queued(Answer):
     """How many conversations were queued again."""
 
     queued: int
+
+
+class CorrectedConversation(Answer):
+    """A conversation that was corrected, with its insight as it counts now."""
+
+    conversation_id: str
+    insight: Insight

@@ -23,7 +23,7 @@ from store.conversations.by_id import has_external_id, has_id, has_id_among
 from store.engine.vault import vault_of
 from store.insights import case_filing
 from store.insights import writing as results
-from store.insights.shown import ShownInsight, as_shown, insight_of
+from store.insights.entries import ShownInsight, as_shown, insight_of
 from store.insights.versions import InsightVersion, versions_of
 from store.money import calls
 from store.search import index

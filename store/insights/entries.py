@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, select
 
+from models import insights
+from store.engine.vault import vault_of
+from store.insights.corrections import ShownCorrection, shown_corrections
 from store.insights.participants import Participant, author_of_text, participants_of
+from store.insights.shown import shown_clusters
 from store.insights.versions import InsightVersion, versions_of
 from store.insights.windows import Position
 
@@ -53,6 +57,8 @@ class InsightEntry(NamedTuple):
     """The slugs of its topics as they are shown, best first."""
     participants: Sequence[Participant] = ()
     """Who wrote in it, where that was asked for."""
+    correction: ShownCorrection | None = None
+    """What a person says of it."""
     history: Sequence[InsightVersion] | None = None
     """Its earlier versions, newest first, where they were asked for."""
 
@@ -96,3 +102,31 @@ def _with_participants(connection: Connection, listed: Sequence[InsightEntry]) -
         )
         for each in listed
     ]
+
+
+# --- insights of single conversations ---------------------------------------------------------------------------
+
+
+class ShownInsight(NamedTuple):
+    """A row of `insights`, the slugs that it is shown with, and what a person says of it."""
+
+    row: Row[Any]
+    clusters: Sequence[str]
+    correction: ShownCorrection | None = None
+
+
+def as_shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[ShownInsight]:
+    """Rows of `insights` as they are shown; opened, if they are sealed."""
+    opened = vault_of(connection).all_opened(insights, rows)
+    clusters = shown_clusters(connection, (row.clusters for row in rows))
+    corrected = shown_corrections(connection, [row.conversation for row in rows])
+    return [
+        ShownInsight(row, slugs, corrected.get(row.conversation))
+        for row, slugs in zip(opened, clusters, strict=True)
+    ]
+
+
+def insight_of(connection: Connection, conversation: int) -> ShownInsight | None:
+    """The insight of a conversation, by its number."""
+    found = connection.execute(select(insights).where(insights.c.conversation == conversation)).all()
+    return next(iter(as_shown(connection, found)), None)

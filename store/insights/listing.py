@@ -12,6 +12,7 @@ from models import conversations, insights, messages
 from store.engine.prepared import Prepared, among
 from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, vault_of
 from store.insights import pages, windows
+from store.insights.corrections import shown_corrections
 from store.insights.entries import (
     NOTHING_BESIDE,
     Beside,
@@ -207,6 +208,8 @@ def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
     clusters = shown_clusters(connection, (row.clusters for row in rows))
     found = {row.conversation: _entry(row, turns, slugs) for row, slugs in zip(rows, clusters, strict=True)}
+    for number, correction in shown_corrections(connection, numbers).items():
+        found[number] = found[number]._replace(correction=correction)
     return [found[number] for number in numbers]
 
 

@@ -28,7 +28,7 @@ from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import vault_of
-from store.insights import metadata, names, people_filing, versions
+from store.insights import corrections, metadata, names, people_filing, versions
 from store.insights.makers import Made, Maker, count_makers
 from store.insights.rollup_changes import Fact, update_counts
 from store.insights.unions import Unions, counted_in, unions
@@ -78,23 +78,40 @@ class _Filed(NamedTuple):
         return self.maker, self.timestamp
 
 
-def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
-    """Store insights and count them. A conversation's earlier insight is replaced, also in every count.
+def store_insights(connection: Connection, insights: Sequence[Insight]) -> Sequence[Insight]:
+    """Store insights and count them; gives them as they count, by number. An earlier insight is replaced everywhere.
 
-    It is kept as an earlier version if it is of the same text, that is of the same revision.
+    It is kept as a version if it is of the same text, that is of the same revision. Then a correction goes on to
+    count, and what the new one says comes beside it.
     """
     newest = {each.conversation: each for each in insights}
     if not newest:
-        return
+        return ()
     names.hold(connection)
     old = _filed(connection, newest)
-    new = [_to_file(newest[number]) for number in sorted(newest)]
-    at = min(each.analysed_at for each in newest.values())
-    known = _Topics.of(connection, (*old, *new), at)
+    if old:
+        carried = corrections.carry_over(
+            connection, newest, {each.conversation: each.revision for each in old}
+        )
+        versions.keep_versions(connection, carried.replaced)
+        newest |= {number: newest[number]._replace(analysis=a) for number, a in carried.analyses.items()}
+    counted = [newest[number] for number in sorted(newest)]
+    _put(connection, counted, old)
+    return counted
+
+
+def recount_insight(connection: Connection, insight: Insight) -> None:
+    """Count an insight anew that was corrected since it was stored."""
+    names.hold(connection)
+    _put(connection, [insight], _filed(connection, [insight.conversation]))
+
+
+def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Filed]) -> None:
+    """Put insights, ascending by conversation, in the place of old ones."""
+    new = [*map(_to_file, insights)]
+    known = _Topics.of(connection, (*old, *new), min(each.analysed_at for each in insights))
     _unfile(connection, old, known)
-    alike = [each.conversation for each in old if each.revision == newest[each.conversation].revision]
-    versions.keep_versions(connection, {of: {"replaced_at": newest[of].analysed_at} for of in alike})
-    rows = [_row(newest[number]) for number in sorted(newest)]
+    rows = [*map(_row, insights)]
     stored = vault_of(connection).all_sealed(models.insights, rows)
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
     metadata.file(connection, rows)
@@ -121,6 +138,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     versions.forget_versions(connection, conversations)
+    corrections.forget_corrections(connection, conversations)
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
     count_makers(connection, (), [each.made for each in old])
@@ -137,6 +155,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
     renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
     if renamed:
         connection.execute(RENAME, renamed)
+        corrections.refile_corrections(connection, names_of)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     update_counts(connection, _facts(new, known), _facts(old, known))

@@ -124,7 +124,7 @@ def test_chats_and_messages_come_page_by_page_and_once(url: str, calling: Callin
 READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("alive", (), {}),
     ("me", (), {}),
-    ("conversation", ("lamp",), {"wait": 1, "raw": True}),
+    ("conversation", ("lamp",), {"wait": 1, "raw": True, "history": True}),
     ("conversations", (), {"status": "completed"}),
     ("conversations_page", (), {"limit": 3}),
     ("statuses", (["lamp", "nothing"],), {}),
@@ -132,6 +132,8 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("insights_page", (), {**WINDOW, "limit": 3}),
     ("recent_insights", (), {"limit": 3}),
     ("trends", (), {**WINDOW, "cluster": "delay"}),
+    ("quality", (), {"target": 0.9}),
+    ("quality_sample", (), {"limit": 2}),
     ("explain", (), {**WINDOW, "baseline": "4w"}),
     ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
@@ -164,6 +166,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("wait_for_analysis", (["lamp"],), {}),
 ]
 WRITES = {
+    *("correct", "withdraw_correction"),
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
     *("summarize_many", "save_insights", "reanalyse", "reanalysis"),
     *("create_alert", "alert", "change_alert", "delete_alert"),

@@ -59,6 +59,7 @@ async def test_a_completed_conversation_shows_its_insight(service: Service, grok
         "analyzer": "grok",
         "model": "grok-4.3",
         "prompt_version": prompt_version(BUILT_IN),
+        "correction": None,
         "cached": False,
         "partial": False,
     }

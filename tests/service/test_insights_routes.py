@@ -95,6 +95,7 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
                 "cached": False,
                 "partial": False,
                 "analysed_at": "2025-03-31T12:00:00.500000Z",
+                "correction": None,
             }
         ],
         "metadata": {

@@ -11,7 +11,14 @@ READABLE = {
     },
     "states, kinds and leases": {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
-        *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
+        *(
+            "summaries.status",
+            "summaries.lease",
+            "summaries.outcome",
+            "case_counts.outcome",
+            "corrections.outcome",
+            "corrections.model_outcome",
+        ),
         *("conversations.redactions", "insight_versions.origin"),
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
@@ -32,7 +39,7 @@ READABLE = {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
         *(
             f"{table}.{name}"
-            for table in ("insight_versions", "maker_days", "maker_quarters")
+            for table in ("corrections", "insight_versions", "maker_days", "maker_quarters")
             for name in ("analyzer", "model", "prompt_version")
         ),
         "insights.prompt_version",
@@ -46,6 +53,7 @@ READABLE = {
         *("topics.slug", "topics.label", "topics.label_slug", "topics.description", "topic_names.name"),
         "reanalysis_items.change",
         "insight_versions.clusters",
+        *("corrections.clusters", "corrections.model_clusters"),
         *("insights.clusters", "topic_moves.before", "topic_moves.after"),
         *("topic_changes.before", "topic_changes.after"),
     },
@@ -55,7 +63,7 @@ READABLE = {
         "discovery_runs.scope",
     },
     "callers, not the people who wrote": {
-        "insight_versions.made_by",
+        *("insight_versions.made_by", "corrections.made_by"),
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
         *("topic_proposals.decided_by", "webhooks.created_by"),
