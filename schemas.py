@@ -1446,7 +1446,7 @@ class ScoreShiftOut(BaseModel):
     high: float
 
 
-class SampleOut(BaseModel):
+class ReanalysisSampleOut(BaseModel):
     """What a re-analysis would change, by a sample of the chosen conversations."""
 
     compared: int
@@ -1466,7 +1466,7 @@ class ReanalysisOut(BaseModel):
     failed: int
     max_usd: float | None
     lost_usd: float
-    sample: SampleOut | None
+    sample: ReanalysisSampleOut | None
 
 
 class Acceptance(Sent):

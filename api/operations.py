@@ -150,7 +150,7 @@ SCHEMAS: Mapping[str, str] = {
     "ReceiptOut": "ErasureReceipt",
     "ReanalysisEstimateOut": "ReanalysisEstimate",
     "ReanalysisOut": "Reanalysis",
-    "SampleOut": "ReanalysisSample",
+    "ReanalysisSampleOut": "ReanalysisSample",
     "SavedOut": "Saved",
     "ScoreShiftOut": "ScoreShift",
     "SentimentChangeOut": "SentimentChange",
