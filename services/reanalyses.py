@@ -101,7 +101,7 @@ class Reanalyses:
         return PricedAnalyzer(found.name, found.model, version, found.fixed_tokens, budget.cost_per_1k)
 
     def _read(self, choice: ReanalysisChoice, version: str | None, connection: Connection) -> Read:
-        drawn = [each.number for each in choices.draw_sample(connection, choice, LOOKED_AT)]
+        drawn = [each.number for each in choices.draw_at_random(connection, choice, LOOKED_AT)]
         total = len(drawn) if len(drawn) < LOOKED_AT else choices.count_chosen(connection, choice)
         texts = {
             job.number: excerpt_of(job.turns, self.shown, is_chat=job.is_chat).text

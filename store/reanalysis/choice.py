@@ -95,7 +95,7 @@ class Drawn(NamedTuple):
     revision: int
 
 
-def draw_sample(connection: Connection, choice: ReanalysisChoice, size: int) -> list[Drawn]:
+def draw_at_random(connection: Connection, choice: ReanalysisChoice, size: int) -> list[Drawn]:
     """Up to `size` of them at random; always the same, so that whoever asks twice is shown the same."""
     number = choice.place[-1]
     rows = _chosen(connection, choice).order_by(_mark(number), number).limit(size)

@@ -78,7 +78,7 @@ async def test_blocks_and_draws_have_what_the_filters_say(
         return wanted, list(connection.scalars(rows))
 
     wanted, chosen = await db.write(choose)
-    drawn = await db.read(lambda connection: choices.draw_sample(connection, choice, 5))
+    drawn = await db.read(lambda connection: choices.draw_at_random(connection, choice, 5))
 
     assert chosen == wanted
     assert await db.read(lambda connection: choices.count_chosen(connection, choice)) == len(wanted)

@@ -49,7 +49,7 @@ class ReanalysisJobs:
     async def _choose(self, job: RunningJob) -> None:
         size = job.parameters["sample"]
         if size is not None:
-            draw = partial(choices.draw_sample, choice=choice_of(job.parameters), size=size)
+            draw = partial(choices.draw_at_random, choice=choice_of(job.parameters), size=size)
             drawn = await job.database.read_in_background(draw)
             await job.step(partial(_choose_drawn, job, drawn))
             return
