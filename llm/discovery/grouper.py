@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from core.pipes import send
 from domain.analysis import ProviderFault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,9 +110,8 @@ class Grouper:
         return groups, RunEnd(**answer)
 
     async def _send(self, request: object) -> None:
-        self._requests.write(ENCODER.encode(request).encode() + b"\n")
         try:
-            await self._requests.drain()
+            await send(self._requests, ENCODER.encode(request).encode() + b"\n")
         except OSError as error:
             raise _died() from error
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from core import cpus
+from core.pipes import send
 from domain.analysis import BeforeSend, ProviderFault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,14 +92,17 @@ class ChildProcess:
             raise ProviderFault("unreachable", "the offline analyzer is closed")
         await self._end()
         try:
-            self._child = await _spawn(self._command)
+            return await self._start_child()
         except OSError as error:
             reason = f"the child process cannot start: {type(error).__name__}"
             raise ProviderFault("unreachable", reason) from error
-        cpus.spread(self._cpus, self._child.process.pid)
+
+    async def _start_child(self) -> _Child:
+        child = self._child = await _spawn(self._command)
+        cpus.spread(self._cpus, child.process.pid)
         self._told = dict(self._topics)
-        self._child.requests.write(_line(self._told))
-        return self._child
+        await send(child.requests, _line(self._told))
+        return child
 
     async def _request_in_time(self, child: _Child, request: Mapping[str, object]) -> list[Any]:
         try:
@@ -116,8 +120,7 @@ class ChildProcess:
     async def _request(self, child: _Child, request: Mapping[str, object]) -> list[Any]:
         """Send a request and read its answer. Ids let it skip the answers of earlier, cancelled calls."""
         self._last_id += 1
-        child.requests.write(_line({"id": self._last_id, **request}))
-        await child.requests.drain()
+        await send(child.requests, _line({"id": self._last_id, **request}))
         while line := await child.answers.readline():
             answer: dict[str, Any] = json.loads(line)
             if answer["id"] == self._last_id:

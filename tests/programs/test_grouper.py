@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from benchmarks.support.waiting import eventually
 from domain.analysis import ProviderFault
@@ -59,6 +61,21 @@ async def test_a_child_that_dies_is_a_fault_of_the_provider() -> None:
 
         with pytest.raises(ProviderFault, match="has died"):
             await child.fit()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_child_that_is_found_dead_is_one_too(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """On both event loops: uvloop knows another error for a pipe whose end it has seen."""
+
+    async def work() -> None:
+        async with grouper() as child:
+            os.kill(child.pid, signal.SIGKILL)
+            await eventually(lambda: not psutil.pid_exists(child.pid))
+            with pytest.raises(ProviderFault, match="has died"):
+                await child.begin([], seed=1, min_people=5)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(work())
 
 
 async def test_a_child_that_cannot_start_is_one_too() -> None:

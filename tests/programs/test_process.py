@@ -160,8 +160,7 @@ async def children_at_work(process: Process) -> Sequence[psutil.Process]:
     service = psutil.Process(process.process.pid)
     assert service.children() == []
     post(process.url)
-    found: Sequence[psutil.Process] = await eventually(service.children)
-    return found
+    return list(await eventually(service.children))
 
 
 async def test_ctrl_c_ends_it_with_0_and_without_a_traceback(tmp_path: Path) -> None:

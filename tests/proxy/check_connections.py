@@ -145,6 +145,7 @@ def test_an_idle_connection_to_the_service_is_closed_by_the_proxy(kind: str, tmp
     [("Caddyfile", r"UPSTREAM_IDLE:(\d+)s"), ("nginx.conf", r"keepalive_timeout (\d+)s")],
 )
 def test_the_proxy_closes_idle_connections_before_the_service_does(file: str, setting: str) -> None:
-    (seconds,) = re.findall(setting, (DEPLOY / file).read_text())
+    found = [int(seconds) for seconds in re.findall(setting, (DEPLOY / file).read_text())]
 
-    assert int(seconds) <= KEEP_ALIVE - 10
+    assert found
+    assert max(found) <= KEEP_ALIVE - 10

@@ -38,7 +38,7 @@ async def api(database_url: URL) -> AsyncIterator[Api]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def empty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """Over an empty SQLite file, for what never reaches the database."""
     file = tmp_path_factory.mktemp("routes") / "insights.db"

@@ -17,9 +17,10 @@ from tests.support.insights_api import Api, Json
 WINDOW = {"start_time": iso(NOON - A_DAY), "end_time": iso(NOON)}
 
 
-@pytest.fixture
-async def api(database_url: URL) -> AsyncIterator[Api]:
-    async with insights_api.opened(database_url) as opened:
+@pytest.fixture(scope="module")
+async def api(shared_database_url: URL) -> AsyncIterator[Api]:
+    """For all tests of the module, which only read."""
+    async with insights_api.opened(shared_database_url) as opened:
         await opened.fill(fill)
         yield opened
 
