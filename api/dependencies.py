@@ -21,6 +21,7 @@ from services.capacity import Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.examples import FollowedExamples
 from services.intake import Intake
 from services.live import Hub
 from services.notifications import Notifications
@@ -75,6 +76,7 @@ class Resources:
     conditions: Conditions
     started_at: int
     topics: FollowedTopics
+    examples: FollowedExamples
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
