@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from core.priority import REANALYSES
 from domain.jobs import Failed, Requeued
-from domain.reanalysis import Change, Judgement
+from domain.reanalysis import Change, Rating
 from models import (
     COMPLETED,
     SKIPPED,
@@ -219,7 +219,7 @@ def _changes(connection: Connection, sampled: Sequence[Completed]) -> Mapping[in
     columns = _i.conversation, _i.sentiment, _i.score, _i.clusters
     these = select(*columns).where(_i.conversation.in_([each.job.number for each in sampled]))
     before = {
-        number: Judgement(sentiment, score, parse_clusters(slugs))
+        number: Rating(sentiment, score, parse_clusters(slugs))
         for number, sentiment, score, slugs in (connection.execute(these) if sampled else ())
     }
     return {
@@ -228,9 +228,9 @@ def _changes(connection: Connection, sampled: Sequence[Completed]) -> Mapping[in
     }
 
 
-def _judged(insight: Insight) -> Judgement:
+def _judged(insight: Insight) -> Rating:
     analysis = insight.analysis
-    return Judgement(analysis.sentiment, analysis.score, analysis.clusters)
+    return Rating(analysis.sentiment, analysis.score, analysis.clusters)
 
 
 def sample_changes(connection: Connection, job: int) -> list[Change]:
@@ -240,7 +240,7 @@ def sample_changes(connection: Connection, job: int) -> list[Change]:
 
 
 def _read(before: Sequence[Any] | None, after: Sequence[Any]) -> Change:
-    return Change(None if before is None else Judgement(*before), Judgement(*after))
+    return Change(None if before is None else Rating(*before), Rating(*after))
 
 
 def _end(connection: Connection, ended: Sequence[Ended], changes: Mapping[int, str]) -> None:
