@@ -38,6 +38,7 @@ PROGRAMS = (
     "chats",
     "dashboard",
     "scale",
+    "reanalysis",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 

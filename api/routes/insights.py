@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api import exports
 from api.dependencies import Resources, ResourcesDep
-from api.downloads import FORMS, asked_form, attachment, note_download, parquet
+from api.downloads import FORMS, Attachment, asked_form, note_download, parquet
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
@@ -16,9 +16,10 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
-from schemas import Code, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
+from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
-from store.insights.listing import InsightPage, InsightWindow
+from store.insights.entries import Beside, InsightPage
+from store.insights.listing import InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
 from store.insights.windows import Selection
@@ -29,8 +30,10 @@ FILING_SECONDS = 10
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
-FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields
-REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
+REFUSALS = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
+)
 
 
 @router.get(
@@ -54,8 +57,11 @@ async def insights(
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
-        return await _export(resources.database, selection, form, query.bom)
-    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
+        return await _export(resources, query, form)
+    beside = Beside(history=query.with_history)
+    read = partial(
+        listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after, beside=beside
+    )
     return JsonAnswer(insights_view(await resources.database.read_replica(read), selection))
 
 
@@ -72,11 +78,12 @@ async def recent(
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` as a file."""
     form = asked_form(request)
-    read = partial(listing.list_recent, limit=query.limit, with_people=form != exports.CSV)
+    beside = _beside(form, history=query.with_history)
+    read = partial(listing.list_recent, limit=query.limit, beside=beside)
     found = await resources.database.read_replica(read)
     if form != exports.JSON:
         await note_download(resources, request, set(), "insights.export")
-        return _download(_of_one(found.page), form, query.bom)
+        return await _download(resources, _of_one(found.page), form, query.bom)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -125,19 +132,29 @@ async def check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
-async def _export(database: Database, selection: Selection, form: str, bom: bool) -> Response:
+def _beside(form: str, *, history: bool) -> Beside:
+    """What is read for this form beside insights. Raises ApiError 400 for a history that the form has no place for."""
+    if history and form in (exports.CSV, exports.PARQUET):
+        raise ApiError(Code.INVALID_QUERY, "include: history comes as JSON and NDJSON only")
+    return Beside(people=form in (exports.NDJSON, exports.PARQUET), history=history)
+
+
+async def _export(resources: Resources, query: InsightsParameters, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    with_people = form != exports.CSV
-    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
-    first = await database.read_replica(read)
-    return _download(_pages(database, selection, first, with_people), form, bom)
+    selection, beside = query.selection, _beside(form, history=query.with_history)
+    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, beside=beside)
+    first = await resources.database.read_replica(read)
+    pages = _pages(resources.database, selection, first, beside)
+    return await _download(resources, pages, form, query.bom)
 
 
-def _download(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> Response:
+async def _download(
+    resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
+) -> Response:
     if form != exports.PARQUET:
-        return attachment(_lines(pages, form, bom), form, "insights")
+        return Attachment(_lines(pages, form, bom), form, "insights")
     fields = {name: FIELDS[name] for name in PARQUET_COLUMNS}
-    return attachment(parquet((_rows(page) async for page in pages), fields), form, "insights")
+    return await parquet(resources, (_rows(page) async for page in pages), fields, "insights")
 
 
 def _rows(page: InsightPage) -> Iterator[exports.View]:
@@ -159,15 +176,11 @@ async def _of_one(page: InsightPage) -> AsyncIterator[InsightPage]:
 
 
 async def _pages(
-    database: Database, selection: Selection, first: InsightWindow, with_people: bool
+    database: Database, selection: Selection, first: InsightWindow, beside: Beside
 ) -> AsyncIterator[InsightPage]:
     page = first.page
     read = partial(
-        listing.list_insights,
-        chosen=selection,
-        limit=EXPORT_PAGE,
-        total=first.total,
-        with_people=with_people,
+        listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total, beside=beside
     )
     yield page
     while page.next is not None:
