@@ -15,6 +15,7 @@ from benchmarks.results import DOCUMENT, ROOT, render, saved
 SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint", "connections", "encryption")
 PROGRAMS = (
     *SHORT,
+    "importing",
     "tail",
     "access",
     "rotation",
