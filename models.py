@@ -231,7 +231,7 @@ grok_calls = Table(
 )
 partial_index("ix_grok_calls_body", grok_calls.c.started_at, where=text("body IS NOT NULL"))
 
-# One row per conversation: its newest analysis. The key is the intake number, by which lists are ordered.
+# One row per conversation: the version that counts. The key is the intake number, by which lists are ordered.
 insights = Table(
     "insights",
     metadata,
@@ -260,6 +260,8 @@ insights = Table(
     Column("cache_key", LargeBinary(33), info=HASHED),
     # ISO 639-1; NULL if not known, and for insights of before it was looked for.
     Column("language", String(2)),
+    # Empty for insights of before it was noted.
+    Column("prompt_version", String(40), nullable=False, server_default=text("''")),
     info={"place": ("conversation",)},
 )
 # Covers the counts at a window's edges and of a language, so that no row is read for them.
@@ -304,6 +306,73 @@ partial_index(
     insights.c.cache_key,
     insights.c.analysed_at,
     where=insights.c.cache_key.is_not(None),
+)
+
+VERSION_ORIGINS = ("analysis", "correction")
+OF_ANALYSIS, OF_CORRECTION = VERSION_ORIGINS
+"""What made a version of an insight: an analyzer, or a person who corrected it."""
+
+# Earlier versions of insights, numbered by conversation, oldest first. They are in no count.
+insight_versions = Table(
+    "insight_versions",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("origin", String(10), nullable=False),
+    Column("revision", Integer, nullable=False),
+    *(Column(name, SmallInteger, nullable=False) for name in ("score", "sentiment", "confidence")),
+    Column("clusters", Text, nullable=False),
+    # NULL for a correction.
+    Column("reasoning", Text, info=ENCRYPTED),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    Column("language", String(2)),
+    Column("made_at", BigInteger, nullable=False),
+    # Who corrected it; NULL for an analysis.
+    Column("made_by", String(100)),
+    Column("replaced_at", BigInteger, nullable=False),
+    CheckConstraint("origin IN ('analysis', 'correction')", name="origin"),
+    sqlite_with_rowid=False,
+    info={"place": ("conversation", "number")},
+)
+
+# What people have said of conversations, the last word of each revision; NULL where they said nothing. Beside it, what
+# the analyzer says of the same text: `insights` has the corrected values.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("sentiment", SmallInteger),
+    Column("clusters", Text),
+    Column("outcome", String(10)),
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", String(100), nullable=False),
+    *(Column(f"model_{name}", SmallInteger, nullable=False) for name in ("score", "sentiment", "confidence")),
+    Column("model_clusters", Text, nullable=False),
+    # Of the summary; NULL without one.
+    Column("model_outcome", String(10)),
+    Column("analyzer", String(20), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    CheckConstraint("sentiment IN (-1, 0, 1)", name="sentiment"),
+    CheckConstraint(
+        "sentiment IS NOT NULL OR clusters IS NOT NULL OR outcome IS NOT NULL", name="says_something"
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Insights that were drawn at random to be checked, each with the probability with which it was.
+quality_items = Table(
+    "quality_items",
+    metadata,
+    Column("conversation", Number, ForeignKey(conversations.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("draw", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    Column("chance", Float, nullable=False),
+    Column("drawn_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 TOPIC_STATES = ("active", "hidden", "merged")
@@ -531,6 +600,22 @@ changed_days = Table(
     Column("changes", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+def _maker_columns() -> list[Column[Any]]:
+    names = (("analyzer", 20), ("model", 100), ("prompt_version", 40))
+    return [Column(name, String(length), primary_key=True) for name, length in names]
+
+
+def _n() -> Column[Any]:
+    return Column("n", BigInteger, nullable=False)
+
+
+# How many insights each maker has: an analyzer with a model and a version of its prompt. By UTC day, for all makers of
+# a window; by quarter of an hour, for whether a maker has any in some local day or hour.
+_day, _quarter = (Column(name, Integer, primary_key=True, autoincrement=False) for name in ("day", "quarter"))
+maker_days = Table("maker_days", metadata, _day, *_maker_columns(), _n(), sqlite_with_rowid=False)
+maker_quarters = Table("maker_quarters", metadata, *_maker_columns(), _quarter, _n(), sqlite_with_rowid=False)
 
 
 # People who have written in analysed conversations, by number, because names are long and occur often.
@@ -865,6 +950,42 @@ jobs = Table(
     info={"place": ("id",)},
 )
 partial_index("ix_jobs_due", jobs.c.run_at, jobs.c.number, where=jobs.c.run_at.is_not(None))
+
+# The long jobs that analyse conversations again. `wanted` is the status that the chosen ones have; `sample` is how many
+# are only compared, NULL if what is found is to count. `is_spent` while no call fits `cap_ticks`.
+reanalyses = Table(
+    "reanalyses",
+    metadata,
+    Column("job", Number, ForeignKey(jobs.c.number), primary_key=True, autoincrement=False),
+    Column("wanted", String(10), nullable=False),
+    Column("sample", Integer),
+    Column("cap_ticks", BigInteger),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("cost_ticks", "reserved_ticks", "changed", "unchanged", "dropped", "failed")
+    ),
+    Column("is_spent", Boolean, nullable=False, server_default=text("false")),
+)
+
+# Conversations that a re-analysis has chosen and not done. One at a time is under way, so whatever is of another job is
+# left over from one that was cancelled or capped. No foreign key: a conversation that is gone is found to be so.
+reanalysis_items = Table(
+    "reanalysis_items",
+    metadata,
+    Column("conversation", Number, primary_key=True, autoincrement=False),
+    Column("job", Number, nullable=False),
+    *queue_columns(),
+    Column("pack_limit", Integer),
+    # Of a sample: what was and what would be, as JSON.
+    Column("change", Text),
+)
+partial_index(
+    "ix_reanalysis_items_due",
+    reanalysis_items.c.run_at,
+    reanalysis_items.c.conversation,
+    where=reanalysis_items.c.run_at.is_not(None),
+)
+Index("ix_reanalysis_items_job", reanalysis_items.c.job, reanalysis_items.c.conversation)
 
 # --- webhooks -----------------------------------------------------------------------------------------------
 

@@ -232,17 +232,62 @@ class GrokAnalysis(BaseModel):
     reasoning: str
 
 
-class InsightOut(BaseModel):
+class MakerOut(BaseModel):
+    """What makes insights: an analyzer with a model and a version of its prompt."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+
+
+class InsightVersionOut(MakerOut):
+    """What counted before for the same text. `made_by` is whoever made a correction; then there is no reasoning."""
+
+    origin: Literal["analysis", "correction"]
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    reasoning: str | None
+    language: str | None
+    made_at: str
+    made_by: str | None
+    replaced_at: str
+
+
+class ModelSaid(BaseModel):
+    """What the analyzer says of the same text."""
+
+    sentiment: Literal["positive", "neutral", "negative", "unsure"]
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    outcome: Outcome | None
+
+
+class CorrectionOut(BaseModel):
+    """What a person said, which counts; null where they said nothing. `model` is what the analyzer says."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None
+    clusters: list[str] | None
+    outcome: Outcome | None
+    made_at: str
+    made_by: str
+    model: ModelSaid
+
+
+class InsightOut(MakerOut):
     """An insight: the analysis of a conversation, and what produced it."""
 
     grok_analysis: GrokAnalysis
     sentiment: Literal["positive", "neutral", "negative", "unsure"]
     language: str | None
-    analyzer: str
-    model: str
     cached: bool
     partial: bool
     analysed_at: str
+    correction: CorrectionOut | None
+    history: list[InsightVersionOut] | None = None
+    """Only with `include=history`."""
 
 
 class DialogueMessageOut(BaseModel):
@@ -441,6 +486,13 @@ class ChatListOut(Paged):
 # --- insights and trends ------------------------------------------------------------------------------------
 
 
+class CorrectedOut(BaseModel):
+    """A conversation that was corrected, with its insight as it counts now."""
+
+    conversation_id: str
+    insight: InsightOut
+
+
 class ListedInsight(InsightOut):
     """An insight together with its conversation."""
 
@@ -454,10 +506,87 @@ class ListedInsight(InsightOut):
     redactions: dict[str, int]
 
 
+class AccuracyOut(BaseModel):
+    """An estimated share of right ones; with 0.95 certainty it lies between `low` and `high`."""
+
+    checked: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class ThresholdOut(AccuracyOut):
+    """The lowest confidence from which on insights are right often enough, and how many have it."""
+
+    confidence: float
+    share: float
+
+
+class QualityBinOut(AccuracyOut):
+    """The insights of a range of confidence, `to` excluded but for 1."""
+
+    from_: float = Field(alias="from")
+    to: float
+    share: float | None
+    mean_confidence: float | None
+
+
+class QualityMakerOut(AccuracyOut):
+    """What an analyzer, with a model and a version of its prompt, said of checked texts."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+
+
+class QualityTopicOut(AccuracyOut):
+    """The sentiment of insights with a topic; `precision` is how often the topic itself is right."""
+
+    slug: str
+    precision: AccuracyOut
+
+
+class OutsideOut(BaseModel):
+    """Corrections of what was not drawn, which measure nothing: people correct what looks wrong."""
+
+    corrections: int
+    disagreeing: int
+
+
+class QualityOut(BaseModel):
+    """How often the sentiment of insights is right, measured on what was drawn at random and checked."""
+
+    target: float
+    checked: int
+    pending: int
+    outside: OutsideOut
+    accuracy: AccuracyOut
+    threshold: ThresholdOut | None
+    bins: list[QualityBinOut]
+    makers: list[QualityMakerOut]
+    topics: list[QualityTopicOut]
+
+
+class SampleOut(BaseModel):
+    """Insights to check. `pending` is how many wait for it in all."""
+
+    insights: list[ListedInsight]
+    pending: int
+
+
 class ExportedInsight(ListedInsight):
     """The same with those who wrote in it, as a file has it."""
 
     participants: list[ParticipantOut]
+
+
+class CorrectionColumns(BaseModel):
+    """What a file has of a correction: what the analyzer says, where a person says something else or the same."""
+
+    corrected: bool
+    model_sentiment: str | None
+    model_sentiment_score: float | None
+    model_clusters: list[str] | None
 
 
 class TimeWindow(BaseModel):
@@ -506,6 +635,14 @@ class TrendsPoint(SentimentCounts):
     total: int
     mean_sentiment: float | None
     partial: bool
+    mixed: bool
+
+
+class TrendsVersion(MakerOut):
+    """What made insights of the window, and in which of its buckets it did first and last."""
+
+    first_bucket: str
+    last_bucket: str
 
 
 class TrendsBefore(BaseModel):
@@ -526,6 +663,7 @@ class TrendsOut(BaseModel):
     sentiment_counts: SentimentCounts
     top_topics: list[tuple[str, int]]
     series: list[TrendsPoint]
+    versions: list[TrendsVersion]
     previous: TrendsBefore
 
 
@@ -648,6 +786,7 @@ class ChatInsights(BaseModel):
     conversation_id: str
     sentiment: Sentiment
     outcome: Outcome
+    model_outcome: Outcome
     keywords: list[str]
     message_count: int
     stale: bool
@@ -1054,6 +1193,30 @@ class TopicChange(Sent):
         return value
 
 
+def _slug_of(name: str) -> str:
+    found = slug(name)
+    if not found:
+        raise PydanticCustomError("slug", "must contain a letter or digit")
+    return found
+
+
+class NewCorrection(Sent):
+    """What a person says of a conversation. What is left out stays as it is; null takes a correction back."""
+
+    sentiment: Literal["positive", "neutral", "negative"] | None = None
+    clusters: (
+        Annotated[list[Annotated[TopicName, AfterValidator(_slug_of)]], Field(min_length=1, max_length=5)]
+        | None
+    ) = None
+    outcome: Outcome | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "needs at least one of sentiment, clusters and outcome")
+        return self
+
+
 class TopicMerge(Sent):
     """The topics to merge, and the one that they become."""
 
@@ -1199,6 +1362,111 @@ class SummariesEstimateOut(BaseModel):
     usd_per_summary: float
     seconds: float
     based_on: str
+
+
+class ReanalysisFilter(Sent):
+    """Which conversations are analysed again. Null: all of them."""
+
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    prompt_version: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    sentiment: Sentiment | None = None
+    max_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    status: Literal["completed", "failed", "skipped"] = "completed"
+
+    @model_validator(mode="after")
+    def _has_insights_to_filter(self) -> Self:
+        given = [
+            name for name in type(self).model_fields if name != "status" and getattr(self, name) is not None
+        ]
+        if self.status != "completed" and given:
+            raise PydanticCustomError(
+                "filter", f"{given[0]} says something of an insight, which what is {self.status} has not"
+            )
+        return self
+
+
+class NewReanalysis(Sent):
+    """Which conversations to analyse again; a sample of them is only compared."""
+
+    window: SentWindow | None = None
+    filter: ReanalysisFilter = ReanalysisFilter()
+    sample: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
+    max_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    freshness: Literal["now"] | None = None
+    dry_run: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("freshness", mode="before")
+    @classmethod
+    def _is_built(cls, value: object) -> object:
+        if value == "day":
+            raise PydanticCustomError("freshness", "the slower lane is not built yet: leave it out")
+        return value
+
+
+class ReanalysisEstimateOut(BaseModel):
+    """How many conversations would be analysed again, by whom, and what that costs and takes."""
+
+    conversations: int
+    free: int
+    calls: int
+    usd: float | None
+    usd_per_conversation: float | None
+    seconds: float | None
+    analyzer: str
+    model: str
+    based_on: str
+
+
+class SentimentChangeOut(BaseModel):
+    """How many conversations of a sample had a sentiment before and have one now."""
+
+    before: Literal["positive", "neutral", "negative", "unsure", "none"]
+    after: Literal["positive", "neutral", "negative", "unsure"]
+    conversations: int
+
+
+class TopicSwapOut(BaseModel):
+    """How many conversations of a sample had a topic, have it, got it and lost it."""
+
+    topic: str
+    before: int
+    after: int
+    came: int
+    went: int
+
+
+class ScoreShiftOut(BaseModel):
+    """The mean shift of the scores of all chosen conversations, by those of the sample that had a score both times."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+class ReanalysisSampleOut(BaseModel):
+    """What a re-analysis would change, by a sample of the chosen conversations."""
+
+    compared: int
+    population: int
+    sentiments: list[SentimentChangeOut]
+    topics: list[TopicSwapOut]
+    shift: ScoreShiftOut | None
+
+
+class ReanalysisOut(BaseModel):
+    """A re-analysis: its job, and what has become of the conversations."""
+
+    job: JobOut
+    changed: int
+    unchanged: int
+    dropped: int
+    failed: int
+    max_usd: float | None
+    lost_usd: float
+    sample: ReanalysisSampleOut | None
 
 
 class Acceptance(Sent):
@@ -1483,6 +1751,15 @@ class AlertsOut(BaseModel):
 # --- operations ---------------------------------------------------------------------------------------------
 
 
+class OfferOut(BaseModel):
+    """How many conversations were analysed offline, and about what an analyzer would take for them."""
+
+    conversations: int
+    analyzer: str
+    model: str
+    usd: float | None
+
+
 class Health(BaseModel):
     """The state of the service; `reasons` says why it is not `ok`."""
 
@@ -1507,6 +1784,7 @@ class Health(BaseModel):
     webhooks_pending: int
     webhooks_oldest_seconds: float
     webhooks_disabled: int
+    offer: OfferOut | None
     started_at: str
     version: str
 

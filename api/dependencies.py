@@ -21,10 +21,13 @@ from services.capacity import Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.examples import FollowedExamples
 from services.intake import Intake
 from services.live import Hub
 from services.notifications import Notifications
+from services.offer import CurrentOffer
 from services.people import People
+from services.reanalyses import Reanalyses
 from services.topics import FollowedTopics
 from services.watcher import TICK
 from services.webhooks.keeping import DeliveryFigures
@@ -73,10 +76,12 @@ class Resources:
     conditions: Conditions
     started_at: int
     topics: FollowedTopics
+    examples: FollowedExamples
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
     parquet: ParquetFiles = field(default_factory=ParquetFiles)
+    offer: CurrentOffer = field(default_factory=CurrentOffer)
 
     @property
     def processor(self) -> BatchProcessor:
@@ -87,6 +92,13 @@ class Resources:
     def summariser(self) -> SummaryProcessor:
         """Of summaries."""
         return self.processors.summaries
+
+    @property
+    def reanalyses(self) -> Reanalyses:
+        """Prices and begins re-analyses."""
+        shown, rate = self.chats.redaction.shown, self.settings.outbound_rps
+        calls_for = self.processors.reanalyses.calls_for
+        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for)
 
     @property
     def jobs(self) -> JobProcessor:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import describe
 from core.errors import (
     AccessDenied,
+    BadCorrection,
     BadCredential,
     BadTopicChange,
     ChatFull,
@@ -158,7 +159,7 @@ def _from_refusal(error: Refusal) -> ApiError:
             return ApiError(Code.NOT_FOUND, error.reason)
         case TopicConflict():
             return ApiError(Code.CONFLICT, error.reason)
-        case BadTopicChange():
+        case BadTopicChange() | BadCorrection():
             return ApiError(Code.INVALID_SCHEMA, error.reason)
         case _:
             return ApiError(Code.OVERLOADED)

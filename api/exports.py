@@ -34,6 +34,11 @@ COLUMNS = (
     "metadata",
     "redactions",
     "language",
+    "prompt_version",
+    "corrected",
+    "model_sentiment",
+    "model_sentiment_score",
+    "model_clusters",
 )
 
 View = Mapping[str, Any]
@@ -97,17 +102,21 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
 
 
 def flat_insight(view: View) -> dict[str, Any]:
-    """An insight as a row: the fields of its analysis beside the others."""
-    row = {**view, **view["grok_analysis"]}
+    """An insight as a row: the fields of its analysis beside the others, and what a correction has beside it."""
+    correction = view.get("correction")
+    model = {} if correction is None else correction["model"]
+    beside = {f"model_{name}": model.get(name) for name in ("sentiment", "sentiment_score", "clusters")}
+    row = {**view, **view["grok_analysis"], "corrected": correction is not None, **beside}
     del row["grok_analysis"]
     return row
 
 
 def _values(view: View) -> Iterator[object]:
+    flat = flat_insight(view)
     row = {
         "text_truncated": False,
-        **flat_insight(view),
-        "clusters": ";".join(view["grok_analysis"]["clusters"]),
+        **flat,
+        **{name: ";".join(flat[name] or ()) for name in ("clusters", "model_clusters")},
         "metadata": json.dumps(view["metadata"], ensure_ascii=False),
         "redactions": json.dumps(view["redactions"]),
     }

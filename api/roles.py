@@ -36,9 +36,18 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/conversations/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("post", "/api/v1/conversations/{conversation_id}/retry"): AccessRule(Role.ADMIN, "conversation.retry"),
     ("delete", "/api/v1/conversations/{conversation_id}"): AccessRule(Role.ADMIN, "conversation.delete"),
+    ("post", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
+    ("delete", "/api/v1/conversations/{conversation_id}/corrections"): AccessRule(
+        Role.AGENT, "conversation.correct"
+    ),
     ("get", "/api/v1/insights"): READ,
     ("get", "/api/v1/insights/recent"): READ,
     ("get", "/api/v1/trends"): READ,
+    ("get", "/api/v1/quality"): READ,
+    # It draws what is to be checked.
+    ("get", "/api/v1/quality/sample"): WRITE,
     ("get", "/api/v1/topics"): READ,
     ("get", "/api/v1/explain"): READ,
     ("post", "/chats"): WRITE,
@@ -63,6 +72,8 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/topics/proposals/{proposal_id}"): READ,
     ("post", "/api/v1/topics/proposals/{proposal_id}/accept"): AccessRule(Role.AGENT, "proposal.accept"),
     ("post", "/api/v1/topics/proposals/{proposal_id}/reject"): AccessRule(Role.AGENT, "proposal.reject"),
+    ("post", "/api/v1/reanalysis"): AccessRule(Role.ADMIN, "reanalysis.begin"),
+    ("get", "/api/v1/reanalysis/{job_id}"): READ,
     ("get", "/api/v1/jobs"): READ,
     ("get", "/api/v1/jobs/{job_id}"): READ,
     ("post", "/api/v1/jobs/{job_id}/cancel"): AccessRule(Role.AGENT, "job.cancel"),

@@ -173,7 +173,7 @@ def _claim_and_undo(connection: Connection, now: int) -> None:
 
 def _settle(connection: Connection, now: int) -> None:
     work = _claim(connection, now)
-    outcomes = [completed(each, ANSWER, Provenance("grok", "grok-4.3", 7, now)) for each in work]
+    outcomes = [completed(each, ANSWER, Provenance("grok", "grok-4.3", 7, now, "1")) for each in work]
     analysis.settle(connection, outcomes, now=now, asked={each.key for each in work})
 
 

@@ -208,6 +208,10 @@ def hours_of_topics() -> Iterator[str]:
         f" {NEGATIVE}, {POSITIVE}, sum(score), {UNSURE} FROM insights GROUP BY 3"
     )
     yield "INSERT INTO changed_days SELECT DISTINCT hour / 24, 1 FROM topic_hours"
+    for table, bucket, level in (("maker_days", "day", DAY), ("maker_quarters", "quarter", QUARTER)):
+        maker, at = "analyzer, model, prompt_version", f"timestamp / {MICROSECONDS[level]}"
+        made = f"SELECT {at}, {maker}, count(*) FROM insights GROUP BY 1, 2, 3, 4"  # noqa: S608
+        yield f"INSERT INTO {table} ({bucket}, {maker}, n) {made}"
 
 
 def people_statements(start: int, end: int) -> Iterator[str]:

@@ -98,6 +98,10 @@ class Api:
     retry = Method(calls.retry)
     retry_all = Method(calls.retry_all)
     delete = Method(calls.delete)
+    quality = Method(calls.quality)
+    quality_sample = Method(calls.quality_sample)
+    correct = Method(calls.correct)
+    withdraw_correction = Method(calls.withdraw_correction)
 
     insights = Listing(streams.insights_of_window)
     insights_page = Method(calls.insights_page)
@@ -116,6 +120,9 @@ class Api:
     summaries_page = Method(calls.summaries_page)
     estimate_summaries = Method(calls.estimate_summaries)
     summarize_many = Method(calls.summarize_many)
+    estimate_reanalysis = Method(calls.estimate_reanalysis)
+    reanalyse = Method(calls.reanalyse)
+    reanalysis = Method(calls.reanalysis)
 
     post_messages = Method(calls.post_messages)
     chat = Method(calls.chat)

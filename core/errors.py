@@ -8,6 +8,7 @@ InsightsError
  │   ├─ NoSuchTopic      404 `not_found`: no topic has this id or name
  │   ├─ TopicConflict    409 `conflict`: a name is another topic's, or topics are being changed
  │   ├─ BadTopicChange   400 `invalid_schema`: a topic cannot be changed like that
+ │   ├─ BadCorrection    400 `invalid_schema`: a conversation cannot be corrected like that
  │   ├─ Overloaded       503 `overloaded`: too many callers wait for a commit
  │   └─ NotWritable      503 `storage_full` or `database_unavailable`
  ├─ AccessDenied         whoever calls may not do this
@@ -105,6 +106,10 @@ class TopicConflict(Refusal):
 
 class BadTopicChange(Refusal):
     """A topic cannot be changed like that."""
+
+
+class BadCorrection(Refusal):
+    """A conversation cannot be corrected like that."""
 
 
 class Overloaded(Refusal):

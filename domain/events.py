@@ -46,7 +46,8 @@ def body_of(event: WebhookEvent) -> str:
 
 
 def insight_data(analysis: Analysis, clusters: Sequence[str], made: Mapping[str, Any]) -> Json:
-    """An insight, with the fields of GET. `made` has analyzer, model, cached, partial and analysed_at."""
+    """An insight, with the fields of GET. `made` has analyzer, model, prompt_version, cached, partial and
+    analysed_at."""
     return {
         "grok_analysis": {
             "sentiment_score": None if analysis.is_unsure else analysis.score / SCORE_UNIT,
@@ -58,6 +59,7 @@ def insight_data(analysis: Analysis, clusters: Sequence[str], made: Mapping[str,
         "language": analysis.language,
         "analyzer": made["analyzer"],
         "model": made["model"],
+        "prompt_version": made["prompt_version"] or None,
         "cached": made["cached"],
         "partial": made["partial"],
         "analysed_at": iso(made["analysed_at"]),

@@ -82,7 +82,7 @@ class Claim:
         return list(hold.values()), ended
 
     def _copy(self, work: Work, source: cached_answers.CachedAnswer) -> Completed:
-        by = Provenance(source.analyzer, source.model, None, self.now)
+        by = Provenance(source.analyzer, source.model, None, self.now, source.prompt_version)
         return completed(work, source.analysis, by, cached=True)
 
     def _parked(self, work: Work, until: int) -> Parked:

@@ -9,7 +9,11 @@ class ConversationParameters(Parameters):
     """Of one conversation."""
 
     wait: Wait = 0
-    include: Literal["raw"] | None = None
+    include: Literal["raw", "history", "raw,history"] | None = None
+
+    def includes(self, what: str) -> bool:
+        """Whether this is asked for."""
+        return what in (self.include or "").split(",")
 
 
 class ConversationsParameters(Parameters):

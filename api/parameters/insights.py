@@ -91,7 +91,20 @@ def unseal(word: object) -> Cursor:
     return cursors.from_word(word, Cursor, "metadata.next_cursor")
 
 
-class InsightsParameters(DownloadParameters):
+class ListParameters(DownloadParameters):
+    """Of a list of insights that may show their earlier versions."""
+
+    include: Literal["history"] | None = Field(
+        None, description="`history` adds the earlier versions of each insight, newest first."
+    )
+
+    @property
+    def with_history(self) -> bool:
+        """Whether earlier versions are asked for."""
+        return self.include is not None
+
+
+class InsightsParameters(ListParameters):
     """Of the list of insights."""
 
     start_time: Moment | None = Field(None, description="Required without a cursor.")
@@ -140,7 +153,7 @@ class InsightsParameters(DownloadParameters):
     def _differing(self, carried: Selection) -> Iterator[str]:
         """The parameters beside a cursor that differ from those it carries."""
         given = self._selection
-        for parameter in sorted(self.model_fields_set - {"bom", "cursor", "limit"}):
+        for parameter in sorted(self.model_fields_set - {"bom", "cursor", "include", "limit"}):
             name = {"start_time": "start", "end_time": "end"}.get(parameter, parameter)
             if getattr(given, name) != getattr(carried, name):
                 yield parameter
@@ -182,7 +195,7 @@ def _metadata_pair(name: str, value: str) -> tuple[str, str]:
     return name.removeprefix(METADATA), value
 
 
-class RecentParameters(DownloadParameters):
+class RecentParameters(ListParameters):
     """Of the list of the newest insights."""
 
     limit: Limit = 100

@@ -85,10 +85,11 @@ async def get(
 ) -> Response:
     """One conversation. With `wait`: once its analysis has ended, at the latest after that many seconds."""
     await _wait(resources, conversation_id, query.wait)
-    stored = await resources.database.read(partial(store.get_conversation, id_=conversation_id))
+    read = partial(store.get_conversation, id_=conversation_id, with_history=query.includes("history"))
+    stored = await resources.database.read(read)
     if stored is None:
         raise await not_found(resources, conversation_id)
-    return JSONResponse(conversation_view(stored, raw=query.include == "raw"))
+    return JSONResponse(conversation_view(stored, raw=query.includes("raw")))
 
 
 async def _wait(resources: Resources, id_: str, seconds: float) -> None:

@@ -16,9 +16,10 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
-from schemas import Code, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
+from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
-from store.insights.listing import InsightPage, InsightWindow
+from store.insights.entries import Beside, InsightPage
+from store.insights.listing import InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
 from store.insights.windows import Selection
@@ -29,7 +30,7 @@ FILING_SECONDS = 10
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
-FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields
+FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
 REFUSALS = documented(
     Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
 )
@@ -56,8 +57,11 @@ async def insights(
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
-        return await _export(resources, selection, form, query.bom)
-    read = partial(listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after)
+        return await _export(resources, query, form)
+    beside = Beside(history=query.with_history)
+    read = partial(
+        listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after, beside=beside
+    )
     return JsonAnswer(insights_view(await resources.database.read_replica(read), selection))
 
 
@@ -74,7 +78,8 @@ async def recent(
 ) -> Response:
     """The insights that were produced last, whatever the time of their conversations. With `Accept` as a file."""
     form = asked_form(request)
-    read = partial(listing.list_recent, limit=query.limit, with_people=form != exports.CSV)
+    beside = _beside(form, history=query.with_history)
+    read = partial(listing.list_recent, limit=query.limit, beside=beside)
     found = await resources.database.read_replica(read)
     if form != exports.JSON:
         await note_download(resources, request, set(), "insights.export")
@@ -127,13 +132,20 @@ async def check_topic(resources: Resources, cluster: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
 
 
-async def _export(resources: Resources, selection: Selection, form: str, bom: bool) -> Response:
+def _beside(form: str, *, history: bool) -> Beside:
+    """What is read for this form beside insights. Raises ApiError 400 for a history that the form has no place for."""
+    if history and form in (exports.CSV, exports.PARQUET):
+        raise ApiError(Code.INVALID_QUERY, "include: history comes as JSON and NDJSON only")
+    return Beside(people=form in (exports.NDJSON, exports.PARQUET), history=history)
+
+
+async def _export(resources: Resources, query: InsightsParameters, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
-    with_people = form != exports.CSV
-    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, with_people=with_people)
+    selection, beside = query.selection, _beside(form, history=query.with_history)
+    read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, beside=beside)
     first = await resources.database.read_replica(read)
-    pages = _pages(resources.database, selection, first, with_people)
-    return await _download(resources, pages, form, bom)
+    pages = _pages(resources.database, selection, first, beside)
+    return await _download(resources, pages, form, query.bom)
 
 
 async def _download(
@@ -164,15 +176,11 @@ async def _of_one(page: InsightPage) -> AsyncIterator[InsightPage]:
 
 
 async def _pages(
-    database: Database, selection: Selection, first: InsightWindow, with_people: bool
+    database: Database, selection: Selection, first: InsightWindow, beside: Beside
 ) -> AsyncIterator[InsightPage]:
     page = first.page
     read = partial(
-        listing.list_insights,
-        chosen=selection,
-        limit=EXPORT_PAGE,
-        total=first.total,
-        with_people=with_people,
+        listing.list_insights, chosen=selection, limit=EXPORT_PAGE, total=first.total, beside=beside
     )
     yield page
     while page.next is not None:

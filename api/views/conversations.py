@@ -10,9 +10,11 @@ from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT, SENTIMENT_NAMES, UNSURE
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
-from store.insights.listing import InsightEntry
+from store.insights.corrections import ShownCorrection
+from store.insights.entries import InsightEntry, ListedRow, ShownInsight
+from store.insights.makers import Maker
 from store.insights.participants import Participant
-from store.insights.shown import ShownInsight
+from store.insights.versions import InsightVersion
 
 Json = dict[str, Any]
 
@@ -22,19 +24,70 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
     row = insight.row
     return {
         "grok_analysis": {
-            "sentiment_score": None if row.sentiment == UNSURE else row.score / SCORE_UNIT,
+            "sentiment_score": score_view(row.sentiment, row.score),
             "clusters": insight.clusters,
             "confidence": row.confidence / CONFIDENCE_UNIT,
             "reasoning": row.reasoning,
         },
         "sentiment": SENTIMENT_NAMES[row.sentiment],
         "language": row.language,
-        "analyzer": row.analyzer,
-        "model": row.model,
+        **maker_view(row),
         "cached": bool(row.cached),
         "partial": bool(row.partial),
         "analysed_at": iso(row.analysed_at),
+        "correction": insight.correction and correction_view(insight.correction),
     }
+
+
+def correction_view(correction: ShownCorrection) -> Json:
+    """What a person says of a conversation, and what the analyzer says beside it."""
+    row = correction.row
+    return {
+        "sentiment": None if row.sentiment is None else SENTIMENT_NAMES[row.sentiment],
+        "clusters": correction.clusters,
+        "outcome": row.outcome,
+        "made_at": iso(row.made_at),
+        "made_by": row.made_by,
+        "model": {
+            "sentiment": SENTIMENT_NAMES[row.model_sentiment],
+            "sentiment_score": score_view(row.model_sentiment, row.model_score),
+            "clusters": correction.model_clusters,
+            "confidence": row.model_confidence / CONFIDENCE_UNIT,
+            "outcome": row.model_outcome,
+        },
+    }
+
+
+def maker_view(made: Maker | Row[Any] | ListedRow) -> Json:
+    """Who made an insight."""
+    return {
+        "analyzer": made.analyzer,
+        "model": made.model,
+        "prompt_version": made.prompt_version or None,
+    }
+
+
+def version_view(version: InsightVersion) -> Json:
+    """An earlier version of an insight."""
+    row = version.row
+    return {
+        "origin": row.origin,
+        "sentiment": SENTIMENT_NAMES[row.sentiment],
+        "sentiment_score": score_view(row.sentiment, row.score),
+        "clusters": version.clusters,
+        "confidence": row.confidence / CONFIDENCE_UNIT,
+        "reasoning": row.reasoning,
+        "language": row.language,
+        **maker_view(row),
+        "made_at": iso(row.made_at),
+        "made_by": row.made_by,
+        "replaced_at": iso(row.replaced_at),
+    }
+
+
+def score_view(sentiment: int, score: int) -> float | None:
+    """A score from -1 to 1; None for what is unsure."""
+    return None if sentiment == UNSURE else score / SCORE_UNIT
 
 
 def participant_view(participant: Participant) -> Json:
@@ -73,9 +126,13 @@ def conversation_view(stored: StoredConversation, *, raw: bool) -> Json:
         **item_view(row),
         **_content(stored),
         "raw_data": _object(row.raw_data),
-        "insight": insight and insight_view(insight),
+        "insight": insight and {**insight_view(insight), **_history_view(stored)},
     }
     return {**view, "raw": _raw_view(stored)} if raw else view
+
+
+def _history_view(stored: StoredConversation) -> Json:
+    return {} if stored.history is None else {"history": [*map(version_view, stored.history)]}
 
 
 def status_view(row: Row[Any], insight: ShownInsight | None) -> Json:

@@ -1,15 +1,18 @@
 """Insights and trends as clients see them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json
 
 from api.parameters.insights import seal
-from api.views.conversations import insight_view, participant_view
+from api.views.conversations import insight_view, maker_view, participant_view, version_view
 from core.clock import iso, iso_in_zone
 from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
 from domain.buckets import DAY, MICROSECONDS
-from store.insights.listing import InsightEntry, InsightWindow
+from store.insights.entries import InsightEntry
+from store.insights.listing import InsightWindow
+from store.insights.makers import Maker
 from store.insights.trends import Calendar, Point, Trends
 from store.insights.windows import Counts, Selection
 
@@ -52,7 +55,8 @@ def listed_insight_view(listed: InsightEntry) -> Json:
         view["text_truncated"] = True
     view["metadata"] = {} if row.metadata is None else from_json(row.metadata)
     view["redactions"] = {} if row.redactions is None else from_json(row.redactions)
-    return view | insight_view(listed)
+    view |= insight_view(listed)
+    return view if listed.history is None else {**view, "history": [*map(version_view, listed.history)]}
 
 
 def exported_insight_view(listed: InsightEntry) -> Json:
@@ -72,6 +76,7 @@ def trends_view(found: Trends, calendar: Calendar, start: int, end: int) -> Json
         "sentiment_counts": _counts_view(found.counts),
         "top_topics": found.top_topics,
         "series": [_point_view(point) for point in found.series],
+        "versions": _versions_view(found.series),
         "previous": {
             "total_insights": sum(found.previous.values()),
             "sentiment_counts": _counts_view(found.previous),
@@ -83,9 +88,27 @@ def _counts_view(counts: Counts) -> Json:
     return {name: counts[sentiment] for sentiment, name in SENTIMENT_NAMES.items()}
 
 
+def _versions_view(series: Sequence[Point]) -> list[Json]:
+    """Who made the insights of the series, and in which buckets first and last, in that order."""
+    spans: dict[Maker, tuple[Point, Point]] = {}
+    for point in series:
+        if point.negative or point.neutral or point.positive or point.unsure:
+            for maker in sorted(point.makers):
+                first, _ = spans.get(maker, (point, point))
+                spans[maker] = first, point
+    return [
+        {
+            **maker_view(maker),
+            "first_bucket": iso_in_zone(first.start, first.offset),
+            "last_bucket": iso_in_zone(last.start, last.offset),
+        }
+        for maker, (first, last) in spans.items()
+    ]
+
+
 def _point_view(point: Point) -> Json:
     # Spelt out, because a year has 365 points and a week 168.
-    start, offset, negative, neutral, positive, unsure, score_sum, partial = point
+    start, offset, negative, neutral, positive, unsure, score_sum, partial, makers = point
     scored = positive + neutral + negative
     return {
         "start": iso_in_zone(start, offset),
@@ -96,4 +119,5 @@ def _point_view(point: Point) -> Json:
         "unsure": unsure,
         "mean_sentiment": round(score_sum / scored) / SCORE_UNIT if scored else None,
         "partial": partial,
+        "mixed": len(makers) > 1,
     }

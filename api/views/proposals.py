@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from core.clock import iso, iso_or_none
 from domain.topics import slug
-from store.insights.listing import InsightEntry
+from store.insights.entries import InsightEntry
 
 EXAMPLE = 300
 """Characters of an example that are shown."""

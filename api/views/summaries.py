@@ -7,6 +7,7 @@ from api.views.conversations import Json
 from core.clock import iso
 from domain.summaries import ITEMS
 from models import FAILED
+from store.insights.case_filing import OUTCOMES
 from store.queue.summaries import Stored
 
 INSIGHTS = ("sentiment", "outcome", "keywords")
@@ -23,6 +24,9 @@ def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None
         "status": "completed",
         "conversation_id": stored.conversation_id,
         **{name: content[name] for name in fields},
+        # What a person has corrected counts; before it is filed there is no correction.
+        "outcome": row.outcome if row.outcome in OUTCOMES else content["outcome"],
+        "model_outcome": content["outcome"],
         "message_count": row.message_count,
         "stale": row.made_from != stored.revision,
         "analyzer": row.analyzer,

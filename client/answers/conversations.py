@@ -41,6 +41,45 @@ class Analysis(Answer):
     reasoning: str
 
 
+class InsightVersion(Answer):
+    """What counted before for the same text; `origin` is `analysis` or `correction`."""
+
+    origin: str
+    sentiment: str
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    reasoning: str | None
+    language: str | None
+    analyzer: str
+    model: str
+    prompt_version: str | None
+    made_at: AwareDatetime
+    made_by: str | None
+    replaced_at: AwareDatetime
+
+
+class ModelSaid(Answer):
+    """What the analyzer says of a text that a person has corrected."""
+
+    sentiment: str
+    sentiment_score: float | None
+    clusters: list[str]
+    confidence: float
+    outcome: str | None
+
+
+class Correction(Answer):
+    """What a person said, which counts; None where they said nothing."""
+
+    sentiment: str | None
+    clusters: list[str] | None
+    outcome: str | None
+    made_at: AwareDatetime
+    made_by: str
+    model: ModelSaid
+
+
 class Insight(Answer):
     """An analysis and where it comes from."""
 
@@ -51,9 +90,13 @@ class Insight(Answer):
     """ISO 639-1; None if it is not known."""
     analyzer: str
     model: str
+    prompt_version: str | None = None
     cached: bool
     partial: bool
     analysed_at: AwareDatetime
+    correction: Correction | None = None
+    history: list[InsightVersion] | None = None
+    """Its earlier versions, newest first, where they were asked for."""
 
 
 class Status(Answer):
@@ -133,3 +176,10 @@ class Queued(Answer):
     """How many conversations were queued again."""
 
     queued: int
+
+
+class CorrectedConversation(Answer):
+    """A conversation that was corrected, with its insight as it counts now."""
+
+    conversation_id: str
+    insight: Insight

@@ -59,6 +59,18 @@ class TrendsPoint(SentimentCounts):
     total: int
     mean_sentiment: float | None
     partial: bool
+    mixed: bool = False
+    """Whether its insights were made by several analyzers, models or versions of the prompt."""
+
+
+class TrendsVersion(Answer):
+    """What made insights of the window, and in which of its buckets it did first and last."""
+
+    analyzer: str
+    model: str
+    prompt_version: str | None
+    first_bucket: AwareDatetime
+    last_bucket: AwareDatetime
 
 
 class TrendsBefore(Answer):
@@ -79,6 +91,7 @@ class Trends(Answer):
     sentiment_counts: SentimentCounts
     top_topics: list[tuple[str, int]]
     series: list[TrendsPoint]
+    versions: list[TrendsVersion] = Field(default_factory=list)
     previous: TrendsBefore
 
 

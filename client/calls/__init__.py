@@ -25,6 +25,7 @@ from .conversations import (
     retry_all,
     statuses,
 )
+from .corrections import correct, withdraw_correction
 from .discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
 from .insights import compare_topics, explain, insights_page, recent_insights, trends
 from .jobs import cancel_job, job, jobs_page, pause_job, resume_job
@@ -39,6 +40,8 @@ from .operation import (
     spending,
 )
 from .people import estimate_summaries, facets, people_page, summaries_page, summarize_many
+from .quality import quality, quality_sample
+from .reanalysis import estimate_reanalysis, reanalyse, reanalysis
 from .topics import (
     all_topics_page,
     change_topic,
@@ -78,6 +81,7 @@ __all__ = [
     "compare_topics",
     "conversation",
     "conversations_page",
+    "correct",
     "create_alert",
     "create_webhook",
     "delete",
@@ -86,6 +90,7 @@ __all__ = [
     "deliveries_page",
     "discover_topics",
     "estimate",
+    "estimate_reanalysis",
     "estimate_summaries",
     "explain",
     "facets",
@@ -105,6 +110,10 @@ __all__ = [
     "post_messages",
     "proposal",
     "proposals_page",
+    "quality",
+    "quality_sample",
+    "reanalyse",
+    "reanalysis",
     "recent_insights",
     "reject_proposal",
     "resend_event",
@@ -126,4 +135,5 @@ __all__ = [
     "user_chats_page",
     "webhook",
     "webhooks",
+    "withdraw_correction",
 ]

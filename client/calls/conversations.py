@@ -69,12 +69,15 @@ def post_bulk(
     return call if on_conflict == "fail" else replace(call, params={"on_conflict": on_conflict})
 
 
-def conversation(conversation_id: str, *, wait: float = 0, raw: bool = False) -> Call[Conversation]:
+def conversation(
+    conversation_id: str, *, wait: float = 0, raw: bool = False, history: bool = False
+) -> Call[Conversation]:
     """One conversation; with `wait`, as soon as it has ended or after so many seconds, at most 60.
 
-    `raw` adds what the analyzer wrote. Raises NotFound.
+    `raw` adds what the analyzer wrote, `history` the insight's earlier versions. Raises NotFound.
     """
-    params = {"wait": wait or None, "include": "raw" if raw else None}
+    include = ",".join(name for name, is_wanted in (("raw", raw), ("history", history)) if is_wanted)
+    params = {"wait": wait or None, "include": include or None}
     return getting(path_to(CONVERSATIONS, conversation_id), reader(Conversation), params, wait=wait)
 
 

@@ -32,11 +32,12 @@ def insights_page(
     sort: Sort = "-timestamp",
     limit: int = 100,
     cursor: str | None = None,
+    history: bool = False,
 ) -> Call[InsightsPage]:
     """A page of 1 to 1,000 insights of the window `[start_time, end_time)`.
 
     `language` is a code of ISO 639-1. `metadata` filters by keys of the senders' metadata, those that the service's
-    METADATA_KEYS names.
+    METADATA_KEYS names. With `history`, each has its earlier versions.
 
     A cursor carries its own window and filters. Beside it they may be left out, but not be others.
     """
@@ -46,6 +47,7 @@ def insights_page(
     pairs = {f"metadata.{key}": value for key, value in (metadata or {}).items()}
     # The default is not sent, so that a cursor of another order can come alone.
     page = {"sort": None if sort == "-timestamp" else sort, "limit": limit, "cursor": cursor}
+    page |= {"include": "history" if history else None}
     return getting("/api/v1/insights", reader(InsightsPage), {**window, **filters, **more, **pairs, **page})
 
 

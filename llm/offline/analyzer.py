@@ -1,5 +1,6 @@
 """The offline analyzer, which replaces Grok if there is no API key, and the languages of what Grok analyses."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -41,8 +42,8 @@ class OfflineAnalyzer:
 
     @property
     def prompt_version(self) -> str:
-        """The topics that are told now."""
-        return ",".join(self._topics)
+        """A digest of the topics that are told now."""
+        return hashlib.sha256(",".join(self._topics).encode()).hexdigest()[:12]
 
     async def __aenter__(self) -> Self:
         await self._process.start()

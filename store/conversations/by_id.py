@@ -7,7 +7,7 @@ has neither.
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import BigInteger, ColumnElement, String, column, or_, select, table
+from sqlalchemy import BigInteger, ColumnElement, Connection, String, column, or_, select, table
 
 from models import conversations
 from store.engine.prepared import by_dialect
@@ -51,3 +51,9 @@ def has_any_of(
         for c in (_c, _i)
     )
     return by_dialect(on_sqlite, _c.number.in_(select(_i.number).where(on_postgresql)))
+
+
+def lock_number(connection: Connection, id_: str) -> int | None:
+    """The intake number of a conversation, whose row is locked from then on; None if there is none."""
+    number: int | None = connection.scalar(select(_c.number).where(has_id(id_)).with_for_update())
+    return number

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, f
 
 from models import IS_TEXT, conversations, messages, participants
 from store.engine.vault import vault_of
-from store.insights.shown import ShownInsight, insight_of
+from store.insights.entries import ShownInsight, insight_of
 from store.search import index
 
 TEXTS_AT_ONCE = 50

@@ -23,7 +23,8 @@ from store.conversations.by_id import has_external_id, has_id, has_id_among
 from store.engine.vault import vault_of
 from store.insights import case_filing
 from store.insights import writing as results
-from store.insights.shown import ShownInsight, as_shown, insight_of
+from store.insights.entries import ShownInsight, as_shown, insight_of
+from store.insights.versions import InsightVersion, versions_of
 from store.money import calls
 from store.search import index
 from store.webhooks.outbox import forget_events
@@ -53,6 +54,8 @@ class StoredConversation:
     messages: Sequence[Row[Any]]
     insight: ShownInsight | None
     call: Row[Any] | None
+    history: Sequence[InsightVersion] | None = None
+    """The earlier versions of the insight, newest first, where they were asked for."""
 
 
 class RetryResult(Enum):
@@ -63,7 +66,9 @@ class RetryResult(Enum):
     NOT_ENDED_BADLY = "not_ended_badly"
 
 
-def get_conversation(connection: Connection, id_: str) -> StoredConversation | None:
+def get_conversation(
+    connection: Connection, id_: str, *, with_history: bool = False
+) -> StoredConversation | None:
     """Return a conversation with its first messages in order; None if it does not exist."""
     row = connection.execute(select(conversations).where(has_id(id_))).one_or_none()
     if row is None:
@@ -82,6 +87,7 @@ def get_conversation(connection: Connection, id_: str) -> StoredConversation | N
         vault.all_opened(messages, first_messages),
         insight,
         call and vault.opened(grok_calls, call),
+        versions_of(connection, [row.number]).get(row.number, ()) if with_history else None,
     )
 
 

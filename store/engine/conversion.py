@@ -17,6 +17,7 @@ from models import (
     erasures,
     grok_calls,
     insight_metadata,
+    insight_versions,
     insights,
     jobs,
     messages,
@@ -37,6 +38,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     # Not its primary key, whose author changes.
     participants: ("conversation", "position"),
     insights: ("conversation",),
+    insight_versions: ("conversation", "number"),
     people: ("number",),
     insight_metadata: ("conversation", "key"),
     summaries: ("conversation",),

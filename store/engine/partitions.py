@@ -43,7 +43,10 @@ class Family:
         return f"{self.root}_number_seq"
 
 
-_KEYED = "messages participants insights insight_metadata summaries summary_parts topic_moves search"
+_KEYED = (
+    "messages participants insights insight_versions corrections quality_items insight_metadata"
+    " summaries summary_parts topic_moves search"
+)
 CONVERSATIONS = Family({"conversations": "number"} | dict.fromkeys(_KEYED.split(), "conversation"))
 CALLS = Family({"grok_calls": "number"})
 FAMILIES = (CONVERSATIONS, CALLS)

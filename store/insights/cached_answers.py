@@ -4,7 +4,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, Row, Select, bindparam, column, literal_column, select, text
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Row,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 import models
 from core.errors import DoesNotOpen
@@ -21,6 +32,7 @@ class CachedAnswer:
     analyzer: str
     model: str
     partial: bool
+    prompt_version: str = ""
 
 
 def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[bytes, CachedAnswer]:
@@ -46,9 +58,16 @@ def _newest() -> Select[Any]:
     of_key = select(i.c.conversation).where(i.c.cache_key == wanted.c.column1)
     newest = of_key.order_by(i.c.analysed_at.desc()).limit(literal_column("1")).correlate(wanted)
     numbers = select(newest.scalar_subquery()).select_from(wanted)
-    return select(models.insights).where(models.insights.c.conversation.in_(numbers))
+    # What a person has corrected is about one conversation: its twins get what the analyzer said.
+    own, c = models.insights.c, models.corrections.c
+    values = {name: func.coalesce(c[f"model_{name}"], own[name]) for name in OWN}
+    columns = (values.get(each.name, each).label(each.name) for each in own)
+    of_insight = (c.conversation == own.conversation) & (c.revision == own.revision)
+    return select(*columns).outerjoin(models.corrections, of_insight).where(own.conversation.in_(numbers))
 
 
+OWN = ("score", "sentiment", "confidence", "clusters")
+"""What a correction may change of an insight."""
 LOOKED_UP = 64
 """Keys in one statement, whose SQL is always the same; a shorter list is padded with its first key."""
 NEWEST = _newest()
@@ -69,4 +88,4 @@ def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
         row.language,
         row.sentiment == UNSURE,
     )
-    return CachedAnswer(analysis, row.analyzer, row.model, row.partial)
+    return CachedAnswer(analysis, row.analyzer, row.model, row.partial, row.prompt_version)

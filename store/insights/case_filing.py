@@ -16,7 +16,7 @@ from domain.buckets import DAY, HOUR, MONTH, bucket_of
 from domain.summaries import Outcome
 from models import NOT_FILED, case_counts, conversations, summaries
 from store.engine.vault import at, vault_of
-from store.insights import people_filing
+from store.insights import corrections, people_filing
 from store.insights.rollup_changes import add_changes
 
 OUTCOMES: Sequence[str] = get_args(Outcome)
@@ -39,6 +39,8 @@ def file_summary(connection: Connection, number: int, content: Mapping[str, Any]
     old = _filed(connection, [number])
     timestamp = connection.scalar(select(_c.timestamp).where(_c.number == number)) or 0
     new = Case(timestamp, *_said(content))
+    if new.outcome != UNKNOWN:
+        new = new._replace(outcome=corrections.outcome_of(connection, number) or new.outcome)
     connection.execute(update(summaries).where(_s.conversation == number).values(new._asdict()))
     _count(connection, [new], old)
     people_filing.mark_case(connection, number, is_open=new.outcome == people_filing.OPEN)

@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 from domain.explanation import Contribution, Weighed, mean_of, part_of, rounded_to_sum
 from models import ALL_TOPICS
 from store.insights import windows
+from store.insights.entries import InsightEntry
 from store.insights.listed_topics import ListedTopic, listed_topics
-from store.insights.listing import InsightEntry, insights_of
+from store.insights.listing import insights_of
 from store.insights.narrowing import SCORES, Narrowing
 from store.insights.rollups import SCORED
 from store.insights.topic_days import TopicDays

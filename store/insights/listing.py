@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
 
@@ -12,8 +12,16 @@ from models import conversations, insights, messages
 from store.engine.prepared import Prepared, among
 from store.engine.vault import SEALED_BESIDES, SEALED_PER_CHARACTER, Vault, at, vault_of
 from store.insights import pages, windows
+from store.insights.corrections import shown_corrections
+from store.insights.entries import (
+    NOTHING_BESIDE,
+    Beside,
+    InsightEntry,
+    InsightPage,
+    ListedRow,
+    with_beside,
+)
 from store.insights.narrowing import Narrowing
-from store.insights.participants import Participant, author_of_text, participants_of
 from store.insights.rollups import SENTIMENTS
 from store.insights.shown import shown_clusters
 from store.insights.windows import Counts, Position, Selection
@@ -24,36 +32,6 @@ SHOWN = 2_000
 """Characters of a text or transcript that a list shows."""
 TURNS = 223
 """The turns that always suffice for SHOWN characters: the shortest is `agent: x` and a line break."""
-
-
-class ListedRow(NamedTuple):
-    """An insight and its conversation. A tuple, because a page reads 1,300 fields, and a field of a Row takes 0.5 us.
-
-    Booleans are `bool` on PostgreSQL, but 0 or 1 on SQLite.
-    """
-
-    conversation: int
-    timestamp: int
-    author: str | None
-    sealed_author: str | None
-    score: int
-    sentiment: int
-    confidence: int
-    clusters: str
-    reasoning: str
-    analyzer: str
-    model: str
-    cached: bool
-    partial: bool
-    language: str | None
-    analysed_at: int
-    id: str
-    external_id: str | None
-    metadata: str | None
-    redactions: str | None
-    is_chat: bool
-    text: str | None
-    """The beginning of the text; None for a chat."""
 
 
 def _with_conversation(text: ColumnElement[str]) -> Select[Any]:
@@ -103,27 +81,6 @@ SEALED_BEGINNING = Prepared(_beginning(messages.c.text))
 SEALED_SHOWN = SHOWN * SEALED_PER_CHARACTER + TURNS * SEALED_BESIDES
 
 
-class InsightEntry(NamedTuple):
-    """One entry of a list of insights."""
-
-    row: ListedRow
-    text: str
-    """The text or transcript, at most 2,000 characters."""
-    truncated: bool
-    clusters: Sequence[str]
-    """The slugs of its topics as they are shown, best first."""
-    participants: Sequence[Participant] = ()
-    """Who wrote in it, where that was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class InsightPage:
-    """A page of insights; `next` is where the next page begins, if there is one."""
-
-    insights: Sequence[InsightEntry]
-    next: Position | None
-
-
 NOTHING = InsightPage((), None)
 NONE_OF_EACH: Counts = dict.fromkeys(SENTIMENTS, 0)
 
@@ -147,13 +104,13 @@ def list_with_totals(
     *,
     limit: int,
     after: Position | None = None,
-    with_people: bool = False,
+    beside: Beside = NOTHING_BESIDE,
 ) -> InsightWindow:
-    """Return a page of the chosen insights with the exact totals of its window, `with_people` also who wrote."""
+    """Return a page of the chosen insights with the exact totals of its window."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
-    page = _with_participants(connection, page) if with_people else page
+    page = with_beside(connection, page, beside)
     skipped = windows.count_skipped(connection, chosen.start, chosen.end)
     if chosen.keyword is None:
         return InsightWindow(page, total, skipped)
@@ -167,12 +124,12 @@ def list_insights(
     limit: int,
     total: int,
     after: Position | None = None,
-    with_people: bool = False,
+    beside: Beside = NOTHING_BESIDE,
 ) -> InsightPage:
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     page = found.page(limit, after, total) if found and total else NOTHING
-    return _with_participants(connection, page) if with_people else page
+    return with_beside(connection, page, beside)
 
 
 def list_positions(
@@ -182,18 +139,6 @@ def list_positions(
     found = _Chosen.of(connection, windows.as_stored(connection, chosen))
     total = found.count()[0] if found else 0
     return found._positions(limit, after, total) if found and total else []
-
-
-def _with_participants(connection: Connection, page: InsightPage) -> InsightPage:
-    """The same page with those who wrote in each conversation."""
-    found = participants_of(connection, [each.row.conversation for each in page.insights if each.row.is_chat])
-    listed = (
-        each._replace(
-            participants=found[each.row.conversation] if each.row.is_chat else author_of_text(each.row.author)
-        )
-        for each in page.insights
-    )
-    return InsightPage([*listed], page.next)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +183,13 @@ class _Chosen:
         return self.narrowing.find_positions(limit=limit, after=after, total=total)
 
 
-def list_recent(connection: Connection, *, limit: int, with_people: bool = False) -> InsightWindow:
+def list_recent(connection: Connection, *, limit: int, beside: Beside = NOTHING_BESIDE) -> InsightWindow:
     """Return the insights that were analysed last, newest first, with the totals of all time."""
     c = insights.c
     last = select(c.conversation).order_by(c.analysed_at.desc(), c.conversation.desc()).limit(limit)
     numbers = connection.scalars(last).all()
     page = InsightPage(_load(connection, numbers), None)
-    page = _with_participants(connection, page) if with_people else page
+    page = with_beside(connection, page, beside)
     return InsightWindow(page, *windows.count_all_time(connection))
 
 
@@ -263,6 +208,8 @@ def _load(connection: Connection, numbers: Sequence[int]) -> list[InsightEntry]:
     turns = _turns(connection, [row.conversation for row in rows if row.is_chat])
     clusters = shown_clusters(connection, (row.clusters for row in rows))
     found = {row.conversation: _entry(row, turns, slugs) for row, slugs in zip(rows, clusters, strict=True)}
+    for number, correction in shown_corrections(connection, numbers).items():
+        found[number] = found[number]._replace(correction=correction)
     return [found[number] for number in numbers]
 
 

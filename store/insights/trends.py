@@ -1,6 +1,6 @@
 """Trends: sentiment and top topics of a window, with a series by hour, day, week or month of a time zone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import gcd
@@ -16,6 +16,7 @@ from models import totals
 from store.engine.prepared import Prepared
 from store.insights import rollups, series, windows
 from store.insights.filtered_topics import top_filtered_topics, without_needless_filters
+from store.insights.makers import Maker, makers_between
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS, Kind, kind_of
 from store.insights.series import Sums
@@ -40,6 +41,8 @@ class Point(NamedTuple):
     """Of all but the unsure ones, which have no score."""
     partial: bool
     """Whether the window or the present cuts the bucket, so that it may have more insights than counted."""
+    makers: Collection[Maker]
+    """Who made its insights, if it has any, of whatever topic and confidence."""
 
 
 class Calendar(NamedTuple):
@@ -124,12 +127,19 @@ class _Window:
         borders = local.borders(length, start, end)
         if len(borders) < 2:
             return []
-        found = self._between([start, *borders[1:-1], end], HOUR if length is Interval.HOUR else DAY)
+        moments = [start, *borders[1:-1], end]
+        found = self._between(moments, HOUR if length is Interval.HOUR else DAY)
         until = min(end, now)
         return [
-            Point._make((first, local.offset(first), *sums, first < start or last > until))
-            for (first, last), sums in zip(pairwise(borders), found, strict=True)
+            Point._make((first, local.offset(first), *sums, first < start or last > until, makers))
+            for (first, last), sums, makers in zip(
+                pairwise(borders), found, self._makers(moments), strict=True
+            )
         ]
+
+    def _makers(self, moments: Sequence[int]) -> list[set[Maker]]:
+        found, analyzer = makers_between(self.connection, moments), self.chosen.analyzer
+        return [{each for each in some if analyzer in (None, each.analyzer)} for some in found]
 
     def _between(self, moments: Sequence[int], level: int) -> Sequence[Sums]:
         topic = self.topic

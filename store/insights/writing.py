@@ -1,4 +1,4 @@
-"""Stores and deletes insights: one per conversation, filed under its topics and counted in the roll-ups.
+"""Stores and deletes insights: one per conversation counts, filed under its topics and counted in the roll-ups.
 
 Callers of `store_insights` and `delete_insights` must hold the row locks of the conversations, so that no other
 transaction changes the same insight. The locks taken here follow: the one on all topics, names of topics in order,
@@ -28,7 +28,8 @@ from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import vault_of
-from store.insights import metadata, names, people_filing
+from store.insights import corrections, metadata, names, people_filing, versions
+from store.insights.makers import Made, Maker, count_makers
 from store.insights.rollup_changes import Fact, update_counts
 from store.insights.unions import Unions, counted_in, unions
 
@@ -51,6 +52,13 @@ class Insight(NamedTuple):
     analysed_at: int
     call: int | None
     cache_key: bytes | None
+    prompt_version: str = ""
+    """Of the analyzer's prompt; empty if it is not known."""
+
+    @property
+    def maker(self) -> Maker:
+        """What made it."""
+        return Maker(self.analyzer, self.model, self.prompt_version)
 
 
 class _Filed(NamedTuple):
@@ -62,20 +70,48 @@ class _Filed(NamedTuple):
     confidence: int
     score: int
     slugs: tuple[str, ...]
+    revision: int
+    maker: Maker
+
+    @property
+    def made(self) -> Made:
+        return self.maker, self.timestamp
 
 
-def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
-    """Store insights and count them. A conversation's earlier insight is replaced, also in every count."""
+def store_insights(connection: Connection, insights: Sequence[Insight]) -> Sequence[Insight]:
+    """Store insights and count them; gives them as they count, by number. An earlier insight is replaced everywhere.
+
+    It is kept as a version if it is of the same text, that is of the same revision. Then a correction goes on to
+    count, and what the new one says comes beside it.
+    """
     newest = {each.conversation: each for each in insights}
     if not newest:
-        return
+        return ()
     names.hold(connection)
     old = _filed(connection, newest)
-    new = [_to_file(newest[number]) for number in sorted(newest)]
-    at = min(each.analysed_at for each in newest.values())
-    known = _Topics.of(connection, (*old, *new), at)
+    if old:
+        carried = corrections.carry_over(
+            connection, newest, {each.conversation: each.revision for each in old}
+        )
+        versions.keep_versions(connection, carried.replaced)
+        newest |= {number: newest[number]._replace(analysis=a) for number, a in carried.analyses.items()}
+    counted = [newest[number] for number in sorted(newest)]
+    _put(connection, counted, old)
+    return counted
+
+
+def recount_insight(connection: Connection, insight: Insight) -> None:
+    """Count an insight anew that was corrected since it was stored."""
+    names.hold(connection)
+    _put(connection, [insight], _filed(connection, [insight.conversation]))
+
+
+def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Filed]) -> None:
+    """Put insights, ascending by conversation, in the place of old ones."""
+    new = [*map(_to_file, insights)]
+    known = _Topics.of(connection, (*old, *new), min(each.analysed_at for each in insights))
     _unfile(connection, old, known)
-    rows = [_row(newest[number]) for number in sorted(newest)]
+    rows = [*map(_row, insights)]
     stored = vault_of(connection).all_sealed(models.insights, rows)
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
     metadata.file(connection, rows)
@@ -83,6 +119,7 @@ def store_insights(connection: Connection, insights: Sequence[Insight]) -> None:
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     people_filing.file_people(connection, rows)
     update_counts(connection, _facts(new, known), _facts(old, known))
+    count_makers(connection, [each.made for each in new], [each.made for each in old])
 
 
 @cache
@@ -93,15 +130,18 @@ def _upsert(dialect: str) -> Any:
 
 
 def delete_insights(connection: Connection, conversations: Collection[int]) -> None:
-    """Delete the insights of these conversations (intake numbers) and their share of every count."""
+    """Delete the insights of these conversations (intake numbers), all versions, and their share of every count."""
     names.hold(connection)
     old = _filed(connection, conversations)
     known = _Topics.of(connection, old, 0)
     _unfile(connection, old, known)
     metadata.remove(connection, conversations)
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
+    versions.forget_versions(connection, conversations)
+    corrections.forget_corrections(connection, conversations)
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
+    count_makers(connection, (), [each.made for each in old])
 
 
 def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at: int) -> None:
@@ -115,6 +155,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
     renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
     if renamed:
         connection.execute(RENAME, renamed)
+        corrections.refile_corrections(connection, names_of)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     update_counts(connection, _facts(new, known), _facts(old, known))
@@ -155,6 +196,7 @@ def _row(insight: Insight) -> dict[str, object]:
         "raw": analysis.raw,
         "cache_key": insight.cache_key,
         "language": analysis.language,
+        "prompt_version": insight.prompt_version,
     }
 
 
@@ -163,12 +205,16 @@ def _row(insight: Insight) -> dict[str, object]:
 
 def _to_file(insight: Insight) -> _Filed:
     a = insight.analysis
-    return _Filed(insight.conversation, insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters)
+    counted = insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters
+    return _Filed(insight.conversation, *counted, insight.revision, insight.maker)
 
 
 FILED_COLUMNS = tuple(
     models.insights.c[name]
-    for name in ("conversation", "timestamp", "sentiment", "confidence", "score", "clusters")
+    for name in (
+        *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
+        *Maker._fields,
+    )
 )
 FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
 FILE = insert(insight_topics)
@@ -206,7 +252,8 @@ class _Topics:
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
     rows = connection.execute(FILED, {"of": list(conversations)})
     return [
-        _Filed(n, at, sentiment, sure, score, parse_clusters(s)) for n, at, sentiment, sure, score, s in rows
+        _Filed(n, at, sentiment, sure, score, parse_clusters(slugs), revision, Maker(*maker))
+        for n, at, sentiment, sure, score, slugs, revision, *maker in rows
     ]
 
 

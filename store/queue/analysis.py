@@ -90,6 +90,8 @@ class AnalysisJob(NamedTuple):
     """Who held it when it was read. Its outcome counts only while that is still so."""
     is_readable: bool = True
     """Whether its texts and its author opened. If not, it has no turns."""
+    reanalysis: int | None = None
+    """The number of the long job that has it analysed again; None in the analysis queue."""
 
 
 class Completed(NamedTuple):
@@ -125,10 +127,11 @@ def due(connection: Connection, *, limit: int, now: int) -> list[AnalysisJob]:
     rows = [Due(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
     said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
     vault = vault_of(connection)
-    return [_job(vault, row, said[row.number]) for row in rows]
+    return [job_of(vault, row, said[row.number]) for row in rows]
 
 
-def _job(vault: Vault, row: Due, said: Sequence[Turn] | None) -> AnalysisJob:
+def job_of(vault: Vault, row: Due, said: Sequence[Turn] | None) -> AnalysisJob:
+    """A conversation as it was read, with its texts; None are texts that do not open."""
     try:
         author = vault.open_author(conversations, row.id, row.author, row.sealed_author)
     except DoesNotOpen:
@@ -185,10 +188,10 @@ def settle(
     single_flight.release(connection, asked, leases=leases, now=now)
     old = [each for each in outcomes if each.job.number in held and _is_old(each, held)]
     counted = [_still_true(each, held, now) for each in outcomes if each.job.number in held]
-    _store(connection, counted, now)
+    stored = _store(connection, counted, now)
     revisions.requeue_grown(connection, [_overtaken(each, held[each.job.number]) for each in old])
     _count(connection, counted, now)
-    _note_events(connection, counted, now)
+    _note_events(connection, counted, stored, now)
     return counted
 
 
@@ -218,17 +221,18 @@ def _overtaken(outcome: Outcome, row: LeasedConversation) -> GrownSinceClaim:
     return GrownSinceClaim(row, read, False, outcome.run_at, outcome.failures, outcome.job.pack_limit)
 
 
-def _store(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
-    """End the conversations or give them back, with what belongs to each ending."""
+def _store(connection: Connection, counted: Sequence[Outcome], now: int) -> Sequence[Insight]:
+    """End the conversations or give them back, with what belongs to each ending; gives the insights as they count."""
     back = [each for each in counted if isinstance(each, Requeued)]
     ended = [each for each in counted if not isinstance(each, Requeued)]
     sealed = partial(_sealed, vault_of(connection))
     QUEUE.end(connection, [sealed(each.job, {**_ending(each), "finished_at": now}) for each in ended])
     QUEUE.requeue(connection, [sealed(each.job, _return(each)) for each in back])
-    if insights := [each.insight for each in ended if isinstance(each, Completed)]:
-        writing.store_insights(connection, insights)
+    made = [each.insight for each in ended if isinstance(each, Completed)]
+    insights = writing.store_insights(connection, made)
     skipped = [each.job.timestamp for each in ended if isinstance(each, Skipped)]
     writing.adjust_skipped(connection, skipped, 1)
+    return insights
 
 
 def _sealed(vault: Vault, job: AnalysisJob, values: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -264,8 +268,9 @@ def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None
     )
 
 
-def _note_events(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
-    insights = [each.insight for each in counted if isinstance(each, Completed)]
+def _note_events(
+    connection: Connection, counted: Sequence[Outcome], insights: Sequence[Insight], now: int
+) -> None:
     errors = {each.job.number: each.error for each in counted if isinstance(each, Failed)}
     conversation_events.note_analysed(connection, insights, errors, now=now)
 

@@ -124,7 +124,7 @@ def test_chats_and_messages_come_page_by_page_and_once(url: str, calling: Callin
 READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("alive", (), {}),
     ("me", (), {}),
-    ("conversation", ("lamp",), {"wait": 1, "raw": True}),
+    ("conversation", ("lamp",), {"wait": 1, "raw": True, "history": True}),
     ("conversations", (), {"status": "completed"}),
     ("conversations_page", (), {"limit": 3}),
     ("statuses", (["lamp", "nothing"],), {}),
@@ -132,12 +132,15 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("insights_page", (), {**WINDOW, "limit": 3}),
     ("recent_insights", (), {"limit": 3}),
     ("trends", (), {**WINDOW, "cluster": "delay"}),
+    ("quality", (), {"target": 0.9}),
+    ("quality_sample", (), {"limit": 2}),
     ("explain", (), {**WINDOW, "baseline": "4w"}),
     ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
+    ("estimate_reanalysis", ({"analyzer": "offline"},), {**WINDOW, "sample": 5}),
     ("all_topics_page", (), {"limit": 3, "state": "active"}),
     ("topic_changes", (), {"limit": 3}),
     ("topic_history", ("delay",), {}),
@@ -163,6 +166,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("wait_for_analysis", (["lamp"],), {}),
 ]
 WRITES = {
+    *("correct", "withdraw_correction"),
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
     *(
         "summarize_many",
@@ -173,6 +177,7 @@ WRITES = {
         "save_topics",
         "save_compared_topics",
     ),
+    *("reanalyse", "reanalysis"),
     *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),

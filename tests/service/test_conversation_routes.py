@@ -11,7 +11,9 @@ from sqlalchemy.engine import URL
 
 from benchmarks.support.process import POSTS
 from benchmarks.support.waiting import eventually
+from domain.topics import BUILT_IN
 from llm.prices import TICKS_PER_USD
+from llm.prompts import prompt_version
 from tests.support.service import Grok, Service, running
 
 LATE = "My parcel is three days late and nobody answers"
@@ -56,6 +58,8 @@ async def test_a_completed_conversation_shows_its_insight(service: Service, grok
         "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
+        "prompt_version": prompt_version(BUILT_IN),
+        "correction": None,
         "cached": False,
         "partial": False,
     }

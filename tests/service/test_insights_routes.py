@@ -91,9 +91,11 @@ async def test_an_insight_comes_with_its_conversation(api: Api) -> None:
                 "language": "en",
                 "analyzer": "grok",
                 "model": "grok-4.3",
+                "prompt_version": None,
                 "cached": False,
                 "partial": False,
                 "analysed_at": "2025-03-31T12:00:00.500000Z",
+                "correction": None,
             }
         ],
         "metadata": {

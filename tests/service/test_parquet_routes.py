@@ -65,8 +65,12 @@ def plain(row: Json) -> Json:
 
 def flat(line: Json) -> Json:
     """A line of NDJSON with the fields of the analysis beside the others, as a row has them."""
-    analysis = line.pop("grok_analysis", None)
-    return line if analysis is None else {"text_truncated": False} | line | analysis
+    analysis: Json | None = line.pop("grok_analysis", None)
+    if analysis is None:
+        return line
+    assert line.pop("correction") is None
+    none = dict.fromkeys(("model_sentiment", "model_sentiment_score", "model_clusters"))
+    return {"text_truncated": False} | line | analysis | {"corrected": False, **none}
 
 
 async def test_each_list_has_the_values_of_ndjson(database_url: URL) -> None:

@@ -12,7 +12,7 @@ from tests.support.summary_service import SUMMARIZE, a_chat, grow, summarize, su
 
 SUMMARY_FIELDS = {
     *("status", "conversation_id", "summary", "action_items", "decisions", "questions"),
-    *("sentiment", "outcome", "keywords", "message_count", "stale"),
+    *("sentiment", "outcome", "keywords", "message_count", "stale", "model_outcome"),
     *("analyzer", "model", "created_at", "updated_at"),
 }
 INSIGHTS_FIELDS = SUMMARY_FIELDS - {"summary", "action_items", "decisions", "questions"}

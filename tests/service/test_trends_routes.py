@@ -63,6 +63,15 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         "skipped_count": 1,
         "sentiment_counts": NOTHING | {"positive": 1, "negative": 2},
         "top_topics": [["delay", 2], ["refund", 2], ["praise", 1]],
+        "versions": [
+            {
+                "analyzer": "grok",
+                "model": "grok-4.3",
+                "prompt_version": None,
+                "first_bucket": iso(NOON - A_DAY),
+                "last_bucket": iso(NOON - AN_HOUR),
+            }
+        ],
         "previous": {"total_insights": 1, "sentiment_counts": NOTHING | {"positive": 1}},
     }
     assert len(series) == 48
@@ -75,6 +84,7 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         "unsure": 0,
         "mean_sentiment": 0.125,
         "partial": False,
+        "mixed": False,
     }
     assert series[-2] == {
         "start": iso(NOON - 2 * AN_HOUR),
@@ -82,6 +92,7 @@ async def test_the_trends_of_two_days(api: Api) -> None:
         **NOTHING,
         "mean_sentiment": None,
         "partial": False,
+        "mixed": False,
     }
 
 
@@ -217,8 +228,8 @@ async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
 
     window = {"start_time", "end_time", "cluster"}
     filters = {"min_confidence", "sentiment", "author", "keyword", "analyzer", "model", "language"}
-    assert parameters("insights") == window | filters | {"limit", "sort", "cursor", "bom"}
-    assert parameters("insights/recent") == {"limit", "bom"}
+    assert parameters("insights") == window | filters | {"limit", "sort", "cursor", "bom", "include"}
+    assert parameters("insights/recent") == {"limit", "bom", "include"}
     narrowed = {"min_confidence", "analyzer"}
     assert parameters("trends") == window | narrowed | {"days", "interval", "tz"}
     answers = paths["/api/v1/insights"]["get"]["responses"]

@@ -1,8 +1,12 @@
 """Roll-ups against a plain recount, and against each other's locks."""
 
 import asyncio
+import json
 import random
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from database import Database
 from domain.analysis import Analysis
 from domain.topics import BUILT_IN
 from store.insights import writing
+from store.insights.versions import InsightVersion, versions_of
 from store.insights.writing import Insight
 from tests.support.insight_data import (
     AN_HOUR,
@@ -37,7 +42,8 @@ WRITERS, SIZE = 4, 60
 
 
 numbers = st.integers(1, CONVERSATIONS)
-puts = st.tuples(st.just("put"), st.lists(st.tuples(numbers, analyses), max_size=6))
+revisions, prompts = st.sampled_from((1, 1, 2)), st.sampled_from(("", "1", "2"))
+puts = st.tuples(st.just("put"), st.lists(st.tuples(numbers, analyses, revisions, prompts), max_size=6))
 removals = st.tuples(st.just("remove"), st.lists(numbers, max_size=3, unique=True))
 slugs = st.lists(st.sampled_from((*SLUGS, "lost_luggage")), max_size=4, unique=True)
 renames = st.tuples(st.just("refile"), st.dictionaries(numbers, slugs, max_size=4))
@@ -53,15 +59,26 @@ class Expected:
     said_at: list[int]
     filed: dict[int, Insight] = field(default_factory=dict)
     skipped: list[int] = field(default_factory=list)
+    versions: defaultdict[int, list[Insight]] = field(default_factory=partial(defaultdict, list))
+    """The earlier insights of the same text, oldest first."""
 
-    def put(self, these: list[tuple[int, Analysis]]) -> None:
-        new = [an_insight(number, self.said_at[number - 1], analysis) for number, analysis in these]
+    def put(self, these: list[tuple[int, Analysis, int, str]]) -> None:
+        new = [
+            an_insight(number, self.said_at[number - 1], analysis, revision=revision, prompt_version=prompt)
+            for number, analysis, revision, prompt in these
+        ]
         writing.store_insights(self.connection, new)
-        self.filed |= {each.conversation: each for each in new}
+        newest = {each.conversation: each for each in new}
+        for number, each in newest.items():
+            if number in self.filed and self.filed[number].revision == each.revision:
+                self.versions[number].append(self.filed[number])
+        self.filed |= newest
 
     def remove(self, these: list[int]) -> None:
         writing.delete_insights(self.connection, these)
         self.filed = {number: each for number, each in self.filed.items() if number not in these}
+        for number in these:
+            self.versions.pop(number, None)
 
     def refile(self, these: dict[int, list[str]]) -> None:
         writing.refile(self.connection, these, at=NOON)
@@ -93,8 +110,27 @@ async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_remo
         for what, these in steps:
             getattr(expected, what)(these)
         assert_counted(connection, expected.filed.values(), expected.skipped)
+        assert {
+            number: [(*told(each), each.row.replaced_at) for each in found]
+            for number, found in versions_of(connection, range(1, CONVERSATIONS + 1)).items()
+        } == {
+            number: [*newest_first(said_at[number - 1], each)] for number, each in expected.versions.items()
+        }
 
     await tried(db, play)
+
+
+def told(version: InsightVersion) -> tuple[Any, ...]:
+    row = version.row
+    parts = row.revision, row.prompt_version, row.score, row.confidence, row.reasoning, row.made_at
+    return (*parts, row.clusters)
+
+
+def newest_first(said_at: int, earlier: list[Insight]) -> Iterator[tuple[Any, ...]]:
+    for each in reversed(earlier):
+        a = each.analysis
+        parts = each.revision, each.prompt_version, a.score, a.confidence, a.reasoning, each.analysed_at
+        yield (*parts, json.dumps(a.clusters, ensure_ascii=False), said_at + 1)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api import errors
-from api.routes import comparisons, insights
+from api.routes import comparisons, conversations, corrections, insights, quality
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
@@ -46,6 +46,9 @@ class Watched:
     async def read_replica(self, fn: Callable[[Connection], Result], *, is_long: bool = False) -> Result:
         self._count()
         return await self.database.read_replica(fn, is_long=is_long)
+
+    async def write(self, fn: Callable[[Connection], Result]) -> Result:
+        return await self.database.write(fn)
 
     async def read_in_background(self, fn: Callable[[Connection], Result]) -> Result:
         self._count()
@@ -110,7 +113,8 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     errors.install(app)
     # As api/app.py does: include_router would make each route anew, with its validators.
-    app.router.routes += [*insights.router.routes, *comparisons.router.routes]
+    modules = insights, comparisons, conversations, corrections, quality
+    app.router.routes += [route for module in modules for route in module.router.routes]
     return app
 
 

@@ -13,6 +13,8 @@ from models import (
     SKIPPED_CONVERSATIONS,
     counts,
     insight_topics,
+    maker_days,
+    maker_quarters,
     topic_hours,
     topic_months,
     topic_names,
@@ -37,6 +39,8 @@ class Recount:
         self.years: Counter[tuple[int, ...]] = Counter()
         self.hours: dict[tuple[int, ...], list[int]] = {}
         self.topics: set[tuple[int, ...]] = set()
+        self.maker_days: Counter[tuple[int | str, ...]] = Counter()
+        self.maker_quarters: Counter[tuple[int | str, ...]] = Counter()
         for each in filed:
             self._insight(each)
         for at in skipped:
@@ -44,6 +48,8 @@ class Recount:
 
     def _insight(self, each: Insight) -> None:
         a, at = each.analysis, each.timestamp
+        self.maker_days[bucket_of(DAY, at), *each.maker] += 1
+        self.maker_quarters[*each.maker, bucket_of(QUARTER, at)] += 1
         self._count(ALL_TOPICS, at, a.sentiment, a.confidence, a.score)
         whole = 0 if a.is_unsure else 60
         self._count_hour(ALL_TOPICS, each, whole)
@@ -94,3 +100,6 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     assert rows(connection, topic_years) == sorted((*key, n) for key, n in recount.years.items())
     assert rows(connection, topic_hours) == sorted((*key, *sums) for key, sums in recount.hours.items())
     assert rows(connection, insight_topics) == sorted(recount.topics)
+    for table, counted in ((maker_days, recount.maker_days), (maker_quarters, recount.maker_quarters)):
+        stored = sorted(tuple(row) for row in connection.execute(select(table)))
+        assert stored == sorted((*key, n) for key, n in counted.items())

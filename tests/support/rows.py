@@ -89,7 +89,7 @@ def complete(connection: Connection, works: Sequence[Work], *, now: int = NOW) -
 
 def answered(work: Work, analysis: Analysis | None = None) -> Completed:
     """The work with an answer of Grok's."""
-    return completed(work, analysis or an_analysis(), Provenance("grok", "grok-4.3", 7, NOW))
+    return completed(work, analysis or an_analysis(), Provenance("grok", "grok-4.3", 7, NOW, "1"))
 
 
 def keys(works: Iterable[Work]) -> set[bytes]:
@@ -131,7 +131,7 @@ def _insight(row: Row[Any]) -> Insight:
         row.sentiment == UNSURE,
     )
     columns = ("revision", "timestamp", "author", "analyzer", "model", "cached", "partial")
-    more = ("analysed_at", "call", "cache_key")
+    more = ("analysed_at", "call", "cache_key", "prompt_version")
     given = {name: getattr(row, name) for name in (*columns, *more)}
     return Insight(conversation=row.conversation, analysis=analysis, **given)
 

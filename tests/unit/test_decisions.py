@@ -36,7 +36,7 @@ from worker.outcomes import (
     work_of,
 )
 
-BY = Provenance("grok", "grok-4.3", 7, NOW + 1)
+BY = Provenance("grok", "grok-4.3", 7, NOW + 1, "1")
 
 
 def job(number: int = 1, *turns: Turn, **fields: Any) -> AnalysisJob:

@@ -58,6 +58,7 @@ def a_view(**fields: Any) -> dict[str, Any]:
         "language": "en",
         "analyzer": "grok",
         "model": "grok-4.3",
+        "prompt_version": "1-abc",
         "cached": False,
         "partial": True,
         "analysed_at": "2025-01-20T10:00:05Z",
@@ -93,7 +94,25 @@ def test_a_csv_line_has_every_field() -> None:
         "metadata": '{"shop": "north"}',
         "redactions": '{"email": 1}',
         "language": "en",
+        "prompt_version": "1-abc",
+        "corrected": "false",
+        "model_sentiment": "",
+        "model_sentiment_score": "",
+        "model_clusters": "",
     }
+
+
+def test_a_corrected_insight_has_what_the_model_says_in_columns_of_its_own() -> None:
+    model = {"sentiment": "positive", "sentiment_score": 0.8, "clusters": ["praise", "pricing"]}
+
+    (row,) = read(csv_lines([a_view(correction={"model": model})]))
+
+    assert (row["corrected"], row["model_sentiment"], row["model_sentiment_score"]) == (
+        "true",
+        "positive",
+        "0.8",
+    )
+    assert row["model_clusters"] == "praise;pricing"
 
 
 def test_a_score_that_there_is_not_and_a_language_not_known_are_empty_cells() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.product import MODULES, ROOT, parsed
 
 GLOSSARY = ROOT / "docs" / "GLOSSARY.md"
-MAX_TERMS = 66
+MAX_TERMS = 70
 LINE = re.compile(r"^- \*\*(?P<term>[^*]+)\*\*: (?P<meaning>.+): `(?P<home>[^`]+)`$")
 
 SAME_CLASS = {"Failed", "Job", "Requeued"}

@@ -11,10 +11,18 @@ READABLE = {
     },
     "states, kinds and leases": {
         *("conversations.status", "conversations.lease", "asking.lease", "messages.role", "switches.name"),
-        *("summaries.status", "summaries.lease", "summaries.outcome", "case_counts.outcome"),
-        "conversations.redactions",
+        *(
+            "summaries.status",
+            "summaries.lease",
+            "summaries.outcome",
+            "case_counts.outcome",
+            "corrections.outcome",
+            "corrections.model_outcome",
+        ),
+        *("conversations.redactions", "insight_versions.origin"),
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
+        *("reanalyses.wanted", "reanalysis_items.status", "reanalysis_items.lease"),
         *("webhooks.id", "webhooks.status", "webhooks.lease", "webhooks.events", "webhooks.disabled_reason"),
         *("webhook_deliveries.id", "webhook_deliveries.type", "webhook_deliveries.subject"),
         *("webhook_deliveries.state", "webhook_deliveries.outcome", "webhook_deliveries.error"),
@@ -29,14 +37,23 @@ READABLE = {
     },
     "who analysed": {
         *("insights.analyzer", "insights.model", "summaries.analyzer", "summaries.model"),
+        *(
+            f"{table}.{name}"
+            for table in ("corrections", "insight_versions", "maker_days", "maker_quarters")
+            for name in ("analyzer", "model", "prompt_version")
+        ),
+        "insights.prompt_version",
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         "topic_proposals.named_by",
         *("departures.provider", "provider_states.provider"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
-    "a code of two letters": {"insights.language", "topic_proposals.language"},
+    "a code of two letters": {"insights.language", "insight_versions.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {
         *("topics.slug", "topics.label", "topics.label_slug", "topics.description", "topic_names.name"),
+        "reanalysis_items.change",
+        "insight_versions.clusters",
+        *("corrections.clusters", "corrections.model_clusters"),
         *("insights.clusters", "topic_moves.before", "topic_moves.after"),
         *("topic_changes.before", "topic_changes.after"),
     },
@@ -46,6 +63,7 @@ READABLE = {
         "discovery_runs.scope",
     },
     "callers, not the people who wrote": {
+        *("insight_versions.made_by", "corrections.made_by"),
         *("conversations.owner", "erasures.actor", "erasures.client", "erasures.request_id"),
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
         *("topic_proposals.decided_by", "webhooks.created_by"),
