@@ -88,8 +88,8 @@ $(READERS)/installed: tests/readers/requirements.txt
 	@touch $@
 
 test-readers: $(VENV)/dev $(READERS)/installed ## Parquet of ROWS insights, read by pandas, polars and duckdb in a venv of their own; five minutes for a million
-	@$(BIN)/python -m tests.readers.downloads $(READERS)/files --rows $(ROWS)
-	@$(READERS)/bin/python tests/readers/check_readers.py $(READERS)/files/insights.parquet $(READERS)/files/insights.ndjson
+	@$(BIN)/python -m tests.readers.downloads $(READERS)/files --rows $(ROWS); downloads=$$?; \
+	$(READERS)/bin/python tests/readers/check_readers.py $(READERS)/files/insights.parquet $(READERS)/files/insights.ndjson && exit $$downloads
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py

@@ -46,7 +46,7 @@ class Environment(BaseSettings):
     api_url: HttpUrl = HttpUrl("http://localhost:8000")
     api_key: SecretStr | None = None
     dataset_csv: Path = SAMPLE
-    ingest_batch_size: int = Field(100, ge=1, le=500)
+    ingest_batch_size: int = Field(500, ge=1, le=500)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,7 +184,7 @@ def _parser() -> ArgumentParser:
         "--batch-size",
         dest="ingest_batch_size",
         metavar="N",
-        help="conversations a request, 1 to 500; else INGEST_BATCH_SIZE, else 100",
+        help="conversations a request, 1 to 500; else INGEST_BATCH_SIZE, else 500",
     )
     _add_reading(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")

@@ -26,6 +26,7 @@ SHORT = (
 )
 PROGRAMS = (
     *SHORT,
+    "importing",
     "tail",
     "access",
     "rotation",

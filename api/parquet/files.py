@@ -15,6 +15,7 @@ from api.exports import ndjson_lines
 from api.parquet.columns import columns_of
 from core import cpus
 from core.errors import InsightsError
+from core.pipes import send
 from schemas import Code
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,8 +137,7 @@ async def _feed(child: asyncio.subprocess.Process, pages: RowPages, fields: Mapp
 
 
 async def _hand_over(to_child: asyncio.StreamWriter, lines: str) -> None:
-    to_child.write(lines.encode())
     try:
-        await to_child.drain()
+        await send(to_child, lines.encode())
     except OSError as error:
         raise ParquetFailed(f"the process that writes Parquet has died: {type(error).__name__}") from error

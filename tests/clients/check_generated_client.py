@@ -27,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def document(service: Process) -> bytes:
     """What the service says of itself."""
-    return httpx.get(f"{service.url}/openapi.json", trust_env=False).raise_for_status().content
+    return httpx.get(f"{service.url}/openapi.json", trust_env=False, timeout=60).raise_for_status().content
 
 
 @pytest.fixture(scope="module")

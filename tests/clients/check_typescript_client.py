@@ -37,7 +37,9 @@ def folder(service: Process, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("package.json", "tsconfig.json", "use.ts"):
         shutil.copy(HERE / name, folder)
     (folder / "node_modules").symlink_to(MODULES)
-    document = httpx.get(f"{service.url}/openapi.json", trust_env=False).raise_for_status().content
+    document = (
+        httpx.get(f"{service.url}/openapi.json", trust_env=False, timeout=60).raise_for_status().content
+    )
     (folder / "openapi.json").write_bytes(document)
     # Without the option every field of a request that has a default would have to be given.
     options = ["--default-non-nullable=false", "--output", "schema.d.ts"]
