@@ -9,22 +9,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection
-
 from core.clock import SECOND
-from core.priority import PrioritySemaphore
+from core.priority import PartOfTurns, PrioritySemaphore
 from core.tasks import Once, TaskSet, grace_period
 from core.waiters import wait_at_most
 from database import Database
 from llm.gateway import Gateway
-from store.queue import analysis
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
-from worker.claims import Claim, Claimed
 from worker.dispatch import Dispatch
 from worker.outcomes import Policy, Work
 from worker.packing import BatchSize, pack
 from worker.settlement import Quarantine
+from worker.sources import AnalysisSource, FreshConversations
 
 DEPARTING = 2
 """Batches between claim and call: one waits for its slot, and one stands ready behind it, so that no slot is lost."""
@@ -44,9 +41,9 @@ class _Packed:
 
 
 class BatchProcessor:
-    """Turns queued conversations into insights until it is cancelled.
+    """Turns the conversations of a source into insights until it is cancelled.
 
-    `token` makes the token of a lease.
+    Without a `source` they are those of the analysis queue, and `token` makes the token of a lease.
     """
 
     def __init__(
@@ -56,21 +53,22 @@ class BatchProcessor:
         size: BatchSize,
         policy: Policy,
         accounting: Accounting,
-        in_flight: PrioritySemaphore,
+        in_flight: PrioritySemaphore | PartOfTurns,
         quarantine: Quarantine,
         *,
         clock: ProcessClock,
         token: Callable[[], str],
+        source: AnalysisSource | None = None,
     ) -> None:
         self._database = database
         self._gateway = gateway
         self._size = size
         self._policy = policy
         self._accounting = accounting
-        self._dispatch = Dispatch(database, gateway, size, policy, accounting, clock)
+        self._source = source or FreshConversations(gateway, policy, clock, token)
+        self._dispatch = Dispatch(database, gateway, size, policy, accounting, clock, self._source)
         self._quarantine = quarantine
         self._clock = clock
-        self._token = token
         self._waiting: list[Work] = []
         self._more_due = False
         self._calls = TaskSet()
@@ -84,6 +82,10 @@ class BatchProcessor:
     def batch_size(self) -> int:
         """The conversations in a full batch at present."""
         return self._size.now
+
+    def calls_for(self, number: int) -> int:
+        """How many calls so many conversations take if all succeed."""
+        return self._size.calls_for(number)
 
     def wake(self) -> None:
         """Something fell due: look now instead of at the next poll."""
@@ -115,7 +117,9 @@ class BatchProcessor:
                 await wait_at_most(self._due, POLL_SECONDS)
 
     async def _claim(self, room: int) -> int:
-        claimed = await self._database.write(partial(self._take, room))
+        if self._source.is_mostly_empty and not await self._database.read(self._source.is_due):
+            return 0
+        claimed = await self._database.write(partial(self._source.take, limit=room))
         self._waiting.extend(claimed.work)
         self._more_due = claimed.due >= room or claimed.cut_short
         self._accounting.settled(claimed.ended)
@@ -124,20 +128,13 @@ class BatchProcessor:
             await self._return_waiting()
         return claimed.due
 
-    def _take(self, room: int, connection: Connection) -> Claimed:
-        now = self._clock.now(connection)
-        until, analyzer = self._policy.lease_end(now), self._gateway.analyzer
-        # Its prompt changes with the topics that it is told.
-        version = f"{analyzer.model}/{analyzer.prompt_version}"
-        return Claim(now, self._token(), until, version, self._policy).take(connection, room)
-
     async def _send_forever(self) -> None:
         while True:
             await self._until_ready()
             async with AsyncExitStack() as permits:
                 await permits.enter_async_context(self._departing)
                 # Not before there is a batch: a summary could use a place in flight that stands idle.
-                await self._in_flight.take(analysis.QUEUE.kind.lane)
+                await self._in_flight.take(self._source.lane)
                 permits.callback(self._in_flight.give_back)
                 if not (batch := self._next_batch()):
                     continue

@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 DATABASE = HERE / "demo.db"
 """What the last demo stored."""
 SECONDS_TO_START = 30
+SECONDS_TO_OFFER = 10
 SHOWN = 15
 START, END = "2026-11-01", "2026-12-01"
 """The month that the sample is from."""
@@ -121,7 +122,8 @@ NEXT_STEPS = """
 What next
   make dashboard                                        the same as pages for people, on http://localhost:8501
   make run                                              serve on http://localhost:8000; /docs there shows every call
-  GROK_API_KEY=... make run                             the same, with Grok instead of the word list
+  GROK_API_KEY=... make run                             the same, with Grok instead of the word list; what is there
+                                                        already, by POST /api/v1/reanalysis (docs/API.md#re-analysis)
   .venv/bin/python ingest_data.py --file yours.csv --dry-run    what would be sent of your own file; docs/IMPORT.md
 The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""
 
@@ -140,7 +142,19 @@ def shown(console: Console, database: Path) -> int:
         )
         with Client(url) as client:
             show(console, client)
+            console.print(offered(client), soft_wrap=True)
     return 0
+
+
+def offered(client: Client) -> str:
+    """What Grok would cost for what was analysed offline; nothing where the service does not say it soon."""
+    deadline = time.monotonic() + SECONDS_TO_OFFER
+    while time.monotonic() < deadline:
+        if (offer := client.health().offer) is not None:
+            price = "a price that is not known" if offer.usd is None else f"about ${offer.usd:.2f}"
+            return f"{offer.conversations} conversations were analysed offline; Grok would cost {price}."
+        time.sleep(0.2)
+    return ""
 
 
 def keep(database: Path, place: Path) -> str:

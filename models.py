@@ -951,6 +951,42 @@ jobs = Table(
 )
 partial_index("ix_jobs_due", jobs.c.run_at, jobs.c.number, where=jobs.c.run_at.is_not(None))
 
+# The long jobs that analyse conversations again. `wanted` is the status that the chosen ones have; `sample` is how many
+# are only compared, NULL if what is found is to count. `is_spent` while no call fits `cap_ticks`.
+reanalyses = Table(
+    "reanalyses",
+    metadata,
+    Column("job", Number, ForeignKey(jobs.c.number), primary_key=True, autoincrement=False),
+    Column("wanted", String(10), nullable=False),
+    Column("sample", Integer),
+    Column("cap_ticks", BigInteger),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("cost_ticks", "reserved_ticks", "changed", "unchanged", "dropped", "failed")
+    ),
+    Column("is_spent", Boolean, nullable=False, server_default=text("false")),
+)
+
+# Conversations that a re-analysis has chosen and not done. One at a time is under way, so whatever is of another job is
+# left over from one that was cancelled or capped. No foreign key: a conversation that is gone is found to be so.
+reanalysis_items = Table(
+    "reanalysis_items",
+    metadata,
+    Column("conversation", Number, primary_key=True, autoincrement=False),
+    Column("job", Number, nullable=False),
+    *queue_columns(),
+    Column("pack_limit", Integer),
+    # Of a sample: what was and what would be, as JSON.
+    Column("change", Text),
+)
+partial_index(
+    "ix_reanalysis_items_due",
+    reanalysis_items.c.run_at,
+    reanalysis_items.c.conversation,
+    where=reanalysis_items.c.run_at.is_not(None),
+)
+Index("ix_reanalysis_items_job", reanalysis_items.c.job, reanalysis_items.c.conversation)
+
 # --- webhooks -----------------------------------------------------------------------------------------------
 
 DISABLED = "disabled"

@@ -1364,6 +1364,111 @@ class SummariesEstimateOut(BaseModel):
     based_on: str
 
 
+class ReanalysisFilter(Sent):
+    """Which conversations are analysed again. Null: all of them."""
+
+    analyzer: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    prompt_version: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    sentiment: Sentiment | None = None
+    max_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    status: Literal["completed", "failed", "skipped"] = "completed"
+
+    @model_validator(mode="after")
+    def _has_insights_to_filter(self) -> Self:
+        given = [
+            name for name in type(self).model_fields if name != "status" and getattr(self, name) is not None
+        ]
+        if self.status != "completed" and given:
+            raise PydanticCustomError(
+                "filter", f"{given[0]} says something of an insight, which what is {self.status} has not"
+            )
+        return self
+
+
+class NewReanalysis(Sent):
+    """Which conversations to analyse again; a sample of them is only compared."""
+
+    window: SentWindow | None = None
+    filter: ReanalysisFilter = ReanalysisFilter()
+    sample: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
+    max_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    freshness: Literal["now"] | None = None
+    dry_run: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("freshness", mode="before")
+    @classmethod
+    def _is_built(cls, value: object) -> object:
+        if value == "day":
+            raise PydanticCustomError("freshness", "the slower lane is not built yet: leave it out")
+        return value
+
+
+class ReanalysisEstimateOut(BaseModel):
+    """How many conversations would be analysed again, by whom, and what that costs and takes."""
+
+    conversations: int
+    free: int
+    calls: int
+    usd: float | None
+    usd_per_conversation: float | None
+    seconds: float | None
+    analyzer: str
+    model: str
+    based_on: str
+
+
+class SentimentChangeOut(BaseModel):
+    """How many conversations of a sample had a sentiment before and have one now."""
+
+    before: Literal["positive", "neutral", "negative", "unsure", "none"]
+    after: Literal["positive", "neutral", "negative", "unsure"]
+    conversations: int
+
+
+class TopicSwapOut(BaseModel):
+    """How many conversations of a sample had a topic, have it, got it and lost it."""
+
+    topic: str
+    before: int
+    after: int
+    came: int
+    went: int
+
+
+class ScoreShiftOut(BaseModel):
+    """The mean shift of the scores of all chosen conversations, by those of the sample that had a score both times."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+
+class ReanalysisSampleOut(BaseModel):
+    """What a re-analysis would change, by a sample of the chosen conversations."""
+
+    compared: int
+    population: int
+    sentiments: list[SentimentChangeOut]
+    topics: list[TopicSwapOut]
+    shift: ScoreShiftOut | None
+
+
+class ReanalysisOut(BaseModel):
+    """A re-analysis: its job, and what has become of the conversations."""
+
+    job: JobOut
+    changed: int
+    unchanged: int
+    dropped: int
+    failed: int
+    max_usd: float | None
+    lost_usd: float
+    sample: ReanalysisSampleOut | None
+
+
 class Acceptance(Sent):
     """The name of the topic that an accepted proposal becomes."""
 
@@ -1646,6 +1751,15 @@ class AlertsOut(BaseModel):
 # --- operations ---------------------------------------------------------------------------------------------
 
 
+class OfferOut(BaseModel):
+    """How many conversations were analysed offline, and about what an analyzer would take for them."""
+
+    conversations: int
+    analyzer: str
+    model: str
+    usd: float | None
+
+
 class Health(BaseModel):
     """The state of the service; `reasons` says why it is not `ok`."""
 
@@ -1670,6 +1784,7 @@ class Health(BaseModel):
     webhooks_pending: int
     webhooks_oldest_seconds: float
     webhooks_disabled: int
+    offer: OfferOut | None
     started_at: str
     version: str
 

@@ -15,8 +15,10 @@ from core.supervision import Supervised
 from core.waiters import Waiters
 from database import Database
 from llm.fallback import Fallback
+from llm.forecast import PricedAnalyzer
 from llm.gateway import Gateway
 from llm.paid_gateway import PaidGateway
+from llm.prompts import system_message
 from llm.provider_state import SharedKnowledge
 from services.alerting import Alerting
 from services.daily_discovery import DailyDiscovery
@@ -27,6 +29,7 @@ from services.indexing import Indexing
 from services.live_summaries import LiveSummaries
 from services.months import Months
 from services.notifications import Notifications
+from services.offer import Offering
 from services.retention import Retention
 from services.shared_drafts import SharedDrafts
 from services.warming import Warming
@@ -117,14 +120,24 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
     if (replica := resources.database.replica) is not None:
         replica.noted = resources.metrics.replica_lag.set
         yield "replica", replica.run
+    yield "offer", _offering(resources).run
     yield "warming", Warming(resources.database, resources.topic_days).run
     if resources.notifications.state is not None:
         yield "listeners", partial(live.shared.tell, resources.hub.listened_to)
     yield "live_summaries", partial(live.run, partial(resources.notifications.notify, Channel.SUMMARIES))
 
 
+def _offering(resources: Resources) -> Offering:
+    """Without a key, of the Grok that the settings name."""
+    at_work, settings = resources.reanalyses.analyzer(), resources.settings
+    tokens = len(system_message(resources.topics.told)) // 4
+    grok = PricedAnalyzer("grok", settings.grok_model, None, tokens, settings.grok_cost_per_1k)
+    return Offering(resources.reanalyses, at_work or grok, at_work is not None, resources.offer)
+
+
 def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "jobs", resources.jobs.run
+    yield "reanalyses", resources.processors.reanalyses.run
     yield "deliveries", resources.processors.deliveries.run
     if resources.notifications.state is not None:
         yield "drafts", live.shared.run

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
+from api.parquet.files import ParquetFiles
 from api.processors import Processors
 from batch_processor import BatchProcessor
 from core.clock import Clock
@@ -24,7 +25,9 @@ from services.examples import FollowedExamples
 from services.intake import Intake
 from services.live import Hub
 from services.notifications import Notifications
+from services.offer import CurrentOffer
 from services.people import People
+from services.reanalyses import Reanalyses
 from services.topics import FollowedTopics
 from services.watcher import TICK
 from services.webhooks.keeping import DeliveryFigures
@@ -77,6 +80,8 @@ class Resources:
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
+    parquet: ParquetFiles = field(default_factory=ParquetFiles)
+    offer: CurrentOffer = field(default_factory=CurrentOffer)
 
     @property
     def processor(self) -> BatchProcessor:
@@ -87,6 +92,13 @@ class Resources:
     def summariser(self) -> SummaryProcessor:
         """Of summaries."""
         return self.processors.summaries
+
+    @property
+    def reanalyses(self) -> Reanalyses:
+        """Prices and begins re-analyses."""
+        shown, rate = self.chats.redaction.shown, self.settings.outbound_rps
+        calls_for = self.processors.reanalyses.calls_for
+        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for)
 
     @property
     def jobs(self) -> JobProcessor:

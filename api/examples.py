@@ -51,6 +51,7 @@ BODIES: Mapping[str, Any] = {
         "filter": {"sentiment": "negative"},
         "dry_run": True,
     },
+    "begin_reanalysis": {"filter": {"analyzer": "offline"}, "dry_run": True},
     "analyze_chat": {"conversation_id": CONVERSATION_ID},
     "discover_topics": {
         "window": {"start_time": "2026-11-13T00:00:00Z", "end_time": "2026-11-20T00:00:00Z"},
@@ -117,7 +118,7 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("split_topic", "topic_id"): "praise",
     **{
         (name, "job_id"): "job_0b7d2e3f9a1c4e5a8d6f70b1c2d3e4f5"
-        for name in ("get_job", "cancel_job", "pause_job", "resume_job")
+        for name in ("get_reanalysis", "get_job", "cancel_job", "pause_job", "resume_job")
     },
 }
 """By operation and parameter. A `conversation_id` without an entry is that of the example above."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from batch_processor import BatchProcessor
 from core.changes import Changing
 from core.clock import Clock
-from core.priority import PrioritySemaphore
+from core.priority import PartOfTurns, PrioritySemaphore
 from core.settings import Settings
 from core.supervision import Supervised
 from database import Database
@@ -27,10 +27,12 @@ from worker.jobs.discovery import Discovery
 from worker.jobs.naming import Naming
 from worker.jobs.paid_calls import PaidCalls
 from worker.jobs.processor import JobProcessor
+from worker.jobs.reanalysis import ReanalysisJobs
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
 from worker.outcomes import Policy
 from worker.packing import BatchSize
+from worker.reanalysis.source import ReanalysedConversations
 from worker.settlement import Quarantine
 from worker.summaries.calls import SummaryCalls
 from worker.summaries.processor import SummaryProcessor
@@ -49,6 +51,7 @@ class Processors(NamedTuple):
     summaries: SummaryProcessor
     jobs: JobProcessor
     deliveries: DeliveryProcessor
+    reanalyses: BatchProcessor
 
 
 def processors_of(
@@ -87,7 +90,27 @@ def processors_of(
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
+        _reanalyses(settings, db, gateway, policy, accounting, in_flight, quarantine, clock),
     )
+
+
+def _reanalyses(
+    settings: Settings,
+    db: Database,
+    gateway: Gateway,
+    policy: Policy,
+    accounting: Accounting,
+    in_flight: PrioritySemaphore,
+    quarantine: Quarantine,
+    clock: ProcessClock,
+) -> BatchProcessor:
+    """The processor of what is analysed again. Its calls never take all places in flight, if there are several."""
+    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+    size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
+    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2))
+    shared = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
+    source = ReanalysedConversations(gateway, policy, clock, _token)
+    return BatchProcessor(*shared, clock=clock, token=_token, source=source)
 
 
 def _receivers(settings: Settings, clock: Clock) -> Receivers:
@@ -102,6 +125,7 @@ def _job_processor(clock: ProcessClock, min_people: int, policy: Policy, paid: P
         Discovery(min_people, policy.shown, Naming(paid)).kind,
         FILING,
         BulkSummaries().kind,
+        ReanalysisJobs().kind,
         *TopicJobs(Deciding(paid, policy.shown, policy.backoff)).kinds,
     )
     by_name = {kind.name: kind for kind in kinds}

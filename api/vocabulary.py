@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from api.comparison_vocabulary import COMPARED
 from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
 from api.vocabulary_of_discovery import DISCOVERED
+from api.vocabulary_of_reanalysis import REANALYSED
 from api.webhook_vocabulary import OF_WEBHOOKS
 
 FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
@@ -341,6 +342,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "SummariesFilter.min_confidence": "Only insights with at least this confidence.",
     **DISCOVERED,
     **OF_WEBHOOKS,
+    **REANALYSED,
 }
 
 PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {

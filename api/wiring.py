@@ -57,6 +57,7 @@ from store.insights import metadata
 from store.queue import analysis, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
+from store.reanalysis import queue as reanalyses
 from worker.accounting import Accounting
 
 
@@ -229,7 +230,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries):
+        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses):
             await db.write(partial(queue.recover, now=clock()))
 
 

@@ -12,7 +12,18 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint", "connections", "encryption")
+SHORT = (
+    "intake",
+    "bulk",
+    "engine",
+    "queries",
+    "analyst",
+    "curves",
+    "cost",
+    "footprint",
+    "connections",
+    "encryption",
+)
 PROGRAMS = (
     *SHORT,
     "tail",
@@ -27,6 +38,7 @@ PROGRAMS = (
     "chats",
     "dashboard",
     "scale",
+    "reanalysis",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 

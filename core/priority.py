@@ -13,15 +13,23 @@ class Lane:
 
     rank: int
     name: str = field(compare=False)
+    yields: bool = field(default=False, compare=False)
+    """Whether it is served only while no other lane waits."""
+    patience: float | None = field(default=None, compare=False)
+    """Seconds that a call of it waits for its slot, at most; None is without end."""
 
 
 SUMMARIES = Lane(10, "summaries")
 """Somebody waits for each of them."""
 BATCHES = Lane(20, "batches")
+REANALYSES = Lane(30, "reanalyses", yields=True, patience=20.0)
+"""Behind everything fresh. Whoever waits for longer gives back what it holds, whose lease would end."""
 
 
 class Alternation:
-    """A lane goes ahead of the lanes behind it, but never twice in a row while one of those waits.
+    """Whose turn it is. A lane that yields has one only while no other lane waits.
+
+    Of the others, a lane goes ahead of the lanes behind it, but never twice in a row while one of those waits.
 
     So each lane takes at most every second of the turns that it shares with the lanes behind it, and none starves:
     between two turns of a lane that waits, with `n` lanes ahead of it, there are at most `2 ** (n + 1) - 1` turns of
@@ -34,7 +42,9 @@ class Alternation:
 
     def next(self, waiting: Collection[Lane]) -> Lane:
         """Whose turn it is, of the lanes in which somebody waits; there must be at least one."""
-        lanes = sorted(waiting)
+        lanes = sorted(lane for lane in waiting if not lane.yields)
+        if not lanes:
+            return min(waiting)
         turn = next((lane for lane in lanes[:-1] if lane not in self._yielding), lanes[-1])
         self._yielding = {lane for lane in self._yielding if lane > turn} | {turn}
         return turn
@@ -86,3 +96,25 @@ class PrioritySemaphore:
         while waiting and waiting[0].done():  # cancelled
             waiting.popleft()
         return bool(waiting)
+
+
+class PartOfTurns:
+    """A part of a semaphore's turns: whoever takes them here holds at most `turns` at once, and leaves others free."""
+
+    def __init__(self, whole: PrioritySemaphore, turns: int) -> None:
+        self._whole = whole
+        self._own = asyncio.Semaphore(turns)
+
+    async def take(self, lane: Lane) -> None:
+        """Wait for a turn and keep it until `give_back`. A caller cancelled while waiting has taken no turn."""
+        await self._own.acquire()
+        try:
+            await self._whole.take(lane)
+        except asyncio.CancelledError:
+            self._own.release()
+            raise
+
+    def give_back(self) -> None:
+        """End a turn."""
+        self._whole.give_back()
+        self._own.release()

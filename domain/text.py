@@ -75,6 +75,11 @@ def excerpt_of_turns(turns: Sequence[Turn], shown: Show) -> Excerpt:
     return Excerpt("\n".join([*head, MARK, *reversed([*tail])]), partial=True)
 
 
+def excerpt_of(turns: Sequence[Turn], shown: Show, *, is_chat: bool) -> Excerpt:
+    """The excerpt of a chat, or of a text, which is its only turn."""
+    return excerpt_of_turns(turns, shown) if is_chat else excerpt(turns[0][1], shown)
+
+
 def _fitting(
     turns: Iterable[Turn], limit: int, part: Callable[[str, int], str], shown: Show
 ) -> Iterator[str]:

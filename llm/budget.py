@@ -50,6 +50,10 @@ class Budget:
     reasoning_tokens: int = 0
     """The most reasoning tokens a call may use, for a model whose reasoning cannot be turned off."""
 
+    def of_what_can_wait(self) -> "Budget":
+        """For calls that go behind everything fresh: they may use the first half of what a day has for all."""
+        return replace(self, limit=None if self.limit is None else self.limit // 2)
+
     def reserve_for(
         self, connection: Connection, texts: Sequence[str], *, conversations: int
     ) -> tuple[int, Reservation | None]:
@@ -96,8 +100,8 @@ class Budget:
 
     def record(
         self, connection: Connection, reservation: Reservation, end: End, *, sent: bool, keep: bool = False
-    ) -> None:
-        """Log how a call ended and replace its reservation by its cost.
+    ) -> bool:
+        """Log how a call ended and replace its reservation by its cost; False if that was done before.
 
         `sent` says whether the call got its turn. `keep` stores an answer that could not be parsed.
         """
@@ -115,7 +119,7 @@ class Budget:
             body=end.body if keep and isinstance(end, CallFailed) else None,
         )
         if not is_first:
-            return
+            return False
         spending.record(
             connection,
             reservation.day,
@@ -125,6 +129,7 @@ class Budget:
             kind=reservation.kind,
             is_unpriced=self._is_unpriced(reservation, end, sent=sent),
         )
+        return True
 
     def cost(self, reservation: Reservation, end: End, *, sent: bool) -> int:
         """The call's cost in ticks. If its usage is unknown it may have been billed, so it costs its reservation."""

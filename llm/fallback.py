@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from core.priority import BATCHES, Lane
 from domain.analysis import Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
@@ -75,9 +76,9 @@ class Fallback:
         while self.blocked is not None:  # noqa: ASYNC110  holds and pauses are ended by the clock
             await asyncio.sleep(POLL_SECONDS)
 
-    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
+    async def call(self, texts: Sequence[str], on_sent: OnSent, lane: Lane = BATCHES) -> Reply:
         """Analyse through the active gateway. Raises CallFailed."""
-        return await self._active.call(texts, on_sent)
+        return await self._active.call(texts, on_sent, lane)
 
     async def summarise(
         self, material: Material, on_sent: OnSent, on_draft: DraftListener | None = None

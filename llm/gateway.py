@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from core.priority import BATCHES, Lane
 from domain.analysis import BeforeSend, Reply
 from domain.summaries import ChatAnalyzer, DraftListener, Material, Summarised
 from llm.budget import Budget
@@ -63,8 +64,8 @@ class Gateway(Protocol):
         """Wait until calls may start, and send the probes that this takes."""
         ...
 
-    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Analyse `texts`; `on_sent` is called when the request gets its turn. Raises CallFailed."""
+    async def call(self, texts: Sequence[str], on_sent: OnSent, lane: Lane = BATCHES) -> Reply:
+        """Analyse `texts`; `on_sent` is called when the request gets its turn in its lane. Raises CallFailed."""
         ...
 
     async def summarise(
@@ -108,7 +109,7 @@ class OfflineGateway:
         while self.blocked is not None:  # noqa: ASYNC110  a hold is released by the clock as well as by hand
             await asyncio.sleep(POLL_SECONDS)
 
-    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
+    async def call(self, texts: Sequence[str], on_sent: OnSent, lane: Lane = BATCHES) -> Reply:
         """Analyse at once."""
         return await self.analyzer.analyse(texts, _as_before_send(on_sent))
 

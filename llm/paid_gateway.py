@@ -132,15 +132,15 @@ class PaidGateway:
             await self._probe(probe)
         return probe is not None
 
-    async def call(self, texts: Sequence[str], on_sent: OnSent) -> Reply:
-        """Analyse `texts` in the next free slot. Raises CallFailed."""
+    async def call(self, texts: Sequence[str], on_sent: OnSent, lane: Lane = BATCHES) -> Reply:
+        """Analyse `texts` in the next free slot of the lane. Raises CallFailed."""
         send = partial(self.analyzer.analyse, texts)
         if self._languages is None:
-            return await self._call(send, on_sent, BATCHES)
+            return await self._call(send, on_sent, lane)
         # Meanwhile, so that nobody waits for it.
         languages = asyncio.ensure_future(self._languages(texts))
         try:
-            return with_languages(await self._call(send, on_sent, BATCHES), await languages)
+            return with_languages(await self._call(send, on_sent, lane), await languages)
         finally:
             languages.cancel()
 
@@ -190,7 +190,11 @@ class PaidGateway:
         return departed, self.breaker.epoch
 
     async def _wait_for_slot(self, lane: Lane = BATCHES) -> Departed:
-        departed = await self.pacer.slot(LONG_PAUSE, lane)
+        try:
+            async with asyncio.timeout(lane.patience):
+                departed = await self.pacer.slot(LONG_PAUSE, lane)
+        except TimeoutError:
+            raise Blocked("other calls went first all the time") from None
         if departed is None:
             raise Blocked(self.pacer.withheld)
         return departed

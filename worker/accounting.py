@@ -33,6 +33,10 @@ class Accounting:
         self._ended = ended
         self._summarised = summarised
 
+    def of_reanalyses(self) -> "Accounting":
+        """The same metrics for what is analysed again, for which nobody waits."""
+        return Accounting(self._metrics, ended=lambda _: None, summarised=lambda _: None)
+
     def call_ended(self, usage: Usage, cost: int) -> None:
         """Count a call's tokens and its cost in ticks."""
         for kind in ("prompt", "cached", "completion", "reasoning"):

@@ -1,7 +1,7 @@
 """One batch: its leases renewed, its cost reserved, the call made, and each conversation settled by the answer."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,16 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.tasks import Once, uninterrupted
 from database import Database
 from domain.analysis import BatchFault, CallFailed, Reply
-from llm.budget import Budget, End, Reservation, next_day, usage_of
+from llm.budget import Budget, End, Reservation, usage_of
 from llm.gateway import Gateway
 from store.engine.faults import database_fault
-from store.queue import analysis, single_flight
 from store.queue.analysis import Completed, Outcome
 from store.queue.clock import ProcessClock
 from worker.accounting import Accounting
 from worker.outcomes import Policy, Provenance, Work, given_back, is_suspect, outcomes_after, outcomes_of
 from worker.packing import BatchSize
 from worker.settlement import Renewal, persist
+from worker.sources import AnalysisSource, PaidCall
 
 log = structlog.get_logger()
 
@@ -45,10 +45,16 @@ class Ended:
     left: bool
     budget: Budget | None
 
-    def close(self, connection: Connection, *, keep: bool) -> None:
-        """Record how it ended; `keep` is whether an unreadable answer may be kept."""
-        if self.budget is not None and self.started.reservation is not None:
-            self.budget.record(connection, self.started.reservation, self.end, sent=self.left, keep=keep)
+    def close(self, connection: Connection, *, keep: bool) -> PaidCall | None:
+        """Record how it ended, and give what it cost unless that was recorded before, or there is no budget.
+
+        `keep` is whether an unreadable answer may be kept.
+        """
+        reservation, cost = self.started.reservation, self.cost
+        if self.budget is None or reservation is None or cost is None:
+            return None
+        is_first = self.budget.record(connection, reservation, self.end, sent=self.left, keep=keep)
+        return PaidCall(self.started.held, reservation.reserved, cost) if is_first else None
 
     @property
     def cost(self) -> int | None:
@@ -68,6 +74,7 @@ class Dispatch:
     policy: Policy
     accounting: Accounting
     clock: ProcessClock
+    source: AnalysisSource
     given_up: list[Ended] = field(default_factory=list)
     """Calls that were cancelled; `give_back` gives back what they carried."""
 
@@ -102,22 +109,18 @@ class Dispatch:
     def _start(self, batch: Sequence[Work], connection: Connection) -> Started:
         # A conversation that is alone may have to wait for a canary's call as well.
         until = self.policy.lease_end(self.clock.now(connection), calls=2 if len(batch) == 1 else 1)
-        still = {job.number for job in analysis.renew(connection, [work.job for work in batch], until=until)}
-        held = [work for work in batch if work.job.number in still]
-        single_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
+        held = self.source.renew(connection, batch, until=until)
         if not held or self.gateway.budget is None:
             return Started(held, None)
         return self._book(connection, held)
 
     def _book(self, connection: Connection, held: Sequence[Work]) -> Started:
         assert self.gateway.budget is not None  # noqa: S101  for the type checker: `_start` has checked
-        texts = [work.excerpt.text for work in held]
-        tomorrow = next_day(self.clock())  # now: the reservation may be made a moment after midnight
-        fitting, reservation = self.gateway.budget.reserve_for(connection, texts, conversations=len(texts))
-        left_out = held[fitting:]
+        booked = self.source.reserve(connection, self.gateway.budget, held)
+        left_out = held[booked.fitting :]
         back = given_back([work.job for work in left_out], at=self.clock())
-        analysis.settle(connection, back, now=self.clock(), asked={work.key for work in left_out})
-        return Started(held[:fitting], reservation, None if reservation else tomorrow)
+        self.source.settle(connection, back, asked=left_out)
+        return Started(held[: booked.fitting], booked.reservation, booked.spent_until)
 
     async def _ask(self, started: Started, on_sent: Once) -> None:
         end: Reply | CallFailed | None = None
@@ -135,7 +138,8 @@ class Dispatch:
     async def _ended(self, started: Started, on_sent: Once) -> Reply | CallFailed:
         epoch = self.size.epoch
         try:
-            return await self.gateway.call([work.excerpt.text for work in started.held], on_sent)
+            texts = [work.excerpt.text for work in started.held]
+            return await self.gateway.call(texts, on_sent, self.source.lane)
         except CallFailed as fault:
             if isinstance(fault, BatchFault):
                 self.size.failed(epoch)
@@ -163,12 +167,12 @@ class Dispatch:
         """Store what calls brought. It is paid for, so the write is repeated until it succeeds."""
 
         def settle(connection: Connection) -> list[Outcome]:
-            keys = {work.key for call in calls for work in call.started.held}
-            counted = analysis.settle(connection, outcomes, now=self.clock(), asked=keys)
+            asked = [work for call in calls for work in call.started.held]
+            counted = self.source.settle(connection, outcomes, asked=asked)
             # The answer may quote a conversation that was deleted meanwhile, and nobody would delete that.
             all_there = len(counted) == len(outcomes)
-            for call in calls:
-                call.close(connection, keep=all_there)
+            closed = [call.close(connection, keep=all_there) for call in calls]
+            self.source.charge(connection, [paid for paid in closed if paid is not None])
             return counted
 
         renewal = Renewal(partial(self._keep_held, calls), self.policy.renew_every)
@@ -181,8 +185,7 @@ class Dispatch:
     def _keep_held(self, calls: Sequence[Ended], connection: Connection) -> None:
         works = [work for call in calls for work in call.started.held]
         until = self.policy.lease_end(self.clock.now(connection), calls=2)  # no sooner than before
-        analysis.keep_held(connection, [work.job for work in works], until=until)
-        single_flight.extend(connection, {work.key for work in works}, leases=leases(works), until=until)
+        self.source.keep_held(connection, works, until=until)
 
     async def give_back(self, works: Sequence[Work]) -> None:
         """Make held conversations due again, and those of calls that were given up, in one transaction."""
@@ -190,8 +193,3 @@ class Dispatch:
         self.given_up.clear()
         if held := [work for call in calls for work in call.started.held]:
             await self._settle(calls, given_back([work.job for work in held], at=self.clock()))
-
-
-def leases(works: Iterable[Work]) -> set[str]:
-    """The leases under which conversations are held."""
-    return {work.job.lease for work in works if work.job.lease is not None}

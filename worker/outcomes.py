@@ -16,7 +16,7 @@ from domain.analysis import (
     Row,
 )
 from domain.jobs import Failed, Job, Requeued
-from domain.text import Excerpt, Show, cache_key, excerpt, excerpt_of_turns, prefilter_reason
+from domain.text import Excerpt, Show, cache_key, excerpt_of, prefilter_reason
 from llm.prompts import text_tokens
 from store.insights.writing import Insight
 from store.queue.analysis import AnalysisJob, Completed, Outcome
@@ -79,7 +79,7 @@ class Provenance:
 
 def work_of(job: AnalysisJob, version: str, shown: Show, stored: Callable[[bytes], bytes] = bytes) -> Work:
     """The job with what is sent of it and the key of its answer in the cache, as `stored` makes it of a hash."""
-    whole = excerpt_of_turns(job.turns, shown) if job.is_chat else excerpt(job.turns[0][1], shown)
+    whole = excerpt_of(job.turns, shown, is_chat=job.is_chat)
     return Work(job, whole, stored(cache_key(whole.text, version)), text_tokens(whole.text))
 
 

@@ -1,5 +1,6 @@
 """How many conversations go into one call, and which ones. Pure policy."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -27,6 +28,13 @@ class BatchSize:
     def epoch(self) -> int:
         """Taken along by a call when it leaves, so that its fault halves only the size it left with."""
         return self._halvings
+
+    def calls_for(self, number: int) -> int:
+        """How many calls so many conversations take if all succeed."""
+        size, calls = self.now, 0
+        while number > 0 and size < self.largest:
+            number, calls, size = number - size, calls + 1, min(size + GROWTH, self.largest)
+        return calls + math.ceil(max(0, number) / self.largest)
 
     def succeeded(self) -> None:
         """A call came back with every row."""

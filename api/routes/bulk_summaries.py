@@ -46,7 +46,7 @@ async def summarize_all(resources: ResourcesDep, request: Request) -> Response:
     With `dry_run` only say how many these are and what they cost.
     """
     new = parse_body(NEW, await read_json(request))
-    await _check_topic(resources, new.filter.cluster)
+    await ensure_topic(resources, new.filter.cluster)
     window = {"start": new.window.start_time, "end": new.window.end_time}
     parameters = {**window, "filters": _filters(new.filter)}
     chosen = bulk_summaries.selection_of(parameters)
@@ -71,7 +71,8 @@ def _filters(given: SummariesFilter) -> dict[str, Any]:
     return found | {"min_confidence": round(given.min_confidence * CONFIDENCE_UNIT)}
 
 
-async def _check_topic(resources: Resources, name: str | None) -> None:
+async def ensure_topic(resources: Resources, name: str | None) -> None:
+    """Raises ApiError 400 if a filter names a topic that there is not."""
     if name is None:
         return
     if await resources.database.read(partial(find_topic, name=slug(name))) is None:

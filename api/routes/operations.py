@@ -1,6 +1,7 @@
 """`/health`, `/healthz` and `/metrics`: for operators."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -44,6 +45,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         **_replica_lag(resources),
         **_webhooks(resources),
+        "offer": None if (offer := resources.offer.found) is None else asdict(offer),
         "started_at": iso(resources.started_at),
         "version": VERSION,
     }

@@ -64,6 +64,7 @@ from .operation import (
     Estimate,
     Health,
     Me,
+    Offer,
     Saved,
     Spending,
     SpendingDay,
@@ -96,6 +97,14 @@ from .quality import (
     QualitySample,
     QualityThreshold,
     QualityTopic,
+)
+from .reanalysis import (
+    Reanalysis,
+    ReanalysisEstimate,
+    ReanalysisSample,
+    ScoreShift,
+    SentimentChange,
+    TopicSwap,
 )
 from .topics import Topic, TopicChange, TopicHistory, TopicsPage, Undone
 from .webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhooks
@@ -150,6 +159,7 @@ __all__ = [
     "Me",
     "Message",
     "ModelSaid",
+    "Offer",
     "OutsideCorrections",
     "Paged",
     "Participant",
@@ -169,7 +179,12 @@ __all__ = [
     "QualityTopic",
     "Question",
     "Queued",
+    "Reanalysis",
+    "ReanalysisEstimate",
+    "ReanalysisSample",
     "Saved",
+    "ScoreShift",
+    "SentimentChange",
     "SentimentCounts",
     "Spending",
     "SpendingDay",
@@ -187,6 +202,7 @@ __all__ = [
     "TopicChange",
     "TopicFigures",
     "TopicHistory",
+    "TopicSwap",
     "TopicsPage",
     "Trends",
     "TrendsBefore",

@@ -13,6 +13,15 @@ class Alive(Answer):
     status: Literal["ok"]
 
 
+class Offer(Answer):
+    """How many conversations were analysed offline, and about what an analyzer would take for them, in dollars."""
+
+    conversations: int
+    analyzer: str
+    model: str
+    usd: float | None
+
+
 class Health(Answer):
     """How the service is: `ok`, `degraded` with reasons, or `unavailable` without its database."""
 
@@ -37,6 +46,7 @@ class Health(Answer):
     webhooks_pending: int = 0
     webhooks_oldest_seconds: float = 0
     webhooks_disabled: int = 0
+    offer: Offer | None = None
     started_at: AwareDatetime
     version: str | None = None
 

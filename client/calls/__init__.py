@@ -41,6 +41,7 @@ from .operation import (
 )
 from .people import estimate_summaries, facets, people_page, summaries_page, summarize_many
 from .quality import quality, quality_sample
+from .reanalysis import estimate_reanalysis, reanalyse, reanalysis
 from .topics import (
     all_topics_page,
     change_topic,
@@ -89,6 +90,7 @@ __all__ = [
     "deliveries_page",
     "discover_topics",
     "estimate",
+    "estimate_reanalysis",
     "estimate_summaries",
     "explain",
     "facets",
@@ -110,6 +112,8 @@ __all__ = [
     "proposals_page",
     "quality",
     "quality_sample",
+    "reanalyse",
+    "reanalysis",
     "recent_insights",
     "reject_proposal",
     "resend_event",

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from client import calls
-from dashboard import api, changes, charts, filters, pages, states, text, words
+from dashboard import api, changes, charts, filters, offered, pages, states, text, words
 from dashboard.address import Address, Window
 from dashboard.api import Problem
 from dashboard.changes import Changes
@@ -38,6 +38,7 @@ COLUMNS = {
 def show() -> None:
     """The page."""
     st.title("What changed", anchor=False)
+    offered.show(api.here()[1])
     address = Address.current()
     window = filters.window(address)
     if window is None:

@@ -1,6 +1,6 @@
 """The box on a conversation's page in which an agent says what the analyzer should have said."""
 
-from collections.abc import Mapping
+from typing import Literal
 
 import streamlit as st
 
@@ -8,11 +8,7 @@ from client import calls
 from client.answers import Insight
 from dashboard import actions, text, words
 
-SENTIMENTS: Mapping[str, str] = {
-    "negative": ":material/sentiment_dissatisfied:",
-    "neutral": ":material/sentiment_neutral:",
-    "positive": ":material/sentiment_satisfied:",
-}
+Sentiment = Literal["negative", "neutral", "positive"]
 MOST = 300
 
 
@@ -35,10 +31,15 @@ def offer(conversation: str, insight: Insight) -> None:
 def _sentiments(conversation: str, insight: Insight) -> None:
     st.write("The customer is:")
     with st.container(horizontal=True):
-        for name, icon in SENTIMENTS.items():
-            is_said = name == insight.sentiment
-            if st.button(name, icon=icon, type="primary" if is_said else "secondary", key=f"correct-{name}"):
-                actions.carry_out(calls.correct(conversation, sentiment=name), "saved")  # type: ignore[arg-type]
+        _sentiment("negative", ":material/sentiment_dissatisfied:", conversation, insight)
+        _sentiment("neutral", ":material/sentiment_neutral:", conversation, insight)
+        _sentiment("positive", ":material/sentiment_satisfied:", conversation, insight)
+
+
+def _sentiment(name: Sentiment, icon: str, conversation: str, insight: Insight) -> None:
+    kind: Literal["primary", "secondary"] = "primary" if name == insight.sentiment else "secondary"
+    if st.button(name, icon=icon, type=kind, key=f"correct-{name}"):
+        actions.carry_out(calls.correct(conversation, sentiment=name), "saved")
 
 
 def _topics(conversation: str, insight: Insight) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, String, Table, bindparam, exists, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Table, bindparam, exists, func, select
 
 from domain.buckets import DAY, MICROSECONDS, QUARTER
 from models import insights, maker_days, maker_quarters
@@ -147,3 +147,9 @@ def _edge() -> Select[Any]:
 
 
 DAYS, QUARTERS, EDGE = Prepared(_days()), Prepared(_quarters()), Prepared(_edge())
+
+
+def count_made_by(connection: Connection, analyzer: str) -> int:
+    """How many insights an analyzer has made that count, with whatever model."""
+    theirs = select(func.sum(maker_days.c.n)).where(maker_days.c.analyzer == analyzer)
+    return int(connection.scalar(theirs) or 0)

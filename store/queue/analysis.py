@@ -90,6 +90,8 @@ class AnalysisJob(NamedTuple):
     """Who held it when it was read. Its outcome counts only while that is still so."""
     is_readable: bool = True
     """Whether its texts and its author opened. If not, it has no turns."""
+    reanalysis: int | None = None
+    """The number of the long job that has it analysed again; None in the analysis queue."""
 
 
 class Completed(NamedTuple):
@@ -125,10 +127,11 @@ def due(connection: Connection, *, limit: int, now: int) -> list[AnalysisJob]:
     rows = [Due(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
     said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
     vault = vault_of(connection)
-    return [_job(vault, row, said[row.number]) for row in rows]
+    return [job_of(vault, row, said[row.number]) for row in rows]
 
 
-def _job(vault: Vault, row: Due, said: Sequence[Turn] | None) -> AnalysisJob:
+def job_of(vault: Vault, row: Due, said: Sequence[Turn] | None) -> AnalysisJob:
+    """A conversation as it was read, with its texts; None are texts that do not open."""
     try:
         author = vault.open_author(conversations, row.id, row.author, row.sealed_author)
     except DoesNotOpen:

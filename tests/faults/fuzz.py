@@ -58,6 +58,7 @@ RULES_BEYOND_THE_SCHEMA = (
     "GET /api/v1/people",
     "GET /api/v1/summaries",
     "POST /api/v1/summaries",
+    "POST /api/v1/reanalysis",
     "POST /api/v1/topics/discover",
     "POST /api/v1/topics/merge",
     "POST /api/v1/topics/{topic_id}/split",

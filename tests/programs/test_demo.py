@@ -68,6 +68,7 @@ def test_the_demo_says_what_it_does_and_what_to_do_next() -> None:
         "67 completed",
         "3/3 Reading what came out",
         "Trends",
+        "67 conversations were analysed offline; Grok would cost about $0.0",
         "What next",
     ]
     found = [run.stdout.index(step) for step in steps]

@@ -73,6 +73,7 @@ async def test_a_fresh_service_is_well(service: Service) -> None:
         "webhooks_pending": 0,
         "webhooks_oldest_seconds": 0.0,
         "webhooks_disabled": 0,
+        "offer": None,
         "role": "all",
         "worker_running": True,
         "workers_alive": 1,

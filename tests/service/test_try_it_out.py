@@ -21,7 +21,7 @@ REFUSED = {
     "end_session": 404,
     "change_role": 403,
     # Nothing that takes long has been asked for.
-    **dict.fromkeys(("get_job", "cancel_job", "pause_job", "resume_job"), 404),
+    **dict.fromkeys(("get_reanalysis", "get_job", "cancel_job", "pause_job", "resume_job"), 404),
     # Nothing has been found.
     **dict.fromkeys(("get_proposal", "accept_proposal", "reject_proposal"), 404),
     # No webhook has the id of the example.

@@ -33,7 +33,7 @@ ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store
 INNER_FLOORS = {
     "store": (
         ("database",),
-        ("store.discovery",),
+        ("store.discovery", "store.reanalysis"),
         ("store.queue",),
         ("store.conversations", "store.topics"),
         ("store.insights",),
@@ -41,8 +41,10 @@ INNER_FLOORS = {
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries", "worker.jobs", "worker.webhooks"),
-        ("worker.claims", "worker.dispatch"),
+        ("batch_processor", "worker.summaries", "worker.jobs", "worker.webhooks", "worker.reanalysis"),
+        ("worker.dispatch",),
+        ("worker.sources",),
+        ("worker.claims",),
         ("worker.outcomes", "worker.accounting", "worker.packing"),
         ("worker.settlement",),
     ),

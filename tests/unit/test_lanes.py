@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.priority import BATCHES, SUMMARIES, Alternation, Lane, PrioritySemaphore
+from core.priority import BATCHES, REANALYSES, SUMMARIES, Alternation, Lane, PartOfTurns, PrioritySemaphore
 from rate_limiter import LocalPacer
 from tests.support.fake_time import FakeTime
 
@@ -232,3 +232,37 @@ async def test_the_pacer_lets_a_summary_pass_the_batches_that_wait() -> None:
 
     # The first has left, the second is the one that the pacer holds; from there on they alternate.
     assert left == ["batch 0", "batch 1", "summary 0", "batch 2", "summary 1", "batch 3"]
+
+
+# --- a lane that yields -------------------------------------------------------------------------------------
+
+ALL = frozenset([SUMMARIES, BATCHES, REANALYSES])
+
+
+@given(crowds(ALL))
+def test_a_lane_that_yields_is_served_only_while_no_other_waits(waiting: list[frozenset[Lane]]) -> None:
+    taken = zip(turns(waiting), waiting, strict=True)
+
+    assert all(turn != REANALYSES or lanes == {REANALYSES} for turn, lanes in taken)
+
+
+@given(crowds(ALL))
+def test_a_lane_that_yields_changes_nothing_for_the_others(waiting: list[frozenset[Lane]]) -> None:
+    fresh = [lanes - {REANALYSES} for lanes in waiting if lanes != {REANALYSES}]
+
+    assert [turn for turn in turns(waiting) if turn != REANALYSES] == turns(fresh)
+
+
+async def test_a_part_of_the_turns_leaves_the_others_free() -> None:
+    whole = PrioritySemaphore(3)
+    part = PartOfTurns(whole, 2)
+    for _ in range(2):
+        await part.take(REANALYSES)
+    third = asyncio.create_task(part.take(REANALYSES))
+    async with whole.taken(BATCHES):
+        assert not third.done()
+    third.cancel()
+    await asyncio.wait([third])
+    part.give_back()
+    async with asyncio.timeout(10):
+        await part.take(REANALYSES)

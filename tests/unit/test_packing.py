@@ -169,3 +169,15 @@ def test_a_size_stays_in_its_bounds_and_halves_at_most_once_a_round_trip(
                     assert size.now == before
             assert smallest <= size.now <= largest
     assert len(halved_in) == len(set(halved_in))
+
+
+@given(st.integers(0, 2_000), st.integers(1, 50), st.integers(0, 60))
+def test_the_calls_that_are_foretold_are_those_that_are_made(number: int, first: int, more: int) -> None:
+    size = BatchSize(1, first + more, first)
+    foretold, calls = size.calls_for(number), 0
+    while number > 0:
+        number -= size.now
+        calls += 1
+        size.succeeded()
+
+    assert foretold == calls

@@ -22,6 +22,7 @@ READABLE = {
         *("conversations.redactions", "insight_versions.origin"),
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
+        *("reanalyses.wanted", "reanalysis_items.status", "reanalysis_items.lease"),
         *("webhooks.id", "webhooks.status", "webhooks.lease", "webhooks.events", "webhooks.disabled_reason"),
         *("webhook_deliveries.id", "webhook_deliveries.type", "webhook_deliveries.subject"),
         *("webhook_deliveries.state", "webhook_deliveries.outcome", "webhook_deliveries.error"),
@@ -50,6 +51,7 @@ READABLE = {
     "a code of two letters": {"insights.language", "insight_versions.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {
         *("topics.slug", "topics.label", "topics.label_slug", "topics.description", "topic_names.name"),
+        "reanalysis_items.change",
         "insight_versions.clusters",
         *("corrections.clusters", "corrections.model_clusters"),
         *("insights.clusters", "topic_moves.before", "topic_moves.after"),

@@ -1,0 +1,46 @@
+"""What analyses will probably cost: by their texts, at the list price. Pure."""
+
+import math
+from dataclasses import dataclass
+
+from llm import prices
+from llm.prompts import text_tokens
+
+BYTES_PER_TOKEN = 4
+"""Of English; other scripts have more tokens for as many bytes."""
+TYPICAL_ROW = 70
+"""Tokens of an answer about one conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedAnalyzer:
+    """An analyzer whose calls are paid for. `version` is that of its model and prompt; None if it is not at work."""
+
+    name: str
+    model: str
+    version: str | None
+    fixed_tokens: int
+    """Prompt tokens of a call without texts."""
+    cost_per_1k: float | None = None
+
+    def is_priced(self, day: int) -> bool:
+        """Whether anybody knows what it costs on a UTC day (days since 1970)."""
+        return self.cost_per_1k is not None or prices.tariff_of(self.model, day) is not None
+
+
+def typical_tokens(text: str) -> float:
+    """About the prompt tokens that a text adds to a call."""
+    return text_tokens(text) / BYTES_PER_TOKEN
+
+
+def forecast(
+    analyzer: PricedAnalyzer, conversations: int, tokens_each: float, *, calls: int, day: int
+) -> int:
+    """What so many conversations will cost in so many calls, in ticks, without reasoning or cached prompts."""
+    prompt = calls * analyzer.fixed_tokens + math.ceil(conversations * tokens_each)
+    output = conversations * TYPICAL_ROW
+    if analyzer.cost_per_1k is not None:
+        per_token = analyzer.cost_per_1k * prices.TICKS_PER_USD / 1_000
+        return math.ceil(per_token * (prompt + output))
+    tariff = prices.tariff_of(analyzer.model, day)
+    return 0 if tariff is None else prompt * tariff.usual.prompt + output * tariff.usual.completion

@@ -1,0 +1,1 @@
+"""Re-analyses: which conversations they have chosen, and what becomes of each."""

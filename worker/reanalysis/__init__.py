@@ -1,0 +1,1 @@
+"""The processor of conversations that are analysed again."""
