@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from api.views.chats import message_view
-from api.views.conversations import Json, insight_view, item_view
+from api.views.conversations import Json, insight_view, item_view, version_view
 from api.views.summaries import written_view
 from core.clock import iso
 from database import Database
@@ -57,7 +57,8 @@ async def _head(database: Database, entry: Entry) -> Json:
     return {
         **item_view(row),
         "raw_data": None if row.raw_data is None else json.loads(row.raw_data),
-        "insight": entry.insight and insight_view(entry.insight),
+        "insight": entry.insight
+        and {**insight_view(entry.insight), "history": [*map(version_view, entry.history)]},
         "summary": summary and written_view(summary),
     }
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, f
 from models import IS_TEXT, conversations, messages, participants
 from store.engine.vault import vault_of
 from store.insights.entries import ShownInsight, insight_of
+from store.insights.versions import InsightVersion, versions_of
 from store.search import index
 
 TEXTS_AT_ONCE = 50
@@ -142,10 +143,12 @@ def list_numbers(connection: Connection, person: str, *, after: int, limit: int)
 
 
 class Entry(NamedTuple):
-    """A conversation, a row, with its insight."""
+    """A conversation, a row, with its insight and what that was before."""
 
     conversation: Row[Any]
     insight: ShownInsight | None
+    history: Sequence[InsightVersion]
+    """The earlier versions of the insight, newest first."""
 
 
 def get_entry(connection: Connection, number: int) -> Entry | None:
@@ -153,7 +156,8 @@ def get_entry(connection: Connection, number: int) -> Entry | None:
     row = connection.execute(select(conversations).where(_c.number == number)).one_or_none()
     if row is None:
         return None
-    return Entry(vault_of(connection).opened(conversations, row), insight_of(connection, number))
+    history = versions_of(connection, [number]).get(number, ())
+    return Entry(vault_of(connection).opened(conversations, row), insight_of(connection, number), history)
 
 
 def list_messages(connection: Connection, number: int, *, after: int, limit: int) -> Sequence[Row[Any]]:

@@ -60,6 +60,7 @@ async def test_an_insight_is_told_as_a_get_shows_it(
 
         [event] = receiver.events(webhook["secret"])
         assert event["type"] == "insight.completed"
+        assert view["insight"].pop("correction") is None
         assert event["data"] == {"conversation_id": id_, "external_id": "x1", "insight": view["insight"]}
         # Ids and the insight: no text, no author, no metadata.
         assert not any(word in str(event) for word in (SAID, "ann", HIDDEN))

@@ -12,13 +12,15 @@ from sqlalchemy import Connection, select
 from database import Database
 from domain.analysis import UNSURE, Analysis
 from domain.corrections import Correction, corrected
-from models import case_counts, corrections, insight_people, insights, summaries
+from models import case_counts, conversations, corrections, insight_people, insights, quality_items, summaries
+from store.conversations.records import delete_conversation
 from store.insights import case_filing, correcting, writing
 from store.insights.cached_answers import cached_answers
 from store.insights.correcting import Corrected, NotCorrected
 from store.insights.corrections import remove_correction, shown_corrections
 from store.insights.versions import versions_of
 from store.insights.writing import Insight
+from store.queue.renewal import renew
 from tests.support.insight_data import (
     NOON,
     SLUGS,
@@ -191,6 +193,21 @@ def test_a_confirmed_sentiment_keeps_its_score_and_the_confidence_is_the_analyze
     heard = corrected(UNSURE_ANALYSIS, Correction(sentiment=-1))
     assert (heard.sentiment, heard.score, heard.confidence) == (-1, -6_000, 0)
     assert corrected(UNSURE_ANALYSIS, Correction(clusters=("delay",))).sentiment == UNSURE
+
+
+async def test_corrections_go_with_the_insight_and_with_the_conversation(db: Database) -> None:
+    def check(connection: Connection) -> None:
+        store(connection, [an_insight(1), an_insight(2)])
+        for number in (1, 2):
+            say(connection, number, sentiment=1)
+            drawn = {"conversation": number, "draw": 1, "revision": 1, "chance": 0.5, "drawn_at": NOON}
+            connection.execute(quality_items.insert().values(drawn))
+        row = connection.execute(select(conversations).where(conversations.c.number == 1)).one()
+        renew(connection, row, now=NOON, due=NOON)
+        delete_conversation(connection, "conv_2")
+        assert [*connection.execute(select(corrections)), *connection.execute(select(quality_items))] == []
+
+    await tried(db, check)
 
 
 async def test_twins_get_what_the_analyzer_said(db: Database) -> None:
