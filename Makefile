@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 GATEWAY := .venv-gateway
 CLIENTS := .venv-clients
+READERS := .venv-readers
 TYPESCRIPT := tests/clients/typescript/node_modules
 KIT := .venv-kit
 LOGIN := tests/login/node_modules
 BROWSER := .browser
 KILLS ?= 10
+ROWS ?= 1000000
 ONCE = echo "Installing the requirements into $(1): once, a minute or two ..."
 # Two for each of two CPUs. With three, services stood still for seconds at times, and one run in two had a test that
 # gave up; it took 12 minutes.
@@ -16,7 +18,7 @@ WORKERS ?= 4
 # What runs side by side prints its output whole, where make can do that.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
-.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-pooler test-partitioned test-cluster test-proxy test-kit test-ops test-login needs-proxies needs-cluster needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
+.PHONY: help run demo dashboard test test-dashboard browser pictures test-gateway test-clients test-readers test-pooler test-partitioned test-cluster test-proxy test-kit test-ops test-login needs-proxies needs-cluster needs-prometheus needs-restic check lint types unit pytest crash-test fuzz bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -78,6 +80,16 @@ NPM := $(shell command -v npm)
 test-clients: $(VENV)/dev $(CLIENTS)/installed $(if $(NPM),$(TYPESCRIPT)/installed) ## the wheel of client/, and generated clients, in venvs of their own; two minutes
 	@$(if $(NPM),,echo "Without the TypeScript client, which needs Node: apt-get install nodejs npm")
 	@$(BIN)/python -m pytest tests/clients/check_*.py
+
+$(READERS)/installed: tests/readers/requirements.txt
+	@$(call ONCE,$(READERS))
+	@test -d $(READERS) || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-readers: $(VENV)/dev $(READERS)/installed ## Parquet of ROWS insights, read by pandas, polars and duckdb in a venv of their own; five minutes for a million
+	@$(BIN)/python -m tests.readers.downloads $(READERS)/files --rows $(ROWS)
+	@$(READERS)/bin/python tests/readers/check_readers.py $(READERS)/files/insights.parquet $(READERS)/files/insights.ndjson
 
 test-pooler: $(VENV)/dev   ## behind PgBouncer, which has to be installed: apt-get install pgbouncer; a quarter of an hour
 	@$(BIN)/python -m pytest tests/pooler/check_pgbouncer.py tests/pooler/check_notifications.py
@@ -177,4 +189,4 @@ bench: $(VENV)/dev        ## the benchmarks, ten minutes; FULL=1 for all of it, 
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean:           ## remove what the other verbs made
-	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(TYPESCRIPT) $(KIT) $(LOGIN) $(BROWSER) client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GATEWAY) $(CLIENTS) $(READERS) $(TYPESCRIPT) $(KIT) $(LOGIN) $(BROWSER) client/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

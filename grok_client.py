@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from domain.analysis import MAX_RAW, BeforeSend, CallFailed, Invalid, Reply, Usage, storable
 from domain.deciding import Decided
+from domain.examples import ToldExamples
 from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from llm import deciding, naming, prompts, summary_answers, summary_prompts
@@ -51,6 +52,7 @@ class GrokClient:
         api_key: SecretStr,
         model: str,
         topics: Mapping[str, str],
+        examples: ToldExamples | None = None,
         reasoning_effort: str | None = None,
         max_reasoning_tokens: int = 0,
         timeout: float = 60,
@@ -62,13 +64,12 @@ class GrokClient:
     ) -> None:
         """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
-        `topics` may change; a call is sent with those of its moment.
-
+        `topics` and `examples` may change; a call is sent with those of its moment.
         `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
-        self.name = name
-        self.model = model
+        self.name, self.model = name, model
         self._topics = topics
+        self._examples = examples or ToldExamples()
         self.summary_version = summary_prompts.version()
         key, extra = api_key.get_secret_value().strip(), extra_headers or {}
         self._secrets = key, *filter(_is_secret, extra.values())
@@ -87,13 +88,14 @@ class GrokClient:
 
     @property
     def prompt_version(self) -> str:
-        """The version of the prompt with the topics that are told now."""
-        return prompts.prompt_version(self._topics)
+        """The version of the prompt with the topics and examples that are told now."""
+        return prompts.prompt_version(self._topics, self._examples.examples)
 
     @property
     def fixed_tokens(self) -> int:
         """Prompt tokens of a call without texts, estimated."""
-        return len(prompts.system_message(self._topics)) // 4
+        told = prompts.json_text(prompts.example_messages(self._examples.examples))
+        return (len(prompts.system_message(self._topics)) + len(told)) // 4
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -187,6 +189,7 @@ class GrokClient:
             effort=self._effort,
             strict=strict,
             thoughts=self._thoughts,
+            examples=self._examples.examples,
         )
 
     def _summary_body(self, material: Material, *, strict: bool, stream: bool = False) -> bytes:

@@ -103,6 +103,8 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     # A person whose erasure another process has begun and not ended is erased by any of them.
     yield "people", resources.people.run
     yield "topics", resources.topics.run
+    if resources.settings.corrections_as_examples and resources.settings.role.works:
+        yield "examples", resources.examples.run
     yield "webhooks", resources.delivery_figures.run
     yield from _of_providers(resources.gateway)
     if resources.notifications.state is not None:

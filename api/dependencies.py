@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection, Request
 
+from api.parquet.files import ParquetFiles
 from api.processors import Processors
 from batch_processor import BatchProcessor
 from core.clock import Clock
@@ -20,6 +21,7 @@ from services.capacity import Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.examples import FollowedExamples
 from services.intake import Intake
 from services.live import Hub
 from services.notifications import Notifications
@@ -74,9 +76,11 @@ class Resources:
     conditions: Conditions
     started_at: int
     topics: FollowedTopics
+    examples: FollowedExamples
     curation: Curation
     notifications: Notifications
     topic_days: TopicDays = field(default_factory=TopicDays)
+    parquet: ParquetFiles = field(default_factory=ParquetFiles)
     offer: CurrentOffer = field(default_factory=CurrentOffer)
 
     @property

@@ -1,27 +1,26 @@
 """Downloads of whole lists as CSV, NDJSON or Parquet, page by page."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from starlette.types import Receive, Scope, Send
 
 from api import exports
 from api.access import asked
 from api.dependencies import Resources
 from api.errors import ApiError
+from api.parquet.files import RowPages
 from schemas import Code
 
-if TYPE_CHECKING:
-    from api.parquet import ParquetFile
-
 Views = Sequence[Mapping[str, Any]]
+Pages = AsyncGenerator[Views, None]
+Item = TypeVar("Item")
 AT_ONCE = 1_000
 """Entries that a download reads in one short transaction."""
 TEXT = {"schema": {"type": "string"}}
@@ -52,63 +51,60 @@ async def note_download(resources: Resources, request: Request, given: set[str],
         await resources.access.audit.record(asked(request.scope)._replace(action=action, outcome="ok"))
 
 
+class Attachment(StreamingResponse):
+    """A download under a name, without its suffix. However it ends, the pieces are closed, and what they hold."""
+
+    def __init__(self, pieces: exports.Pieces, form: str, name: str) -> None:
+        disposition = {"Content-Disposition": f'attachment; filename="{name}.{SUFFIXES[form]}"'}
+        super().__init__(pieces, media_type=form, headers=disposition)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._pieces):
+            await super().__call__(scope, receive, send)
+
+
 async def download(
-    pages: AsyncIterator[Views],
+    resources: Resources,
+    pages: Pages,
     form: str,
     name: str,
     columns: Sequence[str],
     model: type[BaseModel],
     *,
     bom: bool,
-) -> StreamingResponse:
+) -> Attachment:
     """A file of these pages. The first is read before the answer begins, while an error can still be answered.
 
     A CSV has these columns, Parquet the fields of the model; `bom` puts a byte order mark before a CSV.
     """
     all_pages = _again(await anext(pages, ()), pages)
     if form == exports.PARQUET:
-        return attachment(parquet(all_pages, model.model_fields), form, name)
-    return attachment(_lines(all_pages, form, columns, bom), form, name)
-
-
-def attachment(pieces: AsyncIterable[str | bytes], form: str, name: str) -> StreamingResponse:
-    """A download under a name, without its suffix."""
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.{SUFFIXES[form]}"'}
-    return StreamingResponse(pieces, media_type=form, headers=disposition)
+        return await parquet(resources, all_pages, model.model_fields, name)
+    return Attachment(_lines(all_pages, form, columns, bom), form, name)
 
 
 async def parquet(
-    pages: AsyncIterable[Iterable[Mapping[str, Any]]], fields: Mapping[str, FieldInfo]
-) -> AsyncIterator[bytes]:
-    """The pieces of a Parquet file of these pages, made in a thread: a row group takes a tenth of a second."""
-    # A thread of its own: each of a pool's threads would keep memory of its own after it has written a row group.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        run = partial(asyncio.get_running_loop().run_in_executor, thread)
-        file = await run(_parquet_file, fields)
-        async for page in pages:
-            yield await run(file.add, page)
-        yield await run(file.end)
+    resources: Resources, pages: RowPages, fields: Mapping[str, FieldInfo], name: str
+) -> Attachment:
+    """A Parquet file of these pages, whose process has begun. Raises ApiError if too many are being written."""
+    pieces = resources.parquet.write(pages, fields)
+    return Attachment(_again(await anext(pieces), pieces), exports.PARQUET, name)
 
 
-def _parquet_file(fields: Mapping[str, FieldInfo]) -> "ParquetFile":
-    # Here, because a service that is never asked for it does without pyarrow.
-    from api.parquet import ParquetFile
-
-    return ParquetFile(fields)
-
-
-async def of_one(views: Views) -> AsyncIterator[Views]:
+async def of_one(views: Views) -> Pages:
     """A list of a single page."""
     yield views
 
 
-async def _again(first: Views, rest: AsyncIterator[Views]) -> AsyncIterator[Views]:
-    yield first
-    async for page in rest:
-        yield page
+async def _again(first: Item, rest: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    async with aclosing(rest):
+        yield first
+        async for each in rest:
+            yield each
 
 
-async def _lines(pages: AsyncIterator[Views], form: str, columns: Sequence[str], bom: bool) -> exports.Lines:
+async def _lines(pages: Pages, form: str, columns: Sequence[str], bom: bool) -> exports.Lines:
     if form == exports.CSV:
         yield exports.csv_head(columns, bom=bom)
     async for page in pages:

@@ -55,6 +55,10 @@ STATUS: Mapping[Code, int] = {
 }
 # The framework's own exceptions have only a status; of several codes they mean the first.
 BY_STATUS: Mapping[int, Code] = {status: code for code, status in reversed([*STATUS.items()])}
+OF_ALL = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+"""What every call of the API may be answered."""
+OF_BODIES = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+"""What a call that sends JSON may be answered as well."""
 RETRYABLE = frozenset({429, 503})
 LOGIN_FAILED = (
     "The log-in did not succeed. It may have taken more than ten minutes, or have been begun in another browser;"

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -42,7 +42,8 @@ COLUMNS = (
 )
 
 View = Mapping[str, Any]
-Lines = AsyncIterator[str]
+Lines = AsyncGenerator[str, None]
+Pieces = Lines | AsyncGenerator[bytes, None]
 """A download, piece by piece."""
 
 
@@ -105,7 +106,9 @@ def flat_insight(view: View) -> dict[str, Any]:
     correction = view.get("correction")
     model = {} if correction is None else correction["model"]
     beside = {f"model_{name}": model.get(name) for name in ("sentiment", "sentiment_score", "clusters")}
-    return {**view, **view["grok_analysis"], "corrected": correction is not None, **beside}
+    row = {**view, **view["grok_analysis"], "corrected": correction is not None, **beside}
+    del row["grok_analysis"]
+    return row
 
 
 def _values(view: View) -> Iterator[object]:

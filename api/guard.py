@@ -12,6 +12,9 @@ from api.roles import AccessRule, rule_of
 from core.errors import RoleMissing
 from services.access.authentication import DENIED
 
+CREATED = "created_id"
+"""The name in `request.state` under which a route says what it has created, for the audit log."""
+
 
 def install(app: FastAPI) -> None:
     """Put a guard before every route that is there. Raises LookupError for a route that declares no role."""
@@ -54,7 +57,7 @@ def _audited(scope: Scope, send: Send, action: str) -> Send:
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            target = ",".join(scope.get("path_params", {}).values())
+            target = ",".join(scope.get("path_params", {}).values()) or scope["state"].get(CREATED, "")
             entry = asked(scope)._replace(action=action, target=target, outcome=str(message["status"]))
             await resources_in(scope).access.audit.record(entry)
         await send(message)

@@ -36,6 +36,7 @@ from services.capacity import GIGABYTE, Capacity
 from services.chats import Chats
 from services.conditions import Conditions
 from services.curation import Curation
+from services.examples import FollowedExamples
 from services.heartbeat import Heartbeat
 from services.intake import Intake
 from services.live import Hub
@@ -66,21 +67,20 @@ async def build(
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
     redaction = open_redaction(settings)
     db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
-    hold, notifications = Hold(clock, changes := Changes()), notifications_of(settings, db)
-    gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack).open()
+    hold, examples = Hold(clock, changes := Changes()), FollowedExamples(db, clock, redaction.shown)
+    gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack, examples.told).open()
     capacity = await _capacity(settings, db, metrics, gateway, clock)
-    waiters, summary_waiters, (hub, live) = Waiters(), Waiters(), _live(settings, db, clock, notifications)
+    waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
+    hub, live = _live(settings, db, clock, notifications)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
     processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
-    workforce = _workforce(settings, db, clock, stack, processors, capacity, changes)
-    doors = partial(notifications.notify, Channel.ANALYSIS), capacity.ensure_writable
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=Intake(db, clock, redaction, *doors, capacity.count_accepted, metrics.count_redactions),
-        chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, *doors),
+        intake=_intake(db, clock, redaction, notifications, capacity, metrics),
+        chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, notifications),
         hub=hub,
         limiter=limiter,
         waiters=waiters,
@@ -92,14 +92,32 @@ async def build(
         processors=processors,
         webhooks=Webhooks(db, clock, access.audit, os.urandom, processors.deliveries.wake),
         delivery_figures=DeliveryFigures(db, metrics, clock),
-        workforce=workforce,
+        workforce=(workforce := _workforce(settings, db, clock, stack, processors, capacity, changes)),
         conditions=Conditions(capacity, gateway, workforce.own, metrics, clock, workforce.stops),
         started_at=clock(),
         topics=told,
+        examples=examples,
         curation=Curation(db, clock),
         notifications=notifications,
     )
     return await started(resources, live, changes, stack, start.tick)
+
+
+def _doors(notifications: Notifications, capacity: Capacity) -> tuple[Callable[[], None], Callable[[], None]]:
+    """What happens when something was taken in, and what is asked before it is."""
+    return partial(notifications.notify, Channel.ANALYSIS), capacity.ensure_writable
+
+
+def _intake(
+    db: Database,
+    clock: ProcessClock,
+    redaction: Redaction,
+    notifications: Notifications,
+    capacity: Capacity,
+    metrics: Metrics,
+) -> Intake:
+    counted = capacity.count_accepted, metrics.count_redactions
+    return Intake(db, clock, redaction, *_doors(notifications, capacity), *counted)
 
 
 def _workforce(
@@ -153,8 +171,7 @@ def _chats(
     hub: Hub,
     capacity: Capacity,
     metrics: Metrics,
-    due: Callable[[], None],
-    ensure_writable: Callable[[], None],
+    notifications: Notifications,
 ) -> Chats:
     quiet = settings.chat_quiet_seconds
     return Chats(
@@ -162,8 +179,7 @@ def _chats(
         clock,
         redaction,
         quiet,
-        due,
-        ensure_writable,
+        *_doors(notifications, capacity),
         partial(publish, hub),
         accepted=capacity.count_accepted,
         redacted=metrics.count_redactions,

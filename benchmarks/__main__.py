@@ -12,7 +12,18 @@ from collections.abc import Sequence
 
 from benchmarks.results import DOCUMENT, ROOT, render, saved
 
-SHORT = ("intake", "bulk", "engine", "queries", "curves", "cost", "footprint", "connections", "encryption")
+SHORT = (
+    "intake",
+    "bulk",
+    "engine",
+    "queries",
+    "analyst",
+    "curves",
+    "cost",
+    "footprint",
+    "connections",
+    "encryption",
+)
 PROGRAMS = (
     *SHORT,
     "tail",

@@ -13,8 +13,8 @@ it the p99 of such pages was 44 to 47 ms over 10 million rows, half of it waitin
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from statistics import median
@@ -26,21 +26,14 @@ from sqlalchemy.engine import make_url
 
 from benchmarks import seeded
 from benchmarks.asking import Run
-from benchmarks.comparing import COMPARED, Comparing
 from benchmarks.plain_sql import Plain
 from benchmarks.pressure import POSTS, pressed
 from benchmarks.processes import fake_grok
 from benchmarks.questions import (
     CASES,
-    PEOPLE_SORTS,
-    PEOPLE_WINDOWS,
-    PROMISED_PEOPLE_MS,
     PROMISED_TRENDS_MS,
     TREND_DAYS,
-    WINDOWS,
     Case,
-    Window,
-    placed,
 )
 from benchmarks.results import Figure, Result, finish
 from benchmarks.support.process import Process
@@ -75,17 +68,20 @@ class Asked(NamedTuple):
     measured: Sequence[Measured]
 
 
+Ask = Callable[[Run, int], Iterator[Asked]]
+"""Asks every question; so many of the requests of each are put to plain SQL too."""
+
 # --- quietly ------------------------------------------------------------------------------------------------
 
 
-def quietly(run: Run, rounds: int) -> Iterator[Figure]:
+def quietly(run: Run, rounds: int, ask: Ask) -> Iterator[Figure]:
     """Every question while nothing else happens, one after the other and then all of them again.
 
     Rounds lie minutes apart, so that a moment in which the machine is busy elsewhere spoils one of them at most.
     """
     paces: list[float] = []
     # Plain SQL takes seconds where there are many rows, so that it is asked in the first round alone.
-    found = [list(_round(run, number, paces, compare=number == 1)) for number in range(1, rounds + 1)]
+    found = [list(_round(run, number, paces, ask)) for number in range(1, rounds + 1)]
     yield from map(promised, zip(*found, strict=True))
     yield Figure(
         name="the machine meanwhile: 100,000 steps of a loop in Python",
@@ -96,9 +92,9 @@ def quietly(run: Run, rounds: int) -> Iterator[Figure]:
     )
 
 
-def _round(run: Run, number: int, paces: list[float], *, compare: bool) -> Iterator[Asked]:
+def _round(run: Run, number: int, paces: list[float], ask: Ask) -> Iterator[Asked]:
     seeded.read_through(run.plain.url)
-    for asked in _asked(run, IN_SQL if compare else 0):
+    for asked in ask(run, IN_SQL if number == 1 else 0):
         paces.append(pace())
         slowest = max(percentile(each.times.wall, 99) for each in asked.measured)
         sys.stderr.write(f"round {number}: {asked.name}: {slowest:.3g} ms\n")
@@ -115,25 +111,6 @@ def _asked(run: Run, in_sql: int) -> Iterator[Asked]:
         places = run.trend_windows(days)
         found = Measured(f"{days} days", run.trends(places), run.trends_in_sql(places[:in_sql]))
         yield Asked(f"`/trends`, {days} days", PROMISED_TRENDS_MS, [found])
-    for kind in COMPARED:
-        places = run.trend_windows(kind.days)
-        times, plain = kind.times(run, places), [_milliseconds(run, kind, each) for each in places[:in_sql]]
-        yield Asked(kind.name, kind.promised_ms, [Measured(f"{kind.days} days", times, plain)])
-    for sort in PEOPLE_SORTS:
-        yield Asked(f"`/people`, sort={sort}", PROMISED_PEOPLE_MS, [*_people(run, sort, in_sql)])
-
-
-def _milliseconds(run: Run, kind: Comparing, place: Window) -> float:
-    since = time.perf_counter()
-    kind.in_sql(run.plain, place)
-    return (time.perf_counter() - since) * 1_000
-
-
-def _people(run: Run, sort: str, in_sql: int) -> Iterator[Measured]:
-    for window in PEOPLE_WINDOWS:
-        length = WINDOWS[window]
-        places = [placed(run.dice, run.first, run.last, length) for _ in range(run.requests)]
-        yield Measured(window, run.people(places, sort), run.people_in_sql(places[:in_sql], sort))
 
 
 def _all_windows(run: Run, case: Case, in_sql: int) -> list[Measured]:
@@ -225,9 +202,10 @@ def _calls(grok: str) -> int:
 # --- the program --------------------------------------------------------------------------------------------
 
 
-def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
-    """All figures of the database at `url`, which is written to under load."""
-    with TemporaryDirectory(prefix="queries-") as folder, fake_grok(LATENCY) as grok, Plain(url) as plain:
+@contextmanager
+def served(url: str, grok: str, requests: int) -> Iterator[tuple[Run, Process]]:
+    """A service of its own over the database at `url`, with a connection for plain SQL beside it."""
+    with TemporaryDirectory(prefix="queries-") as folder, Plain(url) as plain:
         given: Json = {
             "DATABASE_URL": url,
             "GROK_API_KEY": KEY,
@@ -239,20 +217,29 @@ def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
         }
         with Process(Path(folder), **given) as service:
             client = Client(service.url, service.process.pid)
-            ((rows,),) = plain.ask("SELECT max(number) FROM conversations", {})
             ((first, last),) = plain.ask("SELECT min(timestamp), max(timestamp) FROM insights", {})
-            run = Run(client, plain, requests, first, last)
-            # The first request of a kind is slow: the statements of trends are put into words in 24 ms.
-            run.pages(run.questions(CASES[0], "a day"))
-            for days in TREND_DAYS:
-                run.trends(run.trend_windows(days))
-            for kind in COMPARED:
-                kind.times(run, run.trend_windows(kind.days))
-            pressing = loaded(run, service.url, grok, rounds) if load else ()
-            figures = tuple(chain(quietly(run, rounds), pressing))
-    setting = f"{make_url(url).get_backend_name()}, {rows:,} conversations over 400 days, one connection"
-    told = f"{requests} requests of a kind and round, p99 is the median of the rounds'; in notes p50 / p99 of all, ms"
-    return Result(program="queries", setting=f"{setting}; {told}", figures=figures)
+            yield Run(client, plain, requests, first, last), service
+
+
+def setting(run: Run) -> str:
+    """What was asked, and how."""
+    ((rows,),) = run.plain.ask("SELECT max(number) FROM conversations", {})
+    kind = make_url(run.plain.url).get_backend_name()
+    each = f"{run.requests} requests of a kind and round, p99 is the median of the rounds'"
+    each += "; in notes p50 / p99 of all, ms"
+    return f"{kind}, {rows:,} conversations over 400 days, one connection; {each}"
+
+
+def measure(url: str, requests: int, rounds: int, *, load: bool) -> Result:
+    """All figures of the database at `url`, which is written to under load."""
+    with fake_grok(LATENCY) as grok, served(url, grok, requests) as (run, service):
+        # The first request of a kind is slow: the statements of trends are put into words in 24 ms.
+        run.pages(run.questions(CASES[0], "a day"))
+        for days in TREND_DAYS:
+            run.trends(run.trend_windows(days))
+        pressing = loaded(run, service.url, grok, rounds) if load else ()
+        figures = tuple(chain(quietly(run, rounds, _asked), pressing))
+        return Result(program="queries", setting=setting(run), figures=figures)
 
 
 def main() -> int:

@@ -104,3 +104,9 @@ CASES = (
     Case("all matches on one old day", lambda _: SURE_AND_POSITIVE, ("everything",)),
     Case("thinly spread, one match in two days", lambda _: SURE_AND_NEUTRAL, promised_ms=PROMISED_THIN_MS),
 )
+
+SORTED = (
+    Case("sort=score", lambda _: {"sort": "score"}),
+    Case("sort=-score, common topic", lambda dice: {"sort": "-score", "cluster": _common(dice)}),
+)
+"""Lists by a value."""

@@ -15,5 +15,7 @@ class DiscoverySettings(BaseSettings):
 
     topic_discovery: Annotated[bool, BeforeValidator(_lower)] = False
     """Whether topics are looked for once a day."""
+    corrections_as_examples: Annotated[bool, BeforeValidator(_lower)] = False
+    """Whether the most telling corrections stand in the prompt."""
     min_people: int = Field(default=5, ge=2, le=1000)
     """How many different people a group must have to be proposed, and a word to be in its name."""

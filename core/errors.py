@@ -38,6 +38,7 @@ InsightsError
  │   ├─ Blocked          the call was not sent: the circuit opened, or a pause began
  │   └─ OverBudget       the rest of the daily budget does not cover the call
  │       └─ OverDailyBudget  not even a whole daily budget covers it
+ ├─ ParquetFailed        the process that writes a file ended before it (`api/parquet/files.py`)
  ├─ SummaryFailed        an attempt at a summary ended without one (`worker/summaries/calls.py`)
  │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
  │   ├─ UnusableAnswer   the answer is not a valid summary

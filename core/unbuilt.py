@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 OFF = frozenset({"", "false", "off", "no", "0"})
 LATER = "BATCH_LANE_HOURS FIELDS_FILE"
 UNBUILT: Mapping[str, frozenset[str]] = {
-    "CORRECTIONS_AS_EXAMPLES": OFF,
     "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),
 }

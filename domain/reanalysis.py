@@ -28,7 +28,7 @@ def sample_mark(number: int) -> int:
     return int(pow(number + SEED, 3, MARKS))
 
 
-class Judgement(NamedTuple):
+class Rating(NamedTuple):
     """What an insight says."""
 
     sentiment: int
@@ -41,9 +41,9 @@ class Judgement(NamedTuple):
 class Change(NamedTuple):
     """A conversation of the sample."""
 
-    before: Judgement | None
+    before: Rating | None
     """None if it had no insight."""
-    after: Judgement
+    after: Rating
 
 
 class TopicSwap(NamedTuple):
@@ -91,11 +91,11 @@ def compare(changes: Sequence[Change], population: int) -> SampleComparison:
     )
 
 
-def _name(judged: Judgement | None) -> str:
+def _name(judged: Rating | None) -> str:
     return "none" if judged is None else SENTIMENT_NAMES[judged.sentiment]
 
 
-def _is_scored(*judged: Judgement) -> bool:
+def _is_scored(*judged: Rating) -> bool:
     return all(each.sentiment != UNSURE for each in judged)
 
 

@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from domain.analysis import MAX_CLUSTERS
+from domain.analysis import MAX_CLUSTERS, SCORE_UNIT
+from domain.examples import PromptExample
 from domain.topics import MAX_SLUG
 
 PROMPT_VERSION = "1"
@@ -52,14 +53,15 @@ def system_message(topics: Mapping[str, str]) -> str:
     return INSTRUCTIONS + "\n".join(f"- {slug}: {meaning}" for slug, meaning in topics.items())
 
 
-def prompt_version(topics: Mapping[str, str]) -> str:
-    """The version of the prompt, part of the cache key; it changes with instructions, topics and schema."""
-    return _version_of(system_message(topics))
+def prompt_version(topics: Mapping[str, str], examples: Sequence[PromptExample] = ()) -> str:
+    """The version of the prompt, part of the cache key; it changes with instructions, topics, examples and schema."""
+    return _version_of(system_message(topics), tuple(examples))
 
 
 @lru_cache(maxsize=8)
-def _version_of(system: str) -> str:
-    prompt = system + json_text(schema(1))
+def _version_of(system: str, examples: tuple[PromptExample, ...]) -> str:
+    told = json_text(example_messages(examples)) if examples else ""
+    prompt = system + told + json_text(schema(1))
     return f"{PROMPT_VERSION}-{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
 
 
@@ -93,27 +95,62 @@ def closed(properties: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def example_messages(examples: Sequence[PromptExample]) -> list[Mapping[str, str]]:
+    """A question and its answer, as if the model had been asked before; the same bytes for the same examples.
+
+    The texts stay data: they stand where texts always stand, and no instruction is mixed with them.
+    """
+    if not examples:
+        return []
+    rows = [
+        {
+            "conversation_id": number,
+            "sentiment_score": each.score / SCORE_UNIT,
+            "clusters": list(each.clusters),
+            "confidence": 0.9,
+            "reasoning": "A person has checked this one.",
+        }
+        for number, each in zip(row_ids(len(examples)), examples, strict=True)
+    ]
+    question = _question([each.text for each in examples])
+    return [
+        {"role": "user", "content": json_text(question)},
+        {"role": "assistant", "content": json_text({"results": rows})},
+    ]
+
+
+def _question(texts: Sequence[str]) -> Mapping[str, object]:
+    items = zip(row_ids(len(texts)), texts, strict=True)
+    return {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
+
+
 def row_ids(count: int) -> list[str]:
     """The ids of the rows of one call: "1" to `count`."""
     return [str(number) for number in range(1, count + 1)]
 
 
 def request_body(
-    texts: Sequence[str], *, system: str, model: str, effort: str | None, strict: bool, thoughts: int = 0
+    texts: Sequence[str],
+    *,
+    system: str,
+    model: str,
+    effort: str | None,
+    strict: bool,
+    thoughts: int = 0,
+    examples: Sequence[PromptExample] = (),
 ) -> bytes:
     """The JSON body of an analysis call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
     `thoughts` are the tokens that the output cap leaves for thinking.
     """
-    items = zip(row_ids(len(texts)), texts, strict=True)
-    question = {"conversations": [{"conversation_id": number, "text": text} for number, text in items]}
     return body(
         system,
-        json_text(question),
+        json_text(_question(texts)),
         model=model,
         effort=effort,
         schema=("conversation_labels", schema(len(texts))) if strict else None,
         output_cap=output_cap(len(texts)) + thoughts,
+        between=example_messages(examples),
     )
 
 
@@ -126,14 +163,21 @@ def body(
     schema: tuple[str, Mapping[str, object]] | None,
     output_cap: int,
     stream: bool = False,
+    between: Sequence[Mapping[str, str]] = (),
 ) -> bytes:
     """The JSON body of any call, UTF-8. `schema` is the answer's name and schema; None requests any JSON object.
+
+    `between` are messages that stand before the user's.
 
     Temperature 0, so that a text is labelled the same way twice. A lone surrogate is sent as `?`.
     """
     request: dict[str, object] = {
         "model": model,
-        "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+        "messages": [
+            {"role": "system", "content": system},
+            *between,
+            {"role": "user", "content": user},
+        ],
         "response_format": {"type": "json_object"} if schema is None else _answer_format(*schema),
         "temperature": 0,
         "max_completion_tokens": output_cap,

@@ -14,6 +14,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from database import Database
 from domain.analysis import Analyzer
+from domain.examples import ToldExamples
 from grok_client import GrokClient
 from llm import prices
 from llm.budget import Budget
@@ -104,6 +105,8 @@ class GatewayFactory:
     topics: Mapping[str, str]
     """What analyzers are told; it may change."""
     stack: AsyncExitStack
+    examples: ToldExamples | None = None
+    """Corrections that analyzers are told; they may change."""
 
     async def open(self) -> Gateway:
         """Open the gateway for every call. Raises ValueError if the settings are inconsistent."""
@@ -130,6 +133,7 @@ class GatewayFactory:
             api_key=provider.api_key,
             model=provider.model,
             topics=self.topics,
+            examples=self.examples,
             reasoning_effort=provider.reasoning_effort,
             max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,

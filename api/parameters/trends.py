@@ -1,6 +1,8 @@
 """The query parameters of trends: a window, its filters, and the time zone and interval of the series."""
 
+from collections.abc import Set
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -24,13 +26,19 @@ NEAR = 5
 
 def known_zone(name: str) -> str:
     """The name itself. Raises PydanticCustomError, with the zones of a similar name, if it is not that of a zone."""
-    known = available_timezones()
+    known = _zones()
     if name in known:
         return name
     lower = {each.lower(): each for each in sorted(known)} | {_city(each): each for each in sorted(known)}
     near = [lower[each] for each in get_close_matches(name.lower(), lower, n=NEAR, cutoff=0.6)]
     alike = f"; similar ones: {', '.join(dict.fromkeys(near))}" if near else ", such as Europe/Berlin"
     raise PydanticCustomError("zone", "tz: no time zone of this name is known{alike}", {"alike": alike})
+
+
+@cache
+def _zones() -> Set[str]:
+    """The names of all zones, read once: the library looks through a folder of 600 files each time, in 7 ms."""
+    return available_timezones()
 
 
 def _city(zone: str) -> str:

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from api.access import asked, ensure_closed
 from api.dependencies import ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import OF_ALL, OF_BODIES, ApiError, documented
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
@@ -16,12 +16,10 @@ from schemas import AccountOut, AccountsOut, Code, RoleChange
 
 router = APIRouter(prefix="/api/v1/accounts", tags=["access"], dependencies=[Depends(once_each)])
 CHANGE = TypeAdapter(RoleChange)
-SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 NOT_FOUND = "No account has this id"
 
 
-@router.get("", response_model=AccountsOut, responses=documented(*SHARED))
+@router.get("", response_model=AccountsOut, responses=documented(*OF_ALL))
 async def page(resources: ResourcesDep) -> Response:
     """Everybody who has logged in, the last to do so first."""
     found = await resources.access.accounts.list()
@@ -31,7 +29,7 @@ async def page(resources: ResourcesDep) -> Response:
 @router.patch(
     "/{account_id}",
     response_model=AccountOut,
-    responses=documented(*SENT, Code.NOT_FOUND, *SHARED),
+    responses=documented(*OF_BODIES, Code.NOT_FOUND, *OF_ALL),
     openapi_extra=json_body(RoleChange),
 )
 async def change(resources: ResourcesDep, account_id: str, request: Request) -> Response:
@@ -47,7 +45,7 @@ async def change(resources: ResourcesDep, account_id: str, request: Request) -> 
     return JSONResponse(account_view(account))
 
 
-@router.delete("/{account_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.delete("/{account_id}", status_code=204, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def remove(resources: ResourcesDep, account_id: str, request: Request) -> Response:
     """End somebody's sessions and tokens within a second. Whoever is still on a list may log in again, as new."""
     ensure_closed(resources)

@@ -10,7 +10,8 @@ from sqlalchemy import Row
 
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import OF_ALL, OF_BODIES, ApiError, documented
+from api.guard import CREATED
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
@@ -24,15 +25,13 @@ from store.webhooks.alerts import MOST_ALERTS
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"], dependencies=[Depends(once_each)])
 NEW, CHANGE = TypeAdapter(NewAlert), TypeAdapter(AlertChange)
-SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 
 
 @router.post(
     "",
     status_code=201,
     response_model=AlertOut,
-    responses=documented(*SENT, Code.CONFLICT, *SHARED),
+    responses=documented(*OF_BODIES, Code.CONFLICT, *OF_ALL),
     openapi_extra=json_body(NewAlert),
 )
 async def create(resources: ResourcesDep, request: Request) -> Response:
@@ -47,16 +46,17 @@ async def create(resources: ResourcesDep, request: Request) -> Response:
     row = await resources.database.write(partial(store.add, name=new.name, rule=rule, by=by, now=now))
     if row is None:
         raise ApiError(Code.CONFLICT, f"There are {MOST_ALERTS} alerts already")
+    setattr(request.state, CREATED, row.id)
     return JSONResponse(alert_view(row), 201)
 
 
-@router.get("", response_model=AlertsOut, responses=documented(*SHARED))
+@router.get("", response_model=AlertsOut, responses=documented(*OF_ALL))
 async def page(resources: ResourcesDep) -> Response:
     """All alerts: those that fire first, then the newest first."""
     return JSONResponse({"alerts": [*map(alert_view, await resources.database.read(store.list_alerts))]})
 
 
-@router.get("/{alert_id}", response_model=AlertOut, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.get("/{alert_id}", response_model=AlertOut, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def one(resources: ResourcesDep, alert_id: str) -> Response:
     """An alert, and how it is."""
     return JSONResponse(alert_view(await _found(resources, alert_id)))
@@ -65,7 +65,7 @@ async def one(resources: ResourcesDep, alert_id: str) -> Response:
 @router.patch(
     "/{alert_id}",
     response_model=AlertOut,
-    responses=documented(Code.NOT_FOUND, *SENT, *SHARED),
+    responses=documented(Code.NOT_FOUND, *OF_BODIES, *OF_ALL),
     openapi_extra=json_body(AlertChange),
 )
 async def change(resources: ResourcesDep, alert_id: str, request: Request) -> Response:
@@ -86,7 +86,7 @@ async def change(resources: ResourcesDep, alert_id: str, request: Request) -> Re
     return JSONResponse(alert_view(changed))
 
 
-@router.delete("/{alert_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.delete("/{alert_id}", status_code=204, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def delete(resources: ResourcesDep, alert_id: str) -> Response:
     """Delete an alert. One that fires is told as resolved."""
     await _found(resources, alert_id)

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api import exports
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.downloads import attachment
+from api.downloads import Attachment
 from api.errors import documented
 from api.parameters.access import AuditParameters
 from api.parameters.common import once_each
@@ -36,7 +36,7 @@ async def page(
     if exports.preferred_form(request.headers.get("accept", "")) == exports.CSV:
         entry = asked(request.scope)._replace(action="audit.export", outcome="ok")
         await resources.access.audit.record(entry)
-        return attachment(_csv(resources, query), exports.CSV, "audit")
+        return Attachment(_csv(resources, query), exports.CSV, "audit")
     found = await _page(resources, query.filter, query.limit + 1, query.before)
     shown = found[: query.limit]
     cursor = str(shown[-1].number) if len(found) > len(shown) else None

@@ -1,6 +1,5 @@
 """`/api/v1/facets` and the list at `/api/v1/summaries`: what there is of a field, and which chats are open."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
@@ -21,7 +20,9 @@ from store.insights.facets import FacetSelection, list_facets
 from store.insights.windows import topic_number
 
 router = APIRouter(prefix="/api/v1", tags=["insights"], dependencies=[Depends(once_each)])
-REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+REFUSALS = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
+)
 FACET_COLUMNS = ("value", "count")
 MOST_VALUES = 100_000
 """Values in a download."""
@@ -51,7 +52,9 @@ async def facets(
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "facets.export")
         pages = downloads.of_one(views)
-        return await downloads.download(pages, form, "facets", FACET_COLUMNS, FacetOut, bom=query.bom)
+        return await downloads.download(
+            resources, pages, form, "facets", FACET_COLUMNS, FacetOut, bom=query.bom
+        )
     return JsonAnswer({"field": query.field, "values": views, "has_more": has_more})
 
 
@@ -75,7 +78,9 @@ async def summaries(
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "summaries.export")
         cases = _pages(resources, query)
-        return await downloads.download(cases, form, "summaries", CASE_COLUMNS, CaseOut, bom=query.bom)
+        return await downloads.download(
+            resources, cases, form, "summaries", CASE_COLUMNS, CaseOut, bom=query.bom
+        )
     page = await _read(resources, query, query.limit, query.after)
     counts = await resources.database.read(partial(_count, query))
     cursor = None if page.next is None else query.next_page(page.next)
@@ -96,7 +101,7 @@ def _count(query: CasesParameters, connection: Connection) -> dict[str, int]:
     return count_cases(connection, query.selection(topic_number(connection, query.chosen.cluster) or 0))
 
 
-async def _pages(resources: Resources, query: CasesParameters) -> AsyncIterator[downloads.Views]:
+async def _pages(resources: Resources, query: CasesParameters) -> downloads.Pages:
     after: Moment | None = None
     while True:
         page = await _read(resources, query, downloads.AT_ONCE, after)

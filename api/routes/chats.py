@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, TypeAdapter
 
 from api.dependencies import Resources, ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import OF_ALL, ApiError, documented
 from api.openapi import json_body_or_array
 from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
 from api.parameters.common import once_each, without_nul
@@ -28,7 +28,6 @@ from store.conversations.chats import PlacedMessage
 log = structlog.get_logger()
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
-SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(without_nul)]
 
 
@@ -84,14 +83,14 @@ def _stored_view(placed: Sequence[tuple[str, PlacedMessage]]) -> dict[str, objec
     }
 
 
-@router.get("/chats", response_model=ChatListOut, responses=documented(*SHARED))
+@router.get("/chats", response_model=ChatListOut, responses=documented(*OF_ALL))
 async def page(resources: ResourcesDep, query: Annotated[ChatsParameters, Query()]) -> Response:
     """Chats with a message that meets every filter, most recently received first."""
     return await _list(resources, query.filter, query)
 
 
 @router.get(
-    "/users/{user_id:path}/chats", response_model=ChatListOut, responses=documented(Code.NOT_FOUND, *SHARED)
+    "/users/{user_id:path}/chats", response_model=ChatListOut, responses=documented(Code.NOT_FOUND, *OF_ALL)
 )
 async def of_user(
     resources: ResourcesDep, user_id: UserId, query: Annotated[PageParameters, Query()]
@@ -106,7 +105,7 @@ async def _list(resources: Resources, chosen: ChatFilter, paging: PageParameters
     return JSONResponse(chat_list_view(found, page=paging.page, limit=paging.limit))
 
 
-@router.get("/chats/{conversation_id}", response_model=ChatOut, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.get("/chats/{conversation_id}", response_model=ChatOut, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def get(
     resources: ResourcesDep, conversation_id: Id, query: Annotated[MessagesParameters, Query()]
 ) -> Response:
@@ -118,7 +117,7 @@ async def get(
     return JSONResponse(chat_page_view(found, page=query.page, limit=query.limit))
 
 
-@router.delete("/chats/{conversation_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.delete("/chats/{conversation_id}", status_code=204, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def delete(resources: ResourcesDep, conversation_id: Id) -> Response:
     """Delete a chat and everything that belongs to it."""
     if not await deletion.remove(resources.database, conversation_id):

@@ -18,7 +18,9 @@ from store.insights.explanations import explain
 from store.insights.topic_changes import topic_changes
 
 router = APIRouter(prefix="/api/v1", tags=["topics"])
-REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+REFUSALS = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
+)
 
 
 @router.get(
@@ -45,7 +47,7 @@ async def topics(
     await note_download(resources, request, query.model_fields_set, "topics.export")
     views = [*topic_views(await read(compute))]
     pages = of_one([*map(flat, views)] if form == exports.CSV else views)
-    return await download(pages, form, "topics", COLUMNS, ComparedTopicOut, bom=query.bom)
+    return await download(resources, pages, form, "topics", COLUMNS, ComparedTopicOut, bom=query.bom)
 
 
 @router.get(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api import exports
 from api.dependencies import Resources, ResourcesDep
-from api.downloads import FORMS, asked_form, attachment, note_download, parquet
+from api.downloads import FORMS, Attachment, asked_form, note_download, parquet
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
@@ -31,7 +31,9 @@ EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
 PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
 FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
-REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+REFUSALS = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
+)
 
 
 @router.get(
@@ -55,7 +57,7 @@ async def insights(
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
-        return await _export(resources.database, query, form)
+        return await _export(resources, query, form)
     beside = Beside(history=query.with_history)
     read = partial(
         listing.list_with_totals, chosen=selection, limit=query.limit, after=query.after, beside=beside
@@ -81,7 +83,7 @@ async def recent(
     found = await resources.database.read_replica(read)
     if form != exports.JSON:
         await note_download(resources, request, set(), "insights.export")
-        return _download(_of_one(found.page), form, query.bom)
+        return await _download(resources, _of_one(found.page), form, query.bom)
     return JsonAnswer(insights_view(found, None))
 
 
@@ -137,19 +139,22 @@ def _beside(form: str, *, history: bool) -> Beside:
     return Beside(people=form in (exports.NDJSON, exports.PARQUET), history=history)
 
 
-async def _export(database: Database, query: InsightsParameters, form: str) -> Response:
+async def _export(resources: Resources, query: InsightsParameters, form: str) -> Response:
     # The first page is read before the response starts, while an error can still be answered as one.
     selection, beside = query.selection, _beside(form, history=query.with_history)
     read = partial(listing.list_with_totals, chosen=selection, limit=EXPORT_PAGE, beside=beside)
-    first = await database.read_replica(read)
-    return _download(_pages(database, selection, first, beside), form, query.bom)
+    first = await resources.database.read_replica(read)
+    pages = _pages(resources.database, selection, first, beside)
+    return await _download(resources, pages, form, query.bom)
 
 
-def _download(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> Response:
+async def _download(
+    resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
+) -> Response:
     if form != exports.PARQUET:
-        return attachment(_lines(pages, form, bom), form, "insights")
+        return Attachment(_lines(pages, form, bom), form, "insights")
     fields = {name: FIELDS[name] for name in PARQUET_COLUMNS}
-    return attachment(parquet((_rows(page) async for page in pages), fields), form, "insights")
+    return await parquet(resources, (_rows(page) async for page in pages), fields, "insights")
 
 
 def _rows(page: InsightPage) -> Iterator[exports.View]:

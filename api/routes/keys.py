@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import OF_ALL, OF_BODIES, ApiError, documented
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
@@ -18,8 +18,6 @@ from schemas import Code, CreatedKey, KeysOut, NewKey
 
 router = APIRouter(prefix="/api/v1/keys", tags=["access"], dependencies=[Depends(once_each)])
 NEW = TypeAdapter(NewKey)
-SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 NOT_FOUND = "No key has this id, or it is revoked already"
 
 
@@ -38,7 +36,7 @@ Closed = Annotated[Resources, Depends(_closed)]
     "",
     status_code=201,
     response_model=CreatedKey,
-    responses=documented(*SENT, *SHARED),
+    responses=documented(*OF_BODIES, *OF_ALL),
     openapi_extra=json_body(NewKey),
 )
 async def create(resources: Closed, request: Request) -> Response:
@@ -52,13 +50,13 @@ async def create(resources: Closed, request: Request) -> Response:
     return JSONResponse({**key_view(stored), "key": key.text}, 201)
 
 
-@router.get("", response_model=KeysOut, responses=documented(*SHARED))
+@router.get("", response_model=KeysOut, responses=documented(*OF_ALL))
 async def page(resources: ResourcesDep) -> Response:
     """All keys without their secrets, the newest first."""
     return JSONResponse({"keys": [key_view(each) for each in await resources.access.keys.list()]})
 
 
-@router.delete("/{key_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.delete("/{key_id}", status_code=204, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def revoke(resources: Closed, key_id: str, request: Request) -> Response:
     """Revoke a key for good. Within a second no process accepts it, nor a token that was made with it."""
     if "\0" in key_id or not await resources.access.keys.revoke(key_id, asked(request.scope)):

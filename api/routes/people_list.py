@@ -1,6 +1,5 @@
 """`/api/v1/people`: who wrote in a window, and what they have in it."""
 
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
@@ -18,7 +17,9 @@ from store.insights.people_list import PeoplePage, list_people
 from store.insights.people_sums import Place
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"], dependencies=[Depends(once_each)])
-REFUSALS = documented(Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
+REFUSALS = documented(
+    Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
+)
 
 
 @router.get(
@@ -40,7 +41,9 @@ async def page(
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "people.export")
         pages = _pages(resources, query)
-        return await downloads.download(pages, form, "people", PEOPLE_COLUMNS, PersonItem, bom=query.bom)
+        return await downloads.download(
+            resources, pages, form, "people", PEOPLE_COLUMNS, PersonItem, bom=query.bom
+        )
     found = await _read(resources, query, query.limit, query.after)
     cursor = None if found.next is None else next_people(query.window, query.order, found.next)
     return JsonAnswer({"people": [*map(listed_person_view, found.people)], "next_cursor": cursor})
@@ -51,7 +54,7 @@ async def _read(resources: Resources, query: PeopleParameters, limit: int, after
     return await resources.database.read(read)
 
 
-async def _pages(resources: Resources, query: PeopleParameters) -> AsyncIterator[downloads.Views]:
+async def _pages(resources: Resources, query: PeopleParameters) -> downloads.Pages:
     after: Place | None = None
     while True:
         found = await _read(resources, query, downloads.AT_ONCE, after)

@@ -1,6 +1,6 @@
 """`/api/v1/topics`: which topics there are, and how people change them."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -41,7 +41,9 @@ Changes = Sequence[Row[Any]]
 LATER: dict[int | str, Any] = {202: {"model": JobOut, "description": "It is under way; poll `Location`"}}
 
 
-@router.get("/all", response_model=TopicsOut, responses=downloads.FORMS | documented(*SHARED))
+@router.get(
+    "/all", response_model=TopicsOut, responses=downloads.FORMS | documented(*SHARED, Code.OVERLOADED)
+)
 async def page(
     resources: ResourcesDep, request: Request, query: Annotated[AllTopicsParameters, Query()]
 ) -> Response:
@@ -50,7 +52,7 @@ async def page(
     if form != exports.JSON:
         await downloads.note_download(resources, request, query.model_fields_set, "topics.export")
         pages = _pages(resources, query)
-        return await downloads.download(pages, form, "topics", COLUMNS, TopicOut, bom=query.bom)
+        return await downloads.download(resources, pages, form, "topics", COLUMNS, TopicOut, bom=query.bom)
     found = await _page(resources, query, query.limit + 1, query.cursor)
     shown = found[: query.limit]
     cursor = shown[-1].slug if len(found) > len(shown) else None
@@ -64,7 +66,7 @@ async def _page(
     return list(await resources.database.read(read))
 
 
-async def _pages(resources: Resources, query: AllTopicsParameters) -> AsyncIterator[downloads.Views]:
+async def _pages(resources: Resources, query: AllTopicsParameters) -> downloads.Pages:
     after: str | None = None
     while found := await _page(resources, query, downloads.AT_ONCE, after):
         yield [topic_view(each) for each in found]

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from api.access import asked
 from api.dependencies import Resources, ResourcesDep
-from api.errors import ApiError, documented
+from api.errors import OF_ALL, OF_BODIES, ApiError, documented
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.webhooks import DeliveriesParameters
@@ -33,8 +33,6 @@ from store.webhooks.registry import MOST_WEBHOOKS
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"], dependencies=[Depends(once_each)])
 NEW, CHANGE = TypeAdapter(NewWebhook), TypeAdapter(WebhookChange)
-SHARED = (Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE)
-SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 NOT_FOUND = "No webhook has this id"
 
 
@@ -55,7 +53,7 @@ async def _found(resources: Resources, id_: str) -> Row[Any]:
     "",
     status_code=201,
     response_model=CreatedWebhook,
-    responses=documented(*SENT, Code.CONFLICT, *SHARED),
+    responses=documented(*OF_BODIES, Code.CONFLICT, *OF_ALL),
     openapi_extra=json_body(NewWebhook),
 )
 async def create(resources: ResourcesDep, request: Request) -> Response:
@@ -69,14 +67,14 @@ async def create(resources: ResourcesDep, request: Request) -> Response:
     return JSONResponse({**view, "secret": made.secret}, 201)
 
 
-@router.get("", response_model=WebhooksOut, responses=documented(*SHARED))
+@router.get("", response_model=WebhooksOut, responses=documented(*OF_ALL))
 async def page(resources: ResourcesDep) -> Response:
     """All webhooks without their secrets, the newest first."""
     found = await resources.database.read(registry.list_webhooks)
     return JSONResponse({"webhooks": [webhook_view(each) for each in found]})
 
 
-@router.get("/{webhook_id}", response_model=WebhookOut, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.get("/{webhook_id}", response_model=WebhookOut, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def one(resources: ResourcesDep, webhook_id: str) -> Response:
     """A webhook without its secret."""
     return JSONResponse(webhook_view(await _found(resources, webhook_id)))
@@ -85,7 +83,7 @@ async def one(resources: ResourcesDep, webhook_id: str) -> Response:
 @router.patch(
     "/{webhook_id}",
     response_model=WebhookOut,
-    responses=documented(Code.NOT_FOUND, Code.CONFLICT, *SENT, *SHARED),
+    responses=documented(Code.NOT_FOUND, Code.CONFLICT, *OF_BODIES, *OF_ALL),
     openapi_extra=json_body(WebhookChange),
 )
 async def change(resources: ResourcesDep, webhook_id: str, request: Request) -> Response:
@@ -103,7 +101,7 @@ async def change(resources: ResourcesDep, webhook_id: str, request: Request) -> 
     return JSONResponse(webhook_view(changed))
 
 
-@router.delete("/{webhook_id}", status_code=204, responses=documented(Code.NOT_FOUND, *SHARED))
+@router.delete("/{webhook_id}", status_code=204, responses=documented(Code.NOT_FOUND, *OF_ALL))
 async def delete(resources: ResourcesDep, webhook_id: str, request: Request) -> Response:
     """Delete a webhook, with all that was noted for it."""
     await _found(resources, webhook_id)
@@ -113,7 +111,7 @@ async def delete(resources: ResourcesDep, webhook_id: str, request: Request) -> 
 
 
 @router.get(
-    "/{webhook_id}/deliveries", response_model=DeliveriesOut, responses=documented(Code.NOT_FOUND, *SHARED)
+    "/{webhook_id}/deliveries", response_model=DeliveriesOut, responses=documented(Code.NOT_FOUND, *OF_ALL)
 )
 async def deliveries(
     resources: ResourcesDep, webhook_id: str, query: Annotated[DeliveriesParameters, Query()]
@@ -133,7 +131,7 @@ async def deliveries(
     "/{webhook_id}/deliveries/{event_id}/resend",
     status_code=202,
     response_model=DeliveryOut,
-    responses=documented(Code.NOT_FOUND, *SHARED),
+    responses=documented(Code.NOT_FOUND, *OF_ALL),
 )
 async def resend(resources: ResourcesDep, webhook_id: str, event_id: str, request: Request) -> Response:
     """Send an event once more, with the same id and body, whatever became of it."""

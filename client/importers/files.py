@@ -29,6 +29,7 @@ NO_TEXT = {
     b"SQLite format 3": "an SQLite database; write a table of it as CSV",
     b"%PDF": "a PDF; it has no rows",
     b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"PK\x05\x06": "an empty zip",
     b"BZh": "a bzip2 file; unpack it first",
     b"\xfd7zXZ": "an xz file; unpack it first",
     b"(\xb5/\xfd": "a zstd file; unpack it first",
@@ -40,6 +41,8 @@ TEXTS = {
     r"\[\d{4}-\d\d-\d\d,? \d\d:\d\d\] [^:\n]+: ": "a Signal chat, which is not read; write it as NDJSON",
     r"\[LINE\]|\d{4}/\d\d/\d\d\([^)\n]{1,12}\)\r?\n\d\d:\d\d\t": "a LINE chat, which is not read; write it as NDJSON",
 }
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Characters that no line of text has; a tab, a form feed and the start of a terminal's sequence are none."""
 CONTACT = re.compile(rb"BEGIN:VCARD", re.IGNORECASE)
 DEEPEST = 3
 """How often a file may be packed in another."""
@@ -140,7 +143,7 @@ def _decoded(file: object, encoding: str, size: int, tell: Callable[[], int]) ->
 
 def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in a zip, without what a Mac puts beside them."""
-    return [each for each in archive.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
+    return [each for each in archive.infolist() if not each.is_dir() and not is_clutter(each.filename)]
 
 
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -150,6 +153,8 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         raise Unreadable("an Office file that is no Excel workbook; it has no rows")
     if any(each.filename == "mimetype" for each in files):
         raise Unreadable("an OpenDocument file; save it as XLSX or CSV (UTF-8)")
+    if not files:
+        raise Unreadable("a zip without a file in it")
     texts = files if len(files) == 1 else [each for each in files if _is_text(archive, each)]
     if len(texts) != 1:
         raise Unreadable(
@@ -174,7 +179,8 @@ def _decodes(head: bytes) -> bool:
     return True
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
+    """Whether a file is what a Mac or an editor puts beside others."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
 
 
@@ -185,7 +191,11 @@ def _refuse_what_is_no_text(head: bytes) -> None:
 
 
 def refuse_what_has_no_rows(head: str) -> None:
-    """Raises Unreadable where a text is of a kind that is known and not read."""
+    """Raises Unreadable where a text is of a kind that is known and not read, or none in this encoding."""
+    if head.lstrip()[0] not in "[{" and CONTROL.search(head.partition("\n")[0]):
+        raise Unreadable(
+            "no text: its first line holds control characters; --encoding names another encoding"
+        )
     for form, what in TEXTS.items():
         if re.match(form, head.lstrip("\ufeff"), re.IGNORECASE):
             raise Unreadable(what)

@@ -4,15 +4,15 @@ What the bodies say is in `domain/helpdesk/`, where the service has its webhooks
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from client.importers.base import Rejected, Row, Rows
-from client.importers.fields import Reader
-from client.importers.roles import AGENT
+from client.importers.fields import MAX_TEXT, Reader
 from client.importers.said import Entry, Messages, Said, Spoiled
 from domain.helpdesk import chatwoot, freshdesk, intercom, zendesk
-from domain.helpdesk.messages import HelpdeskConversation, HelpdeskMessage
+from domain.helpdesk.messages import AGENT, ROLES_APART, HelpdeskConversation, HelpdeskMessage, person, pieces
 
 Body = Mapping[str, Any]
 Mapped = list[HelpdeskConversation]
@@ -33,6 +33,7 @@ class HelpdeskMessages(Messages):
         self._rows = rows
         self._reader = reader
         self._map = _DESKS[desk](reader)
+        self._is_apart = desk in ROLES_APART
 
     @property
     def position(self) -> int:
@@ -55,7 +56,7 @@ class HelpdeskMessages(Messages):
         for conversation in found:
             self._reader.left_out.update(conversation.left_out)
             for message in conversation.messages:
-                yield self._said(row.line, conversation.id, message)
+                yield from self._said(row.line, conversation.id, self._known(message))
 
     def _rejected(self, row: Row, reason: str) -> Iterator[Entry]:
         """One message of a conversation spoils all of it, where the body says which it is."""
@@ -65,11 +66,17 @@ class HelpdeskMessages(Messages):
                 return
         yield Rejected(row.line, reason)
 
-    def _said(self, line: int, chat: str, message: HelpdeskMessage) -> Said:
+    def _known(self, message: HelpdeskMessage) -> HelpdeskMessage:
+        """The message with its author's role: whoever is named with `--agent` is one."""
         is_named = self._reader.agents.known and self._reader.agents.role_of(message.author) == AGENT
-        role = AGENT if is_named else message.role
+        return replace(message, role=AGENT) if is_named else message
+
+    def _said(self, line: int, chat: str, message: HelpdeskMessage) -> Iterator[Said]:
+        source = self._reader.source
+        user = person(source, message, is_apart=self._is_apart) if source or message.author else None
         said_at = message.said_at.astimezone(UTC).isoformat() if message.said_at else None
-        return Said(line, chat, message.id, message.author, role, message.text, said_at)
+        for name, text in pieces(message, message.text, MAX_TEXT):
+            yield Said(line, chat, name, user, message.role, text, said_at)
 
 
 def _users_beside(row: Row) -> Body:

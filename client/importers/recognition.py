@@ -11,19 +11,30 @@ from client.importers.base import Row, Rows
 from client.importers.conversations import is_exported
 from client.importers.fields import Reader
 from client.importers.files import Source, Unreadable, archive_in, text_of
+from client.importers.folders import Archive, Directory, Folder
 from client.importers.helpdesk import HelpdeskMessages
 from client.importers.mail import Mail
+from client.importers.mail_files import MailFiles, mails_of
 from client.importers.objects import Items, Lines
 from client.importers.rows import head_of, readable, rows_of
 from client.importers.said import Messages
 from client.importers.sheets import Sheet
-from client.importers.slack import Archive, Directory, Folder, Slack, SlackDay, days_of
+from client.importers.slack import Slack, SlackDay, days_of
 from client.importers.subtitles import Srt, WebVtt
 from client.importers.tables import Separated, Table
 from client.importers.telegram import Telegram
 from client.importers.whatsapp import WhatsApp
 
 LOOK = 100
+WHOLE: Mapping[type, tuple[str, str]] = {
+    Sheet: ("xlsx", "an Excel workbook"),
+    Slack: ("slack", "a Slack export"),
+    MailFiles: ("eml", "mails, one a file"),
+}
+"""What is read of several files together, and its name for `--format`."""
+NO_WORKBOOK = "no Excel workbook"
+MAILS = "*.[eE][mM][lL]"
+"""Of files in a folder."""
 TEXTS: Mapping[str, Callable[[str, Source, Reader], Messages]] = {
     "webvtt": WebVtt,
     "srt": Srt,
@@ -62,14 +73,19 @@ def opened_as(
 
 
 def _folder(path: Path, reader: Reader) -> Messages:
-    found = _slack(path.resolve().name, Directory(path), reader)
+    name = path.resolve().name
+    found = _slack(name, Directory(path), reader) or _mails(name, Directory(path, MAILS), reader, least=1)
     if found is None:
-        raise Unreadable(f"{path} is a folder, and no Slack export: name a file")
+        raise Unreadable(f"{path} is a folder, and neither a Slack export nor one of EML files: name a file")
     return found
 
 
 def _slack(name: str, folder: Folder, reader: Reader) -> Messages | None:
     return Slack(name, folder, reader) if days_of(folder.names()) else None
+
+
+def _mails(name: str, folder: Folder, reader: Reader, *, least: int) -> Messages | None:
+    return MailFiles(name, folder, reader) if len(mails_of(folder.names())) >= least else None
 
 
 def _file(path: Path, encoding: str, reader: Reader, form: str | None, stack: ExitStack) -> Rows | Messages:
@@ -96,9 +112,8 @@ def _of_objects(path: Path, rows: Rows, reader: Reader, form: str | None) -> Row
 
 def _as_named(found: Rows | Messages, form: str | None) -> Rows | Messages:
     """What was found. Raises Unreadable where it cannot be in the format that was named."""
-    is_sheet, is_slack = isinstance(found, Sheet), isinstance(found, Slack)
-    if form is not None and (is_sheet != (form == "xlsx") or (is_slack and form != "slack")):
-        what = "an Excel workbook" if is_sheet else "a Slack export" if is_slack else "no Excel workbook"
+    own, what = next((named for kind, named in WHOLE.items() if isinstance(found, kind)), (None, NO_WORKBOOK))
+    if form not in (None, own) and (own or form == "xlsx"):
         raise Unreadable(f"--format {form}: this is {what}")
     if isinstance(found, Table) and form in OF_OBJECTS:
         raise Unreadable(f"--format {form} reads JSON, and this is a table")
@@ -110,7 +125,9 @@ def _archive(path: Path, archive: ZipFile, reader: Reader) -> Rows | Messages | 
     names = archive.namelist()
     if "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names):
         return Sheet(path.stem, archive)
-    return _slack(path.stem, Archive(archive), reader)
+    # One mail in a zip is read as the one text in it.
+    files = Archive(archive)
+    return _slack(path.stem, files, reader) or _mails(path.stem, files, reader, least=2)
 
 
 def _desk_of(rows: Rows, form: str | None) -> str | None:

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
-from zipfile import ZipFile
+from pathlib import PurePosixPath
+from typing import Any
 
 from client.importers.base import BROKEN, Rejected, Row, Rows
 from client.importers.fields import Reader
 from client.importers.files import Unreadable
+from client.importers.folders import Folder
 from client.importers.said import Entry, Messages, Said, Spoiled
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d\.json")
@@ -26,58 +26,6 @@ SENT = frozenset({None, "thread_broadcast"})
 MEDIA = frozenset({"file_share", "file_comment", "file_mention"})
 DELETED = frozenset({"tombstone", "message_deleted"})
 TS = re.compile(r"\d{9,11}(?:\.\d{1,9})?")
-
-
-class Folder(Protocol):
-    """The files of an export: names with `/` below its top, and what is in each."""
-
-    def names(self) -> Sequence[str]:
-        """All of them."""
-
-    def read(self, name: str) -> bytes:
-        """One of them, whole: a day of a channel."""
-
-    def size(self, name: str) -> int:
-        """Bytes of one of them."""
-
-
-class Archive:
-    """The files of a zip."""
-
-    def __init__(self, archive: ZipFile) -> None:
-        self._archive = archive
-
-    def names(self) -> Sequence[str]:
-        """All of them."""
-        return [each.filename for each in self._archive.infolist() if not each.is_dir()]
-
-    def read(self, name: str) -> bytes:
-        """One of them."""
-        return self._archive.read(name)
-
-    def size(self, name: str) -> int:
-        """Bytes of one of them."""
-        return self._archive.getinfo(name).file_size
-
-
-class Directory:
-    """The files of a folder and of the folders in it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def names(self) -> Sequence[str]:
-        """All of them, two levels deep, where an export has its days."""
-        found = [*self._path.glob("*.json"), *self._path.glob("*/*.json")]
-        return [each.relative_to(self._path).as_posix() for each in found]
-
-    def read(self, name: str) -> bytes:
-        """One of them."""
-        return (self._path / name).read_bytes()
-
-    def size(self, name: str) -> int:
-        """Bytes of one of them."""
-        return (self._path / name).stat().st_size
 
 
 def days_of(names: Sequence[str]) -> list[str]:

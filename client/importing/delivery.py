@@ -2,21 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from client import AsyncClient, ClientError, Conflict, Encoded, Fault, Invalid, Refused
+from client import AsyncClient, ClientError, Conflict, Fault, Invalid, Refused
 from client.answers import BulkAccepted
 from client.importers.chats import Chat, Record
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected
+from client.importing.together import MAX_MESSAGES, MAX_POST, Gathering, NewChats, array, id_of, posts
 
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
 MAX_KEPT = 1_000
 RECORDS_BETWEEN_LOOKS = 1_000
-MAX_MESSAGES, MAX_POST = 500, 900_000
-"""Messages and bytes of a post to a chat: the service takes so many, and a megabyte."""
 
 Batch = Sequence[Conversation]
 
@@ -79,6 +79,7 @@ class Delivery:
         self._client = client
         self._tally = tally
         self._on_progress = on_progress
+        self._new_chats = NewChats(client)
 
     async def send(self, records: Iterator[Record], batch_size: int) -> None:
         """Sends all of it, several batches at once. Raises ClientError."""
@@ -90,34 +91,32 @@ class Delivery:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _send_all(self, batches: Iterator[Batch | Chat]) -> None:
-        for batch in batches:
-            await (self._say(batch) if isinstance(batch, Chat) else self._send(batch))
+    async def _send_all(self, batches: Iterator[Callable[[], Awaitable[None]]]) -> None:
+        for send in batches:
+            await send()
             self._on_progress()
 
-    def _batches(self, records: Iterator[Record], batch_size: int) -> Iterator[Batch | Chat]:
-        batch: list[Conversation] = []
-        size = 0
+    def _batches(self, records: Iterator[Record], batch_size: int) -> Iterator[Callable[[], Awaitable[None]]]:
+        """What sends the next batch, again and again."""
+        texts, chats = Gathering[Conversation](batch_size, MAX_BYTES), Gathering[Chat](MAX_MESSAGES, MAX_POST)
         for record in records:
             if isinstance(record, Rejected):
                 self._tally.rejected.add(record.line, record.reason)
                 continue
             self._tally.undated += not record.dated
             if isinstance(record, Chat):
-                yield record
-                continue
-            weight = len(record.body) + len(",")
-            if batch and (len(batch) == batch_size or size + weight > MAX_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(record)
-            size += weight
-        if batch:
-            yield batch
+                if full := chats.add(record, record.messages):
+                    yield partial(self._say, full)
+            elif ready := texts.add(record, [record.body]):
+                yield partial(self._send, ready)
+        if last := texts.taken():
+            yield partial(self._send, last)
+        if rest := chats.taken():
+            yield partial(self._say, rest)
 
     async def _send(self, batch: Batch) -> None:
         try:
-            stored = await self._client.post_bulk(_array(item.body for item in batch), on_conflict="skip")
+            stored = await self._client.post_bulk(array(item.body for item in batch), on_conflict="skip")
         except Invalid as error:
             await self._send_what_is_valid(batch, error)
         else:
@@ -134,7 +133,13 @@ class Delivery:
             await self._send(batch[: len(batch) // 2])
             await self._send(batch[len(batch) // 2 :])
 
-    async def _say(self, chat: Chat) -> None:
+    async def _say(self, chats: Sequence[Chat]) -> None:
+        stored, others = await self._new_chats.post(chats)
+        self._count_chats(len(stored), map(id_of, stored), accepted=len(stored))
+        for chat in others:
+            await self._say_one(chat)
+
+    async def _say_one(self, chat: Chat) -> None:
         try:
             await self._say_all(chat)
         except Conflict as error:
@@ -147,15 +152,18 @@ class Delivery:
         """One post after the other: a chat's messages stand in the order in which they come."""
         stored, ids = 0, dict[str, None]()
         for post in posts(chat.messages):
-            answer = await self._client.post_messages(_array(post))
+            answer = await self._client.post_messages(array(post))
             stored += answer.stored
             ids |= dict.fromkeys(answer.conversation_ids)
-        self._tally.sent += 1
-        self._tally.chats += 1
-        self._tally.accepted += stored > 0
-        self._tally.duplicates += stored == 0
+        self._count_chats(1, ids, accepted=int(stored > 0))
+
+    def _count_chats(self, sent: int, ids: Iterable[str], *, accepted: int) -> None:
+        self._tally.sent += sent
+        self._tally.chats += sent
+        self._tally.accepted += accepted
+        self._tally.duplicates += sent - accepted
         if self._tally.ids is not None:
-            self._tally.ids.update(ids)
+            self._tally.ids.update(dict.fromkeys(ids))
 
     def _count(self, batch: Batch, stored: BulkAccepted) -> None:
         self._tally.sent += len(batch)
@@ -181,28 +189,9 @@ class Delivery:
         return kept
 
 
-def _array(items: Iterable[bytes]) -> Encoded:
-    # The importers give every conversation and every message an id.
-    return Encoded(b"[" + b",".join(items) + b"]", identified=True)
-
-
 def _reason(error: Refused) -> str:
     """What is wrong with the first of several messages, or with all of them."""
     if not error.faults:
         return error.complaint
     first, *_ = error.faults
     return f"message {first.index + 1}: {first.error}"
-
-
-def posts(messages: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """The messages of a chat in runs that the service takes at once."""
-    some: list[bytes] = []
-    size = 0
-    for message in messages:
-        weight = len(message) + len(",")
-        if some and (len(some) == MAX_MESSAGES or size + weight > MAX_POST):
-            yield some
-            some, size = [], 0
-        some.append(message)
-        size += weight
-    yield some

@@ -6,11 +6,11 @@ import streamlit as st
 
 from client import calls
 from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
-from dashboard import api, pages, states, text, words
+from dashboard import actions, api, pages, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
 from dashboard.seat import Seat
-from dashboard.views import live
+from dashboard.views import correcting, live
 
 LIMIT = 100
 """Messages of a page; the service gives no more."""
@@ -20,6 +20,7 @@ def show() -> None:
     """The page."""
     address = Address.current()
     st.title("Conversation", anchor=False)
+    actions.outcome()
     if address.id is None:
         states.empty("The address names no conversation. Open one from the list.")
         return
@@ -108,6 +109,7 @@ def _analysis(stored: Conversation, chat: Chat) -> None:
         states.empty(STATES[stored.status if stored.status in STATES else "completed"])
         return
     _insight(stored.insight)
+    correcting.offer(stored.conversation_id, stored.insight)
 
 
 def _insight(insight: Insight) -> None:

@@ -19,6 +19,9 @@ NOTE, NOTICE, MEDIA = "internal note", "system notice", "media"
 ATTACHMENT, DELETED = "attachment", "deleted message"
 """Files beside a text that is kept, and messages whose text was taken away."""
 
+ROLES_APART = frozenset({"chatwoot"})
+"""Help desks where a customer and an agent may have the same id."""
+
 Body = Mapping[str, Any]
 
 
@@ -76,16 +79,17 @@ def text_in(fields: Body, name: str) -> str:
 def moment_in(fields: Body, name: str) -> datetime | None:
     """When it was said: epoch seconds, ISO 8601, or `2020-03-03 13:05:57 UTC`; no offset means UTC.
 
-    None where there is nothing. Raises ValueError.
+    In whole seconds, because APIs and exports say no more of a message of which the webhook has milliseconds. None
+    where there is nothing. Raises ValueError.
     """
     value = fields.get(name)
     if value is None or value == "":
         return None
     try:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return datetime.fromtimestamp(value, UTC)
+            return datetime.fromtimestamp(value, UTC).replace(microsecond=0)
         if isinstance(value, str):
-            return _from_text(value.strip())
+            return _from_text(value.strip()).replace(microsecond=0)
     except (ValueError, OverflowError, OSError):
         pass
     raise ValueError(f"{name} is not a time that is read: epoch seconds or ISO 8601")
@@ -138,3 +142,20 @@ def keeps(conversation: HelpdeskConversation, text: str, files: int) -> bool:
 def files_in(fields: Body) -> int:
     """How many files are attached. Raises ValueError."""
     return sum(1 for _ in objects_in(fields, "attachments"))
+
+
+def person(source: str, message: HelpdeskMessage, *, is_apart: bool) -> str:
+    """What the author is called, in a webhook and in a file alike: an id with its source before it.
+
+    `is_apart` says that a customer and an agent of this help desk may have the same id.
+    """
+    kind = "customer" if message.role == CUSTOMER else "agent"
+    name = message.author
+    return ":".join(filter(None, (source, kind if is_apart or name is None else None, name)))
+
+
+def pieces(message: HelpdeskMessage, text: str, longest: int) -> Iterator[tuple[str, str]]:
+    """Ids and texts of the messages that it becomes: several where `text` has more characters than `longest`."""
+    for part, first in enumerate(range(0, len(text), longest), 1):
+        if (piece := text[first : first + longest]).strip():
+            yield (message.id if part == 1 else f"{message.id}/{part}"), piece

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from domain.analysis import storable
-from domain.helpdesk.messages import CUSTOMER, HelpdeskConversation, HelpdeskMessage
+from domain.helpdesk.messages import ROLES_APART, HelpdeskConversation, HelpdeskMessage, person, pieces
 from schemas import ID_PATTERN, MAX_TEXT, ChatMessage
 
 HELPDESKS = ("chatwoot", "zendesk", "intercom")
-ROLES_APART = frozenset({"chatwoot"})
-"""Where a customer and an agent may have the same id."""
 
 
 class Mapped(NamedTuple):
@@ -53,31 +51,20 @@ def _messages(source: str, conversation: HelpdeskConversation) -> Iterator[ChatM
     if re.fullmatch(ID_PATTERN, id_) is None:
         raise ValueError("the conversation's id has characters that no id may have, or too many")
     for message in conversation.messages:
-        text = storable(message.text)
-        for part, first in enumerate(range(0, len(text), MAX_TEXT), 1):
-            piece = text[first : first + MAX_TEXT]
-            if piece.strip():
-                yield _message(source, id_, message, piece, part)
+        for name, text in pieces(message, storable(message.text), MAX_TEXT):
+            yield _message(source, id_, message, name, text)
 
 
-def _message(source: str, chat: str, message: HelpdeskMessage, text: str, part: int) -> ChatMessage:
+def _message(source: str, chat: str, message: HelpdeskMessage, name: str, text: str) -> ChatMessage:
     sent = {
         "conversation_id": chat,
-        "user_id": _author(source, message),
+        "user_id": storable(person(source, message, is_apart=source in ROLES_APART)),
         "user_type": message.role,
         "message_content": text,
         "timestamp": None if message.said_at is None else message.said_at.isoformat(),
-        "message_id": storable(message.id if part == 1 else f"{message.id}/{part}"),
+        "message_id": storable(name),
     }
     try:
         return ChatMessage.model_validate(sent)
     except ValidationError as error:
         raise ValueError(f"{error.errors()[0]['loc'][0]} of a message cannot be stored") from None
-
-
-def _author(source: str, message: HelpdeskMessage) -> str:
-    kind = "customer" if message.role == CUSTOMER else "agent"
-    if message.author is None:
-        return f"{source}:{kind}"
-    name = storable(message.author)
-    return f"{source}:{kind}:{name}" if source in ROLES_APART else f"{source}:{name}"

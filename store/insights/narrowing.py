@@ -26,6 +26,10 @@ SLACK = 4
 """How many times more entries than expected are walked before the whole window is sorted instead."""
 WALKED = 20_000
 """Entries that are walked at least. Of a million insights, the window is sorted in 90 ms, these are walked in 3."""
+LEAPS = 20
+"""Values that are looked at one by one, each in a quarter of a millisecond, before a window is sorted."""
+FAR = 2**62
+"""Beyond any time and any intake number."""
 MAKER = ("analyzer", "model")
 OWN = ("author", *MAKER, "language")
 """Filters by a column of `insights`."""
@@ -97,10 +101,33 @@ class Narrowing:
         if expected * cost > self._entries(total):
             return None
         last = self._place_at(after, max(SLACK * expected, WALKED // cost))
-        page = _place("after", after) | _place("last", last or _ends(self.chosen)[1]) | {"limit": limit}
+        found = self._walk(after, last or _ends(self.chosen)[1], limit)
+        return found if len(found) == limit or last is None else self.leap(after, limit)
+
+    def _walk(self, after: Position, last: Position, limit: int) -> list[Position]:
+        page = _place("after", after) | _place("last", last) | {"limit": limit}
         statement = walking(self._shape(Driver.VALUES), self.chosen.sort)
-        found = [tuple(row) for row in statement.rows(self.connection, self._parameters() | page)]
-        return found if len(found) == limit or last is None else None
+        return [tuple(row) for row in statement.rows(self.connection, self._parameters() | page)]
+
+    def leap(self, after: Position | None, limit: int) -> list[Position] | None:
+        """The same as a walk, value by value, of each only what is in the window: of some values there are very many.
+
+        Of 10 million insights one in 60 has the lowest score; 30 days of them were sorted instead, which took 180 ms.
+        None if too many values are met.
+        """
+        (start, last), forward = _ends(self.chosen), not self.chosen.sort.descending
+        after, found = after or start, list[Position]()
+        for _ in range(LEAPS):
+            place = self._place_at(after, 0)
+            if place is None or (place >= last if forward else place <= last):
+                return found
+            ends = _of_value(place[0], self.chosen)
+            first = max(after, ends[0]) if forward else min(after, ends[0])
+            found += self._walk(first, ends[1], limit - len(found))
+            if len(found) == limit:
+                return found
+            after = (place[0], FAR, 0) if forward else (place[0], -FAR, 0)
+        return None
 
     def _place_at(self, after: Position, offset: int) -> Position | None:
         """The position so many entries of the values' index further on; None if that is past its end."""
@@ -208,6 +235,12 @@ def _ends(chosen: Selection) -> tuple[Position, Position]:
     else:
         low, high = (chosen.start, 0), (chosen.end, 0)
     return (high, low) if chosen.sort.descending else (low, high)
+
+
+def _of_value(value: int, chosen: Selection) -> tuple[Position, Position]:
+    """The positions before the first and after the last of the window's insights with a value."""
+    before, beyond = (value, chosen.start - 1, FAR), (value, chosen.end, 0)
+    return (beyond, before) if chosen.sort.descending else (before, beyond)
 
 
 def _place(name: str, place: Position) -> dict[str, int]:

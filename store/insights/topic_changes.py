@@ -65,7 +65,7 @@ def topic_changes(
     counts = _filtered(connection, asked, listed) if asked.is_filtered else _rolled(connection, days, asked)
     found = [*_changes(listed, counts)]
     if sort in (TopicSort.FIRST_SEEN, TopicSort.LAST_SEEN):
-        found = _with_seen(connection, found)
+        _note_seen(connection, found)
     page = [*islice(ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
     everything = counts.now(ALL_TOPICS), counts.before(ALL_TOPICS)
     return ComparedTopics(_told(connection, page, asked), len(found), *everything, counts.days)
@@ -130,20 +130,18 @@ def _changes(listed: Sequence[ListedTopic], counts: TopicCounts) -> Iterator[Com
 def _told(
     connection: Connection, page: Sequence[ComparedTopic], asked: Comparison
 ) -> Sequence[ComparedTopic]:
-    """The same topics with their times and sparklines."""
+    """The same topics with their times and sparklines, and all amounts added up: whoever shows them only reads."""
     parts = [part for each in page for part in each.topic.parts]
     points = sparklines(connection, [each.topic for each in page], asked.chosen, filtered=asked.is_filtered)
     times = seen(connection, parts)
-    return [
-        replace(
-            each,
-            seen=Seen.of(times, each.topic),
-            sparkline=points.get(each.topic.counted_as, (0,) * POINTS),
-        )
-        for each in page
-    ]
+    for each in page:
+        each.seen = Seen.of(times, each.topic)
+        each.sparkline = points.get(each.topic.counted_as, (0,) * POINTS)
+        _ = each.now, each.before, each.surprise
+    return page
 
 
-def _with_seen(connection: Connection, found: Sequence[ComparedTopic]) -> list[ComparedTopic]:
+def _note_seen(connection: Connection, found: Sequence[ComparedTopic]) -> None:
     times = seen(connection, [part for each in found for part in each.topic.parts])
-    return [replace(each, seen=Seen.of(times, each.topic)) for each in found]
+    for each in found:
+        each.seen = Seen.of(times, each.topic)

@@ -60,7 +60,7 @@ class Places:
         return [self._places.setdefault(topic, len(self._places)) for topic in topics]
 
 
-class Part(NamedTuple):
+class SpanRows(NamedTuple):
     """Rows of a window's hours or insights, with the places of their topics; to be subtracted with sign -1."""
 
     sign: int
@@ -77,7 +77,7 @@ class WindowSums(Mapping[int, TopicSums]):
     """So many topics were known when the window was read."""
     days: Sequence[Mapping[Amount, int]]
     """The AMOUNTS of whole days, each a column as one number."""
-    parts: Sequence[Part]
+    parts: Sequence[SpanRows]
     _columns: dict[Amount, Sequence[int]] = field(default_factory=dict)
 
     def column(self, amount: Amount) -> Sequence[int]:
@@ -131,7 +131,7 @@ class Spans:
     _read: dict[tuple[int, int], tuple[Sequence[int], Sequence[Row]]] = field(default_factory=dict)
     """By first microsecond, and that after the last."""
 
-    def part(self, span: Span) -> Part:
+    def part(self, span: Span) -> SpanRows:
         """The rows of a span."""
         length = MICROSECONDS[span.level]
         key = span.first * length, span.end * length
@@ -139,7 +139,7 @@ class Spans:
             bounds = {"first": span.first, "end": span.end}
             rows = self._of_hours(bounds) if span.level == HOUR else [*self._of_edge(bounds)]
             self._read[key] = self.place(row[0] for row in rows), rows
-        return Part(span.sign, *self._read[key])
+        return SpanRows(span.sign, *self._read[key])
 
     def _of_hours(self, bounds: dict[str, int]) -> Sequence[Row]:
         return HOURS.rows(self.connection, bounds)

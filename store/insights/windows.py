@@ -224,12 +224,16 @@ def by_author(with_topic: bool) -> Select[Any]:
 
 
 def under_topic(table: FromClause) -> ColumnElement[bool]:
-    """The condition that an insight has the topic, or one of the union, that is the parameter `topic`."""
+    """The condition that an insight has the topic, or one of the union, that is the parameter `topic`.
+
+    With an offset, so that PostgreSQL looks up each insight. Without it, it made a hash table of all insights of the
+    topic to check two thousand: 2.5 s for the commonest of 10 million.
+    """
     f = insight_topics.c
     same = (f.timestamp == table.c.timestamp) & (f.conversation == table.c.conversation)
     topic = bindparam("topic", type_=Integer)
     found = select(f.topic).where(f.topic.in_(select(topic).union_all(rollups.topics_of_union())), same)
-    return found.correlate(table).exists()
+    return found.correlate(table).offset(literal_column("0")).exists()
 
 
 def _counting(kind: Kind, rolled: Table) -> Select[Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from core.priority import REANALYSES
 from domain.jobs import Failed, Requeued
-from domain.reanalysis import Change, Judgement
+from domain.reanalysis import Change, Rating
 from models import (
     COMPLETED,
     SKIPPED,
@@ -219,7 +219,7 @@ def _changes(connection: Connection, sampled: Sequence[Ended]) -> Mapping[int, s
     columns = _i.conversation, _i.sentiment, _i.score, _i.clusters
     these = select(*columns).where(_i.conversation.in_([each.job.number for each in sampled]))
     before = {
-        number: Judgement(sentiment, score, parse_clusters(slugs))
+        number: Rating(sentiment, score, parse_clusters(slugs))
         for number, sentiment, score, slugs in (connection.execute(these) if sampled else ())
     }
     found = {each.job.number: _after(each, before.get(each.job.number)) for each in sampled}
@@ -230,11 +230,11 @@ def _changes(connection: Connection, sampled: Sequence[Ended]) -> Mapping[int, s
     }
 
 
-def _after(ended: Ended, before: Judgement | None) -> Judgement | None:
+def _after(ended: Ended, before: Rating | None) -> Rating | None:
     match ended:
         case Completed(insight=insight):
             analysis = insight.analysis
-            return Judgement(analysis.sentiment, analysis.score, analysis.clusters)
+            return Rating(analysis.sentiment, analysis.score, analysis.clusters)
         case Unchanged():
             return before
     return None
@@ -247,7 +247,7 @@ def sample_changes(connection: Connection, job: int) -> list[Change]:
 
 
 def _read(before: Sequence[Any] | None, after: Sequence[Any]) -> Change:
-    return Change(None if before is None else Judgement(*before), Judgement(*after))
+    return Change(None if before is None else Rating(*before), Rating(*after))
 
 
 def _end(connection: Connection, ended: Sequence[Ended], changes: Mapping[int, str]) -> None:

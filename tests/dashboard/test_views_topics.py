@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.support import databases
 from benchmarks.support.serving import Served
 from client import Client
-from dashboard.pages import PROPOSAL, PROPOSALS, TOPIC, TOPIC_CHANGES, TOPICS
+from dashboard.pages import CONVERSATION, PROPOSAL, PROPOSALS, TOPIC, TOPIC_CHANGES, TOPICS
 from tests.dashboard.pages import opened, said, settings
 from tests.dashboard.topical import POOL, WEEK, ended, talking
 from tests.support.access import SECRET, make_keys
@@ -40,6 +40,22 @@ def test_topics_are_listed_with_their_counts(client: Client) -> None:
     rows = page.dataframe[0].value
     assert (rows["topic"][0], rows["n"][0]) == (found.topics[0].label, found.topics[0].count)
     assert len(rows) == len(client.all_topics_page(limit=1_000).topics)
+
+
+def test_a_sentiment_is_corrected_and_that_is_taken_back(client: Client) -> None:
+    [chosen] = client.insights_page(start_time="2026-11-08", end_time="2026-11-15", limit=1).insights
+    other = "positive" if chosen.sentiment != "positive" else "negative"
+    page = opened(CONVERSATION.path, {"id": chosen.conversation_id})
+    page.button(f"correct-{other}").click().run()
+
+    assert "Saved." in done(page)
+    assert f"Said to be: {other}" in said(page)
+    assert f"The analyzer says: {chosen.sentiment}" in said(page)
+    page.button("correct-undo").click().run()
+    assert "Taken back." in done(page)
+    stored = client.conversation(chosen.conversation_id).insight
+    assert stored is not None
+    assert (stored.sentiment, stored.correction) == (chosen.sentiment, None)
 
 
 def test_topics_are_found_by_their_meaning(client: Client) -> None:

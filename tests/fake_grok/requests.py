@@ -71,7 +71,7 @@ class ChatRequest(Strict):
     """The documented fields of a request, those that this service needs being required."""
 
     model: str
-    messages: list[ChatMessage] = Field(min_length=2, max_length=2)
+    messages: list[ChatMessage] = Field(min_length=2, max_length=4)
     response_format: ResponseFormat
     # xAI still takes the deprecated name, and LiteLLM's xai/ route sends nothing else.
     max_completion_tokens: int = Field(

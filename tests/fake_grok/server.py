@@ -266,9 +266,12 @@ class FakeGrok:
             raise Refused(400, INVALID, f"Model {request.model} not found")
         self._check_key(headers.get("authorization"))
         check_effort(request)
-        if [message.role for message in request.messages] != ["system", "user"]:
-            raise Refused(400, INVALID, "not one system and one user message")
-        asked = request.messages[1].content
+        roles = [message.role for message in request.messages]
+        if roles not in (["system", "user"], ["system", "user", "assistant", "user"]):
+            raise Refused(
+                400, INVALID, "not one system and one user message, with one answered before at most"
+            )
+        asked = request.messages[-1].content
         if asked.startswith('{"conversation":'):
             return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
         if asked.startswith('{"groups":'):
@@ -302,7 +305,8 @@ class FakeGrok:
         return draft
 
     def _usage(self, request: ChatRequest, content: str) -> dict[str, Any]:
-        system, user = (message.content for message in request.messages)
+        *told, user = (message.content for message in request.messages)
+        system = "\n".join(told)
         prompt = HIDDEN_TOKENS + tokens(system) + tokens(user)
         cached = tokens(system) // 128 * 128 if system in self._cached else 0
         self._cached.add(system)

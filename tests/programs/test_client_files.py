@@ -51,6 +51,22 @@ def test_a_file_is_what_its_name_ends_in(url: str, kind: str, tmp_path: Path) ->
 
 
 @BOTH
+def test_each_list_is_a_file(url: str, kind: str, tmp_path: Path) -> None:
+    save = Caller(kind, url)
+    calls: dict[str, tuple[tuple[str, ...], dict[str, str], int]] = {
+        "save_people": ((), {"role": "customer", **WINDOW}, 0),
+        "save_facets": (("analyzer",), WINDOW, 1),
+        "save_summaries": ((), WINDOW, 0),
+        "save_topics": ((), {"state": "active"}, 20),
+        "save_compared_topics": ((), {**WINDOW, "sort": "-count"}, 1),
+    }
+    for name, (args, given, least) in calls.items():
+        path = tmp_path / f"{name}.csv"
+        assert save(name, path, *args, **given, bom=True) == path
+        assert len([*csv.DictReader(path.read_text("utf-8-sig").splitlines())]) >= least, name
+
+
+@BOTH
 def test_a_download_that_breaks_off_is_begun_again(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "insights.parquet"
     script = Scripted(BROKEN, Response(b"PAR1 whole", media_type=PARQUET))

@@ -168,7 +168,16 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 WRITES = {
     *("correct", "withdraw_correction"),
     *("post", "post_bulk", "post_messages", "retry", "retry_all", "delete", "health", "metrics"),
-    *("summarize_many", "save_insights", "reanalyse", "reanalysis"),
+    *(
+        "summarize_many",
+        "save_insights",
+        "save_people",
+        "save_facets",
+        "save_summaries",
+        "save_topics",
+        "save_compared_topics",
+    ),
+    *("reanalyse", "reanalysis"),
     *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),

@@ -8,8 +8,11 @@ import pytest
 
 from client.importers.agents import Agents
 from client.importers.fields import Reader
+from schemas import ChatMessage
+from services.webhooks.helpdesks import mapped
 from tests.support.helpdesk_bodies import (
     CONVERSATION,
+    EPOCH,
     FRESHDESK,
     LIST,
     TICKET,
@@ -73,7 +76,10 @@ def test_messages_of_one_conversation_come_together_from_many_lines(tmp_path: Pa
     found = chats(lines(*hooks), tmp_path, reader)
 
     assert list(found) == ["shop:7"]
-    assert spoken(found["shop:7"]) == [("91", "5", "c", "My lamp flickers"), ("94", "5", "s", "A photo?")]
+    assert spoken(found["shop:7"]) == [
+        ("91", "shop:customer:5", "c", "My lamp flickers"),
+        ("94", "shop:agent:5", "s", "A photo?"),
+    ]
     assert reader.left_out == {"repeated message": 1}
 
 
@@ -122,14 +128,65 @@ def test_one_message_that_cannot_be_read_rejects_its_conversation_and_no_other(t
         {**comment(1, 11), "ticket_id": 1},
         {**comment(2, 11), "ticket_id": 2},
         {**comment(3, 11, created_at="then"), "ticket_id": 1},
-        {**comment(4, 11, body="x" * 20_001), "ticket_id": 3},
     ]
     found = chats(lines(*({**row, "users": USERS} for row in rows)), tmp_path, Reader(source="shop"))
 
-    assert list(found) == ["line 3", "shop:2", "line 4"]
+    assert list(found) == ["line 3", "shop:2"]
     assert found["line 3"][0]["reason"].startswith("created_at is not a time")
     assert "none of the conversation's 2 turns is sent" in found["line 3"][0]["reason"]
-    assert "20,000 are allowed" in found["line 4"][0]["reason"]
+
+
+def by_webhook(source: str, *bodies: Json) -> list[Json]:
+    found = [each for body in bodies for each in mapped(source, json.dumps(body).encode()).messages]
+    return [each.model_dump(mode="json", exclude_none=True) for each in found]
+
+
+LONG = "x" * 20_001
+TWO_WAYS: list[tuple[str, list[Json], list[Json]]] = [
+    (
+        "zendesk",
+        [{**TICKET, "comments": [comment(2, 11), comment(8, 22, body=LONG)], "users": USERS}],
+        [
+            {**added(), "time": "2026-11-03T12:00:00.789Z"},
+            added(id="8", body=LONG, author={"id": "22", "is_staff": True}),
+        ],
+    ),
+    (
+        "intercom",
+        [INTERCOM],
+        [{"type": "notification_event", "data": {"item": INTERCOM}}],
+    ),
+    (
+        "chatwoot",
+        [
+            {
+                "meta": {},
+                "payload": [
+                    {**each, "created_at": EPOCH} for each in LIST["payload"] if each["id"] in (91, 94)
+                ],
+            }
+        ],
+        [
+            webhook(sender={"id": 1}, created_at="2026-11-03T12:00:00.123Z"),
+            webhook(
+                id=94, sender={"id": 0}, content="Please send a photo", message_type="outgoing", private=False
+            ),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "file", "hooks"), TWO_WAYS, ids=[name for name, *_ in TWO_WAYS])
+def test_a_file_and_webhooks_make_the_same_messages(
+    tmp_path: Path, source: str, file: list[Json], hooks: list[Json]
+) -> None:
+    (sent,) = chats(lines(*file), tmp_path, Reader(source=source)).values()
+
+    told = by_webhook(source, *hooks)
+    as_stored = [ChatMessage.model_validate(each).model_dump(mode="json", exclude_none=True) for each in sent]
+    as_stored.sort(key=lambda each: each["message_id"])
+    assert len(told) > 1
+    assert as_stored == sorted(told, key=lambda each: each["message_id"])
 
 
 def test_the_same_id_with_another_content_rejects_the_conversation(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Mail as mbox and EML, with every trap in it; names and words are made up."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -232,3 +234,42 @@ def test_nobody_is_a_customer_until_an_agent_is_named(dry_run: DryRun) -> None:
     assert "Those who speak: mara@home.example, help@lamps.example" in run.err
     assert dry_run(MBOX, "--agent", "HELP@lamps.example").code == 0
     assert dry_run(OPENING, "--agent", "HELP@lamps.example").code == 0  # nobody has answered yet
+
+
+def emls() -> dict[str, bytes]:
+    """The mails of the mbox, one a file, in another order; only an mbox has `>` before `From `."""
+    mails = [each.encode("latin-1") for each in (PICTURE, BOUNCE, ONLY_HTML, ANSWER, OPENING)]
+    own = [each.replace(b"\n>From", b"\nFrom").replace(b"\n>>From", b"\n>From") for each in mails]
+    return {f"mails/{at}.EML": each.split(b"\n", 1)[1] for at, each in enumerate(own)}
+
+
+def in_zip(path: Path, files: Mapping[str, bytes]) -> Path:
+    with ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_many_mails_in_a_zip_or_a_folder_are_read_as_those_of_an_mbox(tmp_path: Path) -> None:
+    beside = {"mails/lamp.png": b"\x89PNG\0", "__MACOSX/mails/._0.EML": b"\0"}
+    path = in_zip(tmp_path / "mails.zip", emls() | beside)
+    for name, content in emls().items():
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_bytes(content)
+    read = reader()
+
+    found = chats(path, tmp_path, read)
+
+    assert found == chats(tmp_path / "folder", tmp_path, reader()) == chats(MBOX, tmp_path, reader())
+    assert read.left_out == {"attachment": 1, "media": 1, "system notice": 1, "other file": 1}
+
+
+def test_a_mail_in_a_zip_that_cannot_be_read_is_named(dry_run: DryRun, tmp_path: Path) -> None:
+    broken = {"x/broken.eml": b"From: a@b\nDate: yesterday\n\nhi", "x/empty.eml": b""}
+    run = dry_run(in_zip(tmp_path / "mails.zip", emls() | broken), "--agent", "@lamps.example")
+    other = dry_run(tmp_path / "mails.zip", "--format", "csv")
+
+    assert run.code == 1
+    assert "line 6: x/broken.eml: Date is not a date" in run.out
+    assert "1 empty mail" in run.out
+    assert (other.code, "--format csv: this is mails, one a file" in other.err) == (2, True)

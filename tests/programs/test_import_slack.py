@@ -172,7 +172,7 @@ def test_another_folder_is_refused(tmp_path: Path, dry_run: DryRun) -> None:
     run = dry_run(tmp_path)
 
     assert run.code == 2
-    assert "is a folder, and no Slack export: name a file" in run.err
+    assert "is a folder, and neither a Slack export nor one of EML files" in run.err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from client.importers.chats import Chat, Dialogues, Record, are_in, from_objects
 from client.importers.conversations import Conversation
 from client.importers.fields import Reader
 from client.importers.rows import Rejected, Row, opened
-from client.importing.delivery import MAX_MESSAGES, MAX_POST, posts
+from client.importing.together import MAX_MESSAGES, MAX_POST, posts
 from tests.programs.test_ingest_data import Ended, Program
 from tests.support.fake_platform import FakePlatform
 from tests.support.service import Grok, Service, running

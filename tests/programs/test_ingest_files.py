@@ -186,6 +186,9 @@ def test_rows_below_a_separator_line_keep_their_line_numbers(dry_run: DryRun) ->
         (b"<!DOCTYPE html><html>", "HTML or XML"),
         (gzip.compress(TIMED.encode(), mtime=0)[:-12], "Compressed file ended"),
         (b"PK\x03\x04broken", "not a zip file"),
+        (zipped(), "an empty zip"),
+        (zipped(**{"folder/": ""}), "a zip without a file in it"),
+        (bytes(range(256)) * 20, "its first line holds control characters"),
     ],
 )
 def test_what_has_no_rows_is_refused_with_what_to_do(dry_run: DryRun, content: bytes, hint: str) -> None:

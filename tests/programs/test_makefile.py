@@ -18,7 +18,7 @@ def would_run(*arguments: str) -> str:
 
 
 def test_clean_removes_every_venv_that_the_verbs_make() -> None:
-    assert len(VENVS) == 4
+    assert len(VENVS) == 5
     assert set(would_run("clean").split()) >= VENVS
 
 
@@ -36,9 +36,9 @@ def test_every_test_runs_on_both_databases_where_that_is_asked_for() -> None:
     assert "--both" in would_run("pytest", "FULL=1")
 
 
-@pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients", "test-kit"])
+@pytest.mark.parametrize("verb", ["run", "check", "test-gateway", "test-clients", "test-readers", "test-kit"])
 def test_a_verb_that_installs_says_so_first(verb: str, tmp_path: Path) -> None:
-    fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS", "KIT")]
+    fresh = [f"{name}={tmp_path / name}" for name in ("VENV", "GATEWAY", "CLIENTS", "READERS", "KIT")]
 
     commands = would_run(verb, *fresh).splitlines()
 

@@ -1,6 +1,5 @@
 """A Parquet file of insights read by pandas, polars and duckdb: the types, and each value against NDJSON.
 
-    python3 -m venv .venv-readers && .venv-readers/bin/pip install -r tests/readers/requirements.txt
     .venv-readers/bin/python tests/readers/check_readers.py insights.parquet insights.ndjson
 
 Both files are of the same window (`Accept`, or the client's `save_insights`). It prints what each reader found and

@@ -34,6 +34,8 @@ async def test_an_alert_says_what_it_was_not_told(shared: Service) -> None:
     assert changed in (await shared.get(ALERTS))["alerts"]
     assert (await shared.http.delete(path)).status_code == 204
     assert (await shared.http.delete(path)).status_code == 404
+    noted = [each for each in (await shared.get("/api/v1/audit"))["entries"] if each["target"] == made["id"]]
+    assert [each["action"] for each in reversed(noted)][:2] == ["alert.create", "alert.change"]
 
 
 @pytest.mark.parametrize(

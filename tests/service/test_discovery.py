@@ -1,12 +1,14 @@
 """Discovery on a running service: a new complaint is proposed, keeps its id, and becomes a topic or is refused."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import URL
 
 from benchmarks.support.waiting import eventually
 from client import AsyncClient
+from client.answers import Job
 from tests.support.service import Grok, Service, running
 from tests.support.subjects import SUBJECTS, wordings
 
@@ -213,13 +215,17 @@ async def test_few_conversations_are_no_group(database_url: URL) -> None:
         assert await discovered(service) == []
 
 
+async def job_that_has_ended(client: AsyncClient, id_: str) -> Job | None:
+    found = await client.job(id_)
+    return found if found.has_ended else None
+
+
 async def test_the_client_has_a_method_for_each_call(database_url: URL) -> None:
     async with running(database_url) as service, AsyncClient(service.url) as client:
         await stored(service, weeks())
         window = {"start_time": WEEK["start_time"], "end_time": WEEK["end_time"]}
         job = await client.discover_topics(**window, max_confidence=1.0, analyzer="offline")
-        while not job.has_ended:
-            job = await client.job(job.id)
+        job = await eventually(partial(job_that_has_ended, client, job.id), 120)
         first, *_, last = (await client.proposals_page()).proposals
         shown = await client.proposal(first.id, limit=1)
         filing = await client.accept_proposal(first.id, label="The first one")

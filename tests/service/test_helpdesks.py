@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,14 +109,18 @@ async def test_an_edited_message_stays_as_it_was_and_its_neighbours_are_stored(s
 
 
 async def test_what_a_file_has_brought_already_is_not_stored_twice(service: Service) -> None:
-    """As `ingest_data.py --source zendesk` sends it, which names people as the file does."""
-    imported = {"conversation_id": "zendesk:35436", "message_id": "77", "user_id": "8447388090495"}
-    said_there = {"user_type": "customer", "message_content": "Where is my parcel?"}
+    """As `ingest_data.py --source zendesk` sends it."""
+    imported = {"conversation_id": "zendesk:35436", "message_id": "77", "user_id": "zendesk:8447388090495"}
+    said_there = {
+        "user_type": "customer",
+        "message_content": "Where is my parcel?",
+        "timestamp": "2026-11-20T10:00:00Z",
+    }
     assert (await service.http.post("/chats", json=imported | said_there)).status_code == 201
 
     again = await take(service, "zendesk", zendesk())
 
-    assert (again["stored"], again["changed"]) == (0, 1)
+    assert (again["stored"], again["duplicates"], again["changed"]) == (0, 1, 0)
 
 
 async def test_a_text_too_long_for_a_message_becomes_several_and_odd_characters_are_replaced(
@@ -179,17 +184,19 @@ async def test_a_thousand_in_a_burst_are_all_stored(database_url: URL) -> None:
         bodies = [chatwoot(f"Message {at}", id=at, conversation={"id": at % 10}) for at in range(1_000)]
         gate = asyncio.Semaphore(50)
 
-        async def one(body: dict[str, Any]) -> int:
+        async def is_taken(body: dict[str, Any]) -> bool:
+            answer = await service.http.post(f"{INTAKE}/chatwoot", **SIGNERS["chatwoot"](body))
+            # A database that is starved by what else runs on the machine is a 503, and is told again.
+            assert answer.status_code in (200, 503), answer.text
+            return answer.status_code == 200
+
+        async def told(body: dict[str, Any]) -> None:
             async with gate:
-                return int((await take(service, "chatwoot", body))["stored"])
+                await eventually(partial(is_taken, body))
 
-        assert sum(await asyncio.gather(*map(one, bodies))) == 1_000
-
-        async def all_there() -> bool:
-            [row] = await service.rows("SELECT count(*) AS n FROM messages")
-            return bool(row.n == 1_000)
-
-        await eventually(all_there)
+        await asyncio.gather(*map(told, bodies))
+        [row] = await service.rows("SELECT count(*) AS n FROM messages")
+        assert row.n == 1_000
 
 
 async def test_a_source_without_a_secret_or_a_name_is_not_found(database_url: URL) -> None:

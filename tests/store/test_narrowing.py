@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hypothesis import given
@@ -10,12 +11,13 @@ from sqlalchemy import Connection, select, update
 
 from database import Database
 from domain.search_words import phrases_in, words
-from models import conversations, insight_metadata, messages
+from models import ALL_TOPICS, conversations, insight_metadata, insights, messages
 from store.insights import listing, metadata, writing
 from store.insights.listing import InsightWindow
 from store.insights.metadata import values_of
+from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
-from store.insights.windows import Selection, Sort
+from store.insights.windows import Selection, Sort, under_topic
 from store.insights.writing import Insight
 from store.search import index
 from tests.support.in_memory import in_memory, steps
@@ -301,3 +303,61 @@ def test_values_are_texts_numbers_and_true_or_false() -> None:
 
     assert dict(values_of(sent, "abcdefgi")) == {"a": "x", "b": "5", "c": "2.5", "d": "false"}
     assert dict(values_of(sent, "b")) == {"b": "5"}
+
+
+valued = [each for each in Sort if each.by_value]
+
+
+@thorough
+@given(
+    stored=stored_ones,
+    chosen=selections,
+    sort=st.sampled_from(valued),
+    limit=st.integers(1, 4),
+    skipped=st.integers(0, 5),
+)
+async def test_value_by_value_a_list_goes_on_as_plain_sorting_says(
+    db: Database, stored: list[Stored], chosen: Selection, sort: Sort, limit: int, skipped: int
+) -> None:
+    asked = replace(chosen, sort=sort, keyword=None, cluster=None)
+
+    def check(connection: Connection) -> None:
+        metadata.declare(connection, KEYS)
+        put(connection, stored)
+        narrowing = Narrowing(connection, asked, ALL_TOPICS)
+        if (whole := narrowing.leap(None, 99)) is None:
+            return  # of more than LEAPS values
+        assert [place[-1] for place in whole] == expected(stored, asked)
+        after = whole[skipped] if skipped < len(whole) else None
+        at = skipped + 1 if after else 0
+        assert narrowing.leap(after, limit) == whole[at : at + limit]
+
+    await tried(db, check)
+
+
+def test_of_a_value_that_very_many_have_only_the_window_is_read() -> None:
+    """Walking over all of them, and sorting the window then, takes 100,000 instructions."""
+    old = [an_insight(n, NOON - 50 * A_DAY + n, an_analysis(-10_000)) for n in range(1, 3_001)]
+    new = [an_insight(n, NOON - n, an_analysis(-10_000 + n % 2)) for n in range(3_001, 5_001)]
+    chosen = Selection(NOON - A_DAY, NOON, sort=Sort.LOWEST_SCORE)
+
+    with in_memory() as connection:
+        store(connection, [*old, *new])
+        narrowing = Narrowing(connection, chosen, ALL_TOPICS)
+        found, taken = steps(connection, lambda: narrowing.leap(None, 10))
+    assert [place[-1] for place in found or ()] == [*range(5_000, 4_980, -2)]
+    assert taken < 3_000
+
+
+async def test_postgresql_looks_up_the_topic_of_each_entry(db: Database) -> None:
+    """A join would read all insights of the topic, of which there may be millions."""
+    asked = select(insights.c.conversation).where(under_topic(insights)).params(topic=1)
+
+    def check(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            sql = asked.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            outermost, *_ = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars()
+            assert "Scan" in outermost
+            assert "Join" not in outermost
+
+    await tried(db, check)

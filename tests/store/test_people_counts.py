@@ -17,7 +17,9 @@ from models import AGENT, CUSTOMER, conversations, people
 from store.conversations import records
 from store.conversations.intake import accept
 from store.insights import case_filing
-from store.insights.people_list import ListedPerson, PeopleEffort, list_people
+from store.insights.people_least import LeastEffort
+from store.insights.people_list import ListedPerson, list_people
+from store.insights.people_search import PeopleEffort
 from store.insights.people_sums import MEAN_UNIT, PeopleSort, PeopleWindow, PersonSums, sorted_sums, sums_of
 from store.queue import renewal, summaries
 from store.queue.summaries import Written
@@ -246,7 +248,9 @@ async def test_an_insight_that_is_replaced_counts_anew(db: Database) -> None:
     await tried(db, play)
 
 
-HASTY = PeopleEffort(few=0, steps=(1, 3), walked=20, most_months=1)
+HASTY = PeopleEffort(few=0, steps=(1, 3), least=LeastEffort(walked=20, counted=20), most_months=1)
+BOUNDED = PeopleEffort(few=0, least=LeastEffort(walked=0, counted=3, at_edges=-1))
+ALL_BOUNDED = PeopleEffort(few=0, least=LeastEffort(walked=0, at_edges=-1))
 
 
 @settings(thorough, max_examples=60)
@@ -256,7 +260,7 @@ HASTY = PeopleEffort(few=0, steps=(1, 3), walked=20, most_months=1)
     role=st.sampled_from([CUSTOMER, AGENT]),
     sort=st.sampled_from(PeopleSort),
     limit=st.integers(1, 3),
-    effort=st.sampled_from([HASTY, PeopleEffort(few=0), PeopleEffort()]),
+    effort=st.sampled_from([HASTY, BOUNDED, ALL_BOUNDED, PeopleEffort(few=0), PeopleEffort()]),
 )
 async def test_the_short_ways_to_a_list_lead_to_the_same_list(
     db: Database,

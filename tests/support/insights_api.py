@@ -113,8 +113,8 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     errors.install(app)
     # As api/app.py does: include_router would make each route anew, with its validators.
-    for each in (insights, comparisons, conversations, corrections, quality):
-        app.router.routes += each.router.routes
+    modules = insights, comparisons, conversations, corrections, quality
+    app.router.routes += [route for module in modules for route in module.router.routes]
     return app
 
 

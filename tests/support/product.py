@@ -35,5 +35,13 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of a file's syntax tree: a dozen tests look at all of them, and to walk takes 10 ms a file."""
-    return tuple(ast.walk(parsed(path)))
+    """Every node of a file's syntax tree, as `ast.walk` gives them, which takes nearly twice the CPU."""
+    found: list[ast.AST] = [parsed(path)]
+    for node in found:
+        for name in node._fields:
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                found += [each for each in inner if isinstance(each, ast.AST)]
+            elif isinstance(inner, ast.AST):
+                found.append(inner)
+    return tuple(found)

@@ -1,5 +1,6 @@
 """Query parameters that the routes read themselves: documented and refused as the framework would."""
 
+import sys
 from typing import Annotated, Any
 
 import httpx
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from api import errors
 from api.parameters.common import once_each, parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
-from api.parameters.trends import TrendsParameters
+from api.parameters.trends import TrendsParameters, known_zone
 
 MODELS = (InsightsParameters, RecentParameters, TrendsParameters)
 ASKED = [
@@ -64,3 +65,14 @@ def test_parameters_are_documented_as_the_framework_would(model: type[BaseModel]
     paths = an_app(model).openapi()["paths"]
 
     assert paths["/ours"]["get"]["parameters"] == paths["/theirs"]["get"]["parameters"]
+
+
+def test_a_zone_is_known_without_looking_through_the_systems_files_again() -> None:
+    known_zone("Europe/Berlin")
+    looked_at: list[str] = []
+    watching = True
+    # A hook stays for as long as the process.
+    sys.addaudithook(lambda event, _: looked_at.append(event) if watching and event == "os.scandir" else None)
+    assert known_zone("Asia/Kolkata") == "Asia/Kolkata"
+    watching = False
+    assert looked_at == []

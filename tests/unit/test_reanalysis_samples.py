@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.analysis import UNSURE, sentiment_of
-from domain.reanalysis import Change, Judgement, Shift, compare, sample_mark, shift_of
+from domain.reanalysis import Change, Rating, Shift, compare, sample_mark, shift_of
 
 SCORES = st.integers(-10_000, 10_000)
 
 
 @st.composite
-def judgements(draw: st.DrawFn) -> Judgement:
+def ratings(draw: st.DrawFn) -> Rating:
     topics = draw(st.lists(st.sampled_from("abcd"), max_size=3))
     if draw(st.booleans()):
-        return Judgement(UNSURE, 0, topics)
+        return Rating(UNSURE, 0, topics)
     score = draw(SCORES)
-    return Judgement(sentiment_of(score), score, topics)
+    return Rating(sentiment_of(score), score, topics)
 
 
-CHANGES = st.lists(st.builds(Change, st.none() | judgements(), judgements()), max_size=30)
+CHANGES = st.lists(st.builds(Change, st.none() | ratings(), ratings()), max_size=30)
 
 
 @given(CHANGES, st.integers(0, 100))

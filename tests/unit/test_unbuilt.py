@@ -26,10 +26,9 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
 @pytest.mark.parametrize(
     "given",
     [
-        {"CORRECTIONS_AS_EXAMPLES": "on"},
-        {"CORRECTIONS_AS_EXAMPLES": " Yes "},
-        {"corrections_as_examples": "1"},
         {"BATCH_LANE": "on"},
+        {"BATCH_LANE": " Yes "},
+        {"batch_lane": "1"},
         {"fields_file": "fields.yaml"},
     ],
 )

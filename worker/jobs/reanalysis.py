@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from core.errors import JobCapped
-from domain.reanalysis import Change, Judgement, SampleComparison, compare
+from domain.reanalysis import Change, Rating, SampleComparison, compare
 from llm.prices import TICKS_PER_USD
 from store.insights.shown import slugs_shown
 from store.queue.long_jobs import Json, Progress
@@ -151,7 +151,7 @@ def _names(change: Change) -> list[str]:
 def _shown(change: Change, shown: Any) -> Change:
     """The same with the slugs that its topics are shown with."""
 
-    def of_today(judged: Judgement) -> Judgement:
+    def of_today(judged: Rating) -> Rating:
         return judged._replace(topics=[shown.get(name, name) for name in judged.topics])
 
     return Change(change.before and of_today(change.before), of_today(change.after))

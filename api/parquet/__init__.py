@@ -1,0 +1,1 @@
+"""Lists as Parquet, written by child processes, so that the service does without pyarrow's memory."""
