@@ -40,6 +40,8 @@ from worker.webhooks.processor import DeliveryProcessor
 
 OFFLINE_BATCH = 50
 """A commit of 250 delayed concurrent posts by 153 ms at the 99th percentile, one of 50 by 43."""
+OFFLINE_GAP = 0.1
+"""Seconds between two batches that are analysed offline again: they share the CPU with everything else."""
 GRACE_FOR_CALLS = 3.0
 """Seconds that calls in flight get at SIGTERM; a busy database may take 2 more."""
 
@@ -104,10 +106,11 @@ def _reanalyses(
     quarantine: Quarantine,
     clock: ProcessClock,
 ) -> BatchProcessor:
-    """The processor of what is analysed again. Its calls never take all places in flight, if there are several."""
+    """The processor of what is analysed again. Half of the calls, in flight and a second, are left to what is fresh."""
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
-    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2))
+    gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
+    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap)
     shared = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
     source = ReanalysedConversations(gateway, policy, clock, _token)
     return BatchProcessor(*shared, clock=clock, token=_token, source=source)

@@ -99,17 +99,27 @@ class PrioritySemaphore:
 
 
 class PartOfTurns:
-    """A part of a semaphore's turns: whoever takes them here holds at most `turns` at once, and leaves others free."""
+    """A part of a semaphore's turns: whoever takes them here holds at most `turns` at once, and leaves others free.
 
-    def __init__(self, whole: PrioritySemaphore, turns: int) -> None:
+    Between two of them there are at least `gap` seconds.
+    """
+
+    def __init__(self, whole: PrioritySemaphore, turns: int, gap: float = 0) -> None:
         self._whole = whole
         self._own = asyncio.Semaphore(turns)
+        self._gap = gap
+        self._next = 0.0
+        self._one_by_one = asyncio.Lock()
 
     async def take(self, lane: Lane) -> None:
         """Wait for a turn and keep it until `give_back`. A caller cancelled while waiting has taken no turn."""
         await self._own.acquire()
         try:
-            await self._whole.take(lane)
+            clock = asyncio.get_running_loop().time
+            async with self._one_by_one:
+                await asyncio.sleep(self._next - clock())
+                await self._whole.take(lane)
+                self._next = clock() + self._gap
         except asyncio.CancelledError:
             self._own.release()
             raise

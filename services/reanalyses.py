@@ -24,7 +24,7 @@ from store.reanalysis.runs import KIND
 
 LOOKED_AT = 200
 """Conversations whose texts are read for a price, at most."""
-OFFLINE_PER_SECOND = 3_000
+OFFLINE_PER_SECOND = 500
 
 
 class Read(NamedTuple):
@@ -115,7 +115,8 @@ class Reanalyses:
         return Read(total, len(texts), len(free), tokens, used)
 
     def _seconds(self, calls: int, ticks: int, used_today: int) -> float | None:
-        work, budget = calls / self.calls_per_second, self.gateway.budget
+        # It takes at most every second one.
+        work, budget = 2 * calls / self.calls_per_second, self.gateway.budget
         if budget is None or budget.limit is None:
             return round(work, 1)
         money = budget.of_what_can_wait().money(used_today, self.gateway.hold)

@@ -26,7 +26,7 @@ from store.conversations import turns
 from store.engine.prepared import among
 from store.engine.vault import vault_of
 from store.insights import writing
-from store.insights.writing import Insight, parse_clusters
+from store.insights.writing import parse_clusters
 from store.money import spending
 from store.queue import conversation_events
 from store.queue.analysis import AnalysisJob, Completed, Due, Outcome, job_of
@@ -163,9 +163,9 @@ def settle(connection: Connection, outcomes: Sequence[Outcome | Unchanged], *, n
     QUEUE.requeue(connection, [(each.job.number, _return(each)) for each in back])
     ended = _still_true(connection, [each for each in mine if not isinstance(each, Requeued)], runs)
     answered = [each for each in ended if isinstance(each, Completed)]
-    sampled = [each for each in answered if runs[_run_of(each)].sample is not None]
-    _store(connection, [each for each in answered if each not in sampled], runs, now)
-    _end(connection, ended, _changes(connection, sampled))
+    changes = _changes(connection, [each for each in ended if runs[_run_of(each)].sample is not None])
+    _store(connection, [each for each in answered if each.job.number not in changes], runs, now)
+    _end(connection, ended, changes)
     _count(connection, ended)
     copied = sum(each.insight.cached for each in answered)
     day = spending.day_of(now)
@@ -214,23 +214,30 @@ def _store(
     conversation_events.note_analysed(connection, insights, {}, now=now)
 
 
-def _changes(connection: Connection, sampled: Sequence[Completed]) -> Mapping[int, str]:
-    """What the conversations of a sample would change, as JSON."""
+def _changes(connection: Connection, sampled: Sequence[Ended]) -> Mapping[int, str]:
+    """What the conversations of a sample would change, as JSON; without those that have no answer."""
     columns = _i.conversation, _i.sentiment, _i.score, _i.clusters
     these = select(*columns).where(_i.conversation.in_([each.job.number for each in sampled]))
     before = {
         number: Rating(sentiment, score, parse_clusters(slugs))
         for number, sentiment, score, slugs in (connection.execute(these) if sampled else ())
     }
+    found = {each.job.number: _after(each, before.get(each.job.number)) for each in sampled}
     return {
-        each.job.number: json.dumps(Change(before.get(each.job.number), _judged(each.insight)))
-        for each in sampled
+        number: json.dumps(Change(before.get(number), after))
+        for number, after in found.items()
+        if after is not None
     }
 
 
-def _judged(insight: Insight) -> Rating:
-    analysis = insight.analysis
-    return Rating(analysis.sentiment, analysis.score, analysis.clusters)
+def _after(ended: Ended, before: Rating | None) -> Rating | None:
+    match ended:
+        case Completed(insight=insight):
+            analysis = insight.analysis
+            return Rating(analysis.sentiment, analysis.score, analysis.clusters)
+        case Unchanged():
+            return before
+    return None
 
 
 def sample_changes(connection: Connection, job: int) -> list[Change]:

@@ -74,6 +74,7 @@ async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Gr
         one = await service.one(ids[0])
         again = (await service.http.post(PATH, json={"dry_run": True})).json()
         repeated = await ended(service, await begun(service))
+        same = (await ended(service, await begun(service, sample=10)))["sample"]
         spent = await service.get("/api/v1/spending")
         await eventually(lambda: nothing_is_offered(service))
         (logged,) = (each for each in service.logged.events() if each["event"] == "analysed_offline")
@@ -90,6 +91,7 @@ async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Gr
     assert await makers(database_url) == {"grok": 40}
     assert (again["free"], again["usd"]) == (40, 0)
     assert (repeated["unchanged"], repeated["job"]["usd"]) == (40, 0)
+    assert (same["compared"], same["shift"]["mean"], same["shift"]["n"]) == (10, 0, 10)
     assert grok.sent.total() == len(grok.sent) == 40
     assert spent["total"]["usd"] == pytest.approx(grok.billed_ticks / TICKS, abs=1e-6)
     await counts_are_right(database_url)

@@ -266,3 +266,11 @@ async def test_a_part_of_the_turns_leaves_the_others_free() -> None:
     part.give_back()
     async with asyncio.timeout(10):
         await part.take(REANALYSES)
+
+
+async def test_turns_of_a_part_keep_their_distance() -> None:
+    part, clock = PartOfTurns(PrioritySemaphore(3), 3, gap=0.05), asyncio.get_running_loop().time
+    since = clock()
+    await asyncio.gather(*(part.take(REANALYSES) for _ in range(3)))
+
+    assert clock() - since >= 0.1
