@@ -103,11 +103,10 @@ async def test_sigterm_gives_back_what_is_in_flight_and_the_next_start_completes
 
 async def test_sigterm_gives_back_who_waits_for_a_canary(sqlite_url: URL, grok: Grok, tmp_path: Path) -> None:
     grok.misbehave("status", status=500, calls=1)
+    grok.misbehave("hang", marker=CANARY)
     environ: Json = {"DATABASE_URL": address(sqlite_url), "GROK_API_KEY": KEY, "GROK_BASE_URL": grok.url}
     with Process(tmp_path, **environ) as process:
         post(process.url)
-        await eventually(lambda: grok.calls)
-        grok.misbehave("hang")
         await eventually(lambda: grok.sent[CANARY])
         seconds = process.end(signal.SIGTERM)
 

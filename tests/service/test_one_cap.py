@@ -50,8 +50,10 @@ async def test_one_circuit_and_one_pause_for_both(database_url: URL, grok: Grok)
         down = grok.misbehave("status", status=503)
         ids = await one.post_all(f"{LATE} {number}" for number in range(20))
         await eventually(partial(are, "open", one, other))
+        # By the books, because on a busy machine a call may fail before it gets there.
+        assert len(await one.rows("SELECT number FROM grok_calls WHERE outcome <> 'ok'")) >= THRESHOLD
         # As many as one process would make, those that were in flight, and a canary.
-        assert THRESHOLD <= len(grok.calls) <= THRESHOLD + 2 * IN_FLIGHT + 1
+        assert len(grok.calls) <= THRESHOLD + 2 * IN_FLIGHT + 1
         await asyncio.gather(*(says(each, "calls to grok fail, server_error") for each in (one, other)))
         grok.faults.remove(down)
         await eventually(partial(are, "closed", one, other))
