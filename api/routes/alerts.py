@@ -108,8 +108,7 @@ async def _known_topic(resources: Resources, name: str) -> str:
     known = topics.slug(name)
     near = await resources.database.read(partial(names_near, name=known)) if known else []
     if near is not None:
-        alike = f"; alike are {', '.join(near)}" if near else ""
-        raise ApiError(Code.INVALID_SCHEMA, f"topic: no topic of this name is known{alike}")
+        raise ApiError(Code.INVALID_SCHEMA, f"topic: {topics.unknown_topic(near)}")
     return known
 
 
