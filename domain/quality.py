@@ -8,7 +8,7 @@ the same chance.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from math import sqrt
+from math import floor, sqrt
 from random import Random
 from typing import NamedTuple
 
@@ -137,8 +137,15 @@ def chances(sizes: Sequence[int], wanted: int) -> list[float]:
     return found
 
 
-def places_to_draw(size: int, chance: float, dice: Random) -> list[int]:
-    """Which of so many insights to draw, so that each has this chance: places from 0, ascending."""
-    expected = size * chance
-    number = int(expected) + (dice.random() < expected - int(expected))
-    return sorted(dice.sample(range(size), min(size, number)))
+def places_to_draw(sizes: Sequence[int], chances: Sequence[float], dice: Random) -> list[list[int]]:
+    """Which insights to draw of bins of these sizes, so that each has the chance of its bin: places from 0, ascending.
+
+    One throw rounds the numbers of all bins, so that together they are as many as expected: with a throw for each, a
+    third of the samples of one would be empty.
+    """
+    throw, passed, found = dice.random(), 0.0, []
+    for size, chance in zip(sizes, chances, strict=True):
+        before, passed = floor(passed + throw), passed + size * chance
+        number = min(size, floor(passed + throw) - before)
+        found.append(sorted(dice.sample(range(size), number)))
+    return found

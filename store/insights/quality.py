@@ -61,9 +61,10 @@ def draw_sample(connection: Connection, window: Window, wanted: int, dice: Rando
         return 0
     number = (connection.scalar(select(func.max(_q.draw))) or 0) + 1
     rows = {}
-    for place, (days, chance) in enumerate(zip(sizes, chances(totals, wanted), strict=True)):
-        for conversation, revision in _drawn(connection, place, days, chance, dice):
-            same = {"draw": number, "revision": revision, "chance": chance, "drawn_at": now}
+    found = chances(totals, wanted)
+    for place, drawn in enumerate(places_to_draw(totals, found, dice)):
+        for conversation, revision in _drawn(connection, place, sizes[place], drawn):
+            same = {"draw": number, "revision": revision, "chance": found[place], "drawn_at": now}
             rows[conversation] = {"conversation": conversation, **same}
     if rows:
         connection.execute(insert(quality_items), [*rows.values()])
@@ -92,12 +93,12 @@ def _sizes(connection: Connection, window: Window) -> list[list[tuple[int, int]]
 
 
 def _drawn(
-    connection: Connection, place: int, days: Sequence[tuple[int, int]], chance: float, dice: Random
+    connection: Connection, place: int, days: Sequence[tuple[int, int]], places: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
     """The numbers and revisions of what is drawn of a bin."""
     before = iter(days)
     day, n, passed = 0, 0, 0
-    for drawn in places_to_draw(sum(n for _, n in days), chance, dice):
+    for drawn in places:
         while drawn >= passed + n:
             passed += n
             day, n = next(before)
