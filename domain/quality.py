@@ -129,7 +129,8 @@ def chances(sizes: Sequence[int], wanted: int) -> list[float]:
         roots = sum(sqrt(sizes[place]) for place in open_)
         full = [place for place in open_ if left * sqrt(sizes[place]) / roots >= sizes[place]]
         for place in full or open_:
-            found[place] = 1.0 if full else left / roots / sqrt(sizes[place])
+            # Rounded, 172 of 172 had a chance of 1.0000000000000002.
+            found[place] = 1.0 if full else min(1.0, left / roots / sqrt(sizes[place]))
         if not full:
             return found
         left -= sum(sizes[place] for place in full)

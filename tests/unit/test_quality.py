@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import betainc, betaincinv
 
@@ -101,6 +101,7 @@ def test_people_who_correct_what_looks_wrong_do_not_move_the_figures() -> None:
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=6), st.integers(1, 200))
+@example(sizes=[172], wanted=172)
 def test_about_as_many_are_drawn_as_are_wanted(sizes: list[int], wanted: int) -> None:
     found = chances(sizes, wanted)
 
