@@ -1,18 +1,23 @@
 """How well the offline analyzer reads public sets (not shipped): `python benchmarks/offline_quality.py`.
 
-Prints macro-recall over the service's three bands (always answering "negative" would have 0.333), how often
-the clusters name the reason of an airline complaint, and one core's speed beside bare VADER in the same run.
+Prints macro-recall over the service's three bands (always answering "negative" would have 0.333), what was taken for
+what, how often each step of confidence is right, how often the clusters name the reason of an airline complaint, how
+many words summaries share with those that people picked, and one core's speed beside bare VADER in the same run.
+
+Rules may be chosen on the rows with an even number (from 0), never on the odd ones: those say what the rules are worth.
 """
 
 import argparse
 import csv
 import json
+import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,15 +26,17 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from domain.analysis import Analysis  # noqa: E402  found by the line above, wherever this is started
+from domain.analysis import CONFIDENCE_UNIT, Analysis  # noqa: E402  found by the line above, wherever this is started
 from domain.topics import BUILT_IN  # noqa: E402  the same
 from llm.offline.child import analyse_text  # noqa: E402  the same
+from llm.offline.summaries import summarise  # noqa: E402  the same
 
 DATA = ROOT.parent / "shared" / "data"
 AIRLINE = "airline_half.csv"
 TWEETEVAL = "tweeteval_val_text.txt", "tweeteval_val_labels.txt"
 DIALOGS = "support_dialogs_300.jsonl"
 
+NOT_WORDS = re.compile(r"https?://\S+|@\w+|^(?:Customer|Agent):", re.MULTILINE)
 BANDS = {"negative": -1, "neutral": 0, "positive": 1}
 CLUSTER_OF_REASON = {
     "Customer Service Issue": "customer_service",
@@ -66,10 +73,26 @@ def tweeteval(folder: Path) -> list[Labelled]:
     return [Labelled(text, int(label) - 1) for text, label in zip(texts, labels, strict=False) if label]
 
 
-def dialogs(folder: Path) -> list[str]:
-    """The support dialogs as transcripts."""
+def dialogs(folder: Path) -> list[dict[str, Any]]:
+    """The support dialogs: `messages` with `role` and `text`, and the sentences that people picked of them."""
     lines = (folder / DIALOGS).read_text(encoding="utf-8").splitlines()
-    return [_transcript(json.loads(line)["messages"]) for line in lines]
+    return [json.loads(line) for line in lines]
+
+
+def summary_of(dialog: Mapping[str, Any]) -> str:
+    """The text of the offline summary of a dialog."""
+    messages = [{"position": at, **message} for at, message in enumerate(dialog["messages"], 1)]
+    return str(summarise({"messages": messages})["summary"])
+
+
+def overlap(text: str, reference: str) -> float:
+    """ROUGE-1: the F measure of the words that two texts share, links, mentions and who speaks aside."""
+    ours, theirs = _words(text), _words(reference)
+    return 2 * (ours & theirs).total() / (ours.total() + theirs.total())
+
+
+def _words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"[^\W_]+", NOT_WORDS.sub(" ", text).lower()))
 
 
 def _transcript(messages: Iterable[dict[str, str]]) -> str:
@@ -85,6 +108,27 @@ def recalls(rows: Sequence[Labelled], found: Sequence[Analysis]) -> dict[str, fl
     )
     by_band = {name: right[band] / total[band] for name, band in BANDS.items()}
     return {"macro": sum(by_band.values()) / len(by_band), **by_band}
+
+
+def confusion(rows: Sequence[Labelled], found: Sequence[Analysis]) -> dict[str, dict[str, int]]:
+    """How many texts of each band were taken for each band."""
+    counts = Counter((row.band, analysis.sentiment) for row, analysis in zip(rows, found, strict=True))
+    return {
+        name: {told: counts[band, other] for told, other in BANDS.items()} for name, band in BANDS.items()
+    }
+
+
+def calibration(rows: Sequence[Labelled], found: Sequence[Analysis]) -> dict[float, tuple[int, float, float]]:
+    """For each step of 0.1 of confidence that occurs: the texts, their mean confidence, the share that is right."""
+    steps: dict[float, list[tuple[float, bool]]] = {}
+    for row, analysis in zip(rows, found, strict=True):
+        step = analysis.confidence * 10 // CONFIDENCE_UNIT / 10
+        right = row.band == analysis.sentiment
+        steps.setdefault(step, []).append((analysis.confidence / CONFIDENCE_UNIT, right))
+    return {
+        step: (len(pairs), *(sum(column) / len(pairs) for column in zip(*pairs, strict=True)))
+        for step, pairs in sorted(steps.items())
+    }
 
 
 def hit_rates(rows: Sequence[Labelled], found: Sequence[Analysis], *, first: bool) -> dict[str, float]:
@@ -144,7 +188,7 @@ def report(folder: Path, console: Console) -> None:
 def _airline(folder: Path, console: Console) -> None:
     rows = airline(folder)
     found = analysed(row.text for row in rows)
-    _show(f"{AIRLINE}, {len(rows):,} texts: recall", recalls(rows, found), console)
+    _show_sentiment(AIRLINE, rows, found, console)
     _show("Complaints whose clusters name the reason", hit_rates(rows, found, first=False), console)
     _show("Complaints whose first cluster is the reason", hit_rates(rows, found, first=True), console)
     of_reason = [one for row, one in zip(rows, found, strict=True) if row.reason in CLUSTER_OF_REASON]
@@ -155,15 +199,38 @@ def _airline(folder: Path, console: Console) -> None:
 def _tweeteval(folder: Path, console: Console) -> None:
     rows = tweeteval(folder)
     found = analysed(row.text for row in rows)
-    _show(f"{TWEETEVAL[0]}, {len(rows):,} texts: recall", recalls(rows, found), console)
+    _show_sentiment(TWEETEVAL[0], rows, found, console)
+
+
+def _show_sentiment(name: str, rows: Sequence[Labelled], found: Sequence[Analysis], console: Console) -> None:
+    for which, part in (
+        ("all", slice(None)),
+        ("even rows", slice(0, None, 2)),
+        ("odd rows", slice(1, None, 2)),
+    ):
+        title = f"{name}, {which}, {len(rows[part]):,} texts: recall"
+        _show(title, recalls(rows[part], found[part]), console)
+    table = Table("taken for", *BANDS, title="Confusion")
+    for band, counts in confusion(rows, found).items():
+        table.add_row(band, *map(str, counts.values()))
+    console.print(table)
+    table = Table("from", "texts", "confidence", "right", title="Confidence")
+    for step, (texts, claimed, right) in calibration(rows, found).items():
+        table.add_row(f"{step:.1f}", f"{texts:,}", f"{claimed:.2f}", f"{right:.2f}")
+    console.print(table)
 
 
 def _dialogs(folder: Path, console: Console) -> None:
-    texts = dialogs(folder)
+    chats = dialogs(folder)
+    texts = [_transcript(chat["messages"]) for chat in chats]
     found = analysed(texts)
     bands = Counter(analysis.sentiment for analysis in found)
     shares = {name: bands[band] / len(texts) for name, band in BANDS.items()}
     _show(f"{DIALOGS}, {len(texts):,} transcripts (no labels): share", shares, console)
+    shared = [overlap(summary_of(chat), chat["extractive_summary"]) for chat in chats]
+    console.print(
+        f"Summaries: {sum(shared) / len(shared):.3f} of words shared with what people picked (ROUGE-1, F)"
+    )
     _show_speed(texts, found, console)
 
 

@@ -1,8 +1,8 @@
 """Sentiment without a model: VADER's valences, and rules for how people write to companies.
 
 VADER is Hutto and Gilbert (2014), `vaderSentiment`. Valences are on its scale, from -4 to 4 per word.
-The rules were written by hand after reading half of two public sets. Nothing is fitted; the results on the other
-half are the same.
+The rules were written by hand after reading half of two public sets. Nothing is fitted; on the other
+halves macro-recall is 0.014 lower and 0.009 higher.
 """
 
 import re

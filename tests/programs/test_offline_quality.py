@@ -10,6 +10,8 @@ from benchmarks.offline_quality import (
     Labelled,
     airline,
     analysed,
+    calibration,
+    confusion,
     hit_rates,
     mean_clusters,
     recalls,
@@ -66,6 +68,35 @@ def test_recall_is_the_mean_over_bands_however_many_texts_each_has() -> None:
         "neutral": 1,
         "positive": 0,
     }
+
+
+def test_a_text_counts_as_what_it_is_and_what_it_was_taken_for() -> None:
+    rows = [Labelled("awful", -1), Labelled("a door", -1), Labelled("a door", 0), Labelled("lovely", 1)]
+
+    assert confusion(rows, analysed(row.text for row in rows)) == {
+        "negative": {"negative": 1, "neutral": 1, "positive": 0},
+        "neutral": {"negative": 0, "neutral": 1, "positive": 0},
+        "positive": {"negative": 0, "neutral": 0, "positive": 1},
+    }
+
+
+def test_each_step_of_confidence_has_its_share_of_right_ones() -> None:
+    rows = [Labelled("a door", 0), Labelled("a door", -1), Labelled("horrible, awful, disgusting", -1)]
+
+    found = analysed(row.text for row in rows)
+    steps = calibration(rows, found)
+
+    assert sum(texts for texts, _, _ in steps.values()) == 3
+    assert steps[0.6] == (2, found[0].confidence / 100, 0.5)
+    assert [right for _, _, right in steps.values()] == [0.5, 1]
+
+
+@pytest.mark.parametrize("read", [airline, tweeteval], ids=["airline", "tweeteval"])
+def test_confidence_rises_with_what_is_right(read: Callable[[Path], list[Labelled]]) -> None:
+    steps = [step for step in calibration(*found_in(read)).values() if step[0] >= 100]
+
+    assert all(abs(claimed - right) < 0.15 for _, claimed, right in steps)
+    assert steps[-1][2] > steps[0][2]
 
 
 def test_hit_rates_count_complaints_with_a_reason_only() -> None:

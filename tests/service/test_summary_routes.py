@@ -289,7 +289,7 @@ async def test_offline_the_summary_is_an_extract_and_says_so(database_url: URL) 
         insights = await service.get(INSIGHTS)
         calls = await service.rows("SELECT count(*) FROM grok_calls")
 
-    assert (found["analyzer"], insights["analyzer"], found["model"]) == ("offline", "offline", "luhn-1")
+    assert (found["analyzer"], insights["analyzer"], found["model"]) == ("offline", "offline", "luhn-2")
     assert found["summary"].startswith("Customer: My parcel is three days late.")
     assert all(item["verified"] for name in ("action_items", "questions") for item in found[name])
     assert calls[0][0] == 0

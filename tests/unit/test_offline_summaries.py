@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.offline_quality import DATA, DIALOGS
+from benchmarks.offline_quality import DATA, DIALOGS, dialogs, overlap, summary_of
 from domain.evidence import verified
 from domain.summaries import (
     MAX_ITEMS,
@@ -64,12 +63,13 @@ def test_a_chat_in_its_own_words() -> None:
         "Agent: TODO: we will ask the carrier today.",
         "Customer: Can you send another one?",
         "Agent: AGREED: a second parcel leaves tomorrow.",
+        "Customer: Great, thanks!",
     ]
     assert [(item.text, item.positions) for item in found.action_items] == [
         ("TODO: we will ask the carrier today.", (2,))
     ]
     assert [item.positions for item in found.decisions] == [(4,)]
-    assert [(item.positions, item.answered) for item in found.questions] == [((1,), True), ((3,), True)]
+    assert [(item.positions, item.answered) for item in found.questions] == [((1,), False), ((3,), False)]
     assert found.outcome == "yes"
     assert found.keywords[0] == "parcel"
 
@@ -83,10 +83,15 @@ def test_whatever_is_said_there_is_a_summary_and_every_quote_is_real(turns: list
     assert found == summed_up(stretch(turns))
 
 
+END = "Nobody rang at all."
+
+
 def lines(*sentences: str) -> list[str]:
-    """The agent's sentences that the summary picks, in order."""
-    summary = told(("support_agent", " ".join(sentences))).summary
-    return [line.removeprefix("Agent: ") for line in summary.splitlines()]
+    """The agent's sentences that the summary picks, in order, without the last message, which is always in."""
+    summary = told(("support_agent", " ".join(sentences)), ("support_agent", END)).summary
+    *before, end = [line.removeprefix("Agent: ") for line in summary.splitlines()]
+    assert end == END
+    return before
 
 
 NOTHING = "It would have been nice to be there."
@@ -121,20 +126,56 @@ def test_a_stop_word_counts_where_it_has_the_stem_of_a_frequent_word() -> None:
     assert lines(*helping, NOTHING, help_desk)[-1] == help_desk
 
 
-def test_a_question_is_answered_once_the_other_side_has_spoken() -> None:
-    found = told(
-        ("customer", "Where is it?"),
-        ("customer", "Hello?"),
-        ("support_agent", "Which order is it?"),
-        ("customer", "The blue one. Is it lost?"),
-    )
+def answers(question: str, *replies: str) -> bool:
+    """Whether the first question of a customer is answered by what the agent says."""
+    found = told(("customer", question), *(("support_agent", reply) for reply in replies))
+    return found.questions[0].answered
 
-    assert [(item.text, item.answered) for item in found.questions] == [
-        ("Where is it?", True),
-        ("Hello?", True),
-        ("Which order is it?", True),
-        ("Is it lost?", False),
-    ]
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("When does my parcel arrive?", "Your parcel is in Leeds."),
+        ("Do you ship to Malta?", "Yes, since May."),
+        ("Ok, is it open now?", "Unfortunately the doors have closed."),
+        ("Where is it?", "It went back to us."),  # stop words alone: any of them
+    ],
+)
+def test_an_answer_shares_a_word_with_the_question_or_says_yes_or_no(question: str, reply: str) -> None:
+    assert answers(question, reply)
+
+
+@pytest.mark.parametrize(
+    ("question", "reply"),
+    [
+        ("When does my parcel arrive?", "We are sorry for the trouble."),
+        ("When does my parcel arrive?", "Which parcel do you mean?"),  # asked in return
+        ("When does my parcel arrive?", "Please send us the parcel's number."),
+        ("When does my parcel arrive?", "Yes."),  # to what?
+    ],
+)
+def test_what_is_said_after_a_question_need_not_answer_it(question: str, reply: str) -> None:
+    assert not answers(question, reply)
+
+
+def test_an_answer_comes_soon() -> None:
+    assert answers("Is the parcel lost?", "Hello.", "One moment.", "The parcel is here.")
+    assert not answers("Where is the parcel?", "Hello.", "One moment.", "So sorry.", "The parcel is here.")
+
+
+def test_a_customer_answers_too_and_a_mere_call_is_no_question() -> None:
+    found = told(("customer", "Hello?"), ("support_agent", "Which order is it?"), ("customer", "Order 12."))
+
+    assert [(item.text, item.answered) for item in found.questions] == [("Which order is it?", True)]
+
+
+def test_an_item_is_shown_without_address_link_and_signature_but_quoted_as_it_stands() -> None:
+    said = "@4711 We&#39;ll ask the depot &amp; call you. https://example.com/a ^AB"
+    (item,) = told(("support_agent", said)).action_items
+
+    assert item.text == "We'll ask the depot & call you."
+    assert item.verified
+    assert said.startswith(item.quote)
 
 
 @pytest.mark.parametrize(
@@ -144,19 +185,34 @@ def test_a_question_is_answered_once_the_other_side_has_spoken() -> None:
         "We\u2019ll refund you by Friday.",
         "We will send a new one.",
         "I am going to check that.",
-        "Please send us your order number.",
+        "Someone will contact you tomorrow.",
+        "You will receive a label today.",
+        "Let me look into it.",
+        "Will get back to you soon.",
+        "We are now forwarding it to the depot.",
     ],
 )
-def test_what_an_agent_promises_or_asks_for_is_an_action_item(promise: str) -> None:
+def test_what_an_agent_promises_is_an_action_item(promise: str) -> None:
     assert [item.text for item in told(("support_agent", promise)).action_items] == [promise]
-    if "lease" not in promise:
-        assert customer(promise).action_items == ()
+    assert customer(promise).action_items == ()
 
 
 @pytest.mark.parametrize(
-    "phrase", ["Please accept our apologies.", "Please note the delay.", "Will do, thanks."]
+    "phrase",
+    [
+        "Please send us your order number.",  # asked
+        "Send us a photo and we'll look at it.",
+        "Could you send a photo so we will see it?",
+        "If it breaks again, we will replace it.",  # on a condition
+        "Once you reply we'll refund it.",
+        "We'll be happy to help.",  # politeness
+        "I will need the number on the box.",
+        "You'll have to wait.",
+        "Please accept our apologies.",
+        "Will do, thanks.",
+    ],
 )
-def test_courtesy_is_none(phrase: str) -> None:
+def test_what_an_agent_asks_for_or_would_do_is_no_promise(phrase: str) -> None:
     assert told(("support_agent", phrase)).action_items == ()
 
 
@@ -168,9 +224,19 @@ def test_what_was_done_is_a_decision(decision: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "phrase", ["Was it cancelled?", "Your tickets are agreed fares.", "If it has been cancelled, wait."]
+)
+def test_what_may_have_been_done_is_no_decision(phrase: str) -> None:
+    assert told(("support_agent", phrase)).decisions == ()
+    assert customer("I have cancelled it.").decisions == ()
+
+
+@pytest.mark.parametrize(
     ("last", "outcome"),
     [
         ("Thank you, it works now!", "yes"),
+        ("Thanks a lot.", "yes"),
+        ("Thanks, I'll try that tonight.", "maybe"),
         ("Worst service ever, I am leaving.", "no"),
         ("It is order 12.", "maybe"),
         ("Do you open on Sundays?", "curious"),
@@ -179,6 +245,39 @@ def test_what_was_done_is_a_decision(decision: str) -> None:
 def test_the_outcome_is_read_from_how_the_customer_leaves(last: str, outcome: str) -> None:
     assert customer(last).outcome == outcome
     assert told(("support_agent", "Hello!")).outcome == "maybe"
+
+
+@pytest.mark.parametrize(
+    "last", ["It has stopped working.", "Nothing works.", "Thanks, but I am still waiting.", "Is it fixed?"]
+)
+def test_a_word_of_success_or_thanks_alone_settles_nothing(last: str) -> None:
+    assert customer("My lamp is dark.", last).outcome != "yes"
+
+
+ANGRY = "This is the worst company, terrible service."
+
+
+def test_a_case_is_open_while_the_agent_asks_or_promises() -> None:
+    assert told(("customer", "Thanks."), ("support_agent", "We will call you tomorrow.")).outcome == "maybe"
+    assert told(("customer", ANGRY), ("support_agent", "Which shop was it?")).outcome == "maybe"
+    assert told(("customer", ANGRY), ("support_agent", "The shop has closed.")).outcome == "no"
+
+
+def test_the_outcome_comes_from_the_last_two_messages_of_the_customer() -> None:
+    calm = ("customer", "It is order 12.")
+
+    assert told(("customer", ANGRY), calm).outcome == "no"
+    assert told(("customer", ANGRY), calm, calm).outcome == "maybe"
+    assert told(("customer", ANGRY), ("support_agent", "Which order is it?"), calm).outcome == "maybe"
+
+
+def test_the_end_of_the_chat_is_always_in_the_summary() -> None:
+    long = [("customer", f"The red parcel number {n} came late and broken again. ") for n in range(20)]
+    found = told(*long, ("support_agent", "We looked. Sorry! ^AB"), ("customer", "Never mind, it came. Bye."))
+
+    assert found.summary.splitlines()[-2:] == ["Agent: We looked.", "Customer: Never mind, it came."]
+    wordy = told(*((role, text * 9) for role, text in (*long, ("support_agent", "And that is how it ended"))))
+    assert wordy.summary.splitlines()[-1].startswith("Agent: And that is how it ended")
 
 
 def test_the_sentiment_is_the_customers() -> None:
@@ -217,7 +316,7 @@ def parts(number: int) -> list[Part]:
         turns = [(role, f"{text} Part {at} of it?") for role, text in LATE]
         material = stretch(turns, 1 + 5 * at)
         summary = summed_up(material)
-        found.append(Part(material.first, material.last, summary, "offline", "luhn-1", "{}"))
+        found.append(Part(material.first, material.last, summary, "offline", "luhn-2", "{}"))
     return found
 
 
@@ -232,7 +331,7 @@ def test_parts_are_merged_with_a_fair_share_of_each_and_their_own_positions(numb
     assert [item.positions for item in merged.questions] == sorted(
         item.positions for item in merged.questions
     )
-    assert (merged.outcome, merged.keywords[0]) == ("yes", "part")
+    assert (merged.outcome, merged.keywords[0]) == ("maybe", "part")  # each ends with a question
     shown = {int(word) for word in re.findall(r"Part (\d+)", " ".join(i.text for i in merged.questions))}
     assert len(shown) == min(number, MAX_ITEMS)
 
@@ -260,22 +359,11 @@ async def at_once() -> None:
 # --- against what people picked -----------------------------------------------------------------------------
 
 
-def words(text: str) -> Counter[str]:
-    bare = re.sub(r"https?://\S+|@\w+|^(?:Customer|Agent):", " ", text, flags=re.MULTILINE)
-    return Counter(re.findall(r"[^\W_]+", bare.lower()))
-
-
-def overlap(text: str, reference: str) -> float:
-    """ROUGE-1: the F measure of the words that two texts share."""
-    ours, theirs = words(text), words(reference)
-    return 2 * (ours & theirs).total() / (ours.total() + theirs.total())
-
-
 def public_dialogs() -> list[dict[str, Any]]:
-    path = DATA / DIALOGS
-    if not path.exists():
+    try:
+        return dialogs(DATA)
+    except FileNotFoundError:
         pytest.skip(f"the public set {DIALOGS} is not here")
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def spoken(dialog: dict[str, Any]) -> Stretch:
@@ -287,18 +375,14 @@ def test_as_long_as_the_version_is_the_same_so_are_the_summaries() -> None:
 
     # snowballstemmer 3 tells "added" from "ads": that alone changes the keywords of one.
     digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
-    assert SUMMARY_MODEL == "luhn-1"
-    assert digest == "2c116160de5ffed6a509182b234a5272ac311d6cc594771c87df857be15921fe"
+    assert SUMMARY_MODEL == "luhn-2"
+    assert digest == "e57f7ef700edc3c64e24d43c7f068571440cd566dfe3f92c3a6918ef18f7a3e8"
 
 
 def test_it_picks_more_of_what_people_picked_than_the_first_sentences() -> None:
-    dialogs = public_dialogs()
-    found = [summed_up(spoken(dialog)) for dialog in dialogs]
+    chats = public_dialogs()
 
-    scores = [
-        overlap(each.summary, dialog["extractive_summary"])
-        for each, dialog in zip(found, dialogs, strict=True)
-    ]
-    # 0.587; random sentences 0.35, the first ones 0.55.
-    assert sum(scores) / len(scores) > 0.57
-    assert all(item.verified for each in found for item in each.items)
+    scores = [overlap(summary_of(chat), chat["extractive_summary"]) for chat in chats]
+    # 0.603; random sentences 0.35, the first ones 0.55.
+    assert sum(scores) / len(scores) > 0.59
+    assert all(item.verified for chat in chats for item in summed_up(spoken(chat)).items)
