@@ -49,6 +49,13 @@ class Environment(BaseSettings):
     ingest_batch_size: int = Field(500, ge=1, le=500)
 
 
+PLAIN = {
+    "api_url": "must be an address such as http://localhost:8000",
+    "ingest_batch_size": "must be a whole number from 1 to 500",
+}
+"""In place of pydantic's words."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code."""
     run = _run(arguments)
@@ -91,7 +98,8 @@ def _run(arguments: Sequence[str] | None) -> Run:
     try:
         environment = Environment(**{name: value for name, value in variables.items() if value is not None})
     except ValidationError as error:
-        parser.error("; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()))
+        wrong = [str(each["loc"][0]) for each in error.errors()]
+        parser.error("; ".join(f"{name.upper()}: {PLAIN.get(name, 'is not valid')}" for name in wrong))
     plan = _plan(environment, vars(given))
     tally = Tally(ids={} if plan.waits or plan.summarizes else None)
     return Run(plan, _reader(parser, given), Console(highlight=False), tally)
@@ -160,7 +168,7 @@ def _begin(parser: ArgumentParser, given: Namespace) -> datetime | None:
             Times(given.date_order, _zone(parser, given.time_zone)).read(given.begin)
         )
     except ValueError as error:
-        parser.error(f"--begin: {error}")
+        parser.error(f"--begin {given.begin}: {error}; write it as 2026-11-03 12:00")
 
 
 def _parser() -> ArgumentParser:

@@ -1382,7 +1382,7 @@ class ReanalysisFilter(Sent):
         ]
         if self.status != "completed" and given:
             raise PydanticCustomError(
-                "filter", f"{given[0]} says something of an insight, which what is {self.status} has not"
+                "filter", f"{given[0]} needs an insight, and a conversation that is {self.status} has none"
             )
         return self
 

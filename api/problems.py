@@ -15,10 +15,13 @@ MAX_LEVELS = 200
 QUOTING = frozenset({"uuid_parsing", "url_parsing", "timezone_offset", "assertion_error"})
 PLAIN = {
     "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
+    "float_type": "must be a number",
     "decimal_parsing": "must be a number",
     "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
     "string_type": "must be a string",
     "list_type": "must be an array",
 }
@@ -76,7 +79,8 @@ def _words(kind: str, problem: Mapping[str, Any]) -> str:
         return "must be a JSON object"
     if kind in ("literal_error", "enum"):
         return f"must be {_unquoted(problem['ctx']['expected'])}"
-    subject, should, rest = str(problem["msg"]).removeprefix("Value error, ").partition(" should ")
+    message = str(problem["msg"]).replace(" after validation", "").removesuffix(", not more")
+    subject, should, rest = message.removeprefix("Value error, ").partition(" should ")
     return f"must {rest}" if should and subject.isalpha() else subject + should + rest
 
 

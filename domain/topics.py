@@ -1,7 +1,7 @@
 """Topics: the slugs and their meanings, built in or read from TOPICS_FILE."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MAX_SLUG = 64
@@ -76,6 +76,12 @@ CATCH_ALL = frozenset({"complaint_other", "other", "other_language"})
 def slug(text: str) -> str:
     """The slug of a name: lower case, words joined by underscores, at most 64 characters; may be empty."""
     return re.sub(r"[\W_]+", "_", text.lower()).strip("_")[:MAX_SLUG].strip("_")
+
+
+def unknown_topic(near: Sequence[str]) -> str:
+    """What to say of a name that no topic has, with the names like it."""
+    alike = "; similar ones: " + ", ".join(near)
+    return "no topic of this name is known" + (alike if near else "")
 
 
 def load(path: Path | None) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from core.clock import Clock
 from core.errors import BadCorrection
 from database import Database
+from domain.topics import unknown_topic
 from store.conversations.by_id import lock_number
 from store.insights import correcting
 from store.insights.correcting import Corrected, NotCorrected
@@ -33,8 +34,7 @@ class Correcting:
     ) -> Corrected | NotCorrected:
         for name in changes.get("clusters") or ():
             if (near := names_near(connection, name)) is not None:
-                alike = f"; similar ones: {', '.join(near)}" if near else ""
-                raise BadCorrection(f"clusters: no topic {name} is known{alike}")
+                raise BadCorrection(f"clusters: {unknown_topic(near)}")
         number, now = lock_number(connection, id_), self.clock()
         if number is None:
             return NotCorrected.UNKNOWN

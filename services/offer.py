@@ -88,7 +88,7 @@ def _count(connection: Connection) -> int:
 
 
 def _scaled(priced: Offer, number: int) -> Offer:
-    usd = None if priced.usd is None else priced.usd * number / priced.conversations
+    usd = None if priced.usd is None else round(priced.usd * number / priced.conversations, 6)
     return replace(priced, conversations=number, usd=usd)
 
 

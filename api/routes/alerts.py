@@ -17,7 +17,7 @@ from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
 from api.views.alerts import alert_view
 from domain import topics
-from domain.alerts import AlertRule, usual_direction, usual_minimum, usual_resolve_threshold
+from domain.alerts import NEGATIVE_SHARE, AlertRule, usual_direction, usual_minimum, usual_resolve_threshold
 from schemas import AlertChange, AlertOut, AlertsOut, Code, NewAlert
 from store.insights.topic_names import names_near
 from store.webhooks import alerts as store
@@ -76,6 +76,7 @@ async def change(resources: ResourcesDep, alert_id: str, request: Request) -> Re
     if "threshold" in given and "resolve_threshold" not in given:
         given["resolve_threshold"] = usual_resolve_threshold(given["threshold"], row.direction)
     _check(
+        row.metric,
         given.get("threshold", row.threshold),
         given.get("resolve_threshold", row.resolve_threshold),
         row.direction,
@@ -107,8 +108,7 @@ async def _known_topic(resources: Resources, name: str) -> str:
     known = topics.slug(name)
     near = await resources.database.read(partial(names_near, name=known)) if known else []
     if near is not None:
-        alike = f"; alike are {', '.join(near)}" if near else ""
-        raise ApiError(Code.INVALID_SCHEMA, f"topic: no topic of this name is known{alike}")
+        raise ApiError(Code.INVALID_SCHEMA, f"topic: {topics.unknown_topic(near)}")
     return known
 
 
@@ -116,12 +116,15 @@ def _rule(new: NewAlert, topic: str | None) -> AlertRule:
     direction = new.direction or usual_direction(new.metric)
     back = new.resolve_threshold
     back = usual_resolve_threshold(new.threshold, direction) if back is None else back
-    _check(new.threshold, back, direction)
+    _check(new.metric, new.threshold, back, direction)
     least = usual_minimum(new.metric) if new.minimum_count is None else new.minimum_count
     return AlertRule(new.metric, direction, new.threshold, back, least, new.window, topic)
 
 
-def _check(threshold: float, resolve_threshold: float, direction: str) -> None:
+def _check(metric: str, threshold: float, resolve_threshold: float, direction: str) -> None:
+    if metric == NEGATIVE_SHARE and not 0 <= threshold <= 1:
+        # Whoever means 5 % and writes 5 would wait for ever.
+        raise ApiError(Code.INVALID_SCHEMA, "threshold: a negative_share is a part of 1, from 0 to 1")
     is_behind = resolve_threshold <= threshold if direction == "above" else resolve_threshold >= threshold
     if not is_behind:
         words = "must not be over threshold" if direction == "above" else "must not be under threshold"

@@ -18,10 +18,10 @@ from api.parsing import parse_body, read_json
 from api.routes.jobs import accepted
 from domain.analysis import CONFIDENCE_UNIT
 from domain.summaries import Message, Stretch
-from domain.topics import slug
+from domain.topics import slug, unknown_topic
 from llm.prices import TICKS_PER_USD
 from schemas import Code, JobOut, NewSummaries, SummariesEstimateOut, SummariesFilter
-from store.insights.windows import find_topic
+from store.insights.topic_names import names_near
 from store.money import spending
 from store.queue import bulk_summaries, long_jobs
 
@@ -75,8 +75,10 @@ async def ensure_topic(resources: Resources, name: str | None) -> None:
     """Raises ApiError 400 if a filter names a topic that there is not."""
     if name is None:
         return
-    if await resources.database.read(partial(find_topic, name=slug(name))) is None:
-        raise ApiError(Code.INVALID_SCHEMA, "filter.cluster: no topic has this name")
+    known = slug(name)
+    near = await resources.database.read(partial(names_near, name=known)) if known else []
+    if near is not None:
+        raise ApiError(Code.INVALID_SCHEMA, f"filter.cluster: {unknown_topic(near)}")
 
 
 async def _estimate(resources: Resources, lacking: int) -> dict[str, Any]:

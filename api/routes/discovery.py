@@ -19,6 +19,7 @@ from api.parameters.common import once_each
 from api.parameters.insights import SENTIMENT_OF
 from api.parameters.proposals import MembersParameters, ProposalsParameters
 from api.parsing import parse_body, read_json
+from api.routes.bulk_summaries import ensure_topic
 from api.routes.jobs import accepted
 from api.views.insights import listed_insight_view
 from api.views.proposals import proposal_view, suggested_slug
@@ -63,7 +64,7 @@ async def discover(resources: ResourcesDep, request: Request) -> Response:
     new = parse_body(NEW, await read_json(request))
     chosen = _grouped_by(new.filter)
     if chosen.cluster is not None and not await _is_topic(resources, chosen.cluster):
-        raise ApiError(Code.INVALID_SCHEMA, "filter.cluster: no topic has this name")
+        await ensure_topic(resources, chosen.cluster)
     now, by = resources.clock(), asked(request.scope).actor
     window = (now - asking.WEEK, now)
     if new.window is not None:

@@ -16,6 +16,7 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
+from domain.topics import unknown_topic
 from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.entries import Beside, InsightPage
@@ -128,8 +129,7 @@ async def check_topic(resources: Resources, cluster: str | None) -> None:
         return
     near = await resources.database.read(partial(names_near, name=cluster))
     if near is not None:
-        alike = f"; similar ones: {', '.join(near)}" if near else ""
-        raise ApiError(Code.INVALID_QUERY, f"cluster: no topic of this name is known{alike}")
+        raise ApiError(Code.INVALID_QUERY, f"cluster: {unknown_topic(near)}")
 
 
 def _beside(form: str, *, history: bool) -> Beside:

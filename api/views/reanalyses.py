@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from api.views.jobs import job_view
+from api.views.quality import PLACES
 from llm.prices import TICKS_PER_USD
 from models import JOB_STATUSES
 from services.reanalyses import ReanalysisPrice
@@ -59,11 +60,11 @@ def _sample_view(row: Row[Any]) -> Json | None:
     compared: Mapping[str, Any] | None = json.loads(row.state or "{}").get("comparison")
     if compared is None:
         return None
-    names = ("before", "after", "conversations")
+    names, shift = ("before", "after", "conversations"), compared["shift"]
     return {
         "compared": compared["compared"],
         "population": json.loads(row.parameters)["population"],
         "sentiments": [dict(zip(names, each, strict=True)) for each in compared["table"]],
         "topics": compared["topics"],
-        "shift": compared["shift"],
+        "shift": shift and {name: round(value, PLACES) for name, value in shift.items()},
     }

@@ -43,6 +43,8 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (*BROKEN, OSError, LookupError, csv.Error, Unreadable) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
         raise Unreadable(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
 
 

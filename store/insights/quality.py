@@ -53,22 +53,30 @@ class Window(NamedTuple):
 def draw_sample(connection: Connection, window: Window, wanted: int, dice: Random, *, now: int) -> int:
     """Draw about so many insights of a window, with chances that are stored with them; gives how many.
 
-    Nothing is drawn when as many were drawn as there are.
+    Nothing is drawn when all of the window were drawn before.
     """
     sizes = _sizes(connection, window)
     totals = [sum(n for _, n in days) for days in sizes]
-    known = connection.scalar(select(func.count(_q.conversation.distinct()))) or 0
-    if known >= sum(totals):
+    if connection.scalar(_known(window)) >= sum(totals):
         return 0
     number = (connection.scalar(select(func.max(_q.draw))) or 0) + 1
     rows = {}
-    for place, (days, chance) in enumerate(zip(sizes, chances(totals, wanted), strict=True)):
-        for conversation, revision in _drawn(connection, place, days, chance, dice):
-            same = {"draw": number, "revision": revision, "chance": chance, "drawn_at": now}
+    found = chances(totals, wanted)
+    for place, drawn in enumerate(places_to_draw(totals, found, dice)):
+        for conversation, revision in _drawn(connection, place, sizes[place], drawn):
+            same = {"draw": number, "revision": revision, "chance": found[place], "drawn_at": now}
             rows[conversation] = {"conversation": conversation, **same}
     if rows:
         connection.execute(insert(quality_items), [*rows.values()])
     return len(rows)
+
+
+def _known(window: Window) -> Any:
+    """How many insights of a window were drawn before."""
+    same = (_i.conversation == _q.conversation) & (_i.revision == _q.revision)
+    within = _i.timestamp >= window.days.start * A_DAY, _i.timestamp < window.days.stop * A_DAY
+    found = select(func.count(_q.conversation.distinct())).join_from(quality_items, insights, same)
+    return found.where(*within, _i.sentiment != UNSURE)
 
 
 def _sizes(connection: Connection, window: Window) -> list[list[tuple[int, int]]]:
@@ -85,12 +93,12 @@ def _sizes(connection: Connection, window: Window) -> list[list[tuple[int, int]]
 
 
 def _drawn(
-    connection: Connection, place: int, days: Sequence[tuple[int, int]], chance: float, dice: Random
+    connection: Connection, place: int, days: Sequence[tuple[int, int]], places: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
     """The numbers and revisions of what is drawn of a bin."""
     before = iter(days)
     day, n, passed = 0, 0, 0
-    for drawn in places_to_draw(sum(n for _, n in days), chance, dice):
+    for drawn in places:
         while drawn >= passed + n:
             passed += n
             day, n = next(before)

@@ -256,11 +256,12 @@ async def test_interrupted_while_it_reads_it_ends_without_sending(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--batch-size", "501"], "INGEST_BATCH_SIZE"),
-        (["--batch-size", "many"], "INGEST_BATCH_SIZE"),
-        (["--api-url", "localhost"], "API_URL"),
+        (["--batch-size", "501"], "INGEST_BATCH_SIZE: must be a whole number from 1 to 500"),
+        (["--batch-size", "many"], "INGEST_BATCH_SIZE: must be a whole number from 1 to 500"),
+        (["--api-url", "localhost"], "API_URL: must be an address such as http://localhost:8000"),
+        (["--begin", "yesterday"], "write it as 2026-11-03 12:00"),
         (["--no-such-option"], "--no-such-option"),
-        (["--file", "nowhere.csv"], "nowhere.csv"),
+        (["--file", "nowhere.csv"], "nowhere.csv cannot be read: No such file or directory"),
     ],
 )
 def test_a_bad_argument_is_named_and_ends_with_2(

@@ -32,6 +32,8 @@ async def test_an_alert_says_what_it_was_not_told(shared: Service) -> None:
     changed = (await shared.http.patch(path, json={"threshold": 0.5, "window": "1d"})).json()
     assert (changed["threshold"], changed["resolve_threshold"], changed["window"]) == (0.5, 0.45, "1d")
     assert changed in (await shared.get(ALERTS))["alerts"]
+    never = await shared.http.patch(path, json={"threshold": 40})
+    assert (never.status_code, never.json()["details"][:10]) == (400, "threshold:")
     assert (await shared.http.delete(path)).status_code == 204
     assert (await shared.http.delete(path)).status_code == 404
     noted = [each for each in (await shared.get("/api/v1/audit"))["entries"] if each["target"] == made["id"]]
@@ -52,6 +54,7 @@ async def test_an_alert_says_what_it_was_not_told(shared: Service) -> None:
         ({**SHARE, "resolve_threshold": 0.5}, "resolve_threshold: must not be over"),
         ({**SHARE, "direction": "below", "resolve_threshold": 0.3}, "resolve_threshold: must not be under"),
         ({**SHARE, "threshold": "NaN"}, "threshold"),
+        ({**SHARE, "threshold": 5}, "threshold: a negative_share is a part of 1"),
         ({**SHARE, "minimum_count": -1}, "minimum_count"),
         ({**SHARE, "name": "two\nlines"}, "name"),
         ({"metric": "count", "threshold": 1}, "name"),

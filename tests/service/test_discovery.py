@@ -192,7 +192,7 @@ async def test_discovery_refuses_what_it_does_not_understand(database_url: URL) 
     backwards = {"start_time": WEEK["end_time"], "end_time": WEEK["start_time"]}
     bodies: list[tuple[Json, str]] = [
         ({"window": backwards}, "window: must end after its start"),
-        ({"filter": {"cluster": "nobody_knows"}}, "filter.cluster: no topic has this name"),
+        ({"filter": {"cluster": "nobody_knows"}}, "filter.cluster: no topic of this name is known"),
         ({"filter": {"mood": "bad"}}, "filter.mood"),
     ]
     async with running(database_url) as service:

@@ -203,6 +203,7 @@ BAD = [
     ({"max_usd": 0}, "max_usd"),
     ({"filter": {"status": "failed", "analyzer": "offline"}}, "filter"),
     ({"filter": {"cluster": "no such topic"}}, "filter.cluster"),
+    ({"filter": {"cluster": "bilingg"}}, "filter.cluster"),
 ]
 
 
@@ -213,5 +214,10 @@ async def test_what_cannot_be_is_refused_by_the_name_of_its_field(database_url: 
 
     assert [answer.status_code for answer in answers] == [400] * len(BAD)
     assert [answer.json()["details"].partition(":")[0] for answer in answers] == [name for _, name in BAD]
+    assert "no topic of this name is known; similar ones: billing" in answers[-1].json()["details"]
+    assert (
+        answers[3].json()["details"]
+        == "filter: analyzer needs an insight, and a conversation that is failed has none"
+    )
     assert answers[0].json()["details"] == "freshness: the slower lane is not built yet: leave it out"
     assert unknown.status_code == 404

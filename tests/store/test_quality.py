@@ -111,5 +111,21 @@ async def test_what_has_grown_or_gone_waits_no_more_and_all_is_drawn_once_at_mos
         writing.store_insights(connection, [an_insight(1, revision=2)])
         writing.delete_insights(connection, [2])
         assert pending(connection) == [3]
+        assert drawn(connection, 50) == 2
+        assert {*pending(connection)} == {1, 3}
+        assert drawn(connection, 50) == 0
+
+    await tried(db, play)
+
+
+async def test_what_was_drawn_of_other_days_keeps_no_window_from_being_drawn(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        old = [an_insight(n, NOON - 9 * A_DAY) for n in range(1, 21)]
+        store(connection, [*old, an_insight(21), an_insight(22)])
+        midnight = NOON - A_DAY // 2
+        assert drawn(connection, 50, window=Window(0, midnight)) == 20
+        today = Window(midnight, midnight + A_DAY)
+        assert drawn(connection, 50, window=today) == 2
+        assert drawn(connection, 50, window=today) == 0
 
     await tried(db, play)

@@ -85,7 +85,7 @@ def test_a_missing_text_is_called_that() -> None:
             {"messages": [{**TURN, "role": "customer", "inbound": False}]},
             "messages[0].role: disagrees with inbound",
         ),
-        ({"messages": [{**TURN, "inbound": "true"}]}, "messages[0].inbound: must be a valid boolean"),
+        ({"messages": [{**TURN, "inbound": "true"}]}, "messages[0].inbound: must be true or false"),
         (
             {"messages": [{**TURN, "message_content": SECRET}]},
             "Unknown field: messages[0].message_content (or a second name for one that was sent)",

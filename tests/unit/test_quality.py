@@ -1,10 +1,11 @@
 """Measured quality: intervals hold the truth, also with few checks and with people who correct what looks wrong."""
 
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.special import betainc, betaincinv
 
@@ -52,9 +53,10 @@ def drawn(insights: list[Insight], wanted: int, dice: Random) -> Iterator[Checke
     bins: list[list[Insight]] = [[] for _ in BINS]
     for each in insights:
         bins[bin_of(each[0])].append(each)
-    for inside, chance in zip(bins, chances([*map(len, bins)], wanted), strict=True):
-        for place in places_to_draw(len(inside), chance, dice):
-            confidence, agrees = inside[place]
+    sizes = [*map(len, bins)]
+    found = chances(sizes, wanted)
+    for inside, chance, places in zip(bins, found, places_to_draw(sizes, found, dice), strict=True):
+        for confidence, agrees in (inside[place] for place in places):
             yield Checked(confidence, agrees, 1 / chance)
 
 
@@ -99,16 +101,32 @@ def test_people_who_correct_what_looks_wrong_do_not_move_the_figures() -> None:
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=6), st.integers(1, 200))
+@example(sizes=[172], wanted=172)
 def test_about_as_many_are_drawn_as_are_wanted(sizes: list[int], wanted: int) -> None:
     found = chances(sizes, wanted)
 
     assert all(0 <= chance <= 1 for chance in found)
     expected = sum(size * chance for size, chance in zip(sizes, found, strict=True))
     assert expected == pytest.approx(min(wanted, sum(sizes)), rel=1e-6)
-    for size, chance in zip(sizes, found, strict=True):
-        places = places_to_draw(size, chance, Random(1))  # noqa: S311
+    bins = places_to_draw(sizes, found, Random(wanted))  # noqa: S311
+    assert sum(map(len, bins)) == pytest.approx(expected, abs=1e-6)
+    for size, chance, places in zip(sizes, found, bins, strict=True):
         assert len(places) == len(set(places)) <= size
         assert abs(len(places) - size * chance) < 1 + 1e-6
+
+
+def test_each_insight_is_drawn_with_its_chance() -> None:
+    sizes, dice = [100, 4, 0, 9], Random(3)  # noqa: S311
+    found, runs = chances(sizes, 2), 4_000
+    times = Counter(
+        place
+        for _ in range(runs)
+        for place, drawn in enumerate(places_to_draw(sizes, found, dice))
+        for _ in drawn
+    )
+
+    for place, (size, chance) in enumerate(zip(sizes, found, strict=True)):
+        assert times[place] / runs == pytest.approx(size * chance, abs=0.04)
 
 
 def test_nothing_checked_tells_nothing() -> None:

@@ -93,8 +93,10 @@ def _run(job: RunningJob, connection: Connection) -> Reanalysis:
 
 def _spent(run: Reanalysis) -> str:
     answers, lost = run.cost_ticks / TICKS_PER_USD, run.reserved_ticks / TICKS_PER_USD
-    calls = f", and up to {lost:.4f} for calls whose answers never came" if run.reserved_ticks else ""
-    return f"the rest of max_usd covers no further call: {answers:.4f} went for answers{calls}"
+    calls = f", and up to ${lost:.4f} on calls whose answers never came" if run.reserved_ticks else ""
+    return (
+        f"what is left of max_usd is too little for another call: ${answers:.4f} was spent on answers{calls}"
+    )
 
 
 def _has(job: RunningJob, name: str) -> bool:
