@@ -99,7 +99,7 @@ def test_times_count_from_the_begin_that_is_given(dry_run: DryRun, tmp_path: Pat
 def test_a_begin_that_is_no_time_is_refused(dry_run: DryRun, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         dry_run(CALL, "--begin", "noon")
-    assert "--begin: the time has a form that is not read: aaaa" in capsys.readouterr().err
+    assert "--begin noon: the time has a form that is not read: aaaa" in capsys.readouterr().err
 
 
 def test_a_cue_of_which_nobody_knows_who_speaks_rejects_the_call(dry_run: DryRun) -> None:
