@@ -32,8 +32,11 @@ def say(*words: object) -> None:
 def expected(line: str) -> Row:
     """A line of NDJSON as a row has it."""
     row = json.loads(line)
-    analysis = row.pop("grok_analysis")
-    return {"text_truncated": False, **row, **analysis, **{name: moment(row[name]) for name in TIMES}}
+    analysis, correction = row.pop("grok_analysis"), row.pop("correction")
+    model = {} if correction is None else correction["model"]
+    beside = {f"model_{name}": model.get(name) for name in ("sentiment", "sentiment_score", "clusters")}
+    row |= {name: moment(row[name]) for name in TIMES} | {"corrected": correction is not None}
+    return {"text_truncated": False, **row, **analysis, **beside}
 
 
 def moment(value: Any) -> int:
