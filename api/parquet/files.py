@@ -14,8 +14,8 @@ from api.errors import ApiError
 from api.exports import ndjson_lines
 from api.parquet.columns import columns_of
 from core import cpus
+from core.children import end_child, send_to_child, start_child
 from core.errors import InsightsError
-from core.pipes import send
 from schemas import Code
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,42 +84,21 @@ class ParquetFiles:
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        child = await self._spawn()
+        child = await _start(self._command)
         try:
             cpus.spread(self._cpus, child.pid)
             yield child
         finally:
-            await _end(child)
-
-    async def _spawn(self) -> asyncio.subprocess.Process:
-        """Start the child. One that is being started while the caller is cancelled is ended, not left behind."""
-        starting = asyncio.create_task(_start(self._command))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with suppress(ParquetFailed):
-                await _end(await starting)
-            raise
+            await end_child(child)
 
 
 async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
     try:
-        return await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=ENVIRONMENT, stdin=pipe, stdout=pipe, limit=PIECE_BYTES
-        )
+        return await start_child(command, folder=ROOT, environment=ENVIRONMENT, limit=PIECE_BYTES)
     except OSError as error:
         raise ParquetFailed(
             f"the process that writes Parquet cannot start: {type(error).__name__}"
         ) from error
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        child.kill()
-    # asyncio's `wait` returns once the pipes are closed, and does not see that of a pipe that nobody reads.
-    await cast(asyncio.StreamReader, child.stdout).read()
-    await child.wait()
 
 
 async def _feed(child: asyncio.subprocess.Process, pages: RowPages, fields: Mapping[str, FieldInfo]) -> None:
@@ -138,6 +117,6 @@ async def _feed(child: asyncio.subprocess.Process, pages: RowPages, fields: Mapp
 
 async def _hand_over(to_child: asyncio.StreamWriter, lines: str) -> None:
     try:
-        await send(to_child, lines.encode())
+        await send_to_child(to_child, lines.encode())
     except OSError as error:
         raise ParquetFailed(f"the process that writes Parquet has died: {type(error).__name__}") from error

@@ -9,12 +9,12 @@ import json
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from core.pipes import send
+from core.children import end_child, send_to_child, start_child
 from domain.analysis import ProviderFault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,7 @@ class Grouper:
 
     async def _send(self, request: object) -> None:
         try:
-            await send(self._requests, ENCODER.encode(request).encode() + b"\n")
+            await send_to_child(self._requests, ENCODER.encode(request).encode() + b"\n")
         except OSError as error:
             raise _died() from error
 
@@ -126,40 +126,16 @@ class Grouper:
 @asynccontextmanager
 async def grouper(command: Sequence[str] = CHILD) -> AsyncIterator[Grouper]:
     """A child process for one run; leaving kills it. Raises ProviderFault if it cannot start."""
-    process = await _spawn(command)
+    process = await _start(command)
     try:
         yield Grouper(process)
     finally:
-        await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
-async def _spawn(command: Sequence[str]) -> asyncio.subprocess.Process:
-    """Start the child. One that is just being started when the caller is cancelled is ended, not left behind."""
-    starting = asyncio.create_task(_start(command))
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with suppress(ProviderFault):
-            await _end(await starting)
-        raise
+        await end_child(process)
 
 
 async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
     try:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_ANSWER,
-        )
+        return await start_child(command, folder=ROOT, environment=ENVIRONMENT, limit=LONGEST_ANSWER)
     except OSError as error:
         raise ProviderFault(
             "unreachable", f"the child process cannot start: {type(error).__name__}"

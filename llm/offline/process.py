@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from core import cpus
-from core.pipes import send
+from core.children import send_to_child
 from domain.analysis import BeforeSend, ProviderFault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ class ChildProcess:
         child = self._child = await _spawn(self._command)
         cpus.spread(self._cpus, child.process.pid)
         self._told = dict(self._topics)
-        await send(child.requests, _line(self._told))
+        await send_to_child(child.requests, _line(self._told))
         return child
 
     async def _request_in_time(self, child: _Child, request: Mapping[str, object]) -> list[Any]:
@@ -120,7 +120,7 @@ class ChildProcess:
     async def _request(self, child: _Child, request: Mapping[str, object]) -> list[Any]:
         """Send a request and read its answer. Ids let it skip the answers of earlier, cancelled calls."""
         self._last_id += 1
-        await send(child.requests, _line({"id": self._last_id, **request}))
+        await send_to_child(child.requests, _line({"id": self._last_id, **request}))
         while line := await child.answers.readline():
             answer: dict[str, Any] = json.loads(line)
             if answer["id"] == self._last_id:
