@@ -324,3 +324,10 @@ print(analyse_text("Late again, bag lost, rude staff, awful food, on hold for an
     }
 
     assert len(answers) == 1
+
+
+async def test_a_child_that_cannot_start_is_a_fault_of_the_provider() -> None:
+    """It starts with the first text, so that it cannot is not seen before."""
+    async with ChildProcess({}, command=["/nowhere"]) as process:
+        with pytest.raises(ProviderFault, match="cannot start: FileNotFoundError"):
+            await process.call({})
