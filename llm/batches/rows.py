@@ -21,6 +21,9 @@ PASSING = re.compile(
 )
 """What the text of a failed row speaks of where the provider is at fault and not the request."""
 
+LIKELY = (429, 400)
+"""What a text would have had as its status where it speaks of credit, key, model or a parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
@@ -63,8 +66,9 @@ class BatchRow:
             return ProviderFault("cancelled", "the batch was cancelled before its answer")
         if PASSING.search(self.error or ""):
             return ProviderFault("server_error", detail)
-        rule = matching_rule(400, self.error or "")
-        return (Denied if rule.kind is Denied else BatchFault)(rule.outcome, detail)
+        rules = [matching_rule(status, self.error or "") for status in LIKELY]
+        denied = next((rule.outcome for rule in rules if rule.kind is Denied), None)
+        return BatchFault("rejected", detail) if denied is None else Denied(denied, detail)
 
 
 def add_body(requests: Sequence[BatchRequest]) -> bytes:
