@@ -59,6 +59,11 @@ class BatchRow:
         return self.error is not None and self.error.strip().casefold().startswith("batch cancelled")
 
     @property
+    def is_untold(self) -> bool:
+        """Whether nothing says what became of it, so that it may have been charged."""
+        return self.error == NO_ANSWER
+
+    @property
     def fault(self) -> CallFailed:
         """The error as that of a call, by what the text speaks of, since it has no code."""
         detail = "a row of a batch failed"
