@@ -24,6 +24,7 @@ class HelpdeskMessages(Messages):
 
     names_agents = False
     small_ids = True
+    ids_last = True
 
     def __init__(self, rows: Rows, reader: Reader, desk: str) -> None:
         self.title = _TITLES[desk]

@@ -64,6 +64,7 @@ class Mail(Messages):
 
     title = "mail"
     may_be_one_sided = True
+    ids_last = True
 
     def __init__(self, name: str, source: Source, reader: Reader, *, several: bool) -> None:
         super().__init__(name, source)

@@ -31,6 +31,7 @@ class Spool:
         self._reader = reader
         self._most = most
         self._last: tuple[str, int] = ("", 0)
+        self._ids_last = False
         self._file = sqlite3.connect("", isolation_level=None)  # a file without a name cannot be left behind
         self._file.executescript("""
             PRAGMA journal_mode = OFF;
@@ -80,6 +81,7 @@ class Spool:
 
     def settle(self, messages: Messages) -> None:
         """Has to be called when all is taken in. Raises Unreadable where sending it would do harm."""
+        self._ids_last = messages.ids_last
         if messages.names_agents and self.taken:
             self._reader.agents.check(may_be_silent=messages.may_be_one_sided)
         if messages.small_ids and not self._reader.source and self._has_small_ids():
@@ -147,7 +149,7 @@ class Spool:
         dated = all(said_at is not None for _, _, said_at, _ in known.values())
         sent = sorted(known.values(), key=_moment) if dated else list(known.values())
         start = encoded({"conversation_id": chat_id(self._reader.named(name))})[:-1] + b","
-        return Chat(line, [start + body[1:] for _, _, _, body in sent], dated)
+        return Chat(line, [start + body[1:] for _, _, _, body in sent], dated, self._ids_last)
 
 
 def _moment(row: tuple[Any, ...]) -> tuple[str, int, str]:
