@@ -6,14 +6,16 @@ with `:2`, `:3` and so on behind its name; a message keeps its part when the fil
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from client.importers.base import Rejected
 from client.importers.chats import Chat, whole_of
-from client.importers.fields import MAX_AUTHOR, Reader, sayable
+from client.importers.fields import MAX_AUTHOR, MAX_TEXT, Reader, sayable
 from client.importers.files import Unreadable
 from client.importers.said import Entry, Messages, Said, Spoiled, chat_id
 from client.wire import encoded
+from domain.helpdesk.messages import pieces
 
 MOST_MESSAGES = 50_000
 """What the service takes of a chat."""
@@ -49,18 +51,24 @@ class Spool:
         """Takes a message in, also one that cannot be read: its chat is then rejected. None if it was taken."""
         if isinstance(entry, Rejected):
             return entry
-        self.taken += 1
         if isinstance(entry, Spoiled):
             self._spoil(entry)
-            return None
-        try:
-            body = _body(entry, self._reader.named(entry.chat))
-        except ValueError as error:
-            self._spoil(Spoiled(entry.line, entry.chat, str(error)))
-            return None
-        row = (self._number(entry.chat), entry.line, entry.id, entry.said_at, body)
-        self._file.execute("INSERT INTO messages (chat, line, id, said_at, body) VALUES (?, ?, ?, ?, ?)", row)
+        elif len(entry.text) <= MAX_TEXT:
+            self._keep(entry)
+        else:
+            for id_, text in pieces(entry.id, entry.text, MAX_TEXT):
+                self._keep(replace(entry, id=id_, text=text))
         return None
+
+    def _keep(self, said: Said) -> None:
+        try:
+            body = _body(said, self._reader.named(said.chat))
+        except ValueError as error:
+            self._spoil(Spoiled(said.line, said.chat, str(error)))
+            return
+        self.taken += 1
+        row = (self._number(said.chat), said.line, said.id, said.said_at, body)
+        self._file.execute("INSERT INTO messages (chat, line, id, said_at, body) VALUES (?, ?, ?, ?, ?)", row)
 
     def _number(self, chat: str) -> int:
         if self._last[0] == chat:
@@ -71,6 +79,7 @@ class Spool:
         return int(number)
 
     def _spoil(self, entry: Spoiled) -> None:
+        self.taken += 1
         number = self._number(entry.chat)
         self._file.execute(
             "UPDATE chats SET wrong = ?, wrong_line = ? WHERE number = ? AND wrong IS NULL",
