@@ -20,6 +20,8 @@ from domain.helpdesk.messages import pieces
 MOST_MESSAGES = 50_000
 """What the service takes of a chat."""
 REPEATED = "repeated message"
+VERSION = "other version"
+"""Of a message that is in the file before: edited since, or a mail that came by way of a list as well."""
 
 
 class Spool:
@@ -150,11 +152,13 @@ class Spool:
         known: dict[str, tuple[Any, ...]] = {}
         for row in rows:
             before = known.setdefault(row[1], row)
-            if before is not row:
-                if before[3] != row[3]:
-                    reason = f"a message before it has the same id and another content{whole_of(len(rows))}"
-                    return Rejected(row[0], reason)
-                self._reader.left_out[REPEATED] += 1
+            if before is row:
+                continue
+            is_same = before[3] == row[3]
+            if not is_same and not self._ids_last:
+                reason = f"a message before it has the same id and another content{whole_of(len(rows))}"
+                return Rejected(row[0], reason)
+            self._reader.left_out[REPEATED if is_same else VERSION] += 1
         dated = all(said_at is not None for _, _, said_at, _ in known.values())
         sent = sorted(known.values(), key=_moment) if dated else list(known.values())
         start = encoded({"conversation_id": chat_id(self._reader.named(name))})[:-1] + b","
