@@ -100,12 +100,16 @@ class Question(SummaryItem):
 
 
 class ChatInsights(Answer):
-    """Sentiment, outcome and keywords of a chat; `stale`: messages came since."""
+    """Sentiment, outcome and keywords of a chat; `stale`: messages came since.
+
+    `model_outcome` is the analyzer's: `outcome` differs where a person has corrected it.
+    """
 
     status: Literal["completed"]
     conversation_id: str
     sentiment: str
     outcome: str
+    model_outcome: str
     keywords: list[str]
     message_count: int
     stale: bool

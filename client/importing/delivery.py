@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from client import AsyncClient, ClientError, Conflict, Fault, Invalid, Refused
 from client.answers import BulkAccepted, ChatsStored
@@ -29,6 +30,8 @@ MAX_KEPT = 1_000
 RECORDS_BETWEEN_LOOKS = 1_000
 
 Batch = Sequence[Conversation]
+Freshness = Literal["now", "day"]
+"""How soon what is sent has to be analysed."""
 
 
 @dataclass(slots=True)
@@ -85,8 +88,11 @@ def rehearse(records: Iterator[Record], tally: Tally, on_progress: Callable[[], 
 class Delivery:
     """Sends what it is given; `tally` is true at any moment. `on_progress` is called after each answer."""
 
-    def __init__(self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None]) -> None:
+    def __init__(
+        self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None], freshness: Freshness = "now"
+    ) -> None:
         self._client = client
+        self._freshness: Freshness = freshness
         self._tally = tally
         self._on_progress = on_progress
 
@@ -125,7 +131,8 @@ class Delivery:
 
     async def _send(self, batch: Batch) -> None:
         try:
-            stored = await self._client.post_bulk(array(item.body for item in batch), on_conflict="skip")
+            items = array(item.body for item in batch)
+            stored = await self._client.post_bulk(items, on_conflict="skip", freshness=self._freshness)
         except Invalid as error:
             await self._send_what_is_valid(batch, error)
         else:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from domain.analysis import storable
 from domain.helpdesk.messages import ROLES_APART, HelpdeskConversation, HelpdeskMessage, person, pieces
+from domain.text import storable
 from schemas import ID_PATTERN, MAX_TEXT, ChatMessage
 
 HELPDESKS = ("chatwoot", "zendesk", "intercom")
