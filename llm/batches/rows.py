@@ -86,12 +86,13 @@ def in_calls(requests: Iterable[BatchRequest], most: int = CALL_BYTES) -> Iterat
     call: list[BatchRequest] = []
     empty = size = len(add_body([]))
     for each in requests:
-        more = len(add_body([each])) - empty + 1
-        if call and size + more > most:
+        alone = len(add_body([each]))
+        longer = size + 1 + alone - empty  # with a comma before it
+        if call and longer > most:
             yield call
-            call, size = [], empty
+            call = []
+        size = longer if call else alone
         call.append(each)
-        size += more
     if call:
         yield call
 
