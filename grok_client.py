@@ -119,6 +119,14 @@ class GrokClient:
         )
         return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
 
+    def batched(self, texts: Sequence[str]) -> bytes:
+        """The body of such a call, for a batch that the server answers later."""
+        return self._body(texts, strict=self._strict)
+
+    def read_batched(self, answer: ServerResponse, count: int) -> Reply:
+        """The answer to such a body with `count` texts. Raises CallFailed."""
+        return parse_reply(answer, count=count, model=self.model, secrets=self._secrets)
+
     async def summarise(
         self,
         material: Material,
