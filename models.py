@@ -119,6 +119,8 @@ CUSTOMER, AGENT = 1, 2
 ALL_TOPICS = 0
 SKIPPED_CONVERSATIONS = -1
 """Pseudo topics in `counts` and `totals`: all insights, and the conversations that the prefilter skipped."""
+LAST_FIELD_VALUE = -2
+"""Numbers from here on down are of values of fields, which are counted like topics."""
 
 conversations = Table(
     "conversations",
@@ -278,6 +280,11 @@ insights = Table(
     Column("language", String(2)),
     # Empty for insights of before it was noted.
     Column("prompt_version", String(40), nullable=False, server_default=text("''")),
+    # Answers to the operator's fields, JSON by their names, and the version of the fields; NULL if there were none.
+    Column("fields", Text, info=ENCRYPTED),
+    Column("fields_version", String(12)),
+    # What of them it is filed under: pairs of the number of a value and, of a number, itself; JSON.
+    Column("filed_fields", Text),
     info={"place": ("conversation",)},
 )
 # Covers the counts at a window's edges and of a language, so that no row is read for them.
@@ -348,6 +355,8 @@ insight_versions = Table(
     # Who corrected it; NULL for an analysis.
     Column("made_by", String(100)),
     Column("replaced_at", BigInteger, nullable=False),
+    Column("fields", Text, info=ENCRYPTED),
+    Column("fields_version", String(12)),
     CheckConstraint("origin IN ('analysis', 'correction')", name="origin"),
     sqlite_with_rowid=False,
     info={"place": ("conversation", "number")},
@@ -554,6 +563,47 @@ Index(
         insight_metadata.c[name]
         for name in ("key", "value", "timestamp", "conversation", "sentiment", "confidence", "score")
     ),
+)
+
+# The versions that the operator's fields have had, as JSON, and how many insights have each.
+field_versions = Table(
+    "field_versions",
+    metadata,
+    Column("version", String(12), primary_key=True),
+    Column("definition", Text, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+field_version_counts = Table(
+    "field_version_counts",
+    metadata,
+    Column("version", String(12), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The values that fields have had, by which insights are found: of enums, lists and booleans; of numbers, their bins.
+# The numbers descend from LAST_FIELD_VALUE, so that `counts` and `totals` tell them from topics. A row is never deleted
+# and never changed, so that old answers are found by new versions of a field.
+field_values = Table(
+    "field_values",
+    metadata,
+    Column("field", String(32), primary_key=True),
+    Column("value", String(40), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    sqlite_with_rowid=False,
+)
+
+insight_fields = Table(
+    "insight_fields",
+    metadata,
+    Column("value", Integer, primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+    Column("conversation", Number, primary_key=True, autoincrement=False),
+    *(Column(name, SmallInteger, nullable=False) for name in ("sentiment", "confidence", "score")),
+    # Of a number, itself.
+    Column("number", Float),
+    sqlite_with_rowid=False,
 )
 
 # Roll-ups. The counted columns are in no index, so that PostgreSQL can update in place.

@@ -57,6 +57,11 @@ READABLE = {
         *("departures.provider", "provider_states.provider"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
     },
+    "fields of one's own and their values, of a list that an operator gives": {
+        *("field_versions.version", "field_versions.definition", "field_version_counts.version"),
+        *("field_values.field", "field_values.value", "insights.fields_version"),
+        *("insights.filed_fields", "insight_versions.fields_version"),
+    },
     "a code of two letters": {"insights.language", "insight_versions.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {
         *("topics.slug", "topics.label", "topics.label_slug", "topics.description", "topic_names.name"),

@@ -1,13 +1,13 @@
 """batches at the provider: what can wait, the batches, their requests and conversations, and what they cost
 
-Revision: 0035.
+Revision: 0036.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
