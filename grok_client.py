@@ -10,11 +10,12 @@ from typing import Generic, Self, TypeVar
 import structlog
 from pydantic import SecretStr
 
-from domain.analysis import MAX_RAW, BeforeSend, CallFailed, Invalid, Reply, Usage, storable
+from domain.analysis import MAX_RAW, BeforeSend, CallFailed, Invalid, Reply, Usage
 from domain.deciding import Decided
 from domain.examples import ToldExamples
 from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
+from domain.text import storable
 from llm import deciding, naming, prompts, summary_answers, summary_prompts
 from llm.canary import CANARY
 from llm.completions import (

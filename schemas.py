@@ -415,6 +415,7 @@ class PlacedMessageOut(BaseModel):
     conversation_id: str
     message_id: str
     position: int
+    duplicate: bool
 
 
 class ChatsStored(BaseModel):
@@ -1393,7 +1394,7 @@ class NewReanalysis(Sent):
     window: SentWindow | None = None
     filter: ReanalysisFilter = ReanalysisFilter()
     sample: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
-    max_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    max_usd: Annotated[float, Field(gt=0, le=1_000_000, strict=True)] | None = None
     freshness: Literal["now"] | None = None
     dry_run: Annotated[bool, Field(strict=True)] = False
 
@@ -1677,8 +1678,8 @@ AlertWindow = Annotated[
     int, BeforeValidator(_window), WithJsonSchema({"type": "string", "pattern": WINDOW.pattern})
 ]
 AlertName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_alert_name)]
-Threshold = Annotated[float, Field(ge=-1e12, le=1e12)]
-MinimumCount = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Threshold = Annotated[float, Field(ge=-1e12, le=1e12, strict=True)]
+MinimumCount = Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)]
 
 
 class NewAlert(Sent):

@@ -30,6 +30,7 @@ from worker.jobs.processor import JobProcessor
 from worker.jobs.reanalysis import ReanalysisJobs
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
+from worker.lane.waiting import WaitingConversations
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.reanalysis.source import ReanalysedConversations
@@ -54,6 +55,7 @@ class Processors(NamedTuple):
     jobs: JobProcessor
     deliveries: DeliveryProcessor
     reanalyses: BatchProcessor
+    waiting: BatchProcessor
 
 
 def processors_of(
@@ -92,11 +94,11 @@ def processors_of(
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
-        _reanalyses(settings, db, gateway, policy, accounting, in_flight, quarantine, clock),
+        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock),
     )
 
 
-def _reanalyses(
+def _behind_all(
     settings: Settings,
     db: Database,
     gateway: Gateway,
@@ -105,15 +107,23 @@ def _reanalyses(
     in_flight: PrioritySemaphore,
     quarantine: Quarantine,
     clock: ProcessClock,
-) -> BatchProcessor:
-    """The processor of what is analysed again. Half of the calls, in flight and a second, are left to what is fresh."""
+) -> tuple[BatchProcessor, BatchProcessor]:
+    """The processors of what is analysed again, and of what can wait.
+
+    Half of the calls, in flight and a second, are left to what is fresh.
+    """
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
     gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
     part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap)
-    shared = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
-    source = ReanalysedConversations(gateway, policy, clock, _token)
-    return BatchProcessor(*shared, clock=clock, token=_token, source=source)
+    again = ReanalysedConversations(gateway, policy, clock, _token)
+    waiting = WaitingConversations(gateway, policy, clock, _token)
+    of_again = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
+    of_waiting = db, gateway, size, policy, accounting, part, quarantine
+    return (
+        BatchProcessor(*of_again, clock=clock, token=_token, source=again),
+        BatchProcessor(*of_waiting, clock=clock, token=_token, source=waiting),
+    )
 
 
 def _receivers(settings: Settings, clock: Clock) -> Receivers:

@@ -79,7 +79,7 @@ async def build(
         clock=clock,
         metrics=metrics,
         database=db,
-        intake=_intake(db, clock, redaction, notifications, capacity, metrics),
+        intake=_intake(settings, db, clock, redaction, notifications, capacity, metrics),
         chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, notifications),
         hub=hub,
         limiter=limiter,
@@ -109,6 +109,7 @@ def _doors(notifications: Notifications, capacity: Capacity) -> tuple[Callable[[
 
 
 def _intake(
+    settings: Settings,
     db: Database,
     clock: ProcessClock,
     redaction: Redaction,
@@ -117,7 +118,8 @@ def _intake(
     metrics: Metrics,
 ) -> Intake:
     counted = capacity.count_accepted, metrics.count_redactions
-    return Intake(db, clock, redaction, *_doors(notifications, capacity), *counted)
+    doors = *_doors(notifications, capacity), settings.can_wait_seconds
+    return Intake(db, clock, redaction, *doors, *counted)
 
 
 def _workforce(

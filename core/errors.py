@@ -34,7 +34,8 @@ InsightsError
  │   │   └─ RateLimited  a 429: all calls pause
  │   ├─ Denied           key, credit, permission or model refused: no further calls
  │   ├─ BatchFault       the batch's fault: it is split until one conversation owns the fault
- │   │   └─ SchemaRefused  the server does not support `json_schema`; `json_object` is tried
+ │   │   ├─ SchemaRefused  the server does not support `json_schema`; `json_object` is tried
+ │   │   └─ BatchRefused  the Batch API refused something about one batch (`llm/batches/faults.py`)
  │   ├─ Blocked          the call was not sent: the circuit opened, or a pause began
  │   └─ OverBudget       the rest of the daily budget does not cover the call
  │       └─ OverDailyBudget  not even a whole daily budget covers it

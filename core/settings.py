@@ -22,6 +22,7 @@ from core import origins
 from core.discovery_settings import DiscoverySettings
 from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
+from core.lane_settings import LaneSettings
 from core.login_settings import LoginSettings
 from core.role_settings import RoleSettings
 from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
@@ -61,7 +62,9 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSettings, WebhookSettings):
+class Settings(
+    LoginSettings, EncryptionSettings, DiscoverySettings, LaneSettings, RoleSettings, WebhookSettings
+):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(

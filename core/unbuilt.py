@@ -6,9 +6,8 @@ Whoever asks for protection must not believe that it is there.
 from collections.abc import Iterator, Mapping
 
 OFF = frozenset({"", "false", "off", "no", "0"})
-LATER = "BATCH_LANE_HOURS FIELDS_FILE"
+LATER = "FIELDS_FILE"
 UNBUILT: Mapping[str, frozenset[str]] = {
-    "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),
 }
 """Variables that are not built, each with the values, in lower case, that ask for nothing."""

@@ -28,10 +28,10 @@ def sentence(counts: Mapping[str, int]) -> str:
     return f"{open_:,} of {total:,} cases {verb} open ({words.percent(open_ / total)})."
 
 
-def share(counts: Mapping[str, int], outcome: str) -> float | None:
-    """The share of an outcome."""
+def share(counts: Mapping[str, int], of: str) -> float | None:
+    """The share of an outcome, if there is any summary."""
     total = sum(counts.values())
-    return counts.get(outcome, 0) / total if total else None
+    return counts.get(of, 0) / total if total else None
 
 
 def rows(cases: Sequence[Case]) -> list[Row]:
@@ -40,7 +40,7 @@ def rows(cases: Sequence[Case]) -> list[Row]:
         {
             "age": each.timestamp,
             "summary": each.summary,
-            "outcome": _outcome(each.outcome),
+            "outcome": outcome(each.outcome),
             "questions": sum(not question.answered for question in each.questions),
             "to do": len(each.action_items),
             "topics": ", ".join(each.topics),
@@ -54,7 +54,8 @@ def rows(cases: Sequence[Case]) -> list[Row]:
     ]
 
 
-def _outcome(name: str) -> str:
+def outcome(name: str) -> str:
+    """What an outcome is called on the pages."""
     return {str(key): word for key, word in OUTCOMES.items()}.get(name, name)
 
 

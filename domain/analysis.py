@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from core.errors import InsightsError
+from domain.fields.fieldsets import FieldAnswers
 
 SCORE_UNIT = 10_000
 CONFIDENCE_UNIT = 100
@@ -35,6 +36,8 @@ class Analysis(NamedTuple):
     """ISO 639-1; None if it is not known."""
     is_unsure: bool = False
     """Whether there is no score, because the analyzer does not know the language. The confidence is 0 then."""
+    fields: FieldAnswers | None = None
+    """Answers to the operator's fields; None if there are no fields."""
 
     @property
     def sentiment(self) -> int:
@@ -180,8 +183,3 @@ class Analyzer(Protocol):
 def sentiment_of(score: int) -> int:
     """1, 0 or -1 for a score in units of 1/10,000; scores up to 0.2 either way are neutral."""
     return (score > NEUTRAL_BAND) - (score < -NEUTRAL_BAND)
-
-
-def storable(text: str) -> str:
-    """The text with U+0000, which PostgreSQL cannot store, and lone surrogates replaced."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -13,13 +13,19 @@ from domain.analysis import (
     Analysis,
     Invalid,
     Row,
-    storable,
 )
+from domain.fields.fieldsets import FieldSet
+from domain.text import storable
 from domain.topics import slug
 
+NO_FIELDS = FieldSet()
 
-def validate_row(row: Mapping[str, object]) -> Row:
-    """Validate one row of a model's answer. A missing field makes it Invalid; defaults are never filled in."""
+
+def validate_row(row: Mapping[str, object], fields: FieldSet = NO_FIELDS) -> Row:
+    """Validate one row of a model's answer, with the operator's fields.
+
+    What is missing makes it Invalid; defaults are never filled in.
+    """
     raw = json.dumps(row, separators=(",", ":"))
     if len(raw) > MAX_RAW:
         return Invalid("the row is too long")
@@ -30,6 +36,7 @@ def validate_row(row: Mapping[str, object]) -> Row:
             clusters=_clusters(row),
             reasoning=_reasoning(row),
             raw=raw,
+            fields=fields.read(row.get("fields")) if fields else None,
         )
     except ValueError as error:
         return Invalid(str(error), raw)

@@ -138,3 +138,8 @@ def _weight(text: str) -> int:
 def _has_content(words: str) -> bool:
     """Whether the words contain a letter, a digit or a pictograph: an angry face is an opinion."""
     return any(character.isalnum() or unicodedata.category(character) == "So" for character in words)
+
+
+def storable(text: str) -> str:
+    """The text with U+0000, which PostgreSQL cannot store, and lone surrogates replaced."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -19,8 +19,8 @@ from domain.analysis import (
     RateLimited,
     Reply,
     Usage,
-    storable,
 )
+from domain.text import storable
 from llm.analysis_answers import parse_rows
 from llm.content import is_json_object, text_of
 from llm.error_rules import matching_rule

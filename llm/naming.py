@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.analysis import storable
 from domain.naming import MAX_DESCRIPTION, MAX_LABEL, GroupName, Nameless
+from domain.text import storable
 from llm import prompts
 from llm.content import json_in
 from llm.prompts import closed, json_text, row_ids

@@ -83,15 +83,36 @@ TARIFFS: Mapping[str, tuple[Tariff, ...]] = {
     "gemini-4-hydrogen": _gemini("1.50", "0.075", "7.50"),
 }
 
+_GROK_BATCH = _grok("1.00", "0.16", "2.00")
+BATCH_TARIFFS: Mapping[str, tuple[Tariff, ...]] = {
+    "grok-4.3": _GROK_BATCH,
+    "grok-4.20": _GROK_BATCH,
+    "grok-4.20-reasoning": _GROK_BATCH,
+    "grok-4.20-0309-reasoning": _GROK_BATCH,
+    "grok-4.20-non-reasoning": _GROK_BATCH,
+    "grok-4.20-0309-non-reasoning": _GROK_BATCH,
+}
+"""Prices in xAI's Batch API, 20 % lower: "Batch API Pricing" of docs.x.ai/developers/pricing. It refuses other models.
+
+litellm 1.110.2 lists a batch price for grok-4.7 all the same. A row of 198 prompt tokens, 192 of them cached, and 119
+of output was charged 2,747,200 ticks on 2026-08-29, which is these prices.
+"""
+
+
+def has_batch_price(model: str) -> bool:
+    """Whether the Batch API takes the model."""
+    return _name(model) in BATCH_TARIFFS
+
 
 def is_listed(model: str) -> bool:
     """Whether the table has the model's price."""
     return _name(model) in TARIFFS
 
 
-def tariff_of(model: str, day: int) -> Tariff | None:
-    """The model's tariff on a UTC day (days since 1970); None if the table does not have the model."""
-    return next((each for each in reversed(TARIFFS.get(_name(model), ())) if each.since <= day), None)
+def tariff_of(model: str, day: int, *, in_batch: bool = False) -> Tariff | None:
+    """The model's tariff on a UTC day (days since 1970), of live calls or in a batch; None if it has none."""
+    table = BATCH_TARIFFS if in_batch else TARIFFS
+    return next((each for each in reversed(table.get(_name(model), ())) if each.since <= day), None)
 
 
 def _name(model: str) -> str:
@@ -103,10 +124,13 @@ def is_priced(model: str, usage: Usage, cost_per_1k: float | None = None, *, day
     return usage.cost_ticks is not None or cost_per_1k is not None or tariff_of(model, day) is not None
 
 
-def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None, *, day: int) -> int:
+def cost_ticks(
+    model: str, usage: Usage, cost_per_1k: float | None = None, *, day: int, in_batch: bool = False
+) -> int:
     """The cost of a call made on `day` with this usage, which may be a worst case, rounded up to a whole tick.
 
-    The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind), then the table.
+    The server's own figure takes precedence, then `cost_per_1k` (USD per 1,000 tokens of any kind, in a batch too),
+    then the table: in a batch at its price there, where it has one.
     A call whose price nobody knows costs 0 (`is_priced` tells); with a budget the service does not start with such
     a model.
     """
@@ -116,7 +140,7 @@ def cost_ticks(model: str, usage: Usage, cost_per_1k: float | None = None, *, da
     if cost_per_1k is not None:
         per_token = Decimal(str(cost_per_1k)) * TICKS_PER_USD / 1_000
         return math.ceil(per_token * (usage.prompt_tokens + output))
-    tariff = tariff_of(model, day)
+    tariff = (tariff_of(model, day, in_batch=True) if in_batch else None) or tariff_of(model, day)
     if tariff is None:
         return 0
     price = tariff.price(usage.prompt_tokens)

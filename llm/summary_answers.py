@@ -5,7 +5,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from pydantic_core import from_json
 
-from domain.analysis import MAX_RAW, Invalid, storable
+from domain.analysis import MAX_RAW, Invalid
 from domain.summaries import (
     MAX_ITEM,
     MAX_ITEMS,
@@ -20,6 +20,7 @@ from domain.summaries import (
     Sentiment,
     Summary,
 )
+from domain.text import storable
 from llm.content import json_in
 
 AnyItem = TypeVar("AnyItem", bound=Item)

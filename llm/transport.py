@@ -25,17 +25,20 @@ BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A POST: its body, headers beside those of every request, and who hears a streamed answer."""
+    """A request: its body, headers beside those of every request, and who hears a streamed answer."""
 
     body: bytes
     headers: Mapping[str, str] | None
-    on_draft: DraftListener
+    on_draft: DraftListener = lambda _: None
     departed: Departed = lambda: None
     """Told once it is written, or will not be."""
+    method: str = "POST"
+    path: str = ""
+    """What follows the transport's URL."""
 
 
 class Transport:
-    """Posts to one URL. Open and close it with `async with`.
+    """Posts to one URL, and to what is below it. Open and close it with `async with`.
 
     A server may close an idle connection in the same moment in which it is used again. A request that was answered
     with no byte on a reused connection has therefore not left: it is sent once more, on a new connection.
@@ -99,7 +102,11 @@ class Transport:
 
     async def _exchanged(self, http: httpx.AsyncClient, post: Post, passage: "_Passage") -> ServerResponse:
         sending = http.stream(
-            "POST", self._url, content=post.body, headers=post.headers, extensions={"trace": passage}
+            post.method,
+            f"{self._url}{post.path}",
+            content=post.body,
+            headers=post.headers,
+            extensions={"trace": passage},
         )
         async with sending as response:
             passage.status = response.status_code
@@ -158,7 +165,7 @@ class _Passage:
                 self.connected = True
             case "http11.send_request_headers.started":
                 # Through a proxy, CONNECT is written first and reported in the same way.
-                self.written = getattr(info["request"], "method", b"") == b"POST"
+                self.written = getattr(info["request"], "method", b"CONNECT") != b"CONNECT"
             case "http11.send_request_headers.complete" if self.written:
                 self.departed()
 

@@ -15,13 +15,19 @@ class PlacedMessage(Answer):
     position: int
 
 
+class AddedMessage(PlacedMessage):
+    """A message of a post. `duplicate`: it was stored before; False also where an older service does not say it."""
+
+    duplicate: bool = False
+
+
 class ChatsStored(Answer):
     """Every message is on disk; `stored` of them were not before."""
 
     conversation_ids: list[str]
     stored: int
     duplicates: int
-    messages: list[PlacedMessage]
+    messages: list[AddedMessage]
 
 
 class Message(PlacedMessage):
@@ -94,12 +100,16 @@ class Question(SummaryItem):
 
 
 class ChatInsights(Answer):
-    """Sentiment, outcome and keywords of a chat; `stale`: messages came since."""
+    """Sentiment, outcome and keywords of a chat; `stale`: messages came since.
+
+    `model_outcome` is the analyzer's: `outcome` differs where a person has corrected it.
+    """
 
     status: Literal["completed"]
     conversation_id: str
     sentiment: str
     outcome: str
+    model_outcome: str
     keywords: list[str]
     message_count: int
     stale: bool

@@ -6,7 +6,7 @@ import streamlit as st
 
 from client import calls
 from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
-from dashboard import actions, api, pages, states, text, words
+from dashboard import actions, api, cases, pages, states, text, words
 from dashboard.address import Address
 from dashboard.api import Problem
 from dashboard.seat import Seat
@@ -47,6 +47,8 @@ def show() -> None:
         if not isinstance(stored, Problem):
             _analysis(stored, chat)
         _summary(None if isinstance(summary, Problem) else summary, chat, address, taken)
+        if isinstance(summary, ChatSummary):
+            correcting.offer_outcome(summary)
 
 
 def _back(address: Address) -> None:
@@ -143,7 +145,7 @@ STATES = {
 
 def _written(summary: ChatSummary, chat: Chat, address: Address) -> None:
     text.say(summary.summary)
-    text.facts({"Outcome": summary.outcome, "Keywords": ", ".join(summary.keywords)})
+    text.facts({"Outcome": cases.outcome(summary.outcome), "Keywords": ", ".join(summary.keywords)})
     if summary.stale:
         st.badge("Messages came since", icon=":material/update:", color="orange")
     _items("To do", summary.action_items, chat, address)

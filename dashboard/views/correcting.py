@@ -5,9 +5,10 @@ from typing import Literal
 import streamlit as st
 
 from client import calls
-from client.answers import Insight
-from dashboard import actions, text, words
+from client.answers import ChatSummary, Insight
+from dashboard import actions, cases, text, words
 
+Outcome = Literal["yes", "no", "maybe", "curious"]
 Sentiment = Literal["negative", "neutral", "positive"]
 MOST = 300
 
@@ -49,3 +50,32 @@ def _topics(conversation: str, insight: Insight) -> None:
     chosen = [each.strip() for each in typed.split(",") if each.strip()]
     if st.button("Save the topics", key="correct-topics-save", disabled=not chosen):
         actions.carry_out(calls.correct(conversation, clusters=chosen), "saved")
+
+
+def offer_outcome(summary: ChatSummary) -> None:
+    """What was corrected of a summary, and the box: one click opens it, the next one corrects the outcome.
+
+    There is none for a summary that newer messages have overtaken: the service refuses its correction.
+    """
+    is_corrected = summary.outcome != summary.model_outcome
+    if is_corrected:
+        st.badge("Corrected", icon=":material/edit:", color="green")
+        text.facts({"The analyzer says": cases.outcome(summary.model_outcome)})
+    if summary.stale:
+        return
+    with st.popover("Correct the outcome", icon=":material/edit:", key="correct-outcome"):
+        if not actions.may("agent"):
+            return
+        st.write("The case is:")
+        _outcome("maybe", "open", summary)
+        _outcome("no", "over, and not solved", summary)
+        _outcome("yes", "solved", summary)
+        _outcome("curious", "only asked for something", summary)
+        if is_corrected and st.button("Take the correction back", key="correct-outcome-undo"):
+            actions.carry_out(calls.correct(summary.conversation_id, outcome=None), "undone")
+
+
+def _outcome(name: Outcome, label: str, summary: ChatSummary) -> None:
+    kind: Literal["primary", "secondary"] = "primary" if name == summary.outcome else "secondary"
+    if st.button(label, type=kind, key=f"correct-outcome-{name}"):
+        actions.carry_out(calls.correct(summary.conversation_id, outcome=name), "saved")

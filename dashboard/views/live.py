@@ -91,9 +91,17 @@ def summary(
             with st.container(border=True):
                 st.badge("Being written", icon=":material/edit:", color="blue")
                 text.say(found.draft)
-        shown(found.summary or known, draw)
+        shown(latest(known, found.summary), draw)
 
     growing()
+
+
+def latest(known: SummaryState | None, heard: SummaryState | None) -> SummaryState | None:
+    """What was heard, if it is newer than what the page has asked for: corrections are only in the latter."""
+    match known, heard:
+        case ChatSummary(), ChatSummary() if heard.updated_at <= known.updated_at:
+            return known
+    return heard or known
 
 
 def shown(state: SummaryState | None, draw: Callable[[ChatSummary], None]) -> None:

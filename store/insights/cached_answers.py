@@ -1,6 +1,7 @@
 """The cache: earlier analyses of the same texts, found by their keys along an index of the insights."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,9 @@ from sqlalchemy import (
 import models
 from core.errors import DoesNotOpen
 from domain.analysis import UNSURE, Analysis
+from domain.fields.fieldsets import FieldAnswers
 from store.engine.vault import Vault, vault_of
+from store.insights.field_filing import stored_answers
 from store.insights.writing import parse_clusters
 
 
@@ -43,8 +46,9 @@ def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[byte
         chunk = wanted[first : first + LOOKED_UP]
         padded = chunk + chunk[:1] * (LOOKED_UP - len(chunk))
         parameters = {f"key_{place}": key for place, key in enumerate(padded)}
-        rows = connection.execute(NEWEST, parameters).all()
-        found |= {row.cache_key: answer for row in rows if (answer := _cached_answer(vault, row))}
+        rows = [*_opened(vault, connection.execute(NEWEST, parameters).all())]
+        answers = stored_answers(connection, rows)
+        found |= {row.cache_key: _cached_answer(row, answers.get(row.conversation)) for row in rows}
     return found
 
 
@@ -73,12 +77,14 @@ LOOKED_UP = 64
 NEWEST = _newest()
 
 
-def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
-    """None if it does not open: the text is asked about again."""
-    try:
-        row = vault.opened(models.insights, stored)
-    except DoesNotOpen:
-        return None
+def _opened(vault: Vault, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    """Without what does not open: its text is asked about again."""
+    for row in rows:
+        with suppress(DoesNotOpen):
+            yield vault.opened(models.insights, row)
+
+
+def _cached_answer(row: Row[Any], fields: FieldAnswers | None) -> CachedAnswer:
     analysis = Analysis(
         row.score,
         row.confidence,
@@ -87,5 +93,6 @@ def _cached_answer(vault: Vault, stored: Row[Any]) -> CachedAnswer | None:
         row.raw,
         row.language,
         row.sentiment == UNSURE,
+        fields,
     )
     return CachedAnswer(analysis, row.analyzer, row.model, row.partial, row.prompt_version)

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Row, select
 
 from domain.analysis import UNSURE, Analysis
 from domain.corrections import Correction, corrected
+from domain.fields.fieldsets import FieldAnswers
 from models import insights, summaries
 from store.engine.vault import at as place
 from store.engine.vault import vault_of
-from store.insights import case_filing, corrections, names, versions, writing
+from store.insights import case_filing, corrections, field_filing, names, versions, writing
 from store.insights.corrections import StandingCorrection
 from store.insights.writing import Insight
 
@@ -85,13 +86,15 @@ def _before(connection: Connection, number: int) -> _Before | None:
     own = {} if correction is None else correction.model_values
     content = _summary(connection, number, row.revision)
     outcome = None if content is None else content["outcome"]
-    return _Before(_insight(row, {**row._asdict(), **own}), correction, outcome)
+    fields = field_filing.stored_answers(connection, [row]).get(number)
+    return _Before(_insight(row, {**row._asdict(), **own}, fields), correction, outcome)
 
 
-def _insight(row: Row[Any], values: Mapping[str, Any]) -> Insight:
+def _insight(row: Row[Any], values: Mapping[str, Any], fields: FieldAnswers | None) -> Insight:
     clusters = writing.parse_clusters(values["clusters"])
     told = row.reasoning, row.raw, row.language
-    analysis = Analysis(values["score"], values["confidence"], clusters, *told, values["sentiment"] == UNSURE)
+    is_unsure = values["sentiment"] == UNSURE
+    analysis = Analysis(values["score"], values["confidence"], clusters, *told, is_unsure, fields)
     same = {name: values[name] for name in Insight._fields if name != "analysis"}
     same |= {"cached": bool(row.cached), "partial": bool(row.partial)}
     return Insight(analysis=analysis, **same)

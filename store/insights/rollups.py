@@ -29,10 +29,14 @@ from sqlalchemy import (
 from domain.analysis import UNSURE
 from domain.buckets import DAY, EDGE, HOUR, MICROSECONDS, MONTH, Span, cover
 from models import (
+    ALL_TOPICS,
     FIRST_UNION,
     IS_SKIPPED,
+    LAST_FIELD_VALUE,
+    SKIPPED_CONVERSATIONS,
     conversations,
     counts,
+    insight_fields,
     insight_topics,
     insights,
     totals,
@@ -49,15 +53,18 @@ SENTIMENTS = (*SCORED, UNSURE)
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
     """The levels at which a topic or kind of topic is rolled up in `counts` or `totals`, coarsest first.
 
-    `counts` has no hours for single topics: by sentiment and confidence most hours would count one insight or none.
+    `counts` has no hours for single topics and values of fields: by sentiment and confidence most hours would count one
+    insight or none.
     """
-    return (MONTH, DAY) if rolled is counts and topic > 0 else LEVELS
+    is_single = topic > ALL_TOPICS or topic <= LAST_FIELD_VALUE
+    return (MONTH, DAY) if rolled is counts and is_single else LEVELS
 
 
 class Kind(IntEnum):
-    """What is counted: skipped conversations, all insights, the insights of a single topic, or those of a union."""
+    """What is counted: insights with a value of a field, skipped conversations, all insights, the insights of a single
+    topic, or those of a union."""
 
-    SKIPPED, ALL, TOPIC, UNION = -1, 0, 1, 2
+    FIELD, SKIPPED, ALL, TOPIC, UNION = LAST_FIELD_VALUE, SKIPPED_CONVERSATIONS, ALL_TOPICS, 1, 2
 
 
 def topics_of_union() -> Select[Any]:
@@ -73,6 +80,7 @@ def _of_union() -> Subquery:
 
 
 EDGES: Mapping[Kind, FromClause] = {
+    Kind.FIELD: insight_fields,
     Kind.SKIPPED: conversations,
     Kind.ALL: insights,
     Kind.TOPIC: insight_topics,
@@ -128,8 +136,8 @@ def n_of(sentiment: int, table: FromClause) -> ColumnElement[int]:
 
 
 def kind_of(topic: int) -> Kind:
-    """The kind of a topic's number, which may be ALL_TOPICS, SKIPPED_CONVERSATIONS or a union's."""
-    return Kind.UNION if topic >= FIRST_UNION else Kind(min(topic, Kind.TOPIC))
+    """The kind of a topic's number, which may be ALL_TOPICS, SKIPPED_CONVERSATIONS, a union's or a value's."""
+    return Kind.UNION if topic >= FIRST_UNION else Kind(max(min(topic, Kind.TOPIC), Kind.FIELD))
 
 
 def window_parts(
@@ -186,7 +194,7 @@ def _of_kind(
     kind: Kind, table: FromClause, level: int, topic: ColumnElement[int]
 ) -> tuple[ColumnExpressionArgument[bool], ...]:
     """The conditions that a row is of the kind and the level."""
-    if level == EDGE and kind is not Kind.TOPIC:
+    if level == EDGE and kind not in (Kind.TOPIC, Kind.FIELD):
         return (IS_SKIPPED,) if kind is Kind.SKIPPED else ()
-    same = table.c.topic == topic
+    same = (table.c.value if table is insight_fields else table.c.topic) == topic
     return (same,) if level == EDGE else (same, table.c.level == literal_column(str(level)))

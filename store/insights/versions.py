@@ -16,7 +16,7 @@ from store.insights.shown import shown_clusters
 _i, _v = insights.c, insight_versions.c
 COPIED = (
     *("conversation", "revision", "score", "sentiment", "confidence", "clusters", "reasoning"),
-    *("analyzer", "model", "prompt_version", "language"),
+    *("analyzer", "model", "prompt_version", "language", "fields", "fields_version"),
 )
 """The columns that an insight and its versions have in common."""
 

@@ -157,8 +157,8 @@ def count_skipped(connection: Connection, start: int, end: int) -> int:
 
 def count_all_time(connection: Connection) -> tuple[int, int]:
     """Count all insights and all skipped conversations."""
-    c = totals.c
-    sums = select(c.topic, func.sum(c.n)).where(c.topic <= ALL_TOPICS, c.level == MONTH).group_by(c.topic)
+    c, pseudo = totals.c, (ALL_TOPICS, SKIPPED_CONVERSATIONS)
+    sums = select(c.topic, func.sum(c.n)).where(c.topic.in_(pseudo), c.level == MONTH).group_by(c.topic)
     found = {topic: int(n) for topic, n in connection.execute(sums)}
     return found.get(ALL_TOPICS, 0), found.get(SKIPPED_CONVERSATIONS, 0)
 

@@ -14,21 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 import models
 from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
 from store.engine.vault import vault_of
-from store.insights import corrections, metadata, names, people_filing, versions
+from store.insights import corrections, field_filing, metadata, names, people_filing, versions
+from store.insights.field_filing import FiledFields
 from store.insights.makers import Made, Maker, count_makers
 from store.insights.rollup_changes import Fact, update_counts
 from store.insights.unions import Unions, counted_in, unions
@@ -72,6 +66,7 @@ class _Filed(NamedTuple):
     slugs: tuple[str, ...]
     revision: int
     maker: Maker
+    fields: FiledFields | None
 
     @property
     def made(self) -> Made:
@@ -108,15 +103,18 @@ def recount_insight(connection: Connection, insight: Insight) -> None:
 
 def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Filed]) -> None:
     """Put insights, ascending by conversation, in the place of old ones."""
-    new = [*map(_to_file, insights)]
+    answered = {each.conversation: each.analysis.fields for each in insights}
+    fields = field_filing.to_file(connection, answered)
+    new = [_to_file(each, fields.get(each.conversation)) for each in insights]
     known = _Topics.of(connection, (*old, *new), min(each.analysed_at for each in insights))
     _unfile(connection, old, known)
-    rows = [*map(_row, insights)]
+    rows = [_row(each, filed.fields) for each, filed in zip(insights, new, strict=True)]
     stored = vault_of(connection).all_sealed(models.insights, rows)
     insert_rows(connection, _upsert(connection.dialect.name), as_tuples(models.insights, stored))
     metadata.file(connection, rows)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    field_filing.file_fields(connection, new, old)
     people_filing.file_people(connection, rows)
     update_counts(connection, _facts(new, known), _facts(old, known))
     count_makers(connection, [each.made for each in new], [each.made for each in old])
@@ -139,6 +137,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     connection.execute(delete(models.insights).where(models.insights.c.conversation.in_(conversations)))
     versions.forget_versions(connection, conversations)
     corrections.forget_corrections(connection, conversations)
+    field_filing.file_fields(connection, (), old)
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
     count_makers(connection, (), [each.made for each in old])
@@ -175,48 +174,37 @@ def parse_clusters(stored: str) -> tuple[str, ...]:
     return tuple(json.loads(stored))
 
 
-def _row(insight: Insight) -> dict[str, object]:
+def _row(insight: Insight, fields: FiledFields | None) -> dict[str, object]:
     analysis = insight.analysis
     return {
-        "conversation": insight.conversation,
-        "revision": insight.revision,
-        "timestamp": insight.timestamp,
-        "author": insight.author,
+        **insight._asdict(),
         "score": analysis.score,
         "sentiment": analysis.sentiment,
         "confidence": analysis.confidence,
         "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
         "reasoning": analysis.reasoning,
-        "analyzer": insight.analyzer,
-        "model": insight.model,
-        "cached": insight.cached,
-        "partial": insight.partial,
-        "analysed_at": insight.analysed_at,
-        "call": insight.call,
         "raw": analysis.raw,
-        "cache_key": insight.cache_key,
         "language": analysis.language,
-        "prompt_version": insight.prompt_version,
+        **field_filing.answer_columns(analysis.fields, fields),
     }
 
 
 # --- topics -------------------------------------------------------------------------------------------------
 
 
-def _to_file(insight: Insight) -> _Filed:
+def _to_file(insight: Insight, fields: FiledFields | None) -> _Filed:
     a = insight.analysis
     counted = insight.timestamp, a.sentiment, a.confidence, a.score, a.clusters
-    return _Filed(insight.conversation, *counted, insight.revision, insight.maker)
+    return _Filed(insight.conversation, *counted, insight.revision, insight.maker, fields)
 
 
-FILED_COLUMNS = tuple(
-    models.insights.c[name]
-    for name in (
-        *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
-        *Maker._fields,
-    )
+FILED_NAMES = (
+    *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
+    *("fields_version", "filed_fields", *Maker._fields),
 )
-FILED = select(*FILED_COLUMNS).where(models.insights.c.conversation.in_(bindparam("of", expanding=True)))
+FILED = select(*(models.insights.c[name] for name in FILED_NAMES)).where(
+    models.insights.c.conversation.in_(bindparam("of", expanding=True))
+)
 FILE = insert(insight_topics)
 RENAME = (
     update(models.insights)
@@ -251,10 +239,14 @@ class _Topics:
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
     rows = connection.execute(FILED, {"of": list(conversations)})
-    return [
-        _Filed(n, at, sentiment, sure, score, parse_clusters(slugs), revision, Maker(*maker))
-        for n, at, sentiment, sure, score, slugs, revision, *maker in rows
-    ]
+    return [*map(_of_row, rows)]
+
+
+def _of_row(row: Row[Any]) -> _Filed:
+    values = dict(zip(FILED_NAMES, row, strict=True))
+    maker = Maker(*(values.pop(name) for name in Maker._fields))
+    fields = FiledFields.parse(values.pop("fields_version"), values.pop("filed_fields"))
+    return _Filed(slugs=parse_clusters(values.pop("clusters")), maker=maker, fields=fields, **values)
 
 
 def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
@@ -266,6 +258,8 @@ def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
         for topic in known.counted_under(each):
             weight = weights.get(topic, 0)
             yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score, weight)
+        for value, _ in each.fields.values if each.fields else ():
+            yield Fact(value, each.timestamp, each.sentiment, each.confidence, each.score)
 
 
 def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:

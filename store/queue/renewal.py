@@ -57,6 +57,7 @@ def _queue(connection: Connection, row: Row[Any], now: int, due: int) -> None:
         "attempts": 0,
         "pack_limit": None,
         "waits_for": None,
+        "freshness": None,
         "error": None,
         "finished_at": None,
     }

@@ -2,13 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.support import databases
 from benchmarks.support.serving import Served
 from benchmarks.support.waiting import eventually
 from client import Client
 from client.calls import NewMessage
-from dashboard.pages import CASES, CONVERSATIONS, PAIR, PERSON, WHO
+from dashboard import cases
+from dashboard.pages import CASES, CONVERSATION, CONVERSATIONS, PAIR, PERSON, WHO
 from tests.dashboard.pages import opened, said, settings
 from tests.support.access import SECRET, make_keys
 from tests.support.service import serving
@@ -152,3 +154,21 @@ def test_more_summaries_are_for_those_who_may_and_come_after_the_price(tmp_path:
             page.button[0].click().run()
             asyncio.run(eventually(lambda: "Done: 1 of 1 written" in said(page.run())))
             assert "open (" in said(page)
+
+
+def test_an_outcome_is_corrected_and_that_is_taken_back(of_sample: Served) -> None:
+    with Client(of_sample.url) as client:
+        chat = next(each for each in client.chats() if each.message_count > 2)
+        before = client.summarize(chat.conversation_id)
+        assert before.status == "completed"
+        other: Literal["yes", "no"] = "yes" if before.outcome != "yes" else "no"
+        page = opened(CONVERSATION.path, {"id": chat.conversation_id})
+        page.button(f"correct-outcome-{other}").click().run()
+
+        assert f"Outcome: {cases.outcome(other)}" in said(page)
+        assert f"The analyzer says: {cases.outcome(before.outcome)}" in said(page)
+        page.button("correct-outcome-undo").click().run()
+        after = client.summary(chat.conversation_id)
+    assert after.status == "completed"
+    assert (after.outcome, after.model_outcome) == (before.outcome, before.outcome)
+    assert "correct-outcome-undo" not in [each.key for each in page.button]

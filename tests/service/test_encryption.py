@@ -154,7 +154,8 @@ async def test_every_value_that_must_be_sealed_is(service: Service) -> None:
         *("summary_parts.content", "summary_parts.raw", "erasures.sealed_person"),
         *("jobs.state", "jobs.error", *(str(column) for column in OF_GROUPS)),
         *("provider_states.reason", "provider_states.pause_reason"),
-        "insight_versions.reasoning",
+        *("insight_versions.reasoning", "insight_versions.fields", "insights.fields"),
+        "batch_requests.body",
     }
 
 

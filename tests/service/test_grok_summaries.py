@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from benchmarks.support.serving import Served, served
-from domain.analysis import BatchFault, Invalid, ProviderFault, storable
+from domain.analysis import BatchFault, Invalid, ProviderFault
 from domain.summaries import Material, Merge, Message, Part, Stretch, Summary
+from domain.text import storable
 from domain.topics import BUILT_IN
 from grok_client import GrokClient
 from llm.summary_answers import draft_text

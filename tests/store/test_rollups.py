@@ -123,14 +123,16 @@ async def test_counts_equal_a_recount_whatever_was_put_again_filed_anew_and_remo
 def told(version: InsightVersion) -> tuple[Any, ...]:
     row = version.row
     parts = row.revision, row.prompt_version, row.score, row.confidence, row.reasoning, row.made_at
-    return (*parts, row.clusters)
+    fields = None if row.fields is None else json.loads(row.fields)
+    return (*parts, row.clusters, row.fields_version, fields)
 
 
 def newest_first(said_at: int, earlier: list[Insight]) -> Iterator[tuple[Any, ...]]:
     for each in reversed(earlier):
         a = each.analysis
         parts = each.revision, each.prompt_version, a.score, a.confidence, a.reasoning, each.analysed_at
-        yield (*parts, json.dumps(a.clusters, ensure_ascii=False), said_at + 1)
+        fields = (None, None) if a.fields is None else (a.fields.version, a.fields.values)
+        yield (*parts, json.dumps(a.clusters, ensure_ascii=False), *fields, said_at + 1)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

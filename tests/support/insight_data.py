@@ -12,10 +12,12 @@ from core.clock import parse
 from database import Database
 from domain.analysis import Analysis
 from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.fields.fieldsets import FieldAnswers
 from models import COMPLETED, SKIPPED, conversations, messages
 from store.insights import windows, writing
 from store.insights.windows import Selection
 from store.insights.writing import Insight
+from tests.support.field_data import field_answers
 
 Result = TypeVar("Result")
 
@@ -33,9 +35,11 @@ def an_analysis(
     clusters: Sequence[str] = ("delay",),
     reasoning: str = "It is late.",
     language: str | None = "en",
+    fields: FieldAnswers | None = None,
 ) -> Analysis:
     """What an analyzer says."""
-    return Analysis(score, confidence, tuple(clusters), reasoning, raw="{}", language=language)
+    said = score, confidence, tuple(clusters), reasoning
+    return Analysis(*said, raw="{}", language=language, fields=fields)
 
 
 def an_insight(
@@ -145,6 +149,7 @@ scored = st.builds(
     confidence=st.one_of(st.sampled_from([0, 7, 55, 100]), st.integers(0, 100)),
     clusters=st.lists(st.sampled_from(SLUGS), min_size=1, max_size=3, unique=True),
     language=st.sampled_from([None, "en", "de"]),
+    fields=field_answers,
 )
 analyses = st.one_of(
     scored,

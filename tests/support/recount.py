@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from operator import add
+from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
@@ -12,6 +13,9 @@ from models import (
     DROPPED,
     SKIPPED_CONVERSATIONS,
     counts,
+    field_values,
+    field_version_counts,
+    insight_fields,
     insight_topics,
     maker_days,
     maker_quarters,
@@ -39,6 +43,10 @@ class Recount:
         self.years: Counter[tuple[int, ...]] = Counter()
         self.hours: dict[tuple[int, ...], list[int]] = {}
         self.topics: set[tuple[int, ...]] = set()
+        values = connection.execute(select(field_values))
+        self.numbers = {(row.field, row.value): row.number for row in values}
+        self.fields: set[tuple[Any, ...]] = set()
+        self.field_versions: Counter[tuple[str]] = Counter()
         self.maker_days: Counter[tuple[int | str, ...]] = Counter()
         self.maker_quarters: Counter[tuple[int | str, ...]] = Counter()
         for each in filed:
@@ -61,6 +69,18 @@ class Recount:
             self.months[bucket_of(MONTH, at), topic] += 1
             self.years[bucket_of(MONTH, at) // 12, topic] += 1
 
+        self._fields(each)
+
+    def _fields(self, each: Insight) -> None:
+        a, at = each.analysis, each.timestamp
+        if a.fields is None:
+            return
+        self.field_versions[(a.fields.version,)] += 1
+        for name, value, number in a.fields.filed:
+            filed = self.numbers[name, value]
+            self.fields.add((filed, at, each.conversation, a.sentiment, a.confidence, a.score, number))
+            self._count(filed, at, a.sentiment, a.confidence, a.score)
+
     def _unions_of(self, own: set[int], at: int, conversation: int) -> set[int]:
         """Those that are complete, or counted as far as this one at least."""
         return {
@@ -80,7 +100,7 @@ class Recount:
             key = (topic, level, bucket_of(level, at))
             one = (1, sentiment == -1, sentiment == 1, score, sentiment == 2)
             self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0, 0)), one)]
-            if level != QUARTER and (topic <= 0 or level != HOUR):
+            if level != QUARTER and (topic in (ALL_TOPICS, SKIPPED_CONVERSATIONS) or level != HOUR):
                 self.counts[*key, sentiment, confidence] += 1
 
 
@@ -100,6 +120,13 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     assert rows(connection, topic_years) == sorted((*key, n) for key, n in recount.years.items())
     assert rows(connection, topic_hours) == sorted((*key, *sums) for key, sums in recount.hours.items())
     assert rows(connection, insight_topics) == sorted(recount.topics)
-    for table, counted in ((maker_days, recount.maker_days), (maker_quarters, recount.maker_quarters)):
+    assert sorted(map(tuple, connection.execute(select(insight_fields))), key=str) == sorted(
+        recount.fields, key=str
+    )
+    for table, counted in (
+        (maker_days, recount.maker_days),
+        (maker_quarters, recount.maker_quarters),
+        (field_version_counts, recount.field_versions),
+    ):
         stored = sorted(tuple(row) for row in connection.execute(select(table)))
         assert stored == sorted((*key, n) for key, n in counted.items())

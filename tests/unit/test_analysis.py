@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.analysis import Analysis, Invalid, sentiment_of, storable
+from domain.analysis import Analysis, Invalid, sentiment_of
 from domain.row_validation import validate_row
+from domain.text import storable
 from domain.topics import BUILT_IN, slug
 
 GOOD: dict[str, Any] = {

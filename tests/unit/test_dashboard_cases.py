@@ -22,6 +22,7 @@ def case(topics: list[str], *people: tuple[str, list[str]], **given: Any) -> Cas
         "conversation_id": "c1",
         "sentiment": "negative",
         "outcome": "maybe",
+        "model_outcome": "maybe",
         "keywords": [],
         "message_count": 2,
         "stale": False,

@@ -34,6 +34,7 @@ PASSED_ON = {
     "_turn": (1, 2),
     "_items": (0, 1),
     "_sentiment": (0, 1),
+    "_outcome": (1, 2),
 }
 """Our own functions that hand arguments to Markdown, and which: where they are called counts, as for Streamlit's."""
 TEXTS_AT = PASSED_ON | {

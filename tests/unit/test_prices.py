@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.analysis import Usage
-from llm.prices import TARIFFS, TICKS_PER_USD, cost_ticks, is_listed
+from llm.prices import (
+    BATCH_TARIFFS,
+    TARIFFS,
+    TICKS_PER_USD,
+    cost_ticks,
+    has_batch_price,
+    is_listed,
+    tariff_of,
+)
 from llm.thinking import MODELS as THINKERS
 
 LISTED = st.sampled_from(sorted(TARIFFS))
@@ -49,6 +57,34 @@ TODAY = day("2026-11-29")
 )
 def test_a_call_costs_what_the_price_list_says(model: str, usage: Usage, usd: str) -> None:
     assert cost_ticks(model, usage, day=TODAY) == Fraction(usd) * TICKS_PER_USD
+
+
+def test_a_row_of_a_batch_costs_what_the_provider_charged_for_it() -> None:
+    """A row of the live captures of 2026-08-29."""
+    usage = Usage(prompt_tokens=198, cached_tokens=192, completion_tokens=1, reasoning_tokens=118)
+
+    assert cost_ticks("grok-4.3", usage, day=TODAY, in_batch=True) == 2_747_200
+
+
+@given(model=st.sampled_from(sorted(BATCH_TARIFFS)), usage=USAGES)
+def test_a_batch_is_a_fifth_cheaper_at_any_length(model: str, usage: Usage) -> None:
+    live = cost_ticks(model, usage, day=TODAY)
+
+    assert 5 * cost_ticks(model, usage, day=TODAY, in_batch=True) == 4 * live
+
+
+@pytest.mark.parametrize("model", ["grok-4.7", "grok-4.6", "grok-4.5", "grok-build-0.1", "gemini-4-argon"])
+def test_a_model_that_the_batch_api_refuses_has_no_price_there_and_costs_no_less(model: str) -> None:
+    usage = Usage(1_000, 400, 100)
+
+    assert not has_batch_price(model)
+    assert tariff_of(model, TODAY, in_batch=True) is None
+    assert cost_ticks(model, usage, day=TODAY, in_batch=True) == cost_ticks(model, usage, day=TODAY)
+
+
+@pytest.mark.parametrize("model", ["grok-4.3", "grok-4.3-latest", "grok-4.20", "grok-4.20-0309-reasoning"])
+def test_the_batch_api_has_a_price_for_these(model: str) -> None:
+    assert has_batch_price(model)
 
 
 @pytest.mark.parametrize(

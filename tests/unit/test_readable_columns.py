@@ -22,6 +22,15 @@ READABLE = {
         *("conversations.redactions", "insight_versions.origin"),
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
+        *("conversations.freshness", "reanalyses.freshness", "reanalysis_items.freshness"),
+        *(
+            "provider_batches.id",
+            "provider_batches.status",
+            "provider_batches.lease",
+            "provider_batches.stage",
+        ),
+        *("provider_batches.holder", "provider_batches.provider_id", "provider_batches.seen"),
+        *("provider_batches.error", "batch_requests.state"),
         *("reanalyses.wanted", "reanalysis_items.status", "reanalysis_items.lease"),
         *("webhooks.id", "webhooks.status", "webhooks.lease", "webhooks.events", "webhooks.disabled_reason"),
         *("webhook_deliveries.id", "webhook_deliveries.type", "webhook_deliveries.subject"),
@@ -42,11 +51,16 @@ READABLE = {
             for table in ("corrections", "insight_versions", "maker_days", "maker_quarters")
             for name in ("analyzer", "model", "prompt_version")
         ),
-        "insights.prompt_version",
+        *("insights.prompt_version", "provider_batches.model", "provider_batches.prompt_version"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         "topic_proposals.named_by",
         *("departures.provider", "provider_states.provider"),
         *("grok_calls.provider", "grok_calls.model", "grok_calls.outcome", "grok_calls.request_id"),
+    },
+    "fields of one's own and their values, of a list that an operator gives": {
+        *("field_versions.version", "field_versions.definition", "field_version_counts.version"),
+        *("field_values.field", "field_values.value", "insights.fields_version"),
+        *("insights.filed_fields", "insight_versions.fields_version"),
     },
     "a code of two letters": {"insights.language", "insight_versions.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {
@@ -68,7 +82,7 @@ READABLE = {
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
         *("topic_proposals.decided_by", "webhooks.created_by"),
         *("alerts.id", "alerts.name", "alerts.metric", "alerts.topic", "alerts.direction", "alerts.state"),
-        "alerts.created_by",
+        *("alerts.created_by", "provider_batches.cancelled_by"),
     },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }

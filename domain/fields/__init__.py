@@ -1,0 +1,1 @@
+"""Fields of one's own: what an operator wants every analysis to answer besides sentiment and topics."""

@@ -1,0 +1,88 @@
+"""The fields that are asked for together, their version, and the answers to them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from domain.fields.kinds import Field, FieldValue
+
+
+class FiledValue(NamedTuple):
+    """A value under which an insight is found and counted."""
+
+    field: str
+    value: str
+    """Of a number, the name of its bin."""
+    number: float | None
+
+
+class FieldAnswers(NamedTuple):
+    """The values of one version of the fields, by their names, all of them."""
+
+    version: str
+    values: Mapping[str, FieldValue]
+    filed: tuple[FiledValue, ...]
+
+
+@dataclass(frozen=True)
+class FieldSet:
+    """Fields that are answered together, in the order in which they are asked for."""
+
+    fields: tuple[Field, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.fields)
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with whatever changes what an answer means, and not with the order of fields or with words."""
+        definitions = sorted((each.definition for each in self.fields), key=lambda each: str(each["name"]))
+        text = json.dumps(definitions, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12] if self.fields else ""
+
+    @property
+    def definition(self) -> str:
+        """What they are, as JSON."""
+        return json.dumps([each.definition for each in self.fields], ensure_ascii=False)
+
+    @property
+    def possible(self) -> Sequence[tuple[str, str]]:
+        """Everything that an insight can be found and counted under: fields and values."""
+        return [(each.name, value) for each in self.fields for value in each.possible]
+
+    def read(self, given: object) -> FieldAnswers:
+        """The answers of one row. Raises ValueError, which names the first field that is wrong.
+
+        A missing one is wrong too: nothing is filled in. What is no field is passed over.
+        """
+        if not isinstance(given, dict):
+            raise ValueError("fields is missing" if given is None else "fields must be an object")
+        return self.answers({each.name: _read(each, given) for each in self.fields})
+
+    def answers(self, values: Mapping[str, FieldValue]) -> FieldAnswers:
+        """Answers that are valid, by field."""
+        return FieldAnswers(self.version, values, tuple(self._filed(values)))
+
+    def _filed(self, values: Mapping[str, FieldValue]) -> Iterator[FiledValue]:
+        """What an insight with these answers is found and counted under."""
+        for each in self.fields:
+            value = values[each.name]
+            number = float(value) if each.type == "number" and isinstance(value, int | float) else None
+            for name in each.filed_under(value):
+                yield FiledValue(each.name, name, number)
+
+    def of(self, asker: str) -> "FieldSet":
+        """Those that are asked in analyses of `conversations`, or in `summaries`."""
+        return FieldSet(tuple(each for each in self.fields if each.asker in (asker, "both")))
+
+
+def _read(field: Field, given: Mapping[str, object]) -> FieldValue:
+    if field.name not in given:
+        raise ValueError(f"fields.{field.name} is missing")
+    try:
+        return field.read(given[field.name])
+    except ValueError as error:
+        raise ValueError(f"fields.{field.name} {error}") from None

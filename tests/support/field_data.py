@@ -1,0 +1,81 @@
+"""Fields of a parcel service in two versions, and arbitrary answers to them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from domain.fields.fieldsets import FieldAnswers, FieldSet
+from domain.fields.parsing import parse_fields
+
+FILE = """\
+fields:
+  - name: urgency
+    type: enum
+    of: customer
+    required: true
+    meaning: how soon the customer needs an answer
+    values:
+      high: needs an answer today
+      normal: can wait until tomorrow
+      low: needs no answer
+    words:
+      high: [today, at once, urgent]
+      low: [no hurry]
+  - name: refund_amount
+    type: number
+    meaning: the money that the customer asks back
+    minimum: 0
+    maximum: 5000
+    unit: EUR
+  - name: damaged
+    type: boolean
+    meaning: whether the parcel or what was in it arrived damaged
+    words:
+      true: [damaged, broken]
+  - name: wishes
+    type: list
+    meaning: what the customer wants to be done
+    values:
+      refund: their money back
+      resend: the same parcel once more
+      apology: that somebody says sorry
+    max_items: 2
+  - name: place
+    type: text
+    meaning: where the parcel was left
+    max_length: 40
+"""
+FIELDS = parse_fields(FILE)
+CHANGED = parse_fields(
+    FILE.replace("maximum: 5000", "maximum: 10000")
+    .replace("      low: needs no answer\n", "")
+    .replace("      low: [no hurry]\n", "")
+)
+"""A later version, with one value fewer and other bounds."""
+SAID: Mapping[str, Any] = {
+    "urgency": "high",
+    "refund_amount": 12.5,
+    "damaged": True,
+    "wishes": ["resend", "apology"],
+    "place": "behind the shed",
+}
+"""What a model may answer to them."""
+
+
+def _answers(fields: FieldSet) -> st.SearchStrategy[FieldAnswers]:
+    urgencies = next(each for each in fields.fields if each.name == "urgency").possible
+    values = {
+        "urgency": st.sampled_from(urgencies),
+        "refund_amount": st.none() | st.sampled_from([0, 1, 2, 5000]) | st.floats(0, 5_000),
+        "damaged": st.none() | st.booleans(),
+        "wishes": st.none()
+        | st.lists(st.sampled_from(["refund", "resend", "apology"]), max_size=2, unique=True),
+        "place": st.none() | st.sampled_from(["at the door", "über dem Zaun", "'; DROP TABLE insights"]),
+    }
+    return st.fixed_dictionaries(values).map(fields.read)
+
+
+field_answers = st.one_of(st.none(), _answers(FIELDS), _answers(CHANGED))
+NOT_NUMBERS = (math.nan, math.inf, -math.inf)
