@@ -16,10 +16,12 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
+from domain.fields.filters import FieldFilter, refusal
 from domain.topics import unknown_topic
 from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.entries import Beside, InsightPage
+from store.insights.field_filters import known_fields
 from store.insights.listing import InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
@@ -50,11 +52,13 @@ async def insights(
 ) -> Response:
     """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV, NDJSON or Parquet.
 
-    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
+    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names, `field.NAME=value` by a
+    field of FIELDS_FILE; by a number `field.NAME.min=` and `field.NAME.max=`.
     """
     selection = query.selection
     await check_topic(resources, selection.cluster)
     await check_metadata(resources, [key for key, _ in selection.metadata])
+    await check_fields(resources, selection.fields)
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
@@ -94,8 +98,12 @@ async def recent(
 async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
-    """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
+    """Sentiment and topics over a window, by the hour, day, week or month of a time zone.
+
+    `field.NAME=value` narrows them by a field of FIELDS_FILE; by a number `field.NAME.min=` and `field.NAME.max=`.
+    """
     await check_topic(resources, query.cluster)
+    await check_fields(resources, query.fields)
     now = resources.clock()
     start, end = query.window(now)
     compute = partial(
@@ -107,6 +115,7 @@ async def read_trends(
         calendar=query.calendar,
         min_confidence=query.percent,
         analyzer=query.analyzer,
+        fields=query.fields,
     )
     found = await resources.database.read_replica(compute, is_long=query.reads_insights)
     return JsonAnswer(trends_view(found, query.calendar, start, end))
@@ -121,6 +130,14 @@ async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
     if keys and set(keys).intersection(await resources.database.read(metadata.unfiled_keys)):
         reason = "METADATA_KEYS has changed and older insights are still being filed by the new keys"
         raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
+
+
+async def check_fields(resources: Resources, filters: Sequence[FieldFilter]) -> None:
+    """Raises ApiError 400 for a field that there is not, or a value that it cannot have."""
+    if filters:
+        reason = refusal(filters, await resources.database.read(known_fields))
+        if reason is not None:
+            raise ApiError(Code.INVALID_QUERY, reason)
 
 
 async def check_topic(resources: Resources, cluster: str | None) -> None:
