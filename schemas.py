@@ -415,6 +415,7 @@ class PlacedMessageOut(BaseModel):
     conversation_id: str
     message_id: str
     position: int
+    duplicate: bool
 
 
 class ChatsStored(BaseModel):

@@ -110,6 +110,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "resumes_at": "When analysis goes on after a spent budget: the next midnight UTC; null where it is not spent.",
     "drain_seconds": "Seconds until the present queue is analysed; null where nobody can say.",
     "due_at": "When a chat that has to be quiet first will be analysed; null for others.",
+    "duplicate": "Whether the message was stored before with the same content.",
     "duplicates": "How many were stored before with the same content.",
     "end_time": "The end of the window, excluded.",
     "enqueued": "Whether it was stored now; false if it was known with the same content.",
