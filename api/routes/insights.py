@@ -16,7 +16,7 @@ from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
-from domain.fields.filters import FieldFilter, refusal
+from domain.fields.filters import FieldFilter, why_not_found
 from domain.topics import unknown_topic
 from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
@@ -135,7 +135,7 @@ async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
 async def check_fields(resources: Resources, filters: Sequence[FieldFilter]) -> None:
     """Raises ApiError 400 for a field that there is not, or a value that it cannot have."""
     if filters:
-        reason = refusal(filters, await resources.database.read(known_fields))
+        reason = why_not_found(filters, await resources.database.read(known_fields))
         if reason is not None:
             raise ApiError(Code.INVALID_QUERY, reason)
 

@@ -114,7 +114,7 @@ def _number(parameter: str, text: str) -> float:
     return number
 
 
-def refusal(filters: Collection[FieldFilter], known: Mapping[str, KnownField]) -> str | None:
+def why_not_found(filters: Collection[FieldFilter], known: Mapping[str, KnownField]) -> str | None:
     """Why one of the filters can never find anything; None if all can."""
     reasons = (_refused(each, known) for each in filters)
     return next((reason for reason in reasons if reason is not None), None)

@@ -28,15 +28,15 @@ def known_fields(connection: Connection) -> Mapping[str, KnownField]:
     return {name: KnownField(frozenset(types[name]), [*values[name]]) for name in types}
 
 
-def numbered(connection: Connection, filters: Collection[FieldFilter]) -> tuple[FieldFilter, ...]:
+def as_filed(connection: Connection, filters: Collection[FieldFilter]) -> tuple[FieldFilter, ...]:
     """The same filters with the numbers of the values that insights are filed under."""
     known: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for field, value, number in KNOWN.rows(connection, {"fields": [each.name for each in filters]}):
         known[field][value] = number
-    return tuple(_numbered(each, known[each.name]) for each in filters)
+    return tuple(_as_filed(each, known[each.name]) for each in filters)
 
 
-def _numbered(asked: FieldFilter, numbers: Mapping[str, int]) -> FieldFilter:
+def _as_filed(asked: FieldFilter, numbers: Mapping[str, int]) -> FieldFilter:
     if asked.value is not None:
         found = [n for value, n in numbers.items() if value == asked.value]
         return asked._replace(whole=tuple(found), cut=())

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from domain.fields.filters import FieldFilter
 from models import ALL_TOPICS
 from store.engine.vault import vault_of
-from store.insights.field_filters import numbered
+from store.insights.field_filters import as_filed
 from store.insights.windows import Selection, count_insights
 
 
@@ -23,7 +23,7 @@ def as_stored(connection: Connection, chosen: Selection) -> Selection:
 
 
 def _fewest_first(connection: Connection, chosen: Selection) -> tuple[FieldFilter, ...]:
-    filters = numbered(connection, chosen.fields)
+    filters = as_filed(connection, chosen.fields)
     if len(filters) == 1:
         return filters
     return tuple(sorted(filters, key=lambda each: count_filed(connection, each, chosen)))
