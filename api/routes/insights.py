@@ -14,6 +14,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
+from api.parquet.answers import answer_columns
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
 from domain.fields.filters import FieldFilter, why_not_found
@@ -168,9 +169,10 @@ async def _export(resources: Resources, query: InsightsParameters, form: str) ->
 async def _download(
     resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
 ) -> Response:
+    own = answer_columns(await resources.database.read(known_fields))
     if form != exports.PARQUET:
-        return Attachment(_lines(pages, form, bom), form, "insights")
-    fields = {name: FIELDS[name] for name in PARQUET_COLUMNS}
+        return Attachment(_lines(pages, form, bom, [*own]), form, "insights")
+    fields = {name: FIELDS[name] for name in PARQUET_COLUMNS} | own
     return await parquet(resources, (_rows(page) async for page in pages), fields, "insights")
 
 
@@ -178,12 +180,14 @@ def _rows(page: InsightPage) -> Iterator[exports.View]:
     return map(exports.flat_insight, map(exported_insight_view, page.insights))
 
 
-async def _lines(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> exports.Lines:
+async def _lines(
+    pages: AsyncIterator[InsightPage], form: str, bom: bool, own: Sequence[str]
+) -> exports.Lines:
     if form == exports.CSV:
-        yield exports.csv_head(exports.COLUMNS, bom=bom)
+        yield exports.csv_head((*exports.COLUMNS, *own), bom=bom)
     async for page in pages:
         if form == exports.CSV:
-            yield exports.csv_lines(map(listed_insight_view, page.insights))
+            yield exports.csv_lines(map(listed_insight_view, page.insights), own)
         else:
             yield exports.ndjson_lines(map(exported_insight_view, page.insights))
 
