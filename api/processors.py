@@ -66,8 +66,9 @@ def processors_of(
     live: LiveSummaries,
     clock: ProcessClock,
     redaction: Redaction,
+    at_work: Callable[[], int],
 ) -> Processors:
-    """One processor per queue. All use one gateway and share its limit of calls in flight."""
+    """One processor per queue, of one gateway and limit of calls in flight; `at_work` processes analyse."""
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
@@ -94,7 +95,7 @@ def processors_of(
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
-        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock),
+        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock, at_work),
     )
 
 
@@ -107,15 +108,17 @@ def _behind_all(
     in_flight: PrioritySemaphore,
     quarantine: Quarantine,
     clock: ProcessClock,
+    at_work: Callable[[], int],
 ) -> tuple[BatchProcessor, BatchProcessor]:
     """The processors of what is analysed again, and of what can wait.
 
-    Half of the calls, in flight and a second, are left to what is fresh.
+    Half of the calls, in flight and a second, are left to what is fresh. All processes that analyse share the half a
+    second; those in flight are limited in each process.
     """
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
     gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
-    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap)
+    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap, at_work)
     again = ReanalysedConversations(gateway, policy, clock, _token)
     waiting = WaitingConversations(gateway, policy, clock, _token)
     of_again = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine

@@ -72,8 +72,8 @@ async def build(
     capacity = await _capacity(settings, db, metrics, gateway, clock)
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
-    accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    done = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
+    processors = processors_of(settings, db, gateway, done, live, clock, redaction, lambda: workforce.alive)
     resources = Resources(
         settings=settings,
         clock=clock,
