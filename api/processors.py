@@ -3,8 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from api.lane import OpenLane, open_lane
 from batch_processor import BatchProcessor
 from core.changes import Changing
 from core.clock import Clock
@@ -14,6 +16,7 @@ from core.supervision import Supervised
 from database import Database
 from llm.gateway import Gateway
 from llm.provider import backoff
+from services.capacity import Capacity
 from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
 from services.webhooks.chatwoot import ChatwootSide, Receivers
@@ -30,6 +33,9 @@ from worker.jobs.processor import JobProcessor
 from worker.jobs.reanalysis import ReanalysisJobs
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
+from worker.lane.gate import LaneGate, lane_times
+from worker.lane.processor import LaneProcessor
+from worker.lane.tools import LaneTools
 from worker.lane.waiting import WaitingConversations
 from worker.outcomes import Policy
 from worker.packing import BatchSize
@@ -56,9 +62,10 @@ class Processors(NamedTuple):
     deliveries: DeliveryProcessor
     reanalyses: BatchProcessor
     waiting: BatchProcessor
+    lane: LaneProcessor
 
 
-def processors_of(
+async def processors_of(
     settings: Settings,
     db: Database,
     gateway: Gateway,
@@ -66,10 +73,34 @@ def processors_of(
     live: LiveSummaries,
     clock: ProcessClock,
     redaction: Redaction,
-    at_work: Callable[[], int],
+    stack: AsyncExitStack,
+    capacity: Capacity,
 ) -> Processors:
-    """One processor per queue, of one gateway and limit of calls in flight; `at_work` processes analyse."""
-    policy = Policy(
+    """One processor per queue. All use one gateway and share its limit of calls in flight; `stack` closes them."""
+    policy = _policy(settings, gateway, redaction)
+    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
+    in_flight = PrioritySemaphore(settings.max_in_flight)
+    quarantine = Quarantine(max(1, settings.error_threshold - 1))
+    now_sent = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
+    shared = db, gateway, now_sent, policy, accounting, in_flight, quarantine
+    batches = BatchProcessor(*shared, clock=clock, token=_token)
+    calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
+    paid = PaidCalls(db, gateway, accounting, in_flight)
+    sending, lane = _receivers(settings, clock), await open_lane(settings, db, gateway, clock, stack)
+    return Processors(
+        batches,
+        SummaryProcessor(calls, quarantine, token=_token),
+        _job_processor(clock, settings.min_people, policy, paid),
+        DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
+        *_behind_all(
+            settings, db, gateway, policy, accounting, in_flight, quarantine, clock, lane.gate, capacity
+        ),
+        LaneProcessor(_lane_tools(settings, db, clock, policy, accounting, lane), lane.gate, _token),
+    )
+
+
+def _policy(settings: Settings, gateway: Gateway, redaction: Redaction) -> Policy:
+    return Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
         batch_tokens=settings.max_batch_tokens,
@@ -81,21 +112,29 @@ def processors_of(
         shown=redaction.shown,
         lease_margin=settings.lease_margin_seconds,
     )
-    size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
-    in_flight = PrioritySemaphore(settings.max_in_flight)
-    quarantine = Quarantine(max(1, settings.error_threshold - 1))
-    now_sent = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
-    shared = db, gateway, now_sent, policy, accounting, in_flight, quarantine
-    batches = BatchProcessor(*shared, clock=clock, token=_token)
-    calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
-    paid = PaidCalls(db, gateway, accounting, in_flight)
-    sending = _receivers(settings, clock)
-    return Processors(
-        batches,
-        SummaryProcessor(calls, quarantine, token=_token),
-        _job_processor(clock, settings.min_people, policy, paid),
-        DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
-        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock, at_work),
+
+
+def _lane_tools(
+    settings: Settings,
+    db: Database,
+    clock: ProcessClock,
+    policy: Policy,
+    accounting: Accounting,
+    lane: OpenLane,
+) -> LaneTools | None:
+    if lane.client is None or lane.gateway is None or lane.analyzer is None:
+        return None
+    return LaneTools(
+        db,
+        clock,
+        lane.gateway,
+        lane.analyzer,
+        lane.client,
+        policy,
+        accounting,
+        lane.gate,
+        lane_times(settings.batch_lane_hours),
+        settings.max_batch,
     )
 
 
@@ -108,7 +147,8 @@ def _behind_all(
     in_flight: PrioritySemaphore,
     quarantine: Quarantine,
     clock: ProcessClock,
-    at_work: Callable[[], int],
+    gate: LaneGate,
+    capacity: Capacity,
 ) -> tuple[BatchProcessor, BatchProcessor]:
     """The processors of what is analysed again, and of what can wait.
 
@@ -118,9 +158,9 @@ def _behind_all(
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
     gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
-    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap, at_work)
-    again = ReanalysedConversations(gateway, policy, clock, _token)
-    waiting = WaitingConversations(gateway, policy, clock, _token)
+    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap, lambda: capacity.at_work())
+    again = ReanalysedConversations(gateway, policy, clock, _token, wanted=gate.goes_live_again)
+    waiting = WaitingConversations(gateway, policy, clock, _token, wanted=gate.goes_live)
     of_again = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
     of_waiting = db, gateway, size, policy, accounting, part, quarantine
     return (
@@ -167,7 +207,7 @@ def workers_of(
 
 
 async def finish_all(
-    *processors: BatchProcessor | SummaryProcessor | JobProcessor | DeliveryProcessor,
+    *processors: BatchProcessor | SummaryProcessor | JobProcessor | DeliveryProcessor | LaneProcessor,
 ) -> None:
     """Concurrently, so that each gets the whole grace period."""
     await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))

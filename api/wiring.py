@@ -54,7 +54,7 @@ from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
 from store.insights import metadata
-from store.queue import analysis, deliveries, long_jobs
+from store.queue import analysis, batches, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
 from store.reanalysis import queue as reanalyses
@@ -73,7 +73,7 @@ async def build(
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
     done = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processors = processors_of(settings, db, gateway, done, live, clock, redaction, lambda: workforce.alive)
+    processors = await processors_of(settings, db, gateway, done, live, clock, redaction, stack, capacity)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -141,7 +141,7 @@ def _workforce(
         heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
         stack.push_async_callback(heartbeat.leave)
     workforce = Workforce(role, workers, heartbeat)
-    capacity.rate_of_others = workforce.rate_of_others
+    capacity.rate_of_others, capacity.at_work = workforce.rate_of_others, lambda: workforce.alive
     return workforce
 
 
@@ -232,7 +232,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses):
+        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses, batches):
             await db.write(partial(queue.recover, now=clock()))
 
 
