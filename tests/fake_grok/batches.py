@@ -37,11 +37,13 @@ STATES = ("pending", "succeeded", "failed", "cancelled")
 
 
 class Answered(NamedTuple):
-    """What came of a request: its row's `batch_result`, what was charged, and the texts it asked about."""
+    """What came of a request: its row's `batch_result`, and what was charged."""
 
     result: Any
-    ticks: int
-    is_failed: bool
+    ticks: int = 0
+    is_failed: bool = True
+    well: Sequence[str] = ()
+    """The texts whose rows are in it as they should be."""
 
 
 @dataclass(slots=True)
@@ -51,11 +53,16 @@ class BatchedRequest:
     id: str
     body: Mapping[str, Any]
     texts: Sequence[str]
+    asked_at: float
     due: float
     state: str = "pending"
     result: Any = None
     ticks: int = 0
     """What was charged for it, after the discount."""
+    well: Sequence[str] = ()
+    answered_at: float | None = None
+    read_at: float | None = None
+    """When its row was sent first, once it had one that was no cancellation."""
     served: int = 0
     """How often its row was sent."""
     reverts_at: float | None = None
@@ -70,6 +77,8 @@ class Batch:
     day: datetime
     requests: dict[str, BatchedRequest] = field(default_factory=dict)
     cancelled_on: datetime | None = None
+    stopped_at: float | None = None
+    """When it was cancelled, by the clock that the rest of the record goes by."""
     message: str | None = None
     """What xAI says when it cancels one itself."""
     readings: int = 0
@@ -142,10 +151,12 @@ class FakeBatches:
         return sum(each.ticks for each in self._requests())
 
     def bill(self) -> list[dict[str, Any]]:
-        """What was charged, request by request."""
+        """What was charged, request by request, and when what happened, on the monotonic clock."""
         return [
             {"batch": batch.id, "name": batch.name, "id": each.id, "texts": list(each.texts)}
-            | {"state": each.state, "ticks": each.ticks, "served": each.served}
+            | {"state": each.state, "ticks": each.ticks, "served": each.served, "well": list(each.well)}
+            | {"asked_at": each.asked_at, "answered_at": each.answered_at, "read_at": each.read_at}
+            | {"stopped_at": batch.stopped_at}
             for batch in list(self.batches.values())
             for each in list(batch.requests.values())
         ]
@@ -239,8 +250,8 @@ class FakeBatches:
             said = f"Model {body.get('model')} is not supported for batch processing."
             return refusal(400, INVALID, said)
         number = given.get("batch_request_id") or f"batch_request_{self.random.getrandbits(128):032x}"
-        takes = self.random.random() * self.seconds
-        return BatchedRequest(number, body, self._texts_of(body), self._clock() + takes)
+        now, takes = self._clock(), self.random.random() * self.seconds
+        return BatchedRequest(number, body, self._texts_of(body), now, now + takes)
 
     def results(self, number: str, limit: int, token: str | None) -> Reply:
         batch = self.batches.get(number)
@@ -256,7 +267,10 @@ class FakeBatches:
         numbers = [f"{each.id} {copy}" for each in done for copy in copies]
         status, page = self._page("results", rows, numbers, limit, token)
         for row in page["results"]:
-            batch.requests[row["batch_request_id"]].served += 1
+            each = batch.requests[row["batch_request_id"]]
+            each.served += 1
+            if each.read_at is None and each.state != "cancelled":
+                each.read_at = self._clock()
         return status, page
 
     def metadata(self, number: str, limit: int, token: str | None) -> Reply:
@@ -282,11 +296,11 @@ class FakeBatches:
             return not_found()
         self.advance(batch)
         if batch.cancelled_on is None:
-            batch.cancelled_on = self._today()
             self._stop_pending(batch)
         return 200, self._shown(batch)
 
     def _stop_pending(self, batch: Batch) -> None:
+        batch.cancelled_on, batch.stopped_at = self._today(), self._clock()
         for each in batch.requests.values():
             if each.state == "pending":
                 each.state, each.result = "cancelled", {"error": CANCELLED}
@@ -308,7 +322,7 @@ class FakeBatches:
             and batch.cancelled_on is None
             and 2 * batch.counts["pending"] <= len(batch.requests)
         ):
-            batch.cancelled_on, batch.message = self._today(), "Batch stopped by xAI"
+            batch.message = "Batch stopped by xAI"
             self._stop_pending(batch)
 
     def _doom(self, batch: Batch) -> bool:
@@ -316,7 +330,8 @@ class FakeBatches:
         doom = next((each for each in self.mishaps if each.meets(BATCHES, batch.id)), None)
         if doom is None or doom.kind == "stopped":
             return doom is not None
-        batch.cancelled_on, batch.message = self._today(), doom.text or REFUSED
+        batch.cancelled_on, batch.stopped_at = self._today(), self._clock()
+        batch.message = doom.text or REFUSED
         for each in batch.requests.values():
             each.state, each.result, each.reverts_at = "refused", None, None
         return False
@@ -338,9 +353,11 @@ class FakeBatches:
         else:
             answered = self._answer(json.dumps(each.body).encode())
             each.state = "failed" if answered.is_failed else "succeeded"
-            each.result, each.ticks = answered.result, answered.ticks
+            each.result, each.ticks, each.well = answered.result, answered.ticks, answered.well
             if kind is not None:
-                each.result = {"response": "unknown"} if kind == "unknown" else {}
+                each.result, each.well = {"response": "unknown"} if kind == "unknown" else {}, ()
+        if each.state != "pending":
+            each.answered_at = self._clock()
 
     def _shown(self, batch: Batch, *, hidden: bool = False) -> dict[str, Any]:
         """A batch as it is shown; `hidden` where it is read, and may lack its counters."""

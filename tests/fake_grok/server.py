@@ -225,17 +225,17 @@ class FakeGrok:
         """What comes of a request of a batch: the live answer, charged at four fifths, or the bare text of a fault."""
         try:
             request = parsed(ChatRequest, body, status=422)
-            draft, _ = self._drafted(request, self._question(request))
+            draft, (texts, _, due) = self._drafted(request, self._question(request))
         except Refused as refused:
-            draft = self._refusal(refused)
+            draft, texts, due = self._refusal(refused), [], []
         if draft.status != 200 or draft.body is not None or draft.manner != "whole":
             said = json.loads(draft.body or b"{}").get("error") if draft.status != 200 else None
-            return Answered({"error": said or "unavailable: no answer came in time"}, 0, is_failed=True)
+            return Answered({"error": said or "unavailable: no answer came in time"})
         ticks = draft.billed.get("cost_in_usd_ticks", 0) * 4 // 5
         if draft.usage and "cost_in_usd_ticks" in draft.usage:
             draft.usage["cost_in_usd_ticks"] = draft.usage["cost_in_usd_ticks"] * 4 // 5
         answer = {"response": {"chat_get_completion": json.loads(draft.payload)}}
-        return Answered(answer, ticks, is_failed=False)
+        return Answered(answer, ticks, False, answered(draft, due, texts if due else []))
 
     async def _chat(self, arrived: float, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
