@@ -115,10 +115,16 @@ class GrokClient:
         CallFailed.
         """
         is_canary = list(texts) == [CANARY]
-        read = partial(
-            parse_reply, count=len(texts), model=self.model, quotable=is_canary, secrets=self._secrets
-        )
+        read = partial(self.read_batched, count=len(texts), quotable=is_canary)
         return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
+
+    def batched(self, texts: Sequence[str]) -> bytes:
+        """The body of such a call, for a batch that the server answers later."""
+        return self._body(texts, strict=self._strict)
+
+    def read_batched(self, answer: ServerResponse, count: int, *, quotable: bool = False) -> Reply:
+        """The answer to such a body with `count` texts. Raises CallFailed."""
+        return parse_reply(answer, count=count, model=self.model, secrets=self._secrets, quotable=quotable)
 
     async def summarise(
         self,

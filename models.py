@@ -858,6 +858,8 @@ erasures = Table(
         Column(name, BigInteger, nullable=False, server_default=text("0"))
         for name in ("deleted", "changed", "messages", "insights", "summaries")
     ),
+    # Until when the provider keeps what it was sent in batches; NULL if it was sent nothing.
+    Column("kept_until", BigInteger),
     sqlite_with_rowid=False,
     info={"place": ("person",)},
 )

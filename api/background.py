@@ -139,6 +139,7 @@ def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tupl
     yield "jobs", resources.jobs.run
     yield "reanalyses", resources.processors.reanalyses.run
     yield "waiting", resources.processors.waiting.run
+    yield "batch_lane", resources.processors.lane.run
     yield "deliveries", resources.processors.deliveries.run
     if resources.notifications.state is not None:
         yield "drafts", live.shared.run

@@ -41,6 +41,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "exported_at": "When the export began.",
     "own": "Whether the person wrote it.",
     "person": "The person's id, as author or user_id.",
+    "provider_keeps_until": "Until when the provider keeps what it was sent of this person in batches, which nobody "
+    "can delete there; null if it was sent nothing in a batch.",
     "signature": "HMAC-SHA256 of the other fields as canonical JSON, in hexadecimal; null if it is not signed.",
     "PersonExport.conversations": "Every conversation that the person has written in, oldest first.",
     "client": "The address that it came from.",

@@ -54,7 +54,7 @@ from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
 from store.insights import metadata
-from store.queue import analysis, deliveries, long_jobs
+from store.queue import analysis, batches, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
 from store.reanalysis import queue as reanalyses
@@ -73,7 +73,7 @@ async def build(
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processors = processors_of(settings, db, gateway, accounting, live, clock, redaction)
+    processors = await processors_of(settings, db, gateway, accounting, live, clock, redaction, stack)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -232,7 +232,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses):
+        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses, batches):
             await db.write(partial(queue.recover, now=clock()))
 
 

@@ -25,6 +25,7 @@ InsightsError
  │   ├─ AlreadyInUse     another process serves the same SQLite file
  │   ├─ UnknownSchema    a newer version of the program created the database
  │   └─ WrongKeys        the database is encrypted and its key is not given, or the other way round
+ ├─ BadFields            FIELDS_FILE cannot be used: one line and exit code 2 (`domain/fields/parsing.py`)
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ SealingRefused       the same for `encrypt` and `rotate-key`
  ├─ PartitioningRefused  the same for `partition`
@@ -44,6 +45,7 @@ InsightsError
  │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
  │   ├─ UnusableAnswer   the answer is not a valid summary
  │   └─ CallFault        the call failed
+ ├─ BatchLost            another process looks after the batch: nothing is stored (`worker/lane/tools.py`)
  ├─ JobStopped           a long job was paused or cancelled, or another process holds it: nothing is stored
  ├─ JobFailed            a long job cannot be done: it ends as `failed`, with a line for the client
  │   └─ JobCapped        it has spent what it may spend: it ends as `capped`

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from core.errors import InsightsError
 from domain.fields.fieldsets import FieldSet
 from domain.fields.kinds import (
     FARTHEST,
@@ -34,7 +35,7 @@ VALUE = re.compile(r"[^\W_][\w +./-]{0,39}")
 """A value of an enum: it begins with a letter or digit, and has no sign that JSON, CSV or a query would escape."""
 
 
-class BadFields(ValueError):
+class BadFields(InsightsError):
     """The file cannot be used. The message is one line that names the field."""
 
 

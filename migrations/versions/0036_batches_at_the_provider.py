@@ -19,6 +19,7 @@ def upgrade() -> None:
     for table in ("conversations", "reanalyses", "reanalysis_items"):
         op.add_column(table, sa.Column("freshness", sa.String(5)))
     op.add_column("reanalyses", sa.Column("lane_until", sa.BigInteger()))
+    op.add_column("erasures", sa.Column("kept_until", sa.BigInteger()))
     for name in SPENT:
         op.add_column(
             "spending", sa.Column(name, sa.BigInteger(), nullable=False, server_default=sa.text("0"))
@@ -42,6 +43,7 @@ def downgrade() -> None:
     _index_again(["status", "number"], ["run_at", "conversation"])
     for name in SPENT:
         op.drop_column("spending", name)
+    op.drop_column("erasures", "kept_until")
     op.drop_column("reanalyses", "lane_until")
     for table in ("conversations", "reanalyses", "reanalysis_items"):
         op.drop_column(table, "freshness")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from core.errors import DoesNotOpen
 from core.priority import BATCHES
 from domain.jobs import Failed, Requeued
 from domain.text import Turn
-from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations
+from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations, provider_batches
 from store.conversations import revisions, turns
 from store.conversations.revisions import GrownSinceClaim, LeasedConversation
 from store.engine.vault import Vault, vault_of
@@ -53,6 +53,9 @@ QUEUE = JobQueue(
         reads=tuple(conversations.c[name] for name in Due._fields),
         holds=tuple(conversations.c[name] for name in LeasedConversation._fields[2:]),
         unfinished=NOT_COMPLETED,
+        outlives=conversations.c.lease.in_(
+            select(provider_batches.c.holder).where(provider_batches.c.run_at.is_not(None))
+        ),
         # Whoever claims it here is not willing to let it wait.
         on_lease={"waits_for": None, "quiet_at": None, "freshness": None},
         on_renew={"attempts": conversations.c.attempts + 1},

@@ -46,7 +46,11 @@ def source(
     now: Callable[[], int] = lambda: NOW, is_open: Callable[[], bool] = lambda: False
 ) -> WaitingConversations:
     gateway = OfflineGateway(Scripted(), Hold(now))
-    return WaitingConversations(gateway, POLICY, ProcessClock(now), lambda: "w", is_open=is_open)
+
+    def wanted() -> tuple[str, ...]:
+        return (LATER,) if is_open() else (LATER, DAY)
+
+    return WaitingConversations(gateway, POLICY, ProcessClock(now), lambda: "w", wanted=wanted)
 
 
 async def test_what_can_wait_is_fresh_only_when_it_no_longer_can(db: Database) -> None:

@@ -33,7 +33,8 @@ class ClaimedInTime:
         """Up to `limit` that can wait least, locked until the transaction ends."""
         found: list[AnalysisJob] = []
         for each in self.freshness():
-            found += waiting.waiting_longest(connection, each, limit=limit - len(found))
+            left = limit - len(found)
+            found += waiting.waiting_longest(connection, each, limit=left) if left else ()
         # Nobody waits for a batch to be filled up with more of them.
         return [job._replace(due_at=now) for job in found]
 
@@ -44,25 +45,22 @@ class ClaimedInTime:
 
 @dataclass(frozen=True)
 class WaitingConversations(FreshConversations):
-    """The conversations that can wait, and go live. `is_open` is whether batches at the provider take some of them."""
+    """The conversations that can wait. `wanted` is of which freshness: `day` are those that batches may have."""
 
-    is_open: Callable[[], bool] = lambda: False
+    wanted: Callable[[], Sequence[str]] = lambda: (LATER, DAY)
     lane = waiting.QUEUE.kind.lane
     is_mostly_empty = True
     _not_before: list[int] = field(default_factory=lambda: [0])
     """When calls may be tried again, UTC microseconds."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "of", ClaimedInTime(self._wanted))
-
-    def _wanted(self) -> Sequence[str]:
-        return (LATER,) if self.is_open() else (LATER, DAY)
+        object.__setattr__(self, "of", ClaimedInTime(self.wanted))
 
     def is_due(self, connection: Connection) -> bool:
         """Whether there are any, and calls may be tried."""
         if self.clock() < self._not_before[0]:
             return False
-        return any(waiting.is_waiting(connection, each) for each in self._wanted())
+        return any(waiting.is_waiting(connection, each) for each in self.wanted())
 
     def reserve(self, connection: Connection, budget: Budget, works: Sequence[Work]) -> Booked:
         """Reserve the cost of a call with as many of these, in order, as half of the day's budget covers."""
