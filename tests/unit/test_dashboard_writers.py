@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.answers import Facets, PeoplePage, Person
+from client.answers.conversations import FieldValue
 from dashboard import writers
 from dashboard.address import Address, PeopleOrder
 from dashboard.writers import FARTHEST
@@ -119,7 +120,7 @@ def test_the_range_of_a_bin_finds_what_is_in_it(name: str) -> None:
 
 
 def test_answers_to_fields_are_lines() -> None:
-    answers = {
+    answers: dict[str, FieldValue] = {
         "urgency": "high",
         "refund": 12.5,
         "damaged": False,
