@@ -124,6 +124,7 @@ class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSetting
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    fields_file: Path | None = None
     redaction: Literal["off", "outgoing", "stored"] = "off"
     redaction_regions: Annotated[tuple[str, ...], NoDecode] = ("US", "GB")
     redaction_patterns: Path | None = None

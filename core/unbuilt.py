@@ -6,7 +6,7 @@ Whoever asks for protection must not believe that it is there.
 from collections.abc import Iterator, Mapping
 
 OFF = frozenset({"", "false", "off", "no", "0"})
-LATER = "BATCH_LANE_HOURS FIELDS_FILE"
+LATER = "BATCH_LANE_HOURS"
 UNBUILT: Mapping[str, frozenset[str]] = {
     "BATCH_LANE": OFF | {"auto"},
     **dict.fromkeys(LATER.split(), frozenset({""})),

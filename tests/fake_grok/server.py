@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.support.arrivals import busiest_second
-from tests.fake_grok import deciding, naming, summaries
+from tests.fake_grok import deciding, fields, naming, summaries
 from tests.fake_grok.deciding import DecidingQuestion
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
 from tests.fake_grok.naming import NamingQuestion
@@ -32,6 +32,7 @@ from tests.fake_grok.requests import (
     EFFORTS,
     INVALID,
     ChatRequest,
+    Conversation,
     Question,
     Refused,
     check_effort,
@@ -130,6 +131,8 @@ class FakeGrok:
         self.violations: list[str] = []
         self.tokens: Counter[str] = Counter()
         self.billed_ticks = 0
+        self.fields: fields.Schemas = {}
+        """The operator's fields that the last request asked for."""
         self._cached: set[str] = set()
 
     def misbehave(self, kind: str, **how: Any) -> Fault:
@@ -225,7 +228,7 @@ class FakeGrok:
         """The answer, spoilt as ordered, and what it is about."""
         if isinstance(question, Question):
             texts = [conversation.text for conversation in question.conversations]
-            rows = [{"conversation_id": c.conversation_id} | judged(c.text) for c in question.conversations]
+            rows = [self._row(each) for each in question.conversations]
             draft = self._spoilt(self._answer(request, [*rows], None), texts, ROW_FAULTS.keys())
             self.sent.update(texts)
             return draft, Drafted(texts, "analysis", rows)
@@ -241,13 +244,17 @@ class FakeGrok:
                 self._answer(request, [], deciding.answer(question)), texts, SUMMARY_FAULTS.keys()
             )
             return draft, Drafted(texts, "deciding", [])
-        draft = self._answer(request, [], summaries.answer(question))
+        draft = self._answer(request, [], summaries.answer(question, self.fields))
         texts = [message.text for message in question.messages or ()]
         self._spoilt(draft, texts or [part.summary for part in question.parts or ()], SUMMARY_FAULTS.keys())
         self.summarised.update(texts)
         if question.parts:
             self.merged.append([(part.first, part.last) for part in question.parts])
         return draft, Drafted(texts, "merge" if question.parts else "summary", [])
+
+    def _row(self, asked: Conversation) -> dict[str, Any]:
+        row = {"conversation_id": asked.conversation_id} | judged(asked.text)
+        return row | {"fields": fields.answers(self.fields, asked.text)} if self.fields else row
 
     def _refusal(self, refused: Refused) -> Draft:
         if len(self.violations) < MOST_VIOLATIONS:
@@ -272,6 +279,9 @@ class FakeGrok:
                 400, INVALID, "not one system and one user message, with one answered before at most"
             )
         asked = request.messages[-1].content
+        if not asked.startswith(('{"groups":', '{"question":')):
+            told = request.messages[0].content
+            self.fields = fields.asked_fields(request.response_format, told, self.fields)
         if asked.startswith('{"conversation":'):
             return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
         if asked.startswith('{"groups":'):

@@ -29,7 +29,7 @@ def test_a_value_that_asks_for_nothing_is_fine(name: str, harmless: frozenset[st
         {"BATCH_LANE": "on"},
         {"BATCH_LANE": " Yes "},
         {"batch_lane": "1"},
-        {"fields_file": "fields.yaml"},
+        {"batch_lane_hours": "6"},
     ],
 )
 def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ def test_the_case_of_a_name_and_the_form_of_a_value_do_not_matter(given: dict[st
 
 
 def test_every_one_of_several_is_named() -> None:
-    given = {"BATCH_LANE": "on", "BATCH_LANE_HOURS": SECRET, "FIELDS_FILE": SECRET, "PORT": "1"}
+    given = {"BATCH_LANE": "on", "BATCH_LANE_HOURS": SECRET, "PORT": "1"}
 
     complaints = unbuilt_settings(given)
 
