@@ -118,6 +118,8 @@ class BatchProcessor:
 
     async def _claim(self, room: int) -> int:
         if self._source.is_mostly_empty and not await self._database.read(self._source.is_due):
+            # Else what is left of the claim before would wait for more until its lease ends.
+            self._more_due = False
             return 0
         claimed = await self._database.write(partial(self._source.take, limit=room))
         self._waiting.extend(claimed.work)

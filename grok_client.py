@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -67,8 +67,8 @@ class GrokClient:
     ) -> None:
         """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
-        `topics` and `examples` may change; a call is sent with those of its moment.
-        `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
+        `topics` and `examples` may change; a call is sent with those of its moment. `cache_id` is sent as
+        `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
         self.name, self.model = name, model
         self._topics, self._examples = topics, examples or ToldExamples()
@@ -121,15 +121,23 @@ class GrokClient:
         CallFailed.
         """
         is_canary = list(texts) == [CANARY]
-        read = partial(
-            parse_reply,
-            count=len(texts),
-            model=self.model,
-            fields=self._fields,
-            quotable=is_canary,
-            secrets=self._secrets,
-        )
+        read = partial(self._read, count=len(texts), fields=self._fields, quotable=is_canary)
         return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
+
+    def batched(self, texts: Sequence[str]) -> bytes:
+        """The body of such a call, for a batch that the server answers later."""
+        return self._body(texts, strict=self._strict)
+
+    def read_batched(self, answer: ServerResponse, count: int, version: str) -> Reply:
+        """The answer to such a body with `count` texts, of a prompt of this version. Raises CallFailed.
+
+        What was asked for other fields than those of now has no answers to fields: a re-analysis fills them in.
+        """
+        fields = self._fields if prompts.asks_for(version, self._fields) else NO_FIELDS
+        return self._read(answer, count, fields=fields)
+
+    def _read(self, answer: ServerResponse, count: int, **how: Any) -> Reply:
+        return parse_reply(answer, count=count, model=self.model, secrets=self._secrets, **how)
 
     async def summarise(
         self,
@@ -271,12 +279,8 @@ def _decided(answer: ServerResponse, *, count: int, model: str) -> Decided:
     return Decided(answers=answers, **envelope_fields(envelope))
 
 
-def _ignore_draft(_: str) -> None:
-    return
-
-
-def _tell_nobody() -> None:
-    return
+def _ignore_draft(_: str) -> None: ...
+def _tell_nobody() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

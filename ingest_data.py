@@ -132,6 +132,7 @@ def _plan(environment: Environment, given: Mapping[str, Any]) -> Plan:
         sends=not given["dry_run"],
         waits=given["wait"] and not given["dry_run"],
         summarizes=given["summarize"] and not given["dry_run"],
+        freshness=given["freshness"],
     )
 
 
@@ -196,6 +197,12 @@ def _parser() -> ArgumentParser:
     )
     _add_reading(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    parser.add_argument(
+        "--freshness",
+        choices=("now", "day"),
+        default="now",
+        help="day: analysed within a day will do, which may be cheaper",
+    )
     parser.add_argument("--wait", action="store_true", help="wait for the analysis and print what came out")
     parser.add_argument(
         "--summarize", action="store_true", help="have all of them summarised and print what came out"

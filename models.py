@@ -99,12 +99,17 @@ def chat_columns() -> list[Column[object]]:
 STATUSES = ("queued", "processing", "completed", "failed", "skipped")
 QUEUED, PROCESSING, COMPLETED, FAILED, SKIPPED = STATUSES
 
+DAY, LATER = "day", "later"
+"""Freshness: an answer within a day will do, so that a batch at the provider may have it; or it goes live, and behind
+everything fresh, because no batch takes it, or has brought no answer."""
+
 LONG = 86_400_000_000
 """Microseconds between the first and last message from which a chat counts as long: a day. Most chats are shorter."""
 # Literal SQL, because a partial index serves only queries that repeat its condition word for word.
 NOT_COMPLETED = text("status != 'completed'")
 IS_SKIPPED = text("status = 'skipped'")
 IS_TEXT = text("NOT is_chat")
+CAN_WAIT = text("freshness IS NOT NULL AND status = 'queued'")
 NOT_INDEXED = text("indexed < message_count")
 IS_LONG = text(f"said_until - said_from >= {LONG}")
 
@@ -144,6 +149,8 @@ conversations = Table(
     Column("finished_at", BigInteger),
     # How many of each kind of personal data were found in it, JSON; NULL if none were.
     Column("redactions", Text),
+    # NULL if it goes as soon as it is due. Else it can wait until `run_at`, and is asked about before.
+    Column("freshness", String(5)),
     CheckConstraint("status IN ('queued', 'processing', 'completed', 'failed', 'skipped')", name="status"),
     CheckConstraint("(run_at IS NOT NULL) = (status IN ('queued', 'processing'))", name="ended_is_never_due"),
     CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
@@ -182,7 +189,16 @@ partial_index(
     where=conversations.c.author.is_not(None),
 )
 # Nearly all rows end as completed, and a list of those is read by number.
-partial_index("ix_conversations_status", conversations.c.status, conversations.c.number, where=NOT_COMPLETED)
+partial_index(
+    "ix_conversations_status",
+    *(conversations.c[name] for name in ("status", "number", "freshness")),
+    where=NOT_COMPLETED,
+)
+partial_index(
+    "ix_conversations_can_wait",
+    *(conversations.c[name] for name in ("freshness", "run_at", "number")),
+    where=CAN_WAIT,
+)
 partial_index("ix_conversations_skipped", conversations.c.timestamp, where=IS_SKIPPED)
 
 messages = Table(
@@ -752,6 +768,8 @@ spending = Table(
             "summary_calls",
             "summary_spent",
             "unpriced_calls",
+            "batch_calls",
+            "batch_spent",
         )
     ),
     CheckConstraint("reserved >= 0", name="settled_once"),
@@ -840,6 +858,8 @@ erasures = Table(
         Column(name, BigInteger, nullable=False, server_default=text("0"))
         for name in ("deleted", "changed", "messages", "insights", "summaries")
     ),
+    # Until when the provider keeps what it was sent in batches; NULL if it was sent nothing.
+    Column("kept_until", BigInteger),
     sqlite_with_rowid=False,
     info={"place": ("person",)},
 )
@@ -1015,6 +1035,9 @@ reanalyses = Table(
         for name in ("cost_ticks", "reserved_ticks", "changed", "unchanged", "dropped", "failed")
     ),
     Column("is_spent", Boolean, nullable=False, server_default=text("false")),
+    # NULL, or `day`: then until `lane_until` its conversations go by batches at the provider.
+    Column("freshness", String(5)),
+    Column("lane_until", BigInteger),
 )
 
 # Conversations that a re-analysis has chosen and not done. One at a time is under way, so whatever is of another job is
@@ -1028,14 +1051,109 @@ reanalysis_items = Table(
     Column("pack_limit", Integer),
     # Of a sample: what was and what would be, as JSON.
     Column("change", Text),
+    # `day` while a batch at the provider may have it; NULL if it goes live.
+    Column("freshness", String(5)),
 )
 partial_index(
     "ix_reanalysis_items_due",
-    reanalysis_items.c.run_at,
-    reanalysis_items.c.conversation,
+    *(reanalysis_items.c[name] for name in ("freshness", "run_at", "conversation")),
     where=reanalysis_items.c.run_at.is_not(None),
 )
 Index("ix_reanalysis_items_job", reanalysis_items.c.job, reanalysis_items.c.conversation)
+
+# --- batches at the provider ----------------------------------------------------------------------------------
+
+BATCH_STAGES = ("filling", "sending", "running", "cancelling", "late", "ended")
+FILLING, SENDING, RUNNING, CANCELLING, LATE, ENDED = BATCH_STAGES
+"""Of a batch: it is being filled, sent, worked on, cancelled; cancelled, and all its conversations have gone elsewhere,
+but an answer that costs money may still come; over."""
+
+# Batches at the provider, which answers within a day. Each is here, with everything that it will carry, before the
+# provider hears of it. A job of the queue is a batch that has to be filled, sent or looked at. While it is open, it
+# holds its conversations by the lease `holder`.
+provider_batches = Table(
+    "provider_batches",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    # Also its name at the provider, by which it is found again if nothing came back from its creation.
+    Column("id", String(40), nullable=False, unique=True),
+    *queue_columns(),
+    Column("stage", String(10), nullable=False),
+    Column("holder", String(32), nullable=False),
+    Column("provider_id", String(200)),
+    # Whether the provider was asked to create it.
+    Column("is_tried", Boolean, nullable=False, server_default=text("false")),
+    # The long job whose conversations it has; NULL if they are of the analysis queue.
+    Column("reanalysis", Number),
+    Column("model", String(100), nullable=False),
+    Column("prompt_version", String(40), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deadline", BigInteger, nullable=False),
+    # Until when the provider keeps what was sent.
+    Column("kept_until", BigInteger, nullable=False),
+    # Who or what cancelled it.
+    Column("cancelled_by", String(100)),
+    # The counts as the provider gave them last, JSON, when they changed, and whether rows were read since.
+    Column("seen", Text),
+    Column("seen_at", BigInteger),
+    # Why the provider refused it, or the last fault.
+    Column("error", String(300)),
+    Column("ended_at", BigInteger),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("requests", "answered", "conversations", "stored", "dropped", "cost_ticks")
+    ),
+    CheckConstraint("status IN ('queued', 'processing', 'completed')", name="status"),
+    CheckConstraint("(run_at IS NULL) = (status = 'completed')", name="ended_is_never_due"),
+    CheckConstraint("(lease IS NOT NULL) = (status = 'processing')", name="processing_is_leased"),
+    CheckConstraint("(status = 'completed') = (stage = 'ended')", name="ended_is_completed"),
+    sqlite_autoincrement=True,
+)
+partial_index(
+    "ix_provider_batches_due",
+    provider_batches.c.run_at,
+    provider_batches.c.number,
+    where=provider_batches.c.run_at.is_not(None),
+)
+
+REQUEST_STATES = ("packed", "tried", "sent", "settled")
+PACKED, TRIED, SENT, SETTLED = REQUEST_STATES
+"""Of a request: not sent; perhaps sent, so that it may only be sent again as it was; sent; answered or given up."""
+
+# What a batch asks: each request is a call with several conversations, with a row in `grok_calls`. The body is kept
+# until the provider has it, because it may be repeated only with the same bytes.
+batch_requests = Table(
+    "batch_requests",
+    metadata,
+    Column("call", Number, primary_key=True, autoincrement=False),
+    Column("batch", Number, nullable=False),
+    Column("state", String(7), nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("reserved_ticks", BigInteger, nullable=False),
+    Column("conversations", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", Text, info=ENCRYPTED),
+    CheckConstraint("state IN ('packed', 'tried', 'sent', 'settled')", name="state"),
+    info={"place": ("call",)},
+)
+Index("ix_batch_requests_batch", *(batch_requests.c[name] for name in ("batch", "state", "call")))
+
+# The conversations of each request, as they were when they were packed. No foreign key: one that is gone is found to be
+# so. They are kept for as long as the provider has them, so that an erasure can say until when that is.
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("call", Number, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("conversation", Number, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("message_count", Integer, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    # NULL once it is settled.
+    Column("cache_key", LargeBinary(33), info=HASHED),
+    sqlite_with_rowid=False,
+)
+Index("ix_batch_items_conversation", batch_items.c.conversation)
 
 # --- webhooks -----------------------------------------------------------------------------------------------
 

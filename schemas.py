@@ -466,6 +466,7 @@ class PlacedMessageOut(BaseModel):
     conversation_id: str
     message_id: str
     position: int
+    duplicate: bool
 
 
 class ChatsStored(BaseModel):
@@ -1145,6 +1146,7 @@ class ReceiptOut(BaseModel):
     counts: ErasedCounts
     at: str
     by: str
+    provider_keeps_until: str | None = None
     algorithm: Literal["HMAC-SHA256", "none"]
     key: str | None
     signature: str | None
@@ -1448,15 +1450,8 @@ class NewReanalysis(Sent):
     filter: ReanalysisFilter = ReanalysisFilter()
     sample: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
     max_usd: Annotated[float, Field(gt=0, le=1_000_000, strict=True)] | None = None
-    freshness: Literal["now"] | None = None
+    freshness: Literal["now", "day"] | None = None
     dry_run: Annotated[bool, Field(strict=True)] = False
-
-    @field_validator("freshness", mode="before")
-    @classmethod
-    def _is_built(cls, value: object) -> object:
-        if value == "day":
-            raise PydanticCustomError("freshness", "the slower lane is not built yet: leave it out")
-        return value
 
 
 class ReanalysisEstimateOut(BaseModel):

@@ -140,6 +140,8 @@ def _offering(resources: Resources) -> Offering:
 def _beside_analysis(resources: Resources, live: LiveSummaries) -> Iterator[tuple[str, Work]]:
     yield "jobs", resources.jobs.run
     yield "reanalyses", resources.processors.reanalyses.run
+    yield "waiting", resources.processors.waiting.run
+    yield "batch_lane", resources.processors.lane.run
     yield "deliveries", resources.processors.deliveries.run
     if resources.notifications.state is not None:
         yield "drafts", live.shared.run

@@ -101,7 +101,8 @@ class Resources:
         """Prices and begins re-analyses."""
         shown, rate = self.chats.redaction.shown, self.settings.outbound_rps
         calls_for = self.processors.reanalyses.calls_for
-        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for)
+        can_wait = self.settings.can_wait_seconds
+        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for, can_wait)
 
     @property
     def jobs(self) -> JobProcessor:

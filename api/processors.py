@@ -3,8 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from api.lane import OpenLane, open_lane
 from batch_processor import BatchProcessor
 from core.changes import Changing
 from core.clock import Clock
@@ -30,6 +32,10 @@ from worker.jobs.processor import JobProcessor
 from worker.jobs.reanalysis import ReanalysisJobs
 from worker.jobs.running import LongJobKind
 from worker.jobs.topics import TopicJobs
+from worker.lane.gate import LaneGate, lane_times
+from worker.lane.processor import LaneProcessor
+from worker.lane.tools import LaneTools
+from worker.lane.waiting import WaitingConversations
 from worker.outcomes import Policy
 from worker.packing import BatchSize
 from worker.reanalysis.source import ReanalysedConversations
@@ -54,9 +60,11 @@ class Processors(NamedTuple):
     jobs: JobProcessor
     deliveries: DeliveryProcessor
     reanalyses: BatchProcessor
+    waiting: BatchProcessor
+    lane: LaneProcessor
 
 
-def processors_of(
+async def processors_of(
     settings: Settings,
     db: Database,
     gateway: Gateway,
@@ -64,8 +72,9 @@ def processors_of(
     live: LiveSummaries,
     clock: ProcessClock,
     redaction: Redaction,
+    stack: AsyncExitStack,
 ) -> Processors:
-    """One processor per queue. All use one gateway and share its limit of calls in flight."""
+    """One processor per queue. All use one gateway and share its limit of calls in flight; `stack` closes them."""
     policy = Policy(
         max_retries=settings.max_retries,
         max_in_flight=settings.max_in_flight,
@@ -86,17 +95,42 @@ def processors_of(
     batches = BatchProcessor(*shared, clock=clock, token=_token)
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     paid = PaidCalls(db, gateway, accounting, in_flight)
-    sending = _receivers(settings, clock)
+    sending, lane = _receivers(settings, clock), await open_lane(settings, db, gateway, clock, stack)
     return Processors(
         batches,
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
-        _reanalyses(settings, db, gateway, policy, accounting, in_flight, quarantine, clock),
+        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock, lane.gate),
+        LaneProcessor(_lane_tools(settings, db, clock, policy, accounting, lane), lane.gate, _token),
     )
 
 
-def _reanalyses(
+def _lane_tools(
+    settings: Settings,
+    db: Database,
+    clock: ProcessClock,
+    policy: Policy,
+    accounting: Accounting,
+    lane: OpenLane,
+) -> LaneTools | None:
+    if lane.client is None or lane.gateway is None or lane.analyzer is None:
+        return None
+    return LaneTools(
+        db,
+        clock,
+        lane.gateway,
+        lane.analyzer,
+        lane.client,
+        policy,
+        accounting,
+        lane.gate,
+        lane_times(settings.batch_lane_hours),
+        settings.max_batch,
+    )
+
+
+def _behind_all(
     settings: Settings,
     db: Database,
     gateway: Gateway,
@@ -105,15 +139,24 @@ def _reanalyses(
     in_flight: PrioritySemaphore,
     quarantine: Quarantine,
     clock: ProcessClock,
-) -> BatchProcessor:
-    """The processor of what is analysed again. Half of the calls, in flight and a second, are left to what is fresh."""
+    gate: LaneGate,
+) -> tuple[BatchProcessor, BatchProcessor]:
+    """The processors of what is analysed again, and of what can wait.
+
+    Half of the calls, in flight and a second, are left to what is fresh.
+    """
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
     gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
     part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap)
-    shared = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
-    source = ReanalysedConversations(gateway, policy, clock, _token)
-    return BatchProcessor(*shared, clock=clock, token=_token, source=source)
+    again = ReanalysedConversations(gateway, policy, clock, _token, wanted=gate.goes_live_again)
+    waiting = WaitingConversations(gateway, policy, clock, _token, wanted=gate.goes_live)
+    of_again = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine
+    of_waiting = db, gateway, size, policy, accounting, part, quarantine
+    return (
+        BatchProcessor(*of_again, clock=clock, token=_token, source=again),
+        BatchProcessor(*of_waiting, clock=clock, token=_token, source=waiting),
+    )
 
 
 def _receivers(settings: Settings, clock: Clock) -> Receivers:
@@ -154,7 +197,7 @@ def workers_of(
 
 
 async def finish_all(
-    *processors: BatchProcessor | SummaryProcessor | JobProcessor | DeliveryProcessor,
+    *processors: BatchProcessor | SummaryProcessor | JobProcessor | DeliveryProcessor | LaneProcessor,
 ) -> None:
     """Concurrently, so that each gets the whole grace period."""
     await asyncio.gather(*(processor.finish(GRACE_FOR_CALLS) for processor in processors))

@@ -42,6 +42,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "exported_at": "When the export began.",
     "own": "Whether the person wrote it.",
     "person": "The person's id, as author or user_id.",
+    "provider_keeps_until": "Until when the provider keeps what it was sent of this person in batches, which nobody "
+    "can delete there; null if it was sent nothing in a batch.",
     "signature": "HMAC-SHA256 of the other fields as canonical JSON, in hexadecimal; null if it is not signed.",
     "PersonExport.conversations": "Every conversation that the person has written in, oldest first.",
     "client": "The address that it came from.",
@@ -111,6 +113,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "resumes_at": "When analysis goes on after a spent budget: the next midnight UTC; null where it is not spent.",
     "drain_seconds": "Seconds until the present queue is analysed; null where nobody can say.",
     "due_at": "When a chat that has to be quiet first will be analysed; null for others.",
+    "duplicate": "Whether the message was stored before with the same content.",
     "duplicates": "How many were stored before with the same content.",
     "end_time": "The end of the window, excluded.",
     "enqueued": "Whether it was stored now; false if it was known with the same content.",

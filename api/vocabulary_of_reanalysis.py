@@ -8,7 +8,7 @@ REANALYSED: Mapping[str, str] = {
     "NewReanalysis.window": "Of which time, by the conversations' timestamps; null for all times.",
     "NewReanalysis.sample": "Only compare so many, drawn at random. Nothing that counts is changed.",
     "max_usd": "The most that it may cost, in dollars; null for no more than half of each day's budget.",
-    "freshness": "How soon: `now`, which is also what null means.",
+    "freshness": "How soon: `now`, which is also what null means, or `day`: within a day, which may be cheaper.",
     "ReanalysisFilter.cluster": "A topic: its slug, an alias or its label, in any case.",
     "ReanalysisFilter.fields": "`missing`: only insights without answers to the operator's fields as they are now.",
     "ReanalysisFilter.max_confidence": "Only insights with at most this confidence.",

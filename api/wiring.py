@@ -56,7 +56,7 @@ from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
 from store.insights import field_filing, metadata
-from store.queue import analysis, deliveries, long_jobs
+from store.queue import analysis, batches, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
 from store.reanalysis import queue as reanalyses
@@ -70,18 +70,18 @@ async def build(
     redaction, fields = open_redaction(settings), load_fields(settings.fields_file)
     db, clock, told = await _prepared(settings, metrics, stack, start, fields)
     hold, examples = Hold(clock, changes := Changes()), FollowedExamples(db, clock, redaction.shown)
-    gateway = await _gateway(settings, db, metrics, stack, hold, told, examples, fields)
-    capacity = await _capacity(settings, db, metrics, gateway, clock)
+    gateway, capacity = await _gateway(settings, db, metrics, stack, hold, told, examples, fields)
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
     accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
+    processors = await processors_of(settings, db, gateway, accounting, live, clock, redaction, stack)
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
         fields=fields,
-        intake=_intake(db, clock, redaction, notifications, capacity, metrics),
+        intake=_intake(settings, db, clock, redaction, notifications, capacity, metrics),
         chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, notifications),
         hub=hub,
         limiter=limiter,
@@ -91,7 +91,7 @@ async def build(
         access=(access := await _access(settings, db, clock, stack, metrics)),
         people=People(db, clock, access.audit, settings.secrets, hub.deleted, hub.erased),
         gateway=gateway,
-        processors=(processors := processors_of(settings, db, gateway, accounting, live, clock, redaction)),
+        processors=processors,
         webhooks=Webhooks(db, clock, access.audit, os.urandom, processors.deliveries.wake),
         delivery_figures=DeliveryFigures(db, metrics, clock),
         workforce=(workforce := _workforce(settings, db, clock, stack, processors, capacity, changes)),
@@ -111,6 +111,7 @@ def _doors(notifications: Notifications, capacity: Capacity) -> tuple[Callable[[
 
 
 def _intake(
+    settings: Settings,
     db: Database,
     clock: ProcessClock,
     redaction: Redaction,
@@ -119,7 +120,8 @@ def _intake(
     metrics: Metrics,
 ) -> Intake:
     counted = capacity.count_accepted, metrics.count_redactions
-    return Intake(db, clock, redaction, *_doors(notifications, capacity), *counted)
+    doors = *_doors(notifications, capacity), settings.can_wait_seconds
+    return Intake(db, clock, redaction, *doors, *counted)
 
 
 def _workforce(
@@ -206,9 +208,10 @@ async def _gateway(
     told: FollowedTopics,
     examples: FollowedExamples,
     fields: FieldSet,
-) -> Gateway:
+) -> tuple[Gateway, Capacity]:
     shared = settings, db, metrics, hold, examples.clock
-    return await GatewayFactory(*shared, told.told, stack, examples.told, fields).open()
+    gateway = await GatewayFactory(*shared, told.told, stack, examples.told, fields).open()
+    return gateway, await _capacity(settings, db, metrics, gateway, examples.clock)
 
 
 async def _prepared(
@@ -249,7 +252,7 @@ def _accounting(
 async def _recover(settings: Settings, db: Database, clock: Clock) -> None:
     """Release what a previous run held. Not on PostgreSQL, where they may belong to live processes."""
     if settings.url.drivername.startswith("sqlite"):
-        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses):
+        for queue in (analysis, summary_queue, erasures, long_jobs, deliveries, reanalyses, batches):
             await db.write(partial(queue.recover, now=clock()))
 
 

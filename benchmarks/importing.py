@@ -1,11 +1,14 @@
 """How fast the importer sends, beside the service's own rate of bulk intake, and how much memory it takes.
 
-    python -m benchmarks.importing [--full] [--rounds 3] [--tweets 100000]
+    python -m benchmarks.importing [--full] [--rounds 3] [--tweets 100000] [--beside]
 
 The same tweets each time: made up, written as the Kaggle set is, put together to conversations of two turns and more.
 The service's own rate is that of posts which are ready before the clock starts, 500 conversations each, on four
 connections. The importer is a process of its own; it is on the clock from the first conversation in the database to
 the last, because before the first it reads the file to its end. Analysis is paused.
+
+One is measured after the other, or, with `--beside`, both in the same seconds, each with a service of its own: for a
+machine that does other work as well, which then slows both.
 """
 
 import argparse
@@ -15,12 +18,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import NamedTuple
 
 import httpx
@@ -55,6 +60,9 @@ TWEETS, MANY_TWEETS = 100_000, 2_800_000
 LEAST_SHARE, MOST_MEMORY = 0.9, 300
 MEGABYTE = 1_000_000
 LOOK_SECONDS = 0.05
+
+
+Begin = Callable[[], Callable[[], bool]]
 
 
 class Sent(NamedTuple):
@@ -103,6 +111,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="2.8 million tweets, once")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--tweets", type=int)
+    parser.add_argument("--beside", action="store_true", help="both at once, for a busy machine")
     given = parser.parse_args()
     count = given.tweets or (MANY_TWEETS if given.full else TWEETS)
     own: list[Taken] = []
@@ -110,10 +119,11 @@ def main() -> int:
     with TemporaryDirectory(prefix="importing-") as name:
         file = Path(name) / "tweets.csv"
         write_tweets(file, count)
-        bodies = [*islice(_bodies(file), TWEETS // AT_ONCE)]
+        bodies = [*islice(_bodies(file), None if given.beside else TWEETS // AT_ONCE)]
         for _ in range(given.rounds or (1 if given.full else 3)):
-            own.append(_own(bodies))
-            sent.append(_imported(file))
+            taken, imported = _both(file, bodies) if given.beside else (_own(bodies), _imported(file))
+            own.append(taken)
+            sent.append(imported)
             sys.stderr.write(f"{own[-1]}, {sent[-1]}\n")
     setting = f"{count:,} tweets, {AT_ONCE} conversations a request, {CONNECTIONS} connections, SQLite, analysis paused"
     return finish(Result(program="importing", setting=setting, figures=tuple(_figures(own, sent))))
@@ -152,33 +162,63 @@ async def _post(url: str, bodies: Iterator[bytes]) -> None:
                 group.create_task(post_all())
 
 
-def _imported(file: Path) -> Sent:
+def _both(file: Path, bodies: Sequence[bytes]) -> tuple[Taken, Sent]:
+    """The service's own rate from the importer's first conversation on, until either has sent all."""
+    over = Event()
+    with (
+        TemporaryDirectory(prefix="own-") as name,
+        _idle(Path(name)) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def post() -> tuple[float, float]:
+            asyncio.run(_post(process.url, takewhile(lambda _: not over.is_set(), bodies)))
+            return time.perf_counter(), cpu_seconds(process)
+
+        begun: list[tuple[Future[tuple[float, float]], float, float]] = []
+
+        def begin() -> Callable[[], bool]:
+            begun.append((pool.submit(post), time.perf_counter(), cpu_seconds(process)))
+            return begun[0][0].done
+
+        try:
+            sent = _imported(file, begin)
+        finally:
+            over.set()
+        ((posting, since, cpu_before),) = begun
+        until, cpu = posting.result()
+        count = _stored(Path(name))
+        return Taken(count / (until - since), (cpu - cpu_before) / count * 1_000_000), sent
+
+
+def _imported(file: Path, begin: Begin = lambda: _never) -> Sent:
+    """`begin` is called once the first conversation is stored; what is sent counts until what it gives is true."""
     with TemporaryDirectory(prefix="importer-") as name, _idle(Path(name)) as process:
-        command = [
-            sys.executable,
-            str(ROOT / "ingest_data.py"),
-            "--file",
-            str(file),
-            "--api-url",
-            process.url,
-        ]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as importer:  # noqa: S603  our own
-            return _watched(psutil.Process(importer.pid), importer, Path(name))
+        command = [sys.executable, str(ROOT / "ingest_data.py")]
+        options = ["--file", str(file), "--api-url", process.url]
+        with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as importer:  # noqa: S603  our own
+            return _watched(psutil.Process(importer.pid), importer, Path(name), begin)
 
 
-def _watched(seen: psutil.Process, importer: "subprocess.Popen[bytes]", folder: Path) -> Sent:
+def _never() -> bool:
+    return False
+
+
+def _watched(seen: psutil.Process, importer: "subprocess.Popen[bytes]", folder: Path, begin: Begin) -> Sent:
     """Look at the database and at the importer until it ends. Raises RuntimeError where it fails."""
     begun = ended = most = cpu_before = cpu = 0.0
     first = last = 0
+    is_over = _never
     while importer.poll() is None:
         time.sleep(LOOK_SECONDS)
         stored, at = _stored(folder), time.perf_counter()
         with suppress(psutil.Error):
             most = max(most, seen.memory_info().rss)
-            cpu = sum(seen.cpu_times()[:2])
+            cpu = cpu if is_over() else sum(seen.cpu_times()[:2])
         if stored and not first:
             first, begun, cpu_before = stored, at, cpu
-        if stored > last:
+            is_over = begin()
+        if stored > last and not is_over():
             last, ended = stored, at
     if importer.returncode:
         raise RuntimeError(f"the importer ended with {importer.returncode}")

@@ -22,6 +22,8 @@ class Lane:
 SUMMARIES = Lane(10, "summaries")
 """Somebody waits for each of them."""
 BATCHES = Lane(20, "batches")
+BATCH_API = Lane(25, "batch_api", patience=20.0)
+"""The few calls that create, fill and read batches at the provider. Whoever waits for longer tries again later."""
 REANALYSES = Lane(30, "reanalyses", yields=True, patience=20.0)
 """Behind everything fresh. Whoever waits for longer gives back what it holds, whose lease would end."""
 

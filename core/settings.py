@@ -22,10 +22,10 @@ from core import origins
 from core.discovery_settings import DiscoverySettings
 from core.encryption_settings import EncryptionSettings
 from core.extra_headers import parse_headers
+from core.lane_settings import LaneSettings
 from core.login_settings import LoginSettings
 from core.role_settings import RoleSettings
 from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
-from core.unbuilt import unbuilt
 from core.webhook_settings import WebhookSettings
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -61,7 +61,9 @@ class GrokMode(StrEnum):
     OFFLINE = "offline"
 
 
-class Settings(LoginSettings, EncryptionSettings, DiscoverySettings, RoleSettings, WebhookSettings):
+class Settings(
+    LoginSettings, EncryptionSettings, DiscoverySettings, LaneSettings, RoleSettings, WebhookSettings
+):
     """The configuration of the process; durations are in seconds. Raises ValidationError for a bad value."""
 
     model_config = SettingsConfigDict(
@@ -248,12 +250,6 @@ def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, 
     for names in SYNONYMS.values():
         given = [name for name in names if present.get(name)]
         yield from ((name, given[0]) for name in given[1:])
-
-
-def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
-    """A complaint for each variable, of the environment or of `.env`, that asks for what is not built yet."""
-    present = os.environ if environ is None else environ
-    return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
 
 
 def exposed_secrets(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -11,6 +11,8 @@ from core.secret_ring import PurposeKey
 PURPOSE = "receipts"
 SIGNED, UNSIGNED = "HMAC-SHA256", "none"
 FIELDS = frozenset({"id", "counts", "at", "by", "algorithm", "key", "signature"})
+KEPT = "provider_keeps_until"
+"""A field that receipts of before it do not have."""
 Receipt = Mapping[str, Any]
 
 
@@ -32,13 +34,19 @@ def person_hash(person: str, key: PurposeKey | None) -> str:
     return "hmac-sha256:" + hmac.digest(key.key, said, hashlib.sha256).hex()
 
 
-def receipt(person: str, counts: Mapping[str, int], at: str, by: str, key: PurposeKey | None) -> Receipt:
-    """A receipt, signed with the key; without one it says that it is not signed."""
+def receipt(
+    person: str, counts: Mapping[str, int], at: str, by: str, key: PurposeKey | None, kept: str | None = None
+) -> Receipt:
+    """A receipt, signed with the key; without one it says that it is not signed.
+
+    `kept` is until when the provider keeps what it was sent in batches, which nobody can delete there.
+    """
     fields = {
         "id": person_hash(person, key),
         "counts": dict(counts),
         "at": at,
         "by": by,
+        KEPT: kept,
         "algorithm": UNSIGNED if key is None else SIGNED,
         "key": None if key is None else key.id,
     }
@@ -47,7 +55,11 @@ def receipt(person: str, counts: Mapping[str, int], at: str, by: str, key: Purpo
 
 def check_signature(given: Receipt, keys: Iterable[PurposeKey]) -> Check:
     """Check the signature with the key that the receipt names. Raises ValueError if it is no receipt."""
-    if not isinstance(given, dict) or {*given} != FIELDS or not isinstance(given["signature"], str | None):
+    if (
+        not isinstance(given, dict)
+        or {*given} - {KEPT} != FIELDS
+        or not isinstance(given["signature"], str | None)
+    ):
         raise ValueError("this is no receipt of an erasure")
     if given["algorithm"] == UNSIGNED:
         return Check(is_signed=False, is_known=False, is_genuine=False)

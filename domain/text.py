@@ -42,6 +42,11 @@ class Excerpt(NamedTuple):
     partial: bool
 
 
+def excerpt_sent(*, partial: bool) -> Excerpt:
+    """One that was sent, and whose text is needed no more."""
+    return Excerpt("", partial)
+
+
 def line(turn: Turn) -> str:
     """The line of a turn in a transcript. An unknown role counts as customer."""
     role, text = turn

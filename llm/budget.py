@@ -49,6 +49,13 @@ class Budget:
     cost_per_1k: float | None = None
     reasoning_tokens: int = 0
     """The most reasoning tokens a call may use, for a model whose reasoning cannot be turned off."""
+    in_batch: bool = False
+    """Whether its calls are requests of batches at the provider, at their price."""
+
+    @property
+    def of_batches(self) -> "Budget":
+        """For requests of batches at the provider."""
+        return replace(self, in_batch=True)
 
     def of_what_can_wait(self) -> "Budget":
         """For calls that go behind everything fresh: they may use the first half of what a day has for all."""
@@ -63,13 +70,16 @@ class Budget:
         """
         fitting = len(texts)
         while fitting:
-            reservation = self.reserve(
-                connection, self.worst_case_cost(texts[:fitting]), min(conversations, fitting)
-            )
+            worst, kind = self.worst_case_cost(texts[:fitting]), self._kind
+            reservation = self.reserve(connection, worst, min(conversations, fitting), kind)
             if reservation is not None:
                 return fitting, reservation
             fitting = self._affordable(connection, texts[: fitting - 1])
         return 0, None
+
+    @property
+    def _kind(self) -> CallKind:
+        return CallKind.BATCH if self.in_batch else CallKind.ANALYSIS
 
     def reserve(
         self, connection: Connection, worst: int, conversations: int, kind: CallKind = CallKind.ANALYSIS
@@ -137,7 +147,8 @@ class Budget:
         if not sent or isinstance(end, Unsent):
             return 0
         if usage != Usage():
-            return prices.cost_ticks(self.analyzer.model, usage, self.cost_per_1k, day=reservation.day)
+            model, day, in_batch = self.analyzer.model, reservation.day, reservation.kind is CallKind.BATCH
+            return prices.cost_ticks(model, usage, self.cost_per_1k, day=day, in_batch=in_batch)
         return 0 if _is_refused(end) else reservation.reserved
 
     def _is_unpriced(self, reservation: Reservation, end: End, *, sent: bool) -> bool:
@@ -181,7 +192,9 @@ class Budget:
         with_reasoning = replace(usage, reasoning_tokens=self.reasoning_tokens)
         today = spending.day_of(self.clock())
         return max(
-            prices.cost_ticks(self.analyzer.model, with_reasoning, self.cost_per_1k, day=day)
+            prices.cost_ticks(
+                self.analyzer.model, with_reasoning, self.cost_per_1k, day=day, in_batch=self.in_batch
+            )
             for day in (today, today + 1)
         )
 

@@ -75,7 +75,7 @@ class PaidGateway:
         self.faults = 0
         self._metrics = metrics
         self._backoff = backoff
-        self._languages = languages
+        self.languages = languages
         self.knowledge = knowledge or OwnKnowledge()
         self._canary = Canary(self._send_canary, budget, hold, database)
         self._canary_task: asyncio.Task[bool] | None = None
@@ -135,10 +135,10 @@ class PaidGateway:
     async def call(self, texts: Sequence[str], on_sent: OnSent, lane: Lane = BATCHES) -> Reply:
         """Analyse `texts` in the next free slot of the lane. Raises CallFailed."""
         send = partial(self.analyzer.analyse, texts)
-        if self._languages is None:
+        if self.languages is None:
             return await self._call(send, on_sent, lane)
         # Meanwhile, so that nobody waits for it.
-        languages = asyncio.ensure_future(self._languages(texts))
+        languages = asyncio.ensure_future(self.languages(texts))
         try:
             return with_languages(await self._call(send, on_sent, lane), await languages)
         finally:
@@ -169,7 +169,7 @@ class PaidGateway:
 
         async def before_send() -> Departed:
             nonlocal epoch
-            departed, epoch = await self._wait_to_send(lane)
+            departed, epoch = await self.turn(lane)
             on_sent()
             return departed
 
@@ -181,7 +181,7 @@ class PaidGateway:
         await self._succeeded(epoch)
         return reply
 
-    async def _wait_to_send(self, lane: Lane = BATCHES) -> tuple[Departed, int]:
+    async def turn(self, lane: Lane = BATCHES) -> tuple[Departed, int]:
         """Wait for a slot; return whom to tell that the call has left, and the circuit's epoch. Raises Blocked."""
         departed = await self._wait_for_slot(lane)
         if (reason := self._blocks_reserved) is not None:
@@ -263,7 +263,7 @@ class PaidGateway:
 
         async def wait_to_send() -> Departed:
             nonlocal epoch
-            departed, epoch = await self._wait_to_send()
+            departed, epoch = await self.turn()
             self._canary_sent = True
             return departed
 

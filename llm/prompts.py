@@ -23,6 +23,8 @@ BYTES_PER_ID = 12
 HIDDEN_TOKENS = 1_024
 LONGEST_REASONING = 300
 
+OF_FIELDS = "+"
+
 INSTRUCTIONS = """\
 You label customer support conversations for a statistics service.
 
@@ -61,9 +63,15 @@ def prompt_version(
     topics: Mapping[str, str], examples: Sequence[PromptExample] = (), fields: FieldSet = NO_FIELDS
 ) -> str:
     """The version of the prompt, part of the cache key; it changes with instructions, topics, examples, fields and
-    schema."""
+    schema, and ends with the version of the fields."""
     told = json_text(example_messages(examples, fields)) if examples else ""
-    return _version_of(system_message(topics, fields), told, json_text(schema(1, fields)))
+    version = _version_of(system_message(topics, fields), told, json_text(schema(1, fields)))
+    return f"{version}{OF_FIELDS}{fields.version}" if fields else version
+
+
+def asks_for(version: str, fields: FieldSet) -> bool:
+    """Whether a prompt of this version asked for these fields, and for no others."""
+    return version.partition(OF_FIELDS)[2] == fields.version
 
 
 @lru_cache(maxsize=8)

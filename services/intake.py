@@ -8,10 +8,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from core.clock import Clock
+from core.clock import SECOND, Clock
 from core.errors import Conflicts
 from database import Database
 from domain.redaction.detections import Counts
+from models import DAY
 from schemas import Conversation, DialogueMessage, compact
 from services.content import content_hash
 from services.group_commit import GroupCommit
@@ -85,6 +86,8 @@ class Intake:
     redaction: Redaction
     stored: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
+    can_wait_seconds: float = 0
+    """For how long one that can wait does so before it goes like all others."""
     accepted: Callable[[Iterable[str]], None] = lambda _: None
     redacted: Callable[[Counts], None] = lambda _: None
     group: GroupCommit[NewConversation, IntakeOutcome] = field(init=False)
@@ -103,13 +106,23 @@ class Intake:
         owner: str = "",
         *,
         skip_conflicts: bool,
+        can_wait: bool = False,
     ) -> list[IntakeOutcome]:
-        """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable."""
+        """Store all or none in one transaction. Raises Conflicts, unless `skip_conflicts`, and NotWritable.
+
+        `can_wait` is whether an answer within a day will do.
+        """
         self.ensure_writable()
         rows = await self._rows(sent, idempotency_key, owner)
+        if can_wait:
+            rows = [self._waiting(row) for row in rows]
         outcomes = await self.database.write(partial(_all_or_none, rows, skip_conflicts), urgent=True)
         self._stored(rows, outcomes)
         return outcomes
+
+    def _waiting(self, row: NewConversation) -> NewConversation:
+        run_at = row.received_at + round(self.can_wait_seconds * SECOND)
+        return row._replace(freshness=DAY, run_at=run_at)
 
     async def is_new(self, sent: Conversation, idempotency_key: str | None, owner: str = "") -> bool:
         """Whether it is not known yet."""

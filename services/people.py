@@ -149,9 +149,9 @@ class People:
         return receipt
 
     def _receipt(self, ended: PersonErasure) -> Receipt:
-        return receipts.receipt(
-            ended.person, ended.counts._asdict(), iso(self.clock()), ended.who.actor, self.key
-        )
+        until = None if ended.kept_until is None else iso(ended.kept_until)
+        counts, at = ended.counts._asdict(), iso(self.clock())
+        return receipts.receipt(ended.person, counts, at, ended.who.actor, self.key, until)
 
     async def _remove(self, erasure: PersonErasure) -> None:
         while ids := await self._timed(partial(self._remove_texts, erasure)):
@@ -167,7 +167,9 @@ class People:
         ids = [row.id for row in rows]
         if not rows:
             return []
-        made = renewal.made_of(connection, [row.number for row in rows])
+        numbers = [row.number for row in rows]
+        erasures.note_kept(connection, erasure.person, numbers)
+        made = renewal.made_of(connection, numbers)
         records.delete_conversations(connection, ids)
         removed = Counts(deleted=len(ids), messages=len(ids), **made._asdict())
         erasures.count(connection, erasure.person, removed, now=self.clock())
@@ -189,6 +191,7 @@ class People:
         found = people.shorten(connection, erasure.person, number, after=after)
         if found is None:
             return None
+        erasures.note_kept(connection, erasure.person, [number])
         is_gone = not (found.more or found.others)
         made = self._remake(erasure.person, found, connection)
         changed = int(found.others and not found.more)

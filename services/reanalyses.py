@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from core.clock import Clock
+from core.clock import SECOND, Clock
 from database import Database
 from domain.budget_days import seconds_until_done
 from domain.text import Show, cache_key, excerpt_of
@@ -67,6 +67,8 @@ class Reanalyses:
     calls_per_second: float
     calls_for: Callable[[int], int]
     """How many calls so many conversations take."""
+    can_wait_seconds: float = 0
+    """For how long what can wait waits for batches at the provider."""
 
     async def price(self, choice: ReanalysisChoice, most: int | None = None) -> ReanalysisPrice:
         """What these conversations cost, or the first `most` of them. Raises SQLAlchemyError."""
@@ -125,15 +127,23 @@ class Reanalyses:
         return None if seconds is None else round(seconds, 1)
 
     async def begin(
-        self, choice: ReanalysisChoice, *, sample: int | None, cap: int | None, by: str
+        self,
+        choice: ReanalysisChoice,
+        *,
+        sample: int | None,
+        cap: int | None,
+        by: str,
+        freshness: str | None = None,
     ) -> tuple[str, bool]:
         """Begin one; gives the id of its job, and True, or that of one that is under way, and False.
 
-        `cap` is in ticks. Raises SQLAlchemyError.
+        `cap` is in ticks, `freshness` is DAY if it can wait. Raises SQLAlchemyError.
         """
         total = await self.database.read_in_background(partial(choices.count_chosen, choice=choice))
-        parameters = {"choice": asdict(choice), "sample": sample, "population": total}
+        parameters = {"choice": asdict(choice), "sample": sample, "population": total, "freshness": freshness}
         now = self.clock()
+        lane_until = None if freshness is None else now + round(self.can_wait_seconds * SECOND)
+        kept: Any = {"wanted": choice.wanted, "sample": sample, "cap": cap, "lane_until": lane_until}
 
         def begin(connection: Connection) -> tuple[str, bool]:
             runs.hold_beginnings(connection)
@@ -143,7 +153,7 @@ class Reanalyses:
             id_ = long_jobs.create(connection, KIND, parameters, by=by, now=now, total=number)
             row = long_jobs.get(connection, id_)
             assert row is not None  # noqa: S101  for the type checker: it has just been made
-            runs.begin_reanalysis(connection, row.number, wanted=choice.wanted, sample=sample, cap=cap)
+            runs.begin_reanalysis(connection, row.number, **kept)
             return id_, True
 
         return await self.database.write(begin)

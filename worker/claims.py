@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -32,6 +33,35 @@ class Claimed:
     """Whether it ended before its limit, and left some that are due to the next claim."""
 
 
+class Claimable(Protocol):
+    """Conversations of the analysis queue that are claimed alike."""
+
+    def due(self, connection: Connection, *, limit: int, now: int) -> Sequence[AnalysisJob]:
+        """Up to `limit` that are due, locked until the transaction ends."""
+        ...
+
+    def lease(self, connection: Connection, numbers: Sequence[int], *, token: str, until: int) -> None:
+        """Hold those."""
+        ...
+
+    def asked_as(self, key: bytes) -> bytes:
+        """The name under which a text is asked about, by its key in the cache."""
+        ...
+
+
+class ClaimedAtOnce:
+    """All that are due."""
+
+    due, lease = staticmethod(analysis.due), staticmethod(analysis.lease)
+
+    def asked_as(self, key: bytes) -> bytes:
+        """The key itself."""
+        return key
+
+
+AT_ONCE = ClaimedAtOnce()
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Who claims, when, until when, and by which rules. Times are UTC microseconds."""
@@ -42,10 +72,11 @@ class Claim:
     version: str
     """Model and prompt: what an analysis depends on beside the text."""
     policy: Policy
+    of: Claimable = AT_ONCE
 
     def take(self, connection: Connection, limit: int) -> Claimed:
         """Claim up to `limit` conversations that are due."""
-        due = analysis.due(connection, limit=limit, now=self.now)
+        due = self.of.due(connection, limit=limit, now=self.now)
         jobs = _first(due)
         if not jobs:
             return Claimed(0, (), ())
@@ -57,14 +88,17 @@ class Claim:
         works = [work_of(job, self.version, shown, key) for job in readable if job.number not in spared]
         hold, ended = self._share(connection, works)
         settled = analysis.settle(connection, [*failed, *skipped, *ended], now=self.now)
-        analysis.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
+        self.of.lease(connection, [work.job.number for work in hold], token=self.token, until=self.until)
         held = [work._replace(job=work.job._replace(lease=self.token)) for work in hold]
         return Claimed(len(jobs), held, settled, cut_short=len(jobs) < len(due))
 
     def _share(self, connection: Connection, works: Sequence[Work]) -> tuple[list[Work], list[Outcome]]:
         """Hold one conversation of each text, but not its twins, nor those whose answer is known."""
         keys = {work.key for work in works}
-        others = single_flight.lead(connection, keys, lease=self.token, until=self.until, now=self.now)
+        names = {key: self.of.asked_as(key) for key in keys}
+        asking = {*names.values()}
+        asked = single_flight.lead(connection, asking, lease=self.token, until=self.until, now=self.now)
+        others = {key: asked[name] for key, name in names.items() if name in asked}
         # Looked up after the lock is taken: whoever released it a moment ago has left the answer.
         known = cached_answers.cached_answers(connection, keys)
         answered = {key for key in keys if key in known}
@@ -77,7 +111,7 @@ class Claim:
                 ended.append(self._parked(work, others.get(work.key, self.until)))
             else:
                 hold[work.key] = work
-        idle = keys - hold.keys() - others.keys()
+        idle = {names[key] for key in keys - hold.keys() - others.keys()}
         single_flight.release(connection, idle, leases={self.token}, now=self.now)
         return list(hold.values()), ended
 
@@ -86,7 +120,8 @@ class Claim:
         return completed(work, source.analysis, by, cached=True)
 
     def _parked(self, work: Work, until: int) -> Parked:
-        return Parked(work.job, until, work.job.failures, waits_for=work.key)
+        until = max(until, work.job.can_wait_until or 0)
+        return Parked(work.job, until, work.job.failures, waits_for=self.of.asked_as(work.key))
 
 
 def _first(jobs: Sequence[AnalysisJob]) -> Sequence[AnalysisJob]:

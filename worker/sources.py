@@ -12,7 +12,7 @@ from llm.gateway import Gateway
 from store.queue import analysis, single_flight
 from store.queue.analysis import Outcome
 from store.queue.clock import ProcessClock
-from worker.claims import Claim, Claimed
+from worker.claims import AT_ONCE, Claim, Claimable, Claimed
 from worker.outcomes import Policy, Work
 
 
@@ -89,6 +89,7 @@ class FreshConversations:
     policy: Policy
     clock: ProcessClock
     token: Callable[[], str]
+    of: Claimable = AT_ONCE
     lane = analysis.QUEUE.kind.lane
     is_mostly_empty = False
 
@@ -100,21 +101,23 @@ class FreshConversations:
         """Claim up to `limit` conversations that are due."""
         now = self.clock.now(connection)
         until = self.policy.lease_end(now)
-        return Claim(now, self.token(), until, analysis_version(self.gateway), self.policy).take(
-            connection, limit
-        )
+        version = analysis_version(self.gateway)
+        return Claim(now, self.token(), until, version, self.policy, self.of).take(connection, limit)
+
+    def _asked(self, works: Iterable[Work]) -> set[bytes]:
+        return {self.of.asked_as(work.key) for work in works}
 
     def renew(self, connection: Connection, works: Sequence[Work], *, until: int) -> list[Work]:
         """Hold conversations for one more call; gives those that are still held."""
         still = {job.number for job in analysis.renew(connection, [work.job for work in works], until=until)}
         held = [work for work in works if work.job.number in still]
-        single_flight.extend(connection, {work.key for work in held}, leases=leases(held), until=until)
+        single_flight.extend(connection, self._asked(held), leases=leases(held), until=until)
         return held
 
     def keep_held(self, connection: Connection, works: Sequence[Work], *, until: int) -> None:
         """Hold conversations for longer whose answers are there and wait to be stored."""
         analysis.keep_held(connection, [work.job for work in works], until=until)
-        single_flight.extend(connection, {work.key for work in works}, leases=leases(works), until=until)
+        single_flight.extend(connection, self._asked(works), leases=leases(works), until=until)
 
     def reserve(self, connection: Connection, budget: Budget, works: Sequence[Work]) -> Booked:
         """Reserve the cost of a call with as many of these, in order, as the day's budget covers."""
@@ -127,8 +130,7 @@ class FreshConversations:
         self, connection: Connection, outcomes: Sequence[Outcome], *, asked: Sequence[Work]
     ) -> list[Outcome]:
         """Store what became of conversations; gives the outcomes that still counted."""
-        keys = {work.key for work in asked}
-        return analysis.settle(connection, outcomes, now=self.clock(), asked=keys)
+        return analysis.settle(connection, outcomes, now=self.clock(), asked=self._asked(asked))
 
     def charge(self, connection: Connection, calls: Sequence[PaidCall]) -> None:
         """The day's spending is all that they are charged to."""

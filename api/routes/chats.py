@@ -77,7 +77,12 @@ def _stored_view(placed: Sequence[tuple[str, PlacedMessage]]) -> dict[str, objec
         "stored": created,
         "duplicates": len(placed) - created,
         "messages": [
-            {"conversation_id": chat, "message_id": place.message_id, "position": place.position}
+            {
+                "conversation_id": chat,
+                "message_id": place.message_id,
+                "position": place.position,
+                "duplicate": not place.created,
+            }
             for chat, place in placed
         ],
     }

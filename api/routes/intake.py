@@ -1,6 +1,6 @@
 """`POST /api/v1/conversations` and `/bulk`: validate, store durably, answer. No request waits for analysis."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, get_type_hints
 
@@ -38,6 +38,12 @@ ON_CONFLICT = {
     "description": "`skip`: store the others if an item's id is known with other content",
     "schema": {"enum": ["fail", "skip"], "default": "fail"},
 }
+FRESHNESS = {
+    "name": "freshness",
+    "in": "query",
+    "description": "`day`: an answer within a day will do, so that it may be cheaper",
+    "schema": {"enum": ["now", "day"], "default": "now"},
+}
 
 OTHER_DOOR = {
     "/api/v1/conversations": (
@@ -51,6 +57,8 @@ OTHER_DOOR = {
 }
 """By path: how a body begins that was meant for the other one, and what to tell its sender."""
 
+CHOICES = {"on_conflict": ("fail", "skip"), "freshness": ("now", "day")}
+"""The parameters of a bulk, each with its values, of which the first is the default."""
 SENT_AS = {"id": "conversation_id", "external_id": "external_id", "idempotency_key": "Idempotency-Key"}
 """The names under which clients send the ids that make a repeated post known."""
 
@@ -127,7 +135,7 @@ def _conflict(conflict: store.Conflict) -> str:
     response_model=BulkAccepted,
     response_model_exclude_none=True,
     responses=REFUSALS,
-    openapi_extra={"parameters": [ON_CONFLICT]},
+    openapi_extra={"parameters": [ON_CONFLICT, FRESHNESS]},
 )
 async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Response:
     """Accept up to 500 conversations, all or none. 202 means: on disk."""
@@ -135,8 +143,9 @@ async def bulk(request: Request, sent: BulkConversations, key: Key = None) -> Re
     owner = caller_of(request.scope).owner
     if (room := _room(resources)) < len(sent):
         _refuse_without_room(await resources.intake.count_new(sent, key, owner), len(sent), room)
-    skip = _skip_conflicts(request)
-    outcomes = await resources.intake.accept_all(sent, key, owner, skip_conflicts=skip)
+    asked = _asked_for(request)
+    skip, can_wait = asked["on_conflict"] == "skip", asked["freshness"] == "day"
+    outcomes = await resources.intake.accept_all(sent, key, owner, skip_conflicts=skip, can_wait=can_wait)
     return JsonAnswer(_bulk_view(outcomes, skip), 202)
 
 
@@ -163,12 +172,17 @@ def _refuse_parameters(request: Request, *known: str) -> None:
         raise ApiError(Code.INVALID_QUERY, f"Unknown parameter: {printable(unknown[0])}")
 
 
-def _skip_conflicts(request: Request) -> bool:
-    _refuse_parameters(request, "on_conflict")
-    given = request.query_params.getlist("on_conflict") or ["fail"]
-    if len(given) > 1 or given[0] not in ("fail", "skip"):
-        raise ApiError(Code.INVALID_QUERY, "on_conflict: must be fail or skip")
-    return given[0] == "skip"
+def _asked_for(request: Request) -> Mapping[str, str]:
+    """The parameters of a bulk, each as it was given or by default."""
+    _refuse_parameters(request, *CHOICES)
+    return {name: _choice(request, name, *values) for name, values in CHOICES.items()}
+
+
+def _choice(request: Request, name: str, default: str, other: str) -> str:
+    given = request.query_params.getlist(name) or [default]
+    if len(given) > 1 or given[0] not in (default, other):
+        raise ApiError(Code.INVALID_QUERY, f"{name}: must be {default} or {other}")
+    return given[0]
 
 
 def _room(resources: Resources) -> int:

@@ -21,6 +21,7 @@ from domain.analysis import CONFIDENCE_UNIT
 from domain.fields.fieldsets import FieldSet
 from domain.topics import slug
 from llm.prices import TICKS_PER_USD
+from models import DAY
 from schemas import Code, JobOut, NewReanalysis, ReanalysisEstimateOut, ReanalysisOut
 from store.queue import long_jobs
 from store.reanalysis import runs
@@ -57,6 +58,7 @@ async def reanalyse(resources: ResourcesDep, request: Request) -> Response:
         sample=new.sample,
         cap=None if new.max_usd is None else round(new.max_usd * TICKS_PER_USD),
         by=asked(request.scope).actor,
+        freshness=DAY if new.freshness == DAY else None,
     )
     if not is_new:
         raise ApiError(Code.CONFLICT, f"{id_} is analysing conversations again; wait for it, or cancel it")

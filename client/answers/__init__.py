@@ -2,6 +2,7 @@
 
 from .alerts import Alert, Alerts
 from .chats import (
+    AddedMessage,
     Chat,
     ChatInsights,
     ChatItem,
@@ -112,6 +113,7 @@ from .webhooks import CreatedWebhook, DeliveriesPage, Delivery, Webhook, Webhook
 __all__ = [
     "Accepted",
     "Accuracy",
+    "AddedMessage",
     "Alert",
     "Alerts",
     "Alive",

@@ -15,13 +15,19 @@ class PlacedMessage(Answer):
     position: int
 
 
+class AddedMessage(PlacedMessage):
+    """A message of a post. `duplicate`: it was stored before; False also where an older service does not say it."""
+
+    duplicate: bool = False
+
+
 class ChatsStored(Answer):
     """Every message is on disk; `stored` of them were not before."""
 
     conversation_ids: list[str]
     stored: int
     duplicates: int
-    messages: list[PlacedMessage]
+    messages: list[AddedMessage]
 
 
 class Message(PlacedMessage):

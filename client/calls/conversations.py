@@ -58,15 +58,19 @@ def post_bulk(
     conversations: Sequence[NewConversation] | Encoded,
     *,
     on_conflict: Literal["fail", "skip"] = "fail",
+    freshness: Literal["now", "day"] = "now",
     idempotency_key: str | None = None,
 ) -> Call[BulkAccepted]:
     """Take in 1 to 500 conversations, all or none; with `skip`, all but those that clash with a known id.
 
-    Sent again as with `post`, if each of them has an id. Raises Invalid and Conflict, whose `faults` name items.
+    With the freshness `day`, an answer within a day will do, which may be cheaper. Sent again as with `post`, if each
+    of them has an id. Raises Invalid and Conflict, whose `faults` name items.
     """
     content = content_of(conversations, lambda items: all(map(_is_identified, items)))
     call = posting(f"{CONVERSATIONS}/bulk", content, reader(BulkAccepted), idempotency_key)
-    return call if on_conflict == "fail" else replace(call, params={"on_conflict": on_conflict})
+    asked = {"on_conflict": (on_conflict, "fail"), "freshness": (freshness, "now")}
+    params = {name: value for name, (value, default) in asked.items() if value != default}
+    return replace(call, params=params) if params else call
 
 
 def conversation(

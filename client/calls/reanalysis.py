@@ -1,6 +1,6 @@
 """Calls that have conversations analysed again. Without times, those of all times."""
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from ..answers import Job, Reanalysis, ReanalysisEstimate
 from ..wire import Call, encoded
@@ -42,9 +42,13 @@ def reanalyse(
     end_time: Time | None = None,
     sample: int | None = None,
     max_usd: float | None = None,
+    freshness: Literal["now", "day"] = "now",
 ) -> Call[Job]:
-    """Have conversations analysed again as a job, or a sample compared, for `max_usd` dollars at most."""
-    body = _body(chosen, start_time, end_time, sample=sample, max_usd=max_usd)
+    """Have conversations analysed again as a job, or a sample compared, for `max_usd` dollars at most.
+
+    With the freshness `day`, within a day will do, which may be cheaper.
+    """
+    body = _body(chosen, start_time, end_time, sample=sample, max_usd=max_usd, freshness=freshness)
     return Call("POST", PATH, reader(Job), body=encoded(body))
 
 

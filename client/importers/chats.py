@@ -36,12 +36,14 @@ OF_CONVERSATIONS = API_FIELDS - {"conversation_id", "messages"}
 class Chat:
     """A dialogue as it is sent: the line of the file where it starts, its messages in order, JSON in UTF-8.
 
-    `dated` is false where a message does not say when it was said.
+    `dated` is false where a message does not say when it was said. `ids_last`: a message keeps its id whatever becomes
+    of the others, so one that is known with other content was edited; else it may be another message.
     """
 
     line: int
     messages: Sequence[bytes]
     dated: bool = True
+    ids_last: bool = False
 
 
 Record = Conversation | Chat | Rejected

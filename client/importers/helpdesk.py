@@ -9,10 +9,10 @@ from datetime import UTC
 from typing import Any
 
 from client.importers.base import Rejected, Row, Rows
-from client.importers.fields import MAX_TEXT, Reader
+from client.importers.fields import Reader
 from client.importers.said import Entry, Messages, Said, Spoiled
 from domain.helpdesk import chatwoot, freshdesk, intercom, zendesk
-from domain.helpdesk.messages import AGENT, ROLES_APART, HelpdeskConversation, HelpdeskMessage, person, pieces
+from domain.helpdesk.messages import AGENT, ROLES_APART, HelpdeskConversation, HelpdeskMessage, person
 
 Body = Mapping[str, Any]
 Mapped = list[HelpdeskConversation]
@@ -24,6 +24,7 @@ class HelpdeskMessages(Messages):
 
     names_agents = False
     small_ids = True
+    ids_last = True
 
     def __init__(self, rows: Rows, reader: Reader, desk: str) -> None:
         self.title = _TITLES[desk]
@@ -56,7 +57,7 @@ class HelpdeskMessages(Messages):
         for conversation in found:
             self._reader.left_out.update(conversation.left_out)
             for message in conversation.messages:
-                yield from self._said(row.line, conversation.id, self._known(message))
+                yield self._said(row.line, conversation.id, self._known(message))
 
     def _rejected(self, row: Row, reason: str) -> Iterator[Entry]:
         """One message of a conversation spoils all of it, where the body says which it is."""
@@ -71,12 +72,11 @@ class HelpdeskMessages(Messages):
         is_named = self._reader.agents.known and self._reader.agents.role_of(message.author) == AGENT
         return replace(message, role=AGENT) if is_named else message
 
-    def _said(self, line: int, chat: str, message: HelpdeskMessage) -> Iterator[Said]:
+    def _said(self, line: int, chat: str, message: HelpdeskMessage) -> Said:
         source = self._reader.source
         user = person(source, message, is_apart=self._is_apart) if source or message.author else None
         said_at = message.said_at.astimezone(UTC).isoformat() if message.said_at else None
-        for name, text in pieces(message, message.text, MAX_TEXT):
-            yield Said(line, chat, name, user, message.role, text, said_at)
+        return Said(line, chat, message.id, user, message.role, message.text, said_at)
 
 
 def _users_beside(row: Row) -> Body:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import parseaddr, parsedate_to_datetime
@@ -35,6 +36,7 @@ KNOWN_HEADER = re.compile(
 LARGEST = 50 << 20
 """Bytes of a mail with its attachments; one that is larger is rejected without being kept in memory."""
 MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
+MASKED, ANGLES = re.compile(r"^(\S+) at (\S+\.\S+)$"), re.compile("<([^<>]*)>")
 MOST_WARNINGS = 1_000
 
 
@@ -64,6 +66,7 @@ class Mail(Messages):
 
     title = "mail"
     may_be_one_sided = True
+    ids_last = True
 
     def __init__(self, name: str, source: Source, reader: Reader, *, several: bool) -> None:
         super().__init__(name, source)
@@ -107,9 +110,7 @@ class Mail(Messages):
             self._reader.left_out["media" if files else "empty mail"] += 1
             return
         self._reader.left_out.update({"attachment": files} if files else {})
-        address = parseaddr(str(mail.get("From", "")))[1].lower()
-        if not address:
-            raise ValueError("there is no address in From")
+        address = _address(mail)
         role = self._reader.agents.role_of(address)
         yield Said(line, root, id_, address, role, text, _said_at(mail))
 
@@ -178,6 +179,22 @@ class Threading:
                 return str(min(path[path.index(row[0]) :]))
             path.append(row[0])
         return path[-1]
+
+
+def _address(mail: EmailMessage) -> str:
+    """Whose mail it is: the address, or what archives of mailing lists have in its place. Raises ValueError.
+
+    Those write `ada at lamps.example (Ada)`, or leave letters out until no address is left.
+    """
+    written = next((str(value) for name, value in mail.raw_items() if name.lower() == "from"), "")
+    found = parseaddr(str(mail.get("From", "")))[1]
+    if "@" not in found or found not in written:  # else the parser has put one together that is nobody's
+        inside = ANGLES.search(written)
+        masked = str(make_header(decode_header(inside[1] if inside else written.partition("(")[0])))
+        found = MASKED.sub(r"\1@\2", " ".join(masked.split()))
+    if not found:
+        raise ValueError("there is no address in From")
+    return found.lower()
 
 
 def _first_id(mail: EmailMessage, name: str) -> str | None:

@@ -60,6 +60,9 @@ class Messages(ABC):
     small_ids = False
     """Whether ids of chats that are small numbers are those of one installation, and another has them as well."""
 
+    ids_last = False
+    """Whether a message has an id of its own, and not its place in the file."""
+
     blank = 0
     """Of rows without a value, which no chat has."""
 

@@ -84,6 +84,7 @@ class Slack(Messages):
     """The messages of an export, day by day."""
 
     title = "a Slack export"
+    ids_last = True
 
     def __init__(self, name: str, folder: Folder, reader: Reader) -> None:
         self.name = name
@@ -112,6 +113,7 @@ class SlackDay(Messages):
     """The messages of one file of an export, which says of no message what channel it is in."""
 
     title = "a day of a Slack export"
+    ids_last = True
 
     def __init__(self, rows: Rows, channel: str, reader: Reader) -> None:
         self.name, self.size, self.warnings = rows.name, rows.size, rows.warnings

@@ -6,18 +6,22 @@ with `:2`, `:3` and so on behind its name; a message keeps its part when the fil
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from client.importers.base import Rejected
 from client.importers.chats import Chat, whole_of
-from client.importers.fields import MAX_AUTHOR, Reader, sayable
+from client.importers.fields import MAX_AUTHOR, MAX_TEXT, Reader, sayable
 from client.importers.files import Unreadable
 from client.importers.said import Entry, Messages, Said, Spoiled, chat_id
 from client.wire import encoded
+from domain.helpdesk.messages import pieces
 
 MOST_MESSAGES = 50_000
 """What the service takes of a chat."""
 REPEATED = "repeated message"
+VERSION = "other version"
+"""Of a message that is in the file before: edited since, or a mail that came by way of a list as well."""
 
 
 class Spool:
@@ -31,6 +35,7 @@ class Spool:
         self._reader = reader
         self._most = most
         self._last: tuple[str, int] = ("", 0)
+        self._ids_last = False
         self._file = sqlite3.connect("", isolation_level=None)  # a file without a name cannot be left behind
         self._file.executescript("""
             PRAGMA journal_mode = OFF;
@@ -48,18 +53,24 @@ class Spool:
         """Takes a message in, also one that cannot be read: its chat is then rejected. None if it was taken."""
         if isinstance(entry, Rejected):
             return entry
-        self.taken += 1
         if isinstance(entry, Spoiled):
             self._spoil(entry)
-            return None
-        try:
-            body = _body(entry, self._reader.named(entry.chat))
-        except ValueError as error:
-            self._spoil(Spoiled(entry.line, entry.chat, str(error)))
-            return None
-        row = (self._number(entry.chat), entry.line, entry.id, entry.said_at, body)
-        self._file.execute("INSERT INTO messages (chat, line, id, said_at, body) VALUES (?, ?, ?, ?, ?)", row)
+        elif len(entry.text) <= MAX_TEXT:
+            self._keep(entry)
+        else:
+            for id_, text in pieces(entry.id, entry.text, MAX_TEXT):
+                self._keep(replace(entry, id=id_, text=text))
         return None
+
+    def _keep(self, said: Said) -> None:
+        try:
+            body = _body(said, self._reader.named(said.chat))
+        except ValueError as error:
+            self._spoil(Spoiled(said.line, said.chat, str(error)))
+            return
+        self.taken += 1
+        row = (self._number(said.chat), said.line, said.id, said.said_at, body)
+        self._file.execute("INSERT INTO messages (chat, line, id, said_at, body) VALUES (?, ?, ?, ?, ?)", row)
 
     def _number(self, chat: str) -> int:
         if self._last[0] == chat:
@@ -70,6 +81,7 @@ class Spool:
         return int(number)
 
     def _spoil(self, entry: Spoiled) -> None:
+        self.taken += 1
         number = self._number(entry.chat)
         self._file.execute(
             "UPDATE chats SET wrong = ?, wrong_line = ? WHERE number = ? AND wrong IS NULL",
@@ -80,6 +92,7 @@ class Spool:
 
     def settle(self, messages: Messages) -> None:
         """Has to be called when all is taken in. Raises Unreadable where sending it would do harm."""
+        self._ids_last = messages.ids_last
         if messages.names_agents and self.taken:
             self._reader.agents.check(may_be_silent=messages.may_be_one_sided)
         if messages.small_ids and not self._reader.source and self._has_small_ids():
@@ -139,15 +152,17 @@ class Spool:
         known: dict[str, tuple[Any, ...]] = {}
         for row in rows:
             before = known.setdefault(row[1], row)
-            if before is not row:
-                if before[3] != row[3]:
-                    reason = f"a message before it has the same id and another content{whole_of(len(rows))}"
-                    return Rejected(row[0], reason)
-                self._reader.left_out[REPEATED] += 1
+            if before is row:
+                continue
+            is_same = before[3] == row[3]
+            if not is_same and not self._ids_last:
+                reason = f"a message before it has the same id and another content{whole_of(len(rows))}"
+                return Rejected(row[0], reason)
+            self._reader.left_out[REPEATED if is_same else VERSION] += 1
         dated = all(said_at is not None for _, _, said_at, _ in known.values())
         sent = sorted(known.values(), key=_moment) if dated else list(known.values())
         start = encoded({"conversation_id": chat_id(self._reader.named(name))})[:-1] + b","
-        return Chat(line, [start + body[1:] for _, _, _, body in sent], dated)
+        return Chat(line, [start + body[1:] for _, _, _, body in sent], dated, self._ids_last)
 
 
 def _moment(row: tuple[Any, ...]) -> tuple[str, int, str]:

@@ -41,6 +41,7 @@ class Telegram(Messages):
     """The messages of an export."""
 
     title = "a Telegram export"
+    ids_last = True
 
     def __init__(self, name: str, source: Source, reader: Reader) -> None:
         super().__init__(name, source)

@@ -23,6 +23,11 @@ HEADERS = (
         rf"[\u200e\u200f]?\[{DATE},?{SPACE}{{1,2}}(?P<hour>\d\d?)[:.](?P<minute>\d\d)[:.](?P<seconds>\d\d){HALF}\]{SPACE}",
         re.IGNORECASE,
     ),
+    # Signal writes it so, but with the year in front.
+    re.compile(
+        rf"[\u200e\u200f]?\[(?!\d{{4}}){DATE},?{SPACE}{{1,2}}(?P<hour>\d\d?)[:.](?P<minute>\d\d){HALF}\]{SPACE}",
+        re.IGNORECASE,
+    ),
     # Without seconds: with them it is the line of a log.
     re.compile(
         rf"[\u200e\u200f]?{DATE},?{SPACE}(?:(?:à|at){SPACE})?(?P<hour>\d\d?)[:.](?P<minute>\d\d){HALF}{SPACE}-{SPACE}",
@@ -46,7 +51,9 @@ MEDIA = re.compile(
     r"<(?:media|medien|multimedia|médias|mídia|arquivo de mídia) [^<>\n]*>"
     r"|\u200e?<(?:attached|anhang|adjunto|pièce jointe|anexado|allegato): [^<>\n]+>"
     r"|\u200e?(?:image|video|audio|sticker|document|gif|contact card|video note) omitted"
-    r"|[^\n]{1,200}\u200edocument omitted",
+    # On an iPhone, with the mark that only the program sets; the name of a document may stand before it.
+    r"|[^\n]{0,200}\u200e[^\n\u200e:]{2,30} (?:omitted|weggelassen|ausgelassen|omitid[oa]|absente?|omis|manquante?"
+    r"|retiré|ocultad[oa]|omess[oa]|esclus[oa]|non inclus[oa])",
     re.IGNORECASE,
 )
 ATTACHED = re.compile(
@@ -62,8 +69,14 @@ ENCRYPTED = re.compile(
     re.IGNORECASE,
 )
 """The first line of a chat, which some phones put into the mouth of the group."""
-DELETED = re.compile(r"\u200e?(?:this message was deleted|you deleted this message)\.?", re.IGNORECASE)
-EDITED = re.compile(r" ?\u200e?<this message was edited>$", re.IGNORECASE)
+DELETED = re.compile(
+    r"\u200e?(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht"
+    r"|du hast diese nachricht gelöscht|se eliminó este mensaje|eliminaste este mensaje|ce message a été supprimé"
+    r"|vous avez supprimé ce message|(?:esta )?mensagem (?:foi )?apagada|você apagou esta mensagem"
+    r"|questo messaggio è stato eliminato|hai eliminato questo messaggio)\.?",
+    re.IGNORECASE,
+)
+EDITED = re.compile(r" ?(?:\u200e<[^<>:\n]{5,60}>|<this message was edited>)$", re.IGNORECASE)
 QUOTES = (("“", "”"), ("„", "“"), ("«", "»"))
 NOTICE = "system notice"
 

@@ -5,13 +5,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from client import AsyncClient, ClientError, Conflict, Fault, Invalid, Refused
-from client.answers import BulkAccepted
+from client.answers import BulkAccepted, ChatsStored
 from client.importers.chats import Chat, Record
 from client.importers.conversations import Conversation
 from client.importers.rows import Rejected
-from client.importing.together import MAX_MESSAGES, MAX_POST, Gathering, NewChats, array, id_of, posts
+from client.importing.together import (
+    CONFLICT,
+    MAX_MESSAGES,
+    MAX_POST,
+    Gathering,
+    array,
+    count_grown,
+    known_with_other_content,
+    parted,
+    posts,
+)
 
 IN_FLIGHT = 4  # one is read, one on the wire, one committed; more only waits in the service's queue
 MAX_BYTES = 8_000_000  # half of what the service takes
@@ -19,6 +30,8 @@ MAX_KEPT = 1_000
 RECORDS_BETWEEN_LOOKS = 1_000
 
 Batch = Sequence[Conversation]
+Freshness = Literal["now", "day"]
+"""How soon what is sent has to be analysed."""
 
 
 @dataclass(slots=True)
@@ -75,11 +88,13 @@ def rehearse(records: Iterator[Record], tally: Tally, on_progress: Callable[[], 
 class Delivery:
     """Sends what it is given; `tally` is true at any moment. `on_progress` is called after each answer."""
 
-    def __init__(self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None]) -> None:
+    def __init__(
+        self, client: AsyncClient, tally: Tally, on_progress: Callable[[], None], freshness: Freshness = "now"
+    ) -> None:
         self._client = client
+        self._freshness: Freshness = freshness
         self._tally = tally
         self._on_progress = on_progress
-        self._new_chats = NewChats(client)
 
     async def send(self, records: Iterator[Record], batch_size: int) -> None:
         """Sends all of it, several batches at once. Raises ClientError."""
@@ -116,7 +131,8 @@ class Delivery:
 
     async def _send(self, batch: Batch) -> None:
         try:
-            stored = await self._client.post_bulk(array(item.body for item in batch), on_conflict="skip")
+            items = array(item.body for item in batch)
+            stored = await self._client.post_bulk(items, on_conflict="skip", freshness=self._freshness)
         except Invalid as error:
             await self._send_what_is_valid(batch, error)
         else:
@@ -134,9 +150,19 @@ class Delivery:
             await self._send(batch[len(batch) // 2 :])
 
     async def _say(self, chats: Sequence[Chat]) -> None:
-        stored, others = await self._new_chats.post(chats)
-        self._count_chats(len(stored), map(id_of, stored), accepted=len(stored))
-        for chat in others:
+        """In one post. The service takes all of it or nothing: what it refuses goes alone, and the rest again."""
+        while len(chats) > 1:
+            sent = array(each for chat in chats for each in chat.messages)
+            try:
+                answer = await self._client.post_messages(sent)
+            except (Conflict, Invalid) as refusal:
+                alone, chats = parted(chats, refusal.faults)
+            else:
+                self._count_chats(len(chats), answer.conversation_ids, accepted=count_grown(chats, answer))
+                return
+            for chat in alone:
+                await self._say_one(chat)
+        for chat in chats:
             await self._say_one(chat)
 
     async def _say_one(self, chat: Chat) -> None:
@@ -150,12 +176,32 @@ class Delivery:
 
     async def _say_all(self, chat: Chat) -> None:
         """One post after the other: a chat's messages stand in the order in which they come."""
-        stored, ids = 0, dict[str, None]()
+        stored = edited = 0
+        ids = dict[str, None]()
         for post in posts(chat.messages):
-            answer = await self._client.post_messages(array(post))
-            stored += answer.stored
-            ids |= dict.fromkeys(answer.conversation_ids)
-        self._count_chats(1, ids, accepted=int(stored > 0))
+            left, answer = await self._unedited(chat, post)
+            edited += len(post) - left
+            stored += answer.stored if answer else 0
+            ids |= dict.fromkeys(answer.conversation_ids if answer else ())
+        self._count_chats(int(not edited), ids, accepted=int(stored > 0 and not edited))
+        if edited:
+            self._tally.sent += 1
+            self._tally.conflicts.add(chat.line, _edited(edited, stored))
+
+    async def _unedited(self, chat: Chat, post: Sequence[bytes]) -> tuple[int, ChatsStored | None]:
+        """Posts messages of a chat, of which those stay as they are stored that were edited since; how many went in.
+
+        An edited one would keep all that was said after it out. Where ids are places in a file, it is a conflict.
+        """
+        while post:
+            try:
+                return len(post), await self._client.post_messages(array(post))
+            except Conflict as error:
+                known = known_with_other_content(error.faults)
+                if not chat.ids_last or not known:
+                    raise
+                post = [message for at, message in enumerate(post) if at not in known]
+        return 0, None
 
     def _count_chats(self, sent: int, ids: Iterable[str], *, accepted: int) -> None:
         self._tally.sent += sent
@@ -189,9 +235,16 @@ class Delivery:
         return kept
 
 
+def _edited(edited: int, stored: int) -> str:
+    which = "1 message, which stays" if edited == 1 else f"{edited:,} messages, which stay"
+    new = f"; {stored:,} new stored beside" if stored else ""
+    return f"another text, author, role or time of {which} as stored{new}"
+
+
 def _reason(error: Refused) -> str:
     """What is wrong with the first of several messages, or with all of them."""
     if not error.faults:
         return error.complaint
     first, *_ = error.faults
-    return f"message {first.index + 1}: {first.error}"
+    what = "known with another text, author, role or time" if first.error == CONFLICT else first.error
+    return f"message {first.index + 1}: {what}"

@@ -21,7 +21,7 @@ from client.importers.tables import Table
 from client.importers.threads import Threads
 from client.importing import report
 from client.importing.analysis import AnalysisCounts, opening, wait
-from client.importing.delivery import Delivery, Tally, rehearse
+from client.importing.delivery import Delivery, Freshness, Tally, rehearse
 from client.importing.summaries import SummaryCounts, summarise
 from client.progress import Meter
 from client.sending import OnPause, ignore
@@ -52,6 +52,7 @@ class Plan:
     sends: bool = True
     waits: bool = False
     summarizes: bool = False
+    freshness: Freshness = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,9 @@ class Run:
                 meter.show(feed.done(), self.tally.sent)
 
             async with self._client(on_pause=meter.pause) as client:
-                await Delivery(client, self.tally, show).send(feed.records, self.plan.batch_size)
+                await Delivery(client, self.tally, show, self.plan.freshness).send(
+                    feed.records, self.plan.batch_size
+                )
 
     async def _wait(self, ids: Collection[str]) -> None:
         if self.tally.chats:

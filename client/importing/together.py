@@ -1,15 +1,17 @@
 """Chats that go in one post: as many as the service takes messages, so that a small chat costs no post of its own."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from client import AsyncClient, Conflict, Encoded, Invalid
+from client import Encoded, Fault
+from client.answers import ChatsStored
 from client.importers.chats import Chat
 
 Item = TypeVar("Item")
 MAX_MESSAGES, MAX_POST = 500, 900_000
 """Messages and bytes of a post to chats: the service takes so many, and a megabyte."""
+CONFLICT = "conflict"
+"""What the service says of a message whose id it knows with other content."""
 
 
 def array(items: Iterable[bytes]) -> Encoded:
@@ -57,50 +59,29 @@ class Gathering(Generic[Item]):
         return some
 
 
-class NewChats:
-    """Sends chats that the service does not know in one post, so that all of them count as accepted."""
-
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
-        self._under_way: set[str] = set()
-
-    async def post(self, chats: Sequence[Chat]) -> tuple[Sequence[Chat], Sequence[Chat]]:
-        """Those that are stored now, and those that have to be sent one by one. Raises ClientError.
-
-        These are chats that are known, because only an answer about one chat says whether it has grown, and all of
-        them where one message is refused: the service stores all of a post or nothing.
-        """
-        named = {id_of(chat): chat for chat in reversed(chats)} if len(chats) > 1 else {}
-        for id_ in self._under_way & named.keys():
-            del named[id_]
-        self._under_way |= named.keys()
-        try:
-            new = await self._new(named)
-            is_stored = len(new) > 1 and await self._is_stored(new)
-        finally:
-            self._under_way -= named.keys()
-        together = {id(chat) for chat in new} if is_stored else set()
-        return [each for each in chats if id(each) in together], [
-            each for each in chats if id(each) not in together
-        ]
-
-    async def _new(self, named: dict[str, Chat]) -> Sequence[Chat]:
-        if not named:
-            return ()
-        try:
-            unknown = {*(await self._client.statuses([*named])).unknown}
-        except Invalid:
-            return ()  # an id that is none: which chat it is, and why, is said of it alone
-        return [chat for id_, chat in named.items() if id_ in unknown]
-
-    async def _is_stored(self, chats: Sequence[Chat]) -> bool:
-        try:
-            await self._client.post_messages(array(each for chat in chats for each in chat.messages))
-        except (Conflict, Invalid):
-            return False
-        return True
+def parted(chats: Sequence[Chat], faults: Sequence[Fault]) -> tuple[Sequence[Chat], Sequence[Chat]]:
+    """Those of a post's chats that its refusal names, and the others; where it names none, all are among the first."""
+    indexes = {fault.index for fault in faults}
+    named = [not indexes.isdisjoint(run) for run in _runs(chats)]
+    if not any(named):
+        return chats, ()
+    pairs = [*zip(chats, named, strict=True)]
+    return [chat for chat, is_named in pairs if is_named], [chat for chat, is_named in pairs if not is_named]
 
 
-def id_of(chat: Chat) -> str:
-    """What its messages call it."""
-    return str(json.loads(chat.messages[0])["conversation_id"])
+def known_with_other_content(faults: Sequence[Fault]) -> frozenset[int]:
+    """Which messages of a post are stored under their ids with other content."""
+    return frozenset(fault.index for fault in faults if fault.error == CONFLICT)
+
+
+def count_grown(chats: Sequence[Chat], answer: ChatsStored) -> int:
+    """How many of a post's chats had a message that was not stored before."""
+    return sum(not all(answer.messages[at].duplicate for at in run) for run in _runs(chats))
+
+
+def _runs(chats: Sequence[Chat]) -> Iterator[range]:
+    """Where the messages of each chat are among those of all."""
+    first = 0
+    for chat in chats:
+        yield range(first, first + len(chat.messages))
+        first += len(chat.messages)

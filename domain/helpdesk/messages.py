@@ -154,8 +154,8 @@ def person(source: str, message: HelpdeskMessage, *, is_apart: bool) -> str:
     return ":".join(filter(None, (source, kind if is_apart or name is None else None, name)))
 
 
-def pieces(message: HelpdeskMessage, text: str, longest: int) -> Iterator[tuple[str, str]]:
-    """Ids and texts of the messages that it becomes: several where `text` has more characters than `longest`."""
+def pieces(name: str, text: str, longest: int) -> Iterator[tuple[str, str]]:
+    """Ids and texts of what a message called `name` becomes: several where it has more characters than `longest`."""
     for part, first in enumerate(range(0, len(text), longest), 1):
         if (piece := text[first : first + longest]).strip():
-            yield (message.id if part == 1 else f"{message.id}/{part}"), piece
+            yield (name if part == 1 else f"{name}/{part}"), piece

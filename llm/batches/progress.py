@@ -56,17 +56,17 @@ class BatchStage(StrEnum):
     """The provider refused it as a whole: no row will come."""
 
 
-def stage_of(progress: BatchProgress, *, sent: int, unchanged: int) -> BatchStage:
+def stage_of(progress: BatchProgress, *, sent: int, unchanged: int, settling: int = SETTLING) -> BatchStage:
     """What a reading of a batch means to which `sent` requests were added.
 
     `unchanged` is for how many microseconds its counters have been read as they are: 0 at the first reading that
-    has them.
+    has them. A cancelled batch is trusted after `settling`.
     """
     counters = progress.counters
     if progress.refused is not None and not (counters.rows or counters.pending):
         return BatchStage.REFUSED
     if progress.refused is not None or progress.is_cancelled or counters.cancelled:
-        return BatchStage.ENDED if unchanged >= SETTLING else BatchStage.SETTLING
+        return BatchStage.ENDED if unchanged >= settling else BatchStage.SETTLING
     if counters.pending or counters.requests < sent or counters.rows < counters.requests:
         return BatchStage.RUNNING
     return BatchStage.ENDED

@@ -21,6 +21,9 @@ PASSING = re.compile(
 )
 """What the text of a failed row speaks of where the provider is at fault and not the request."""
 
+LIKELY = (429, 400)
+"""What a text would have had as its status where it speaks of credit, key, model or a parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
@@ -56,6 +59,11 @@ class BatchRow:
         return self.error is not None and self.error.strip().casefold().startswith("batch cancelled")
 
     @property
+    def is_untold(self) -> bool:
+        """Whether nothing says what became of it, so that it may have been charged."""
+        return self.error == NO_ANSWER
+
+    @property
     def fault(self) -> CallFailed:
         """The error as that of a call, by what the text speaks of, since it has no code."""
         detail = "a row of a batch failed"
@@ -63,8 +71,9 @@ class BatchRow:
             return ProviderFault("cancelled", "the batch was cancelled before its answer")
         if PASSING.search(self.error or ""):
             return ProviderFault("server_error", detail)
-        rule = matching_rule(400, self.error or "")
-        return (Denied if rule.kind is Denied else BatchFault)(rule.outcome, detail)
+        rules = [matching_rule(status, self.error or "") for status in LIKELY]
+        denied = next((rule.outcome for rule in rules if rule.kind is Denied), None)
+        return BatchFault("rejected", detail) if denied is None else Denied(denied, detail)
 
 
 def add_body(requests: Sequence[BatchRequest]) -> bytes:
@@ -77,12 +86,13 @@ def in_calls(requests: Iterable[BatchRequest], most: int = CALL_BYTES) -> Iterat
     call: list[BatchRequest] = []
     empty = size = len(add_body([]))
     for each in requests:
-        more = len(add_body([each])) - empty + 1
-        if call and size + more > most:
+        alone = len(add_body([each]))
+        longer = size + 1 + alone - empty  # with a comma before it
+        if call and longer > most:
             yield call
-            call, size = [], empty
+            call = []
+        size = longer if call else alone
         call.append(each)
-        size += more
     if call:
         yield call
 

@@ -51,7 +51,7 @@ def _messages(source: str, conversation: HelpdeskConversation) -> Iterator[ChatM
     if re.fullmatch(ID_PATTERN, id_) is None:
         raise ValueError("the conversation's id has characters that no id may have, or too many")
     for message in conversation.messages:
-        for name, text in pieces(message, storable(message.text), MAX_TEXT):
+        for name, text in pieces(message.id, storable(message.text), MAX_TEXT):
             yield _message(source, id_, message, name, text)
 
 

@@ -1,12 +1,13 @@
 """Erasures of people that are under way: each is a row until it is done, whatever becomes of the process."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from models import erasures
 from store.conversations import people
+from store.conversations.batched import kept_until
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import at, vault_of
 
@@ -43,6 +44,8 @@ class PersonErasure(NamedTuple):
     """The number of the last conversation that was stored when it was asked for last."""
     who: Asker
     counts: Counts
+    kept_until: int | None = None
+    """Until when the provider keeps what it was sent in batches, UTC microseconds; None if it was sent nothing."""
 
 
 ASKER = tuple(_e[name] for name in Asker._fields)
@@ -108,8 +111,16 @@ def count(connection: Connection, person: str, removed: Counts, *, now: int) -> 
     connection.execute(update(erasures).where(_of(connection, person)).values(stepped_at=now, **more))
 
 
+def note_kept(connection: Connection, person: str, numbers: Collection[int]) -> None:
+    """Note until when the provider keeps what it was sent of conversations, before they are changed or deleted."""
+    until = kept_until(connection, numbers)
+    if until is not None:
+        later = func.coalesce(_e.kept_until, 0) < until
+        connection.execute(update(erasures).where(_of(connection, person), later).values(kept_until=until))
+
+
 def end_erasure(connection: Connection, done: PersonErasure) -> PersonErasure | None:
     """End an erasure, and give it with all its counts; None if it was asked for again, or ended by another process."""
     this = (_of(connection, done.person), _e.asked == done.asked)
-    row = connection.execute(delete(erasures).where(*this).returning(*COUNTED)).one_or_none()
-    return None if row is None else done._replace(counts=Counts(*row))
+    row = connection.execute(delete(erasures).where(*this).returning(*COUNTED, _e.kept_until)).one_or_none()
+    return None if row is None else done._replace(counts=Counts(*row[:-1]), kept_until=row[-1])

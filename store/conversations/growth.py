@@ -200,16 +200,20 @@ def _redactions(chat: GrowingChat) -> str | None:
 
 def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
     """The queue state of a conversation after messages were added."""
-    own = {name: getattr(row, name) for name in STATE}
-    if row.status == PROCESSING:
+    own = {name: getattr(row, name) for name in STATE} | {"freshness": None, "lease": row.lease}
+    # Whatever holds one that can wait may do so for hours, and somebody writes in it now.
+    held = row.status == PROCESSING and row.freshness is None
+    if held:
         # The worker that holds the lease keeps it, and requeues the conversation for the new messages.
         return {**own, "waiting_since": waiting_since(row), "quiet_at": now + quiet}
-    since = waiting_since(row) if row.status == QUEUED else now
+    is_open = row.status in (QUEUED, PROCESSING)
+    since = waiting_since(row) if is_open and row.freshness is None else now
     due = due_at(now + quiet, since)
-    anew = own if row.status == QUEUED else {**dict.fromkeys(STATE), "failures": 0}
+    anew = own if is_open else {**own, **dict.fromkeys(STATE), "failures": 0}
     return {
         **anew,
         "status": QUEUED,
+        "lease": None,
         "run_at": due,
         "waits_for": None,
         "waiting_since": since,

@@ -51,6 +51,10 @@ class NewConversation(NamedTuple):
     """Whose `external_id` and `idempotency_key` they are."""
     redactions: str | None = None
     """What was found in it, JSON; None if nothing was."""
+    freshness: str | None = None
+    """`day` if it can wait; None if not."""
+    run_at: int | None = None
+    """When it is due; None is when it was received."""
     sent_hash: bytes | None = None
     """The hash of the content as it was sent, if it is stored in another form: so it may have been stored before."""
 
@@ -168,6 +172,7 @@ COLUMNS = (
     "said_from",
     "said_until",
     "redactions",
+    "freshness",
 )
 """The columns that are set for a new conversation."""
 _c = conversations.c
@@ -203,11 +208,12 @@ def _row(new: NewConversation, vault: Vault) -> tuple[object, ...]:
         vault.seal("conversations.raw_data", new.id, new.raw_data),
         vault.seal("conversations.metadata", new.id, new.metadata),
         QUEUED,
-        new.received_at,
+        new.received_at if new.run_at is None else new.run_at,
         len(new.messages),
         min(moments, default=None),
         max(moments, default=None),
         new.redactions,
+        new.freshness,
     )
 
 

@@ -19,6 +19,7 @@ from models import (
     messages,
     participants,
 )
+from store.conversations.batched import forget_batched
 from store.conversations.by_id import has_external_id, has_id, has_id_among
 from store.engine.vault import vault_of
 from store.insights import case_filing
@@ -181,6 +182,7 @@ def delete_conversations(connection: Connection, ids: Collection[str]) -> int:
     results.adjust_skipped(connection, [row.timestamp for row in rows if row.status == SKIPPED], -1)
     _remove_messages(connection, numbers, after=0)
     connection.execute(delete(participants).where(participants.c.conversation.in_(numbers)))
+    forget_batched(connection, numbers, is_gone=True)
     connection.execute(delete(conversations).where(conversations.c.number.in_(numbers)))
     if rows:
         calls.forget_bodies(connection, min(row.received_at for row in rows))

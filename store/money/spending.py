@@ -24,7 +24,12 @@ _RAISED = _s.reserved + bindparam("ticks", type_=BigInteger)
 RESERVE = (
     update(spending)
     .where(_TODAY)
-    .values(reserved=_RAISED, calls=_s.calls + 1, summary_calls=_s.summary_calls + bindparam("is_summary"))
+    .values(
+        reserved=_RAISED,
+        calls=_s.calls + 1,
+        summary_calls=_s.summary_calls + bindparam("is_summary"),
+        batch_calls=_s.batch_calls + bindparam("is_batch"),
+    )
 )
 RESERVE_WITHIN = RESERVE.where(_s.spent + _RAISED <= bindparam("budget"))
 USED = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
@@ -35,6 +40,7 @@ SETTLE = (
         reserved=_s.reserved - bindparam("was_reserved", type_=BigInteger),
         spent=_s.spent + bindparam("cost", type_=BigInteger),
         summary_spent=_s.summary_spent + bindparam("of_summary", type_=BigInteger),
+        batch_spent=_s.batch_spent + bindparam("of_batch", type_=BigInteger),
         unpriced_calls=_s.unpriced_calls + bindparam("is_unpriced"),
         **{name: _s[name] + bindparam(f"used_{name}", type_=BigInteger) for name in USED},
     )
@@ -42,10 +48,11 @@ SETTLE = (
 
 
 class CallKind(Enum):
-    """What a call is for. The cost of summaries is also counted separately."""
+    """What a call is for. What summaries and batches at the provider cost is also counted separately."""
 
     ANALYSIS = "analysis"
     SUMMARY = "summary"
+    BATCH = "batch"
 
 
 def day_of(moment: int) -> int:
@@ -58,7 +65,8 @@ def reserve(
 ) -> bool:
     """Reserve the worst-case cost of a call. Return False, reserving nothing, if the day's budget does not cover it."""
     connection.execute(_insert_day(connection.dialect.name), {"day": day})
-    parameters: dict[str, int] = {"of": day, "ticks": ticks, "is_summary": int(kind is CallKind.SUMMARY)}
+    kinds = {"is_summary": int(kind is CallKind.SUMMARY), "is_batch": int(kind is CallKind.BATCH)}
+    parameters: dict[str, int] = {"of": day, "ticks": ticks, **kinds}
     if budget is None:
         return connection.execute(RESERVE, parameters).rowcount == 1
     return connection.execute(RESERVE_WITHIN, {**parameters, "budget": budget}).rowcount == 1
@@ -91,8 +99,8 @@ def record(
     `is_unpriced` is whether the cost is 0 only because nobody knows the price.
     """
     used = {f"used_{name}": getattr(usage, name) for name in USED}
-    of_summary = cost if kind is CallKind.SUMMARY else 0
-    parameters = {"of": day, "was_reserved": reserved, "cost": cost, "of_summary": of_summary, **used}
+    kinds = {f"of_{each.value}": cost if kind is each else 0 for each in (CallKind.SUMMARY, CallKind.BATCH)}
+    parameters = {"of": day, "was_reserved": reserved, "cost": cost, **kinds, **used}
     connection.execute(SETTLE, parameters | {"is_unpriced": int(is_unpriced)})
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from core.errors import DoesNotOpen
 from core.priority import BATCHES
 from domain.jobs import Failed, Requeued
 from domain.text import Turn
-from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations
+from models import COMPLETED, FAILED, NOT_COMPLETED, SKIPPED, conversations, provider_batches
 from store.conversations import revisions, turns
 from store.conversations.revisions import GrownSinceClaim, LeasedConversation
 from store.engine.vault import Vault, vault_of
@@ -53,10 +53,14 @@ QUEUE = JobQueue(
         reads=tuple(conversations.c[name] for name in Due._fields),
         holds=tuple(conversations.c[name] for name in LeasedConversation._fields[2:]),
         unfinished=NOT_COMPLETED,
-        on_lease={"waits_for": None, "quiet_at": None},
+        outlives=conversations.c.lease.in_(
+            select(provider_batches.c.holder).where(provider_batches.c.run_at.is_not(None))
+        ),
+        # Whoever claims it here is not willing to let it wait.
+        on_lease={"waits_for": None, "quiet_at": None, "freshness": None},
         on_renew={"attempts": conversations.c.attempts + 1},
         # The answer to a text must not make a conversation due again that has ended.
-        on_end={"waits_for": None, "waiting_since": None, "quiet_at": None},
+        on_end={"waits_for": None, "waiting_since": None, "quiet_at": None, "freshness": None},
         on_requeue={"quiet_at": None},
         end_columns=("error", "finished_at"),
         requeue_columns=("error", "pack_limit", "waits_for"),
@@ -92,6 +96,8 @@ class AnalysisJob(NamedTuple):
     """Whether its texts and its author opened. If not, it has no turns."""
     reanalysis: int | None = None
     """The number of the long job that has it analysed again; None in the analysis queue."""
+    can_wait_until: int | None = None
+    """Of one that can wait: when it no longer can, UTC microseconds."""
 
 
 class Completed(NamedTuple):
@@ -124,7 +130,12 @@ Held = Mapping[int, LeasedConversation]
 
 def due(connection: Connection, *, limit: int, now: int) -> list[AnalysisJob]:
     """Up to `limit` conversations that are due, the longest first, locked until the transaction ends."""
-    rows = [Due(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
+    return jobs_read(connection, QUEUE.due(connection, limit=limit, now=now))
+
+
+def jobs_read(connection: Connection, found: Sequence[Sequence[Any]]) -> list[AnalysisJob]:
+    """Conversations that were read as `Due`, with their texts."""
+    rows = [Due(*row) for row in found]
     said = turns.load_turns(connection, {row.number: row.message_count for row in rows})
     vault = vault_of(connection)
     return [job_of(vault, row, said[row.number]) for row in rows]

@@ -49,6 +49,8 @@ class JobKind:
     """A further condition of being due; its parameters are handed to `due`."""
     holds: tuple[Column[Any], ...] = ()
     """What is read of a job that is held, beside its key and its lease."""
+    outlives: ColumnElement[bool] | None = None
+    """Of a job that is held: whether it is so by something that a restart of the process does not end."""
     unfinished: ColumnElement[Any] | TextClause | None = None
     """The condition of the index that finds what is being processed; by default the index of what is due."""
     on_lease: Values = field(default_factory=dict)
@@ -81,9 +83,9 @@ class JobQueue:
         self._requeue = _update(kind, {**freed, **_given("run_at", "failures", *kind.requeue_columns)})
         is_processing = kind.table.c.status == PROCESSING
         unfinished = kind.table.c.run_at.is_not(None) if kind.unfinished is None else kind.unfinished
-        self._recover = (
-            update(kind.table).where(unfinished, is_processing).values({**freed, **_given("run_at")})
-        )
+        lost = update(kind.table).where(unfinished, is_processing)
+        lost = lost if kind.outlives is None else lost.where(~kind.outlives)
+        self._recover = lost.values({**freed, **_given("run_at")})
 
     def due(
         self, connection: Connection, *, limit: int, now: int, **given: object

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from models import QUEUED, SKIPPED, conversations, insights, summaries, summary_parts
+from store.conversations.batched import forget_batched
 from store.insights import case_filing, writing
 from store.money import calls
 from store.webhooks.outbox import forget_events
@@ -36,6 +37,7 @@ def renew(connection: Connection, row: Row[Any], *, now: int, due: int) -> Made:
     made = made_of(connection, [row.number])
     _queue(connection, row, now, due)
     forget_events(connection, [row.number])
+    forget_batched(connection, [row.number], is_gone=False)
     case_filing.remove_summaries(connection, [row.number])
     writing.delete_insights(connection, [row.number])
     if row.status == SKIPPED:
@@ -57,6 +59,7 @@ def _queue(connection: Connection, row: Row[Any], now: int, due: int) -> None:
         "attempts": 0,
         "pack_limit": None,
         "waits_for": None,
+        "freshness": None,
         "error": None,
         "finished_at": None,
     }

@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
-from models import asking, conversations
+from models import asking, conversations, provider_batches
 from store.engine.dialect import insert_on_conflict, insert_rows
+
+AT_ONCE = 500
 
 
 def _mine() -> ColumnElement[bool]:
@@ -76,9 +78,19 @@ def release(connection: Connection, keys: Collection[bytes], *, leases: Collecti
         connection.execute(these.values(run_at=now, waits_for=None))
 
 
+def release_all(connection: Connection, *, lease: str, now: int) -> None:
+    """Stop asking about every text that a lease is asking about."""
+    keys = connection.scalars(select(asking.c.cache_key).where(asking.c.lease == lease)).all()
+    for first in range(0, len(keys), AT_ONCE):
+        release(connection, keys[first : first + AT_ONCE], leases=[lease], now=now)
+
+
 def forget_all(connection: Connection, *, now: int) -> None:
-    """Release every text and make all who waited due. Only while no other process runs."""
-    connection.execute(delete(asking))
+    """Release every text but those of batches, and make all who waited due. Only while no other process runs."""
+    of_batches = select(provider_batches.c.holder).where(provider_batches.c.run_at.is_not(None))
+    connection.execute(delete(asking).where(asking.c.lease.not_in(of_batches)))
     c = conversations.c
-    waiting = update(conversations).where(c.waits_for.is_not(None))
+    waiting = update(conversations).where(
+        c.waits_for.is_not(None), c.waits_for.not_in(select(asking.c.cache_key))
+    )
     connection.execute(waiting.values(run_at=now, waits_for=None))

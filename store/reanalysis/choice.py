@@ -131,24 +131,28 @@ def choose_some(
     job: int,
     after: Sequence[int] | None,
     now: int,
+    freshness: str | None = None,
     block: int = BLOCK,
 ) -> ChosenPart:
     """Write down those among the next `block` of the window, for the job of this number."""
     end = _end_of_block(connection, choice, after, block)
     within = _after(choice, after) if end is None else [*_after(choice, after), _place(choice) <= _at(end)]
     rows = _chosen(connection, choice).where(*within)
-    return ChosenPart(_write_down(connection, rows, job, now), end)
+    return ChosenPart(_write_down(connection, rows, job, now, freshness), end)
 
 
-def choose_drawn(connection: Connection, drawn: Sequence[Drawn], *, job: int, now: int) -> int:
+def choose_drawn(
+    connection: Connection, drawn: Sequence[Drawn], *, job: int, now: int, freshness: str | None = None
+) -> int:
     """Write down what was drawn, as far as it is still as it was; gives how many these are."""
     these = tuple_(_c.number, _c.revision).in_([(each.number, each.revision) for each in drawn])
-    return _write_down(connection, select(_c.number, _c.revision).where(these), job, now)
+    return _write_down(connection, select(_c.number, _c.revision).where(these), job, now, freshness)
 
 
-def _write_down(connection: Connection, rows: Select[Any], job: int, now: int) -> int:
-    new = {"job": job, "status": QUEUED, "run_at": now}
-    chosen = rows.add_columns(*(literal(value).label(name) for name, value in new.items()))
+def _write_down(connection: Connection, rows: Select[Any], job: int, now: int, freshness: str | None) -> int:
+    new = {"job": job, "status": QUEUED, "run_at": now, "freshness": freshness}
+    types = {name: reanalysis_items.c[name].type for name in new}
+    chosen = rows.add_columns(*(literal(value, types[name]).label(name) for name, value in new.items()))
     statement = insert_on_conflict(connection.dialect.name, reanalysis_items)
     filled = statement.from_select(["conversation", "revision", *new], chosen)
     # What is there is left over from a job that has ended.

@@ -6,8 +6,8 @@ chose the items only reads what is counted here.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
@@ -17,9 +17,11 @@ from domain.jobs import Failed, Requeued
 from domain.reanalysis import Change, Rating
 from models import (
     COMPLETED,
+    DAY,
     SKIPPED,
     conversations,
     insights,
+    provider_batches,
     reanalysis_items,
 )
 from store.conversations import turns
@@ -34,21 +36,23 @@ from store.queue.jobs import JobKind, JobQueue, Leases
 from store.reanalysis.runs import Reanalysis, add_counts, locked, running
 
 _c, _i, _item = conversations.c, insights.c, reanalysis_items.c
-QUEUE = JobQueue(
-    JobKind(
-        table=reanalysis_items,
-        key=_item.conversation,
-        lane=REANALYSES,
-        reads=tuple(
-            _item[name]
-            for name in (*("conversation", "revision", "run_at", "failures", "pack_limit", "lease"),)
-        ),
-        holds=(_item.job,),
-        only=among(_item.job, "jobs"),
-        end_columns=("change",),
-        requeue_columns=("pack_limit",),
-    )
+KIND = JobKind(
+    table=reanalysis_items,
+    key=_item.conversation,
+    lane=REANALYSES,
+    reads=tuple(
+        _item[name] for name in ("conversation", "revision", "run_at", "failures", "pack_limit", "lease")
+    ),
+    holds=(_item.job,),
+    only=among(_item.job, "jobs") & _item.freshness.is_(None),
+    outlives=_item.lease.in_(select(provider_batches.c.holder).where(provider_batches.c.run_at.is_not(None))),
+    end_columns=("change",),
+    requeue_columns=("pack_limit",),
 )
+QUEUE = JobQueue(KIND)
+BATCHED = JobQueue(replace(KIND, only=among(_item.job, "jobs") & (_item.freshness == DAY)))
+"""Those that batches at the provider may have."""
+OF_FRESHNESS = {None: QUEUE, DAY: BATCHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,10 @@ class Dropped:
 Ended = Completed | Unchanged | Dropped | Failed[AnalysisJob]
 
 
-def is_due(connection: Connection, *, now: int) -> bool:
-    """Whether a conversation is due."""
+def is_due(connection: Connection, *, now: int, freshness: str | None = None) -> bool:
+    """Whether a conversation of this freshness is due."""
     run = running(connection)
-    due = select(_item.conversation).where(_item.run_at <= now)
+    due = select(_item.conversation).where(_item.freshness == freshness, _item.run_at <= now)
     return run is not None and connection.scalar(due.where(_item.job == run.job).limit(1)) is not None
 
 
@@ -90,9 +94,11 @@ def has_held(connection: Connection, job: int, *, now: int) -> bool:
 # --- claiming -----------------------------------------------------------------------------------------------
 
 
-def due_items(connection: Connection, run: Reanalysis, *, limit: int, now: int) -> list[AnalysisJob]:
+def due_items(
+    connection: Connection, run: Reanalysis, *, limit: int, now: int, freshness: str | None = None
+) -> list[AnalysisJob]:
     """Up to `limit` conversations that are due, the longest first, locked; and drops those that have changed."""
-    rows = QUEUE.due(connection, limit=limit, now=now, jobs=[run.job])
+    rows = OF_FRESHNESS[freshness].due(connection, limit=limit, now=now, jobs=[run.job])
     items = {number: state for number, *state in rows}
     found = _conversations(connection, [*items])
     there = [row for row in found if (row.revision, row.status) == (items[row.number][0], run.wanted)]
@@ -127,6 +133,13 @@ def _due(job: AnalysisJob, item: Sequence[Any], run: Reanalysis) -> AnalysisJob:
 
 def _gone(number: int, run: Reanalysis) -> Dropped:
     return Dropped(AnalysisJob(number, "", 0, 0, None, False, (), 0, reanalysis=run.job))
+
+
+def goes_live_again(connection: Connection, numbers: Collection[int]) -> None:
+    """No batch takes these any more."""
+    if numbers:
+        these = update(reanalysis_items).where(_item.conversation.in_(numbers))
+        connection.execute(these.values(freshness=None))
 
 
 def keys_of(connection: Connection, numbers: Sequence[int]) -> Mapping[int, bytes | None]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from models import PROCESSING, jobs, reanalyses
+from models import DAY, PROCESSING, jobs, reanalyses
 
 KIND = "reanalyse"
 """The kind of the long job."""
@@ -32,6 +32,10 @@ class Reanalysis(NamedTuple):
     unchanged: int
     dropped: int
     failed: int
+    freshness: str | None
+    """`day` if batches at the provider may have its conversations."""
+    lane_until: int | None
+    """Until when; then they go live."""
 
     @property
     def done(self) -> int:
@@ -54,10 +58,18 @@ def hold_beginnings(connection: Connection) -> None:
 
 
 def begin_reanalysis(
-    connection: Connection, job: int, *, wanted: str, sample: int | None, cap: int | None
+    connection: Connection,
+    job: int,
+    *,
+    wanted: str,
+    sample: int | None,
+    cap: int | None,
+    lane_until: int | None = None,
 ) -> None:
-    """Note what a long job is to analyse again."""
-    connection.execute(insert(reanalyses).values(job=job, wanted=wanted, sample=sample, cap_ticks=cap))
+    """Note what a long job is to analyse again; `lane_until` is until when batches may have it."""
+    new = {"job": job, "wanted": wanted, "sample": sample, "cap_ticks": cap, "lane_until": lane_until}
+    freshness = None if lane_until is None else DAY
+    connection.execute(insert(reanalyses).values(**new, freshness=freshness))
 
 
 def get(connection: Connection, job: int) -> Reanalysis | None:
@@ -74,6 +86,16 @@ def running(connection: Connection, *, locked: bool = False) -> Reanalysis | Non
     found = found.with_for_update(of=reanalyses) if locked else found
     row = connection.execute(found.limit(1)).one_or_none()
     return None if row is None else Reanalysis(*row)
+
+
+def is_running(connection: Connection, job: int) -> bool:
+    """Whether a long job is neither paused nor over."""
+    return connection.scalar(select(_j.number).where(_j.number == job, _j.run_at.is_not(None))) is not None
+
+
+def is_open(connection: Connection, job: int) -> bool:
+    """Whether a long job is not over; it may be paused."""
+    return connection.scalar(select(_j.number).where(_j.number == job, _j.ended_at.is_(None))) is not None
 
 
 def locked(connection: Connection, wanted: Iterable[int]) -> Mapping[int, Reanalysis]:

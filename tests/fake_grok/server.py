@@ -7,7 +7,8 @@ In a test: `with served(FakeGrok()) as server`, then a client with `base_url=f"{
 which prints its address as a line of JSON and stops on SIGTERM. `GET /__stats` tells what it was sent (with
 `?texts=1` how often each text, with `?arrivals=1` when each call and how many texts it carried), `POST /__control`
 takes `latency`, `key`, `faults` (a list of Fault's fields), `clear`, `reset`, and `refuse_seconds`, in which nobody
-listens on the port.
+listens on the port. Beside it is the Batch API (`batches.py`): `?bill=1` tells what each of its requests was charged,
+and `batch` in a control request has `mishaps` (a list of Mishap's fields) and fields of FakeBatches, such as `seconds`.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from typing import Any, NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.support.arrivals import busiest_second
-from tests.fake_grok import deciding, fields, naming, summaries
+from tests.fake_grok import batch_calls, deciding, fields, naming, summaries
+from tests.fake_grok.batches import Answered, FakeBatches
 from tests.fake_grok.deciding import DecidingQuestion
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
 from tests.fake_grok.naming import NamingQuestion
@@ -115,6 +117,7 @@ class FakeGrok:
         """Whether chats may have lost messages."""
         self.seed = seed
         self.on_outage = on_outage
+        self.batches = FakeBatches(self._answered_in_batch, texts_asked, seed=seed)
         self.reset()
 
     def reset(self) -> None:
@@ -131,9 +134,11 @@ class FakeGrok:
         self.violations: list[str] = []
         self.tokens: Counter[str] = Counter()
         self.billed_ticks = 0
+        """Of live calls; `batches` has a bill of its own."""
         self.fields: fields.Schemas = {}
         """The operator's fields that the last request asked for."""
         self._cached: set[str] = set()
+        self.batches.reset()
 
     def misbehave(self, kind: str, **how: Any) -> Fault:
         """Add a fault; those added earlier go first, and all that apply do."""
@@ -162,6 +167,7 @@ class FakeGrok:
             "tokens": self.tokens,
             "billed_ticks": self.billed_ticks,
             "violations": self.violations,
+            "batches": self.batches.stats(),
         }
 
     def _details(self, query: bytes) -> dict[str, Any]:
@@ -173,6 +179,8 @@ class FakeGrok:
                     "arrivals": [call.arrived for call in self.calls],
                     "carried": [len(call.texts) for call in self.calls],
                 }
+            case b"bill=1":
+                return {"bill": self.batches.bill()}
         return {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,6 +193,9 @@ class FakeGrok:
                 await respond(send, 200, json.dumps(found).encode())
             case "POST", "/__control":
                 await self._control(json.loads(await body_of(receive)), send)
+            case _, path if path.startswith(batch_calls.PREFIX):
+                with suppress(HungUp):
+                    await self._batch(scope, receive, send)
             case _:
                 with suppress(HungUp):
                     await self._chat(arrived, scope, receive, send)
@@ -194,16 +205,43 @@ class FakeGrok:
             self.reset()
         if order.get("clear"):
             self.faults.clear()
+            self.batches.mishaps.clear()
         self.latency = order.get("latency", self.latency)
         self.key = order.get("key", self.key)
         for fault in order.get("faults", ()):
             self.misbehave(**fault)
+        self.batches.told(order.get("batch", {}))
         await respond(send, 200, b"{}")
         if self.on_outage is not None and "refuse_seconds" in order:
             self.on_outage(order["refuse_seconds"])
 
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        body = await body_of(receive)
+        operation, sent = batch_calls.answer_to(
+            self.batches, scope, body, lambda: self._check_key(headers.get("authorization"))
+        )
+        self.batches.note(operation, sent.status)
+        await batch_calls.deliver_batch(sent, receive, send)
+
+    def _answered_in_batch(self, body: bytes) -> Answered:
+        """What comes of a request of a batch: the live answer, charged at four fifths, or the bare text of a fault."""
+        try:
+            request = parsed(ChatRequest, body, status=422)
+            draft, (texts, _, due) = self._drafted(request, self._question(request))
+        except Refused as refused:
+            draft, texts, due = self._refusal(refused), [], []
+        if draft.status != 200 or draft.body is not None or draft.manner != "whole":
+            said = json.loads(draft.body or b"{}").get("error") if draft.status != 200 else None
+            return Answered({"error": said or "unavailable: no answer came in time"})
+        ticks = draft.billed.get("cost_in_usd_ticks", 0) * 4 // 5
+        if draft.usage and "cost_in_usd_ticks" in draft.usage:
+            draft.usage["cost_in_usd_ticks"] = draft.usage["cost_in_usd_ticks"] * 4 // 5
+        answer = {"response": {"chat_get_completion": json.loads(draft.payload)}}
+        return Answered(answer, ticks, False, answered(draft, due, texts if due else []))
+
     async def _chat(self, arrived: float, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         body = await body_of(receive)
         self.recent.append(Received(headers, body))
         try:
@@ -272,6 +310,10 @@ class FakeGrok:
         if request.model not in EFFORTS:
             raise Refused(400, INVALID, f"Model {request.model} not found")
         self._check_key(headers.get("authorization"))
+        return request, self._question(request)
+
+    def _question(self, request: ChatRequest) -> Question | Chat | NamingQuestion | DecidingQuestion:
+        """What a request asks. Raises Refused."""
         check_effort(request)
         roles = [message.role for message in request.messages]
         if roles not in (["system", "user"], ["system", "user", "assistant", "user"]):
@@ -283,14 +325,14 @@ class FakeGrok:
             told = request.messages[0].content
             self.fields = fields.asked_fields(request.response_format, told, self.fields)
         if asked.startswith('{"conversation":'):
-            return request, summaries.checked(request.response_format, asked, gaps=self.gaps)
+            return summaries.checked(request.response_format, asked, gaps=self.gaps)
         if asked.startswith('{"groups":'):
-            return request, naming.checked(request.response_format, asked)
+            return naming.checked(request.response_format, asked)
         if asked.startswith('{"question":'):
-            return request, deciding.checked(request.response_format, asked)
+            return deciding.checked(request.response_format, asked)
         question = parsed(Question, asked.encode(), status=400)
         check_ids(request.response_format, question)
-        return request, question
+        return question
 
     def _check_key(self, authorization: str | None) -> None:
         if authorization is None or not authorization.startswith("Bearer "):
@@ -371,6 +413,19 @@ def answered(draft: Draft, due: Sequence[dict[str, Any]], texts: Sequence[str]) 
     for row in draft.rows if draft.is_plain else ():
         rows[row["conversation_id"]].append(row)
     return [text for row, text in zip(due, texts, strict=True) if rows[row["conversation_id"]] == [row]]
+
+
+def texts_asked(body: Mapping[str, Any]) -> list[str]:
+    """The texts of conversations that a request asks about, read without a check."""
+    try:
+        asked = json.loads(body["messages"][-1]["content"])
+        return [each["text"] for each in asked["conversations"]]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return []
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def tokens(text: str) -> int:

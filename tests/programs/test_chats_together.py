@@ -17,6 +17,8 @@ from client.importing.delivery import Delivery, Tally
 from client.importing.together import Gathering
 from tests.support.service import Service, running
 
+EDITED = "another text, author, role or time of 1 message, which stays as stored"
+
 
 class Counting(AsyncClient):
     """A client that counts its posts to chats."""
@@ -28,7 +30,7 @@ class Counting(AsyncClient):
         return await super().post_messages(messages, **more)
 
 
-def chat(number: int, *said: str, name: str = "{}") -> Chat:
+def chat(number: int, *said: str, name: str = "{}", ids_last: bool = False) -> Chat:
     messages = [
         {
             "conversation_id": f"c{number}",
@@ -39,7 +41,7 @@ def chat(number: int, *said: str, name: str = "{}") -> Chat:
         }
         for at, text in enumerate(said)
     ]
-    return Chat(number, [json.dumps(each).encode() for each in messages])
+    return Chat(number, [json.dumps(each).encode() for each in messages], ids_last=ids_last)
 
 
 async def sent(service: Service, chats: Sequence[Chat]) -> tuple[int, Tally]:
@@ -51,7 +53,7 @@ async def sent(service: Service, chats: Sequence[Chat]) -> tuple[int, Tally]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_new_chats_go_in_one_post_and_known_ones_say_whether_they_have_grown(database_url: URL) -> None:
+async def test_chats_go_in_one_post_and_each_counts_as_accepted_that_has_grown(database_url: URL) -> None:
     first = [chat(number, "hi", "ho") for number in range(20)]
     grown = [chat(0, "hi", "ho", "so"), *first[1:], chat(20, "hi"), chat(20, "hi"), chat(21, "hi")]
     async with running(database_url) as service:
@@ -61,18 +63,45 @@ async def test_new_chats_go_in_one_post_and_known_ones_say_whether_they_have_gro
 
         posts, tally = await sent(service, grown)
         assert (tally.sent, tally.chats, tally.accepted, tally.duplicates) == (23, 23, 3, 20)
-        assert posts == 22
+        assert posts == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_one_that_is_refused_keeps_none_of_its_neighbours_out(database_url: URL) -> None:
     clashing, empty = chat(1, "hi", "ho", name="same"), chat(2, "")
     async with running(database_url) as service:
-        _, tally = await sent(service, [chat(0, "hi"), clashing, empty, chat(3, "hi")])
+        posts, tally = await sent(service, [chat(0, "hi"), clashing, empty, chat(3, "hi")])
+
+    assert posts == 5  # all; the empty one, and the rest; the clashing one, and the rest
 
     assert (tally.sent, tally.accepted, tally.duplicates) == (3, 2, 0)
     assert [line for line, _ in tally.conflicts.first] == [1]
     assert [line for line, _ in tally.rejected.first] == [2]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_edited_message_keeps_out_what_was_said_after_it_only_where_ids_are_places(
+    database_url: URL,
+) -> None:
+    first = [chat(number, "hi", "ho", ids_last=number != 1) for number in range(3)]
+    grown = [chat(number, "hi!", "ho", "so", ids_last=number != 1) for number in range(2)]
+    async with running(database_url) as service:
+        await sent(service, first)
+        posts, tally = await sent(service, [*grown, chat(2, "hi", "ho", "so"), chat(3, "hi", "ho")])
+        _, again = await sent(service, [chat(0, "hi!", ids_last=True)])
+        said = [
+            [each["message_content"] for each in (await service.get(f"/chats/c{number}"))["messages"]]
+            for number in range(3)
+        ]
+
+    assert said == [["hi", "ho", "so"], ["hi", "ho"], ["hi", "ho", "so"]]
+    assert (tally.sent, tally.accepted, tally.duplicates, posts) == (4, 2, 0, 5)
+    assert tally.conflicts.first == [
+        (0, f"{EDITED}; 1 new stored beside"),
+        (1, "message 1: known with another text, author, role or time"),
+    ]
+    assert again.conflicts.first == [(0, EDITED)]
+    assert [*(tally.ids or ())] == ["c0", "c2", "c3"]
 
 
 @given(st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=7), max_size=30))

@@ -286,7 +286,7 @@ def test_a_conflict_is_an_error_or_skipped(url: str, calling: Calling) -> None:
 
     with pytest.raises(Conflict) as raised:
         call("post_bulk", other)
-    skipped = call("post_bulk", other, on_conflict="skip")
+    skipped = call("post_bulk", other, on_conflict="skip", freshness="day")
 
     assert [(fault.index, fault.conversation_id) for fault in raised.value.faults] == [(0, id_)]
     assert (skipped.ingested, skipped.conversation_ids[0]) == (1, None)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from client import AsyncClient, ClientError
 from client.answers import ChatsStored
 from client.importers.agents import Agents
+from client.importers.chats import Chat
 from client.importers.fields import Reader
 from client.importers.recognition import opened_as
 from client.importers.said import Messages
@@ -145,6 +146,23 @@ async def test_the_database_is_the_same_however_often_and_in_whichever_order(
 
     assert found == expected([*once, *broken], tmp_path)
     assert [(tally.accepted, tally.duplicates == tally.sent) for tally in again] == [(0, True)] * len(again)
+
+
+OWN_IDS = {"zendesk", "intercom", "freshdesk", "chatwoot", "telegram", "mail", "slack"}
+
+
+def test_messages_with_ids_of_their_own_are_told_from_those_with_places(tmp_path: Path) -> None:
+    found = set[tuple[str, bool]]()
+    for each in imports(tmp_path, "one"):
+        reader = each.reader()
+        with opened_as(each.path, "utf-8-sig", reader) as opened, closing(Spool(reader)) as spool:
+            assert isinstance(opened, Messages)
+            for entry in opened:
+                spool.take(entry)
+            spool.settle(opened)
+            found |= {(each.path.name, chat.ids_last) for chat in spool.chats() if isinstance(chat, Chat)}
+
+    assert found == {(name, name in OWN_IDS) for name in (*FILES, "slack")}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

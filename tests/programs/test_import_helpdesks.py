@@ -189,11 +189,12 @@ def test_a_file_and_webhooks_make_the_same_messages(
     assert as_stored == sorted(told, key=lambda each: each["message_id"])
 
 
-def test_the_same_id_with_another_content_rejects_the_conversation(tmp_path: Path) -> None:
-    found = chats(lines(webhook(), webhook(content="edited")), tmp_path, Reader(source="shop"))
+def test_of_two_versions_of_a_message_the_first_is_sent_as_it_was_in_a_shorter_file(tmp_path: Path) -> None:
+    reader = Reader(source="shop")
+    (sent,) = chats(lines(webhook(), webhook(content="edited"), webhook(id=92)), tmp_path, reader).values()
 
-    assert list(found) == ["line 2"]
-    assert "the same id and another content" in found["line 2"][0]["reason"]
+    assert [each["message_content"] for each in sent] == [webhook()["content"]] * 2
+    assert reader.left_out == {"other version": 1}
 
 
 def test_agents_that_are_named_go_over_what_a_body_says(tmp_path: Path) -> None:

@@ -212,6 +212,37 @@ def test_a_mail_that_cannot_be_read_rejects_its_chat(tmp_path: Path, header: str
     assert "none of the conversation's 4 turns is sent" in next(iter(whole.values()))[0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("written", "user", "role"),
+    [
+        ("ada at lamps.example (Ada)", "ada@lamps.example", "support_agent"),
+        ("Ada Lovelace <Ada at Lamps.example>", "ada@lamps.example", "support_agent"),
+        ("m@r@ @end|ng |rom home.example (Mara)", "m@r@ @end|ng |rom home.example", "customer"),
+        ("mara @ending from ex@mple@com (=?utf-8?q?Mara?=)", "mara @ending from ex@mple@com", "customer"),
+        ("Mara", "mara", "customer"),
+        ("=?utf-8?q?M=C3=A4ra?=", "mära", "customer"),
+    ],
+)
+def test_an_address_that_an_archive_has_masked_tells_who_wrote_all_the_same(
+    tmp_path: Path, written: str, user: str, role: str
+) -> None:
+    mail = f"From: {written}\nDate: Tue, 3 Nov 2026 12:00:00 +0000\n\nhi\n"
+    ((said,),) = chats(mail, tmp_path, reader(), form="eml").values()
+
+    assert (said["user_id"], said["user_type"]) == (user, role)
+
+
+def test_a_long_mail_becomes_several_messages_of_its_chat(tmp_path: Path) -> None:
+    mail = f"Message-ID: <9@b>\nFrom: a@b\nDate: Tue, 3 Nov 2026 12:00:00 +0000\n\n{'x' * 40_000}y\n"
+    (found,) = chats(mail, tmp_path, reader(), form="eml").values()
+
+    assert [(each["message_id"], len(each["message_content"])) for each in found] == [
+        ("9@b", 20_000),
+        ("9@b/2", 20_000),
+        ("9@b/3", 1),
+    ]
+
+
 def test_a_mail_without_an_id_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     mail = "From: a@lamps.example\nTo: b@c\nDate: Tue, 3 Nov 2026 12:00:00 +0000\n\nhi\n"
     (one,), (other,) = chats(mail, tmp_path, reader()), chats(mail, tmp_path, reader(), name="other")

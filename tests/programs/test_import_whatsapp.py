@@ -86,6 +86,40 @@ def test_an_iphone_chat_marks_notices_and_media(tmp_path: Path) -> None:
     assert read.left_out == {"system notice": 2, "media": 3}
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("\u200eBild weggelassen", "media"),
+        ("Rechnung.zip \u200eDokument weggelassen", "media"),
+        ("Rechnung 3.pdf \u2022 \u200e2 Seiten \u200eDokument weggelassen", "media"),
+        ("\u200eimagen omitida", "media"),
+        ("\u200evidéo absente", "media"),
+        ("\u200eáudio ocultado", "media"),
+        ("\u200esticker non incluso", "media"),
+        ("\u200eDiese Nachricht wurde gelöscht.", "deleted message"),
+        ("Du hast diese Nachricht gelöscht.", "deleted message"),
+        ("\u200eMensagem apagada", "deleted message"),
+        ("Se eliminó este mensaje.", "deleted message"),
+        ("\u200eSprachanruf. \u200e2 Min.", "system notice"),
+        ("Das Bild wurde weggelassen", None),
+    ],
+)
+def test_what_a_phone_of_another_language_puts_in_place_of_a_message_is_none(
+    tmp_path: Path, said: str, kind: str | None
+) -> None:
+    read = reader()
+    found = chats(f"[31.10.26, 09:00:00] Ada: hi\n[31.10.26, 09:05:10] Mara: {said}\n", tmp_path, read)
+
+    assert len(found["a"]) == (2 if kind is None else 1)
+    assert read.left_out == ({} if kind is None else {kind: 1})
+
+
+def test_what_was_edited_is_what_it_says_now(tmp_path: Path) -> None:
+    lines = "[31.10.26, 09:00:00] Ada: hi \u200e<Diese Nachricht wurde bearbeitet.>\n"
+
+    assert [each["message_content"] for each in chats(lines, tmp_path, reader())["a"]] == ["hi"]
+
+
 def test_the_dry_run_names_what_is_left_out_on_one_line(dry_run: DryRun) -> None:
     run = dry_run(ANDROID, "--agent", "ada (lamps & co)", "--time-zone", "Europe/Berlin")
 
@@ -125,6 +159,7 @@ def one(header: str, *more: str) -> str:
     ("header", "moment"),
     [
         ("31/10/26, 22:10 - ", "2026-10-31T22:10:00"),
+        ("[31/10/26 22:10] ", "2026-10-31T22:10:00"),
         ("10/31/26, 10:10 PM - ", "2026-10-31T22:10:00"),
         ("31/10/26, 10:10\u00a0p.\u00a0m. - ", "2026-10-31T22:10:00"),
         ("31/10/26, 12:10\u202fam - ", "2026-10-31T00:10:00"),

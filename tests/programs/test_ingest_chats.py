@@ -295,7 +295,7 @@ async def test_a_long_dialogue_arrives_in_order_and_one_that_clashes_is_told_of(
         read = [await turns(service, id_) for id_ in ("long", "bill")]
 
     assert run.counts == [2, 1, 0, 1, 1, 0]
-    assert "line 2: message 2: conflict" in run.out
+    assert "line 2: message 2: known with another text, author, role or time" in run.out
     assert "line 3: message 1: conversation_id" in run.out
     assert read == [said(long), said(dialogue("bill", BILL))]
 

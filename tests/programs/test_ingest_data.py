@@ -283,6 +283,15 @@ def test_the_batch_size_of_the_service_is_not_the_importers(
 
     assert run.code == 0
     assert sorted(items for items, _ in platform.bulks) == [2, 3]
+    assert platform.freshness == ["now", "now"]
+
+
+def test_what_can_wait_is_sent_as_such(program: Program, platform: FakePlatform, url: str) -> None:
+    texts = program.file("text\n" + "hello\n" * 5, "texts.csv")
+
+    run = program.run("--file", texts, "--api-url", url, "--freshness", "day")
+
+    assert (run.code, platform.freshness) == (0, ["day"])
 
 
 def test_duplicates_alone_end_with_0_and_a_conflict_with_1(

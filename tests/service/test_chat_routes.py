@@ -59,7 +59,7 @@ async def test_a_message_begins_a_chat_and_is_read_back(service: Service) -> Non
         "conversation_ids": ["c1"],
         "stored": 1,
         "duplicates": 0,
-        "messages": [{"conversation_id": "c1", "message_id": "m1", "position": 1}],
+        "messages": [{"conversation_id": "c1", "message_id": "m1", "position": 1, "duplicate": False}],
     }
     chat = await service.get("/chats/c1")
     assert chat["messages"] == [{**sent, "timestamp": "2025-01-20T10:00:00.000000Z", "position": 1}]
@@ -76,9 +76,9 @@ async def test_messages_of_one_request_without_an_id_make_one_new_chat(service: 
     chat, other = answer["conversation_ids"]
     assert (chat[:5], other) == ("conv_", "c1")
     assert answer["messages"] == [
-        {"conversation_id": chat, "message_id": "#1", "position": 1},
-        {"conversation_id": "c1", "message_id": "#1", "position": 1},
-        {"conversation_id": chat, "message_id": "#2", "position": 2},
+        {"conversation_id": chat, "message_id": "#1", "position": 1, "duplicate": False},
+        {"conversation_id": "c1", "message_id": "#1", "position": 1, "duplicate": False},
+        {"conversation_id": chat, "message_id": "#2", "position": 2, "duplicate": False},
     ]
     assert await texts(service, chat) == ["one", "two"]
 
@@ -112,7 +112,8 @@ async def test_the_same_again_adds_nothing(service: Service) -> None:
 
     assert (first["stored"], first["duplicates"]) == (3, 0)
     assert (again["stored"], again["duplicates"]) == (1, 4)
-    assert again["messages"][:3] == first["messages"]
+    assert again["messages"][:3] == [{**each, "duplicate": True} for each in first["messages"]]
+    assert [each["duplicate"] for each in again["messages"]] == [True, True, True, False, True]
     assert await texts(service, "c") == ["0", "1", "2", "new"]
 
 

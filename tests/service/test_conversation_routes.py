@@ -348,6 +348,8 @@ BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", f"{POSTS}/retry", {"status": "completed"}, "status"),
     ("POST", f"{POSTS}/unknown/retry", {"fresh": "swordfish"}, "fresh"),
     ("POST", f"{POSTS}/bulk", {"on_conflict": "swordfish"}, "on_conflict"),
+    ("POST", f"{POSTS}/bulk", {"freshness": "swordfish"}, "freshness"),
+    ("POST", f"{POSTS}/bulk", {"freshness": ["day", "swordfish"]}, "freshness"),
     ("POST", f"{POSTS}/bulk", {"colour": "swordfish"}, "colour"),
 ]
 

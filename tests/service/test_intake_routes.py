@@ -217,6 +217,17 @@ async def test_a_bulk_with_a_clash_stores_nothing_unless_told_to_skip_it(service
     assert (await service.one(body["conversation_ids"][1]))["external_id"] == "two"
 
 
+async def test_what_can_wait_is_analysed_where_nothing_else_waits(service: Service) -> None:
+    sent = [{"text": LATE, "external_id": "one"}, {"text": "And the invoice is wrong too"}]
+
+    stored = await service.http.post(BULK, json=sent, params={"freshness": "day"})
+    again = await service.http.post(BULK, json=sent[:1], params={"freshness": "now"})
+    ended = await service.all_ended(stored.json()["conversation_ids"])
+
+    assert (stored.status_code, stored.json()["ingested"], again.json()["duplicates"]) == (202, 2, 1)
+    assert [each["status"] for each in ended] == ["completed", "completed"]
+
+
 async def test_a_bulk_under_one_idempotency_key_is_stored_once(service: Service) -> None:
     sent = [{"text": LATE}, {"text": "And the invoice is wrong too"}]
 

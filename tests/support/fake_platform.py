@@ -70,6 +70,8 @@ class FakePlatform:
         self.stored: dict[str, Item] = {}
         self.bulks: list[tuple[int, int]] = []
         """Items and bytes of each bulk post."""
+        self.freshness: list[str] = []
+        """How soon each of them has to be analysed."""
         self.checks = 0
         self.asked: list[list[str]] = []
         """The ids of each status post."""
@@ -98,6 +100,7 @@ class FakePlatform:
         assert request.query_params["on_conflict"] == "skip"
         body = await request.body()
         items = json.loads(body)
+        self.freshness.append(request.query_params.get("freshness", "now"))
         self.bulks.append((len(items), len(body)))
         answer = self.next_answers.popleft() if self.next_answers else None
         if answer is not None:

@@ -46,7 +46,8 @@ INNER_FLOORS = {
         ("store.engine",),
     ),
     "worker": (
-        ("batch_processor", "worker.summaries", "worker.jobs", "worker.webhooks", "worker.reanalysis"),
+        ("batch_processor", "worker.summaries", "worker.jobs", "worker.webhooks", "worker.lane"),
+        ("worker.reanalysis",),
         ("worker.dispatch",),
         ("worker.sources",),
         ("worker.claims",),

@@ -15,7 +15,7 @@ from api.parameters.insights import InsightsParameters
 from api.parameters.trends import TrendsParameters
 from domain.analysis import Analysis, Invalid
 from domain.fields.fieldsets import FieldSet
-from domain.fields.kinds import EDGES, FARTHEST, NumberField, bin_bounds, bins_between, number_bin
+from domain.fields.kinds import EDGES, FARTHEST, NumberField, bin_bounds, bin_label, bins_between, number_bin
 from domain.fields.parsing import MOST_FIELDS, parse_fields
 from domain.fields.reserved import RESERVED
 from domain.row_validation import validate_row
@@ -310,3 +310,15 @@ def test_the_bins_of_a_range_have_all_its_numbers(one: float, other: float, shar
     bounds = [bin_bounds(name) for name in names]
     assert all(first[1] == second[0] for first, second in pairwise(bounds))
     assert len(bins_between(-FARTHEST, FARTHEST)) < 100
+
+
+def test_a_bin_is_shown_with_the_bound_that_belongs_to_it() -> None:
+    labels = [bin_label(number_bin(number)) for number in (-20, -15, 0, 0.01, 10, 1e12)]
+    assert labels == [
+        "(-50, -20]",
+        "(-20, -10]",
+        "(-0.01, 0.01)",
+        "[0.01, 0.02)",
+        "[10, 20)",
+        "[500000000000, inf)",
+    ]

@@ -22,6 +22,15 @@ READABLE = {
         *("conversations.redactions", "insight_versions.origin"),
         *("processes.id", "processes.role", "processes.host", "processes.version", "processes.state"),
         *("duties.name", "duties.holder"),
+        *("conversations.freshness", "reanalyses.freshness", "reanalysis_items.freshness"),
+        *(
+            "provider_batches.id",
+            "provider_batches.status",
+            "provider_batches.lease",
+            "provider_batches.stage",
+        ),
+        *("provider_batches.holder", "provider_batches.provider_id", "provider_batches.seen"),
+        *("provider_batches.error", "batch_requests.state"),
         *("reanalyses.wanted", "reanalysis_items.status", "reanalysis_items.lease"),
         *("webhooks.id", "webhooks.status", "webhooks.lease", "webhooks.events", "webhooks.disabled_reason"),
         *("webhook_deliveries.id", "webhook_deliveries.type", "webhook_deliveries.subject"),
@@ -42,7 +51,7 @@ READABLE = {
             for table in ("corrections", "insight_versions", "maker_days", "maker_quarters")
             for name in ("analyzer", "model", "prompt_version")
         ),
-        "insights.prompt_version",
+        *("insights.prompt_version", "provider_batches.model", "provider_batches.prompt_version"),
         *("summary_parts.analyzer", "summary_parts.model", "summary_parts.version"),
         "topic_proposals.named_by",
         *("departures.provider", "provider_states.provider"),
@@ -73,7 +82,7 @@ READABLE = {
         *("jobs.created_by", "topic_changes.actor", "topic_changes.undone_by"),
         *("topic_proposals.decided_by", "webhooks.created_by"),
         *("alerts.id", "alerts.name", "alerts.metric", "alerts.topic", "alerts.direction", "alerts.state"),
-        "alerts.created_by",
+        *("alerts.created_by", "provider_batches.cancelled_by"),
     },
     "keys, sealed by themselves": {"encryption_keys.id", "encryption_keys.index_key"},
 }

@@ -124,6 +124,7 @@ def _choose_some(job: RunningJob, connection: Connection) -> Progress:
         job=job.job.number,
         after=state.get("after"),
         now=job.clock.now(connection),
+        freshness=job.parameters.get("freshness"),
     )
     number = int(state.get("chosen", 0)) + chosen.number
     if chosen.next is None:
@@ -133,7 +134,8 @@ def _choose_some(job: RunningJob, connection: Connection) -> Progress:
 
 def _choose_drawn(job: RunningJob, drawn: list[Drawn], connection: Connection) -> Progress:
     now = job.clock.now(connection)
-    number = choices.choose_drawn(connection, drawn, job=job.job.number, now=now)
+    freshness = job.parameters.get("freshness")
+    number = choices.choose_drawn(connection, drawn, job=job.job.number, now=now, freshness=freshness)
     return _noted(job, number, chosen=number, is_chosen=True)
 
 

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from core.clock import SECOND
 from llm.budget import Budget
 from llm.gateway import Gateway
+from models import DAY
 from store.engine.vault import vault_of
 from store.insights import cached_answers
 from store.queue import single_flight
-from store.queue.analysis import Completed, Outcome
+from store.queue.analysis import AnalysisJob, Completed, Outcome
 from store.queue.clock import ProcessClock
 from store.reanalysis import queue, runs
 from store.reanalysis.queue import Unchanged
@@ -42,13 +43,23 @@ class ReanalysedConversations:
     token: Callable[[], str]
     lane = queue.QUEUE.kind.lane
     is_mostly_empty = True
+    wanted: Callable[[], Sequence[str | None]] = lambda: (None, DAY)
+    """Of which freshness; `day` are those that batches at the provider may have."""
     _not_before: int = field(default=0, init=False)
     """When the day's budget is looked at again, UTC microseconds."""
 
     def is_due(self, connection: Connection) -> bool:
         """Whether anything may be due."""
         now = self.clock()
-        return now >= self._not_before and queue.is_due(connection, now=now)
+        if now < self._not_before:
+            return False
+        return any(queue.is_due(connection, now=now, freshness=each) for each in self._of(connection, now))
+
+    def _of(self, connection: Connection, now: int) -> Sequence[str | None]:
+        """What is taken; once no batch may have them any more, all of them."""
+        wanted, run = self.wanted(), runs.running(connection)
+        is_late = run is not None and run.lane_until is not None and run.lane_until <= now
+        return (None, DAY) if is_late and None in wanted else wanted
 
     def take(self, connection: Connection, limit: int) -> Claimed:
         """Claim up to `limit` conversations that are due. Those whose answer is known are settled with it."""
@@ -56,7 +67,10 @@ class ReanalysedConversations:
         if run is None:
             return Claimed(0, (), ())
         now = self.clock.now(connection)
-        jobs = queue.due_items(connection, run, limit=limit, now=now)
+        jobs: list[AnalysisJob] = []
+        for each in self._of(connection, now):
+            left = limit - len(jobs)
+            jobs += queue.due_items(connection, run, limit=left, now=now, freshness=each) if left else ()
         failed = [unreadable(job) for job in jobs if not job.is_readable]
         version, shown, key = analysis_version(self.gateway), self.policy.shown, vault_of(connection).key
         works = [work_of(job, version, shown, key) for job in jobs if job.is_readable]

@@ -1,0 +1,201 @@
+"""The queue of batches at the provider: what each has come to, who looks after it, and when it is looked at next.
+
+Whoever holds a batch changes it, each time in a transaction that finds it still held. Lock order: the batch, a
+re-analysis, its requests, and then as `store/queue/analysis.py` has it. Times are UTC microseconds.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from core.priority import BATCH_API
+from models import (
+    ENDED,
+    FILLING,
+    QUEUED,
+    batch_items,
+    batch_requests,
+    provider_batches,
+)
+from store.queue.jobs import JobKind, JobQueue
+
+_b, _r, _i = provider_batches.c, batch_requests.c, batch_items.c
+SWEPT_AT_ONCE = 20
+"""Requests of batches that the provider keeps no more which one transaction deletes."""
+
+
+class Batch(NamedTuple):
+    """A batch as it was read."""
+
+    number: int
+    id: str
+    stage: str
+    holder: str
+    """The lease under which it holds its conversations."""
+    provider_id: str | None
+    is_tried: bool
+    reanalysis: int | None
+    model: str
+    prompt_version: str
+    created_at: int
+    deadline: int
+    kept_until: int
+    cancelled_by: str | None
+    seen: str | None
+    seen_at: int | None
+    failures: int
+    requests: int
+    answered: int
+    lease: str | None
+
+
+FIELDS = tuple(_b[name] for name in Batch._fields)
+QUEUE = JobQueue(
+    JobKind(
+        table=provider_batches,
+        key=_b.number,
+        lane=BATCH_API,
+        reads=FIELDS,
+        end_columns=("stage", "ended_at"),
+    )
+)
+
+
+def begin_batch(
+    connection: Connection,
+    *,
+    model: str,
+    prompt_version: str,
+    reanalysis: int | None,
+    now: int,
+    deadline: int,
+    kept: int,
+) -> None:
+    """Note an empty batch, to be filled. Its name and its lease are there before anybody hears of it."""
+    new = {
+        "id": f"insights-{uuid.uuid4().hex[:30]}",
+        "status": QUEUED,
+        "run_at": now,
+        "stage": FILLING,
+        "holder": uuid.uuid4().hex,
+        "reanalysis": reanalysis,
+        "model": model,
+        "prompt_version": prompt_version,
+        "created_at": now,
+        "deadline": deadline,
+        "kept_until": now + kept,
+    }
+    connection.execute(insert(provider_batches).values(new))
+
+
+def has_filling(connection: Connection, reanalysis: int | None) -> bool:
+    """Whether a batch is being filled with conversations of the analysis queue, or of a re-analysis."""
+    found = select(_b.number).where(_b.run_at.is_not(None), _b.stage == FILLING)
+    of = _b.reanalysis.is_(None) if reanalysis is None else _b.reanalysis == reanalysis
+    return connection.scalar(found.where(of).limit(1)) is not None
+
+
+def count_open(connection: Connection) -> int:
+    """How many batches are not over."""
+    return (
+        connection.scalar(select(func.count()).select_from(provider_batches).where(_b.run_at.is_not(None)))
+        or 0
+    )
+
+
+def is_due(connection: Connection, *, now: int) -> bool:
+    """Whether a batch has to be looked at."""
+    return connection.scalar(select(_b.number).where(_b.run_at <= now).limit(1)) is not None
+
+
+def claim(connection: Connection, *, now: int, token: str, until: int, limit: int) -> list[Batch]:
+    """Hold up to `limit` batches that have to be looked at."""
+    found = [Batch(*row) for row in QUEUE.due(connection, limit=limit, now=now)]
+    QUEUE.lease(connection, [each.number for each in found], token=token, until=until)
+    return [each._replace(lease=token) for each in found]
+
+
+def renewed(connection: Connection, batch: Batch, *, until: int) -> Batch | None:
+    """The batch as it is now, locked and held until later; None if it is not held any more."""
+    if not QUEUE.renew(connection, {batch.number: batch.lease}, until=until):
+        return None
+    return Batch(*connection.execute(select(*FIELDS).where(_b.number == batch.number)).one())
+
+
+def put_batch(connection: Connection, number: int, **values: object) -> None:
+    """Change a batch, in a transaction that has found it to be held."""
+    connection.execute(update(provider_batches).where(_b.number == number).values(values))
+
+
+def add_to(connection: Connection, number: int, **more: int) -> None:
+    """Add to the counts of a batch."""
+    connection.execute(
+        update(provider_batches)
+        .where(_b.number == number)
+        .values({name: _b[name] + count for name, count in more.items()})
+    )
+
+
+def release_batch(connection: Connection, batch: Batch, *, run_at: int, failures: int) -> None:
+    """Have it looked at later, by whomever."""
+    if QUEUE.held(connection, {batch.number: batch.lease}):
+        QUEUE.requeue(connection, [(batch.number, {"run_at": run_at, "failures": failures})])
+
+
+def end_batch(connection: Connection, batch: Batch, *, now: int) -> None:
+    """It is over, in a transaction that has found it to be held."""
+    ending = {"status": "completed", "failures": batch.failures, "stage": ENDED, "ended_at": now}
+    QUEUE.end(connection, [(batch.number, ending)])
+
+
+def cancel_batch(connection: Connection, id_: str, *, by: str, now: int) -> bool:
+    """Have a batch cancelled that is not over and not cancelled; False if there is none."""
+    found = _b.id == id_, _b.run_at.is_not(None), _b.cancelled_by.is_(None)
+    cancelled = update(provider_batches).where(*found).values(cancelled_by=by[:100])
+    if connection.execute(cancelled).rowcount == 0:
+        return False
+    # One that is held is looked at again when its turn is over.
+    idle = _b.id == id_, _b.status == QUEUED
+    connection.execute(update(provider_batches).where(*idle).values(run_at=now))
+    return True
+
+
+def cancel_all(connection: Connection, *, by: str, now: int) -> None:
+    """Have every batch cancelled that is not over."""
+    for id_ in connection.scalars(select(_b.id).where(_b.run_at.is_not(None))).all():
+        cancel_batch(connection, id_, by=by, now=now)
+
+
+def get_batch(connection: Connection, id_: str) -> Mapping[str, Any] | None:
+    """A batch, whatever became of it."""
+    row = connection.execute(select(provider_batches).where(_b.id == id_)).one_or_none()
+    return None if row is None else row._asdict()
+
+
+def list_batches(connection: Connection, *, limit: int, is_open: bool = False) -> Sequence[Mapping[str, Any]]:
+    """Up to `limit` batches, the newest first."""
+    found = select(provider_batches).order_by(_b.number.desc()).limit(limit)
+    found = found.where(_b.run_at.is_not(None)) if is_open else found
+    return [row._asdict() for row in connection.execute(found)]
+
+
+def recover(connection: Connection, *, now: int) -> int:
+    """Give back what this process held before it was started again; gives how much. Only without other processes."""
+    return QUEUE.recover(connection, now=now)
+
+
+def sweep_batches(connection: Connection, *, now: int) -> bool:
+    """Delete some of what the provider keeps no more; False once there is nothing."""
+    old = select(_b.number).where(_b.run_at.is_(None), _b.kept_until < now).order_by(_b.number).limit(1)
+    number = connection.scalar(old)
+    if number is None:
+        return False
+    calls = connection.scalars(select(_r.call).where(_r.batch == number).limit(SWEPT_AT_ONCE)).all()
+    if calls:
+        connection.execute(delete(batch_items).where(_i.call.in_(calls)))
+        connection.execute(delete(batch_requests).where(_r.call.in_(calls)))
+    else:
+        connection.execute(delete(provider_batches).where(_b.number == number))
+    return True

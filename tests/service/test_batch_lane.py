@@ -1,0 +1,196 @@
+"""What can wait goes by batches at the provider: the whole service and the fake Batch API."""
+
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy.engine import URL
+
+from benchmarks.support.process import POSTS, Json
+from benchmarks.support.waiting import eventually
+from tests.support.service import Grok, Service, rows, running
+
+BULK = f"{POSTS}/bulk"
+HOURS = 0.002
+"""7.2 seconds: a batch is looked at after 0.07 of them, and settles in 0.7."""
+LANE: Json = {"batch_lane_hours": HOURS, "max_batch": 10}
+
+
+def several(number: int, said: str = "My parcel is late again, and nobody answers") -> list[str]:
+    return [f"{said}, order {at}" for at in range(number)]
+
+
+async def post_later(service: Service, said: Sequence[str]) -> list[str]:
+    items = [{"text": each} for each in said]
+    answer = await service.http.post(BULK, json=items, params={"freshness": "day"})
+    assert answer.status_code == 202, answer.text
+    ids: list[str] = answer.json()["conversation_ids"]
+    return ids
+
+
+async def all_over(url: URL) -> bool:
+    found = await rows(url, "SELECT count(*) AS n FROM provider_batches WHERE run_at IS NOT NULL")
+    return bool(found[0].n == 0)
+
+
+async def booked(url: URL) -> tuple[int, int]:
+    [row] = await rows(url, "SELECT sum(spent) AS spent, sum(reserved) AS reserved FROM spending")
+    return int(row.spent or 0), int(row.reserved or 0)
+
+
+async def test_each_gets_one_insight_at_the_price_of_batches(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, **LANE) as service:
+        ids = await post_later(service, [*several(43), several(1)[0]])
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url))
+    insights = await rows(database_url, "SELECT cached FROM insights")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert sorted(bool(each.cached) for each in insights) == [False] * 43 + [True]
+    assert grok.calls == []
+    assert grok.batches.stats()["most_often_asked"] == 1
+    assert await booked(database_url) == (grok.batches.billed_ticks, 0)
+
+
+async def test_whatever_goes_wrong_each_gets_one_insight_and_the_bill_is_booked(
+    database_url: URL, grok: Grok
+) -> None:
+    for kind in ("twice", "short_pages", "empty_token", "late_rows", "no_state"):
+        grok.batches.misbehave(kind, probability=0.3)
+    for status in (404, 429, 503):
+        grok.batches.misbehave("status", status=status, probability=0.1)
+    grok.batches.misbehave("lost_answer", probability=0.2)
+    grok.batches.misbehave("garbage", probability=0.1)
+    grok.batches.misbehave("error", marker="order 7,")
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.005}) as service:
+        ids = await post_later(service, [f"{each}, truly" for each in several(60)])
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url), 60)
+    insights = await rows(database_url, "SELECT count(*) AS n FROM insights")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert insights[0].n == 60
+    assert grok.batches.stats()["most_often_asked"] == 1
+    live, batched = grok.billed_ticks, grok.batches.billed_ticks
+    assert await booked(database_url) == (live + batched, 0)
+
+
+async def test_what_stays_pending_is_cancelled_and_goes_live_and_a_late_row_is_dropped_and_paid(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.batches.misbehave("stuck", marker="order 3,")
+    grok.batches.misbehave("reverts")
+    async with running(database_url, grok, **LANE) as service:
+        ids = await post_later(service, [f"{each}, truly" for each in several(20)])
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url), 60)
+    insights = await rows(database_url, "SELECT count(*) AS n FROM insights")
+    batches = await rows(database_url, "SELECT cancelled_by FROM provider_batches WHERE requests > 0")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert insights[0].n == 20
+    assert [each.cancelled_by for each in batches] == ["the deadline"]
+    assert await booked(database_url) == (grok.billed_ticks + grok.batches.billed_ticks, 0)
+
+
+@pytest.mark.parametrize("kind", ["refused", "stopped"])
+async def test_a_batch_that_the_provider_ends_goes_live(database_url: URL, grok: Grok, kind: str) -> None:
+    grok.batches.misbehave(kind)
+    async with running(database_url, grok, **LANE) as service:
+        ids = await post_later(service, several(20))
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url), 60)
+    insights = await rows(database_url, "SELECT count(*) AS n FROM insights")
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert insights[0].n == 20
+    assert await booked(database_url) == (grok.billed_ticks + grok.batches.billed_ticks, 0)
+
+
+async def test_a_model_without_a_batch_price_goes_live(database_url: URL, grok: Grok) -> None:
+    async with running(database_url, grok, **LANE, grok_model="grok-4.7") as service:
+        await service.all_ended(await post_later(service, several(20)))
+
+    assert grok.batches.stats()["batches"] == 0
+    assert len(grok.calls) > 0
+
+
+async def test_what_was_deleted_or_has_changed_is_dropped_and_its_cost_is_kept(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.batches.seconds = 4
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+        ids = await post_later(service, several(10))
+        await eventually(lambda: has_sent(grok))
+        await service.http.delete(f"{POSTS}/{ids[0]}")
+        said = {
+            "conversation_id": ids[1],
+            "message_content": "Hello?",
+            "user_id": "u",
+            "user_type": "customer",
+        }
+        await service.http.post("/chats", json=said)
+        [kept] = await rows(database_url, "SELECT count(*) AS n FROM batch_items")
+        await eventually(lambda: all_over(database_url), 60)
+        await service.all_ended(ids[1:])
+    [batch] = await rows(database_url, "SELECT stored, dropped FROM provider_batches WHERE requests > 0")
+    insights = await rows(database_url, "SELECT revision FROM insights ORDER BY conversation")
+
+    assert kept.n == 9
+    assert (batch.stored, batch.dropped) == (8, 2)
+    assert [each.revision for each in insights] == [2] + [1] * 8
+    assert await booked(database_url) == (grok.billed_ticks + grok.batches.billed_ticks, 0)
+
+
+async def test_a_re_analysis_that_can_wait_goes_by_a_batch_and_pays_its_price(
+    database_url: URL, grok: Grok
+) -> None:
+    async with running(database_url) as offline:
+        await offline.all_ended(await offline.post_all(several(30)))
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+        body = {"filter": {"analyzer": "offline"}, "freshness": "day", "max_usd": 1}
+        id_ = (await service.http.post("/api/v1/reanalysis", json=body)).json()["id"]
+        done = await eventually(lambda: job_ended(service, id_), 60)
+        await eventually(lambda: all_over(database_url), 60)
+        price = (await rows(database_url, "SELECT cost_ticks, reserved_ticks FROM reanalyses"))[0]
+
+    assert (done["job"]["status"], done["changed"]) == ("completed", 30)
+    assert grok.calls == []
+    assert tuple(price) == (grok.batches.billed_ticks, 0)
+
+
+async def test_a_re_analysis_that_is_cancelled_has_its_batch_cancelled(database_url: URL, grok: Grok) -> None:
+    grok.batches.misbehave("stuck")
+    async with running(database_url) as offline:
+        await offline.all_ended(await offline.post_all(several(10)))
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+        id_ = (await service.http.post("/api/v1/reanalysis", json={"freshness": "day"})).json()["id"]
+        await eventually(lambda: has_sent(grok))
+        await service.http.post(f"/api/v1/jobs/{id_}/cancel")
+        await eventually(lambda: grok.batches.operations["cancel"], 60)
+        [batch] = await rows(database_url, "SELECT cancelled_by FROM provider_batches")
+
+    assert batch.cancelled_by == "its job"
+
+
+async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: URL, grok: Grok) -> None:
+    """Nothing that the batch holds is asked about live meanwhile."""
+    grok.batches.seconds = 3
+    wide = LANE | {"batch_lane_hours": 0.02}
+    async with running(database_url, grok, **wide) as service:
+        ids = await post_later(service, several(20))
+        await eventually(lambda: has_sent(grok))
+    async with running(database_url, grok, **wide) as service:
+        await service.all_ended(ids)
+
+    assert grok.calls == []
+    assert grok.batches.stats()["batches"] == 1
+    assert grok.batches.stats()["most_often_asked"] == 1
+
+
+def has_sent(grok: Grok) -> bool:
+    return bool(grok.batches.operations["add"])
+
+
+async def job_ended(service: Service, id_: str) -> Json | None:
+    found = await service.get(f"/api/v1/reanalysis/{id_}")
+    return found if found["job"]["ended_at"] is not None else None

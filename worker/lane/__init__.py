@@ -1,0 +1,1 @@
+"""What can wait: by batches at the provider, or live behind everything fresh."""
