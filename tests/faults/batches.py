@@ -39,6 +39,9 @@ from tests.support.service import Grok, faked, rows
 
 BUDGET_USD = 30.0
 SECONDS_TO_END = 300
+# The provider knows a batch no more, as it is told to say; a lock was not had in time, which PostgreSQL answers on a
+# machine with ten times the work that it can do: the call goes back to the queue.
+EXPECTED_ERRORS = ("batch_lost", "55P03")
 MOST_COMPLAINTS = 20
 OPERATIONS = ("create", "add", "add", "progress", "results", "results", "cancel", "list")
 SECONDS_TO_HAPPEN = 8.0
@@ -256,7 +259,8 @@ async def _end_of_work(database: URL, process: Process) -> list[str]:
     process.end(signal.SIGTERM)
     odd = [] if not left else [f"{left} were not done after {SECONDS_TO_END} s"]
     odd += [] if process.exit_code() == 0 else [f"it ended with {process.exit_code()}"]
-    return odd + [f"logged: {line[:2000]}" for line in process.errors if "batch_lost" not in line]
+    errors = [line for line in process.errors if not any(each in line for each in EXPECTED_ERRORS)]
+    return odd + [f"logged: {line[:2000]}" for line in errors]
 
 
 async def _unfinished(database: URL) -> int:
