@@ -39,10 +39,17 @@ def show() -> None:
         filters.one_of("Role", "role", address, writers.ROLES)
     with order:
         filters.one_of("Order", "order", address, writers.ORDERS)
-    at = {"start_time": window.start, "end_time": window.end}
+    start, end = window.start, window.end
     found, values = api.read(
-        calls.people_page(role=address.role, sort=address.order, limit=LIMIT, cursor=address.cursor, **at),
-        calls.facets(address.facet, limit=LIMIT, **at),
+        calls.people_page(
+            role=address.role,
+            start_time=start,
+            end_time=end,
+            sort=address.order,
+            limit=LIMIT,
+            cursor=address.cursor,
+        ),
+        calls.facets(address.facet, start_time=start, end_time=end, limit=LIMIT),
     )
     if isinstance(found, Problem):
         states.explain(found)

@@ -75,13 +75,19 @@ async def test_trends_and_topics_are_narrowed_and_values_are_counted(api: Api) -
     topics = await api.get("topics", **WINDOW, **{"field.refund_amount.max": "150"})
     assert {each["slug"]: each["count"] for each in topics["topics"]} == {"refund": 1, "billing": 1}
 
-    async def counted(field: str) -> list[tuple[str, int]]:
-        answer = await api.get("facets", field=field, **WINDOW)
+    async def counted(field: str, **filters: Any) -> list[tuple[str, int]]:
+        answer = await api.get("facets", field=field, **WINDOW, **filters)
         return [(each["value"], each["count"]) for each in answer["values"]]
 
     assert await counted("urgency") == [("high", 2), ("low", 1), ("normal", 1)]
     assert await counted("damaged") == [("false", 1), ("true", 1)]
     assert await counted("wishes") == [("apology", 2), ("refund", 1), ("resend", 1)]
+    high = {"field.urgency": "high"}
+    assert await counted("damaged", **high) == [("false", 1), ("true", 1)]
+    assert await counted("urgency", **high) == [("high", 2)]
+    assert await counted("wishes", **{"field.refund_amount.max": 150}) == [("apology", 1), ("resend", 1)]
+    assert await counted("analyzer", **high) == [("grok", 2)]
+    assert "field.urgency: narrows the values" in await api.refused("facets", {"field": "author", **high})
     assert await counted("refund_amount") == [("[100, 200)", 1), ("[20, 50)", 1), ("[500, 1000)", 1)]
 
 
