@@ -240,6 +240,53 @@ class MakerOut(BaseModel):
     prompt_version: str | None
 
 
+FieldValues = dict[str, str | float | bool | list[str] | None] | None
+
+
+class FieldDefinition(BaseModel):
+    """A field of the operator's; what its type does not have is null."""
+
+    name: str
+    type: Literal["enum", "number", "boolean", "text", "list"]
+    meaning: str
+    of: Literal["customer", "agent", "conversation"]
+    required: bool
+    values: dict[str, str] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = None
+    max_length: int | None = None
+    max_items: int | None = None
+
+
+class AskedField(FieldDefinition):
+    """A field that is asked for now."""
+
+    asker: Literal["conversations", "summaries", "both"] = Field(alias="for")
+    answered_offline: bool
+
+
+class FieldsVersionOut(BaseModel):
+    """A version of the fields, and how many insights have it."""
+
+    version: str
+    current: bool
+    first_seen: str
+    insights: int
+    fields: list[FieldDefinition]
+
+
+class FieldsOut(BaseModel):
+    """The fields that are asked for, and the versions that insights have; newest first."""
+
+    fields: list[AskedField]
+    version: str | None
+    summary_version: str | None
+    insights: int
+    insights_without: int
+    versions: list[FieldsVersionOut]
+
+
 class InsightVersionOut(MakerOut):
     """What counted before for the same text. `made_by` is whoever made a correction; then there is no reasoning."""
 
@@ -250,6 +297,8 @@ class InsightVersionOut(MakerOut):
     confidence: float
     reasoning: str | None
     language: str | None
+    fields: FieldValues = None
+    fields_version: str | None = None
     made_at: str
     made_by: str | None
     replaced_at: str
@@ -282,6 +331,8 @@ class InsightOut(MakerOut):
     grok_analysis: GrokAnalysis
     sentiment: Literal["positive", "neutral", "negative", "unsure"]
     language: str | None
+    fields: FieldValues = None
+    fields_version: str | None = None
     cached: bool
     partial: bool
     analysed_at: str
@@ -789,6 +840,8 @@ class ChatInsights(BaseModel):
     outcome: Outcome
     model_outcome: Outcome
     keywords: list[str]
+    fields: FieldValues = None
+    fields_version: str | None = None
     message_count: int
     stale: bool
     analyzer: str
@@ -1375,6 +1428,7 @@ class ReanalysisFilter(Sent):
     cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     sentiment: Sentiment | None = None
     max_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    fields: Literal["missing"] | None = None
     status: Literal["completed", "failed", "skipped"] = "completed"
 
     @model_validator(mode="after")

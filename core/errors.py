@@ -25,7 +25,6 @@ InsightsError
  │   ├─ AlreadyInUse     another process serves the same SQLite file
  │   ├─ UnknownSchema    a newer version of the program created the database
  │   └─ WrongKeys        the database is encrypted and its key is not given, or the other way round
- ├─ BadFields            FIELDS_FILE cannot be used: one line and exit code 2 (`domain/fields/parsing.py`)
  ├─ BackupRefused        `python -m database` ends with one line and exit code 1
  ├─ SealingRefused       the same for `encrypt` and `rotate-key`
  ├─ PartitioningRefused  the same for `partition`

@@ -5,6 +5,7 @@ threshold, which is a tenth away by default, for some time without a break. So a
 fires once and resolves once.
 """
 
+from math import inf
 from typing import NamedTuple
 
 from core.clock import HOUR, SECOND
@@ -91,10 +92,18 @@ def usual_direction(metric: str) -> str:
     return BELOW if metric == BUDGET_LEFT else ABOVE
 
 
-def usual_resolve_threshold(threshold: float, direction: str) -> float:
-    """A tenth of the threshold behind it."""
+def usual_resolve_threshold(
+    metric: str, threshold: float, direction: str, most: float | None = None
+) -> float:
+    """A tenth of the threshold behind it, or half of the way to where the value ends, if that is nearer.
+
+    A share that ends at 1, or what is left of `most` dollars, would never be back behind a threshold beyond that.
+    """
     band = BAND * abs(threshold)
-    return threshold - band if direction == ABOVE else threshold + band
+    if direction == ABOVE:
+        return threshold - band
+    end = 1.0 if metric in SHARES else inf if most is None else most
+    return min(threshold + band, (threshold + end) / 2) if threshold <= end else threshold + band
 
 
 def usual_minimum(metric: str) -> int:

@@ -33,7 +33,7 @@ FILING_SECONDS = 10
 """After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
-PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
+PARQUET_COLUMNS = (*exports.COLUMNS, "participants", "fields", "fields_version")
 FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
 REFUSALS = documented(
     Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED

@@ -16,6 +16,7 @@ from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT, Analysis
 from domain.analysis import sentiment_of as band
 from llm.offline import deciding, languages, summaries
 from llm.offline.counts import count_in
+from llm.offline.fields import answer_by_words
 from llm.offline.languages import Language
 from llm.offline.linear import judge, written
 from llm.offline.sentiment import Sentiment, sentiment
@@ -24,6 +25,7 @@ from llm.offline.topics import OTHER_LANGUAGE, find_topics
 
 NICENESS = 10  # intake keeps the CPU
 QUOTED = 3
+Rules = Sequence[Mapping[str, Any]]
 ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -97,12 +99,13 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _rows(request: Mapping[str, Any], topics: Mapping[str, str]) -> Iterator[str]:
+    rules = request.get("rules", ())
     if "summarise" in request:
-        yield _guarded(lambda: ENCODER.encode(summaries.summarise(request["summarise"])))
+        yield _guarded(lambda: ENCODER.encode(_summary(request["summarise"], rules)))
     if "question" in request:
         yield from map(ENCODER.encode, deciding.decide(request["question"], request["about"]))
     for text in request.get("texts", ()):
-        yield _guarded(partial(_row, text, topics))
+        yield _guarded(partial(_row, text, topics, rules))
     for text in request.get("languages", ()):
         yield _guarded(partial(_language, text))
 
@@ -111,8 +114,18 @@ def _language(text: str) -> str:
     return ENCODER.encode(languages.language_of(clean(customer_words(text))).code)
 
 
-def _row(text: str, topics: Mapping[str, str]) -> str:
-    return analyse_text(text, topics).raw
+def _row(text: str, topics: Mapping[str, str], rules: Rules) -> str:
+    raw = analyse_text(text, topics).raw
+    # Last in the row, as JSON, so that nothing of it is written twice.
+    return f'{raw[:-1]},"fields":{ENCODER.encode(answer_by_words(text, rules))}}}' if rules else raw
+
+
+def _summary(document: Mapping[str, Any], rules: Rules) -> Mapping[str, Any]:
+    turns = (
+        f"{'agent' if each['role'] == 'support_agent' else 'customer'}: {each['text']}"
+        for each in document.get("messages", ())
+    )
+    return {**summaries.summarise(document), "fields": answer_by_words("\n".join(turns), rules)}
 
 
 def _guarded(work: Callable[[], str]) -> str:

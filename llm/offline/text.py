@@ -30,6 +30,12 @@ def customer_words(text: str) -> str:
     return "\n".join(of_customer) or text
 
 
+def agent_words(text: str) -> str:
+    """The agent's turns of a transcript; nothing if it has none."""
+    turns = TURN.split(text)[1:]
+    return "\n".join(words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "agent")
+
+
 def clean(text: str) -> str:
     r"""Remove links, @mentions and greetings, and expand entities, \u escapes and #tags.
 

@@ -182,7 +182,7 @@ def _rows(filed: Iterable[HasFields], versions: Counter[str], sign: int) -> Iter
             }
 
 
-def columns_of_answers(answers: FieldAnswers | None, filed: FiledFields | None) -> dict[str, str | None]:
+def columns_to_store(answers: FieldAnswers | None, filed: FiledFields | None) -> dict[str, str | None]:
     """What an insight has of its answers, as columns."""
     if answers is None or filed is None:
         return NO_ANSWERS

@@ -243,6 +243,7 @@ def _opened(vault: Vault, row: ListedRow) -> ListedRow:
     return row._replace(
         author=vault.open_author(insights, here, row.author, row.sealed_author),
         reasoning=vault.open("insights.reasoning", here, row.reasoning),
+        fields=vault.open("insights.fields", here, row.fields),
         metadata=vault.open("conversations.metadata", row.id, row.metadata),
         text=vault.open("messages.text", at(row.conversation, 1), row.text),
     )

@@ -48,7 +48,7 @@ async def ready(db: Database, rule: AlertRule) -> Moved:
 
 def rule_of(metric: str, threshold: float, **given: object) -> AlertRule:
     direction = "below" if metric == "budget_left" else "above"
-    back = usual_resolve_threshold(threshold, direction)
+    back = usual_resolve_threshold(metric, threshold, direction)
     rule = AlertRule(metric, direction, threshold, back, 0, HOUR)
     return rule._replace(**given)  # type: ignore[arg-type]
 
