@@ -1,5 +1,8 @@
 """Filters, facets, trends and topics by fields of one's own, over HTTP."""
 
+import csv
+import io
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -109,3 +112,20 @@ async def test_what_can_find_nothing_is_refused_and_told_what_can(api: Api) -> N
             assert words in await api.refused(path, {**window, **filters})
     assert "field: place is a text" in await api.refused("facets", {"field": "place"})
     assert "FIELDS_FILE: damaged, place" in await api.refused("facets", {"field": "colour"})
+
+
+async def test_an_export_has_the_answers_by_which_it_was_narrowed(api: Api) -> None:
+    asked = {**WINDOW, "field.urgency": "high"}
+    answer = await api.http.get("/api/v1/insights", params=asked, headers={"accept": "text/csv"})
+    rows = [*csv.DictReader(io.StringIO(answer.text))]
+    lines = await api.http.get("/api/v1/insights", params=asked, headers={"accept": "application/x-ndjson"})
+
+    names = [*SAID, "fields_version"]
+    assert [*rows[0]][-len(names) :] == names
+    assert [[row[name] for name in names[:4]] for row in rows] == [
+        ["high", "150", "true", "resend;apology"],
+        ["high", "500", "false", ""],
+    ]
+    assert {row["fields_version"] for row in rows} == {FIELDS.version}
+    told = [json.loads(line)["fields"] for line in lines.text.splitlines()]
+    assert told == [{**SAID, **each} for each in ANSWERS[:2]]
