@@ -933,6 +933,7 @@ class SpentOut(BaseModel):
     calls: int
     unpriced_calls: int
     summary_calls: int
+    batch_calls: int
     analysed: int
     cached: int
     skipped: int
@@ -943,6 +944,7 @@ class SpentOut(BaseModel):
     usd: float
     reserved_usd: float
     summary_usd: float
+    batch_usd: float
     saved: SavedOut
 
 
@@ -971,6 +973,7 @@ class EstimateOut(BaseModel):
     """What the present queue will cost, and how long it will take."""
 
     queue_size: int
+    batched: int
     calls: int
     usd: float
     seconds: float | None
@@ -1755,6 +1758,18 @@ class OfferOut(BaseModel):
     usd: float | None
 
 
+class BatchLaneOut(BaseModel):
+    """What there is in the lane of batches at the provider."""
+
+    is_open: bool
+    reason: str | None
+    waiting: int
+    batches: int
+    requests: int
+    answered: int
+    ends_at: str | None
+
+
 class Health(BaseModel):
     """The state of the service; `reasons` says why it is not `ok`."""
 
@@ -1779,6 +1794,7 @@ class Health(BaseModel):
     webhooks_pending: int
     webhooks_oldest_seconds: float
     webhooks_disabled: int
+    batch_lane: BatchLaneOut
     offer: OfferOut | None
     started_at: str
     version: str

@@ -105,6 +105,7 @@ SCHEMAS: Mapping[str, str] = {
     "AlertsOut": "Alerts",
     "AuditEntryOut": "AuditEntry",
     "AuditOut": "AuditPage",
+    "BatchLaneOut": "BatchLane",
     "BudgetOut": "Budget",
     "CallOut": "Call",
     "CorrectedOut": "CorrectedConversation",

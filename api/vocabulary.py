@@ -301,6 +301,8 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "Health.status": "`degraded` if analysis cannot go on, `unavailable` if the database does not answer.",
     "stored": "How many messages were stored now.",
     "summary": "What the chat is about, in a few sentences.",
+    "batch_calls": "Requests of batches at the provider, which are among the calls.",
+    "batch_usd": "What these cost, in dollars.",
     "summary_calls": "Model calls for summaries.",
     "unsure": "How many have no score, because the analyzer does not know the language.",
     "unpriced_calls": "Model calls whose price is not known. They are booked at 0 dollars, which they were not.",

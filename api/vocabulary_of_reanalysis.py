@@ -25,6 +25,16 @@ REANALYSED: Mapping[str, str] = {
     "ReanalysisEstimate.model": "With which model.",
     "Reanalysis.job": "The job.",
     "Reanalysis.changed": "How many have a new answer; of a sample, how many were compared.",
+    "SpendingEstimate.batched": "How many of the queue wait for batches at the provider, or are in one; `calls` is of "
+    "the others.",
+    "Health.batch_lane": "The batches at the provider, by which what can wait is analysed.",
+    "BatchLane.is_open": "Whether batches are begun. If not, what can wait goes live, behind everything fresh.",
+    "BatchLane.reason": "Why no batch is begun; null if they are.",
+    "BatchLane.waiting": "How many conversations wait for a batch.",
+    "BatchLane.batches": "How many batches are not over.",
+    "BatchLane.requests": "How many requests they have; each carries several conversations.",
+    "BatchLane.answered": "How many of these have been answered, or given up.",
+    "BatchLane.ends_at": "When the last of them is over at the latest; null if there is none.",
     "Health.offer": "What `POST /api/v1/reanalysis` could have analysed anew: null if nothing that counts was analysed "
     "offline.",
     "Offer.conversations": "How many conversations were analysed offline.",

@@ -174,17 +174,31 @@ async def test_a_re_analysis_that_is_cancelled_has_its_batch_cancelled(database_
 
 async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: URL, grok: Grok) -> None:
     """Nothing that the batch holds is asked about live meanwhile."""
-    grok.batches.seconds = 3
+    grok.batches.seconds = 12
     wide = LANE | {"batch_lane_hours": 0.02}
     async with running(database_url, grok, **wide) as service:
         ids = await post_later(service, several(20))
         await eventually(lambda: has_sent(grok))
+        there = await eventually(lambda: in_lane(service))
+        estimate = await service.get("/api/v1/spending/estimate")
     async with running(database_url, grok, **wide) as service:
         await service.all_ended(ids)
+        spent = (await service.get("/api/v1/spending"))["total"]
+
+    assert (there["is_open"], there["batches"], there["requests"], there["waiting"]) == (True, 1, 2, 0)
+    assert (estimate["batched"], estimate["calls"]) == (20, 0)
+    assert (spent["batch_calls"], spent["batch_usd"]) == (2, spent["usd"])
 
     assert grok.calls == []
     assert grok.batches.stats()["batches"] == 1
     assert grok.batches.stats()["most_often_asked"] == 1
+
+
+async def in_lane(service: Service) -> Json | None:
+    lane: Json = (await service.get("/health"))["batch_lane"]
+    figures = await service.metrics()
+    is_there = lane["batches"] and figures["batch_lane_requests_pending"] == lane["requests"] > 0
+    return lane if is_there else None
 
 
 def has_sent(grok: Grok) -> bool:
