@@ -97,7 +97,6 @@ class Metrics:
         self._add_edges(own)
         self._add_operation(own)
         self._add_background(own)
-        self._add_lane(own)
         self._start_at_zero()
 
     def _add_summaries(self, own: CollectorRegistry) -> None:
@@ -203,6 +202,7 @@ class Metrics:
         self.audit_failures = Counter(
             "audit_failures", "Entries of the audit log that could not be written", registry=own
         )
+        self._add_lane(own)
 
     def _add_lane(self, own: CollectorRegistry) -> None:
         """Metrics of batches at the provider."""
