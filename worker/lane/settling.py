@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from domain.analysis import CallFailed, Denied, ProviderFault, Reply
 from domain.jobs import Requeued
 from domain.text import excerpt_of, excerpt_sent
-from llm.batches.rows import BatchRow
+from llm.batches.rows import NO_ANSWER, BatchRow
 from llm.budget import Reservation, usage_of
 from llm.languages import with_languages
 from models import SETTLED
@@ -73,8 +73,8 @@ class Settling:
             return None
         waiting = batch_requests.conversations_of(connection, batch, call, with_texts=True)
         if row.completion is None:
-            # It has no usage, so nothing says that it was charged for.
-            return Row(call, row.fault, waiting, is_paid=False)
+            # A text says that it failed, and has no usage. Without one nobody knows, and it stays at its reservation.
+            return Row(call, row.fault, waiting, is_paid=row.error == NO_ANSWER)
         end = self._parsed(row, request)
         if isinstance(end, Reply):
             end = replace(end, rows=[end.rows[each.position - 1] for each in waiting])
