@@ -1758,6 +1758,32 @@ class OfferOut(BaseModel):
     usd: float | None
 
 
+class ProviderBatchOut(BaseModel):
+    """A batch at the provider."""
+
+    id: str
+    stage: Literal["filling", "sending", "running", "cancelling", "late", "ended"]
+    model: str
+    requests: int
+    answered: int
+    conversations: int
+    stored: int
+    dropped: int
+    usd: float
+    cancelled_by: str | None
+    error: str | None
+    created_at: str
+    deadline: str
+    kept_until: str
+    ended_at: str | None
+
+
+class ProviderBatchesOut(BaseModel):
+    """Batches at the provider, the newest first."""
+
+    batches: list[ProviderBatchOut]
+
+
 class BatchLaneOut(BaseModel):
     """What there is in the lane of batches at the provider."""
 

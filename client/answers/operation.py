@@ -34,6 +34,32 @@ class BatchLane(Answer):
     ends_at: AwareDatetime | None
 
 
+class ProviderBatch(Answer):
+    """A batch at the provider."""
+
+    id: str
+    stage: str
+    model: str
+    requests: int
+    answered: int
+    conversations: int
+    stored: int
+    dropped: int
+    usd: float
+    cancelled_by: str | None
+    error: str | None
+    created_at: AwareDatetime
+    deadline: AwareDatetime
+    kept_until: AwareDatetime
+    ended_at: AwareDatetime | None
+
+
+class ProviderBatches(Answer):
+    """Batches at the provider, the newest first."""
+
+    batches: list[ProviderBatch]
+
+
 class Health(Answer):
     """How the service is: `ok`, `degraded` with reasons, or `unavailable` without its database."""
 
