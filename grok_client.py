@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from domain.analysis import MAX_RAW, BeforeSend, CallFailed, Invalid, Reply, Usage
 from domain.deciding import Decided
 from domain.examples import ToldExamples
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.naming import Nameless, NamesGiven
 from domain.summaries import DraftListener, Material, Summarised, Summary
 from domain.text import storable
@@ -29,13 +30,13 @@ from llm.completions import (
 )
 from llm.error_rules import SchemaRefused
 from llm.quoting import quoted
+from llm.request_headers import call_headers, is_secret
 from llm.thinking import thinking_of
 from llm.transport import Post, Transport
 
 log = structlog.get_logger()
 
 Parsed = TypeVar("Parsed")
-MIN_SECRET = 6
 
 
 class GrokClient:
@@ -54,6 +55,7 @@ class GrokClient:
         model: str,
         topics: Mapping[str, str],
         examples: ToldExamples | None = None,
+        fields: FieldSet = NO_FIELDS,
         reasoning_effort: str | None = None,
         max_reasoning_tokens: int = 0,
         timeout: float = 60,
@@ -65,23 +67,22 @@ class GrokClient:
     ) -> None:
         """`timeout` covers the whole call, in seconds. Raises ValueError if the key cannot be sent in a header.
 
-        `topics` and `examples` may change; a call is sent with those of its moment.
-        `cache_id` is sent as `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
+        `topics` and `examples` may change; a call is sent with those of its moment. `cache_id` is sent as
+        `x-grok-conv-id`: calls with the same id reach the same server and its prompt cache.
         """
         self.name, self.model = name, model
-        self._topics = topics
-        self._examples = examples or ToldExamples()
-        self.summary_version = summary_prompts.version()
+        self._topics, self._examples = topics, examples or ToldExamples()
+        self._fields, self._summary_fields = fields.of("conversations"), fields.of("summaries")
+        self.summary_version = summary_prompts.version(self._summary_fields)
         key, extra = api_key.get_secret_value().strip(), extra_headers or {}
-        self._secrets = key, *filter(_is_secret, extra.values())
+        self._secrets = key, *filter(is_secret, extra.values())
         thinking = thinking_of(model)
         self._effort = thinking.effort(reasoning_effort)
         self._thoughts = thinking.headroom(max_reasoning_tokens)
-        self._now = now
-        self._strict = True
+        self._now, self._strict = now, True
         self._transport = Transport(
             f"{base_url.rstrip('/')}/chat/completions",
-            {**extra, **_headers(key, cache_id or f"insights-{self.prompt_version}")},
+            {**extra, **call_headers(key, cache_id or f"insights-{self.prompt_version}")},
             timeout=timeout,
             max_idle=max_in_flight,
             secrets=self._secrets,
@@ -90,13 +91,18 @@ class GrokClient:
     @property
     def prompt_version(self) -> str:
         """The version of the prompt with the topics and examples that are told now."""
-        return prompts.prompt_version(self._topics, self._examples.examples)
+        return prompts.prompt_version(self._topics, self._examples.examples, self._fields)
 
     @property
     def fixed_tokens(self) -> int:
         """Prompt tokens of a call without texts, estimated."""
-        told = prompts.json_text(prompts.example_messages(self._examples.examples))
-        return (len(prompts.system_message(self._topics)) + len(told)) // 4
+        told = prompts.json_text(prompts.example_messages(self._examples.examples, self._fields))
+        return (len(prompts.system_message(self._topics, self._fields)) + len(told)) // 4
+
+    @property
+    def row_tokens(self) -> int:
+        """Tokens of an answer about one text, estimated."""
+        return prompts.typical_row(self._fields)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -115,16 +121,23 @@ class GrokClient:
         CallFailed.
         """
         is_canary = list(texts) == [CANARY]
-        read = partial(self.read_batched, count=len(texts), quotable=is_canary)
+        read = partial(self._read, count=len(texts), fields=self._fields, quotable=is_canary)
         return await self._call(_Request(partial(self._body, texts), read, before_send, quotable=is_canary))
 
     def batched(self, texts: Sequence[str]) -> bytes:
         """The body of such a call, for a batch that the server answers later."""
         return self._body(texts, strict=self._strict)
 
-    def read_batched(self, answer: ServerResponse, count: int, *, quotable: bool = False) -> Reply:
-        """The answer to such a body with `count` texts. Raises CallFailed."""
-        return parse_reply(answer, count=count, model=self.model, secrets=self._secrets, quotable=quotable)
+    def read_batched(self, answer: ServerResponse, count: int, version: str) -> Reply:
+        """The answer to such a body with `count` texts, of a prompt of this version. Raises CallFailed.
+
+        What was asked for other fields than those of now has no answers to fields: a re-analysis fills them in.
+        """
+        fields = self._fields if prompts.asks_for(version, self._fields) else NO_FIELDS
+        return self._read(answer, count, fields=fields)
+
+    def _read(self, answer: ServerResponse, count: int, **how: Any) -> Reply:
+        return parse_reply(answer, count=count, model=self.model, secrets=self._secrets, **how)
 
     async def summarise(
         self,
@@ -139,7 +152,7 @@ class GrokClient:
         return await self._call(
             _Request(
                 partial(self._summary_body, material, stream=on_draft is not None),
-                partial(_summarised, material=material, model=self.model),
+                partial(_summarised, material=material, model=self.model, fields=self._summary_fields),
                 before_send,
                 {"x-grok-conv-id": f"summaries-{self.summary_version}"},
                 on_draft or _ignore_draft,
@@ -159,12 +172,14 @@ class GrokClient:
     def worst_case(self, texts: Sequence[str]) -> Usage:
         """The largest usage a call with these texts can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._body(texts, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=prompts.output_cap(len(texts)) + self._thoughts)
+        cap = prompts.output_cap(len(texts), self._fields)
+        return Usage(prompt_tokens=prompt, completion_tokens=cap + self._thoughts)
 
     def worst_summary(self, material: Material) -> Usage:
         """The largest usage a call that summarises this can have, without reasoning tokens beyond its output cap."""
         prompt = prompts.worst_tokens(self._summary_body(material, strict=True))
-        return Usage(prompt_tokens=prompt, completion_tokens=summary_prompts.OUTPUT_CAP + self._thoughts)
+        cap = summary_prompts.summary_cap(self._summary_fields)
+        return Usage(prompt_tokens=prompt, completion_tokens=cap + self._thoughts)
 
     def worst_naming(self, groups: Sequence[Nameless]) -> Usage:
         """The largest usage a call that names these can have, without reasoning tokens beyond its output cap."""
@@ -191,12 +206,13 @@ class GrokClient:
     def _body(self, texts: Sequence[str], *, strict: bool) -> bytes:
         return prompts.request_body(
             texts,
-            system=prompts.system_message(self._topics),
+            system=prompts.system_message(self._topics, self._fields),
             model=self.model,
             effort=self._effort,
             strict=strict,
             thoughts=self._thoughts,
             examples=self._examples.examples,
+            fields=self._fields,
         )
 
     def _summary_body(self, material: Material, *, strict: bool, stream: bool = False) -> bytes:
@@ -207,6 +223,7 @@ class GrokClient:
             strict=strict,
             stream=stream,
             thoughts=self._thoughts,
+            fields=self._summary_fields,
         )
 
     async def _call(self, request: "_Request[Parsed]") -> Parsed:
@@ -242,9 +259,11 @@ class GrokClient:
         return fault
 
 
-def _summarised(answer: ServerResponse, *, material: Material, model: str) -> Summarised:
+def _summarised(
+    answer: ServerResponse, *, material: Material, model: str, fields: FieldSet = NO_FIELDS
+) -> Summarised:
     def read(content: str) -> tuple[Summary | Invalid, str]:
-        return summary_answers.parse_summary(content, material.citable), storable(content[:MAX_RAW])
+        return summary_answers.parse_summary(content, material.citable, fields), storable(content[:MAX_RAW])
 
     (summary, raw), envelope = parse_completion(answer, model, read)
     return Summarised(summary=summary, raw=raw, **envelope_fields(envelope))
@@ -260,29 +279,8 @@ def _decided(answer: ServerResponse, *, count: int, model: str) -> Decided:
     return Decided(answers=answers, **envelope_fields(envelope))
 
 
-def _is_secret(value: str) -> bool:
-    """Whether a header's value is hidden. A short one is no secret, and hiding it would garble every message."""
-    return len(value) >= MIN_SECRET
-
-
-def _headers(key: str, cache_id: str) -> dict[str, str]:
-    if not key or not key.isascii() or not key.isprintable():
-        raise ValueError("the API key is empty or has characters that are not allowed in an HTTP header")
-    return {
-        "Authorization": f"Bearer {key}",
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "x-grok-conv-id": cache_id,
-    }
-
-
-def _ignore_draft(_: str) -> None:
-    return
-
-
-def _tell_nobody() -> None:
-    return
+def _ignore_draft(_: str) -> None: ...
+def _tell_nobody() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from core import logs, several_workers
 from core.allocator import return_memory
 from core.complaints import complaint
 from core.errors import CannotStart
-from core.settings import Settings, unbuilt_settings
+from core.settings import Settings
 from core.version import NAME, VERSION
 
 MISUSE = 2
@@ -41,8 +41,8 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def settings_or_exit() -> Settings:
-    """The settings. A bad one, or one that is not built yet, ends the process with one line and exit code 2."""
-    complaints = unbuilt_settings()
+    """The settings. A bad one ends the process with one line and exit code 2."""
+    complaints: list[str] = []
     try:
         settings = Settings()
     except ValidationError as error:

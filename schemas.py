@@ -240,6 +240,53 @@ class MakerOut(BaseModel):
     prompt_version: str | None
 
 
+FieldValues = dict[str, str | float | bool | list[str] | None] | None
+
+
+class FieldDefinition(BaseModel):
+    """A field of the operator's; what its type does not have is null."""
+
+    name: str
+    type: Literal["enum", "number", "boolean", "text", "list"]
+    meaning: str
+    of: Literal["customer", "agent", "conversation"]
+    required: bool
+    values: dict[str, str] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = None
+    max_length: int | None = None
+    max_items: int | None = None
+
+
+class AskedField(FieldDefinition):
+    """A field that is asked for now."""
+
+    asker: Literal["conversations", "summaries", "both"] = Field(alias="for")
+    answered_offline: bool
+
+
+class FieldsVersionOut(BaseModel):
+    """A version of the fields, and how many insights have it."""
+
+    version: str
+    current: bool
+    first_seen: str
+    insights: int
+    fields: list[FieldDefinition]
+
+
+class FieldsOut(BaseModel):
+    """The fields that are asked for, and the versions that insights have; newest first."""
+
+    fields: list[AskedField]
+    version: str | None
+    summary_version: str | None
+    insights: int
+    insights_without: int
+    versions: list[FieldsVersionOut]
+
+
 class InsightVersionOut(MakerOut):
     """What counted before for the same text. `made_by` is whoever made a correction; then there is no reasoning."""
 
@@ -250,6 +297,8 @@ class InsightVersionOut(MakerOut):
     confidence: float
     reasoning: str | None
     language: str | None
+    fields: FieldValues = None
+    fields_version: str | None = None
     made_at: str
     made_by: str | None
     replaced_at: str
@@ -282,6 +331,8 @@ class InsightOut(MakerOut):
     grok_analysis: GrokAnalysis
     sentiment: Literal["positive", "neutral", "negative", "unsure"]
     language: str | None
+    fields: FieldValues = None
+    fields_version: str | None = None
     cached: bool
     partial: bool
     analysed_at: str
@@ -789,6 +840,8 @@ class ChatInsights(BaseModel):
     outcome: Outcome
     model_outcome: Outcome
     keywords: list[str]
+    fields: FieldValues = None
+    fields_version: str | None = None
     message_count: int
     stale: bool
     analyzer: str
@@ -1378,6 +1431,7 @@ class ReanalysisFilter(Sent):
     cluster: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     sentiment: Sentiment | None = None
     max_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    fields: Literal["missing"] | None = None
     status: Literal["completed", "failed", "skipped"] = "completed"
 
     @model_validator(mode="after")
@@ -1645,14 +1699,16 @@ class DeliveriesOut(BaseModel):
 
 # --- alerts -------------------------------------------------------------------------------------------------
 
-AlertMetric = Literal["negative_share", "count", "surprise", "queue_age", "budget_left"]
+AlertMetric = Literal["negative_share", "count", "share", "surprise", "queue_age", "budget_left"]
 AlertDirection = Literal["above", "below"]
 WINDOW = re.compile(r"([1-9][0-9]{0,3})([mhdw])", re.ASCII)
 MINUTES = {"m": 1, "h": 60, "d": 1_440, "w": 10_080}
 LONGEST_WINDOW = 366 * 1_440
 """Minutes."""
-OF_TOPICS = frozenset({"negative_share", "count", "surprise"})
+OF_TOPICS = frozenset({"negative_share", "count", "share", "surprise"})
 """What an alert may look at for one topic."""
+FieldAndValue = Annotated[str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]{0,31}=[^\x00-\x1f]{1,40}$")]
+"""A field of FIELDS_FILE and a value of it, as `urgency=high`."""
 
 
 def _window(value: object) -> int:
@@ -1685,6 +1741,7 @@ class NewAlert(Sent):
     name: AlertName
     metric: AlertMetric
     topic: TopicName | None = None
+    field: FieldAndValue | None = None
     # As it is sent: the default in the OpenAPI document was a number of microseconds in a string's place.
     window: AlertWindow = Field("1h", validate_default=True)
     threshold: Threshold
@@ -1695,7 +1752,14 @@ class NewAlert(Sent):
     @model_validator(mode="after")
     def _topic_fits(self) -> Self:
         if self.topic is not None and self.metric not in OF_TOPICS:
-            raise PydanticCustomError("topic", "topic: goes with negative_share, count and surprise only")
+            raise PydanticCustomError(
+                "topic", "topic: goes with negative_share, count, share and surprise only"
+            )
+        if self.field is not None and (self.topic is not None or self.metric not in OF_TOPICS - {"surprise"}):
+            reason = "field: goes with negative_share, count and share only, and without topic"
+            raise PydanticCustomError("field", reason)
+        if self.metric == "share" and self.topic is None and self.field is None:
+            raise PydanticCustomError("share", "Missing required field: topic or field, whose share is told")
         if self.topic is None and self.metric == "surprise":
             raise PydanticCustomError("topic", "Missing required field: topic, of which surprise is told")
         return self
@@ -1724,6 +1788,7 @@ class AlertOut(BaseModel):
     name: str
     metric: AlertMetric
     topic: str | None
+    field: str | None
     window: str
     direction: AlertDirection
     threshold: float

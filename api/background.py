@@ -18,7 +18,7 @@ from llm.fallback import Fallback
 from llm.forecast import PricedAnalyzer
 from llm.gateway import Gateway
 from llm.paid_gateway import PaidGateway
-from llm.prompts import system_message
+from llm.prompts import system_message, typical_row
 from llm.provider_state import SharedKnowledge
 from services.alerting import Alerting
 from services.daily_discovery import DailyDiscovery
@@ -131,8 +131,10 @@ def _beside_requests(resources: Resources, live: LiveSummaries) -> Iterator[tupl
 def _offering(resources: Resources) -> Offering:
     """Without a key, of the Grok that the settings name."""
     at_work, settings = resources.reanalyses.analyzer(), resources.settings
-    tokens = len(system_message(resources.topics.told)) // 4
-    grok = PricedAnalyzer("grok", settings.grok_model, None, tokens, settings.grok_cost_per_1k)
+    fields = resources.fields.of("conversations")
+    tokens = len(system_message(resources.topics.told, fields)) // 4
+    priced = None, tokens, settings.grok_cost_per_1k, typical_row(fields)
+    grok = PricedAnalyzer("grok", settings.grok_model, *priced)
     return Offering(resources.reanalyses, at_work or grok, at_work is not None, resources.offer)
 
 

@@ -15,6 +15,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.waiters import Waiters
 from database import Database
+from domain.fields.fieldsets import FieldSet
 from llm.gateway import Gateway
 from rate_limiter import InboundLimiter
 from services.access.control import AccessControl
@@ -60,6 +61,8 @@ class Resources:
     clock: Clock
     metrics: Metrics
     database: Database
+    fields: FieldSet
+    """The operator's fields."""
     intake: Intake
     chats: Chats
     hub: Hub

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -41,6 +41,7 @@ COLUMNS = (
     "model_clusters",
 )
 
+FIELDS_VERSION = "fields_version"
 View = Mapping[str, Any]
 Lines = AsyncGenerator[str, None]
 Pieces = Lines | AsyncGenerator[bytes, None]
@@ -80,9 +81,9 @@ def csv_head(columns: Iterable[str], *, bom: bool) -> str:
     return BOM * bom + _csv([columns])
 
 
-def csv_lines(views: Iterable[View]) -> str:
-    """One CSV line per insight; text that a spreadsheet would run as a formula is prefixed with `'`."""
-    return csv_rows(_values(view) for view in views)
+def csv_lines(views: Iterable[View], fields: Sequence[str] = ()) -> str:
+    """One CSV line per insight, its answers to `fields` last; what a spreadsheet would run is prefixed with `'`."""
+    return csv_rows((*_values(view), *_answers(view, fields)) for view in views)
 
 
 def csv_rows(rows: Iterable[Iterable[object]]) -> str:
@@ -101,12 +102,20 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
     return lines.getvalue()
 
 
+def _answers(view: View, fields: Sequence[str]) -> Iterator[object]:
+    answers = view.get("fields") or {}
+    for name in fields:
+        value = view.get(name) if name == FIELDS_VERSION else answers.get(name)
+        yield ";".join(value) if isinstance(value, list) else value
+
+
 def flat_insight(view: View) -> dict[str, Any]:
-    """An insight as a row: the fields of its analysis beside the others, and what a correction has beside it."""
+    """An insight as a row: its analysis and its answers to fields beside the rest, and what a correction says."""
     correction = view.get("correction")
     model = {} if correction is None else correction["model"]
     beside = {f"model_{name}": model.get(name) for name in ("sentiment", "sentiment_score", "clusters")}
-    row = {**view, **view["grok_analysis"], "corrected": correction is not None, **beside}
+    answers = view.get("fields") or {}
+    row = {**answers, **view, **view["grok_analysis"], "corrected": correction is not None, **beside}
     del row["grok_analysis"]
     return row
 

@@ -45,6 +45,7 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("get", "/api/v1/insights"): READ,
     ("get", "/api/v1/insights/recent"): READ,
     ("get", "/api/v1/trends"): READ,
+    ("get", "/api/v1/fields"): READ,
     ("get", "/api/v1/quality"): READ,
     # It draws what is to be checked.
     ("get", "/api/v1/quality/sample"): WRITE,

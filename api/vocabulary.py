@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from api.comparison_vocabulary import COMPARED
 from api.people_vocabulary import PEOPLE_FIELDS, PEOPLE_PARAMETERS
 from api.vocabulary_of_discovery import DISCOVERED
+from api.vocabulary_of_fields import OF_FIELDS
 from api.vocabulary_of_reanalysis import REANALYSED
 from api.webhook_vocabulary import OF_WEBHOOKS
 
@@ -348,6 +349,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     **DISCOVERED,
     **OF_WEBHOOKS,
     **REANALYSED,
+    **OF_FIELDS,
 }
 
 PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {

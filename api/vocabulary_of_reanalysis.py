@@ -10,6 +10,7 @@ REANALYSED: Mapping[str, str] = {
     "max_usd": "The most that it may cost, in dollars; null for no more than half of each day's budget.",
     "freshness": "How soon: `now`, which is also what null means, or `day`: within a day, which may be cheaper.",
     "ReanalysisFilter.cluster": "A topic: its slug, an alias or its label, in any case.",
+    "ReanalysisFilter.fields": "`missing`: only insights without answers to the operator's fields as they are now.",
     "ReanalysisFilter.max_confidence": "Only insights with at most this confidence.",
     "ReanalysisFilter.prompt_version": "Only insights that were made with this version of the prompt.",
     "ReanalysisFilter.status": "The status of the conversations. Those that failed or were skipped have no insight.",

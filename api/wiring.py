@@ -25,6 +25,8 @@ from core.start_faults import database_complaint
 from core.waiters import Waiters
 from database import Database
 from domain import topics
+from domain.fields.fieldsets import FieldSet
+from domain.fields.parsing import load_fields
 from llm.gateway import Gateway
 from llm.hold import Hold
 from llm.provider import GatewayFactory
@@ -53,7 +55,7 @@ from services.workforce import Workforce
 from store.conversations import erasures
 from store.engine import disk
 from store.engine.notifications import Channel
-from store.insights import metadata
+from store.insights import field_filing, metadata
 from store.queue import analysis, batches, deliveries, long_jobs
 from store.queue import summaries as summary_queue
 from store.queue.clock import DatabaseClock, ProcessClock
@@ -65,20 +67,20 @@ async def build(
     settings: Settings, metrics: Metrics, limiter: InboundLimiter, start: Start, stack: AsyncExitStack
 ) -> Resources:
     """Open every resource; closing `stack` closes them. Raises CannotStart and what its callees raise."""
-    redaction = open_redaction(settings)
-    db, clock, told = await _prepared(await _opened(settings, metrics, stack, start), settings, start.clock)
+    redaction, fields = open_redaction(settings), load_fields(settings.fields_file)
+    db, clock, told = await _prepared(settings, metrics, stack, start, fields)
     hold, examples = Hold(clock, changes := Changes()), FollowedExamples(db, clock, redaction.shown)
-    gateway = await GatewayFactory(settings, db, metrics, hold, clock, told.told, stack, examples.told).open()
-    capacity = await _capacity(settings, db, metrics, gateway, clock)
+    gateway, capacity = await _gateway(settings, db, metrics, stack, hold, told, examples, fields)
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
-    accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processors = await processors_of(settings, db, gateway, accounting, live, clock, redaction, stack)
+    done = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
+    processors = await processors_of(settings, db, gateway, done, live, clock, redaction, stack, capacity)
     resources = Resources(
         settings=settings,
         clock=clock,
         metrics=metrics,
         database=db,
+        fields=fields,
         intake=_intake(settings, db, clock, redaction, notifications, capacity, metrics),
         chats=_chats(settings, db, clock, redaction, hub, capacity, metrics, notifications),
         hub=hub,
@@ -141,7 +143,7 @@ def _workforce(
         heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
         stack.push_async_callback(heartbeat.leave)
     workforce = Workforce(role, workers, heartbeat)
-    capacity.rate_of_others = workforce.rate_of_others
+    capacity.rate_of_others, capacity.at_work = workforce.rate_of_others, lambda: workforce.alive
     return workforce
 
 
@@ -197,12 +199,30 @@ async def _shared_clock(settings: Settings, db: Database, given: Clock | None) -
     return clock
 
 
+async def _gateway(
+    settings: Settings,
+    db: Database,
+    metrics: Metrics,
+    stack: AsyncExitStack,
+    hold: Hold,
+    told: FollowedTopics,
+    examples: FollowedExamples,
+    fields: FieldSet,
+) -> tuple[Gateway, Capacity]:
+    shared = settings, db, metrics, hold, examples.clock
+    gateway = await GatewayFactory(*shared, told.told, stack, examples.told, fields).open()
+    return gateway, await _capacity(settings, db, metrics, gateway, examples.clock)
+
+
 async def _prepared(
-    db: Database, settings: Settings, given: Clock | None
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, start: Start, fields: FieldSet
 ) -> tuple[Database, ProcessClock, FollowedTopics]:
-    clock = await _shared_clock(settings, db, given)
+    db = await _opened(settings, metrics, stack, start)
+    clock = await _shared_clock(settings, db, start.clock)
     await _recover(settings, db, clock)
     await db.write_at_start(partial(metadata.declare, keys=settings.metadata_keys))
+    for asker in ("conversations", "summaries"):
+        await db.write_at_start(partial(field_filing.declare_fields, fields=fields.of(asker), at=clock()))
     await db.write_at_start(partial(declare_side, wanted=settings.chatwoot_account is not None, now=clock()))
     return db, clock, await followed(db, topics.load(settings.topics_file), clock)
 

@@ -188,7 +188,7 @@ def report(folder: Path, console: Console) -> None:
 def _airline(folder: Path, console: Console) -> None:
     rows = airline(folder)
     found = analysed(row.text for row in rows)
-    _show_sentiment(AIRLINE, rows, found, console)
+    show_sentiment(AIRLINE, rows, found, console)
     _show("Complaints whose clusters name the reason", hit_rates(rows, found, first=False), console)
     _show("Complaints whose first cluster is the reason", hit_rates(rows, found, first=True), console)
     of_reason = [one for row, one in zip(rows, found, strict=True) if row.reason in CLUSTER_OF_REASON]
@@ -199,10 +199,11 @@ def _airline(folder: Path, console: Console) -> None:
 def _tweeteval(folder: Path, console: Console) -> None:
     rows = tweeteval(folder)
     found = analysed(row.text for row in rows)
-    _show_sentiment(TWEETEVAL[0], rows, found, console)
+    show_sentiment(TWEETEVAL[0], rows, found, console)
 
 
-def _show_sentiment(name: str, rows: Sequence[Labelled], found: Sequence[Analysis], console: Console) -> None:
+def show_sentiment(name: str, rows: Sequence[Labelled], found: Sequence[Analysis], console: Console) -> None:
+    """Print recalls, what was taken for what, and confidence."""
     for which, part in (
         ("all", slice(None)),
         ("even rows", slice(0, None, 2)),

@@ -11,7 +11,7 @@ import httpx
 
 from . import wire
 from .calls.building import nothing
-from .calls.insights import Sort, Time, compare_topics, insights_page
+from .calls.insights import Asked, Sort, Time, compare_topics, insights_page
 from .calls.people import facets, people_page, summaries_page
 from .calls.topics import all_topics_page
 from .errors import Unexpected
@@ -67,6 +67,7 @@ def insights_file(
     model: str | None = None,
     language: str | None = None,
     metadata: Mapping[str, str] | None = None,
+    fields: Mapping[str, Asked] | None = None,
     sort: Sort = "-timestamp",
     bom: bool = False,
 ) -> Download:
@@ -87,6 +88,7 @@ def insights_file(
         model=model,
         language=language,
         metadata=metadata,
+        fields=fields,
         sort=sort,
     )
     return _whole(page, path, bom)
@@ -157,6 +159,7 @@ def compared_topics_file(
     sentiment: str | None = None,
     min_confidence: float | None = None,
     analyzer: str | None = None,
+    fields: Mapping[str, Asked] | None = None,
     sort: str = "-count",
     bom: bool = False,
 ) -> Download:
@@ -169,6 +172,7 @@ def compared_topics_file(
         sentiment=sentiment,
         min_confidence=min_confidence,
         analyzer=analyzer,
+        fields=fields,
         sort=sort,
     )
     return _whole(page, path, bom)

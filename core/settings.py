@@ -26,7 +26,6 @@ from core.lane_settings import LaneSettings
 from core.login_settings import LoginSettings
 from core.role_settings import RoleSettings
 from core.secret_files import SecretFiles, exposed_files, refuse_unreadable
-from core.unbuilt import unbuilt
 from core.webhook_settings import WebhookSettings
 
 # The first name that is set wins; `ignored_names` gives the others.
@@ -127,6 +126,7 @@ class Settings(
     prefilter: Literal["on", "off"] = "on"
     chat_quiet_seconds: float = Field(default=30, ge=0, le=600)
     topics_file: Path | None = None
+    fields_file: Path | None = None
     redaction: Literal["off", "outgoing", "stored"] = "off"
     redaction_regions: Annotated[tuple[str, ...], NoDecode] = ("US", "GB")
     redaction_patterns: Path | None = None
@@ -250,12 +250,6 @@ def ignored_names(environ: dict[str, str] | None = None) -> Iterator[tuple[str, 
     for names in SYNONYMS.values():
         given = [name for name in names if present.get(name)]
         yield from ((name, given[0]) for name in given[1:])
-
-
-def unbuilt_settings(environ: Mapping[str, str] | None = None) -> list[str]:
-    """A complaint for each variable, of the environment or of `.env`, that asks for what is not built yet."""
-    present = os.environ if environ is None else environ
-    return list(unbuilt({**dotenv_values(ENV_FILE), **present}))
 
 
 def exposed_secrets(environ: Mapping[str, str] | None = None) -> list[str]:

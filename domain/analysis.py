@@ -168,6 +168,11 @@ class Analyzer(Protocol):
         """Prompt tokens of a call without texts, estimated."""
         ...
 
+    @property
+    def row_tokens(self) -> int:
+        """Tokens of an answer about one text, estimated."""
+        ...
+
     async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         """Analyse 1 to MAX_BATCH texts in one call.
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from domain.fields.fieldsets import FieldAnswers
+
 MOST_EXAMPLES = 12
 LONGEST = 600
 """Characters of an example's text; a longer conversation is none, since a part of it may say something else."""
@@ -16,6 +18,8 @@ class PromptExample(NamedTuple):
     score: int
     """In units of 1/10,000."""
     clusters: tuple[str, ...]
+    fields: FieldAnswers | None = None
+    """What the analyzer answered to the operator's fields."""
 
 
 @dataclass

@@ -14,17 +14,17 @@ from domain.analysis import (
     Invalid,
     Row,
 )
-from domain.fields.fieldsets import FieldSet
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.text import storable
 from domain.topics import slug
 
-NO_FIELDS = FieldSet()
 
-
-def validate_row(row: Mapping[str, object], fields: FieldSet = NO_FIELDS) -> Row:
+def validate_row(
+    row: Mapping[str, object], fields: FieldSet = NO_FIELDS, *, all_nullable: bool = False
+) -> Row:
     """Validate one row of a model's answer, with the operator's fields.
 
-    What is missing makes it Invalid; defaults are never filled in.
+    What is missing makes it Invalid; defaults are never filled in. `all_nullable` is as for `FieldSet.read`.
     """
     raw = json.dumps(row, separators=(",", ":"))
     if len(raw) > MAX_RAW:
@@ -36,7 +36,7 @@ def validate_row(row: Mapping[str, object], fields: FieldSet = NO_FIELDS) -> Row
             clusters=_clusters(row),
             reasoning=_reasoning(row),
             raw=raw,
-            fields=fields.read(row.get("fields")) if fields else None,
+            fields=fields.read(row.get("fields"), all_nullable=all_nullable) if fields else None,
         )
     except ValueError as error:
         return Invalid(str(error), raw)

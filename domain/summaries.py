@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from domain.analysis import Analyzer, BeforeSend, Envelope, Invalid, Usage
+from domain.fields.fieldsets import FieldAnswers
 
 DraftListener = Callable[[str], None]
 """Called with the whole content so far whenever it has grown."""
@@ -68,6 +69,8 @@ class Summary:
     sentiment: Sentiment
     outcome: Outcome
     keywords: tuple[str, ...]
+    fields: FieldAnswers | None = None
+    """Answers to the operator's fields; None if there are none for summaries."""
 
     @property
     def items(self) -> Sequence[Item]:
@@ -98,6 +101,7 @@ class Part:
         shown = to_json(self.summary)
         for name in ITEMS:
             shown[name] = [{key: item[key] for key in item if key != "verified"} for item in shown[name]]
+        shown.pop("fields_version", None)
         return {"first": self.first, "last": self.last, **shown}
 
 
@@ -192,8 +196,12 @@ class ChatAnalyzer(Analyzer, Protocol):
 
 
 def to_json(summary: Summary) -> dict[str, Any]:
-    """The summary as JSON, for answers and the database."""
-    return asdict(summary)
+    """The summary as JSON, for answers and the database; without fields there is nothing of them."""
+    found = asdict(summary)
+    del found["fields"]
+    if summary.fields is not None:
+        found |= {"fields": dict(summary.fields.values), "fields_version": summary.fields.version}
+    return found
 
 
 def from_json(stored: Mapping[str, Any]) -> Summary:
@@ -202,9 +210,12 @@ def from_json(stored: Mapping[str, Any]) -> Summary:
     def items(name: str, kind: type[Item]) -> tuple[Any, ...]:
         return tuple(kind(**{**item, "positions": tuple(item["positions"])}) for item in stored[name])
 
+    version = stored.get("fields_version")
+    fields = None if version is None else FieldAnswers(version, stored["fields"], ())
     return Summary(
         **{
-            **stored,
+            **{name: stored[name] for name in stored if name != "fields_version"},
+            "fields": fields,
             "action_items": items("action_items", Item),
             "decisions": items("decisions", Item),
             "questions": items("questions", Question),

@@ -20,6 +20,7 @@ from domain.analysis import (
     Reply,
     Usage,
 )
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.text import storable
 from llm.analysis_answers import parse_rows
 from llm.content import is_json_object, text_of
@@ -162,10 +163,12 @@ class Choice(NamedTuple):
     message: Mapping[str, object]
 
 
-def parse_reply(answer: ServerResponse, *, count: int, model: str, **quoting: Any) -> Reply:
+def parse_reply(
+    answer: ServerResponse, *, count: int, model: str, fields: FieldSet = NO_FIELDS, **quoting: Any
+) -> Reply:
     """Parse a 200 response to `count` texts; `model` is the requested one. Otherwise like `parse_completion`."""
     (rows, ignored), envelope = parse_completion(
-        answer, model, lambda content: parse_rows(content, count), **quoting
+        answer, model, lambda content: parse_rows(content, count, fields), **quoting
     )
     return Reply(rows=rows, ignored_ids=ignored, **envelope_fields(envelope))
 

@@ -4,12 +4,10 @@ import math
 from dataclasses import dataclass
 
 from llm import prices
-from llm.prompts import text_tokens
+from llm.prompts import TYPICAL_ROW, text_tokens
 
 BYTES_PER_TOKEN = 4
 """Of English; other scripts have more tokens for as many bytes."""
-TYPICAL_ROW = 70
-"""Tokens of an answer about one conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +20,8 @@ class PricedAnalyzer:
     fixed_tokens: int
     """Prompt tokens of a call without texts."""
     cost_per_1k: float | None = None
+    row_tokens: int = TYPICAL_ROW
+    """Tokens of an answer about one conversation."""
 
     def is_priced(self, day: int) -> bool:
         """Whether anybody knows what it costs on a UTC day (days since 1970)."""
@@ -38,7 +38,7 @@ def forecast(
 ) -> int:
     """What so many conversations will cost in so many calls, in ticks, without reasoning or cached prompts."""
     prompt = calls * analyzer.fixed_tokens + math.ceil(conversations * tokens_each)
-    output = conversations * TYPICAL_ROW
+    output = conversations * analyzer.row_tokens
     if analyzer.cost_per_1k is not None:
         per_token = analyzer.cost_per_1k * prices.TICKS_PER_USD / 1_000
         return math.ceil(per_token * (prompt + output))

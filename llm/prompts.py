@@ -7,19 +7,23 @@ from functools import lru_cache
 
 from domain.analysis import MAX_CLUSTERS, SCORE_UNIT
 from domain.examples import PromptExample
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.topics import MAX_SLUG
+from llm.field_prompts import fields_schema, fields_section, fields_tokens, typical_fields_tokens
 
 PROMPT_VERSION = "1"
 """Raise it by hand if answers change for a reason that the digest in `prompt_version` does not cover."""
 
 # The longest row (five clusters, 300 characters of English) is about 150 tokens, a typical one 70.
-TOKENS_PER_ROW = 160
+TOKENS_PER_ROW, TYPICAL_ROW = 160, 70
 TOKENS_PER_ANSWER = 256
 # The id of a row with its quotes, in the request and in the schema; up to three digits each.
 BYTES_PER_ID = 12
 # The server adds a system prompt of its own: 185 to 637 tokens were measured in 2026.
 HIDDEN_TOKENS = 1_024
 LONGEST_REASONING = 300
+
+OF_FIELDS = "+"
 
 INSTRUCTIONS = """\
 You label customer support conversations for a statistics service.
@@ -48,29 +52,40 @@ Topics:
 """
 
 
-def system_message(topics: Mapping[str, str]) -> str:
-    """The system message; the same bytes for every call with these topics, so that the server can cache them."""
-    return INSTRUCTIONS + "\n".join(f"- {slug}: {meaning}" for slug, meaning in topics.items())
+def system_message(topics: Mapping[str, str], fields: FieldSet = NO_FIELDS) -> str:
+    """The system message; the same bytes for every call with these topics and fields, so that the server can cache
+    them."""
+    told = "\n".join(f"- {slug}: {meaning}" for slug, meaning in topics.items())
+    return INSTRUCTIONS + told + fields_section(fields)
 
 
-def prompt_version(topics: Mapping[str, str], examples: Sequence[PromptExample] = ()) -> str:
-    """The version of the prompt, part of the cache key; it changes with instructions, topics, examples and schema."""
-    return _version_of(system_message(topics), tuple(examples))
+def prompt_version(
+    topics: Mapping[str, str], examples: Sequence[PromptExample] = (), fields: FieldSet = NO_FIELDS
+) -> str:
+    """The version of the prompt, part of the cache key; it changes with instructions, topics, examples, fields and
+    schema, and ends with the version of the fields."""
+    told = json_text(example_messages(examples, fields)) if examples else ""
+    version = _version_of(system_message(topics, fields), told, json_text(schema(1, fields)))
+    return f"{version}{OF_FIELDS}{fields.version}" if fields else version
+
+
+def asks_for(version: str, fields: FieldSet) -> bool:
+    """Whether a prompt of this version asked for these fields, and for no others."""
+    return version.partition(OF_FIELDS)[2] == fields.version
 
 
 @lru_cache(maxsize=8)
-def _version_of(system: str, examples: tuple[PromptExample, ...]) -> str:
-    told = json_text(example_messages(examples)) if examples else ""
-    prompt = system + told + json_text(schema(1))
+def _version_of(system: str, examples: str, schema: str) -> str:
+    prompt = system + examples + schema
     return f"{PROMPT_VERSION}-{hashlib.sha256(prompt.encode()).hexdigest()[:12]}"
 
 
-def schema(count: int) -> dict[str, object]:
+def schema(count: int, fields: FieldSet = NO_FIELDS) -> dict[str, object]:
     """The JSON schema of an answer to `count` conversations, 1 to 256.
 
     It uses only keywords that docs.x.ai (structured outputs) lists as enforced; `uniqueItems` is not among them.
     """
-    row = {
+    row: dict[str, object] = {
         "conversation_id": {"type": "string", "enum": row_ids(count)},
         "sentiment_score": {"type": "number", "minimum": -1, "maximum": 1},
         "clusters": {
@@ -82,6 +97,8 @@ def schema(count: int) -> dict[str, object]:
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "reasoning": {"type": "string", "minLength": 1, "maxLength": LONGEST_REASONING},
     }
+    if fields:
+        row["fields"] = closed(fields_schema(fields))
     return closed({"results": {"type": "array", "items": closed(row), "minItems": count, "maxItems": count}})
 
 
@@ -95,11 +112,16 @@ def closed(properties: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def example_messages(examples: Sequence[PromptExample]) -> list[Mapping[str, str]]:
+def example_messages(
+    examples: Sequence[PromptExample], fields: FieldSet = NO_FIELDS
+) -> list[Mapping[str, str]]:
     """A question and its answer, as if the model had been asked before; the same bytes for the same examples.
 
-    The texts stay data: they stand where texts always stand, and no instruction is mixed with them.
+    The texts stay data: they stand where texts always stand, and no instruction is mixed with them. Those without
+    answers to these fields are left out: a row that lacks a key would teach a model to leave it out.
     """
+    if fields:
+        examples = [each for each in examples if each.fields and each.fields.version == fields.version]
     if not examples:
         return []
     rows = [
@@ -109,6 +131,7 @@ def example_messages(examples: Sequence[PromptExample]) -> list[Mapping[str, str
             "clusters": list(each.clusters),
             "confidence": 0.9,
             "reasoning": "A person has checked this one.",
+            **({"fields": each.fields.values} if fields and each.fields else {}),
         }
         for number, each in zip(row_ids(len(examples)), examples, strict=True)
     ]
@@ -138,6 +161,7 @@ def request_body(
     strict: bool,
     thoughts: int = 0,
     examples: Sequence[PromptExample] = (),
+    fields: FieldSet = NO_FIELDS,
 ) -> bytes:
     """The JSON body of an analysis call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
@@ -148,9 +172,9 @@ def request_body(
         json_text(_question(texts)),
         model=model,
         effort=effort,
-        schema=("conversation_labels", schema(len(texts))) if strict else None,
-        output_cap=output_cap(len(texts)) + thoughts,
-        between=example_messages(examples),
+        schema=("conversation_labels", schema(len(texts), fields)) if strict else None,
+        output_cap=output_cap(len(texts), fields) + thoughts,
+        between=example_messages(examples, fields),
     )
 
 
@@ -198,9 +222,14 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def output_cap(count: int) -> int:
+def output_cap(count: int, fields: FieldSet = NO_FIELDS) -> int:
     """The most tokens an answer to `count` conversations may have, without reasoning tokens."""
-    return TOKENS_PER_ANSWER + TOKENS_PER_ROW * count
+    return TOKENS_PER_ANSWER + (TOKENS_PER_ROW + fields_tokens(fields)) * count
+
+
+def typical_row(fields: FieldSet) -> int:
+    """About the tokens of an answer about one conversation."""
+    return TYPICAL_ROW + typical_fields_tokens(fields)
 
 
 def worst_tokens(body: bytes) -> int:

@@ -15,6 +15,7 @@ from core.settings import Settings
 from database import Database
 from domain.analysis import Analyzer
 from domain.examples import ToldExamples
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from grok_client import GrokClient
 from llm import prices
 from llm.budget import Budget
@@ -107,6 +108,8 @@ class GatewayFactory:
     stack: AsyncExitStack
     examples: ToldExamples | None = None
     """Corrections that analyzers are told; they may change."""
+    fields: FieldSet = NO_FIELDS
+    """What analyzers are asked for besides."""
 
     async def open(self) -> Gateway:
         """Open the gateway for every call. Raises ValueError if the settings are inconsistent."""
@@ -117,13 +120,23 @@ class GatewayFactory:
         match opened:
             case []:
                 # Not entered: its child takes 0.1 s of CPU and 25 MB, and waits for the first text.
-                self.stack.push_async_exit(analyzer := OfflineAnalyzer(self.topics))
+                self.stack.push_async_exit(analyzer := self._offline())
                 return OfflineGateway(analyzer, self.hold)
             case [only]:
                 return only
             case [first, second]:
                 return Fallback(first, second)
         raise AssertionError("there are at most two providers")
+
+    def _offline(self) -> OfflineAnalyzer:
+        answered = {rule["name"] for rule in self.fields.rules}
+        if left_open := [each.name for each in self.fields.fields if each.name not in answered]:
+            log.warning(
+                "fields_without_words",
+                fields=", ".join(left_open),
+                consequence="the offline analyzer answers them with null",
+            )
+        return OfflineAnalyzer(self.topics, fields=self.fields)
 
     async def _paid_gateway(self, provider: Provider, detector: LanguageDetector) -> PaidGateway:
         check_effort(provider)
@@ -134,6 +147,7 @@ class GatewayFactory:
             model=provider.model,
             topics=self.topics,
             examples=self.examples,
+            fields=self.fields,
             reasoning_effort=provider.reasoning_effort,
             max_reasoning_tokens=self.settings.max_reasoning_tokens,
             timeout=self.settings.grok_timeout_seconds,

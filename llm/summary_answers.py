@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic_core import from_json
 
 from domain.analysis import MAX_RAW, Invalid
+from domain.fields.fieldsets import NO_FIELDS, FieldAnswers, FieldSet
 from domain.summaries import (
     MAX_ITEM,
     MAX_ITEMS,
@@ -26,14 +27,14 @@ from llm.content import json_in
 AnyItem = TypeVar("AnyItem", bound=Item)
 
 
-def parse_summary(content: str, citable: Container[int]) -> Summary | Invalid:
+def parse_summary(content: str, citable: Container[int], fields: FieldSet = NO_FIELDS) -> Summary | Invalid:
     """Parse and validate a summary. Raises ValueError if the content is not a JSON object."""
     answer = json_in(content, "summary")
     if not isinstance(answer, dict):
         raise ValueError("the answer must be a JSON object")
     if len(content) > MAX_RAW:
         return Invalid("the answer is too long")
-    return validate_summary(answer, citable)
+    return validate_summary(answer, citable, fields)
 
 
 def draft_text(content: str) -> str:
@@ -48,7 +49,13 @@ def draft_text(content: str) -> str:
     return storable(text)[:MAX_SUMMARY] if isinstance(text, str) else ""
 
 
-def validate_summary(answer: Mapping[str, object], citable: Container[int]) -> Summary | Invalid:
+def validate_summary(
+    answer: Mapping[str, object],
+    citable: Container[int],
+    fields: FieldSet = NO_FIELDS,
+    *,
+    all_nullable: bool = False,
+) -> Summary | Invalid:
     """Validate a summary as a whole. No field is ever filled with a default.
 
     `citable` are the positions that exist. An item keeps only those of its positions. An item without any is still
@@ -63,9 +70,17 @@ def validate_summary(answer: Mapping[str, object], citable: Container[int]) -> S
             sentiment=cast(Sentiment, _one_of(answer, "sentiment", get_args(Sentiment))),
             outcome=cast(Outcome, _one_of(answer, "outcome", get_args(Outcome))),
             keywords=_keywords(answer),
+            fields=_answers(answer, fields, all_nullable),
         )
     except ValueError as error:
         return Invalid(str(error))
+
+
+def _answers(answer: Mapping[str, object], fields: FieldSet, all_nullable: bool) -> FieldAnswers | None:
+    if not fields:
+        return None
+    # A summary is not filed under them.
+    return fields.read(answer.get("fields"), all_nullable=all_nullable)._replace(filed=())
 
 
 def _text(row: Mapping[str, object], name: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import get_args
 
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.summaries import (
     MAX_ITEM,
     MAX_ITEMS,
@@ -16,6 +17,7 @@ from domain.summaries import (
     Sentiment,
 )
 from llm import prompts
+from llm.field_prompts import fields_schema, fields_section, fields_tokens
 from llm.prompts import closed, json_text
 
 SCHEMA_NAME = "conversation_summary"
@@ -67,8 +69,9 @@ def _items(**more: object) -> dict[str, object]:
     return {"type": "array", "items": closed(item), "maxItems": MAX_ITEMS}
 
 
-def schema() -> dict[str, object]:
+def schema(fields: FieldSet = NO_FIELDS) -> dict[str, object]:
     """The JSON schema of an answer; the same for every call, so that the server can cache it."""
+    more = {"fields": closed(fields_schema(fields))} if fields else {}
     return closed(
         {
             "summary": _string(MAX_SUMMARY),
@@ -78,13 +81,25 @@ def schema() -> dict[str, object]:
             "sentiment": {"type": "string", "enum": list(get_args(Sentiment))},
             "outcome": {"type": "string", "enum": list(get_args(Outcome))},
             "keywords": {"type": "array", "items": _string(MAX_KEYWORD), "maxItems": MAX_KEYWORDS},
+            **more,
         }
     )
 
 
-def version() -> str:
-    """The version of the summary prompt; it changes with the instructions and the schema."""
-    return hashlib.sha256((INSTRUCTIONS + json_text(schema())).encode()).hexdigest()[:12]
+def system_message_of(fields: FieldSet) -> str:
+    """The system message; the same bytes for every call with these fields."""
+    return INSTRUCTIONS + fields_section(fields, "the object")
+
+
+def version(fields: FieldSet = NO_FIELDS) -> str:
+    """The version of the summary prompt; it changes with the instructions, the fields and the schema."""
+    prompt = system_message_of(fields) + json_text(schema(fields))
+    return hashlib.sha256(prompt.encode()).hexdigest()[:12]
+
+
+def summary_cap(fields: FieldSet) -> int:
+    """The most tokens that an answer may have, without reasoning tokens."""
+    return OUTPUT_CAP + fields_tokens(fields)
 
 
 def user_message(material: Material) -> str:
@@ -100,17 +115,18 @@ def request_body(
     strict: bool,
     stream: bool = False,
     thoughts: int = 0,
+    fields: FieldSet = NO_FIELDS,
 ) -> bytes:
     """The JSON body of a summary call, UTF-8. `strict` sends the schema, otherwise any JSON object is requested.
 
     `stream` requests a streamed answer. `thoughts` are the tokens that the output cap leaves for thinking.
     """
     return prompts.body(
-        INSTRUCTIONS,
+        system_message_of(fields),
         user_message(material),
         model=model,
         effort=effort,
-        schema=(SCHEMA_NAME, schema()) if strict else None,
-        output_cap=OUTPUT_CAP + thoughts,
+        schema=(SCHEMA_NAME, schema(fields)) if strict else None,
+        output_cap=summary_cap(fields) + thoughts,
         stream=stream,
     )

@@ -65,7 +65,10 @@ class FollowedExamples:
             said = turns[each.conversation]
             if said and (text := self._text(each, said)):
                 found.append(
-                    ((each.conversation, each.made_at), PromptExample(text, each.score, each.clusters))
+                    (
+                        (each.conversation, each.made_at),
+                        PromptExample(text, each.score, each.clusters, each.fields),
+                    )
                 )
         # More than are told, so that one that is still there is known to be.
         return found if day == self._day else found[:MOST_EXAMPLES]

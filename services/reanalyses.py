@@ -100,7 +100,8 @@ class Reanalyses:
         if budget is None:
             return None
         version = f"{found.model}/{found.prompt_version}"
-        return PricedAnalyzer(found.name, found.model, version, found.fixed_tokens, budget.cost_per_1k)
+        told, answered = found.fixed_tokens, found.row_tokens
+        return PricedAnalyzer(found.name, found.model, version, told, budget.cost_per_1k, answered)
 
     def _read(self, choice: ReanalysisChoice, version: str | None, connection: Connection) -> Read:
         drawn = [each.number for each in choices.draw_at_random(connection, choice, LOOKED_AT)]

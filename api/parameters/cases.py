@@ -16,16 +16,19 @@ from api.parameters import cursors
 from api.parameters.common import Limit, Slug, Word
 from api.parameters.insights import Microseconds
 from api.parameters.windows import OpenWindowParameters, refuse_other
+from domain.fields.filters import NAMED
 from domain.summaries import Outcome
 from store.insights.case_list import CaseSelection, Moment
 
 FIELDS = ("author", "analyzer", "model", "outcome")
 METADATA = "metadata."
+POSSIBLE = f"{', '.join(FIELDS)}, metadata.KEY or a field of FIELDS_FILE"
 
 
 def _field(name: str) -> str:
-    if name not in FIELDS and not (name.startswith(METADATA) and len(name) > len(METADATA)):
-        raise ValueError(f"must be one of {', '.join(FIELDS)} or metadata.KEY")
+    is_metadata = name.startswith(METADATA) and len(name) > len(METADATA)
+    if not is_metadata and NAMED.fullmatch(name) is None:
+        raise ValueError(f"must be one of {POSSIBLE}")
     return name
 
 
@@ -34,6 +37,11 @@ class FacetsParameters(OpenWindowParameters):
 
     field: Annotated[str, Field(max_length=80), AfterValidator(_field)]
     limit: Limit = 100
+
+    @property
+    def own_field(self) -> str | None:
+        """The field of FIELDS_FILE whose values are asked for; None if it is not one of those."""
+        return None if self.field in FIELDS or self.field.startswith(METADATA) else self.field
 
 
 class CasesCursor(BaseModel):

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from pydantic_core import PydanticCustomError
 
 from api.parameters.common import DownloadParameters, Limit, Moment, Parameters, Word
+from api.parameters.fields import FieldFilterParameters
 from api.parameters.insights import SENTIMENT_OF, Sentiment, Share, check_window, percent
 from domain.buckets import DAY, HOUR, MICROSECONDS
 from store.insights.compared_topics import TopicSort
@@ -45,7 +46,7 @@ Length = Annotated[
 Sorting = Annotated[str, AfterValidator(known_sort), WithJsonSchema({"type": "string", "enum": SORTS})]
 
 
-class TopicsParameters(DownloadParameters):
+class TopicsParameters(FieldFilterParameters, DownloadParameters):
     """Of the list of topics: two windows to compare, filters, an order, and a page."""
 
     start_time: Moment | None = Field(None, description="Required.")
@@ -98,6 +99,7 @@ class TopicsParameters(DownloadParameters):
             sentiment=None if self.sentiment is None else SENTIMENT_OF[self.sentiment],
             min_confidence=percent(self.min_confidence),
             analyzer=self.analyzer,
+            fields=self._field_filters,
         )
         if self.compare_start_time is None or self.compare_end_time is None:
             return Comparison(chosen, max(0, start - (end - start)), start)

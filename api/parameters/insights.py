@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from decimal import ROUND_CEILING, Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -20,9 +20,12 @@ from pydantic_core import PydanticCustomError
 from api.parameters import cursors
 from api.parameters.chats import Keyword
 from api.parameters.common import DownloadParameters, Limit, Moment, Slug, Word
+from api.parameters.fields import FieldFilterParameters
 from core.clock import END, EPOCH, MICROSECOND
 from core.settings import METADATA_KEY
 from domain.analysis import SCORE_UNIT, SENTIMENT_NAMES
+from domain.fields.filters import FIELD, FieldFilter
+from domain.fields.kinds import FARTHEST
 from store.insights.metadata import LONGEST
 from store.insights.windows import Position, Selection, Sort
 
@@ -35,6 +38,9 @@ METADATA = "metadata."
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 
 Share = Annotated[Decimal, Field(ge=0, le=1), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+Amount = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
+AskedOfField = tuple[Word, Word | None, Amount | None, Amount | None]
+"""A filter by a field as a cursor carries it: its name, and a value or two limits."""
 Microseconds = Annotated[int, Field(ge=0, le=(END - EPOCH) // MICROSECOND)]
 
 
@@ -56,6 +62,7 @@ class Cursor(BaseModel):
     language: Language | None = None
     keyword: Keyword | None = None
     metadata: Annotated[tuple[tuple[MetadataKey, Word], ...], Field(strict=False)] = ()
+    fields: Annotated[tuple[Annotated[AskedOfField, Field(strict=False)], ...], Field(strict=False)] = ()
     value: Annotated[int, Field(ge=-SCORE_UNIT, le=SCORE_UNIT)] | None = None
     """The score or confidence, if the list is sorted by it."""
     timestamp: Microseconds
@@ -70,7 +77,8 @@ class Cursor(BaseModel):
     @property
     def selection(self) -> Selection:
         """The insights being listed."""
-        return Selection(**{name: getattr(self, name) for name in SELECTED})
+        filters = tuple(FieldFilter(*each) for each in self.fields)
+        return Selection(**{name: getattr(self, name) for name in SELECTED} | {"fields": filters})
 
     @property
     def after(self) -> Position:
@@ -82,7 +90,8 @@ def seal(selection: Selection, position: Position) -> str:
     """The cursor as clients see it: base64 of a checksum and JSON."""
     *values, timestamp, number = position
     value = values[0] if values else None
-    place = {"value": value, "timestamp": timestamp, "number": number}
+    asked = [each[: len(get_args(AskedOfField))] for each in selection.fields]
+    place = {"fields": asked, "value": value, "timestamp": timestamp, "number": number}
     return cursors.to_word(Cursor.model_validate({**asdict(selection), **place}))
 
 
@@ -104,7 +113,7 @@ class ListParameters(DownloadParameters):
         return self.include is not None
 
 
-class InsightsParameters(ListParameters):
+class InsightsParameters(FieldFilterParameters, ListParameters):
     """Of the list of insights."""
 
     start_time: Moment | None = Field(None, description="Required without a cursor.")
@@ -158,6 +167,7 @@ class InsightsParameters(ListParameters):
             if getattr(given, name) != getattr(carried, name):
                 yield parameter
         yield from (METADATA + key for key, value in self._metadata if (key, value) not in carried.metadata)
+        yield from (FIELD + each.name for each in self._field_filters if each not in carried.fields)
 
     @property
     def selection(self) -> Selection:
@@ -180,6 +190,7 @@ class InsightsParameters(ListParameters):
             language=self.language,
             keyword=self.keyword,
             metadata=self._metadata,
+            fields=self._field_filters,
         )
 
     @property

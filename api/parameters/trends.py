@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.parameters.common import Moment, Parameters, Slug, Word
+from api.parameters.common import Moment, Slug, Word
+from api.parameters.fields import FieldFilterParameters
 from api.parameters.insights import Share, check_window, percent
 from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.fields.filters import FieldFilter
 from domain.local_time import Interval
 from store.insights.trends import Calendar
 
@@ -48,7 +50,7 @@ def _city(zone: str) -> str:
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(known_zone)]
 
 
-class TrendsParameters(Parameters):
+class TrendsParameters(FieldFilterParameters):
     """Of trends: a number of days, or a window."""
 
     days: Annotated[int, Field(ge=1, le=365, description="Days before now.")] = 7
@@ -107,4 +109,9 @@ class TrendsParameters(Parameters):
     @property
     def reads_insights(self) -> bool:
         """Whether insights may be read one by one, which takes longer than a request should keep others waiting."""
-        return self.percent > 0 or self.analyzer is not None
+        return self.percent > 0 or self.analyzer is not None or bool(self._field_filters)
+
+    @property
+    def fields(self) -> tuple[FieldFilter, ...]:
+        """The filters by the operator's fields."""
+        return self._field_filters

@@ -8,15 +8,16 @@ from sqlalchemy import Connection
 
 from api import downloads, exports
 from api.dependencies import Resources, ResourcesDep
-from api.errors import documented
+from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
-from api.parameters.cases import METADATA, CasesParameters, FacetsParameters
+from api.parameters.cases import METADATA, POSSIBLE, CasesParameters, FacetsParameters
 from api.parameters.common import once_each, parameters_of, query_parameters
 from api.routes.insights import check_metadata, check_topic
 from api.views.cases import CASE_COLUMNS, case_view
 from schemas import CaseOut, CasesOut, Code, FacetOut, FacetsOut
 from store.insights.case_list import CasePage, Moment, count_cases, list_cases
 from store.insights.facets import FacetSelection, list_facets
+from store.insights.field_filters import known_fields
 from store.insights.windows import topic_number
 
 router = APIRouter(prefix="/api/v1", tags=["insights"], dependencies=[Depends(once_each)])
@@ -42,6 +43,7 @@ async def facets(
     """The values of a field in a window, the commonest first, each with how many insights have it."""
     if query.field.startswith(METADATA):
         await check_metadata(resources, [query.field.removeprefix(METADATA)])
+    await _check_own_field(resources, query.own_field)
     form = downloads.asked_form(request)
     limit = query.limit if form == exports.JSON else MOST_VALUES
     chosen = FacetSelection(query.field, query.start, query.end)
@@ -56,6 +58,18 @@ async def facets(
             resources, pages, form, "facets", FACET_COLUMNS, FacetOut, bom=query.bom
         )
     return JsonAnswer({"field": query.field, "values": views, "has_more": has_more})
+
+
+async def _check_own_field(resources: Resources, name: str | None) -> None:
+    """Raises ApiError 400 for a name that no field has, or only a text."""
+    if name is None:
+        return
+    known = await resources.database.read(known_fields)
+    if name not in known:
+        there = f": {', '.join(sorted(known))}" if known else ", which is not set"
+        raise ApiError(Code.INVALID_QUERY, f"field: must be one of {POSSIBLE}{there}")
+    if known[name].types == {"text"}:
+        raise ApiError(Code.INVALID_QUERY, f"field: {name} is a text, and texts are not counted")
 
 
 @router.get(

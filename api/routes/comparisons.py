@@ -12,6 +12,7 @@ from api.errors import documented
 from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.comparisons import ExplainParameters, TopicsParameters
+from api.routes.insights import check_fields
 from api.views.comparisons import COLUMNS, explanation_view, flat, topic_views, topics_view
 from schemas import Code, ComparedTopicOut, ComparedTopicsOut, ExplanationOut
 from store.insights.explanations import explain
@@ -34,8 +35,12 @@ async def topics(
     request: Request,
     query: Annotated[TopicsParameters, Depends(query_parameters(TopicsParameters))],
 ) -> Response:
-    """What changed: the topics of a window, compared with another one. With `Accept` all of them as a file."""
+    """What changed: the topics of a window, compared with another one. With `Accept` all of them as a file.
+
+    `field.NAME=value` narrows both by a field of FIELDS_FILE; by a number `field.NAME.min=` and `field.NAME.max=`.
+    """
     asked, form = query.comparison, asked_form(request)
+    await check_fields(resources, asked.chosen.fields)
     compute = partial(
         topic_changes, days=resources.topic_days, asked=asked, sort=query.order, descending=query.descending
     )

@@ -14,12 +14,15 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
+from api.parquet.answers import field_columns
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
+from domain.fields.filters import FieldFilter, why_not_found
 from domain.topics import unknown_topic
 from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.entries import Beside, InsightPage
+from store.insights.field_filters import known_fields
 from store.insights.listing import InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
@@ -30,7 +33,7 @@ FILING_SECONDS = 10
 """After how long to ask again while older insights are being filed."""
 EXPORT_PAGE = 1_000
 """Rows that an export reads in one short transaction."""
-PARQUET_COLUMNS = (*exports.COLUMNS, "participants")
+PARQUET_COLUMNS = (*exports.COLUMNS, "participants", "fields", "fields_version")
 FIELDS = ExportedInsight.model_fields | GrokAnalysis.model_fields | CorrectionColumns.model_fields
 REFUSALS = documented(
     Code.INVALID_QUERY, Code.RATE_LIMIT_EXCEEDED, Code.DATABASE_UNAVAILABLE, Code.OVERLOADED
@@ -50,11 +53,13 @@ async def insights(
 ) -> Response:
     """The insights of a window: a page of JSON, or with `Accept` the whole window as CSV, NDJSON or Parquet.
 
-    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names.
+    `metadata.KEY=value` filters by a key of the sender's metadata that METADATA_KEYS names, `field.NAME=value` by a
+    field of FIELDS_FILE; by a number `field.NAME.min=` and `field.NAME.max=`.
     """
     selection = query.selection
     await check_topic(resources, selection.cluster)
     await check_metadata(resources, [key for key, _ in selection.metadata])
+    await check_fields(resources, selection.fields)
     form = asked_form(request)
     if form != exports.JSON:
         await note_download(resources, request, query.model_fields_set, "insights.export")
@@ -94,8 +99,12 @@ async def recent(
 async def read_trends(
     resources: ResourcesDep, query: Annotated[TrendsParameters, Depends(query_parameters(TrendsParameters))]
 ) -> Response:
-    """Sentiment and topics over a window, by the hour, day, week or month of a time zone."""
+    """Sentiment and topics over a window, by the hour, day, week or month of a time zone.
+
+    `field.NAME=value` narrows them by a field of FIELDS_FILE; by a number `field.NAME.min=` and `field.NAME.max=`.
+    """
     await check_topic(resources, query.cluster)
+    await check_fields(resources, query.fields)
     now = resources.clock()
     start, end = query.window(now)
     compute = partial(
@@ -107,6 +116,7 @@ async def read_trends(
         calendar=query.calendar,
         min_confidence=query.percent,
         analyzer=query.analyzer,
+        fields=query.fields,
     )
     found = await resources.database.read_replica(compute, is_long=query.reads_insights)
     return JsonAnswer(trends_view(found, query.calendar, start, end))
@@ -121,6 +131,14 @@ async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
     if keys and set(keys).intersection(await resources.database.read(metadata.unfiled_keys)):
         reason = "METADATA_KEYS has changed and older insights are still being filed by the new keys"
         raise ApiError(Code.OVERLOADED, reason, retry_after=FILING_SECONDS)
+
+
+async def check_fields(resources: Resources, filters: Sequence[FieldFilter]) -> None:
+    """Raises ApiError 400 for a field that there is not, or a value that it cannot have."""
+    if filters:
+        reason = why_not_found(filters, await resources.database.read(known_fields))
+        if reason is not None:
+            raise ApiError(Code.INVALID_QUERY, reason)
 
 
 async def check_topic(resources: Resources, cluster: str | None) -> None:
@@ -151,9 +169,10 @@ async def _export(resources: Resources, query: InsightsParameters, form: str) ->
 async def _download(
     resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
 ) -> Response:
+    own = field_columns(await resources.database.read(known_fields))
     if form != exports.PARQUET:
-        return Attachment(_lines(pages, form, bom), form, "insights")
-    fields = {name: FIELDS[name] for name in PARQUET_COLUMNS}
+        return Attachment(_lines(pages, form, bom, [*own]), form, "insights")
+    fields = {name: FIELDS[name] for name in PARQUET_COLUMNS} | own
     return await parquet(resources, (_rows(page) async for page in pages), fields, "insights")
 
 
@@ -161,12 +180,14 @@ def _rows(page: InsightPage) -> Iterator[exports.View]:
     return map(exports.flat_insight, map(exported_insight_view, page.insights))
 
 
-async def _lines(pages: AsyncIterator[InsightPage], form: str, bom: bool) -> exports.Lines:
+async def _lines(
+    pages: AsyncIterator[InsightPage], form: str, bom: bool, own: Sequence[str]
+) -> exports.Lines:
     if form == exports.CSV:
-        yield exports.csv_head(exports.COLUMNS, bom=bom)
+        yield exports.csv_head((*exports.COLUMNS, *own), bom=bom)
     async for page in pages:
         if form == exports.CSV:
-            yield exports.csv_lines(map(listed_insight_view, page.insights))
+            yield exports.csv_lines(map(listed_insight_view, page.insights), own)
         else:
             yield exports.ndjson_lines(map(exported_insight_view, page.insights))
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from api.access import asked
 from api.dependencies import ResourcesDep
 from api.errors import ApiError, documented
+from api.guard import DONE_INSTEAD
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.insights import SENTIMENT_OF
@@ -18,6 +19,7 @@ from api.routes.bulk_summaries import ensure_topic
 from api.routes.jobs import accepted
 from api.views.reanalyses import price_view, reanalysis_view
 from domain.analysis import CONFIDENCE_UNIT
+from domain.fields.fieldsets import FieldSet
 from domain.topics import slug
 from llm.prices import TICKS_PER_USD
 from models import DAY
@@ -48,8 +50,9 @@ async def reanalyse(resources: ResourcesDep, request: Request) -> Response:
     """
     new = parse_body(NEW, await read_json(request))
     await ensure_topic(resources, new.filter.cluster)
-    choice = _choice(new)
+    choice = _choice(new, resources.fields.of("conversations"))
     if new.dry_run:
+        setattr(request.state, DONE_INSTEAD, "reanalysis.estimate")
         price, by = await resources.reanalyses.price(choice, new.sample), resources.gateway.analyzer
         return JSONResponse(price_view(price, by.name, by.model))
     id_, is_new = await resources.reanalyses.begin(
@@ -74,8 +77,10 @@ async def one(resources: ResourcesDep, job_id: str) -> Response:
     return JSONResponse(reanalysis_view(row, run))
 
 
-def _choice(new: NewReanalysis) -> ReanalysisChoice:
+def _choice(new: NewReanalysis, fields: FieldSet) -> ReanalysisChoice:
     given = new.filter
+    if given.fields and not fields:
+        raise ApiError(Code.INVALID_SCHEMA, "filter.fields: there are none: FIELDS_FILE is not set")
     start, end = ALWAYS if new.window is None else (new.window.start_time, new.window.end_time)
     return ReanalysisChoice(
         start,
@@ -87,4 +92,5 @@ def _choice(new: NewReanalysis) -> ReanalysisChoice:
         None if given.cluster is None else slug(given.cluster),
         None if given.sentiment is None else SENTIMENT_OF[given.sentiment],
         None if given.max_confidence is None else round(given.max_confidence * CONFIDENCE_UNIT),
+        fields.version if given.fields else None,
     )

@@ -31,6 +31,7 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
         },
         "sentiment": SENTIMENT_NAMES[row.sentiment],
         "language": row.language,
+        **fields_view(row),
         **maker_view(row),
         "cached": bool(row.cached),
         "partial": bool(row.partial),
@@ -58,6 +59,12 @@ def correction_view(correction: ShownCorrection) -> Json:
     }
 
 
+def fields_view(row: Row[Any] | ListedRow) -> Json:
+    """The answers to the operator's fields, with the version of the fields; null if there were none."""
+    values = None if row.fields is None else json.loads(row.fields)
+    return {"fields": values, "fields_version": row.fields_version}
+
+
 def maker_view(made: Maker | Row[Any] | ListedRow) -> Json:
     """Who made an insight."""
     return {
@@ -78,6 +85,7 @@ def version_view(version: InsightVersion) -> Json:
         "confidence": row.confidence / CONFIDENCE_UNIT,
         "reasoning": row.reasoning,
         "language": row.language,
+        **fields_view(row),
         **maker_view(row),
         "made_at": iso(row.made_at),
         "made_by": row.made_by,

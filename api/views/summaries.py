@@ -11,11 +11,12 @@ from store.insights.case_filing import OUTCOMES
 from store.queue.summaries import Stored
 
 INSIGHTS = ("sentiment", "outcome", "keywords")
+FIELDS = ("fields", "fields_version")
 SUMMARY = ("summary", *ITEMS, *INSIGHTS)
 
 
-def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None:
-    """These fields of the last summary that was written; None if there is none yet."""
+def written_view(stored: Stored, parts: Sequence[str] = SUMMARY) -> Json | None:
+    """These parts of the last summary that was written; None if there is none yet."""
     row = stored.row
     if row is None or row.content is None:
         return None
@@ -23,7 +24,8 @@ def written_view(stored: Stored, fields: Sequence[str] = SUMMARY) -> Json | None
     return {
         "status": "completed",
         "conversation_id": stored.conversation_id,
-        **{name: content[name] for name in fields},
+        **{name: content[name] for name in parts},
+        **{name: content.get(name) for name in FIELDS},
         # What a person has corrected counts; before it is filed there is no correction.
         "outcome": row.outcome if row.outcome in OUTCOMES else content["outcome"],
         "model_outcome": content["outcome"],

@@ -41,6 +41,10 @@ class Analysis(Answer):
     reasoning: str
 
 
+FieldValue = str | float | bool | list[str] | None
+"""What an analyzer says of a field of FIELDS_FILE; None where it says that there is nothing."""
+
+
 class InsightVersion(Answer):
     """What counted before for the same text; `origin` is `analysis` or `correction`."""
 
@@ -51,6 +55,8 @@ class InsightVersion(Answer):
     confidence: float
     reasoning: str | None
     language: str | None
+    fields: dict[str, FieldValue] | None = None
+    fields_version: str | None = None
     analyzer: str
     model: str
     prompt_version: str | None
@@ -88,6 +94,9 @@ class Insight(Answer):
     """`positive`, `neutral`, `negative`, or `unsure` if the analyzer does not know the language."""
     language: str | None = None
     """ISO 639-1; None if it is not known."""
+    fields: dict[str, FieldValue] | None = None
+    """By the names of FIELDS_FILE; None if it was analysed without fields."""
+    fields_version: str | None = None
     analyzer: str
     model: str
     prompt_version: str | None = None

@@ -37,7 +37,7 @@ def people_page(
 def facets(
     field: str, *, start_time: Time | None = None, end_time: Time | None = None, limit: int = 100
 ) -> Call[Facets]:
-    """The values of `author`, `analyzer`, `model`, `outcome` or `metadata.KEY`, each with its count."""
+    """The values of `author`, `analyzer`, `model`, `outcome`, `metadata.KEY` or a field of FIELDS_FILE, with counts."""
     window = {"start_time": start_time, "end_time": end_time}
     return getting("/api/v1/facets", reader(Facets), {"field": field, **window, "limit": limit})
 

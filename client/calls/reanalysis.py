@@ -19,6 +19,7 @@ class ReanalysisFilter(TypedDict, total=False):
     cluster: str
     sentiment: str
     max_confidence: float
+    fields: str
     status: str
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from domain.fields.kinds import Field, FieldValue
+from domain.fields.kinds import BooleanField, EnumField, Field, FieldValue, ListField
 
 
 class FiledValue(NamedTuple):
@@ -53,14 +53,27 @@ class FieldSet:
         """Everything that an insight can be found and counted under: fields and values."""
         return [(each.name, value) for each in self.fields for value in each.possible]
 
-    def read(self, given: object) -> FieldAnswers:
+    @property
+    def rules(self) -> Sequence[Mapping[str, object]]:
+        """The words by which the offline analyzer answers; of a field without words it is none."""
+        found = []
+        for each in self.fields:
+            if isinstance(each, EnumField | BooleanField | ListField):
+                most = each.max_items if isinstance(each, ListField) else 1
+                found.append(
+                    {"name": each.name, "type": each.type, "of": each.of, "words": each.words, "most": most}
+                )
+        return [each for each in found if each["words"]]
+
+    def read(self, given: object, *, all_nullable: bool = False) -> FieldAnswers:
         """The answers of one row. Raises ValueError, which names the first field that is wrong.
 
-        A missing one is wrong too: nothing is filled in. What is no field is passed over.
+        A missing one is wrong too: nothing is filled in. What is no field is passed over. `all_nullable` is for an
+        analyzer that says of itself that it cannot answer them all.
         """
         if not isinstance(given, dict):
             raise ValueError("fields is missing" if given is None else "fields must be an object")
-        return self.answers({each.name: _read(each, given) for each in self.fields})
+        return self.answers({each.name: _read(each, given, all_nullable) for each in self.fields})
 
     def answers(self, values: Mapping[str, FieldValue]) -> FieldAnswers:
         """Answers that are valid, by field."""
@@ -79,9 +92,14 @@ class FieldSet:
         return FieldSet(tuple(each for each in self.fields if each.asker in (asker, "both")))
 
 
-def _read(field: Field, given: Mapping[str, object]) -> FieldValue:
+NO_FIELDS = FieldSet()
+
+
+def _read(field: Field, given: Mapping[str, object], nullable: bool) -> FieldValue:
     if field.name not in given:
         raise ValueError(f"fields.{field.name} is missing")
+    if nullable and given[field.name] is None:
+        return None
     try:
         return field.read(given[field.name])
     except ValueError as error:

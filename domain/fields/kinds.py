@@ -234,3 +234,10 @@ def bin_bounds(name: str) -> tuple[float, float]:
     near = EDGES[abs(place) - 1]
     far = EDGES[abs(place)] if abs(place) < len(EDGES) else math.inf
     return (near, far) if place > 0 else (-far, -near)
+
+
+def bin_label(name: str) -> str:
+    """A bin as people read it: a bracket stands at the bound that belongs to it."""
+    low, high = bin_bounds(name)
+    opening, closing = ("[", ")") if low > 0 else ("(", "]") if high < 0 else ("(", ")")
+    return f"{opening}{low:.15g}, {high:.15g}{closing}"

@@ -6,11 +6,12 @@ Words that YAML takes for something else, such as `no` and `1.10`, are read as t
 import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from domain.fields.fieldsets import FieldSet
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.fields.kinds import (
     FARTHEST,
     LONGEST_TEXT,
@@ -34,10 +35,6 @@ VALUE = re.compile(r"[^\W_][\w +./-]{0,39}")
 """A value of an enum: it begins with a letter or digit, and has no sign that JSON, CSV or a query would escape."""
 
 
-class BadFields(ValueError):
-    """The file cannot be used. The message is one line that names the field."""
-
-
 class _Loader(yaml.BaseLoader):
     """Leaves scalars as they are written, and refuses a key that stands twice."""
 
@@ -48,10 +45,10 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     ]
     names = [key for key, _ in pairs if isinstance(key, str)]
     if len(names) < len(pairs):
-        raise BadFields(f"line {node.start_mark.line + 1}: a key must be a word")
+        raise ValueError(f"line {node.start_mark.line + 1}: a key must be a word")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadFields(f"line {node.start_mark.line + 1}: {_shown(twice[0])} stands there twice")
+        raise ValueError(f"line {node.start_mark.line + 1}: {_shown(twice[0])} stands there twice")
     return dict(pairs)
 
 
@@ -59,16 +56,29 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def parse_fields(content: str) -> FieldSet:
-    """The fields that a file with this content names. Raises BadFields."""
+    """The fields that a file with this content names. Raises ValueError."""
     if len(content) > LONGEST_FILE:
-        raise BadFields(f"the file has more than {LONGEST_FILE:,} characters")
+        raise ValueError(f"the file has more than {LONGEST_FILE:,} characters")
     try:
         document = yaml.load(content.removeprefix("\ufeff"), _Loader)  # noqa: S506 - it makes strings only
     except yaml.YAMLError as error:
-        raise BadFields(f"the file is neither YAML nor JSON: {_fault(error)}") from None
+        raise ValueError(f"the file is neither YAML nor JSON: {_fault(error)}") from None
     except RecursionError:
-        raise BadFields("the file is nested too deeply") from None
+        raise ValueError("the file is nested too deeply") from None
     return FieldSet(tuple(_fields(document)))
+
+
+def load_fields(path: Path | None) -> FieldSet:
+    """The fields that FIELDS_FILE names; none without a file. Raises ValueError, which names the setting."""
+    if path is None:
+        return NO_FIELDS
+    try:
+        return parse_fields(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = "is not UTF-8" if isinstance(error, UnicodeError) else f"cannot be read: {error.strerror}"
+        raise ValueError(f"FIELDS_FILE: {why}") from error
+    except ValueError as error:
+        raise ValueError(f"FIELDS_FILE: {error}") from None
 
 
 def _fault(error: yaml.YAMLError) -> str:
@@ -79,30 +89,30 @@ def _fault(error: yaml.YAMLError) -> str:
 
 def _fields(document: object) -> list[Field]:
     if not isinstance(document, dict) or not isinstance(document.get("fields"), list):
-        raise BadFields("the file must have one key, fields, with a list")
+        raise ValueError("the file must have one key, fields, with a list")
     if others := sorted(set(document) - {"fields"}):
-        raise BadFields(f"{_shown(others[0])} is not known; the file has one key, fields")
+        raise ValueError(f"{_shown(others[0])} is not known; the file has one key, fields")
     if not 1 <= len(document["fields"]) <= MOST_FIELDS:
-        raise BadFields(f"fields: 1 to {MOST_FIELDS} are possible, not {len(document['fields'])}")
+        raise ValueError(f"fields: 1 to {MOST_FIELDS} are possible, not {len(document['fields'])}")
     found: list[Field] = []
     for place, given in enumerate(document["fields"], 1):
         field = _field(place, given)
         if any(field.name == other.name for other in found):
-            raise BadFields(f"field {place} ({field.name}): another one has the same name")
+            raise ValueError(f"field {place} ({field.name}): another one has the same name")
         found.append(field)
     return found
 
 
 def _field(place: int, given: object) -> Field:
     if not isinstance(given, dict):
-        raise BadFields(f"field {place}: must have keys, such as name and type")
+        raise ValueError(f"field {place}: must have keys, such as name and type")
     named = (
         f"field {place} ({_shown(given['name'])})" if isinstance(given.get("name"), str) else f"field {place}"
     )
     try:
         return _made(given)
     except ValueError as error:
-        raise BadFields(f"{named}: {error}") from None
+        raise ValueError(f"{named}: {error}") from None
 
 
 def _shown(text: str) -> str:
@@ -221,7 +231,7 @@ def _bound(given: Given, key: str, default: float) -> float:
         number = math.nan
     if not -FARTHEST <= number <= FARTHEST:
         raise ValueError(f"{key}: must be a number from {-FARTHEST:g} to {FARTHEST:g}")
-    return number
+    return int(number) if number.is_integer() else number
 
 
 def _whole(given: Given, key: str, most: int, default: int) -> int:

@@ -59,6 +59,11 @@ class BatchRow:
         return self.error is not None and self.error.strip().casefold().startswith("batch cancelled")
 
     @property
+    def is_untold(self) -> bool:
+        """Whether nothing says what became of it, so that it may have been charged."""
+        return self.error == NO_ANSWER
+
+    @property
     def fault(self) -> CallFailed:
         """The error as that of a call, by what the text speaks of, since it has no code."""
         detail = "a row of a batch failed"
@@ -81,12 +86,13 @@ def in_calls(requests: Iterable[BatchRequest], most: int = CALL_BYTES) -> Iterat
     call: list[BatchRequest] = []
     empty = size = len(add_body([]))
     for each in requests:
-        more = len(add_body([each])) - empty + 1
-        if call and size + more > most:
+        alone = len(add_body([each]))
+        longer = size + 1 + alone - empty  # with a comma before it
+        if call and longer > most:
             yield call
-            call, size = [], empty
+            call = []
+        size = longer if call else alone
         call.append(each)
-        size += more
     if call:
         yield call
 

@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import structlog
 
-from domain.analysis import BeforeSend, Invalid, ProviderFault, Reply, Row, Usage
+from domain.analysis import MAX_REASONING, BeforeSend, Invalid, ProviderFault, Reply, Row, Usage
 from domain.deciding import Decided
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.row_validation import validate_row
 from domain.summaries import DraftListener, Material, Summarised
 from llm import summary_answers
@@ -16,7 +17,7 @@ from llm.offline.process import CHILD, ENCODER, ChildProcess
 
 log = structlog.get_logger()
 
-MODEL = "vader-3"  # part of the cache key: raise the number when the rules change
+MODEL = "linear-1"  # part of the cache key: raise the number when the rules change
 SUMMARY_MODEL = "luhn-2"  # the same for summaries
 READ = 2_000
 """Characters of a text that are sent to find out its language."""
@@ -31,19 +32,26 @@ class OfflineAnalyzer:
 
     name = "offline"
     model = MODEL
-    fixed_tokens = 0
-    summary_version = SUMMARY_MODEL
+    fixed_tokens = row_tokens = 0
 
     def __init__(
-        self, topics: Mapping[str, str], *, timeout_seconds: float = 60, command: Sequence[str] = CHILD
+        self,
+        topics: Mapping[str, str],
+        *,
+        fields: FieldSet = NO_FIELDS,
+        timeout_seconds: float = 60,
+        command: Sequence[str] = CHILD,
     ) -> None:
         self._topics = topics
+        self._fields, self._summary_fields = fields.of("conversations"), fields.of("summaries")
+        self.summary_version = SUMMARY_MODEL + _digest_of(self._summary_fields)
         self._process = ChildProcess(topics, timeout_seconds=timeout_seconds, command=command)
 
     @property
     def prompt_version(self) -> str:
-        """A digest of the topics that are told now."""
-        return hashlib.sha256(",".join(self._topics).encode()).hexdigest()[:12]
+        """A digest of the topics that are told now, and of the fields with their words."""
+        digest = hashlib.sha256(",".join(self._topics).encode()).hexdigest()[:12]
+        return digest + _digest_of(self._fields)
 
     async def __aenter__(self) -> Self:
         await self._process.start()
@@ -59,15 +67,19 @@ class OfflineAnalyzer:
 
     async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         """Return one row per text, in the same order. Raises ProviderFault, as `ChildProcess.call` does."""
-        rows = await self._process.call({"texts": list(texts)}, before_send)
-        return Reply(rows=[row_of(row) for row in rows], model=self.model)
+        rows = await self._process.call({"texts": list(texts), "rules": self._fields.rules}, before_send)
+        return Reply(rows=[row_of(row, self._fields) for row in rows], model=self.model)
 
     async def summarise(
         self, material: Material, before_send: BeforeSend, on_draft: DraftListener | None = None
     ) -> Summarised:
         """Summarise by extracting sentences; `on_draft` is never called. Otherwise like `analyse`."""
-        (answer,) = await self._process.call({"summarise": material.document}, before_send)
-        summary = summary_answers.validate_summary(answer, material.citable)
+        request = {"summarise": material.document, "rules": self._summary_fields.rules}
+        (answer,) = await self._process.call(request, before_send)
+        answer["fields"] = _all_of(answer.get("fields"), self._summary_fields)
+        summary = summary_answers.validate_summary(
+            answer, material.citable, self._summary_fields, all_nullable=True
+        )
         return Summarised(summary=summary, raw=ENCODER.encode(answer), model=SUMMARY_MODEL)
 
     async def decide(self, question: str, texts: Sequence[str], before_send: BeforeSend) -> Decided:
@@ -88,13 +100,35 @@ class OfflineAnalyzer:
         return Usage()
 
 
-def row_of(row: Mapping[str, Any]) -> Row:
-    """The row of the child, checked like any model's. Only here it may have no score: then it is unsure."""
+def row_of(row: Mapping[str, Any], fields: FieldSet = NO_FIELDS) -> Row:
+    """The row of the child, checked like any model's. Only here it may have no score: then it is unsure.
+
+    A field that its rules do not answer is null, also where an answer is required, and the reasoning says so.
+    """
     is_unsure = "sentiment_score" in row and row["sentiment_score"] is None
-    checked = validate_row({**row, "sentiment_score": 0} if is_unsure else row)
+    given = {**row, **({"fields": _all_of(row.get("fields"), fields)} if fields else {})}
+    checked = validate_row({**given, "sentiment_score": 0} if is_unsure else given, fields, all_nullable=True)
     if isinstance(checked, Invalid):
         return checked
-    return checked._replace(raw=ENCODER.encode(row), language=row["language"], is_unsure=is_unsure)
+    told = f"{checked.reasoning}{_left_open(given)}"[:MAX_REASONING]
+    return checked._replace(
+        raw=ENCODER.encode(given), language=row["language"], is_unsure=is_unsure, reasoning=told
+    )
+
+
+def _all_of(answered: Mapping[str, object] | None, fields: FieldSet) -> Mapping[str, object]:
+    return {each.name: (answered or {}).get(each.name) for each in fields.fields}
+
+
+def _left_open(row: Mapping[str, Any]) -> str:
+    names = [name for name, value in row.get("fields", {}).items() if value is None]
+    return f" No words of: {', '.join(names)}." if names else ""
+
+
+def _digest_of(fields: FieldSet) -> str:
+    """What distinguishes answers to these fields; empty without any."""
+    words = ENCODER.encode([fields.version, fields.rules])
+    return f"-{hashlib.sha256(words.encode()).hexdigest()[:12]}" if fields else ""
 
 
 @dataclass(frozen=True, slots=True)

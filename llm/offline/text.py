@@ -23,9 +23,17 @@ PLAIN_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "`": "'", "\u201c": 
 
 def customer_words(text: str) -> str:
     """The customer's turns of a transcript; the whole text if it has none."""
+    if "customer: " not in text:
+        return text
     turns = TURN.split(text)[1:]
     of_customer = [words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "customer"]
     return "\n".join(of_customer) or text
+
+
+def agent_words(text: str) -> str:
+    """The agent's turns of a transcript; nothing if it has none."""
+    turns = TURN.split(text)[1:]
+    return "\n".join(words for role, words in zip(turns[::2], turns[1::2], strict=True) if role == "agent")
 
 
 def clean(text: str) -> str:

@@ -50,10 +50,12 @@ def find_topics(cleaned: str, ngrams: set[str], sentiment: int, topics: Mapping[
     nothing. If an operator's own list lacks that topic, its last one. An operator's own topic has no rules here; the
     words of its slug are matched instead.
     """
-    ngrams = ngrams - {"wait"} if _is_eager(ngrams) else ngrams
+    if "wait" in ngrams and _is_eager(ngrams):
+        ngrams = ngrams - {"wait"}
     rules, ruled = _rules(), _slugs()
     found = Counter(topic for phrase in rules.keys() & ngrams for topic in rules[phrase] if topic in topics)
-    found.update(slug for slug in topics if slug not in ruled and ngrams.issuperset(slug.split("_")))
+    if not topics.keys() <= ruled:
+        found.update(slug for slug in topics if slug not in ruled and ngrams.issuperset(slug.split("_")))
     if sentiment <= 0:
         del found[PRAISE]
     enough = CLEARLY * max(found.values(), default=0)
@@ -67,6 +69,8 @@ def _is_eager(ngrams: set[str]) -> bool:
 
 def _specific_first(best: list[str], found: Mapping[str, int]) -> tuple[str, ...]:
     """An operator's own topics before all others: their words are not said in passing."""
+    if len(best) < 2:
+        return tuple(best)
     places = _places()
 
     def rank(slug: str) -> tuple[int, int, int]:

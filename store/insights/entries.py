@@ -36,6 +36,9 @@ class ListedRow(NamedTuple):
     cached: bool
     partial: bool
     language: str | None
+    fields: str | None
+    """JSON."""
+    fields_version: str | None
     analysed_at: int
     id: str
     external_id: str | None

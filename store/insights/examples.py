@@ -9,8 +9,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection, exists, select
 
 from domain.analysis import UNSURE
+from domain.fields.fieldsets import FieldAnswers
 from models import conversations, corrections, insights, quality_items
+from store.engine.vault import vault_of
 from store.insights.corrections import OF_INSIGHT
+from store.insights.field_filing import stored_answers
 from store.insights.shown import shown_clusters
 
 _c, _i, _q = corrections.c, insights.c, quality_items.c
@@ -28,6 +31,7 @@ class Telling(NamedTuple):
     score: int
     clusters: tuple[str, ...]
     """By the slugs that they are shown with."""
+    fields: FieldAnswers | None
 
 
 def telling_corrections(connection: Connection, *, before: int) -> Sequence[Telling]:
@@ -35,7 +39,8 @@ def telling_corrections(connection: Connection, *, before: int) -> Sequence[Tell
     n = conversations.c
     wrong = _c.sentiment.is_not(None), _c.sentiment != _c.model_sentiment, _c.model_sentiment != UNSURE
     drawn = exists().where(_q.conversation == _c.conversation)
-    columns = _c.conversation, n.message_count, n.is_chat, _c.made_at, _i.score, _i.clusters
+    own = _i.score, _i.clusters, _i.fields, _i.fields_version, _i.filed_fields
+    columns = _c.conversation, n.message_count, n.is_chat, _c.made_at, *own
     found = (
         select(*columns)
         .join(insights, OF_INSIGHT)
@@ -44,9 +49,18 @@ def telling_corrections(connection: Connection, *, before: int) -> Sequence[Tell
         .order_by(_c.model_confidence.desc(), _c.made_at.desc(), _c.conversation)
         .limit(LOOKED_AT)
     )
-    rows = connection.execute(found).all()
+    rows = vault_of(connection).all_opened(insights, connection.execute(found).all())
+    answers = stored_answers(connection, rows)
     slugs = shown_clusters(connection, (row.clusters for row in rows))
     return [
-        Telling(row.conversation, row.message_count, bool(row.is_chat), row.made_at, row.score, tuple(shown))
+        Telling(
+            row.conversation,
+            row.message_count,
+            bool(row.is_chat),
+            row.made_at,
+            row.score,
+            tuple(shown),
+            answers.get(row.conversation),
+        )
         for row, shown in zip(rows, slugs, strict=True)
     ]

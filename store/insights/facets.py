@@ -2,7 +2,8 @@
 
 Where there are few values, each is looked up in the index, and its entries in the window are counted: so it is with
 analyzers and models, and mostly with metadata. Authors are many, and metadata may be: those are grouped along their
-index, which reads an entry for every insight of the field. Outcomes come from the roll-up of summaries.
+index, which reads an entry for every insight of the field. Outcomes come from the roll-up of summaries, the values of
+an operator's field and the bins of its numbers from that of insights.
 """
 
 from collections import Counter
@@ -13,12 +14,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from core.errors import DoesNotOpen
+from domain.fields.kinds import BIN, bin_label
 from models import conversations, insight_metadata, insights
 from store.engine.prepared import Prepared, by_code_point
 from store.engine.vault import at, vault_of
 from store.insights.case_list import CaseSelection, count_cases
+from store.insights.field_filing import KNOWN as VALUES_OF_FIELD
 from store.insights.metadata import values_of
 from store.insights.narrowing import makers
+from store.insights.windows import Selection, count_insights
 
 METADATA = "metadata."
 FEW = 1_000
@@ -37,7 +41,7 @@ class FacetSelection:
     """The values of a field in `[start, end)`, UTC microseconds."""
 
     field: str
-    """`author`, `analyzer`, `model`, `outcome`, or `metadata.` and a key."""
+    """`author`, `analyzer`, `model`, `outcome`, `metadata.` and a key, or the name of an operator's field."""
     start: int
     end: int
 
@@ -60,7 +64,7 @@ def _found(connection: Connection, chosen: FacetSelection, limit: int, few: int)
     elif chosen.field.startswith(METADATA):
         yield from _metadata(connection, given | {"key": chosen.field.removeprefix(METADATA)}, few)
     else:
-        counted = _outcomes if chosen.field == "outcome" else _makers
+        counted = COUNTING.get(chosen.field, _answers)
         found = {value: n for value, n in counted(connection, chosen).items() if n}
         for value in sorted(found, key=lambda value: (-found[value], value))[:limit]:
             yield Facet(value, found[value])
@@ -104,8 +108,20 @@ def _makers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]
     return found
 
 
+def _answers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:
+    """Of a number its bins."""
+    window = Selection(chosen.start, chosen.end)
+    return {
+        bin_label(value) if value.startswith(BIN) else value: count_insights(connection, number, window)
+        for _, value, number in VALUES_OF_FIELD.rows(connection, {"fields": [chosen.field]})
+    }
+
+
 def _outcomes(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:
     return count_cases(connection, CaseSelection(chosen.start, chosen.end))
+
+
+COUNTING = {"outcome": _outcomes, "analyzer": _makers, "model": _makers}
 
 
 def _grouped(value: Any, table: Any, *conditions: Any) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Topics of a selection that roll-ups do not count: narrowed by analyzer, sentiment or confidence.
+"""Topics of a selection that roll-ups do not count: narrowed by analyzer, sentiment, confidence or fields.
 
 Every insight of the window is looked at, topic by topic, so the time grows with the window: a second for a month of 10
 million insights over 400 days.
@@ -17,10 +17,24 @@ from store.engine.prepared import Prepared
 from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.narrowing import Narrowing, makers
 from store.insights.rollups import EDGES, Kind, n_of
+from store.insights.statements import compared, field_parameters, with_field
 from store.insights.top_topics import TOP, TopTopics
 from store.insights.windows import Selection, matching
 
 UNION = EDGES[Kind.UNION]
+
+
+class How(NamedTuple):
+    """What statements about a selection depend on."""
+
+    by_analyzer: bool
+    fields: tuple[bool, ...]
+    """The filters by fields, each with whether it compares numbers."""
+
+
+def how_narrowed(chosen: Selection) -> How:
+    """By what a selection is narrowed."""
+    return How(chosen.analyzer is not None, compared(chosen.fields))
 
 
 class Counted(NamedTuple):
@@ -57,11 +71,11 @@ def filtered_sums(
     connection: Connection, chosen: Selection, listed: Sequence[ListedTopic]
 ) -> dict[int, Counted]:
     """The chosen insights of each topic that has some, by the number it is counted as, and of ALL_TOPICS."""
-    given, by_analyzer = given_of(chosen), chosen.analyzer is not None
-    rows = _summing(by_analyzer).rows(connection, given)
+    given, how = given_of(chosen), how_narrowed(chosen)
+    rows = _summing(how).rows(connection, given)
     found = {topic: Counted(*sums) for topic, *sums in rows}
     for union in (each.counted_as for each in listed if each.is_union):
-        ((n, *sums),) = _summing_union(by_analyzer).rows(connection, given | {"topic": union})
+        ((n, *sums),) = _summing_union(how).rows(connection, given | {"topic": union})
         if n:
             found[union] = Counted(n, *sums)
     for negative, neutral, positive, unsure, score in (
@@ -78,22 +92,22 @@ ALWAYS = 10**18
 def given_of(chosen: Selection) -> dict[str, Any]:
     """The parameters of statements about the chosen insights."""
     window = {"start": chosen.start, "end": chosen.end, "analyzer": chosen.analyzer}
-    return chosen.parameters(ALL_TOPICS) | window
+    return chosen.parameters(ALL_TOPICS) | window | field_parameters(chosen.fields)
 
 
-@lru_cache(maxsize=2)
-def _summing(by_analyzer: bool) -> Prepared:
+@lru_cache(maxsize=64)
+def _summing(how: How) -> Prepared:
     """Sum up each topic along its range of the key."""
     f = insight_topics.c
     joined = topics.join(insight_topics, f.topic == topics.c.number)
     sums = select(f.topic).add_columns(*_sums(insight_topics)).select_from(joined)
-    return Prepared(sums.where(*_chosen(insight_topics, by_analyzer)).group_by(f.topic))
+    return Prepared(sums.where(*_chosen(insight_topics, how)).group_by(f.topic))
 
 
-@lru_cache(maxsize=2)
-def _summing_union(by_analyzer: bool) -> Prepared:
+@lru_cache(maxsize=64)
+def _summing_union(how: How) -> Prepared:
     """Sum up the union with the number `topic`."""
-    return Prepared(select(*_sums(UNION)).where(*_chosen(UNION, by_analyzer)))
+    return Prepared(select(*_sums(UNION)).where(*_chosen(UNION, how)))
 
 
 def _sums(table: FromClause) -> Iterator[ColumnElement[int]]:
@@ -102,16 +116,18 @@ def _sums(table: FromClause) -> Iterator[ColumnElement[int]]:
         yield func.sum(each).cast(BigInteger)
 
 
-def _chosen(table: FromClause, by_analyzer: bool) -> Iterator[ColumnElement[bool]]:
+def _chosen(table: FromClause, how: How) -> Iterator[ColumnElement[bool]]:
     yield table.c.timestamp >= bindparam("start")
     yield table.c.timestamp < bindparam("end")
-    yield from narrowed(table, by_analyzer)
+    yield from narrowed(table, how)
 
 
-def narrowed(table: FromClause, by_analyzer: bool) -> Iterator[ColumnElement[bool]]:
+def narrowed(table: FromClause, how: How) -> Iterator[ColumnElement[bool]]:
     """The conditions that a row of an insight under a topic matches."""
     yield from matching(table)
-    if by_analyzer:
+    if how.by_analyzer:
         of_row = insights.c.conversation == table.c.conversation
         made = insights.c.analyzer == bindparam("analyzer")
         yield select(insights.c.conversation).where(of_row, made).correlate(table).exists()
+    for place, compares in enumerate(how.fields):
+        yield with_field(table, place, compares)

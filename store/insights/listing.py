@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, select
@@ -24,6 +24,7 @@ from store.insights.entries import (
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
 from store.insights.shown import shown_clusters
+from store.insights.stored_selection import as_stored, without_field
 from store.insights.windows import Counts, Position, Selection
 from store.insights.words import search_words
 from store.search import index
@@ -107,7 +108,7 @@ def list_with_totals(
     beside: Beside = NOTHING_BESIDE,
 ) -> InsightWindow:
     """Return a page of the chosen insights with the exact totals of its window."""
-    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
+    found = _Chosen.of(connection, as_stored(connection, chosen))
     total, counts = found.count() if found else (0, NONE_OF_EACH)
     page = found.page(limit, after, total) if found and total else NOTHING
     page = with_beside(connection, page, beside)
@@ -127,7 +128,7 @@ def list_insights(
     beside: Beside = NOTHING_BESIDE,
 ) -> InsightPage:
     """Return up to `limit` of the chosen insights, of which there are about `total`, after a position."""
-    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
+    found = _Chosen.of(connection, as_stored(connection, chosen))
     page = found.page(limit, after, total) if found and total else NOTHING
     return with_beside(connection, page, beside)
 
@@ -136,7 +137,7 @@ def list_positions(
     connection: Connection, chosen: Selection, *, limit: int, after: Position | None = None
 ) -> list[Position]:
     """The positions of up to `limit` of the chosen insights, oldest or newest first, after a position."""
-    found = _Chosen.of(connection, windows.as_stored(connection, chosen))
+    found = _Chosen.of(connection, as_stored(connection, chosen))
     total = found.count()[0] if found else 0
     return found._positions(limit, after, total) if found and total else []
 
@@ -169,7 +170,17 @@ class _Chosen:
             return sum(counts.values()), counts
         if self.chosen.is_plain:
             return windows.count_insights(self.connection, self.topic, self.chosen), None
-        return self.narrowing.count(), None
+        rest = without_field(self.topic, self.chosen)
+        return self.narrowing.count() if rest is None else self._count_field(rest), None
+
+    def _count_field(self, rest: Selection) -> int:
+        """The roll-ups count all that is filed under a value; insights are read where a bin is cut."""
+        (asked,) = self.chosen.fields
+        n = sum(windows.count_insights(self.connection, number, rest) for number in asked.whole)
+        if not asked.cut:
+            return n
+        cut = replace(self.chosen, fields=(asked._replace(whole=()),))
+        return n + Narrowing(self.connection, cut, self.topic).count()
 
     def page(self, limit: int, after: Position | None, total: int) -> InsightPage:
         """The page after a position."""
@@ -180,6 +191,10 @@ class _Chosen:
     def _positions(self, limit: int, after: Position | None, total: int) -> list[Position]:
         if self.chosen.is_plain and not self.chosen.sort.by_value:
             return pages.find_positions(self.connection, self.chosen, self.topic, limit=limit, after=after)
+        rest = without_field(self.topic, self.chosen)
+        if rest is not None and not rest.sort.by_value and self.chosen.fields[0].value is not None:
+            (number,) = self.chosen.fields[0].whole
+            return pages.find_positions(self.connection, rest, number, limit=limit, after=after)
         return self.narrowing.find_positions(limit=limit, after=after, total=total)
 
 
@@ -228,6 +243,7 @@ def _opened(vault: Vault, row: ListedRow) -> ListedRow:
     return row._replace(
         author=vault.open_author(insights, here, row.author, row.sealed_author),
         reasoning=vault.open("insights.reasoning", here, row.reasoning),
+        fields=vault.open("insights.fields", here, row.fields),
         metadata=vault.open("conversations.metadata", row.id, row.metadata),
         text=vault.open("messages.text", at(row.conversation, 1), row.text),
     )

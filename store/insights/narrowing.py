@@ -16,7 +16,18 @@ from domain.analysis import CONFIDENCE_UNIT, NEUTRAL_BAND, SCORE_UNIT, UNSURE
 from models import ALL_TOPICS, FIRST_UNION, insights
 from store.engine.prepared import Prepared
 from store.insights.rollups import SENTIMENTS
-from store.insights.statements import Driver, Shape, counting, grouping, listing, stepping, walking
+from store.insights.statements import (
+    Driver,
+    Shape,
+    compared,
+    counting,
+    field_parameters,
+    grouping,
+    listing,
+    stepping,
+    walking,
+)
+from store.insights.stored_selection import count_filed
 from store.insights.unions import single_topics
 from store.insights.windows import Counts, Position, Selection, count_insights
 
@@ -148,6 +159,8 @@ class Narrowing:
     def _entries(self, total: int) -> int:
         """The number of entries that sorting has to read, at least."""
         driver = self._driver()
+        if driver is Driver.FIELD:
+            return count_filed(self.connection, self.chosen.fields[0], self.chosen)
         if driver not in (Driver.WINDOW, Driver.TOPIC):
             return total
         topic = self.topic if driver is Driver.TOPIC else ALL_TOPICS
@@ -155,7 +168,7 @@ class Narrowing:
 
     @property
     def _has_lookups(self) -> bool:
-        return bool(self.chosen.metadata or self._own)
+        return bool(self.chosen.metadata or self.chosen.fields or self._own)
 
     @property
     def _own(self) -> tuple[str, ...]:
@@ -168,10 +181,18 @@ class Narrowing:
             Driver.WORDS: self.numbers is not None and self._are_few(self.numbers),
             Driver.AUTHOR: chosen.author is not None,
             Driver.METADATA: bool(chosen.metadata),
+            Driver.FIELD: bool(chosen.fields) and self._is_below_topic(),
             Driver.TOPIC: self.topic != ALL_TOPICS,
             Driver.MAKER: any(getattr(chosen, name) is not None for name in MAKER),
         }
         return next((driver for driver, is_given in given.items() if is_given), Driver.WINDOW)
+
+    def _is_below_topic(self) -> bool:
+        """Whether the first filter by a field leaves fewer insights than the topic."""
+        if self.topic == ALL_TOPICS:
+            return True
+        of_topic = count_insights(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
+        return count_filed(self.connection, self.chosen.fields[0], self.chosen) <= of_topic
 
     def _are_few(self, numbers: Sequence[int]) -> bool:
         """Whether looking up each of these conversations is faster than walking over the window."""
@@ -181,16 +202,19 @@ class Narrowing:
     def _shape(self, driver: Driver) -> Shape:
         of_words = self.numbers is not None
         pairs, is_union = len(self.chosen.metadata), self.topic >= FIRST_UNION
-        return Shape(driver, self.topic != ALL_TOPICS, self._own, pairs, of_words, is_union)
+        fields = compared(self.chosen.fields)
+        return Shape(driver, self.topic != ALL_TOPICS, self._own, pairs, of_words, is_union, fields)
 
     def _runs(self) -> Iterator[dict[str, Any]]:
-        """The parameters of each run of the statement: one for each topic of a union, or each maker, that is walked."""
+        """The parameters of each run of the statement: one for each topic of a union, each value or each maker."""
         given, driver = self._parameters(), self._driver()
         if driver is Driver.TOPIC:
             topics = single_topics(self.connection, self.topic)
             yield from (
                 given | {"topic": topic, "before": topics[:place]} for place, topic in enumerate(topics)
             )
+        elif driver is Driver.FIELD:
+            yield from (given | {"filed": number} for number in self.chosen.fields[0].numbers)
         elif driver is Driver.MAKER:
             yield from (given | maker for maker in self._makers())
         else:
@@ -210,7 +234,7 @@ class Narrowing:
         }
         made = {"analyzer": chosen.analyzer, "model": chosen.model, "language": chosen.language}
         window = {"start": chosen.start, "end": chosen.end, "numbers": self.numbers}
-        return chosen.parameters(self.topic) | pairs | made | window
+        return chosen.parameters(self.topic) | pairs | made | window | field_parameters(chosen.fields)
 
 
 def makers(connection: Connection) -> Iterator[tuple[str, str]]:

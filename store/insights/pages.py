@@ -182,10 +182,16 @@ def _between(
     return timestamp < bindparam("end", type_=BigInteger), place > after
 
 
+def _own(kind: Kind, table: FromClause) -> Iterable[ColumnElement[int]]:
+    """The column by which what is filed under one number is found."""
+    name = {Kind.TOPIC: "topic", Kind.FIELD: "value"}.get(kind)
+    return () if name is None else (table.c[name],)
+
+
 def _walking(kind: Kind, descending: bool) -> Select[Any]:
-    """Select the matches of one topic, or of all insights."""
+    """Select the matches of one topic or value of a field, or of all insights."""
     table = rollups.EDGES[kind]
-    topic = (table.c.topic == TOPIC,) if kind is Kind.TOPIC else ()
+    topic = tuple(own == TOPIC for own in _own(kind, table))
     found = select(table.c.timestamp, table.c.conversation).where(*topic, *matching(table))
     return _along(found, table, descending)
 
@@ -200,7 +206,7 @@ def _walking_buckets(kind: Kind, descending: bool) -> Select[Any]:
     c, bucket, length = table.c, listed("buckets"), bindparam("length", type_=BigInteger)
     inside = c.timestamp >= bucket * length, c.timestamp < (bucket + literal_column("1")) * length
     window = _between(c.timestamp + nothing, c.conversation, descending)
-    topic = (c.topic == TOPIC + bucket * nothing,) if kind is Kind.TOPIC else ()
+    topic = tuple(own == TOPIC + bucket * nothing for own in _own(kind, table))
     found = select(c.timestamp, c.conversation).where(*topic, *inside, *window, *matching(table))
     return _first(found, table, descending)
 
@@ -223,7 +229,7 @@ WAYS = (False, True)
 WALK_AUTHOR = {
     (filed, way): Prepared(_along(by_author(filed), insights, way)) for filed in (False, True) for way in WAYS
 }
-KINDS = (Kind.ALL, Kind.TOPIC)
+KINDS = (Kind.FIELD, Kind.ALL, Kind.TOPIC)
 WALK = {(kind, way): Prepared(_walking(kind, way)) for kind in KINDS for way in WAYS}
 WALK_BUCKETS = {(kind, way): Prepared(_walking_buckets(kind, way)) for kind in KINDS for way in WAYS}
 FIND = {(rolled, way): Prepared(_finding(rolled, way)) for rolled in (totals, counts) for way in WAYS}

@@ -158,8 +158,9 @@ def _short(kind: Kind | None) -> Select[Any]:
     own = totals.c.bucket if kind is None else table.c.timestamp
     start, length = listed("starts"), bindparam("length", type_=BigInteger)
     inside = [own >= start, own < start + length]
-    if kind in (None, Kind.TOPIC):
-        inside.append(table.c.topic == bindparam("topic", type_=BigInteger) + start * literal_column("0"))
+    if kind in (None, Kind.TOPIC, Kind.FIELD):
+        filed = table.c.value if kind is Kind.FIELD else table.c.topic
+        inside.append(filed == bindparam("topic", type_=BigInteger) + start * literal_column("0"))
     if kind is None:
         inside.append(totals.c.level == bindparam("level", type_=Integer))
     sums = (func.sum(each).cast(BigInteger) for each in _amounts(table))
@@ -168,4 +169,4 @@ def _short(kind: Kind | None) -> Select[Any]:
 
 WHOLE = Prepared(_of_totals())
 RUNS = Prepared(_short(None))
-EDGES = {kind: Prepared(_short(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}
+EDGES = {kind: Prepared(_short(kind)) for kind in (Kind.FIELD, Kind.ALL, Kind.TOPIC, Kind.UNION)}

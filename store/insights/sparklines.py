@@ -19,7 +19,7 @@ from sqlalchemy import (
 from domain.buckets import DAY, HOUR, MICROSECONDS
 from models import insight_topics, totals
 from store.engine.prepared import Prepared, among, listed
-from store.insights.filtered_topics import UNION, given_of, narrowed
+from store.insights.filtered_topics import UNION, How, given_of, how_narrowed, narrowed
 from store.insights.listed_topics import ListedTopic
 from store.insights.windows import Selection
 
@@ -46,7 +46,9 @@ def sparklines(
             found[topic] = [n or 0 for n in points]
     given = given_of(chosen) | {"length": end - start, "unit": unit}
     for first, last in edges:
-        for topic, point, n in _counted(connection, topics, given | {"first": first, "end_at": last}):
+        for topic, point, n in _counted(
+            connection, topics, how_narrowed(chosen), given | {"first": first, "end_at": last}
+        ):
             found[topic][min(max(point, 0), POINTS - 1)] += n
     return found
 
@@ -63,14 +65,13 @@ def _borders(start: int, end: int, unit: int) -> dict[str, int]:
 
 
 def _counted(
-    connection: Connection, topics: Sequence[ListedTopic], given: dict[str, Any]
+    connection: Connection, topics: Sequence[ListedTopic], how: How, given: dict[str, Any]
 ) -> Iterator[Sequence[int]]:
     """Insight by insight."""
-    by_analyzer = given["analyzer"] is not None
     single = {"topics": [each.counted_as for each in topics if not each.is_union]}
-    yield from _of_topics(by_analyzer).rows(connection, given | single)
+    yield from _of_topics(how).rows(connection, given | single)
     for union in (each.counted_as for each in topics if each.is_union):
-        for row in _of_union(by_analyzer).rows(connection, given | {"topic": union}):
+        for row in _of_union(how).rows(connection, given | {"topic": union}):
             yield (union, *row)
 
 
@@ -81,18 +82,18 @@ def _point(bucket: ColumnElement[int]) -> ColumnElement[int]:
     return ((middle - start) * literal_column(str(POINTS), BigInteger) // length).label("point")
 
 
-@lru_cache(maxsize=2)
-def _of_topics(by_analyzer: bool) -> Prepared:
+@lru_cache(maxsize=64)
+def _of_topics(how: How) -> Prepared:
     f = insight_topics.c
     found = select(f.topic, _point_of(insight_topics), func.count()).where(among(f.topic, "topics"))
-    chosen = found.where(*_within(insight_topics.c.timestamp), *narrowed(insight_topics, by_analyzer))
+    chosen = found.where(*_within(insight_topics.c.timestamp), *narrowed(insight_topics, how))
     return Prepared(chosen.group_by(f.topic, literal_column("point")))
 
 
-@lru_cache(maxsize=2)
-def _of_union(by_analyzer: bool) -> Prepared:
+@lru_cache(maxsize=64)
+def _of_union(how: How) -> Prepared:
     found = select(_point_of(UNION), func.count())
-    chosen = found.where(*_within(UNION.c.timestamp), *narrowed(UNION, by_analyzer))
+    chosen = found.where(*_within(UNION.c.timestamp), *narrowed(UNION, how))
     return Prepared(chosen.group_by(literal_column("point")))
 
 

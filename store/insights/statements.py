@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Float,
+    FromClause,
     Select,
     String,
     Table,
@@ -23,7 +25,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from models import insight_metadata, insight_topics, insights
+from domain.fields.filters import FieldFilter
+from models import insight_fields, insight_metadata, insight_topics, insights
 from store.engine.prepared import Prepared, among
 from store.insights.rollups import SENTIMENTS, n_of
 from store.insights.windows import Sort, matching, under_topic
@@ -32,9 +35,10 @@ from store.insights.windows import Sort, matching, under_topic
 class Driver(StrEnum):
     """The index that is walked: of a filter, of the window, or of the values that are sorted by."""
 
-    WINDOW, TOPIC, AUTHOR, MAKER, METADATA, WORDS, VALUES = (
+    WINDOW, TOPIC, FIELD, AUTHOR, MAKER, METADATA, WORDS, VALUES = (
         "window",
         "topic",
+        "field",
         "author",
         "maker",
         "metadata",
@@ -43,8 +47,12 @@ class Driver(StrEnum):
     )
 
 
-TABLES: dict[Driver, Table] = {Driver.TOPIC: insight_topics, Driver.METADATA: insight_metadata}
-"""The tables that are walked, if it is not `insights`. Both repeat sentiment, confidence and score."""
+TABLES: dict[Driver, Table] = {
+    Driver.TOPIC: insight_topics,
+    Driver.FIELD: insight_fields,
+    Driver.METADATA: insight_metadata,
+}
+"""The tables that are walked, if it is not `insights`. All repeat sentiment, confidence and score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Shape:
     words: bool
     union: bool = False
     """Whether the topic is a union, whose topics are walked one after the other."""
+    fields: tuple[bool, ...] = ()
+    """The filters by fields, each with whether it compares numbers."""
 
     @property
     def table(self) -> Table:
@@ -152,14 +162,57 @@ def _conditions(shape: Shape) -> Iterator[ColumnElement[Any]]:
         yield _not_under(table)
     for number in range(driver is Driver.METADATA, shape.pairs):
         yield _with_metadata(table, number)
+    yield from _with_fields(shape)
     if shape.words and driver is not Driver.WORDS:
         yield among(table.c.conversation + NOTHING, "numbers")
+
+
+def _with_fields(shape: Shape) -> Iterator[ColumnElement[Any]]:
+    for place, compares in enumerate(shape.fields):
+        if place > 0 or shape.driver is not Driver.FIELD:
+            yield with_field(shape.table, place, compares)
+        elif compares:
+            yield _compared(shape.table, place)
+
+
+def with_field(table: FromClause, place: int, compares: bool) -> ColumnElement[bool]:
+    """The condition that an insight matches the filter by a field at a place, with `field_parameters`.
+
+    With an offset, so that PostgreSQL looks up each insight, as for a topic.
+    """
+    other = insight_fields.alias(f"field_{place}")
+    same = (other.c.timestamp == table.c.timestamp) & (other.c.conversation == table.c.conversation)
+    found = select(other.c.value).where(among(other.c.value, f"values_{place}"), same)
+    if compares:
+        found = found.where(_compared(other, place))
+    return found.correlate(table).offset(literal_column("0")).exists()
+
+
+def _compared(table: FromClause, place: int) -> ColumnElement[bool]:
+    least, most = (bindparam(f"{name}_{place}", type_=Float) for name in ("least", "most"))
+    return table.c.number.between(least, most)
+
+
+def compared(filters: Sequence[FieldFilter]) -> tuple[bool, ...]:
+    """Whether each filter compares numbers: only where it cuts a bin."""
+    return tuple(bool(each.cut) for each in filters)
+
+
+def field_parameters(filters: Sequence[FieldFilter]) -> dict[str, Any]:
+    """What the conditions of filters by fields ask for."""
+    return {
+        f"{name}_{place}": value
+        for place, each in enumerate(filters)
+        for name, value in (("values", each.numbers), ("least", each.least), ("most", each.most))
+    }
 
 
 def _driving(driver: Driver, table: Table) -> Iterator[ColumnElement[Any]]:
     of_driver = {Driver.AUTHOR: ("author",), Driver.MAKER: ("analyzer", "model"), Driver.TOPIC: ("topic",)}
     for name in of_driver.get(driver, ()):
         yield table.c[name] == bindparam(name)
+    if driver is Driver.FIELD:
+        yield table.c.value == bindparam("filed")
     if driver is Driver.METADATA:
         yield table.c.key == bindparam("key_0")
         yield table.c.value == bindparam("value_0")

@@ -15,6 +15,7 @@ from store.insights.compared_topics import ComparedTopic, ComparedTopics, TopicC
 from store.insights.filtered_topics import Counted, filtered_sums, without_needless_filters
 from store.insights.listed_topics import ListedTopic, Seen, listed_topics, seen
 from store.insights.sparklines import POINTS, sparklines
+from store.insights.stored_selection import as_stored
 from store.insights.topic_days import TopicDays
 from store.insights.topic_sums import AMOUNTS, WindowSums
 from store.insights.windows import Selection, topic_number
@@ -46,7 +47,8 @@ class Comparison:
     def is_filtered(self) -> bool:
         """Whether roll-ups by topic cannot count it."""
         chosen = self.chosen
-        return chosen.sentiment is not None or chosen.min_confidence > 0 or chosen.analyzer is not None
+        narrowed = chosen.sentiment, chosen.analyzer, chosen.fields or None
+        return chosen.min_confidence > 0 or any(each is not None for each in narrowed)
 
 
 def topic_changes(
@@ -60,7 +62,8 @@ def topic_changes(
     offset: int = 0,
 ) -> ComparedTopics:
     """Count every topic in both windows; `limit` None returns all of them."""
-    asked = replace(asked, chosen=without_needless_filters(connection, asked.chosen))
+    chosen = without_needless_filters(connection, as_stored(connection, asked.chosen))
+    asked = replace(asked, chosen=chosen)
     listed = listed_topics(connection)
     counts = _filtered(connection, asked, listed) if asked.is_filtered else _rolled(connection, days, asked)
     found = [*_changes(listed, counts)]

@@ -11,6 +11,7 @@ from sqlalchemy import CompoundSelect, Connection, select, union_all
 
 from domain.analysis import UNSURE
 from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.fields.filters import FieldFilter
 from domain.local_time import Interval, LocalTime
 from models import totals
 from store.engine.prepared import Prepared
@@ -20,6 +21,7 @@ from store.insights.makers import Maker, makers_between
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS, Kind, kind_of
 from store.insights.series import Sums
+from store.insights.stored_selection import as_stored, without_field
 from store.insights.top_topics import USUAL, TopicEffort, TopTopics, top_topics
 from store.insights.windows import Counts, Selection
 
@@ -80,14 +82,20 @@ def trends(
     calendar: Calendar = USUAL_CALENDAR,
     min_confidence: int = 0,
     analyzer: str | None = None,
+    fields: tuple[FieldFilter, ...] = (),
     effort: TopicEffort = USUAL,
 ) -> Trends:
-    """Compute the trends of a window, narrowed by topic, confidence (percent) and analyzer; times in UTC microseconds.
+    """Compute the trends of a window, narrowed by topic, confidence (percent), analyzer and fields; times in UTC
+    microseconds.
 
-    The insights are read one by one for a lowest confidence, and for an analyzer unless it made all of them.
+    The insights are read one by one for a lowest confidence, and for an analyzer unless it made all of them. Of a value
+    of a field only the topics are counted so.
     """
-    chosen = Selection(start, end, min_confidence=min_confidence, cluster=cluster, analyzer=analyzer)
-    window = _Window(connection, without_needless_filters(connection, chosen), effort)
+    chosen = Selection(
+        start, end, min_confidence=min_confidence, cluster=cluster, analyzer=analyzer, fields=fields
+    )
+    chosen = without_needless_filters(connection, as_stored(connection, chosen))
+    window = _Window(connection, chosen, effort)
     points = window.series(calendar, now)
     counts = _sums(points)
     return Trends(
@@ -113,7 +121,17 @@ class _Window:
     @property
     def is_filtered(self) -> bool:
         """Whether `totals` cannot count it."""
-        return self.chosen.min_confidence > 0 or self.chosen.analyzer is not None
+        chosen = self.chosen
+        return chosen.min_confidence > 0 or chosen.analyzer is not None or bool(chosen.fields)
+
+    def rolled(self, topic: int) -> int | None:
+        """The number that `totals` counts all of it under: the topic's, or a value's; None if there is none."""
+        if not self.is_filtered:
+            return topic
+        rest = without_field(topic, self.chosen)
+        if rest is None or rest.min_confidence > 0 or self.chosen.fields[0].value is None:
+            return None
+        return next(iter(self.chosen.fields[0].whole), None)
 
     def before(self) -> "_Window":
         """The window of the same length before it."""
@@ -145,8 +163,9 @@ class _Window:
         topic = self.topic
         if topic is None:
             return [series.NOTHING] * (len(moments) - 1)
-        if not self.is_filtered:
-            return series.sums_between(self.connection, topic, moments, level)
+        rolled = self.rolled(topic)
+        if rolled is not None:
+            return series.sums_between(self.connection, rolled, moments, level)
         unit = gcd(MICROSECONDS[HOUR], *moments[1:-1])
         rows = Narrowing(self.connection, self.chosen, topic).sums_by(unit)
         return series.sums_of_units(moments, unit, rows)
@@ -156,16 +175,16 @@ class _Window:
         topic = self.topic
         if topic is None:
             return dict.fromkeys(SENTIMENTS, 0)
-        if self.chosen.analyzer is not None:
+        rolled = self.rolled(topic)
+        if rolled is not None:
+            of_window = rollups.window_parameters(kind_of(rolled), totals, self.chosen.start, self.chosen.end)
+            return _by_sentiment(self.connection, rolled, of_window)
+        if self.chosen.analyzer is not None or self.chosen.fields:
             return Narrowing(self.connection, self.chosen, topic).count_by_sentiment()
-        if self.is_filtered:
-            each = {one: replace(self.chosen, sentiment=one) for one in self.chosen.sentiments}
-            return dict.fromkeys(SENTIMENTS, 0) | {
-                sentiment: windows.count_insights(self.connection, topic, one)
-                for sentiment, one in each.items()
-            }
-        of_window = rollups.window_parameters(kind_of(topic), totals, self.chosen.start, self.chosen.end)
-        return _by_sentiment(self.connection, topic, of_window)
+        each = {one: replace(self.chosen, sentiment=one) for one in self.chosen.sentiments}
+        return dict.fromkeys(SENTIMENTS, 0) | {
+            sentiment: windows.count_insights(self.connection, topic, one) for sentiment, one in each.items()
+        }
 
     def top_topics(self, total: int) -> TopTopics:
         """The ten topics with the most of the `total` insights."""
@@ -200,4 +219,4 @@ def _counting(kind: Kind) -> CompoundSelect[Any]:
     return union_all(*each)
 
 
-BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in (Kind.ALL, Kind.TOPIC, Kind.UNION)}
+BY_SENTIMENT = {kind: Prepared(_counting(kind)) for kind in (Kind.FIELD, Kind.ALL, Kind.TOPIC, Kind.UNION)}

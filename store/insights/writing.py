@@ -185,7 +185,7 @@ def _row(insight: Insight, fields: FiledFields | None) -> dict[str, object]:
         "reasoning": analysis.reasoning,
         "raw": analysis.raw,
         "language": analysis.language,
-        **field_filing.answer_columns(analysis.fields, fields),
+        **field_filing.columns_to_store(analysis.fields, fields),
     }
 
 

@@ -47,6 +47,8 @@ class ReanalysisChoice:
     sentiment: int | None = None
     max_confidence: int | None = None
     """Percent."""
+    lacking_fields: str | None = None
+    """Those without answers to this version of the operator's fields."""
 
     @property
     def table(self) -> Table:
@@ -68,6 +70,8 @@ class ReanalysisChoice:
         found += [_i[name] == getattr(self, name) for name in own if getattr(self, name) is not None]
         if self.max_confidence is not None:
             found.append(_i.confidence <= self.max_confidence)
+        if self.lacking_fields is not None:
+            found.append(_i.fields_version.is_distinct_from(self.lacking_fields))
         return found if self.cluster is None else [*found, self._has_topic(connection, self.cluster)]
 
     def _has_topic(self, connection: Connection, cluster: str) -> ColumnElement[bool]:

@@ -341,11 +341,22 @@ def _fields(row: Row, fault: Fault) -> list[Row]:
     return [row | fault.fields]
 
 
+def _own_fields(row: Row, fault: Fault) -> list[Row]:
+    """The operator's fields say something else."""
+    return [row | {"fields": row["fields"] | fault.fields}]
+
+
+def _without_own_field(row: Row, fault: Fault) -> list[Row]:
+    return [row | {"fields": {name: value for name, value in row["fields"].items() if name != fault.text}}]
+
+
 ROW_FAULTS: dict[str, Callable[[Row, Fault], list[Row]]] = {
     "missing": _missing,
     "twice": _twice,
     "twice_differently": _twice_differently,
     "fields": _fields,
+    "own_fields": _own_fields,
+    "without_own_field": _without_own_field,
 }
 
 

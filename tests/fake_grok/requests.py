@@ -150,5 +150,5 @@ def check_ids(answer_format: ResponseFormat, question: Question) -> None:
         required = set(results["items"]["required"])
     except (KeyError, TypeError) as error:
         raise Refused(400, INVALID, f"the schema lacks {error}") from None
-    if asked != ids or lengths != {len(ids)} or required != ROW:
+    if asked != ids or lengths != {len(ids)} or required - {"fields"} != ROW:
         raise Refused(400, INVALID, "the schema is not for the ids of the user message")

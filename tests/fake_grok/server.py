@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.support.arrivals import busiest_second
-from tests.fake_grok import batch_calls, deciding, naming, summaries
+from tests.fake_grok import batch_calls, deciding, fields, naming, summaries
 from tests.fake_grok.batches import Answered, FakeBatches
 from tests.fake_grok.deciding import DecidingQuestion
 from tests.fake_grok.faults import CALL_FAULTS, ROW_FAULTS, SUMMARY_FAULTS, Draft, Fault
@@ -34,6 +34,7 @@ from tests.fake_grok.requests import (
     EFFORTS,
     INVALID,
     ChatRequest,
+    Conversation,
     Question,
     Refused,
     check_effort,
@@ -134,6 +135,8 @@ class FakeGrok:
         self.tokens: Counter[str] = Counter()
         self.billed_ticks = 0
         """Of live calls; `batches` has a bill of its own."""
+        self.fields: fields.Schemas = {}
+        """The operator's fields that the last request asked for."""
         self._cached: set[str] = set()
         self.batches.reset()
 
@@ -263,7 +266,7 @@ class FakeGrok:
         """The answer, spoilt as ordered, and what it is about."""
         if isinstance(question, Question):
             texts = [conversation.text for conversation in question.conversations]
-            rows = [{"conversation_id": c.conversation_id} | judged(c.text) for c in question.conversations]
+            rows = [self._row(each) for each in question.conversations]
             draft = self._spoilt(self._answer(request, [*rows], None), texts, ROW_FAULTS.keys())
             self.sent.update(texts)
             return draft, Drafted(texts, "analysis", rows)
@@ -279,13 +282,17 @@ class FakeGrok:
                 self._answer(request, [], deciding.answer(question)), texts, SUMMARY_FAULTS.keys()
             )
             return draft, Drafted(texts, "deciding", [])
-        draft = self._answer(request, [], summaries.answer(question))
+        draft = self._answer(request, [], summaries.answer(question, self.fields))
         texts = [message.text for message in question.messages or ()]
         self._spoilt(draft, texts or [part.summary for part in question.parts or ()], SUMMARY_FAULTS.keys())
         self.summarised.update(texts)
         if question.parts:
             self.merged.append([(part.first, part.last) for part in question.parts])
         return draft, Drafted(texts, "merge" if question.parts else "summary", [])
+
+    def _row(self, asked: Conversation) -> dict[str, Any]:
+        row = {"conversation_id": asked.conversation_id} | judged(asked.text)
+        return row | {"fields": fields.answers(self.fields, asked.text)} if self.fields else row
 
     def _refusal(self, refused: Refused) -> Draft:
         if len(self.violations) < MOST_VIOLATIONS:
@@ -314,6 +321,9 @@ class FakeGrok:
                 400, INVALID, "not one system and one user message, with one answered before at most"
             )
         asked = request.messages[-1].content
+        if not asked.startswith(('{"groups":', '{"question":')):
+            told = request.messages[0].content
+            self.fields = fields.asked_fields(request.response_format, told, self.fields)
         if asked.startswith('{"conversation":'):
             return summaries.checked(request.response_format, asked, gaps=self.gaps)
         if asked.startswith('{"groups":'):

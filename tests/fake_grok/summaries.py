@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tests.fake_grok.fields import Schemas, answers
 from tests.fake_grok.requests import INVALID, Refused, ResponseFormat, Strict, parsed
 
 BYTES_PER_CALL = 180_000
@@ -47,6 +48,7 @@ class SentPart(Strict):
     sentiment: Literal["positive", "neutral", "negative"]
     outcome: Literal["yes", "no", "maybe", "curious"]
     keywords: list[str]
+    fields: dict[str, Any] | None = None
 
 
 class Chat(Strict):
@@ -86,13 +88,16 @@ def _check_schema(answer_format: ResponseFormat) -> None:
     if answer_format.json_schema is None:
         raise Refused(422, INVALID, "response_format json_schema without a schema")
     schema = answer_format.json_schema.schema_
-    if set(schema.get("properties", ())) != FIELDS or set(schema.get("required", ())) != FIELDS:
+    properties, required = set(schema.get("properties", ())), set(schema.get("required", ()))
+    if properties != required or required - {"fields"} != FIELDS:
         raise Refused(400, INVALID, "the schema is not a summary's")
 
 
-def answer(chat: Chat) -> dict[str, Any]:
+def answer(chat: Chat, asked: Schemas) -> dict[str, Any]:
     """What the fake makes of a chat: the same for the same chat."""
-    return _merged(chat.parts) if chat.parts else _summarised(chat.messages or ())
+    said = " ".join(message.text for message in chat.messages or ())
+    own = {"fields": answers(asked, said)} if asked else {}
+    return (_merged(chat.parts) if chat.parts else _summarised(chat.messages or ())) | own
 
 
 def _summarised(messages: Sequence[SentMessage]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """`kill -9` in the middle of a re-analysis: `python -m tests.faults.reanalysis --kills 40`.
 
 The real service with conversations that were analysed offline, and a fake Grok. A part of them is analysed again while
-posts, growing chats and deletions go on, and the service is killed again and again. At the end each chosen conversation
-that is still what it was has exactly one new version, nobody else has one, all counts are those of a recount, and the
-fake has billed no more than `max_usd` for it. 0 where that holds on every database, 1 otherwise.
+posts, growing chats, corrections and deletions go on, and the service is killed again and again. At the end each chosen
+conversation that is still what it was has exactly one new version, nobody else has one, what people corrected counts,
+all counts are those of a recount, and the fake has billed no more than `max_usd` for it. Meanwhile somebody looks on,
+and the counts are those of a recount at every look. 0 where that holds on every database, 1 otherwise.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks.support.databases import KINDS, fresh
 from benchmarks.support.process import POSTS, Json, Process, address, client
 from benchmarks.support.waiting import eventually
 from tests.fake_grok.server import KEY
+from tests.faults.onlooker import Seen, onlooker
 from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, faked, let_leases_end, rows
 
@@ -45,6 +47,7 @@ PAID: dict[str, Any] = {
 }
 TICKS = 10**10
 PATH = "/api/v1/reanalysis"
+SENTIMENT_OF = {"negative": -1, "neutral": 0, "positive": 1}
 MOMENT = "2026-03-{day:02d}T12:00:00Z"
 WINDOW = {"start_time": "2026-03-01T00:00:00Z", "end_time": "2026-03-02T00:00:00Z"}
 """Of the chosen ones; the others are of the day after."""
@@ -83,23 +86,35 @@ class Done:
     """How often a chosen text was sent."""
     usd: float
     """What the fake billed for them."""
+    corrected: int
+    """How many have a correction that counts."""
+    seen: Seen
     complaints: Sequence[str]
+
+
+@dataclass
+class Said:
+    """The conversations that may be deleted, and what people said of which."""
+
+    ids: list[str]
+    corrections: dict[str, int | None]
+    """The sentiment that was said last, None where that was taken back; without those of which no answer came."""
 
 
 async def ordeal(url: URL, folder: Path, plan: Plan, show: Callable[[str], None] = lambda _: None) -> Done:
     """Fill a database, analyse a part again through all kills, and judge."""
-    dice = random.Random(plan.seed)  # noqa: S311  not for secrets
+    said = Said(await _filled(url, folder, plan), {})
+    show(f"{plan.conversations} conversations are there")
+    complaints: list[str] = []
     with ExitStack() as stack:
-        ids = await _filled(url, folder, plan)
-        show(f"{plan.conversations} conversations are there")
         grok = stack.enter_context(faked())
         grok.latency = LATENCY
         given = {**PAID, "GROK_BASE_URL": grok.url, "DATABASE_URL": address(url)}
         process = stack.enter_context(Process(folder, **given))
+        seen = stack.enter_context(onlooker(url))
         job = await _begun(process.url, plan.max_usd)
-        complaints: list[str] = []
         for number, pause in enumerate(plan.pauses, 1):
-            await _lived(process.url, ids, number, pause, dice, process)
+            await _lived(process, said, number, pause, random.Random(f"{plan.seed} {number}"))  # noqa: S311
             await _let_leases_end(url)
             if number % RECOUNT_EVERY == 0:
                 complaints += [f"after kill {number}: {each}" async for each in _of_counts(url)]
@@ -110,7 +125,7 @@ async def ordeal(url: URL, folder: Path, plan: Plan, show: Callable[[str], None]
         process.drained(SECONDS_TO_END)
         process.end(signal.SIGTERM)
         complaints += [f"logged: {line}" for line in process.errors]
-        return await _judged(url, plan, grok, end, complaints)
+    return await _judged(url, plan, grok, end, said, seen, complaints)
 
 
 async def _filled(url: URL, folder: Path, plan: Plan) -> list[str]:
@@ -156,27 +171,39 @@ async def _begun(url: str, max_usd: float) -> str:
         return str((await http.post(PATH, json=body)).raise_for_status().json()["id"])
 
 
-async def _lived(
-    url: str, ids: list[str], life: int, pause: float, dice: random.Random, process: Process
-) -> None:
-    """A life of the service under posts, deletions and growing chats, and its end."""
-    meddling = asyncio.create_task(_meddle(url, ids, life, dice))
+async def _lived(process: Process, said: Said, life: int, pause: float, dice: random.Random) -> None:
+    """A life of the service under posts, corrections, deletions and growing chats, and its end."""
+    meddling = asyncio.create_task(_meddle(process.url, said, life, dice))
     await asyncio.sleep(pause)
     process.end(signal.SIGKILL)
     meddling.cancel()
     await asyncio.wait([meddling])
 
 
-async def _meddle(url: str, ids: list[str], life: int, dice: random.Random) -> None:
+async def _meddle(url: str, said: Said, life: int, dice: random.Random) -> None:
     with suppress(httpx.HTTPError):
         async with client(url) as http:
             for post in range(1_000):
                 texts = [{"text": f"{SAID} {FRESH} {life}-{post}-{at}."} for at in range(5)]
                 await http.post(f"{POSTS}/bulk", json=texts)
-                await http.delete(f"{POSTS}/{ids.pop(dice.randrange(len(ids)))}")
+                await _correct(http, said, dice)
+                gone = said.ids.pop(dice.randrange(len(said.ids)))
+                said.corrections.pop(gone, None)
+                await http.delete(f"{POSTS}/{gone}")
                 if post % 20 == 0:
                     await http.post("/chats", json=[_turn(dice.randrange(CHATS), f"Hello {life} {post}?")])
                 await asyncio.sleep(0.05)
+
+
+async def _correct(http: httpx.AsyncClient, said: Said, dice: random.Random) -> None:
+    """Correct one, or take back what was said of it: every other time one that somebody has corrected before."""
+    before = sorted(said.corrections)
+    id_ = dice.choice(before if before and dice.random() < 0.5 else said.ids)
+    name = dice.choice([*SENTIMENT_OF, None])
+    said.corrections.pop(id_, None)
+    answer = await http.post(f"{POSTS}/{id_}/corrections", json={"sentiment": name})
+    if answer.status_code == 200:
+        said.corrections[id_] = None if name is None else SENTIMENT_OF[name]
 
 
 async def _let_leases_end(url: URL) -> None:
@@ -197,7 +224,9 @@ async def _ended(url: str, job: str) -> Json:
         return found
 
 
-async def _judged(url: URL, plan: Plan, grok: Grok, end: Json, complaints: list[str]) -> Done:
+async def _judged(
+    url: URL, plan: Plan, grok: Grok, end: Json, said: Said, seen: Seen, complaints: list[str]
+) -> Done:
     ours = [call for call in grok.calls if any(CHOSEN in text for text in call.texts)]
     again = [
         call for call in ours if call.kind == "analysis" and not any(FRESH in text for text in call.texts)
@@ -205,10 +234,14 @@ async def _judged(url: URL, plan: Plan, grok: Grok, end: Json, complaints: list[
     billed = sum(call.billed_ticks for call in again)
     complaints += [each async for each in _of_counts(url)]
     complaints += [each async for each in _of_versions(url, end)]
+    complaints += [f"somebody saw at {each}" for each in seen.complaints]
+    corrections = await rows(url, CORRECTIONS)
+    complaints += _of_corrections(corrections, said)
     if billed > plan.max_usd * TICKS:
         complaints.append(f"{billed / TICKS} dollars were billed, of {plan.max_usd}")
     sent = sum(CHOSEN in text for call in again for text in call.texts)
-    return Done(end["job"]["status"], end["changed"], end["dropped"], sent, billed / TICKS, complaints)
+    counts = end["changed"], end["dropped"], sent, billed / TICKS, len(corrections)
+    return Done(end["job"]["status"], *counts, seen, complaints)
 
 
 async def _of_counts(url: URL) -> Any:
@@ -224,7 +257,7 @@ async def _of_counts(url: URL) -> Any:
 VERSIONS = """
 SELECT i.analyzer, c.revision, c.timestamp, count(v.number) AS n FROM insights i
 JOIN conversations c ON c.number = i.conversation
-LEFT JOIN insight_versions v ON v.conversation = i.conversation
+LEFT JOIN insight_versions v ON v.conversation = i.conversation AND v.origin = 'analysis'
 GROUP BY i.conversation, i.analyzer, c.revision, c.timestamp
 """
 DAY_OF_CHOSEN = 1_772_323_200 * 1_000_000, 1_772_409_600 * 1_000_000
@@ -250,6 +283,24 @@ async def _of_versions(url: URL, end: Json) -> Any:
         yield f"{done} have a new version, and the job says {end['changed']}"
 
 
+CORRECTIONS = """
+SELECT c.id, x.sentiment AS said, i.sentiment AS counts, x.analyzer AS beside, i.analyzer AS by
+FROM corrections x JOIN conversations c ON c.number = x.conversation
+JOIN insights i ON i.conversation = x.conversation AND i.revision = x.revision
+"""
+
+
+def _of_corrections(found: Sequence[Any], said: Said) -> Iterator[str]:
+    """Whether what was said counts, and stands beside what the newest analysis says."""
+    for row in found:
+        if (row.said, row.beside) != (row.counts, row.by):
+            yield f"a correction does not count, or is beside another analysis: {row}"
+    stored: dict[str, int] = {row.id: row.said for row in found}
+    for id_, sentiment in said.corrections.items():
+        if stored.get(id_) != sentiment:
+            yield f"{id_} was corrected to {sentiment}, and {stored.get(id_)} is stored"
+
+
 def _pauses(kills: int, seed: int) -> list[float]:
     dice = random.Random(seed)  # noqa: S311
     return [dice.uniform(0.5, 3.0) for _ in range(kills)]
@@ -257,7 +308,8 @@ def _pauses(kills: int, seed: int) -> list[float]:
 
 def _shown(console: Console, kind: str, done: Done) -> None:
     counts = f"{done.status}, {done.changed} changed, {done.dropped} dropped, {done.sent} texts sent"
-    line = f"{kind}: {counts}, {done.usd:.4f} dollars, {len(done.complaints)} complaints"
+    more = f"{done.corrected} corrected, {done.seen.looks} looks, {done.seen.recounts} of them at all counts"
+    line = f"{kind}: {counts}, {done.usd:.4f} dollars, {more}, {len(done.complaints)} complaints"
     for each in (line, *(f"  {complaint}" for complaint in done.complaints[:20])):
         console.print(each, markup=False, highlight=False, soft_wrap=True)
 

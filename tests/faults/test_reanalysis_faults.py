@@ -15,4 +15,4 @@ async def test_kills_leave_each_chosen_conversation_with_one_new_version(
     done = await ordeal(database_url, tmp_path, plan)
 
     assert done.complaints == []
-    assert (done.status, done.changed > 0) == ("completed", True)
+    assert (done.status, done.changed > 0, done.seen.insights > 0) == ("completed", True, True)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from benchmarks.support import databases
 from benchmarks.support.serving import served
 from client import Client, Invalid, Unexpected, Unreachable
+from client.calls.insights import Asked, trends
+from client.files import compared_topics_file, insights_file
 from tests.support.fake_platform import problem
 from tests.support.scripted_server import KINDS, Caller, Scripted
 from tests.support.service import serving
@@ -98,3 +100,25 @@ def test_what_is_not_whole_replaces_nothing(kind: str, tmp_path: Path) -> None:
 def test_another_ending_is_refused_before_anything_is_sent() -> None:
     with Client("http://127.0.0.1:9") as client, pytest.raises(ValueError, match=r"table.xlsx: must end in"):
         client.save_insights("table.xlsx", start_time="2026-11-01", end_time="2026-12-01")
+
+
+def test_fields_are_sent_as_the_service_reads_them() -> None:
+    asked: Mapping[str, Asked] = {
+        "urgency": "high",
+        "damaged": True,
+        "refund": (100, None),
+        "hours": (0, 2.5),
+    }
+    sent = {
+        "field.urgency": "high",
+        "field.damaged": "true",
+        "field.refund.min": 100,
+        "field.hours.min": 0,
+        "field.hours.max": 2.5,
+    }
+
+    insights = insights_file("x.csv", start_time="2026-11-01", end_time="2026-12-01", fields=asked)
+    topics = compared_topics_file("x.csv", start_time="2026-11-01", end_time="2026-12-01", fields=asked)
+
+    for params in (insights.call.params, topics.call.params, trends(fields=asked).params):
+        assert sent.items() <= params.items()

@@ -30,10 +30,10 @@ def found_in(read: Callable[[Path], list[Labelled]]) -> tuple[list[Labelled], li
 
 
 @pytest.mark.parametrize(
-    ("read", "floor"), [(airline, 0.71), (tweeteval, 0.635)], ids=["airline", "tweeteval"]
+    ("read", "floor"), [(airline, 0.74), (tweeteval, 0.655)], ids=["airline", "tweeteval"]
 )
 def test_macro_recall_stays_above_its_floor(read: Callable[[Path], list[Labelled]], floor: float) -> None:
-    assert recalls(*found_in(read))["macro"] > floor  # VADER at its best thresholds: 0.629 and 0.612
+    assert recalls(*found_in(read))["macro"] > floor  # 0.757 and 0.665 measured
 
 
 def test_clusters_name_the_reason_of_most_complaints_without_naming_everything() -> None:
@@ -95,7 +95,7 @@ def test_each_step_of_confidence_has_its_share_of_right_ones() -> None:
 def test_confidence_rises_with_what_is_right(read: Callable[[Path], list[Labelled]]) -> None:
     steps = [step for step in calibration(*found_in(read)).values() if step[0] >= 100]
 
-    assert all(abs(claimed - right) < 0.15 for _, claimed, right in steps)
+    assert all(abs(claimed - right) < 0.1 for _, claimed, right in steps)
     assert steps[-1][2] > steps[0][2]
 
 

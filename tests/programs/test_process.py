@@ -208,7 +208,7 @@ SECRET = "swordfish"
             {"AUTH_SECRET_FILE": "/nowhere/secret"},
             "AUTH_SECRET: AUTH_SECRET_FILE names a file that cannot be read",
         ),
-        ({"FIELDS_FILE": SECRET}, "FIELDS_FILE: is not built yet"),
+        ({"FIELDS_FILE": SECRET}, "FIELDS_FILE: cannot be read: No such file"),
         ({"TOPICS_FILE": "/nowhere/topics.txt"}, "TOPICS_FILE"),
         ({"ROLE": "Worker"}, "ROLE=worker needs PostgreSQL"),
         ({"ROLE": SECRET}, "ROLE: must be one of all, api, worker"),
@@ -224,16 +224,6 @@ def test_a_bad_setting_is_one_line_that_names_it(
 
     assert named in line
     assert SECRET not in line
-
-
-def test_an_unbuilt_setting_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"FIELDS_FILE={SECRET}\n")
-
-    # No fork, as everything else that is refused: a process that was started for it.
-    with Process(tmp_path, wait=False) as process:
-        code = process.exit_code()
-
-    assert (code, process.said) == (MISUSE, "cannot start: FIELDS_FILE: is not built yet; unset it\n")
 
 
 async def test_a_second_process_on_one_file_is_told_so(forks: Forks, sqlite_url: URL, tmp_path: Path) -> None:

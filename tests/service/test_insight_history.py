@@ -28,6 +28,8 @@ EARLIER = {
     "prompt_version": None,
     "made_at": iso(NOON - 1),
     "made_by": None,
+    "fields": None,
+    "fields_version": None,
     "replaced_at": iso(NOON + 5),
 }
 

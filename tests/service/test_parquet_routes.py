@@ -59,7 +59,8 @@ def plain(row: Json) -> Json:
     times = {name: value for name, value in row.items() if isinstance(value, datetime)}
     assert all(value.utcoffset() == timedelta() for value in times.values())
     written = {name: f"{value:%Y-%m-%dT%H:%M:%S.%f}Z" for name, value in times.items()}
-    objects = {name: json.loads(row[name]) for name in ("metadata", "redactions") if name in row}
+    names = [name for name in ("metadata", "redactions", "fields") if row.get(name) is not None]
+    objects = {name: json.loads(row[name]) for name in names}
     return row | written | objects
 
 

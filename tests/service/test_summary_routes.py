@@ -13,7 +13,7 @@ from tests.support.summary_service import SUMMARIZE, a_chat, grow, summarize, su
 SUMMARY_FIELDS = {
     *("status", "conversation_id", "summary", "action_items", "decisions", "questions"),
     *("sentiment", "outcome", "keywords", "message_count", "stale", "model_outcome"),
-    *("analyzer", "model", "created_at", "updated_at"),
+    *("analyzer", "model", "created_at", "updated_at", "fields", "fields_version"),
 }
 INSIGHTS_FIELDS = SUMMARY_FIELDS - {"summary", "action_items", "decisions", "questions"}
 SUMMARY, INSIGHTS = "/chats/chat-1/summary", "/chats/chat-1/insights"

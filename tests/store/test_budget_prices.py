@@ -27,7 +27,7 @@ WORST = Usage(prompt_tokens=1_000_000, completion_tokens=100_000)
 class Argon:
     """What a budget asks of an analyzer."""
 
-    name, model, prompt_version, fixed_tokens = "gemini", "gemini-4-argon", "1", 500
+    name, model, prompt_version, fixed_tokens, row_tokens = "gemini", "gemini-4-argon", "1", 500, 70
 
     async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         raise NotImplementedError

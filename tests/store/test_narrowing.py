@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
 
 from database import Database
+from domain.fields.filters import FieldFilter
 from domain.search_words import phrases_in, words
 from models import ALL_TOPICS, conversations, insight_metadata, insights, messages
 from store.insights import listing, metadata, writing
+from store.insights.correcting import correct
 from store.insights.listing import InsightWindow
 from store.insights.metadata import values_of
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS
+from store.insights.stored_selection import as_stored
 from store.insights.windows import Selection, Sort, under_topic
 from store.insights.writing import Insight
 from store.search import index
+from tests.support.field_data import CHANGED, FIELDS, SAID, field_filters, has_answers
 from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     A_DAY,
@@ -87,6 +91,7 @@ selections = st.builds(
     metadata=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(["north", "5", "true"]), max_size=2).map(
         lambda pairs: tuple(sorted(pairs.items()))
     ),
+    fields=st.just(()) | field_filters,
 )
 
 
@@ -124,6 +129,7 @@ def matches(each: Stored, chosen: Selection) -> bool:
         and chosen.language in (None, analysis.language)
         and (chosen.keyword is None or has_words(each.text, chosen.keyword))
         and all(sent.get(key) == value for key, value in chosen.metadata)
+        and has_answers(analysis, chosen.fields)
     )
 
 
@@ -324,7 +330,7 @@ async def test_value_by_value_a_list_goes_on_as_plain_sorting_says(
     def check(connection: Connection) -> None:
         metadata.declare(connection, KEYS)
         put(connection, stored)
-        narrowing = Narrowing(connection, asked, ALL_TOPICS)
+        narrowing = Narrowing(connection, as_stored(connection, asked), ALL_TOPICS)
         if (whole := narrowing.leap(None, 99)) is None:
             return  # of more than LEAPS values
         assert [place[-1] for place in whole] == expected(stored, asked)
@@ -359,5 +365,87 @@ async def test_postgresql_looks_up_the_topic_of_each_entry(db: Database) -> None
             outermost, *_ = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars()
             assert "Scan" in outermost
             assert "Join" not in outermost
+
+    await tried(db, check)
+
+
+# --- fields -------------------------------------------------------------------------------------------------
+
+only_fields = st.builds(
+    Selection,
+    start=st.one_of(st.just(NOON - 75 * A_DAY), timestamps(75)),
+    end=st.one_of(st.just(NOON + 1), timestamps(75)),
+    sentiment=maybe(1, -1, 2),
+    min_confidence=st.sampled_from([0, 0, 7]),
+    cluster=maybe(*SLUGS),
+    sort=st.sampled_from([Sort.NEWEST, Sort.OLDEST, Sort.LOWEST_SCORE]),
+    fields=field_filters.filter(bool),
+)
+
+
+@thorough
+@given(stored=stored_ones, asked=st.lists(only_fields, min_size=1, max_size=6), limit=st.integers(1, 4))
+async def test_filters_by_fields_give_what_plain_counting_gives(
+    db: Database, stored: list[Stored], asked: list[Selection], limit: int
+) -> None:
+    def check(connection: Connection) -> None:
+        put(connection, stored)
+        for chosen in asked:
+            want = expected(stored, chosen)
+            found = list(windows(connection, chosen, limit))
+            assert [entry.row.conversation for each in found for entry in each.page.insights] == want
+            assert {each.total for each in found} == {len(want)}
+
+    await tried(db, check)
+
+
+def test_a_total_by_a_value_reads_no_insights() -> None:
+    """Walking over them takes 30,000 instructions."""
+    answers = [FIELDS.read({**SAID, "urgency": ("high", "low")[n % 2]}) for n in range(3_000)]
+    stored = [
+        an_insight(n, NOON - n * A_DAY // 100, an_analysis(fields=each)) for n, each in enumerate(answers, 1)
+    ]
+    by_value = Selection(NOON - 30 * A_DAY, NOON + 1, fields=(FieldFilter("urgency", "high"),))
+    by_number = replace(by_value, fields=(FieldFilter("refund_amount", minimum=10, maximum=20),))
+
+    with in_memory() as connection:
+        store(connection, stored)
+        for chosen, n in ((by_value, 1_500), (by_number, 3_000)):
+            found, taken = steps(
+                connection,
+                lambda chosen=chosen: listing.list_with_totals(connection, chosen, limit=1),  # type: ignore[misc]
+            )
+            assert found.total == n
+            assert taken < 10_000
+
+
+async def test_filters_follow_what_is_analysed_again_corrected_and_deleted(db: Database) -> None:
+    chosen = Selection(NOON - A_DAY, NOON + A_DAY, fields=(FieldFilter("urgency", "high"),))
+    answers = [FIELDS.read({**SAID, "urgency": "high" if n < 4 else "low"}) for n in range(6)]
+    stored = [an_insight(n, NOON - n, an_analysis(fields=each)) for n, each in enumerate(answers, 1)]
+
+    def check(connection: Connection) -> None:
+        def found(**narrower: Any) -> list[int]:
+            window = listing.list_with_totals(connection, replace(chosen, **narrower), limit=10)
+            assert window.total == len(window.page.insights)
+            return [entry.row.conversation for entry in window.page.insights]
+
+        store(connection, stored)
+        assert found() == [1, 2, 3, 4]
+        urgent = CHANGED.read({**SAID, "urgency": "high", "refund_amount": 9_000})
+        writing.store_insights(
+            connection,
+            [
+                an_insight(1, NOON - 1, an_analysis(fields=answers[5])),
+                an_insight(6, NOON - 6, an_analysis(fields=urgent)),
+            ],
+        )
+        assert found() == [2, 3, 4, 6]
+        correct(connection, 2, {"sentiment": 1}, by="ana", at=NOON)
+        assert found(sentiment=1) == [2]
+        assert found(sentiment=-1) == [3, 4, 6]
+        writing.delete_insights(connection, [3])
+        assert found(fields=(*chosen.fields, FieldFilter("refund_amount", minimum=8_000))) == [6]
+        assert found() == [2, 4, 6]
 
     await tried(db, check)

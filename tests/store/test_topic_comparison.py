@@ -17,6 +17,7 @@ from store.insights.topic_days import TopicDays
 from store.insights.windows import Selection
 from store.insights.writing import Insight
 from tests.support.distributions import stats
+from tests.support.field_data import field_filters, has_answers
 from tests.support.insight_data import (
     A_DAY,
     AN_HOUR,
@@ -42,6 +43,7 @@ filters = st.fixed_dictionaries(
         "sentiment": st.sampled_from([None, None, -1, 1, 2]),
         "min_confidence": st.sampled_from([0, 0, 7, 60]),
         "analyzer": st.sampled_from([None, None, "grok", "gemini"]),
+        "fields": st.just(()) | field_filters,
     }
 )
 
@@ -54,6 +56,7 @@ def matching(stored: Collection[Insight], chosen: Selection) -> list[Insight]:
         and chosen.sentiment in (None, each.analysis.sentiment)
         and each.analysis.confidence >= chosen.min_confidence
         and chosen.analyzer in (None, each.analyzer)
+        and has_answers(each.analysis, chosen.fields)
     ]
 
 

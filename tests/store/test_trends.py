@@ -10,10 +10,12 @@ from sqlalchemy import Connection
 
 from database import Database
 from domain.buckets import DAY, HOUR, bucket_of, start_of, touching
+from domain.fields.filters import FieldFilter
 from store.insights.rollups import SENTIMENTS
 from store.insights.top_topics import TopicEffort
 from store.insights.trends import Trends, trends
 from store.insights.writing import Insight
+from tests.support.field_data import field_filters, has_answers
 from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     A_DAY,
@@ -84,6 +86,55 @@ async def test_trends_equal_plain_counts(
             assert sums == counted(inside)
             assert point.score_sum == sum(each.analysis.score for each in inside)
             assert point.partial == (point.start < start or last > end or last > NOON)
+
+    await tried(db, check)
+
+
+@thorough
+@given(
+    stored=filed,
+    window=windows(),
+    cluster=st.sampled_from([None, None, *SLUGS]),
+    min_confidence=st.sampled_from([0, 0, 7]),
+    fields=field_filters.filter(bool),
+)
+async def test_trends_by_fields_equal_plain_counts(
+    db: Database,
+    stored: list[Insight],
+    window: tuple[int, int],
+    cluster: str | None,
+    min_confidence: int,
+    fields: tuple[FieldFilter, ...],
+) -> None:
+    start, end = window
+    having = [
+        each
+        for each in stored
+        if has_answers(each.analysis, fields) and each.analysis.confidence >= min_confidence
+    ]
+    chosen = within(having, start, end, cluster)
+
+    def check(connection: Connection) -> None:
+        store(connection, stored)
+        found = trends(
+            connection,
+            start,
+            end,
+            cluster=cluster,
+            now=NOON,
+            min_confidence=min_confidence,
+            fields=fields,
+        )
+        assert found.counts == counted(chosen)
+        assert found.previous == counted(within(having, start - (end - start), start, cluster))
+        for point in found.series:
+            level = HOUR if end - start <= 7 * A_DAY else DAY
+            inside = within(chosen, point.start, start_of(level, bucket_of(level, point.start) + 1), None)
+            sums = {-1: point.negative, 0: point.neutral, 1: point.positive, 2: point.unsure}
+            assert sums == counted(inside)
+        if cluster is None:
+            slugs = Counter(slug for each in chosen for slug in each.analysis.clusters)
+            assert found.top_topics == sorted(slugs.items(), key=lambda each: (-each[1], each[0]))[:10]
 
     await tried(db, check)
 

@@ -1,12 +1,13 @@
 """Fields of a parcel service in two versions, and arbitrary answers to them."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
 
+from domain.analysis import Analysis
 from domain.fields.fieldsets import FieldAnswers, FieldSet
+from domain.fields.filters import FieldFilter
 from domain.fields.parsing import parse_fields
 
 FILE = """\
@@ -48,11 +49,12 @@ fields:
     max_length: 40
 """
 FIELDS = parse_fields(FILE)
-CHANGED = parse_fields(
+CHANGED_FILE = (
     FILE.replace("maximum: 5000", "maximum: 10000")
     .replace("      low: needs no answer\n", "")
     .replace("      low: [no hurry]\n", "")
 )
+CHANGED = parse_fields(CHANGED_FILE)
 """A later version, with one value fewer and other bounds."""
 SAID: Mapping[str, Any] = {
     "urgency": "high",
@@ -78,4 +80,31 @@ def _answers(fields: FieldSet) -> st.SearchStrategy[FieldAnswers]:
 
 
 field_answers = st.one_of(st.none(), _answers(FIELDS), _answers(CHANGED))
-NOT_NUMBERS = (math.nan, math.inf, -math.inf)
+
+_OF_NUMBERS = st.none() | st.sampled_from([0.0, 1.0, 1.5, 2.0, 5_000.0]) | st.floats(-1, 6_000)
+field_filters = st.lists(
+    st.one_of(
+        st.sampled_from(["high", "normal", "low"]).map(lambda value: FieldFilter("urgency", value)),
+        st.sampled_from(["true", "false"]).map(lambda value: FieldFilter("damaged", value)),
+        st.sampled_from(["refund", "apology"]).map(lambda value: FieldFilter("wishes", value)),
+        st.tuples(_OF_NUMBERS, _OF_NUMBERS).map(lambda both: FieldFilter("refund_amount", None, *both)),
+    ),
+    max_size=2,
+    unique_by=lambda each: each.name,
+).map(lambda found: tuple(sorted(found)))
+
+
+def has_answers(analysis: Analysis, filters: Iterable[FieldFilter]) -> bool:
+    """Whether an insight matches all filters, told from what it answers."""
+    answers: Mapping[str, Any] = {} if analysis.fields is None else analysis.fields.values
+    return all(_has(answers.get(each.name), each) for each in filters)
+
+
+def _has(answer: Any, asked: FieldFilter) -> bool:
+    if answer is None:
+        return False
+    if asked.value is None:
+        return bool(asked.least <= answer <= asked.most)
+    if isinstance(answer, bool):
+        return asked.value == str(answer).lower()
+    return asked.value in (answer if isinstance(answer, list) else [answer])

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 import database
 from api import errors
-from api.routes import comparisons, conversations, corrections, insights, quality
+from api.routes import cases, comparisons, conversations, corrections, insights, quality
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
@@ -113,7 +113,7 @@ def an_app(url: URL, owned: list[Owned], broken_at: int | None) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     errors.install(app)
     # As api/app.py does: include_router would make each route anew, with its validators.
-    modules = insights, comparisons, conversations, corrections, quality
+    modules = insights, cases, comparisons, conversations, corrections, quality
     app.router.routes += [route for module in modules for route in module.router.routes]
     return app
 

@@ -29,7 +29,7 @@ SENDERS = 10
 class Priced:
     """What a ledger asks of an analyzer: what a call of so many texts costs at most."""
 
-    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
+    name, model, prompt_version, fixed_tokens, row_tokens = "grok", "grok-4.3", "1", 500, 70
 
     async def analyse(self, texts: Sequence[str], before_send: BeforeSend) -> Reply:
         raise NotImplementedError

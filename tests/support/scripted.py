@@ -18,7 +18,7 @@ Ending = asyncio.Future[Reply]
 class Scripted:
     """An analyzer whose calls end as the test orders; `calls` are those that left, each with its ending."""
 
-    name, model, prompt_version, fixed_tokens = "grok", "grok-4.3", "1", 500
+    name, model, prompt_version, fixed_tokens, row_tokens = "grok", "grok-4.3", "1", 500, 70
     summary_version = "1"
 
     def __init__(self) -> None:

@@ -28,7 +28,12 @@ FLOORS = (
     ("core",),
 )
 # What the owner's card keeps at the top level belongs to a package all the same.
-ROOM_OF = {"batch_processor": "worker", "grok_client": "llm", "database": "store", "access": "services"}
+ROOM_OF = {
+    "batch_processor": "worker",
+    "grok_client": "llm",
+    "database": "store",
+    **dict.fromkeys(("access", "fields"), "services"),
+}
 # The same inside the packages that have floors of their own; a module or a sub-package is named by its path.
 INNER_FLOORS = {
     "store": (
@@ -53,6 +58,8 @@ INNER_FLOORS = {
 TOP_LEVEL = {
     "main",
     "access",
+    # The specification names the command `python -m fields`.
+    "fields",
     "models",
     "schemas",
     "database",

@@ -174,7 +174,10 @@ ANSWER: Mapping[str, Any] = {"choices": []}
     ],
 )
 def test_a_row_has_an_answer_or_an_error(result: object, row: BatchRow) -> None:
-    assert parse_row({"batch_request_id": "r1", "batch_result": result}) == row
+    parsed = parse_row({"batch_request_id": "r1", "batch_result": result})
+
+    assert parsed == row
+    assert row.is_untold == (row.error == "unknown")
 
 
 @given(JSON | st.fixed_dictionaries({"batch_request_id": st.text(), "batch_result": JSON}))

@@ -6,8 +6,24 @@ import json
 from typing import Any
 
 import pytest
+from pyarrow.parquet import read_table
 
-from api.exports import COLUMNS, CSV, JSON, NDJSON, PARQUET, csv_head, csv_lines, ndjson_lines, preferred_form
+from api.exports import (
+    COLUMNS,
+    CSV,
+    JSON,
+    NDJSON,
+    PARQUET,
+    csv_head,
+    csv_lines,
+    flat_insight,
+    ndjson_lines,
+    preferred_form,
+)
+from api.parquet.answers import field_columns
+from api.parquet.child import write_parquet
+from api.parquet.columns import columns_of
+from domain.fields.filters import KnownField
 
 
 @pytest.mark.parametrize(
@@ -151,3 +167,49 @@ def test_ndjson_is_one_object_a_line() -> None:
 
     assert [json.loads(line) for line in lines.split("\n")[:-1]] == views
     assert lines.endswith("\n")
+
+
+def test_answers_to_fields_are_columns_of_their_own() -> None:
+    answers = {"urgency": "high", "refund_amount": 12.5, "damaged": False, "wishes": ["refund", "apology"]}
+    views = [a_view(fields=answers, fields_version="abc"), a_view(fields=None), a_view()]
+    names = ("urgency", "refund_amount", "damaged", "wishes", "place", "fields_version")
+    head = csv_head((*COLUMNS, *names), bom=False)
+
+    found = [*csv.DictReader(io.StringIO(head + csv_lines(views, names), newline=""))]
+
+    assert [found[0][name] for name in names] == ["high", "12.5", "false", "refund;apology", "", "abc"]
+    assert {found[at][name] for at in (1, 2) for name in names} == {""}
+    assert found[0]["language"] == found[1]["language"]
+
+
+def test_answers_to_fields_have_types_in_parquet() -> None:
+    known = {
+        "urgency": KnownField(frozenset({"enum"}), ("high",)),
+        "ends_at": KnownField(frozenset({"text"}), ()),
+        "refund": KnownField(frozenset({"number"}), ()),
+        "damaged": KnownField(frozenset({"boolean"}), ("false", "true")),
+        "wishes": KnownField(frozenset({"list"}), ("a", "b")),
+        "changed": KnownField(frozenset({"enum", "number"}), ("a",)),
+    }
+    answers = {
+        "urgency": "high",
+        "ends_at": "noon",
+        "refund": 5,
+        "damaged": True,
+        "wishes": ["a"],
+        "changed": 7,
+    }
+    rows = [flat_insight(a_view(fields=answers, fields_version="abc")), flat_insight(a_view(fields=None))]
+    columns = columns_of(field_columns(known))
+    lines = "".join(json.dumps(each) + "\n" for each in (columns, *rows))
+
+    write_parquet(io.BytesIO(lines.encode()), file := io.BytesIO())
+
+    table = read_table(io.BytesIO(file.getvalue()))
+    kinds = ["string", "string", "double", "bool", "list<element: string>", "string", "string"]
+    assert [str(each.type) for each in table.schema] == kinds
+    assert table.to_pylist() == [
+        {**answers, "changed": "7", "fields_version": "abc"},
+        dict.fromkeys((*answers, "fields_version")),
+    ]
+    assert field_columns({}) == {}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from domain.analysis import CallFailed, Denied, ProviderFault, Reply
 from domain.jobs import Requeued
 from domain.text import excerpt_of, excerpt_sent
-from llm.batches.rows import NO_ANSWER, BatchRow
+from llm.batches.rows import BatchRow
 from llm.budget import Reservation, usage_of
 from llm.languages import with_languages
 from models import SETTLED
@@ -73,16 +73,17 @@ class Settling:
             return None
         waiting = batch_requests.conversations_of(connection, batch, call, with_texts=True)
         if row.completion is None:
-            # A text says that it failed, and has no usage. Without one nobody knows, and it stays at its reservation.
-            return Row(call, row.fault, waiting, is_paid=row.error == NO_ANSWER)
-        end = self._parsed(row, request)
+            # It has no usage. One that failed costs nothing; one that says nothing at all may have been charged.
+            return Row(call, row.fault, waiting, is_paid=row.is_untold)
+        end = self._parsed(batch, row, request)
         if isinstance(end, Reply):
             end = replace(end, rows=[end.rows[each.position - 1] for each in waiting])
         return Row(call, end, waiting, is_paid=True)
 
-    def _parsed(self, row: BatchRow, request: SentRequest) -> Reply | CallFailed:
+    def _parsed(self, batch: Batch, row: BatchRow, request: SentRequest) -> Reply | CallFailed:
         try:
-            return self.tools.analyzer.read_batched(row.response, request.conversations)
+            version = batch.prompt_version
+            return self.tools.analyzer.read_batched(row.response, request.conversations, version)
         except CallFailed as fault:
             return fault
 
