@@ -356,6 +356,7 @@ PARAMETERS: Mapping[str, str] = PEOPLE_PARAMETERS | {
     "account_id": "The id of the account.",
     "action": "Only entries of this action.",
     "actor": "Only entries of this actor.",
+    "batch_id": "The id of the batch.",
     "job_id": "The id of the job.",
     "key_id": "The id of the key.",
     "proposal_id": "The id of the proposal.",
