@@ -117,6 +117,7 @@ class Api:
     explain = Method(calls.explain)
     people_page = Method(calls.people_page)
     facets = Method(calls.facets)
+    own_fields = Method(calls.own_fields)
     summaries_page = Method(calls.summaries_page)
     estimate_summaries = Method(calls.estimate_summaries)
     summarize_many = Method(calls.summarize_many)

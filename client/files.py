@@ -113,10 +113,11 @@ def facets_file(
     *,
     start_time: Time | None = None,
     end_time: Time | None = None,
+    fields: Mapping[str, Asked] | None = None,
     bom: bool = False,
 ) -> Download:
     """All values of a field, each with its count, as a file; see `save_insights`."""
-    return _whole(facets(field, start_time=start_time, end_time=end_time), path, bom)
+    return _whole(facets(field, start_time=start_time, end_time=end_time, fields=fields), path, bom)
 
 
 def summaries_file(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, nextafter
 from typing import Any
 
-from client.answers import ChatItem, Facets, PeoplePage, Person
+from client.answers import ChatItem, Facets, OwnFields, PeoplePage, Person
 from client.answers.conversations import FieldValue
 from dashboard import words
 from dashboard.address import Address, PeopleOrder, Role
@@ -96,6 +96,12 @@ def rows(people: Sequence[Person]) -> list[Row]:
 
 def _name(person: Person) -> str:
     return person.id or UNREADABLE
+
+
+def countable(own: OwnFields | None) -> Mapping[str, str]:
+    """What can be counted, each in our own words, or by its name where it is a field of the service's own."""
+    given = () if own is None else own.fields
+    return {**FIELDS, **{each.name: each.name for each in given if each.type != "text"}}
 
 
 def values(found: Facets) -> list[Row]:

@@ -14,9 +14,10 @@ from pydantic import (
 
 from api.parameters import cursors
 from api.parameters.common import Limit, Slug, Word
+from api.parameters.fields import FieldFilterParameters
 from api.parameters.insights import Microseconds
 from api.parameters.windows import OpenWindowParameters, refuse_other
-from domain.fields.filters import NAMED
+from domain.fields.filters import NAMED, FieldFilter
 from domain.summaries import Outcome
 from store.insights.case_list import CaseSelection, Moment
 
@@ -32,11 +33,21 @@ def _field(name: str) -> str:
     return name
 
 
-class FacetsParameters(OpenWindowParameters):
+class FacetsParameters(FieldFilterParameters, OpenWindowParameters):
     """Of the values of a field."""
 
     field: Annotated[str, Field(max_length=80), AfterValidator(_field)]
     limit: Limit = 100
+
+    @property
+    def narrowed(self) -> tuple[FieldFilter, ...]:
+        """The filters by fields."""
+        return self._field_filters
+
+    @property
+    def can_be_narrowed(self) -> bool:
+        """Whether filters by fields narrow what is counted."""
+        return self.own_field is not None or self.field in ("analyzer", "model")
 
     @property
     def own_field(self) -> str | None:

@@ -12,8 +12,9 @@ from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
 from api.parameters.cases import METADATA, POSSIBLE, CasesParameters, FacetsParameters
 from api.parameters.common import once_each, parameters_of, query_parameters
-from api.routes.insights import check_metadata, check_topic
+from api.routes.insights import check_fields, check_metadata, check_topic
 from api.views.cases import CASE_COLUMNS, case_view
+from domain.fields.filters import FIELD
 from schemas import CaseOut, CasesOut, Code, FacetOut, FacetsOut
 from store.insights.case_list import CasePage, Moment, count_cases, list_cases
 from store.insights.facets import FacetSelection, list_facets
@@ -40,13 +41,17 @@ async def facets(
     request: Request,
     query: Annotated[FacetsParameters, Depends(query_parameters(FacetsParameters))],
 ) -> Response:
-    """The values of a field in a window, the commonest first, each with how many insights have it."""
+    """The values of a field in a window, the commonest first, each with how many insights have it.
+
+    `field.NAME=value` narrows those of a field of FIELDS_FILE, of the analyzer and of the model.
+    """
     if query.field.startswith(METADATA):
         await check_metadata(resources, [query.field.removeprefix(METADATA)])
     await _check_own_field(resources, query.own_field)
+    await _check_narrowed(resources, query)
     form = downloads.asked_form(request)
     limit = query.limit if form == exports.JSON else MOST_VALUES
-    chosen = FacetSelection(query.field, query.start, query.end)
+    chosen = FacetSelection(query.field, query.start, query.end, query.narrowed)
     found, has_more = await resources.database.read_in_background(
         partial(list_facets, chosen=chosen, limit=limit)
     )
@@ -70,6 +75,14 @@ async def _check_own_field(resources: Resources, name: str | None) -> None:
         raise ApiError(Code.INVALID_QUERY, f"field: must be one of {POSSIBLE}{there}")
     if known[name].types == {"text"}:
         raise ApiError(Code.INVALID_QUERY, f"field: {name} is a text, and texts are not counted")
+
+
+async def _check_narrowed(resources: Resources, query: FacetsParameters) -> None:
+    """Raises ApiError 400 for filters by fields that narrow nothing here, or can find nothing."""
+    if query.narrowed and not query.can_be_narrowed:
+        reason = "narrows the values of fields of FIELDS_FILE, of analyzer and of model only"
+        raise ApiError(Code.INVALID_QUERY, f"{FIELD}{query.narrowed[0].name}: {reason}")
+    await check_fields(resources, query.narrowed)
 
 
 @router.get(

@@ -40,6 +40,7 @@ from .conversations import (
     Statuses,
     Turn,
 )
+from .fields import OwnField, OwnFields, OwnFieldsVersion, PresentField
 from .insights import (
     ComparedTopic,
     ComparedTopics,
@@ -167,11 +168,15 @@ __all__ = [
     "ModelSaid",
     "Offer",
     "OutsideCorrections",
+    "OwnField",
+    "OwnFields",
+    "OwnFieldsVersion",
     "Paged",
     "Participant",
     "PeoplePage",
     "Person",
     "PlacedMessage",
+    "PresentField",
     "Proposal",
     "ProposalExample",
     "ProposalGrowth",

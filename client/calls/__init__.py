@@ -27,7 +27,7 @@ from .conversations import (
 )
 from .corrections import correct, withdraw_correction
 from .discovery import accept_proposal, discover_topics, proposal, proposals_page, reject_proposal
-from .insights import compare_topics, explain, insights_page, recent_insights, trends
+from .insights import compare_topics, explain, insights_page, own_fields, recent_insights, trends
 from .jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from .operation import (
     alive,
@@ -106,6 +106,7 @@ __all__ = [
     "me",
     "merge_topics",
     "metrics",
+    "own_fields",
     "pause_analysis",
     "pause_job",
     "people_page",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from ..answers import ComparedTopics, Explanation, InsightsPage, Trends
+from ..answers import ComparedTopics, Explanation, InsightsPage, OwnFields, Trends
 from ..wire import Call
 from .building import getting, reader
 
@@ -121,3 +121,8 @@ def explain(*, start_time: Time, end_time: Time, baseline: str = "28d") -> Call[
     """Why a window's mean sentiment differs from that of the time before it: the part of each topic."""
     given = {"start_time": start_time, "end_time": end_time, "baseline": baseline}
     return getting("/api/v1/explain", reader(Explanation), given)
+
+
+def own_fields() -> Call[OwnFields]:
+    """What FIELDS_FILE asks for, and how many insights have which version of it."""
+    return getting("/api/v1/fields", reader(OwnFields))

@@ -1,11 +1,12 @@
 """Calls about people, the values of fields, and open cases. A window may be left out, or open at either end."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
 from ..answers import CasesPage, Facets, Job, PeoplePage, SummariesEstimate
 from ..wire import Call, encoded
 from .building import getting, reader
-from .insights import Time
+from .insights import Asked, Time, by_fields
 
 
 class SummariesFilter(TypedDict, total=False):
@@ -35,11 +36,18 @@ def people_page(
 
 
 def facets(
-    field: str, *, start_time: Time | None = None, end_time: Time | None = None, limit: int = 100
+    field: str,
+    *,
+    start_time: Time | None = None,
+    end_time: Time | None = None,
+    fields: Mapping[str, Asked] | None = None,
+    limit: int = 100,
 ) -> Call[Facets]:
     """The values of `author`, `analyzer`, `model`, `outcome`, `metadata.KEY` or a field of FIELDS_FILE, with counts."""
     window = {"start_time": start_time, "end_time": end_time}
-    return getting("/api/v1/facets", reader(Facets), {"field": field, **window, "limit": limit})
+    return getting(
+        "/api/v1/facets", reader(Facets), {"field": field, **window, **by_fields(fields), "limit": limit}
+    )
 
 
 def summaries_page(

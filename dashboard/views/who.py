@@ -1,5 +1,7 @@
 """Who: those who wrote in a role, and the values of a field; a row opens what it is made of."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from client import calls
@@ -39,16 +41,24 @@ def show() -> None:
         filters.one_of("Role", "role", address, writers.ROLES)
     with order:
         filters.one_of("Order", "order", address, writers.ORDERS)
-    at = {"start_time": window.start, "end_time": window.end}
-    found, values = api.read(
-        calls.people_page(role=address.role, sort=address.order, limit=LIMIT, cursor=address.cursor, **at),
-        calls.facets(address.facet, limit=LIMIT, **at),
+    start, end = window.start, window.end
+    found, values, own = api.read(
+        calls.people_page(
+            role=address.role,
+            start_time=start,
+            end_time=end,
+            sort=address.order,
+            limit=LIMIT,
+            cursor=address.cursor,
+        ),
+        calls.facets(address.facet, start_time=start, end_time=end, limit=LIMIT),
+        calls.own_fields(),
     )
     if isinstance(found, Problem):
         states.explain(found)
         return
     _people(found, address, window)
-    _values(values, address, window)
+    _values(values, writers.countable(None if isinstance(own, Problem) else own), address, window)
 
 
 def _people(found: PeoplePage, address: Address, window: Window) -> None:
@@ -89,9 +99,9 @@ def _bars(rows: list[Row], address: Address, window: Window, total: int) -> str 
     )
 
 
-def _values(values: Facets | Problem, address: Address, window: Window) -> None:
+def _values(values: Facets | Problem, options: Mapping[str, str], address: Address, window: Window) -> None:
     st.header("What they have in common", anchor=False)
-    filters.facet(address, writers.FIELDS)
+    filters.facet(address, options)
     if isinstance(values, Problem):
         states.explain(values)
         return

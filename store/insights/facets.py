@@ -8,20 +8,22 @@ an operator's field and the bins of its numbers from that of insights.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from core.errors import DoesNotOpen
+from domain.fields.filters import FieldFilter
 from domain.fields.kinds import BIN, bin_label
-from models import conversations, insight_metadata, insights
+from models import ALL_TOPICS, conversations, insight_metadata, insights
 from store.engine.prepared import Prepared, by_code_point
 from store.engine.vault import at, vault_of
 from store.insights.case_list import CaseSelection, count_cases
 from store.insights.field_filing import KNOWN as VALUES_OF_FIELD
 from store.insights.metadata import values_of
-from store.insights.narrowing import makers
+from store.insights.narrowing import Narrowing, makers
+from store.insights.stored_selection import as_stored, count_filed
 from store.insights.windows import Selection, count_insights
 
 METADATA = "metadata."
@@ -44,6 +46,8 @@ class FacetSelection:
     """`author`, `analyzer`, `model`, `outcome`, `metadata.` and a key, or the name of an operator's field."""
     start: int
     end: int
+    narrowed: tuple[FieldFilter, ...] = ()
+    """Filters by fields, of the insights that are counted; only of the values of a field, an analyzer or a model."""
 
 
 def list_facets(
@@ -103,6 +107,10 @@ def _sent(connection: Connection, key: str, value: str, conversation: int) -> st
 def _makers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:
     found: Counter[str] = Counter()
     for analyzer, model in makers(connection):
+        if chosen.narrowed:
+            made = Selection(chosen.start, chosen.end, analyzer=analyzer, model=model, fields=chosen.narrowed)
+            found[analyzer if chosen.field == "analyzer" else model] += _count(connection, made)
+            continue
         given = {"analyzer": analyzer, "model": model, "start": chosen.start, "end": chosen.end}
         found[analyzer if chosen.field == "analyzer" else model] += MADE.scalar(connection, given)
     return found
@@ -110,11 +118,25 @@ def _makers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]
 
 def _answers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:
     """Of a number its bins."""
-    window = Selection(chosen.start, chosen.end)
-    return {
-        bin_label(value) if value.startswith(BIN) else value: count_insights(connection, number, window)
-        for _, value, number in VALUES_OF_FIELD.rows(connection, {"fields": [chosen.field]})
-    }
+    window = as_stored(connection, Selection(chosen.start, chosen.end, fields=chosen.narrowed))
+    found = {}
+    for _, value, number in VALUES_OF_FIELD.rows(connection, {"fields": [chosen.field]}):
+        label = bin_label(value) if value.startswith(BIN) else value
+        found[label] = _count_under(connection, number, window)
+    return found
+
+
+def _count_under(connection: Connection, number: int, window: Selection) -> int:
+    """Count the insights of a value. Those of other values that a filter asks for are looked up one by one."""
+    if not window.fields:
+        return count_insights(connection, number, window)
+    own = FieldFilter("", whole=(number,))
+    both = sorted((own, *window.fields), key=lambda each: count_filed(connection, each, window))
+    return Narrowing(connection, replace(window, fields=tuple(both)), ALL_TOPICS).count()
+
+
+def _count(connection: Connection, chosen: Selection) -> int:
+    return Narrowing(connection, as_stored(connection, chosen), ALL_TOPICS).count()
 
 
 def _outcomes(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:

@@ -139,6 +139,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("compare_topics", (), {**WINDOW, "sort": "-surprise"}),
     ("people_page", (), {**WINDOW, "role": "customer", "sort": "-mean"}),
     ("facets", ("author",), {**WINDOW}),
+    ("own_fields", (), {}),
     ("summaries_page", (), {**WINDOW, "outcome": "maybe", "has_open_questions": True}),
     ("estimate_summaries", tuple(WINDOW.values()), {"chosen": {"sentiment": "negative"}}),
     ("estimate_reanalysis", ({"analyzer": "offline"},), {**WINDOW, "sample": 5}),

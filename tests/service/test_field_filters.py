@@ -1,5 +1,8 @@
 """Filters, facets, trends and topics by fields of one's own, over HTTP."""
 
+import csv
+import io
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -75,13 +78,19 @@ async def test_trends_and_topics_are_narrowed_and_values_are_counted(api: Api) -
     topics = await api.get("topics", **WINDOW, **{"field.refund_amount.max": "150"})
     assert {each["slug"]: each["count"] for each in topics["topics"]} == {"refund": 1, "billing": 1}
 
-    async def counted(field: str) -> list[tuple[str, int]]:
-        answer = await api.get("facets", field=field, **WINDOW)
+    async def counted(field: str, **filters: Any) -> list[tuple[str, int]]:
+        answer = await api.get("facets", field=field, **WINDOW, **filters)
         return [(each["value"], each["count"]) for each in answer["values"]]
 
     assert await counted("urgency") == [("high", 2), ("low", 1), ("normal", 1)]
     assert await counted("damaged") == [("false", 1), ("true", 1)]
     assert await counted("wishes") == [("apology", 2), ("refund", 1), ("resend", 1)]
+    high = {"field.urgency": "high"}
+    assert await counted("damaged", **high) == [("false", 1), ("true", 1)]
+    assert await counted("urgency", **high) == [("high", 2)]
+    assert await counted("wishes", **{"field.refund_amount.max": 150}) == [("apology", 1), ("resend", 1)]
+    assert await counted("analyzer", **high) == [("grok", 2)]
+    assert "field.urgency: narrows the values" in await api.refused("facets", {"field": "author", **high})
     assert await counted("refund_amount") == [("[100, 200)", 1), ("[20, 50)", 1), ("[500, 1000)", 1)]
 
 
@@ -103,3 +112,20 @@ async def test_what_can_find_nothing_is_refused_and_told_what_can(api: Api) -> N
             assert words in await api.refused(path, {**window, **filters})
     assert "field: place is a text" in await api.refused("facets", {"field": "place"})
     assert "FIELDS_FILE: damaged, place" in await api.refused("facets", {"field": "colour"})
+
+
+async def test_an_export_has_the_answers_by_which_it_was_narrowed(api: Api) -> None:
+    asked = {**WINDOW, "field.urgency": "high"}
+    answer = await api.http.get("/api/v1/insights", params=asked, headers={"accept": "text/csv"})
+    rows = [*csv.DictReader(io.StringIO(answer.text))]
+    lines = await api.http.get("/api/v1/insights", params=asked, headers={"accept": "application/x-ndjson"})
+
+    names = [*SAID, "fields_version"]
+    assert [*rows[0]][-len(names) :] == names
+    assert [[row[name] for name in names[:4]] for row in rows] == [
+        ["high", "150", "true", "resend;apology"],
+        ["high", "500", "false", ""],
+    ]
+    assert {row["fields_version"] for row in rows} == {FIELDS.version}
+    told = [json.loads(line)["fields"] for line in lines.text.splitlines()]
+    assert told == [{**SAID, **each} for each in ANSWERS[:2]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.answers import Facets, PeoplePage, Person
+from client.answers import Facets, OwnFields, PeoplePage, Person
 from client.answers.conversations import FieldValue
 from dashboard import writers
 from dashboard.address import Address, PeopleOrder
@@ -155,3 +155,19 @@ def test_values_are_shown_as_they_are() -> None:
         {"value": "![x](//y)", "n": 2},
         {"value": "(cannot be decrypted)", "n": 1},
     ]
+
+
+def test_fields_that_are_no_texts_can_be_counted() -> None:
+    of = {"meaning": "?", "of": "customer", "required": False, "for": "both", "answered_offline": False}
+    fields = [{**of, "name": "urgency", "type": "enum"}, {**of, "name": "place", "type": "text"}]
+    counts: dict[str, Any] = {
+        "version": None,
+        "summary_version": None,
+        "insights": 0,
+        "insights_without": 0,
+        "versions": [],
+    }
+    found = OwnFields.model_validate({"fields": fields, **counts})
+
+    assert writers.countable(found) == {**writers.FIELDS, "urgency": "urgency"}
+    assert writers.countable(None) == writers.FIELDS
