@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _ended(run, "interrupted; run it again to go on", 130)
     if not run.tally.sent:
-        return _ended(run, f"nothing could be sent of {run.plan.file}", 1)
+        return _ended(run, _why_nothing(run), 1)
     run.report()
     return 0 if run.is_complete else 1
 
@@ -78,6 +78,14 @@ def _announcement(environment: Environment) -> str:
     url = urlsplit(str(environment.api_url))
     # Without a name and a password that the address may hold.
     return f"Sending {name} to {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
+
+
+def _why_nothing(run: Run) -> str:
+    if run.tally.rejected.count:
+        return f"nothing could be sent of {run.plan.file}"
+    if run.tally.left_out:
+        return f"nothing in {run.plan.file} is a message of a customer or an agent"
+    return f"{run.plan.file} has no rows"
 
 
 def _ended(run: Run, why: str, code: int) -> int:

@@ -1236,6 +1236,8 @@ alerts = Table(
     Column("metric", String(20), nullable=False),
     # The slug of a topic, or another of its names.
     Column("topic", String(64)),
+    # A field of the operator's and a value of it, as `urgency=high`.
+    Column("field", String(80)),
     # Microseconds.
     Column("window", BigInteger, nullable=False),
     Column("direction", String(5), nullable=False),

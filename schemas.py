@@ -1696,14 +1696,16 @@ class DeliveriesOut(BaseModel):
 
 # --- alerts -------------------------------------------------------------------------------------------------
 
-AlertMetric = Literal["negative_share", "count", "surprise", "queue_age", "budget_left"]
+AlertMetric = Literal["negative_share", "count", "share", "surprise", "queue_age", "budget_left"]
 AlertDirection = Literal["above", "below"]
 WINDOW = re.compile(r"([1-9][0-9]{0,3})([mhdw])", re.ASCII)
 MINUTES = {"m": 1, "h": 60, "d": 1_440, "w": 10_080}
 LONGEST_WINDOW = 366 * 1_440
 """Minutes."""
-OF_TOPICS = frozenset({"negative_share", "count", "surprise"})
+OF_TOPICS = frozenset({"negative_share", "count", "share", "surprise"})
 """What an alert may look at for one topic."""
+FieldAndValue = Annotated[str, Field(max_length=80, pattern=r"^[a-z][a-z0-9_]{0,31}=[^\x00-\x1f]{1,40}$")]
+"""A field of FIELDS_FILE and a value of it, as `urgency=high`."""
 
 
 def _window(value: object) -> int:
@@ -1736,6 +1738,7 @@ class NewAlert(Sent):
     name: AlertName
     metric: AlertMetric
     topic: TopicName | None = None
+    field: FieldAndValue | None = None
     # As it is sent: the default in the OpenAPI document was a number of microseconds in a string's place.
     window: AlertWindow = Field("1h", validate_default=True)
     threshold: Threshold
@@ -1746,7 +1749,14 @@ class NewAlert(Sent):
     @model_validator(mode="after")
     def _topic_fits(self) -> Self:
         if self.topic is not None and self.metric not in OF_TOPICS:
-            raise PydanticCustomError("topic", "topic: goes with negative_share, count and surprise only")
+            raise PydanticCustomError(
+                "topic", "topic: goes with negative_share, count, share and surprise only"
+            )
+        if self.field is not None and (self.topic is not None or self.metric not in OF_TOPICS - {"surprise"}):
+            reason = "field: goes with negative_share, count and share only, and without topic"
+            raise PydanticCustomError("field", reason)
+        if self.metric == "share" and self.topic is None and self.field is None:
+            raise PydanticCustomError("share", "Missing required field: topic or field, whose share is told")
         if self.topic is None and self.metric == "surprise":
             raise PydanticCustomError("topic", "Missing required field: topic, of which surprise is told")
         return self
@@ -1775,6 +1785,7 @@ class AlertOut(BaseModel):
     name: str
     metric: AlertMetric
     topic: str | None
+    field: str | None
     window: str
     direction: AlertDirection
     threshold: float

@@ -12,6 +12,8 @@ from api.roles import AccessRule, rule_of
 from core.errors import RoleMissing
 from services.access.authentication import DENIED
 
+DONE_INSTEAD = "done_instead"
+"""The name in `request.state` of what a request did, where that is not what its route is for: it only asked."""
 CREATED = "created_id"
 """The name in `request.state` under which a route says what it has created, for the audit log."""
 
@@ -58,7 +60,8 @@ def _audited(scope: Scope, send: Send, action: str) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             target = ",".join(scope.get("path_params", {}).values()) or scope["state"].get(CREATED, "")
-            entry = asked(scope)._replace(action=action, target=target, outcome=str(message["status"]))
+            name = scope["state"].get(DONE_INSTEAD, action)
+            entry = asked(scope)._replace(action=name, target=target, outcome=str(message["status"]))
             await resources_in(scope).access.audit.record(entry)
         await send(message)
 

@@ -16,6 +16,7 @@ from core.supervision import Supervised
 from database import Database
 from llm.gateway import Gateway
 from llm.provider import backoff
+from services.capacity import Capacity
 from services.live_summaries import LiveSummaries
 from services.redaction import Redaction
 from services.webhooks.chatwoot import ChatwootSide, Receivers
@@ -73,20 +74,10 @@ async def processors_of(
     clock: ProcessClock,
     redaction: Redaction,
     stack: AsyncExitStack,
+    capacity: Capacity,
 ) -> Processors:
     """One processor per queue. All use one gateway and share its limit of calls in flight; `stack` closes them."""
-    policy = Policy(
-        max_retries=settings.max_retries,
-        max_in_flight=settings.max_in_flight,
-        batch_tokens=settings.max_batch_tokens,
-        call_timeout=settings.grok_timeout_seconds,
-        flush_after=settings.batch_flush_seconds if gateway.budget else 0,
-        backoff=backoff(settings),
-        # The prefilter saves calls, and the offline analyzer makes none.
-        prefilter=settings.prefilter == "on" and gateway.budget is not None,
-        shown=redaction.shown,
-        lease_margin=settings.lease_margin_seconds,
-    )
+    policy = _policy(settings, gateway, redaction)
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     in_flight = PrioritySemaphore(settings.max_in_flight)
     quarantine = Quarantine(max(1, settings.error_threshold - 1))
@@ -101,8 +92,25 @@ async def processors_of(
         SummaryProcessor(calls, quarantine, token=_token),
         _job_processor(clock, settings.min_people, policy, paid),
         DeliveryProcessor(db, clock, sending, _token, accounting.delivery_tried),
-        *_behind_all(settings, db, gateway, policy, accounting, in_flight, quarantine, clock, lane.gate),
+        *_behind_all(
+            settings, db, gateway, policy, accounting, in_flight, quarantine, clock, lane.gate, capacity
+        ),
         LaneProcessor(_lane_tools(settings, db, clock, policy, accounting, lane), lane.gate, _token),
+    )
+
+
+def _policy(settings: Settings, gateway: Gateway, redaction: Redaction) -> Policy:
+    return Policy(
+        max_retries=settings.max_retries,
+        max_in_flight=settings.max_in_flight,
+        batch_tokens=settings.max_batch_tokens,
+        call_timeout=settings.grok_timeout_seconds,
+        flush_after=settings.batch_flush_seconds if gateway.budget else 0,
+        backoff=backoff(settings),
+        # The prefilter saves calls, and the offline analyzer makes none.
+        prefilter=settings.prefilter == "on" and gateway.budget is not None,
+        shown=redaction.shown,
+        lease_margin=settings.lease_margin_seconds,
     )
 
 
@@ -140,15 +148,17 @@ def _behind_all(
     quarantine: Quarantine,
     clock: ProcessClock,
     gate: LaneGate,
+    capacity: Capacity,
 ) -> tuple[BatchProcessor, BatchProcessor]:
     """The processors of what is analysed again, and of what can wait.
 
-    Half of the calls, in flight and a second, are left to what is fresh.
+    Half of the calls, in flight and a second, are left to what is fresh. All processes that analyse share the half a
+    second; those in flight are limited in each process.
     """
     size = BatchSize(settings.min_batch, settings.max_batch, settings.start_batch)
     size = size if gateway.budget else BatchSize.fixed(OFFLINE_BATCH)
     gap = 2 / settings.outbound_rps if gateway.budget else OFFLINE_GAP
-    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap)
+    part = PartOfTurns(in_flight, max(1, settings.max_in_flight // 2), gap, lambda: capacity.at_work())
     again = ReanalysedConversations(gateway, policy, clock, _token, wanted=gate.goes_live_again)
     waiting = WaitingConversations(gateway, policy, clock, _token, wanted=gate.goes_live)
     of_again = db, gateway, size, policy, accounting.of_reanalyses(), part, quarantine

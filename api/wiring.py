@@ -73,8 +73,8 @@ async def build(
     gateway, capacity = await _gateway(settings, db, metrics, stack, hold, told, examples, fields)
     waiters, summary_waiters, notifications = Waiters(), Waiters(), notifications_of(settings, db)
     hub, live = _live(settings, db, clock, notifications)
-    accounting = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
-    processors = await processors_of(settings, db, gateway, accounting, live, clock, redaction, stack)
+    done = _accounting(metrics, capacity, waiters, summary_waiters, live, notifications)
+    processors = await processors_of(settings, db, gateway, done, live, clock, redaction, stack, capacity)
     resources = Resources(
         settings=settings,
         clock=clock,
@@ -143,7 +143,7 @@ def _workforce(
         heartbeat = Heartbeat(db, clock, uuid.uuid4().hex, role, platform.node(), wanted)
         stack.push_async_callback(heartbeat.leave)
     workforce = Workforce(role, workers, heartbeat)
-    capacity.rate_of_others = workforce.rate_of_others
+    capacity.rate_of_others, capacity.at_work = workforce.rate_of_others, lambda: workforce.alive
     return workforce
 
 

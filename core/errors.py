@@ -44,6 +44,7 @@ InsightsError
  │   ├─ LeaseLost        another process holds the summary, or its chat is gone: nothing is stored
  │   ├─ UnusableAnswer   the answer is not a valid summary
  │   └─ CallFault        the call failed
+ ├─ BatchLost            another process looks after the batch: nothing is stored (`worker/lane/tools.py`)
  ├─ JobStopped           a long job was paused or cancelled, or another process holds it: nothing is stored
  ├─ JobFailed            a long job cannot be done: it ends as `failed`, with a line for the client
  │   └─ JobCapped        it has spent what it may spend: it ends as `capped`

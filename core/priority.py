@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -103,11 +103,15 @@ class PrioritySemaphore:
 class PartOfTurns:
     """A part of a semaphore's turns: whoever takes them here holds at most `turns` at once, and leaves others free.
 
-    Between two of them there are at least `gap` seconds.
+    Between two of them there are at least `gap` seconds; in each of several processes so many times longer, so that
+    all together keep to it. `sharers` gives their number.
     """
 
-    def __init__(self, whole: PrioritySemaphore, turns: int, gap: float = 0) -> None:
+    def __init__(
+        self, whole: PrioritySemaphore, turns: int, gap: float = 0, sharers: Callable[[], int] = lambda: 1
+    ) -> None:
         self._whole = whole
+        self._sharers = sharers
         self._own = asyncio.Semaphore(turns)
         self._gap = gap
         self._next = 0.0
@@ -121,7 +125,7 @@ class PartOfTurns:
             async with self._one_by_one:
                 await asyncio.sleep(self._next - clock())
                 await self._whole.take(lane)
-                self._next = clock() + self._gap
+                self._next = clock() + self._gap * max(1, self._sharers())
         except asyncio.CancelledError:
             self._own.release()
             raise

@@ -157,7 +157,7 @@ def facet(address: Address, options: Mapping[str, str]) -> None:
         args=("facet",),
         format_func=lambda each: options.get(each, each),
         accept_new_options=True,
-        help="Or type metadata. and a key that METADATA_KEYS names, such as metadata.shop",
+        help="Or type a field of FIELDS_FILE, or metadata. and a key of METADATA_KEYS, such as metadata.shop",
     )
 
 

@@ -1,9 +1,12 @@
 """Those who wrote, and the values of fields, as rows and as a sentence: no drawing, no calls."""
 
+import re
 from collections.abc import Mapping, Sequence
+from math import inf, nextafter
 from typing import Any
 
 from client.answers import ChatItem, Facets, PeoplePage, Person
+from client.answers.conversations import FieldValue
 from dashboard import words
 from dashboard.address import Address, PeopleOrder, Role
 from dashboard.text import Row
@@ -32,6 +35,11 @@ FIELDS: Mapping[str, str] = {
     "outcome": "outcome of the summary",
 }
 METADATA = "metadata."
+RANGE = re.compile(
+    r"(?P<opening>[\[(])(?P<low>-?(?:[0-9.]+|inf)), (?P<high>-?(?:[0-9.]+|inf))(?P<closing>[\])])"
+)
+FARTHEST = 1e12
+"""Numbers of fields lie between this and its opposite."""
 UNREADABLE = "(cannot be decrypted)"
 
 
@@ -110,7 +118,32 @@ def narrowed(address: Address) -> dict[str, Any]:
         return {}
     if address.facet.startswith(METADATA):
         return {"metadata": {address.facet.removeprefix(METADATA): address.value}}
-    return {address.facet: address.value} if address.facet in ("analyzer", "model") else {}
+    if address.facet in FIELDS:
+        return {address.facet: address.value} if address.facet in ("analyzer", "model") else {}
+    return {"fields": {address.facet: _asked(address.value)}}
+
+
+def _asked(value: str) -> str | tuple[float, float]:
+    """The value of a field of the service's own as a call takes it: two numbers for a range such as `[10, 20)`."""
+    found = RANGE.fullmatch(value)
+    if found is None:
+        return value
+    low, high = float(found["low"]), float(found["high"])
+    if found["opening"] == "(":
+        low = nextafter(low, inf)
+    return max(low, -FARTHEST), min(nextafter(high, -inf) if found["closing"] == ")" else high, FARTHEST)
+
+
+def answers(fields: Mapping[str, FieldValue] | None) -> str:
+    """The answers to fields, a line each; what has none is left out."""
+    given = {name: value for name, value in (fields or {}).items() if value not in (None, [])}
+    return "\n".join(f"{name}: {_answer(value)}" for name, value in given.items())
+
+
+def _answer(value: FieldValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def chats(found: Sequence[ChatItem]) -> list[Row]:

@@ -5,12 +5,14 @@ threshold, which is a tenth away by default, for some time without a break. So a
 fires once and resolves once.
 """
 
+from math import inf
 from typing import NamedTuple
 
 from core.clock import HOUR, SECOND
 
-METRICS = ("negative_share", "count", "surprise", "queue_age", "budget_left")
-NEGATIVE_SHARE, COUNT, SURPRISE, QUEUE_AGE, BUDGET_LEFT = METRICS
+METRICS = ("negative_share", "count", "share", "surprise", "queue_age", "budget_left")
+NEGATIVE_SHARE, COUNT, SHARE, SURPRISE, QUEUE_AGE, BUDGET_LEFT = METRICS
+SHARES = (NEGATIVE_SHARE, SHARE)
 ABOVE, BELOW = "above", "below"
 BAND = 0.1
 """The part of the threshold by which a value has to be back, unless a rule says otherwise."""
@@ -30,6 +32,14 @@ class AlertRule(NamedTuple):
     minimum_count: int
     window: int
     topic: str | None = None
+    field: str | None = None
+    """A field of the operator's and a value of it, as `urgency=high`."""
+
+    @property
+    def field_and_value(self) -> tuple[str, str]:
+        """Both of them; empty without a field."""
+        name, _, value = (self.field or "").partition("=")
+        return name, value
 
     @property
     def calm(self) -> int:
@@ -82,12 +92,20 @@ def usual_direction(metric: str) -> str:
     return BELOW if metric == BUDGET_LEFT else ABOVE
 
 
-def usual_resolve_threshold(threshold: float, direction: str) -> float:
-    """A tenth of the threshold behind it."""
+def usual_resolve_threshold(
+    metric: str, threshold: float, direction: str, most: float | None = None
+) -> float:
+    """A tenth of the threshold behind it, or half of the way to where the value ends, if that is nearer.
+
+    A share that ends at 1, or what is left of `most` dollars, would never be back behind a threshold beyond that.
+    """
     band = BAND * abs(threshold)
-    return threshold - band if direction == ABOVE else threshold + band
+    if direction == ABOVE:
+        return threshold - band
+    end = 1.0 if metric in SHARES else inf if most is None else most
+    return min(threshold + band, (threshold + end) / 2) if threshold <= end else threshold + band
 
 
 def usual_minimum(metric: str) -> int:
     """The least insights of a rule that names no number."""
-    return FEW if metric in (NEGATIVE_SHARE, SURPRISE) else 0
+    return FEW if metric in (*SHARES, SURPRISE) else 0

@@ -11,8 +11,20 @@ from sqlalchemy import Connection, Row
 
 from core.clock import SECOND, Clock
 from database import Database
-from domain.alerts import BUDGET_LEFT, COUNT, NEGATIVE_SHARE, QUEUE_AGE, SURPRISE, AlertRule, Measured, step
+from domain.alerts import (
+    BUDGET_LEFT,
+    COUNT,
+    NEGATIVE_SHARE,
+    QUEUE_AGE,
+    SHARE,
+    SURPRISE,
+    AlertRule,
+    Measured,
+    step,
+)
 from llm.prices import TICKS_PER_USD
+from models import ALL_TOPICS
+from store.insights.field_filing import known_values
 from store.insights.topic_changes import Comparison, compared_topic
 from store.insights.topic_days import TopicDays
 from store.insights.windows import Selection, count_insights, topic_number
@@ -64,6 +76,7 @@ class Alerting:
         measures: Mapping[str, Callable[[Connection, AlertRule, int], Measured]] = {
             NEGATIVE_SHARE: _counted,
             COUNT: _counted,
+            SHARE: _share,
             SURPRISE: self._surprise,
             QUEUE_AGE: _queue_age,
             BUDGET_LEFT: self._budget_left,
@@ -89,8 +102,24 @@ def _queue_age(connection: Connection, _rule: AlertRule, now: int) -> Measured:
     return Measured(0.0 if oldest is None else max(0, now - oldest) / SECOND, waiting)
 
 
+def _counted_under(connection: Connection, rule: AlertRule) -> int | None:
+    """The number of the rule's topic or value; None if no insight ever had it."""
+    if rule.field is None:
+        return topic_number(connection, rule.topic)
+    return known_values(connection, [rule.field_and_value]).get(rule.field_and_value)
+
+
+def _share(connection: Connection, rule: AlertRule, now: int) -> Measured:
+    topic = _counted_under(connection, rule)
+    window = Selection(max(0, now - rule.window), now)
+    whole = count_insights(connection, ALL_TOPICS, window)
+    if topic is None or not whole:
+        return NOTHING
+    return Measured(count_insights(connection, topic, window) / whole, whole)
+
+
 def _counted(connection: Connection, rule: AlertRule, now: int) -> Measured:
-    topic = topic_number(connection, rule.topic)
+    topic = _counted_under(connection, rule)
     if topic is None:
         return NOTHING
     window = Selection(max(0, now - rule.window), now)

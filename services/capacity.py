@@ -71,6 +71,8 @@ class Capacity:
     """Gives the budget that calls are charged to at present; None if they cost nothing."""
     rate_of_others: Callable[[], float] = lambda: 0.0
     """Conversations a second that other processes finish."""
+    at_work: Callable[[], int] = lambda: 1
+    """How many processes analyse."""
     every: float = EVERY_SECONDS
     counted: int = 0
     """Conversations that had not ended when they were last counted."""

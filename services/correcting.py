@@ -1,6 +1,6 @@
 """Correcting what an analyzer says of a conversation; webhooks are told of the insight as it counts then."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,9 +32,8 @@ class Correcting:
     def _correct(
         self, id_: str, changes: Mapping[str, Any], actor: str, connection: Connection
     ) -> Corrected | NotCorrected:
-        for name in changes.get("clusters") or ():
-            if (near := names_near(connection, name)) is not None:
-                raise BadCorrection(f"clusters: {unknown_topic(near)}")
+        if changes.get("clusters") is not None:
+            changes = {**changes, "clusters": _known(connection, changes["clusters"])}
         number, now = lock_number(connection, id_), self.clock()
         if number is None:
             return NotCorrected.UNKNOWN
@@ -42,3 +41,11 @@ class Correcting:
         if isinstance(done, Corrected) and done.insight is not None:
             conversation_events.note_analysed(connection, [done.insight], {}, now=now)
         return done
+
+
+def _known(connection: Connection, names: Sequence[str]) -> tuple[str, ...]:
+    """The topics, each once. Raises BadCorrection for one that nobody knows."""
+    for place, name in enumerate(names):
+        if (near := names_near(connection, name)) is not None:
+            raise BadCorrection(f"clusters.{place}: {unknown_topic(near)}")
+    return tuple(dict.fromkeys(names))

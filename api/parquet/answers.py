@@ -14,7 +14,7 @@ TYPES: Mapping[str, Any] = {"number": float | None, "boolean": bool | None, "lis
 AS_JSON: Any = dict[str, Any] | None
 
 
-def answer_columns(known: Mapping[str, KnownField]) -> dict[str, FieldInfo]:
+def field_columns(known: Mapping[str, KnownField]) -> dict[str, FieldInfo]:
     """The columns with their types, and that of the version; none without fields.
 
     The answers to a field that has changed its type are JSON, since a column has one type.

@@ -17,8 +17,17 @@ from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
 from api.views.alerts import alert_view
 from domain import topics
-from domain.alerts import NEGATIVE_SHARE, AlertRule, usual_direction, usual_minimum, usual_resolve_threshold
+from domain.alerts import (
+    BUDGET_LEFT,
+    SHARES,
+    AlertRule,
+    usual_direction,
+    usual_minimum,
+    usual_resolve_threshold,
+)
+from domain.fields.filters import FIELD, FieldFilter, why_not_found
 from schemas import AlertChange, AlertOut, AlertsOut, Code, NewAlert
+from store.insights.field_filters import known_fields
 from store.insights.topic_names import names_near
 from store.webhooks import alerts as store
 from store.webhooks.alerts import MOST_ALERTS
@@ -41,7 +50,9 @@ async def create(resources: ResourcesDep, request: Request) -> Response:
         raise ApiError(
             Code.INVALID_SCHEMA, "metric: there is no DAILY_BUDGET_USD of which anything could be left"
         )
-    rule = _rule(new, None if new.topic is None else await _known_topic(resources, new.topic))
+    await _check_field(resources, new.field)
+    topic = None if new.topic is None else await _known_topic(resources, new.topic)
+    rule = _rule(new, topic, _most(resources, new.metric))
     by, now = asked(request.scope).actor, resources.clock()
     row = await resources.database.write(partial(store.add, name=new.name, rule=rule, by=by, now=now))
     if row is None:
@@ -74,7 +85,9 @@ async def change(resources: ResourcesDep, alert_id: str, request: Request) -> Re
     row = await _found(resources, alert_id)
     given = {name: value for name, value in new.model_dump().items() if value is not None}
     if "threshold" in given and "resolve_threshold" not in given:
-        given["resolve_threshold"] = usual_resolve_threshold(given["threshold"], row.direction)
+        given["resolve_threshold"] = usual_resolve_threshold(
+            row.metric, given["threshold"], row.direction, _most(resources, row.metric)
+        )
     _check(
         row.metric,
         given.get("threshold", row.threshold),
@@ -112,19 +125,35 @@ async def _known_topic(resources: Resources, name: str) -> str:
     return known
 
 
-def _rule(new: NewAlert, topic: str | None) -> AlertRule:
+def _most(resources: Resources, metric: str) -> float | None:
+    """The most that a value can be by the settings; None where they do not say."""
+    return resources.settings.daily_budget_usd if metric == BUDGET_LEFT else None
+
+
+async def _check_field(resources: Resources, field: str | None) -> None:
+    """Raises ApiError 400 for a field or a value that there is not."""
+    if field is None:
+        return
+    name, _, value = field.partition("=")
+    known = await resources.database.read(known_fields)
+    reason = why_not_found([FieldFilter(name, value)], known)
+    if reason is not None:
+        raise ApiError(Code.INVALID_SCHEMA, f"field: {reason.removeprefix(FIELD)}")
+
+
+def _rule(new: NewAlert, topic: str | None, most: float | None) -> AlertRule:
     direction = new.direction or usual_direction(new.metric)
     back = new.resolve_threshold
-    back = usual_resolve_threshold(new.threshold, direction) if back is None else back
+    back = usual_resolve_threshold(new.metric, new.threshold, direction, most) if back is None else back
     _check(new.metric, new.threshold, back, direction)
     least = usual_minimum(new.metric) if new.minimum_count is None else new.minimum_count
-    return AlertRule(new.metric, direction, new.threshold, back, least, new.window, topic)
+    return AlertRule(new.metric, direction, new.threshold, back, least, new.window, topic, new.field)
 
 
 def _check(metric: str, threshold: float, resolve_threshold: float, direction: str) -> None:
-    if metric == NEGATIVE_SHARE and not 0 <= threshold <= 1:
+    if metric in SHARES and not 0 <= threshold <= 1:
         # Whoever means 5 % and writes 5 would wait for ever.
-        raise ApiError(Code.INVALID_SCHEMA, "threshold: a negative_share is a part of 1, from 0 to 1")
+        raise ApiError(Code.INVALID_SCHEMA, f"threshold: a {metric} is a part of 1, from 0 to 1")
     is_behind = resolve_threshold <= threshold if direction == "above" else resolve_threshold >= threshold
     if not is_behind:
         words = "must not be over threshold" if direction == "above" else "must not be under threshold"

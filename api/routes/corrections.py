@@ -64,8 +64,6 @@ def _as_stored(new: Mapping[str, Any]) -> dict[str, Any]:
     changes = dict(new)
     if changes.get("sentiment") is not None:
         changes["sentiment"] = SENTIMENT_OF[changes["sentiment"]]
-    if changes.get("clusters") is not None:
-        changes["clusters"] = tuple(dict.fromkeys(changes["clusters"]))
     return changes
 
 

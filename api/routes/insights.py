@@ -14,7 +14,7 @@ from api.json_response import JsonAnswer
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
-from api.parquet.answers import answer_columns
+from api.parquet.answers import field_columns
 from api.views.insights import exported_insight_view, insights_view, listed_insight_view, trends_view
 from database import Database
 from domain.fields.filters import FieldFilter, why_not_found
@@ -169,7 +169,7 @@ async def _export(resources: Resources, query: InsightsParameters, form: str) ->
 async def _download(
     resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
 ) -> Response:
-    own = answer_columns(await resources.database.read(known_fields))
+    own = field_columns(await resources.database.read(known_fields))
     if form != exports.PARQUET:
         return Attachment(_lines(pages, form, bom, [*own]), form, "insights")
     fields = {name: FIELDS[name] for name in PARQUET_COLUMNS} | own

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from api.access import asked
 from api.dependencies import ResourcesDep
 from api.errors import ApiError, documented
+from api.guard import DONE_INSTEAD
 from api.openapi import json_body
 from api.parameters.common import once_each
 from api.parameters.insights import SENTIMENT_OF
@@ -51,6 +52,7 @@ async def reanalyse(resources: ResourcesDep, request: Request) -> Response:
     await ensure_topic(resources, new.filter.cluster)
     choice = _choice(new, resources.fields.of("conversations"))
     if new.dry_run:
+        setattr(request.state, DONE_INSTEAD, "reanalysis.estimate")
         price, by = await resources.reanalyses.price(choice, new.sample), resources.gateway.analyzer
         return JSONResponse(price_view(price, by.name, by.model))
     id_, is_new = await resources.reanalyses.begin(

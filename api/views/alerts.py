@@ -12,7 +12,17 @@ LENGTHS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60}
 
 def alert_view(row: Row[Any]) -> dict[str, Any]:
     """An alert; `row` is one of `alerts`."""
-    same = ("id", "name", "metric", "topic", "direction", "threshold", "resolve_threshold", "minimum_count")
+    same = (
+        "id",
+        "name",
+        "metric",
+        "topic",
+        "field",
+        "direction",
+        "threshold",
+        "resolve_threshold",
+        "minimum_count",
+    )
     return {
         **{name: getattr(row, name) for name in same},
         "window": _length(row.window),

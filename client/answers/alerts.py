@@ -14,6 +14,7 @@ class Alert(Answer):
     name: str
     metric: str
     topic: str | None
+    field: str | None = None
     window: str
     direction: Literal["above", "below"]
     threshold: float

@@ -7,7 +7,7 @@ from ..wire import Call, encoded
 from .building import getting, nothing, path_to, reader
 
 FOLDER = "/api/v1/alerts"
-Metric = Literal["negative_share", "count", "surprise", "queue_age", "budget_left"]
+Metric = Literal["negative_share", "count", "share", "surprise", "queue_age", "budget_left"]
 
 
 def create_alert(
@@ -16,17 +16,19 @@ def create_alert(
     threshold: float,
     *,
     topic: str | None = None,
+    field: str | None = None,
     window: str | None = None,
     resolve_threshold: float | None = None,
     direction: Literal["above", "below"] | None = None,
     minimum_count: int | None = None,
 ) -> Call[Alert]:
-    """Have an alert fire at a threshold. `window` is such as `15m`, `1h` or `7d`."""
+    """Have an alert fire at a threshold. `window` is such as `15m` or `7d`, and `field` such as `urgency=high`."""
     given = {
         "name": name,
         "metric": metric,
         "threshold": threshold,
         "topic": topic,
+        "field": field,
         "window": window,
         "resolve_threshold": resolve_threshold,
         "direction": direction,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from client import calls
 from client.answers import Chat, ChatSummary, Conversation, Insight, Message, SummaryItem, SummaryState
-from dashboard import actions, api, cases, pages, states, text, words
+from dashboard import actions, api, cases, pages, states, text, words, writers
 from dashboard.address import Address
 from dashboard.api import Problem
 from dashboard.seat import Seat
@@ -132,6 +132,8 @@ def _insight(insight: Insight) -> None:
             "Model": insight.model,
         }
     )
+    if answers := writers.answers(insight.fields):
+        text.facts({"Fields": f"\n{answers}"})
 
 
 STATES = {

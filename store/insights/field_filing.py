@@ -87,14 +87,15 @@ def value_numbers(connection: Connection, values: Iterable[tuple[str, str]]) -> 
     wanted = set(values)
     if not wanted:
         return {}
-    known = _known(connection, wanted)
+    known = known_values(connection, wanted)
     if missing := sorted(wanted - known.keys()):
         _number(connection, missing)
-        known = _known(connection, wanted)
+        known = known_values(connection, wanted)
     return known
 
 
-def _known(connection: Connection, values: Iterable[tuple[str, str]]) -> Numbers:
+def known_values(connection: Connection, values: Iterable[tuple[str, str]]) -> Numbers:
+    """The numbers of all values of the fields that these are of, as far as they have one."""
     rows = KNOWN.rows(connection, {"fields": sorted({field for field, _ in values})})
     return {(field, value): number for field, value, number in rows}
 

@@ -271,12 +271,18 @@ def _return(back: Requeued[AnalysisJob]) -> dict[str, Any]:
 
 
 def _count(connection: Connection, counted: Sequence[Outcome], now: int) -> None:
-    done = [each.insight.cached for each in counted if isinstance(each, Completed)]
+    done = [each for each in counted if isinstance(each, Completed)]
     skipped = sum(isinstance(each, Skipped) for each in counted)
-    day = spending.day_of(now)
-    spending.count_conversations(
-        connection, day, analysed=len(done) - sum(done), cached=sum(done), skipped=skipped
-    )
+    spending.count_conversations(connection, spending.day_of(now), **by_origin(done), skipped=skipped)
+
+
+def by_origin(done: Sequence[Completed]) -> dict[str, int]:
+    """How many a call has analysed, and how many have an answer from the cache.
+
+    The offline analyzer's are neither: they cost nothing, and the cost of a conversation is a mean over those of calls.
+    """
+    cached = sum(each.insight.cached for each in done)
+    return {"analysed": sum(each.insight.call is not None for each in done), "cached": cached}
 
 
 def _note_events(

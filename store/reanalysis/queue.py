@@ -31,7 +31,7 @@ from store.insights import writing
 from store.insights.writing import parse_clusters
 from store.money import spending
 from store.queue import conversation_events
-from store.queue.analysis import AnalysisJob, Completed, Due, Outcome, job_of
+from store.queue.analysis import AnalysisJob, Completed, Due, Outcome, by_origin, job_of
 from store.queue.jobs import JobKind, JobQueue, Leases
 from store.reanalysis.runs import Reanalysis, add_counts, locked, running
 
@@ -180,9 +180,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome | Unchanged], *, n
     _store(connection, [each for each in answered if each.job.number not in changes], runs, now)
     _end(connection, ended, changes)
     _count(connection, ended)
-    copied = sum(each.insight.cached for each in answered)
-    day = spending.day_of(now)
-    spending.count_conversations(connection, day, analysed=len(answered) - copied, cached=copied)
+    spending.count_conversations(connection, spending.day_of(now), **by_origin(answered))
     return [*back, *(each for each in ended if isinstance(each, Completed | Failed))]
 
 

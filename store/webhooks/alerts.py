@@ -100,6 +100,7 @@ def _tell(
         "name": row.name,
         "metric": row.metric,
         "topic": row.topic,
+        "field": row.field,
         "direction": row.direction,
         "threshold": row.threshold,
         "value": measured.value,

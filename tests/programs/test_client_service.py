@@ -45,7 +45,7 @@ def texts(count: int, **more: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service that has analysed very many conversations, and has a chat of three messages."""
+    """A service that has analysed very many conversations, and has a chat of three messages with a summary."""
     with serving(databases.sqlite(tmp_path_factory.mktemp("client")), None, chat_quiet_seconds=0) as server:
         with Client(server.url) as client:
             items: Any = texts(MANY)
@@ -57,6 +57,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             client.post_messages(said("lamp", 3))
             for _ in client.wait_for_analysis([*filter(None, ids), "lamp"]):
                 pass
+            client.wait_for_summary("lamp")
         yield server.url
 
 

@@ -340,6 +340,25 @@ def test_when_nothing_can_be_sent_it_ends_with_1(program: Program, platform: Fak
     assert "nothing could be sent" in run.err
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("created_at,text\n", "has no rows"),
+        (
+            '{"ticket_id": 123456789012, "id": 1, "author_id": 2, "public": false, "body": "psst"}\n',
+            "is a message of a customer or an agent",
+        ),
+    ],
+)
+def test_a_file_with_nothing_to_send_is_told_from_one_with_faults(
+    program: Program, content: str, why: str
+) -> None:
+    run = program.run("--file", program.file(content), "--dry-run")
+
+    assert run.code == 1
+    assert why in run.err
+
+
 def test_a_service_that_goes_away_on_the_way_leaves_a_summary(
     program: Program, platform: FakePlatform, url: str
 ) -> None:

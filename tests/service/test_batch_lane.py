@@ -92,6 +92,22 @@ async def test_what_stays_pending_is_cancelled_and_goes_live_and_a_late_row_is_d
     assert await booked(database_url) == (grok.billed_ticks + grok.batches.billed_ticks, 0)
 
 
+@pytest.mark.parametrize("kind", ["unknown", "nothing"])
+async def test_a_row_that_says_nothing_is_booked_at_what_was_reserved_for_it(
+    database_url: URL, grok: Grok, kind: str
+) -> None:
+    grok.batches.misbehave(kind, marker="order 3,")
+    async with running(database_url, grok, **LANE) as service:
+        ids = await post_later(service, [f"{each}, truly" for each in several(20)])
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url))
+
+    assert {each["status"] for each in ended} == {"completed"}
+    spent, reserved = await booked(database_url)
+    assert spent > grok.billed_ticks + grok.batches.billed_ticks
+    assert reserved == 0
+
+
 @pytest.mark.parametrize("kind", ["refused", "stopped"])
 async def test_a_batch_that_the_provider_ends_goes_live(database_url: URL, grok: Grok, kind: str) -> None:
     grok.batches.misbehave(kind)

@@ -84,7 +84,10 @@ async def test_a_correction_can_be_taken_back_in_part_and_whole(api: Api) -> Non
         ({}, "needs at least one of sentiment, clusters and outcome"),
         ({"sentiment": "unsure"}, "sentiment"),
         ({"clusters": []}, "clusters"),
-        ({"clusters": ["delai"]}, "clusters: no topic of this name is known; similar ones: delay"),
+        (
+            {"clusters": ["delay", "delay", "delai"]},
+            "clusters.2: no topic of this name is known; similar ones: delay",
+        ),
         ({"clusters": ["!"]}, "clusters"),
         ({"outcome": "perhaps"}, "outcome"),
         ({"score": 1}, "score"),

@@ -69,6 +69,7 @@ async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Gr
     ids = await analysed_offline(database_url, 40)
     async with running(database_url, grok) as service:
         offer = await offered(service)
+        estimate = await service.get("/api/v1/spending/estimate")
         price = (await service.http.post(PATH, json={**OFFLINE, "dry_run": True})).json()
         done = await ended(service, await begun(service, **OFFLINE))
         one = await service.one(ids[0])
@@ -76,11 +77,17 @@ async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Gr
         repeated = await ended(service, await begun(service))
         same = (await ended(service, await begun(service, sample=10)))["sample"]
         spent = await service.get("/api/v1/spending")
+        audited = (await service.get("/api/v1/audit"))["entries"]
         await eventually(lambda: nothing_is_offered(service))
         (logged,) = (each for each in service.logged.events() if each["event"] == "analysed_offline")
 
     assert (offer["conversations"], offer["analyzer"]) == (40, "grok")
     assert offer["usd"] == pytest.approx(price["usd"], abs=1e-6)
+    # What was analysed for nothing says nothing of what a call costs.
+    assert estimate["based_on"] == "the worst case of a call at the list price"
+    assert estimate["usd_per_conversation"] > 0
+    actions = [each["action"] for each in reversed(audited) if each["action"].startswith("reanalysis.")]
+    assert actions == [f"reanalysis.{what}" for what in ("estimate", "begin", "estimate", "begin", "begin")]
     assert logged["offer"] == f"40 conversations were analysed offline; grok would cost ${price['usd']:.2f}"
     assert (price["conversations"], price["free"], price["analyzer"]) == (40, 0, "grok")
     # The price counts no prompt as cached, and the fake takes less for those that are.
@@ -94,6 +101,7 @@ async def test_offline_gives_way_to_grok_by_one_call(database_url: URL, grok: Gr
     assert (same["compared"], same["shift"]["mean"], same["shift"]["n"]) == (10, 0, 10)
     assert grok.sent.total() == len(grok.sent) == 40
     assert spent["total"]["usd"] == pytest.approx(grok.billed_ticks / TICKS, abs=1e-6)
+    assert spent["total"]["analysed"] == 40
     await counts_are_right(database_url)
 
 
@@ -166,7 +174,7 @@ async def test_what_is_deleted_or_grows_meanwhile_is_dropped(database_url: URL, 
         ids = await service.post_all(several(4))
         await say(service, "It is broken")
         await service.all_ended([*ids, "chat"])
-    grok.latency = 0.5
+    grok.latency = 2
     async with running(database_url, grok, chat_quiet_seconds=0, start_batch=20) as service:
         id_ = await begun(service, **OFFLINE)
         await eventually(lambda: grok.calls)

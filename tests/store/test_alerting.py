@@ -12,9 +12,11 @@ from domain.alerts import AlertRule, AlertState, AlertStep, Measured, usual_reso
 from models import alerts as table
 from models import spending, webhook_deliveries
 from services.alerting import Alerting
+from store.insights.field_filing import declare_fields
 from store.insights.topic_days import TopicDays
 from store.webhooks import alerts, registry
 from store.webhooks.registry import NewReceiver
+from tests.support.field_data import FIELDS, SAID
 from tests.support.insight_data import A_DAY, NOON, an_analysis, an_insight, store
 from tests.support.rows import new, take_in
 
@@ -46,7 +48,7 @@ async def ready(db: Database, rule: AlertRule) -> Moved:
 
 def rule_of(metric: str, threshold: float, **given: object) -> AlertRule:
     direction = "below" if metric == "budget_left" else "above"
-    back = usual_resolve_threshold(threshold, direction)
+    back = usual_resolve_threshold(metric, threshold, direction)
     rule = AlertRule(metric, direction, threshold, back, 0, HOUR)
     return rule._replace(**given)  # type: ignore[arg-type]
 
@@ -97,6 +99,12 @@ async def test_a_share_that_hovers_for_a_week_fires_once_and_resolves_once(db: D
         (rule_of("negative_share", 0.5), 4 / 6),
         (rule_of("negative_share", 0.5, topic="refund"), 0.0),
         (rule_of("negative_share", 0.5, topic="nothing"), None),
+        (rule_of("share", 0.3, topic="refund"), 2 / 6),
+        (rule_of("share", 0.3, field="urgency=high"), 1 / 6),
+        (rule_of("share", 0.3, field="urgency=low"), 0.0),
+        (rule_of("count", 1, field="urgency=high"), 1.0),
+        (rule_of("negative_share", 1, field="urgency=high"), 1.0),
+        (rule_of("count", 1, field="colour=red"), None),
         (rule_of("budget_left", 4), 3.0),
         (rule_of("queue_age", 5), 90.0),
         (rule_of("surprise", 1, topic="nothing"), None),
@@ -106,7 +114,9 @@ async def test_what_is_measured(db: Database, rule: AlertRule, expected: float |
     clock = await ready(db, rule)
 
     def play(connection: Connection) -> None:
-        said = [an_insight(at, NOON - SECOND * at, BAD) for at in range(1, 5)]
+        declare_fields(connection, FIELDS, at=NOON)
+        urgent = BAD._replace(fields=FIELDS.read(SAID))
+        said = [an_insight(at, NOON - SECOND * at, BAD if at > 1 else urgent) for at in range(1, 5)]
         said += [
             an_insight(at, NOON - SECOND * at, an_analysis(5_000, clusters=["refund"])) for at in range(5, 7)
         ]

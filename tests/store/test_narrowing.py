@@ -14,6 +14,7 @@ from domain.fields.filters import FieldFilter
 from domain.search_words import phrases_in, words
 from models import ALL_TOPICS, conversations, insight_metadata, insights, messages
 from store.insights import listing, metadata, writing
+from store.insights.correcting import correct
 from store.insights.listing import InsightWindow
 from store.insights.metadata import values_of
 from store.insights.narrowing import Narrowing
@@ -22,7 +23,7 @@ from store.insights.stored_selection import as_stored
 from store.insights.windows import Selection, Sort, under_topic
 from store.insights.writing import Insight
 from store.search import index
-from tests.support.field_data import FIELDS, SAID, field_filters, has_answers
+from tests.support.field_data import CHANGED, FIELDS, SAID, field_filters, has_answers
 from tests.support.in_memory import in_memory, steps
 from tests.support.insight_data import (
     A_DAY,
@@ -416,3 +417,35 @@ def test_a_total_by_a_value_reads_no_insights() -> None:
             )
             assert found.total == n
             assert taken < 10_000
+
+
+async def test_filters_follow_what_is_analysed_again_corrected_and_deleted(db: Database) -> None:
+    chosen = Selection(NOON - A_DAY, NOON + A_DAY, fields=(FieldFilter("urgency", "high"),))
+    answers = [FIELDS.read({**SAID, "urgency": "high" if n < 4 else "low"}) for n in range(6)]
+    stored = [an_insight(n, NOON - n, an_analysis(fields=each)) for n, each in enumerate(answers, 1)]
+
+    def check(connection: Connection) -> None:
+        def found(**narrower: Any) -> list[int]:
+            window = listing.list_with_totals(connection, replace(chosen, **narrower), limit=10)
+            assert window.total == len(window.page.insights)
+            return [entry.row.conversation for entry in window.page.insights]
+
+        store(connection, stored)
+        assert found() == [1, 2, 3, 4]
+        urgent = CHANGED.read({**SAID, "urgency": "high", "refund_amount": 9_000})
+        writing.store_insights(
+            connection,
+            [
+                an_insight(1, NOON - 1, an_analysis(fields=answers[5])),
+                an_insight(6, NOON - 6, an_analysis(fields=urgent)),
+            ],
+        )
+        assert found() == [2, 3, 4, 6]
+        correct(connection, 2, {"sentiment": 1}, by="ana", at=NOON)
+        assert found(sentiment=1) == [2]
+        assert found(sentiment=-1) == [3, 4, 6]
+        writing.delete_insights(connection, [3])
+        assert found(fields=(*chosen.fields, FieldFilter("refund_amount", minimum=8_000))) == [6]
+        assert found() == [2, 4, 6]
+
+    await tried(db, check)

@@ -26,7 +26,7 @@ LOOK = 30 * SECOND
 
 
 def rule(direction: str = ABOVE, threshold: float = 0.4, minimum: int = 20, window: int = HOUR) -> AlertRule:
-    back = usual_resolve_threshold(threshold, direction)
+    back = usual_resolve_threshold("count", threshold, direction)
     return AlertRule("negative_share", direction, threshold, back, minimum, window)
 
 
@@ -87,10 +87,26 @@ def test_what_cannot_be_told_any_more_resolves() -> None:
 
 
 def test_below_is_the_other_way_round() -> None:
-    of = AlertRule("budget_left", BELOW, 2.0, usual_resolve_threshold(2.0, BELOW), 0, HOUR)
+    of = AlertRule("budget_left", BELOW, 2.0, usual_resolve_threshold("budget_left", 2.0, BELOW), 0, HOUR)
 
     values: list[float | None] = [5.0, 2.0, 2.1, 1.0, *[5.0] * 70]
     assert told(of, values, MINUTE, n=0) == [("fired", 1), ("resolved", 4 + 60)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "threshold", "most", "back"),
+    [
+        ("negative_share", 0.96, None, 0.98),
+        ("negative_share", 0.5, None, 0.55),
+        ("budget_left", 9.8, 10.0, 9.9),
+        ("budget_left", 2.0, 10.0, 2.2),
+        ("budget_left", 20.0, 10.0, 22.0),
+    ],
+)
+def test_what_ends_somewhere_can_be_back_behind_its_usual_threshold(
+    metric: str, threshold: float, most: float | None, back: float
+) -> None:
+    assert usual_resolve_threshold(metric, threshold, BELOW, most) == pytest.approx(back)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +118,9 @@ def test_the_calm_is_as_long_as_the_window_within_limits(window: int, calm: int)
 
 def test_what_a_rule_need_not_say() -> None:
     assert (usual_direction("budget_left"), usual_direction("count")) == (BELOW, ABOVE)
-    assert usual_resolve_threshold(10, ABOVE) == 9
-    assert usual_resolve_threshold(10, BELOW) == 11
-    assert usual_resolve_threshold(-10, ABOVE) == -11
+    assert usual_resolve_threshold("count", 10, ABOVE) == 9
+    assert usual_resolve_threshold("count", 10, BELOW) == 11
+    assert usual_resolve_threshold("surprise", -10, ABOVE) == -11
     assert (usual_minimum("negative_share"), usual_minimum("surprise"), usual_minimum("queue_age")) == (
         20,
         20,

@@ -1,6 +1,7 @@
 """Those who wrote: a sentence that is true, and where the values of a field lead."""
 
 from datetime import UTC, datetime
+from math import inf, nextafter
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.answers import Facets, PeoplePage, Person
+from client.answers.conversations import FieldValue
 from dashboard import writers
 from dashboard.address import Address, PeopleOrder
+from dashboard.writers import FARTHEST
+from domain.fields.kinds import EDGES, bin_label, number_bin
 
 
 def person(id_: str | None = "ann", conversations: int = 3, **given: Any) -> Person:
@@ -92,7 +96,7 @@ def test_a_name_that_cannot_be_decrypted_opens_nothing() -> None:
         ("analyzer", {"analyzer": "x"}),
         ("model", {"model": "x"}),
         ("metadata.shop", {"metadata": {"shop": "x"}}),
-        ("unheard_of", {}),
+        ("urgency", {"fields": {"urgency": "x"}}),
     ],
 )
 def test_a_value_narrows_the_list_by_its_field(facet: str, narrowed: dict[str, Any]) -> None:
@@ -100,6 +104,33 @@ def test_a_value_narrows_the_list_by_its_field(facet: str, narrowed: dict[str, A
 
     assert writers.narrowed(writers.opened(address, "x")) == narrowed
     assert writers.narrowed(address) == {}
+
+
+@given(st.integers(0, 2 * len(EDGES)).map(lambda place: f"#{place - len(EDGES)}"))
+def test_the_range_of_a_bin_finds_what_is_in_it(name: str) -> None:
+    address = Address.of({"facet": "refund", "value": bin_label(name)})[0]
+
+    least, most = writers.narrowed(address)["fields"]["refund"]
+
+    assert least <= most
+    assert {number_bin(least), number_bin(most)} == {name}
+    before, after = nextafter(least, -inf), nextafter(most, inf)
+    assert before < -FARTHEST or number_bin(before) != name
+    assert after > FARTHEST or number_bin(after) != name
+
+
+def test_answers_to_fields_are_lines() -> None:
+    answers: dict[str, FieldValue] = {
+        "urgency": "high",
+        "refund": 12.5,
+        "damaged": False,
+        "place": None,
+        "wishes": ["a", "b"],
+        "none": [],
+    }
+
+    assert writers.answers(answers) == "urgency: high\nrefund: 12.5\ndamaged: no\nwishes: a, b"
+    assert writers.answers(None) == ""
 
 
 def test_authors_and_outcomes_have_filters_of_their_own() -> None:

@@ -20,7 +20,7 @@ from api.exports import (
     ndjson_lines,
     preferred_form,
 )
-from api.parquet.answers import answer_columns
+from api.parquet.answers import field_columns
 from api.parquet.child import write_parquet
 from api.parquet.columns import columns_of
 from domain.fields.filters import KnownField
@@ -200,7 +200,7 @@ def test_answers_to_fields_have_types_in_parquet() -> None:
         "changed": 7,
     }
     rows = [flat_insight(a_view(fields=answers, fields_version="abc")), flat_insight(a_view(fields=None))]
-    columns = columns_of(answer_columns(known))
+    columns = columns_of(field_columns(known))
     lines = "".join(json.dumps(each) + "\n" for each in (columns, *rows))
 
     write_parquet(io.BytesIO(lines.encode()), file := io.BytesIO())
@@ -212,4 +212,4 @@ def test_answers_to_fields_have_types_in_parquet() -> None:
         {**answers, "changed": "7", "fields_version": "abc"},
         dict.fromkeys((*answers, "fields_version")),
     ]
-    assert answer_columns({}) == {}
+    assert field_columns({}) == {}

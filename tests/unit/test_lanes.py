@@ -274,3 +274,11 @@ async def test_turns_of_a_part_keep_their_distance() -> None:
     await asyncio.gather(*(part.take(REANALYSES) for _ in range(3)))
 
     assert clock() - since >= 0.1
+
+
+async def test_several_processes_keep_the_distance_together() -> None:
+    part, clock = PartOfTurns(PrioritySemaphore(3), 3, 0.05, lambda: 3), asyncio.get_running_loop().time
+    since = clock()
+    await asyncio.gather(*(part.take(REANALYSES) for _ in range(2)))
+
+    assert clock() - since >= 0.15

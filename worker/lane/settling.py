@@ -69,8 +69,8 @@ class Settling:
             return None
         waiting = batch_requests.conversations_of(connection, batch, call, with_texts=True)
         if row.completion is None:
-            # It has no usage, so nothing says that it was charged for.
-            return Row(call, row.fault, waiting, is_paid=False)
+            # It has no usage. One that failed costs nothing; one that says nothing at all may have been charged.
+            return Row(call, row.fault, waiting, is_paid=row.is_untold)
         end = self._parsed(batch, row, request)
         if isinstance(end, Reply):
             end = replace(end, rows=[end.rows[each.position - 1] for each in waiting])
