@@ -40,6 +40,7 @@ PROGRAMS = (
     "dashboard",
     "scale",
     "reanalysis",
+    "fields",
 )
 """Modules of this folder, in this order. Each takes `--full`, keeps its result by `results.finish`."""
 

@@ -1,6 +1,6 @@
 """How much longer `/insights`, `/trends`, `/topics` and `/facets` take with a filter by a field of one's own.
 
-    python -m benchmarks.fields [--rows 1000000] [--requests 60] [--rounds 3] [--database-url URL]
+    python -m benchmarks.fields [--full] [--rows 1000000] [--requests 60] [--rounds 3] [--database-url URL]
 
 A seeded database is given answers to four enums of four values each. Each question is asked with a filter and without,
 at the same places in turn; facets are those of a field beside those of the analyzer.
@@ -170,16 +170,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.fields", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument(
-        "--rows", type=int, default=1_000_000, help="of a database that is made where it is not there"
-    )
+    parser.add_argument("--full", action="store_true", help="at 10 million rows")
+    parser.add_argument("--rows", type=int, help="of a database that is made where it is not there")
     parser.add_argument("--database-url", help="a seeded database, instead; it is written to")
     parser.add_argument("--requests", type=int, default=60, help="of a kind and round")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    rows = given.rows or (10_000_000 if given.full else 1_000_000)
     if given.database_url:
         return finish(measure(given.database_url, given.requests, given.rounds))
-    with seeded.copied(seeded.database_url(given.rows)) as copy:
+    with seeded.copied(seeded.database_url(rows)) as copy:
         return finish(measure(copy, given.requests, given.rounds))
 
 
