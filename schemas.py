@@ -986,6 +986,7 @@ class SpentOut(BaseModel):
     calls: int
     unpriced_calls: int
     summary_calls: int
+    batch_calls: int
     analysed: int
     cached: int
     skipped: int
@@ -996,6 +997,7 @@ class SpentOut(BaseModel):
     usd: float
     reserved_usd: float
     summary_usd: float
+    batch_usd: float
     saved: SavedOut
 
 
@@ -1024,6 +1026,7 @@ class EstimateOut(BaseModel):
     """What the present queue will cost, and how long it will take."""
 
     queue_size: int
+    batched: int
     calls: int
     usd: float
     seconds: float | None
@@ -1820,6 +1823,44 @@ class OfferOut(BaseModel):
     usd: float | None
 
 
+class ProviderBatchOut(BaseModel):
+    """A batch at the provider."""
+
+    id: str
+    stage: Literal["filling", "sending", "running", "cancelling", "late", "ended"]
+    model: str
+    requests: int
+    answered: int
+    conversations: int
+    stored: int
+    dropped: int
+    usd: float
+    cancelled_by: str | None
+    error: str | None
+    created_at: str
+    deadline: str
+    kept_until: str
+    ended_at: str | None
+
+
+class ProviderBatchesOut(BaseModel):
+    """Batches at the provider, the newest first."""
+
+    batches: list[ProviderBatchOut]
+
+
+class BatchLaneOut(BaseModel):
+    """What there is in the lane of batches at the provider."""
+
+    is_open: bool
+    reason: str | None
+    waiting: int
+    batches: int
+    requests: int
+    answered: int
+    ends_at: str | None
+
+
 class Health(BaseModel):
     """The state of the service; `reasons` says why it is not `ok`."""
 
@@ -1844,6 +1885,7 @@ class Health(BaseModel):
     webhooks_pending: int
     webhooks_oldest_seconds: float
     webhooks_disabled: int
+    batch_lane: BatchLaneOut
     offer: OfferOut | None
     started_at: str
     version: str

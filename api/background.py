@@ -106,6 +106,7 @@ def _in_every_process(resources: Resources) -> Iterator[tuple[str, Work]]:
     if resources.settings.corrections_as_examples and resources.settings.role.works:
         yield "examples", resources.examples.run
     yield "webhooks", resources.delivery_figures.run
+    yield "lane_monitor", resources.lane.run
     yield from _of_providers(resources.gateway)
     if resources.notifications.state is not None:
         yield "notifications", resources.notifications.run

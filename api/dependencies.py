@@ -1,6 +1,7 @@
 """The resources of the process, which the lifespan builds and every request receives."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends
@@ -24,6 +25,7 @@ from services.conditions import Conditions
 from services.curation import Curation
 from services.examples import FollowedExamples
 from services.intake import Intake
+from services.lane_monitor import LaneMonitor
 from services.live import Hub
 from services.notifications import Notifications
 from services.offer import CurrentOffer
@@ -85,6 +87,11 @@ class Resources:
     topic_days: TopicDays = field(default_factory=TopicDays)
     parquet: ParquetFiles = field(default_factory=ParquetFiles)
     offer: CurrentOffer = field(default_factory=CurrentOffer)
+
+    @cached_property
+    def lane(self) -> LaneMonitor:
+        """What there is in the lane of batches at the provider."""
+        return LaneMonitor(self.database, self.metrics, lambda: self.processors.lane.gate.reason)
 
     @property
     def processor(self) -> BatchProcessor:

@@ -113,6 +113,7 @@ PARAMETERS: Mapping[tuple[str, str], Any] = {
     ("change_role", "account_id"): "5f2b9c0e7a41d386",
     ("delete_account", "account_id"): "5f2b9c0e7a41d386",
     ("revoke_key", "key_id"): "3f9a1c0b7d2e",
+    ("cancel_batch", "batch_id"): "insights-0b7d2e3f9a1c4e5a8d6f70b1c2d3e4",
     ("change_topic", "topic_id"): "pricing",
     ("get_topic_history", "topic_id"): "pricing",
     ("split_topic", "topic_id"): "praise",

@@ -75,6 +75,8 @@ RULES: Mapping[tuple[str, str], AccessRule] = {
     ("post", "/api/v1/topics/proposals/{proposal_id}/reject"): AccessRule(Role.AGENT, "proposal.reject"),
     ("post", "/api/v1/reanalysis"): AccessRule(Role.ADMIN, "reanalysis.begin"),
     ("get", "/api/v1/reanalysis/{job_id}"): READ,
+    ("get", "/api/v1/batches"): READ,
+    ("post", "/api/v1/batches/{batch_id}/cancel"): AccessRule(Role.ADMIN, "batch.cancel"),
     ("get", "/api/v1/jobs"): READ,
     ("get", "/api/v1/jobs/{job_id}"): READ,
     ("post", "/api/v1/jobs/{job_id}/cancel"): AccessRule(Role.AGENT, "job.cancel"),

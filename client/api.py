@@ -177,6 +177,8 @@ class Api:
     metrics = Method(calls.metrics)
     spending = Method(calls.spending)
     estimate = Method(calls.estimate)
+    batches = Method(calls.batches)
+    cancel_batch = Method(calls.cancel_batch)
     pause_analysis = Method(calls.pause_analysis)
     resume_analysis = Method(calls.resume_analysis)
 

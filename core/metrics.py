@@ -46,6 +46,7 @@ CONDITIONS = (
 """What `service_condition` is 1 for, and the names of the log lines about it."""
 JOB_STATUSES = ("completed", "capped", "failed")
 """How a long job ends by itself."""
+LANE_OUTCOMES = ("answered", "failed", "unanswered")
 DELIVERY_OUTCOMES = (
     *("delivered", "refused", "gone", "redirected", "timeout", "unreachable", "forbidden_address"),
 )
@@ -201,6 +202,24 @@ class Metrics:
         self.audit_failures = Counter(
             "audit_failures", "Entries of the audit log that could not be written", registry=own
         )
+        self._add_lane(own)
+
+    def _add_lane(self, own: CollectorRegistry) -> None:
+        """Metrics of batches at the provider."""
+        self.lane_open = Gauge("batch_lane_open", "1 while batches at xAI are begun", registry=own)
+        self.lane_waiting = Gauge(
+            "batch_lane_waiting", "Conversations that wait for a batch at xAI", registry=own
+        )
+        self.lane_batches = Gauge("batch_lane_batches", "Batches at xAI that are not over", registry=own)
+        self.lane_pending = Gauge(
+            "batch_lane_requests_pending", "Their requests that are not answered", registry=own
+        )
+        self.lane_requests = Counter(
+            "batch_lane_requests",
+            "Requests of batches at xAI that have ended, by outcome",
+            ["outcome"],
+            registry=own,
+        )
 
     def count_redactions(self, counts: Mapping[str, int]) -> None:
         """Count personal data that was found, by kind."""
@@ -221,6 +240,13 @@ class Metrics:
         self.webhooks_oldest.set(oldest_seconds)
         self.webhooks_disabled.set(disabled)
 
+    def show_lane(self, waiting: int, batches: int, pending: int, *, is_open: bool) -> None:
+        """Show what there is in the lane of batches at the provider."""
+        self.lane_open.set(is_open)
+        self.lane_waiting.set(waiting)
+        self.lane_batches.set(batches)
+        self.lane_pending.set(pending)
+
     def show_conditions(self, present: Iterable[str]) -> None:
         """Show which of CONDITIONS last at present."""
         names = set(present)
@@ -238,6 +264,7 @@ class Metrics:
             self.redactions: REDACTED_KINDS,
             self.jobs: JOB_STATUSES,
             self.webhook_tries: DELIVERY_OUTCOMES,
+            self.lane_requests: LANE_OUTCOMES,
             self.summaries: SUMMARY_OUTCOMES,
             self.summary_items: VERIFIED,
         }

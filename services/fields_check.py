@@ -53,7 +53,8 @@ def _told(fields: FieldSet, settings: Settings) -> Iterator[str]:
     asked = (("conversations", "every row"), ("summaries", "the object"))
     for asker, where in asked:
         if chosen := fields.of(asker):
-            yield f"{len(chosen.fields)} fields of {asker}, version {chosen.version}"
+            many = "s" * (len(chosen.fields) > 1)
+            yield f"{len(chosen.fields)} field{many} of {asker}, version {chosen.version}"
             yield ""
             yield f"The end of the prompt, which is the same in every call:{fields_section(chosen, where)}"
             yield f"Their part of the schema: {json.dumps(fields_schema(chosen), ensure_ascii=False)}"

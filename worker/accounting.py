@@ -66,6 +66,10 @@ class Accounting:
         """Count a try to deliver an event to a webhook."""
         self._metrics.count_delivery(outcome)
 
+    def batched_requests_ended(self, outcome: str, number: int = 1) -> None:
+        """Count requests of batches at the provider: `answered`, `failed` or `unanswered`."""
+        self._metrics.lane_requests.labels(outcome).inc(number)
+
     def summary_settled(self, outcome: summaries.Outcome) -> None:
         """Count a summary that ended, and tell whoever waits for it."""
         match outcome:

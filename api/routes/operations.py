@@ -45,6 +45,7 @@ def _health(resources: Resources) -> dict[str, Any]:
         "resumes_at": None if (at := gateway.hold.resumes_at) is None else iso(at),
         **_replica_lag(resources),
         **_webhooks(resources),
+        "batch_lane": _lane(resources),
         "offer": None if (offer := resources.offer.found) is None else asdict(offer),
         "started_at": iso(resources.started_at),
         "version": VERSION,
@@ -80,6 +81,13 @@ def _webhooks(resources: Resources) -> dict[str, Any]:
         "webhooks_oldest_seconds": round(figures.oldest_seconds, 1),
         "webhooks_disabled": figures.found.disabled,
     }
+
+
+def _lane(resources: Resources) -> dict[str, Any]:
+    found, reason = resources.lane.found, resources.lane.reason()
+    counts = {name: getattr(found, name) for name in ("waiting", "batches", "requests", "answered")}
+    ends_at = None if found.ends_at is None else iso(found.ends_at)
+    return {"is_open": reason is None, "reason": reason, **counts, "ends_at": ends_at}
 
 
 @router.get("/healthz", response_model=Alive)

@@ -40,6 +40,7 @@ async def estimate(resources: ResourcesDep) -> Response:
         rows,
         resources.gateway.budget,
         queue_size=resources.capacity.depth,
+        batched=resources.lane.batched,
         batch_size=resources.processor.batch_size,
         calls_per_second=resources.settings.outbound_rps,
         hold=resources.gateway.hold,

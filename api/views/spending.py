@@ -15,9 +15,11 @@ from schemas import SavedOut
 from store.money import spending
 
 Json = dict[str, Any]
-COUNTS = ("calls", "unpriced_calls", "summary_calls", "analysed", "cached", "skipped")
+COUNTS = ("calls", "unpriced_calls", "summary_calls", "batch_calls", "analysed", "cached", "skipped")
 TOKENS = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 OFFLINE_PER_SECOND = 3_000
+BATCH_PRICE = 0.8
+"""What a request of a batch costs of the price of a live call."""
 
 
 def spending_view(rows: Sequence[Row[Any]], *, overhead: float, daily_usd: float | None, today: int) -> Json:
@@ -34,6 +36,7 @@ def _day_view(row: Row[Any], overhead: float) -> Json:
         "usd": _usd(row.spent),
         "reserved_usd": _usd(row.reserved),
         "summary_usd": _usd(row.summary_spent),
+        "batch_usd": _usd(row.batch_spent),
         "saved": {
             "cache_usd": _usd(average * row.cached),
             "prefilter_usd": _usd(average * row.skipped),
@@ -43,7 +46,7 @@ def _day_view(row: Row[Any], overhead: float) -> Json:
 
 
 def _total_view(days: Sequence[Mapping[str, Any]]) -> Json:
-    names = (*COUNTS, *TOKENS, "usd", "reserved_usd", "summary_usd")
+    names = (*COUNTS, *TOKENS, "usd", "reserved_usd", "summary_usd", "batch_usd")
     saved = {name: round(sum(day["saved"][name] for day in days), 6) for name in SavedOut.model_fields}
     return {**{name: round(sum(day[name] for day in days), 6) for name in names}, "saved": saved}
 
@@ -59,6 +62,7 @@ def estimate_view(
     budget: Budget | None,
     *,
     queue_size: int,
+    batched: int,
     batch_size: int,
     calls_per_second: float,
     hold: Hold,
@@ -66,19 +70,23 @@ def estimate_view(
 ) -> Json:
     """What the queue will cost, judged by the last days; `budget` is None for the offline analyzer.
 
+    `batched` of the queue wait for batches at the provider, or are in one; these take the time that they take.
     `seconds` counts the days that the daily budget spreads it over, and is None while nobody knows when analysis
     goes on.
     """
-    calls = 0 if budget is None else math.ceil(queue_size / batch_size)
+    live = max(0, queue_size - batched)
+    calls = 0 if budget is None else math.ceil(live / batch_size)
     per_conversation, based_on = _cost_of_one(rows, budget)
     work = queue_size / OFFLINE_PER_SECOND if budget is None else calls / calls_per_second
+    ticks = per_conversation * (live + BATCH_PRICE * (queue_size - live))
     money = None if budget is None else budget.money(sum(spending.used_on(rows, today)), hold)
     is_known = not queue_size or hold.blocks_reserved is None
-    seconds = seconds_until_done(work, per_conversation * queue_size, money) if is_known else None
+    seconds = seconds_until_done(work, ticks, money) if is_known else None
     return {
         "queue_size": queue_size,
+        "batched": queue_size - live,
         "calls": calls,
-        "usd": _usd(per_conversation * queue_size),
+        "usd": _usd(ticks),
         "seconds": None if seconds is None else round(seconds, 1),
         "resumes_at": None if (at := hold.resumes_at) is None else iso(at),
         "usd_per_conversation": _usd(per_conversation),

@@ -22,6 +22,44 @@ class Offer(Answer):
     usd: float | None
 
 
+class BatchLane(Answer):
+    """What there is in the lane of batches at the provider."""
+
+    is_open: bool
+    reason: str | None
+    waiting: int
+    batches: int
+    requests: int
+    answered: int
+    ends_at: AwareDatetime | None
+
+
+class ProviderBatch(Answer):
+    """A batch at the provider."""
+
+    id: str
+    stage: str
+    model: str
+    requests: int
+    answered: int
+    conversations: int
+    stored: int
+    dropped: int
+    usd: float
+    cancelled_by: str | None
+    error: str | None
+    created_at: AwareDatetime
+    deadline: AwareDatetime
+    kept_until: AwareDatetime
+    ended_at: AwareDatetime | None
+
+
+class ProviderBatches(Answer):
+    """Batches at the provider, the newest first."""
+
+    batches: list[ProviderBatch]
+
+
 class Health(Answer):
     """How the service is: `ok`, `degraded` with reasons, or `unavailable` without its database."""
 
@@ -46,6 +84,7 @@ class Health(Answer):
     webhooks_pending: int = 0
     webhooks_oldest_seconds: float = 0
     webhooks_disabled: int = 0
+    batch_lane: BatchLane | None = None
     offer: Offer | None = None
     started_at: AwareDatetime
     version: str | None = None
@@ -65,6 +104,7 @@ class Spent(Answer):
     calls: int
     unpriced_calls: int = 0
     summary_calls: int
+    batch_calls: int = 0
     analysed: int
     cached: int
     skipped: int
@@ -75,6 +115,7 @@ class Spent(Answer):
     usd: float
     reserved_usd: float
     summary_usd: float
+    batch_usd: float = 0
     saved: Saved
 
 
@@ -103,6 +144,7 @@ class Estimate(Answer):
     """What the present queue will cost and how long it will take."""
 
     queue_size: int
+    batched: int = 0
     calls: int
     usd: float
     seconds: float | None

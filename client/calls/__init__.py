@@ -31,6 +31,8 @@ from .insights import compare_topics, explain, insights_page, own_fields, recent
 from .jobs import cancel_job, job, jobs_page, pause_job, resume_job
 from .operation import (
     alive,
+    batches,
+    cancel_batch,
     estimate,
     health,
     me,
@@ -71,6 +73,8 @@ __all__ = [
     "alive",
     "all_topics_page",
     "analyse_chat",
+    "batches",
+    "cancel_batch",
     "cancel_job",
     "change_alert",
     "change_topic",

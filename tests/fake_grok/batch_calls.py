@@ -58,6 +58,9 @@ def answer_to(
     mishap = next((each for each in fake.mishaps if each.befalls(call.operation, fake.random)), None)
     if mishap is not None and mishap.kind != "lost_answer":
         return call.operation, _gone_wrong(mishap)
+    if mishap is not None and scope["method"] == "GET":
+        # Nobody has seen what was not delivered, so the record must not say that a row was read.
+        return call.operation, _sent((200, {}))._replace(manner="lost")
     sent = _sent(_operated(fake, call))
     return call.operation, sent if mishap is None else sent._replace(manner="lost")
 

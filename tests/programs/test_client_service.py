@@ -163,6 +163,7 @@ READS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("chat_insights", ("lamp",), {}),
     ("spending", (), {"days": 30}),
     ("estimate", (), {}),
+    ("batches", (), {}),
     ("pause_analysis", (), {}),
     ("resume_analysis", (), {}),
     ("wait_for_analysis", (["lamp"],), {}),

@@ -190,17 +190,55 @@ async def test_a_re_analysis_that_is_cancelled_has_its_batch_cancelled(database_
 
 async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: URL, grok: Grok) -> None:
     """Nothing that the batch holds is asked about live meanwhile."""
-    grok.batches.seconds = 3
+    grok.batches.seconds = 12
     wide = LANE | {"batch_lane_hours": 0.02}
     async with running(database_url, grok, **wide) as service:
         ids = await post_later(service, several(20))
         await eventually(lambda: has_sent(grok))
+        there = await eventually(lambda: in_lane(service))
+        estimate = await service.get("/api/v1/spending/estimate")
     async with running(database_url, grok, **wide) as service:
         await service.all_ended(ids)
+        spent = (await service.get("/api/v1/spending"))["total"]
+
+    assert (there["is_open"], there["batches"], there["requests"], there["waiting"]) == (True, 1, 2, 0)
+    assert (estimate["batched"], estimate["calls"]) == (20, 0)
+    assert (spent["batch_calls"], spent["batch_usd"]) == (2, spent["usd"])
 
     assert grok.calls == []
     assert grok.batches.stats()["batches"] == 1
     assert grok.batches.stats()["most_often_asked"] == 1
+
+
+async def test_an_operator_cancels_a_batch_and_what_it_held_goes_live(database_url: URL, grok: Grok) -> None:
+    grok.batches.misbehave("stuck")
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+        ids = await post_later(service, several(10))
+        await eventually(lambda: has_sent(grok))
+        [batch] = [each for each in await listed(service) if each["requests"]]
+        path = f"/api/v1/batches/{batch['id']}/cancel"
+        answers = [await service.http.post(path), await service.http.post(path)]
+        unknown = await service.http.post("/api/v1/batches/no-such/cancel")
+        ended = await service.all_ended(ids)
+        await eventually(lambda: all_over(database_url), 60)
+        [over] = [each for each in await listed(service) if each["requests"]]
+
+    assert [each.status_code for each in (*answers, unknown)] == [200, 409, 404]
+    assert {each["status"] for each in ended} == {"completed"}
+    assert (over["stage"], over["cancelled_by"], over["stored"]) == ("ended", "anonymous", 0)
+    assert await booked(database_url) == (grok.billed_ticks, 0)
+
+
+async def listed(service: Service) -> list[Json]:
+    found: list[Json] = (await service.get("/api/v1/batches"))["batches"]
+    return found
+
+
+async def in_lane(service: Service) -> Json | None:
+    lane: Json = (await service.get("/health"))["batch_lane"]
+    figures = await service.metrics()
+    is_there = lane["batches"] and figures["batch_lane_requests_pending"] == lane["requests"] > 0
+    return lane if is_there else None
 
 
 def has_sent(grok: Grok) -> bool:

@@ -59,7 +59,11 @@ class Settling:
             read = read._replace(end=await self._with_languages(read.end, read.waiting))
         settled = await self.tools.write(batch, lambda connection, held: self._settle(connection, held, read))
         self.tools.accounting.settled(settled.counted)
-        if isinstance(read.end, Reply) and settled.cost is not None:
+        if settled.cost is None:
+            return
+        is_answered = isinstance(read.end, Reply)
+        self.tools.accounting.batched_requests_ended("answered" if is_answered else "failed")
+        if is_answered:
             self.tools.accounting.call_ended(usage_of(read.end), settled.cost)
 
     def _read(self, connection: Connection, batch: Batch, row: BatchRow) -> Row | None:
@@ -189,6 +193,7 @@ class Settling:
 
         await self.free(batch, calls)
         await self.tools.write(batch, close)
+        self.tools.accounting.batched_requests_ended("unanswered", len(calls))
 
     async def end(self, batch: Batch) -> None:
         """The batch is over. What was not answered may have been charged, and stays reserved."""
