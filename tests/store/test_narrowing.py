@@ -447,5 +447,7 @@ async def test_filters_follow_what_is_analysed_again_corrected_and_deleted(db: D
         writing.delete_insights(connection, [3])
         assert found(fields=(*chosen.fields, FieldFilter("refund_amount", minimum=8_000))) == [6]
         assert found() == [2, 4, 6]
+        assert found(fields=(FieldFilter("refund_amount", maximum=12.4),)) == []
+        assert found(fields=(FieldFilter("refund_amount", minimum=12.5, maximum=8_999),)) == [1, 2, 4, 5]
 
     await tried(db, check)

@@ -15,6 +15,7 @@ from api.parameters.insights import InsightsParameters
 from api.parameters.trends import TrendsParameters
 from domain.analysis import Analysis, Invalid
 from domain.fields.fieldsets import FieldSet
+from domain.fields.filters import FieldFilter
 from domain.fields.kinds import EDGES, FARTHEST, NumberField, bin_bounds, bin_label, bins_between, number_bin
 from domain.fields.parsing import MOST_FIELDS, parse_fields
 from domain.fields.reserved import RESERVED
@@ -322,3 +323,26 @@ def test_a_bin_is_shown_with_the_bound_that_belongs_to_it() -> None:
         "[10, 20)",
         "[500000000000, inf)",
     ]
+
+
+limits = st.none() | st.sampled_from([0.0, 1.5, 2.0, -20.0, FARTHEST]) | st.floats(-FARTHEST, FARTHEST)
+
+
+@given(limits, limits, st.sampled_from([0.0, 1.0, 1.5, 2.0, 20.0]) | st.floats(-FARTHEST, FARTHEST))
+def test_a_range_takes_whole_bins_only_where_all_of_their_numbers_match(
+    minimum: float | None, maximum: float | None, number: float
+) -> None:
+    asked, name = FieldFilter("refund", None, minimum, maximum), number_bin(number)
+    matches = asked.least <= number <= asked.most
+
+    assert asked.has_part_in(name) or not matches
+    assert matches or not asked.has_all_of(name)
+
+
+def test_a_range_from_bin_to_bin_cuts_none() -> None:
+    asked = FieldFilter("refund", None, 1.0, 10.0)
+
+    assert [asked.has_all_of(number_bin(number)) for number in (0.5, 1, 2, 5, 10)] == [
+        *(False, True, True, True, False)
+    ]
+    assert all(FieldFilter("refund").has_all_of(name) for name in bins_between(-FARTHEST, FARTHEST))
