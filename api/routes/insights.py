@@ -169,7 +169,9 @@ async def _export(resources: Resources, query: InsightsParameters, form: str) ->
 async def _download(
     resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
 ) -> Response:
-    own = field_columns(await resources.database.read(known_fields))
+    # NDJSON has no columns.
+    known = {} if form == exports.NDJSON else await resources.database.read(known_fields)
+    own = field_columns(known)
     if form != exports.PARQUET:
         return Attachment(_lines(pages, form, bom, [*own]), form, "insights")
     fields = {name: FIELDS[name] for name in PARQUET_COLUMNS} | own

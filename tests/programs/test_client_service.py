@@ -180,7 +180,7 @@ WRITES = {
         "save_topics",
         "save_compared_topics",
     ),
-    *("reanalyse", "reanalysis"),
+    *("reanalyse", "reanalysis", "cancel_batch"),
     *("create_alert", "alert", "change_alert", "delete_alert"),
     *("create_webhook", "webhook", "change_webhook", "delete_webhook", "deliveries_page", "resend_event"),
     *("discover_topics", "proposal", "accept_proposal", "reject_proposal"),
@@ -345,3 +345,8 @@ async def test_calls_of_one_client_run_side_by_side(url: str) -> None:
         answers = await asyncio.gather(*(client.conversation("lamp") for _ in range(20)))
 
     assert len({each.conversation_id for each in answers}) == 1
+
+
+def test_a_batch_that_there_is_not_cannot_be_cancelled(url: str, calling: Calling) -> None:
+    with pytest.raises(NotFound, match="No batch has this id"):
+        calling(url)("cancel_batch", "no-such")

@@ -133,8 +133,9 @@ async def test_a_model_without_a_batch_price_goes_live(database_url: URL, grok: 
 async def test_what_was_deleted_or_has_changed_is_dropped_and_its_cost_is_kept(
     database_url: URL, grok: Grok
 ) -> None:
-    grok.batches.seconds = 4
-    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+    grok.batches.seconds = 1e9
+    given = LANE | {"batch_lane_hours": 0.01, "chat_quiet_seconds": 1}
+    async with running(database_url, grok, **given) as service:
         ids = await post_later(service, several(10))
         await eventually(lambda: has_sent(grok))
         await service.http.delete(f"{POSTS}/{ids[0]}")
@@ -146,6 +147,7 @@ async def test_what_was_deleted_or_has_changed_is_dropped_and_its_cost_is_kept(
         }
         await service.http.post("/chats", json=said)
         [kept] = await rows(database_url, "SELECT count(*) AS n FROM batch_items")
+        grok.batches.hurry()
         await eventually(lambda: all_over(database_url), 60)
         await service.all_ended(ids[1:])
     [batch] = await rows(database_url, "SELECT stored, dropped FROM provider_batches WHERE requests > 0")
@@ -190,13 +192,15 @@ async def test_a_re_analysis_that_is_cancelled_has_its_batch_cancelled(database_
 
 async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: URL, grok: Grok) -> None:
     """Nothing that the batch holds is asked about live meanwhile."""
-    grok.batches.seconds = 12
+    # How long each takes is a part of these by chance.
+    grok.batches.seconds = 1e9
     wide = LANE | {"batch_lane_hours": 0.02}
     async with running(database_url, grok, **wide) as service:
         ids = await post_later(service, several(20))
         await eventually(lambda: has_sent(grok))
         there = await eventually(lambda: in_lane(service))
         estimate = await service.get("/api/v1/spending/estimate")
+    grok.batches.hurry()
     async with running(database_url, grok, **wide) as service:
         await service.all_ended(ids)
         spent = (await service.get("/api/v1/spending"))["total"]
@@ -212,7 +216,7 @@ async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: 
 
 async def test_an_operator_cancels_a_batch_and_what_it_held_goes_live(database_url: URL, grok: Grok) -> None:
     grok.batches.misbehave("stuck")
-    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.005}) as service:
         ids = await post_later(service, several(10))
         await eventually(lambda: has_sent(grok))
         [batch] = [each for each in await listed(service) if each["requests"]]

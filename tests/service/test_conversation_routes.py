@@ -60,6 +60,8 @@ async def test_a_completed_conversation_shows_its_insight(service: Service, grok
         "model": "grok-4.3",
         "prompt_version": prompt_version(BUILT_IN),
         "correction": None,
+        "fields": None,
+        "fields_version": None,
         "cached": False,
         "partial": False,
     }

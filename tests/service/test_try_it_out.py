@@ -22,6 +22,8 @@ REFUSED = {
     "change_role": 403,
     # Nothing that takes long has been asked for.
     **dict.fromkeys(("get_reanalysis", "get_job", "cancel_job", "pause_job", "resume_job"), 404),
+    # No batch is at xAI.
+    "cancel_batch": 404,
     # Nothing has been found.
     **dict.fromkeys(("get_proposal", "accept_proposal", "reject_proposal"), 404),
     # No webhook has the id of the example.
