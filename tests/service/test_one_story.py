@@ -17,7 +17,8 @@ from tests.fake_grok.server import KEY
 from tests.support.service import Grok, Service, rows, running
 
 LATE = "My parcel is three days late and nobody answers"
-SECONDS = 20
+SECONDS = 60
+"""Beside the whole suite a service once took over 20 to be well again."""
 
 STATUSES = st.sampled_from([401, 402, 403, 404, 500, 502, 503])
 PARAMETER = '{"code": "invalid", "error": "Argument not supported on this model: reasoningEffort"}'
