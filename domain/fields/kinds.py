@@ -1,6 +1,7 @@
 """The kinds of fields, and whether a value that an analyzer gave for one can be used."""
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ FARTHEST = 1e12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class Field(ABC):
     """What all fields have. Its kinds say what a value may be."""
 
     type: ClassVar[str]
@@ -40,12 +41,12 @@ class Field:
             raise ValueError("must not be null")
         return None
 
-    def _read(self, value: object) -> FieldValue:
-        raise NotImplementedError
+    @abstractmethod
+    def _read(self, value: object) -> FieldValue: ...
 
+    @abstractmethod
     def filed_under(self, value: FieldValue) -> Sequence[str]:
         """The values under which an insight with this value is found and counted."""
-        raise NotImplementedError
 
     @property
     def possible(self) -> Sequence[str]:
@@ -53,9 +54,9 @@ class Field:
         return ()
 
     @property
+    @abstractmethod
     def details(self) -> Mapping[str, object]:
         """What this kind has of its own, as JSON."""
-        raise NotImplementedError
 
     @property
     def definition(self) -> dict[str, object]:

@@ -3,8 +3,9 @@
 The real service, a Batch API that misbehaves in every way that the fake knows, and a client that posts what can wait,
 posts again what was not answered, and deletes. The service is killed at random moments of a batch's life. Then
 everything is given the time to end, and what client, provider and database saw must agree: nothing accepted is lost
-or there twice, no text was asked again whose answer could be had, no request is in two batches, the budget was kept,
-and at least what the provider charged is booked. 0 where that holds on every database, 1 otherwise.
+or there twice, no text was asked again whose answer could be had, no request is in two batches, the budget was kept, at
+least what the provider charged is booked, and each count is that of a recount. 0 where that holds on every database, 1
+otherwise.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import URL
 
+import database
 from benchmarks.support.databases import KINDS, SQLITE, fresh
 from benchmarks.support.process import POSTS, Json, Process, address, client
 from benchmarks.support.waiting import eventually
@@ -35,6 +37,7 @@ from llm.prices import TICKS_PER_USD
 from tests.fake_grok.server import KEY
 from tests.faults.batch_judge import Findings, Kept, Money, Submission
 from tests.faults.crash_moments import dice
+from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, faked, rows
 
 BUDGET_USD = 30.0
@@ -194,7 +197,7 @@ class Lives:
 
     process: Process
     grok: Grok
-    database: URL
+    url: URL
 
     async def end(self, blow: Blow) -> float:
         """Kill it at that moment; gives when. Fails where it ended by itself."""
@@ -211,18 +214,18 @@ class Lives:
         return now
 
     async def begin(self) -> None:
-        if not self.database.drivername.startswith(SQLITE):
+        if not self.url.drivername.startswith(SQLITE):
             for statement in LET_LEASES_END:
-                await rows(self.database, statement)
+                await rows(self.url, statement)
         await asyncio.to_thread(self.process.start)
 
 
 async def ordeal(
-    database: URL, folder: Path, plan: Plan, show: Callable[[str], None] = lambda _: None
+    url: URL, folder: Path, plan: Plan, show: Callable[[str], None] = lambda _: None
 ) -> Findings:
     """A service on an empty database, its kills, the end of its work, and what everybody saw."""
     environ = ENVIRON | {
-        "DATABASE_URL": address(database),
+        "DATABASE_URL": address(url),
         "GROK_API_KEY": KEY,
         "BATCH_LANE_HOURS": plan.hours,
     }
@@ -234,59 +237,67 @@ async def ordeal(
         if plan.misbehaves:
             misbehave(grok, untold=bool(plan.blows))
         await asyncio.to_thread(process.until_healthy)
-        lives, leaving, kills, most = Lives(process, grok, database), asyncio.Event(), [], 0
+        lives, leaving, kills, most = Lives(process, grok, url), asyncio.Event(), [], 0
         importer = Importer(process.url, dice(plan.seed, "posts"))
         posting = asyncio.create_task(importer.run(leaving))
         await asyncio.sleep(plan.seconds)
         for number, blow in enumerate(plan.blows, 1):
             kills.append(await lives.end(blow))
-            most = max(most, await _most_of_a_day(database))
+            most = max(most, await _most_of_a_day(url))
             await lives.begin()
             show(f"{number} kills, {len(importer.accepted)} accepted")
         leaving.set()
         await posting
-        odd = await _end_of_work(database, process)
-        most = max(most, await _most_of_a_day(database))
-        return await _found(database, grok, importer, kills, most, [*odd, *importer.odd])
+        odd = await _end_of_work(url, process)
+        most = max(most, await _most_of_a_day(url))
+        return await _found(url, grok, importer, kills, most, [*odd, *importer.odd])
 
 
-async def _end_of_work(database: URL, process: Process) -> list[str]:
+async def _end_of_work(url: URL, process: Process) -> list[str]:
     """Wait until all is done, end it, and say what went wrong."""
     since, left = time.monotonic(), -1
     while left and time.monotonic() < since + SECONDS_TO_END:
         await asyncio.sleep(1)
-        left = await _unfinished(database)
+        left = await _unfinished(url)
     process.end(signal.SIGTERM)
     odd = [] if not left else [f"{left} were not done after {SECONDS_TO_END} s"]
     odd += [] if process.exit_code() == 0 else [f"it ended with {process.exit_code()}"]
     errors = [line for line in process.errors if not any(each in line for each in EXPECTED_ERRORS)]
-    return odd + [f"logged: {line[:2000]}" for line in errors]
+    return [*odd, *(f"logged: {line[:2000]}" for line in errors), *await _miscounted(url)]
 
 
-async def _unfinished(database: URL) -> int:
+async def _miscounted(url: URL) -> list[str]:
+    async with database.opened(url) as db:
+        with suppress(AssertionError):
+            await db.read(assert_rolled_up)
+            return []
+    return ["a roll-up is not what a recount gives"]
+
+
+async def _unfinished(url: URL) -> int:
     [row] = await rows(
-        database,
+        url,
         "SELECT (SELECT count(*) FROM provider_batches WHERE run_at IS NOT NULL)"
         " + (SELECT count(*) FROM conversations WHERE status IN ('queued', 'processing')) AS n",
     )
     return int(row.n)
 
 
-async def _most_of_a_day(database: URL) -> int:
-    found = await rows(database, "SELECT max(spent + reserved) AS n FROM spending")
+async def _most_of_a_day(url: URL) -> int:
+    found = await rows(url, "SELECT max(spent + reserved) AS n FROM spending")
     return int(found[0].n or 0)
 
 
 async def _found(
-    database: URL, grok: Grok, importer: Importer, kills: Sequence[float], most: int, odd: Sequence[str]
+    url: URL, grok: Grok, importer: Importer, kills: Sequence[float], most: int, odd: Sequence[str]
 ) -> Findings:
     kept = await rows(
-        database,
+        url,
         "SELECT c.id, c.status, count(i.conversation) AS n FROM conversations c"
         " LEFT JOIN insights i ON i.conversation = c.number GROUP BY c.id, c.status",
     )
     [sums] = await rows(
-        database,
+        url,
         "SELECT sum(spent) AS spent, sum(reserved) AS reserved, sum(analysed + cached) AS n FROM spending",
     )
     billed = grok.billed_ticks + grok.batches.billed_ticks
@@ -300,7 +311,7 @@ async def _found(
         kills=kills,
         answered=int(sums.n),
         names=names,
-        unfinished=await _unfinished(database),
+        unfinished=await _unfinished(url),
         odd=[*odd, *grok.violations],
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from benchmarks.support.serving import Served, served
+from benchmarks.support.serving import Served
 from domain.analysis import Analysis, CallFailed, Denied, ProviderFault, RateLimited, Unsent
 from domain.topics import BUILT_IN
 from llm.batches.client import XaiBatches
@@ -45,18 +45,10 @@ def client_for(url: str, **how: Any) -> XaiBatches:
     return XaiBatches(base_url=f"{url}/v1", **(given | how))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served(FakeGrok(), grace=0) as running:
-        yield running
-
-
 @pytest.fixture
-def fake(server: Served) -> FakeGrok:
-    assert isinstance(server.app, FakeGrok)
-    server.app.reset()
-    server.app.batches.told({"seconds": 0, "revert_seconds": 0.05, "at_once": 500, "limited": False})
-    return server.app
+def fake(fake: FakeGrok) -> FakeGrok:
+    fake.batches.told({"seconds": 0, "revert_seconds": 0.05, "at_once": 500, "limited": False})
+    return fake
 
 
 @pytest.fixture

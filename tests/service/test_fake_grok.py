@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.support.serving import Served, served
+from benchmarks.support.serving import Served
 from domain.topics import BUILT_IN
 from llm.prompts import request_body, system_message
 from tests.fake_grok.server import KEY, FakeGrok, judged
@@ -26,19 +26,6 @@ def body(texts: list[str]) -> dict[str, Any]:
     )
     document: dict[str, Any] = json.loads(written)
     return document
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served(FakeGrok(), grace=0) as running:
-        yield running
-
-
-@pytest.fixture
-def fake(server: Served) -> FakeGrok:
-    assert isinstance(server.app, FakeGrok)
-    server.app.reset()
-    return server.app
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from benchmarks.support.serving import Served, served
+from benchmarks.support.serving import Served
 from benchmarks.support.waiting import eventually
 from domain.analysis import (
     Analysis,
@@ -39,19 +39,6 @@ NOW = 1_795_000_000.0
 def client_for(url: str, **how: Any) -> GrokClient:
     given: dict[str, Any] = {"api_key": SecretStr(KEY), "model": "grok-4.3", "timeout": 10}
     return GrokClient(base_url=f"{url}/v1", topics=BUILT_IN, now=lambda: NOW, **(given | how))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served(FakeGrok(), grace=0) as running:
-        yield running
-
-
-@pytest.fixture
-def fake(server: Served) -> FakeGrok:
-    assert isinstance(server.app, FakeGrok)
-    server.app.reset()
-    return server.app
 
 
 @pytest.fixture

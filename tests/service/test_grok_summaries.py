@@ -1,7 +1,7 @@
 """One call for a summary against the fake Grok, and the fake's own view of such calls."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from benchmarks.support.serving import Served, served
+from benchmarks.support.serving import Served
 from domain.analysis import BatchFault, Invalid, ProviderFault
 from domain.summaries import Material, Merge, Message, Part, Stretch, Summary
 from domain.text import storable
@@ -25,19 +25,6 @@ from tests.fake_grok.summaries import BYTES_PER_CALL
 from tests.support.summary_data import LATE, a_part, a_stretch
 
 CHAT = Stretch([Message(at, role, text) for at, (role, text) in enumerate(LATE, 1)])
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served(FakeGrok(), grace=0) as running:
-        yield running
-
-
-@pytest.fixture
-def fake(server: Served) -> FakeGrok:
-    assert isinstance(server.app, FakeGrok)
-    server.app.reset()
-    return server.app
 
 
 @pytest.fixture
