@@ -1,11 +1,15 @@
 """How the dashboard starts, and with which settings it does not."""
 
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pydantic import ValidationError
@@ -97,6 +101,27 @@ def test_its_image_has_all_that_it_imports(tmp_path: Path) -> None:
     done = ended(copied_by_the_image(tmp_path), "-c", every)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("path", "asked"), [("", "/_stcore/health"), ("/dash/", "/dash/_stcore/health")])
+def test_its_image_finds_whether_it_is_well_on_any_port_and_path(path: str, asked: str) -> None:
+    image = (ROOT / "Dockerfile.dashboard").read_text()
+    ((_, *command),) = [json.loads(each) for each in re.findall(r"^    CMD (\[.*\])$", image, re.MULTILINE)]
+    paths = []
+
+    class Well(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Well) as server:
+        Thread(target=server.handle_request).start()
+        port = str(server.server_port)
+        done = ended(ROOT, *command, DASHBOARD_PORT=port, STREAMLIT_SERVER_BASE_URL_PATH=path)
+
+    assert done.returncode == 0, done.stderr
+    assert paths == [asked]
 
 
 def test_it_shows_what_the_last_demo_stored() -> None:
