@@ -215,6 +215,8 @@ FILED = Prepared(
     )
 )
 FILE = insert(insight_topics)
+KEY = {"topic": "t", "timestamp": "at", "conversation": "of"}
+UNFILE = delete(insight_topics).where(*(insight_topics.c[name] == bindparam(of) for name, of in KEY.items()))
 NAMES = json.JSONEncoder(ensure_ascii=False)
 RENAME = (
     update(models.insights)
@@ -288,12 +290,10 @@ def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
 
 
 def _unfile(connection: Connection, filed: Iterable[_Filed], known: _Topics) -> None:
-    c = insight_topics.c
-    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
     rows = [
         {"t": topic, "at": each.timestamp, "of": each.conversation}
         for each in filed
         for topic in known.of_filed(each)
     ]
     if rows:
-        connection.execute(delete(insight_topics).where(*this), rows)
+        connection.execute(UNFILE, rows)
