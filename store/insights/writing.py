@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 import models
 from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
+from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights import corrections, field_filing, metadata, names, people_filing, versions
 from store.insights.field_filing import FiledFields
 from store.insights.makers import Made, Maker, count_makers
 from store.insights.rollup_changes import Fact, update_counts
+from store.insights.topic_cases import count_moved
 from store.insights.unions import Unions, counted_in, unions
 
 
@@ -115,6 +117,7 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     field_filing.file_fields(connection, new, old)
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     people_filing.file_people(connection, rows)
     update_counts(connection, _facts(new, known), _facts(old, known))
     count_makers(connection, [each.made for each in new], [each.made for each in old])
@@ -139,6 +142,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     versions.forget_versions(connection, conversations)
     corrections.forget_corrections(connection, conversations)
     field_filing.file_fields(connection, (), old)
+    count_moved(connection, {}, known.by_conversation(old))
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
     count_makers(connection, (), [each.made for each in old])
@@ -153,12 +157,13 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
     new = [each._replace(slugs=tuple(names_of[each.conversation])) for each in old]
     known = _Topics.of(connection, (*old, *new), at)
     _unfile(connection, old, known)
-    renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
+    renamed = [{"of": each.conversation, "named": NAMES.encode(each.slugs)} for each in new]
     if renamed:
         connection.execute(RENAME, renamed)
         corrections.refile_corrections(connection, names_of)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     update_counts(connection, _facts(new, known), _facts(old, known))
 
 
@@ -183,7 +188,7 @@ def _row(insight: Insight, fields: FiledFields | None) -> dict[str, object]:
         "score": analysis.score,
         "sentiment": analysis.sentiment,
         "confidence": analysis.confidence,
-        "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
+        "clusters": NAMES.encode(analysis.clusters),
         "reasoning": analysis.reasoning,
         "raw": analysis.raw,
         "language": analysis.language,
@@ -204,10 +209,15 @@ FILED_NAMES = (
     *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
     *("fields_version", "filed_fields", *Maker._fields),
 )
-FILED = select(*(models.insights.c[name] for name in FILED_NAMES)).where(
-    models.insights.c.conversation.in_(bindparam("of", expanding=True))
+FILED = Prepared(
+    select(*(models.insights.c[name] for name in FILED_NAMES)).where(
+        among(models.insights.c.conversation, "numbers")
+    )
 )
 FILE = insert(insight_topics)
+KEY = {"topic": "t", "timestamp": "at", "conversation": "of"}
+UNFILE = delete(insight_topics).where(*(insight_topics.c[name] == bindparam(of) for name, of in KEY.items()))
+NAMES = json.JSONEncoder(ensure_ascii=False)
 RENAME = (
     update(models.insights)
     .where(models.insights.c.conversation == bindparam("of"))
@@ -232,6 +242,10 @@ class _Topics:
         """The topics of an insight, each once: two of its names may be of one topic."""
         return list(dict.fromkeys(self.numbers[slug] for slug in filed.slugs))
 
+    def by_conversation(self, filed: Iterable[_Filed]) -> dict[int, set[int]]:
+        """The topics of each insight by its conversation."""
+        return {each.conversation: {*self.of_filed(each)} for each in filed}
+
     def counted_under(self, filed: _Filed) -> Iterator[int]:
         """Everything that an insight is counted under."""
         topics = self.of_filed(filed)
@@ -240,11 +254,10 @@ class _Topics:
 
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
-    rows = connection.execute(FILED, {"of": list(conversations)})
-    return [*map(_of_row, rows)]
+    return [*map(_of_row, FILED.rows(connection, {"numbers": list(conversations)}))]
 
 
-def _of_row(row: Row[Any]) -> _Filed:
+def _of_row(row: Sequence[Any]) -> _Filed:
     values = dict(zip(FILED_NAMES, row, strict=True))
     maker = Maker(*(values.pop(name) for name in Maker._fields))
     fields = FiledFields.parse(values.pop("fields_version"), values.pop("filed_fields"))
@@ -277,12 +290,10 @@ def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
 
 
 def _unfile(connection: Connection, filed: Iterable[_Filed], known: _Topics) -> None:
-    c = insight_topics.c
-    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
     rows = [
         {"t": topic, "at": each.timestamp, "of": each.conversation}
         for each in filed
         for topic in known.of_filed(each)
     ]
     if rows:
-        connection.execute(delete(insight_topics).where(*this), rows)
+        connection.execute(UNFILE, rows)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, Select, bindparam, delete, func, insert, select, update
 
 from core.priority import BATCH_API
 from models import (
@@ -115,9 +115,12 @@ def count_open(connection: Connection) -> int:
     )
 
 
+DUE = select(_b.number).where(_b.run_at <= bindparam("now", type_=BigInteger)).limit(1)
+
+
 def is_due(connection: Connection, *, now: int) -> bool:
     """Whether a batch has to be looked at."""
-    return connection.scalar(select(_b.number).where(_b.run_at <= now).limit(1)) is not None
+    return connection.scalar(DUE, {"now": now}) is not None
 
 
 def claim(connection: Connection, *, now: int, token: str, until: int, limit: int) -> list[Batch]:
