@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 import models
 from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
+from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights import corrections, field_filing, metadata, names, people_filing, versions
 from store.insights.field_filing import FiledFields
 from store.insights.makers import Made, Maker, count_makers
-from store.insights.rollup_changes import Fact, update_counts
+from store.insights.rollup_changes import Fact, RollupChanges, update_counts
 from store.insights.unions import Unions, counted_in, unions
 
 
@@ -116,7 +117,7 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     field_filing.file_fields(connection, new, old)
     people_filing.file_people(connection, rows)
-    update_counts(connection, _facts(new, known), _facts(old, known))
+    _count(connection, new, old, known)
     count_makers(connection, [each.made for each in new], [each.made for each in old])
     field_filing.count_field_versions(connection, new, old)
 
@@ -140,7 +141,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     corrections.forget_corrections(connection, conversations)
     field_filing.file_fields(connection, (), old)
     people_filing.remove_people(connection, conversations)
-    update_counts(connection, (), _facts(old, known))
+    _count(connection, (), old, known)
     count_makers(connection, (), [each.made for each in old])
     field_filing.count_field_versions(connection, (), old)
 
@@ -204,10 +205,15 @@ FILED_NAMES = (
     *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
     *("fields_version", "filed_fields", *Maker._fields),
 )
-FILED = select(*(models.insights.c[name] for name in FILED_NAMES)).where(
-    models.insights.c.conversation.in_(bindparam("of", expanding=True))
+FILED = Prepared(
+    select(*(models.insights.c[name] for name in FILED_NAMES)).where(
+        among(models.insights.c.conversation, "of")
+    )
 )
 FILE = insert(insight_topics)
+_f = insight_topics.c
+ROW = _f.topic == bindparam("t"), _f.timestamp == bindparam("at"), _f.conversation == bindparam("of")
+UNFILE = delete(insight_topics).where(*ROW)
 RENAME = (
     update(models.insights)
     .where(models.insights.c.conversation == bindparam("of"))
@@ -240,15 +246,24 @@ class _Topics:
 
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
-    rows = connection.execute(FILED, {"of": list(conversations)})
-    return [*map(_of_row, rows)]
+    return [*map(_of_row, FILED.rows(connection, {"of": [*conversations]}))]
 
 
-def _of_row(row: Row[Any]) -> _Filed:
+def _of_row(row: Sequence[Any]) -> _Filed:
     values = dict(zip(FILED_NAMES, row, strict=True))
     maker = Maker(*(values.pop(name) for name in Maker._fields))
     fields = FiledFields.parse(values.pop("fields_version"), values.pop("filed_fields"))
     return _Filed(slugs=parse_clusters(values.pop("clusters")), maker=maker, fields=fields, **values)
+
+
+def _count(connection: Connection, new: Sequence[_Filed], old: Sequence[_Filed], known: _Topics) -> None:
+    """Count insights under their topics and values."""
+    changes = RollupChanges()
+    for sign, filed in ((1, new), (-1, old)):
+        for fact in _facts(filed, known):
+            changes.count(fact, sign)
+        field_filing.count_values(changes, filed, sign)
+    changes.write(connection)
 
 
 def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
@@ -260,8 +275,6 @@ def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
         for topic in known.counted_under(each):
             weight = weights.get(topic, 0)
             yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score, weight)
-        for value, _ in each.fields.values if each.fields else ():
-            yield Fact(value, each.timestamp, each.sentiment, each.confidence, each.score)
 
 
 def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
@@ -277,12 +290,10 @@ def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
 
 
 def _unfile(connection: Connection, filed: Iterable[_Filed], known: _Topics) -> None:
-    c = insight_topics.c
-    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
     rows = [
         {"t": topic, "at": each.timestamp, "of": each.conversation}
         for each in filed
         for topic in known.of_filed(each)
     ]
     if rows:
-        connection.execute(delete(insight_topics).where(*this), rows)
+        connection.execute(UNFILE, rows)
