@@ -91,7 +91,8 @@ class Resources:
     @cached_property
     def lane(self) -> LaneMonitor:
         """What there is in the lane of batches at the provider."""
-        return LaneMonitor(self.database, self.metrics, lambda: self.processors.lane.gate.reason)
+        gate = self.processors.lane.gate
+        return LaneMonitor(self.database, self.metrics, self.clock, lambda: gate.reason, lambda: gate.refusal)
 
     @property
     def processor(self) -> BatchProcessor:

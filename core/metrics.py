@@ -206,14 +206,18 @@ class Metrics:
 
     def _add_lane(self, own: CollectorRegistry) -> None:
         """Metrics of batches at the provider."""
-        self.lane_open = Gauge("batch_lane_open", "1 while batches at xAI are begun", registry=own)
-        self.lane_waiting = Gauge(
-            "batch_lane_waiting", "Conversations that wait for a batch at xAI", registry=own
-        )
-        self.lane_batches = Gauge("batch_lane_batches", "Batches at xAI that are not over", registry=own)
-        self.lane_pending = Gauge(
-            "batch_lane_requests_pending", "Their requests that are not answered", registry=own
-        )
+
+        def gauge(name: str, meaning: str) -> Gauge:
+            return Gauge(f"batch_lane_{name}", meaning, registry=own)
+
+        self.lane_open = gauge("open", "1 while batches at xAI are begun")
+        self.lane_refused = gauge("refused", "1 for an hour after xAI has refused batches as such")
+        self.lane_waiting = gauge("waiting", "Conversations that wait for a batch at xAI")
+        self.lane_batches = gauge("batches", "Batches at xAI that are not over")
+        self.lane_pending = gauge("requests_pending", "Their requests that are not answered")
+        self.lane_late = gauge("requests_late", "Requests whose conversations went live before the answer")
+        self.lane_unchanged = gauge("unchanged_seconds", "For how long a batch stands still, at most")
+        self.lane_time_used = gauge("time_used_ratio", "The part of its time a batch has used, at most")
         self.lane_requests = Counter(
             "batch_lane_requests",
             "Requests of batches at xAI that have ended, by outcome",
@@ -240,9 +244,19 @@ class Metrics:
         self.webhooks_oldest.set(oldest_seconds)
         self.webhooks_disabled.set(disabled)
 
-    def show_lane(self, waiting: int, batches: int, pending: int, *, is_open: bool) -> None:
-        """Show what there is in the lane of batches at the provider."""
+    def show_whether_lane_is_open(self, is_open: bool, *, is_refused: bool) -> None:
+        """Show whether batches at the provider are begun, and whether it has refused them."""
         self.lane_open.set(is_open)
+        self.lane_refused.set(is_refused)
+
+    def show_lane_progress(self, unchanged_seconds: float, time_used: float, late: int) -> None:
+        """Show how batches at the provider get on."""
+        self.lane_unchanged.set(unchanged_seconds)
+        self.lane_time_used.set(time_used)
+        self.lane_late.set(late)
+
+    def show_lane(self, waiting: int, batches: int, pending: int) -> None:
+        """Show what there is in the lane of batches at the provider."""
         self.lane_waiting.set(waiting)
         self.lane_batches.set(batches)
         self.lane_pending.set(pending)

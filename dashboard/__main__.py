@@ -14,11 +14,12 @@ from typing import NoReturn
 from pydantic import ValidationError
 from streamlit.web.cli import main as streamlit
 
-import demo
 from client import Client, ClientError, Unreachable, calls
 from dashboard.settings import Settings, complaint
 
 ENTRY = Path(__file__).parents[1] / "dashboard.py"
+DEMO = ENTRY.with_name("demo.db")
+"""What the last demo stored."""
 MISUSE = 2
 
 
@@ -31,7 +32,7 @@ def main() -> NoReturn:
     if why := cannot_listen(settings.dashboard_host, settings.dashboard_port):
         refuse(why)
     is_named = "api_url" in settings.model_fields_set
-    with service(settings.url, demo.DATABASE, is_named=is_named) as url:
+    with service(settings.url, DEMO, is_named=is_named) as url:
         os.environ["API_URL"] = url
         Thread(target=warm, daemon=True).start()
         os.chdir(ENTRY.parent)
@@ -45,7 +46,8 @@ def service(url: str, database: Path, *, is_named: bool) -> Iterator[str]:
     if is_named or not database.exists() or answers(url):
         yield url
         return
-    with demo.service(database) as own:
+    # Imported here, because the dashboard's image has no demo.
+    with import_module("demo").service(database) as own:
         sys.stderr.write(
             f"No service runs at {url}, so this shows the data of the demo. Its service is at {own}.\n"
         )

@@ -25,6 +25,7 @@ DONE: Mapping[str, str] = {
     "job paused": "The job waits until somebody lets it go on.",
     "job resumed": "The job goes on.",
     "completed": "It is done.",
+    "batch cancelled": "The batch is cancelled. What it is not answered goes live once the provider has settled it.",
     "cancelled": "It was cancelled. What it had done stays.",
     "capped": "It has spent what it may, and has ended.",
 }

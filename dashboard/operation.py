@@ -46,7 +46,8 @@ def _day(each: SpendingDay) -> Row:
     return {
         "day": each.date,
         "usd": each.usd,
-        "insights": each.usd - each.summary_usd,
+        "insights": each.usd - each.summary_usd - each.batch_usd,
+        "batches": each.batch_usd,
         "summaries": each.summary_usd,
         "reserved": each.reserved_usd,
         "calls": each.calls,
@@ -60,11 +61,12 @@ def _day(each: SpendingDay) -> Row:
 
 
 def parts(spending: Spending) -> list[Row]:
-    """What a chart stacks: dollars by day for insights and for summaries, the oldest first."""
+    """What a chart stacks: dollars by day and what they were for, the oldest day first."""
+    kinds = ("insights", "batches", "summaries") if spending.total.batch_usd else ("insights", "summaries")
     return [
         {"day": row["day"], "for": kind, "usd": row[kind]}
         for row in reversed(spending_rows(spending))
-        for kind in ("insights", "summaries")
+        for kind in kinds
     ]
 
 
@@ -81,6 +83,8 @@ def estimate_of(estimate: Estimate) -> str:
     if not estimate.queue_size:
         return "Nothing waits."
     waiting = f"{words.conversations(estimate.queue_size)} {'waits' if estimate.queue_size == 1 else 'wait'}"
+    if estimate.batched:
+        waiting += f", {words.count(estimate.batched)} of them for batches"
     cost = f"{waiting}: about {words.count(estimate.calls)} calls and {words.dollars(estimate.usd)}"
     if estimate.resumes_at is not None:
         return f"{cost}. The budget is spent; analysis goes on at {words.moment(estimate.resumes_at)} UTC."

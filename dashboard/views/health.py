@@ -7,7 +7,7 @@ from client.answers import Estimate, Health, InsightsPage, JobsPage, Spending
 from dashboard import actions, api, charts, operation, running, states, text, words
 from dashboard.api import Problem
 from dashboard.running import KINDS
-from dashboard.views import under_way
+from dashboard.views import batches, under_way
 
 DAYS = 30
 SECONDS = 5.0
@@ -20,6 +20,7 @@ SPENT = {
     "day": st.column_config.TextColumn("Day (UTC)", pinned=True),
     "usd": st.column_config.NumberColumn("Dollars", format="$%.4f"),
     "summaries": st.column_config.NumberColumn("Of it summaries", format="$%.4f"),
+    "batches": st.column_config.NumberColumn("Of it batches", format="$%.4f"),
     "reserved": st.column_config.NumberColumn(
         "Reserved", help="For calls without an answer yet", format="$%.4f"
     ),
@@ -85,6 +86,7 @@ def _health(health: Health | Problem, newest: InsightsPage | Problem) -> None:
     current()
     made = None if isinstance(newest, Problem) or not newest.insights else newest.insights[0].analysed_at
     text.table(operation.health_facts(health, made), FACTS, alt="How the service is")
+    batches.each(health)
 
 
 def _now(health: Health) -> None:
@@ -103,6 +105,7 @@ def _now(health: Health) -> None:
         st.caption(f"They will be done in {words.duration(health.drain_seconds)}.")
     if health.summary_queue_size:
         st.caption(f"{words.count(health.summary_queue_size)} summaries wait too.")
+    batches.progress(health)
 
 
 def _waiting(estimate: Estimate | Problem) -> None:
@@ -153,9 +156,7 @@ def _spending(spending: Spending | Problem) -> None:
     text.table(rows, SPENT, alt="Calls, tokens and dollars by day, the newest first")
 
 
-CHART = (
-    "Bars: dollars by day for insights and for summaries, and the daily budget; the table below has the same"
-)
+CHART = "Bars: dollars by day for insights, batches and summaries, and the daily budget; the table below has the same"
 
 
 def _jobs(jobs: JobsPage | Problem) -> None:

@@ -1,5 +1,6 @@
 """The content of the Grafana board: what each panel shows, and in which unit."""
 
+from deploy.grafana.batches import BATCHES
 from deploy.grafana.panels import FROM, Kind, Panel, Row, only, quantile, quantiles, rate
 
 HTTP = "http_request_duration_seconds"
@@ -296,4 +297,4 @@ PROCESS = Row(
     ],
 )
 
-ROWS = (NOW, REQUESTS, ANALYSIS, MONEY_AND_ROOM, PROCESS)
+ROWS = (NOW, REQUESTS, ANALYSIS, BATCHES, MONEY_AND_ROOM, PROCESS)

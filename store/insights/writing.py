@@ -154,7 +154,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
     new = [each._replace(slugs=tuple(names_of[each.conversation])) for each in old]
     known = _Topics.of(connection, (*old, *new), at)
     _unfile(connection, old, known)
-    renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
+    renamed = [{"of": each.conversation, "named": NAMES.encode(each.slugs)} for each in new]
     if renamed:
         connection.execute(RENAME, renamed)
         corrections.refile_corrections(connection, names_of)
@@ -184,7 +184,7 @@ def _row(insight: Insight, fields: FiledFields | None) -> dict[str, object]:
         "score": analysis.score,
         "sentiment": analysis.sentiment,
         "confidence": analysis.confidence,
-        "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
+        "clusters": NAMES.encode(analysis.clusters),
         "reasoning": analysis.reasoning,
         "raw": analysis.raw,
         "language": analysis.language,
@@ -207,10 +207,11 @@ FILED_NAMES = (
 )
 FILED = Prepared(
     select(*(models.insights.c[name] for name in FILED_NAMES)).where(
-        among(models.insights.c.conversation, "of")
+        among(models.insights.c.conversation, "numbers")
     )
 )
 FILE = insert(insight_topics)
+NAMES = json.JSONEncoder(ensure_ascii=False)
 _f = insight_topics.c
 ROW = _f.topic == bindparam("t"), _f.timestamp == bindparam("at"), _f.conversation == bindparam("of")
 UNFILE = delete(insight_topics).where(*ROW)
@@ -246,7 +247,7 @@ class _Topics:
 
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
-    return [*map(_of_row, FILED.rows(connection, {"of": [*conversations]}))]
+    return [*map(_of_row, FILED.rows(connection, {"numbers": list(conversations)}))]
 
 
 def _of_row(row: Sequence[Any]) -> _Filed:

@@ -46,11 +46,13 @@ async def healthy(monitor: Monitor, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 async def use(service: Closed, number: int) -> None:
-    """What senders, analysts and a stranger do: new and known texts, a courtesy, reads, a chat and its summary."""
+    """What senders, analysts and a stranger do: new and known texts, a courtesy, what can wait, reads, a summary."""
     for said in (f"{LATE}, wrote nr{number}@example.com", LATE, "thanks"):
         await service.http.post(POSTS, json={"text": said})
     await service.http.get(READS[number % len(READS)])
     if number % 10 == 0:
+        later = [{"text": f"{LATE} and can wait ({number})"}]
+        await service.http.post(f"{POSTS}/bulk", json=later, params={"freshness": "day"})
         await summarize(service, await a_chat(service, f"chat-{number}"), wait=0)
         async with httpx.AsyncClient(base_url=service.url) as stranger:
             await stranger.get("/api/v1/trends")

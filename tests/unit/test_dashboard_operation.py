@@ -65,6 +65,15 @@ def test_a_chart_stacks_what_a_table_adds_up() -> None:
     assert [row["usd"] for row in rows] == [3.0, 2.0]
     assert rows[0]["saved"] == 6.0
     assert operation.has_cost(rows)
+
+    by_batches = {"batch_usd": 0.5}
+    days = [found.days[0].model_copy(update=by_batches)]
+    batched = found.model_copy(update={"days": days, "total": found.total.model_copy(update=by_batches)})
+    assert [(row["for"], row["usd"]) for row in operation.parts(batched)] == [
+        ("insights", 1.5),
+        ("batches", 0.5),
+        ("summaries", 1.0),
+    ]
     assert not operation.has_cost(operation.spending_rows(spending((0.0, 0.0))))
 
 
@@ -80,6 +89,10 @@ def test_the_part_of_the_budget_that_is_spent(daily: float | None, left: float |
     ("given", "sentence"),
     [
         ({"queue_size": 0}, "Nothing waits."),
+        (
+            {"queue_size": 9, "batched": 4},
+            "9 conversations wait, 4 of them for batches: about 3 calls and $0.25, in 2 minutes.",
+        ),
         ({"queue_size": 1}, "1 conversation waits: about 3 calls and $0.25, in 2 minutes."),
         (
             {"queue_size": 9, "seconds": None},
