@@ -26,6 +26,8 @@ from store.insights.rollups import levels
 
 Key = tuple[int, ...]
 A_QUARTER = MICROSECONDS[QUARTER]
+HOURS = 24
+"""Hours per day."""
 FEW = 20
 """Rows that go to PostgreSQL one by one; more go as an array for each column."""
 
@@ -107,7 +109,9 @@ class RollupChanges:
         add_changes(connection, topic_years, [(*key, n) for key, n in sums.years.items() if n])
         hours = [(*key, *each) for key, each in sums.hours.items() if any(each)]
         add_changes(connection, topic_hours, hours)
-        add_changes(connection, changed_days, [(day, 1) for day in {row[0] // 24 for row in hours}])
+        # Also where sums come out as they were: of two insights that swap their topics or values, say.
+        days = {hour // HOURS for hour, _ in sums.hours}
+        add_changes(connection, changed_days, [(day, 1) for day in days])
 
 
 @dataclass(slots=True)
