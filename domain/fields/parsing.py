@@ -13,6 +13,7 @@ from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.fields.kinds import (
     FARTHEST,
     LONGEST_TEXT,
+    MOST_FIELDS,
     MOST_ITEMS,
     BooleanField,
     EnumField,
@@ -23,7 +24,6 @@ from domain.fields.kinds import (
 )
 from domain.fields.reserved import RESERVED
 
-MOST_FIELDS = 12
 MOST_VALUES = 30
 MOST_WORDS = 50
 LONGEST_FILE = 65_536

@@ -16,7 +16,7 @@ from domain.fields.fieldsets import FieldAnswers, FieldSet, FiledValue
 from models import LAST_FIELD_VALUE, field_values, field_version_counts, field_versions, insight_fields
 from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared, among
-from store.insights.rollup_changes import RollupChanges, add_changes
+from store.insights.rollup_changes import add_changes
 
 FIELDS_LOCK = 7_201_735
 """An arbitrary number that all processes share, held by whoever gives a value its number."""
@@ -157,11 +157,14 @@ def file_fields(connection: Connection, new: Iterable[HasFields], old: Iterable[
     insert_rows(connection, FILE, [*_rows(new)])
 
 
-def count_values(changes: RollupChanges, filed: Iterable[HasFields], sign: int) -> None:
-    """Count insights under their values, or with sign -1 no longer."""
-    for each in filed:
-        for value, _ in each.fields.values if each.fields else ():
-            changes.by_time(value, each.timestamp, each.sentiment, sign, sign * each.score)
+def values_to_count(
+    new: Sequence[HasFields], old: Sequence[HasFields]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """What is counted under values, and what no longer: value, time, sentiment, how many and the sum of scores."""
+    for sign, filed in ((1, new), (-1, old)):
+        for each in filed:
+            for value, _ in each.fields.values if each.fields else ():
+                yield value, each.timestamp, each.sentiment, sign, sign * each.score
 
 
 def count_field_versions(connection: Connection, new: Iterable[HasFields], old: Iterable[HasFields]) -> None:

@@ -44,8 +44,13 @@ class Fact(NamedTuple):
     """Of WHOLE: the part of the insight's score that counts under this topic where parts are to add up."""
 
 
-def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
-    """Add the facts `new` to the roll-ups and subtract the facts `old`.
+def update_counts(
+    connection: Connection,
+    new: Iterable[Fact],
+    old: Iterable[Fact] = (),
+    by_time: Iterable[tuple[int, int, int, int, int]] = (),
+) -> None:
+    """Add the facts `new` to the roll-ups and subtract the facts `old`; `by_time` is what is counted so alone.
 
     Call it once per transaction, or always for the same kinds of topic in the same order. It takes row locks by table
     and key; four unsorted writers on PostgreSQL caused a deadlock a second.
@@ -54,6 +59,8 @@ def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fac
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             changes.count(fact, sign)
+    for each in by_time:
+        changes.by_time(*each)
     changes.write(connection)
 
 

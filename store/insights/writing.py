@@ -25,7 +25,8 @@ from store.engine.vault import vault_of
 from store.insights import corrections, field_filing, metadata, names, people_filing, versions
 from store.insights.field_filing import FiledFields
 from store.insights.makers import Made, Maker, count_makers
-from store.insights.rollup_changes import Fact, RollupChanges, update_counts
+from store.insights.rollup_changes import Fact, update_counts
+from store.insights.topic_cases import count_moved
 from store.insights.unions import Unions, counted_in, unions
 
 
@@ -116,8 +117,10 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     field_filing.file_fields(connection, new, old)
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     people_filing.file_people(connection, rows)
-    _count(connection, new, old, known)
+    values = field_filing.values_to_count(new, old)
+    update_counts(connection, _facts(new, known), _facts(old, known), values)
     count_makers(connection, [each.made for each in new], [each.made for each in old])
     field_filing.count_field_versions(connection, new, old)
 
@@ -140,8 +143,9 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     versions.forget_versions(connection, conversations)
     corrections.forget_corrections(connection, conversations)
     field_filing.file_fields(connection, (), old)
+    count_moved(connection, {}, known.by_conversation(old))
     people_filing.remove_people(connection, conversations)
-    _count(connection, (), old, known)
+    update_counts(connection, (), _facts(old, known), field_filing.values_to_count((), old))
     count_makers(connection, (), [each.made for each in old])
     field_filing.count_field_versions(connection, (), old)
 
@@ -160,6 +164,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
         corrections.refile_corrections(connection, names_of)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     update_counts(connection, _facts(new, known), _facts(old, known))
 
 
@@ -211,10 +216,9 @@ FILED = Prepared(
     )
 )
 FILE = insert(insight_topics)
+KEY = {"topic": "t", "timestamp": "at", "conversation": "of"}
+UNFILE = delete(insight_topics).where(*(insight_topics.c[name] == bindparam(of) for name, of in KEY.items()))
 NAMES = json.JSONEncoder(ensure_ascii=False)
-_f = insight_topics.c
-ROW = _f.topic == bindparam("t"), _f.timestamp == bindparam("at"), _f.conversation == bindparam("of")
-UNFILE = delete(insight_topics).where(*ROW)
 RENAME = (
     update(models.insights)
     .where(models.insights.c.conversation == bindparam("of"))
@@ -239,6 +243,10 @@ class _Topics:
         """The topics of an insight, each once: two of its names may be of one topic."""
         return list(dict.fromkeys(self.numbers[slug] for slug in filed.slugs))
 
+    def by_conversation(self, filed: Iterable[_Filed]) -> dict[int, set[int]]:
+        """The topics of each insight by its conversation."""
+        return {each.conversation: {*self.of_filed(each)} for each in filed}
+
     def counted_under(self, filed: _Filed) -> Iterator[int]:
         """Everything that an insight is counted under."""
         topics = self.of_filed(filed)
@@ -255,16 +263,6 @@ def _of_row(row: Sequence[Any]) -> _Filed:
     maker = Maker(*(values.pop(name) for name in Maker._fields))
     fields = FiledFields.parse(values.pop("fields_version"), values.pop("filed_fields"))
     return _Filed(slugs=parse_clusters(values.pop("clusters")), maker=maker, fields=fields, **values)
-
-
-def _count(connection: Connection, new: Sequence[_Filed], old: Sequence[_Filed], known: _Topics) -> None:
-    """Count insights under their topics and values."""
-    changes = RollupChanges()
-    for sign, filed in ((1, new), (-1, old)):
-        for fact in _facts(filed, known):
-            changes.count(fact, sign)
-        field_filing.count_values(changes, filed, sign)
-    changes.write(connection)
 
 
 def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:

@@ -1,6 +1,6 @@
 """values of fields are not counted by confidence any more
 
-Revision: 0038.
+Revision: 0040.
 """
 
 from datetime import date
@@ -8,8 +8,8 @@ from datetime import date
 from alembic import op
 from sqlalchemy import text
 
-revision = "0038"
-down_revision = "0037"
+revision = "0040"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 OF_VALUES = "topic <= -2"
