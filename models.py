@@ -381,11 +381,16 @@ corrections = Table(
     Column("analyzer", String(20), nullable=False),
     Column("model", String(100), nullable=False),
     Column("prompt_version", String(40), nullable=False),
+    # JSON by the names of fields: what the person answers, and with it all that the analyzer answers.
+    *(Column(name, Text, info=ENCRYPTED) for name in ("fields", "model_fields")),
+    Column("model_fields_version", String(12)),
     CheckConstraint("sentiment IN (-1, 0, 1)", name="sentiment"),
     CheckConstraint(
-        "sentiment IS NOT NULL OR clusters IS NOT NULL OR outcome IS NOT NULL", name="says_something"
+        "sentiment IS NOT NULL OR clusters IS NOT NULL OR outcome IS NOT NULL OR fields IS NOT NULL",
+        name="says_something",
     ),
     sqlite_with_rowid=False,
+    info={"place": ("conversation", "revision")},
 )
 
 # Insights that were drawn at random to be checked, each with the probability with which it was.

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from core import clock
 from domain.api_keys import NAMES, is_key_name
+from domain.fields.kinds import LONGEST_TEXT, MOST_FIELDS, MOST_ITEMS
 from domain.receivers import MOST_URL
 from domain.summaries import Outcome, Sentiment
 from domain.topics import MAX_SLUG, slug
@@ -312,6 +313,7 @@ class ModelSaid(BaseModel):
     clusters: list[str]
     confidence: float
     outcome: Outcome | None
+    fields: FieldValues
 
 
 class CorrectionOut(BaseModel):
@@ -320,6 +322,7 @@ class CorrectionOut(BaseModel):
     sentiment: Literal["positive", "neutral", "negative"] | None
     clusters: list[str] | None
     outcome: Outcome | None
+    fields: FieldValues
     made_at: str
     made_by: str
     model: ModelSaid
@@ -598,6 +601,13 @@ class QualityTopicOut(AccuracyOut):
     precision: AccuracyOut
 
 
+class QualityFieldOut(AccuracyOut):
+    """How often the answer to a field is right; of a field that has changed its type, of each type."""
+
+    name: str
+    type: Literal["enum", "number", "boolean", "text", "list"]
+
+
 class OutsideOut(BaseModel):
     """Corrections of what was not drawn, which measure nothing: people correct what looks wrong."""
 
@@ -617,6 +627,7 @@ class QualityOut(BaseModel):
     bins: list[QualityBinOut]
     makers: list[QualityMakerOut]
     topics: list[QualityTopicOut]
+    fields: list[QualityFieldOut]
 
 
 class SampleOut(BaseModel):
@@ -1258,8 +1269,34 @@ def _slug_of(name: str) -> str:
     return found
 
 
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+SAID_OF_A_FIELD: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "maxLength": LONGEST_TEXT},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "string"}, "maxItems": MOST_ITEMS},
+        {"type": "null"},
+    ]
+}
+
+
+def _is_of_a_field(value: object) -> object:
+    items = value if isinstance(value, list) else ["" if value is None else value]
+    kinds = (str,) if isinstance(value, list) else (str, int, float)
+    if not all(isinstance(each, kinds) for each in items):
+        raise PydanticCustomError("field", "must be a text, a number, true, false, a list of texts or null")
+    return value
+
+
+SaidOfField = Annotated[Any, AfterValidator(_is_of_a_field), WithJsonSchema(SAID_OF_A_FIELD)]
+
+
 class NewCorrection(Sent):
-    """What a person says of a conversation. What is left out stays as it is; null takes a correction back."""
+    """What a person says of a conversation. What is left out stays as it is; null takes a correction back.
+
+    In `fields`, null is a value: the conversation has none.
+    """
 
     sentiment: Literal["positive", "neutral", "negative"] | None = None
     clusters: (
@@ -1267,11 +1304,18 @@ class NewCorrection(Sent):
         | None
     ) = None
     outcome: Outcome | None = None
+    fields: Annotated[dict[FieldName, SaidOfField], Field(min_length=1, max_length=MOST_FIELDS)] | None = None
+    withdrawn_fields: Annotated[list[FieldName], Field(max_length=MOST_FIELDS)] = []
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise PydanticCustomError("empty", "needs at least one of sentiment, clusters and outcome")
+            reason = "needs at least one of sentiment, clusters, outcome, fields and withdrawn_fields"
+            raise PydanticCustomError("empty", "{reason}", {"reason": reason})
+        for place, name in enumerate(self.withdrawn_fields):
+            if name in (self.fields or {}):
+                path = f"withdrawn_fields[{place}]"
+                raise PydanticCustomError("both", "{path}: is in fields, too", {"path": path})
         return self
 
 

@@ -97,6 +97,7 @@ SCHEMAS: Mapping[str, str] = {
     "AccuracyOut": "Accuracy",
     "OutsideOut": "OutsideCorrections",
     "QualityBinOut": "QualityBin",
+    "QualityFieldOut": "QualityField",
     "QualityMakerOut": "QualityMaker",
     "FieldsOut": "Fields",
     "FieldsVersionOut": "FieldsVersion",

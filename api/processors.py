@@ -87,6 +87,9 @@ async def processors_of(
     calls = SummaryCalls(db, gateway, policy, accounting, in_flight, clock, live.draft_listener)
     paid = PaidCalls(db, gateway, accounting, in_flight)
     sending, lane = _receivers(settings, clock), await open_lane(settings, db, gateway, clock, stack)
+    tools = _lane_tools(settings, db, clock, policy, accounting, lane)
+    if tools is not None and settings.role.works:
+        await tools.hold_on()
     return Processors(
         batches,
         SummaryProcessor(calls, quarantine, token=_token),
@@ -95,7 +98,7 @@ async def processors_of(
         *_behind_all(
             settings, db, gateway, policy, accounting, in_flight, quarantine, clock, lane.gate, capacity
         ),
-        LaneProcessor(_lane_tools(settings, db, clock, policy, accounting, lane), lane.gate, _token),
+        LaneProcessor(tools, lane.gate, _token),
     )
 
 

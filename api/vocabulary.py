@@ -207,12 +207,19 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "Correction.sentiment": "The sentiment that counts; null if it was not corrected.",
     "Correction.clusters": "The topics that count; null if they were not corrected.",
     "Correction.outcome": "The outcome that counts; null if it was not corrected.",
+    "Correction.fields": "The answers to fields that count; null if none was corrected.",
     "Correction.made_by": "Whoever made it, as the audit log names them.",
     "Correction.model": "What the analyzer says of the same text.",
     "ModelSaid.outcome": "The outcome that its summary says; null without a summary.",
     "NewCorrection.sentiment": "What it is; null takes a correction back.",
     "NewCorrection.clusters": "One to five topics, by slug, alias or label; null takes a correction back.",
     "NewCorrection.outcome": "The outcome of the chat, which needs a summary; null takes a correction back.",
+    "NewCorrection.fields": (
+        "Answers to the operator's fields by name, each as its type allows; null takes all corrections of them back. "
+        "As a value, null says that the conversation has none."
+    ),
+    "withdrawn_fields": "The fields whose corrections are taken back.",
+    "ModelSaid.fields": "What it answers to the operator's fields; null if there were none.",
     "model_outcome": "The outcome that the analyzer wrote; `outcome` differs if a person has corrected it.",
     "Quality.target": "How often insights have to be right.",
     "checked": "How many were drawn and checked.",
@@ -226,6 +233,7 @@ FIELDS: Mapping[str, str] = PEOPLE_FIELDS | {
     "bins": "By confidence: how sure the analyzer was, and how often it was right.",
     "makers": "By analyzer, model and version of the prompt, earlier versions of insights included.",
     "Quality.topics": "By topic, the most often checked first.",
+    "Quality.fields": "How often the answer to each of the operator's fields is right, of those that were checked.",
     "precision": "How often the topic itself is right, of those whose topics were checked as well.",
     "mean_confidence": "The mean confidence; null if none was checked.",
     "QualityBin.from": "The lowest confidence.",

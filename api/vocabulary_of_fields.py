@@ -28,6 +28,7 @@ OF_FIELDS: Mapping[str, str] = {
     "max_items": "Of a list: how many items it may have.",
     "for": "What answers it.",
     "answered_offline": "Whether it has words by which the offline analyzer answers.",
+    "QualityField.type": "The type of its values.",
     **{f"{name}.name": "Its name, by which answers stand in `fields`." for name in DEFINITIONS},
     **{f"{name}.type": "The type of its values." for name in DEFINITIONS},
 }

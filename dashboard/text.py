@@ -86,12 +86,20 @@ def choice(label: str, options: Sequence[str], *, key: str, on_change: Any) -> s
 
 
 def choices(
-    label: str, options: Mapping[str, str], *, key: str, most: int, on_change: Any = None
+    label: str,
+    options: Mapping[str, str],
+    *,
+    key: str,
+    most: int,
+    on_change: Any = None,
+    first: Sequence[str] | None = None,
 ) -> list[str]:
     """Some of the service's values, by their ids; `options` says what each is called, and `label` is our own.
 
-    With `on_change` the address keeps what is chosen, and without it the page does.
+    With `on_change` the address keeps what is chosen, and without it the page does. `first` is chosen to begin with.
     """
+    if first is not None:
+        st.session_state.setdefault(key, [*first])
     return st.multiselect(
         label,
         list(options),

@@ -126,6 +126,8 @@ def prefilter_reason(texts: Sequence[str]) -> str | None:
         return "only_links_and_mentions"
     if sum(map(_weight, texts)) < MIN_CHARACTERS:
         return "too_short"
+    if not any(word in words for word in THANKFUL):
+        return None
     tokens = set(NOT_A_WORD.sub(" ", words).split())
     boilerplate = all(AROUND_THANKS.fullmatch(token) for token in tokens - THANKFUL)
     is_polite = tokens & THANKFUL and boilerplate and "?" not in words and not SO_MUCH_FOR.search(words)

@@ -12,6 +12,7 @@ from core.clock import Clock
 from database import Database
 from domain.buckets import DAY, MICROSECONDS
 from domain.examples import LONGEST, MOST_EXAMPLES, PromptExample, ToldExamples
+from domain.fields.fieldsets import FieldAnswers
 from domain.text import Show, Turn, transcript
 from store.conversations.turns import load_turns
 from store.insights.examples import Telling, telling_corrections
@@ -67,11 +68,15 @@ class FollowedExamples:
                 found.append(
                     (
                         (each.conversation, each.made_at),
-                        PromptExample(text, each.score, each.clusters, each.fields),
+                        PromptExample(text, each.score, each.clusters, self._answers(each)),
                     )
                 )
         # More than are told, so that one that is still there is known to be.
         return found if day == self._day else found[:MOST_EXAMPLES]
+
+    def _answers(self, each: Telling) -> FieldAnswers | None:
+        """A person may have typed in the text of a field what analyzers are not shown of the conversation."""
+        return None if each.fields is None else each.fields.with_texts(self.shown)
 
     def _text(self, each: Telling, said: Sequence[Turn]) -> str:
         turns = [(role, self.shown(text)) for role, text in said]

@@ -38,4 +38,5 @@ class Warming:
         await asyncio.Event().wait()
 
     async def _days(self) -> Sequence[int]:
-        return await self.database.read_in_background(partial(newest_days, most=self.topic_days.most))
+        # Not in the background: where nothing is stored yet, all that reads there is not even imported, 9 MB.
+        return await self.database.read(partial(newest_days, most=self.topic_days.most))

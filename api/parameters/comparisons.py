@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.parameters.common import DownloadParameters, Limit, Moment, Parameters, Word
+from api.parameters.common import DownloadParameters, Limit, Moment, Word
 from api.parameters.fields import FieldFilterParameters
 from api.parameters.insights import SENTIMENT_OF, Sentiment, Share, check_window, percent
 from domain.buckets import DAY, HOUR, MICROSECONDS
+from domain.fields.filters import FieldFilter
 from store.insights.compared_topics import TopicSort
 from store.insights.topic_changes import Comparison
 from store.insights.windows import Selection
@@ -121,7 +122,7 @@ class TopicsParameters(FieldFilterParameters, DownloadParameters):
         return (self.page - 1) * self.limit
 
 
-class ExplainParameters(Parameters):
+class ExplainParameters(FieldFilterParameters):
     """Of an explanation: a window, and how long before it is looked at to compare."""
 
     start_time: Moment | None = Field(None, description="Required.")
@@ -137,6 +138,11 @@ class ExplainParameters(Parameters):
     def _window_is_given(self) -> Self:
         check_window(self.start_time, self.end_time, "the window to explain")
         return self
+
+    @property
+    def fields(self) -> tuple[FieldFilter, ...]:
+        """The filters by fields."""
+        return self._field_filters
 
     @property
     def window(self) -> tuple[int, int]:

@@ -65,7 +65,15 @@ async def read_explanation(
     resources: ResourcesDep,
     query: Annotated[ExplainParameters, Depends(query_parameters(ExplainParameters))],
 ) -> Response:
-    """Why the mean sentiment of a window differs from that of the time before: the part of each topic."""
-    compute = partial(explain, days=resources.topic_days, window=query.window, before=query.before)
-    found = await resources.database.read_replica(compute)
+    """Why the mean sentiment of a window differs from that of the time before: the part of each topic.
+
+    `field.NAME=value` narrows both windows by a field of FIELDS_FILE; by a number `field.NAME.min=` and
+    `field.NAME.max=`.
+    """
+    await check_fields(resources, query.fields)
+    compute = partial(
+        explain, days=resources.topic_days, window=query.window, before=query.before, fields=query.fields
+    )
+    # Filters have insights read one by one, which must not keep others waiting.
+    found = await resources.database.read_replica(compute, is_long=bool(query.fields))
     return JsonAnswer(explanation_view(found, query.window, query.before))

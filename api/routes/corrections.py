@@ -17,7 +17,7 @@ from api.parameters.insights import SENTIMENT_OF
 from api.parsing import parse_body, read_json
 from api.routes.conversations import SHARED, Id, not_found
 from api.views.conversations import insight_view
-from domain.corrections import Correction
+from domain.corrections import Correction, FieldChanges
 from schemas import Code, CorrectedOut, NewCorrection
 from services.correcting import Correcting
 from store.conversations import records
@@ -33,6 +33,7 @@ SENT = (Code.INVALID_SCHEMA, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE
 REFUSED: Mapping[NotCorrected, str] = {
     NotCorrected.NOT_ANALYSED: "This conversation has no insight that could be corrected",
     NotCorrected.NOT_SUMMARISED: "outcome: there is no summary of what was analysed",
+    NotCorrected.WITHOUT_FIELDS: "fields: this insight has no answers to fields",
 }
 
 
@@ -43,7 +44,7 @@ REFUSED: Mapping[NotCorrected, str] = {
     openapi_extra=json_body(NewCorrection),
 )
 async def correct(resources: ResourcesDep, conversation_id: Id, request: Request) -> Response:
-    """Correct sentiment, topics or outcome. What a person says counts everywhere; null takes it back."""
+    """Correct sentiment, topics, outcome or fields. What a person says counts everywhere; null takes it back."""
     new = parse_body(NEW, await read_json(request)).model_dump(exclude_unset=True)
     await _change(resources, request, conversation_id, _as_stored(new))
     read = partial(records.get_conversation, id_=conversation_id)
@@ -64,6 +65,11 @@ def _as_stored(new: Mapping[str, Any]) -> dict[str, Any]:
     changes = dict(new)
     if changes.get("sentiment") is not None:
         changes["sentiment"] = SENTIMENT_OF[changes["sentiment"]]
+    said, withdrawn = changes.pop("fields", {}), changes.pop("withdrawn_fields", ())
+    if said is None:
+        changes["fields"] = None
+    elif said or withdrawn:
+        changes["fields"] = FieldChanges(said, withdrawn)
     return changes
 
 

@@ -1,12 +1,14 @@
 """Conversations and their insights as clients see them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
 from core.clock import iso, iso_or_none
 from domain.analysis import CONFIDENCE_UNIT, SCORE_UNIT, SENTIMENT_NAMES, UNSURE
+from domain.fields.kinds import FieldValue
 from llm.prices import TICKS_PER_USD
 from models import FAILED, QUEUED, SKIPPED
 from store.conversations.records import StoredConversation
@@ -36,17 +38,19 @@ def insight_view(insight: ShownInsight | InsightEntry) -> Json:
         "cached": bool(row.cached),
         "partial": bool(row.partial),
         "analysed_at": iso(row.analysed_at),
-        "correction": insight.correction and correction_view(insight.correction),
+        "correction": insight.correction and correction_view(insight.correction, row.fields),
     }
 
 
-def correction_view(correction: ShownCorrection) -> Json:
-    """What a person says of a conversation, and what the analyzer says beside it."""
+def correction_view(correction: ShownCorrection, counted: str | None) -> Json:
+    """What a person says of a conversation, and what the analyzer says beside it; `counted` are its fields, as JSON."""
     row = correction.row
+    fields, own = _object(counted), _object(row.model_fields or counted)
     return {
         "sentiment": None if row.sentiment is None else SENTIMENT_NAMES[row.sentiment],
         "clusters": correction.clusters,
         "outcome": row.outcome,
+        "fields": _said_of(fields, row.said.fields),
         "made_at": iso(row.made_at),
         "made_by": row.made_by,
         "model": {
@@ -55,8 +59,17 @@ def correction_view(correction: ShownCorrection) -> Json:
             "clusters": correction.model_clusters,
             "confidence": row.model_confidence / CONFIDENCE_UNIT,
             "outcome": row.model_outcome,
+            "fields": own,
         },
     }
+
+
+def _said_of(counted: Json | None, said: Mapping[str, FieldValue] | None) -> Json | None:
+    """Without what was said of another version of the fields, and cannot count in this one."""
+    if counted is None or said is None:
+        return None
+    shown = {name: value for name, value in said.items() if name in counted and counted[name] == value}
+    return shown or None
 
 
 def fields_view(row: Row[Any] | ListedRow) -> Json:

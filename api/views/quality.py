@@ -7,6 +7,7 @@ from typing import Any
 from api.views.conversations import maker_view
 from domain.analysis import CONFIDENCE_UNIT
 from domain.quality import Accuracy, Bin, Checked, Threshold, accuracy_of, reliability, threshold
+from store.insights.field_quality import FieldJudgement
 from store.insights.quality import Evidence, Judgement
 
 Json = dict[str, Any]
@@ -27,6 +28,7 @@ def quality_view(found: Evidence, pending: int, target: float) -> Json:
         "bins": [_bin_view(each) for each in reliability(checked)],
         "makers": _makers_view(found.said),
         "topics": _topics_view(newest),
+        "fields": _fields_view(found.fields),
     }
 
 
@@ -85,3 +87,13 @@ def _topic_view(slug: str, said: Sequence[Judgement]) -> Json:
         **accuracy_view(accuracy_of(each.checked for each in said)),
         "precision": accuracy_view(accuracy_of(named)),
     }
+
+
+def _fields_view(said: Iterable[FieldJudgement]) -> list[Json]:
+    by_field: defaultdict[tuple[str, str], list[Checked]] = defaultdict(list)
+    for name, kind, checked in said:
+        by_field[name, kind].append(checked)
+    return [
+        {"name": name, "type": kind, **accuracy_view(accuracy_of(found))}
+        for (name, kind), found in sorted(by_field.items())
+    ]

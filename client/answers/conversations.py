@@ -73,6 +73,7 @@ class ModelSaid(Answer):
     clusters: list[str]
     confidence: float
     outcome: str | None
+    fields: dict[str, FieldValue] | None = None
 
 
 class Correction(Answer):
@@ -81,6 +82,7 @@ class Correction(Answer):
     sentiment: str | None
     clusters: list[str] | None
     outcome: str | None
+    fields: dict[str, FieldValue] | None = None
     made_at: AwareDatetime
     made_by: str
     model: ModelSaid

@@ -46,6 +46,14 @@ class QualityTopic(Accuracy):
     precision: Accuracy
 
 
+class QualityField(Accuracy):
+    """How often the answer to one of the operator's fields is right."""
+
+    name: str
+    type: str
+    """`enum`, `number`, `boolean`, `text` or `list`."""
+
+
 class OutsideCorrections(Answer):
     """Corrections of what was not drawn; they are in no other figure."""
 
@@ -65,6 +73,7 @@ class Quality(Answer):
     bins: list[QualityBin]
     makers: list[QualityMaker]
     topics: list[QualityTopic]
+    fields: list[QualityField] = Field(default_factory=list)
 
 
 class QualitySample(Answer):

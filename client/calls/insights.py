@@ -117,10 +117,16 @@ def compare_topics(
     return getting("/api/v1/topics", reader(ComparedTopics), given)
 
 
-def explain(*, start_time: Time, end_time: Time, baseline: str = "28d") -> Call[Explanation]:
+def explain(
+    *,
+    start_time: Time,
+    end_time: Time,
+    baseline: str = "28d",
+    fields: Mapping[str, Asked] | None = None,
+) -> Call[Explanation]:
     """Why a window's mean sentiment differs from that of the time before it: the part of each topic."""
     given = {"start_time": start_time, "end_time": end_time, "baseline": baseline}
-    return getting("/api/v1/explain", reader(Explanation), given)
+    return getting("/api/v1/explain", reader(Explanation), {**given, **by_fields(fields)})
 
 
 def own_fields() -> Call[OwnFields]:

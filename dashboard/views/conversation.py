@@ -10,7 +10,7 @@ from dashboard import actions, api, cases, pages, states, text, words, writers
 from dashboard.address import Address
 from dashboard.api import Problem
 from dashboard.seat import Seat
-from dashboard.views import correcting, live
+from dashboard.views import correcting, correcting_fields, live
 
 LIMIT = 100
 """Messages of a page; the service gives no more."""
@@ -112,6 +112,7 @@ def _analysis(stored: Conversation, chat: Chat) -> None:
         return
     _insight(stored.insight)
     correcting.offer(stored.conversation_id, stored.insight)
+    correcting_fields.offer(stored.conversation_id, stored.insight)
 
 
 def _insight(insight: Insight) -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -25,6 +26,16 @@ class FieldAnswers(NamedTuple):
     version: str
     values: Mapping[str, FieldValue]
     filed: tuple[FiledValue, ...]
+
+    def with_texts(self, shown: Callable[[str], str]) -> "FieldAnswers":
+        """The same with what `shown` makes of texts. Every other value is one of the operator's, or no text."""
+        listed = {each.field for each in self.filed}
+        texts = {
+            name: shown(value)
+            for name, value in self.values.items()
+            if isinstance(value, str) and name not in listed
+        }
+        return self._replace(values={**self.values, **texts})
 
 
 @dataclass(frozen=True)
@@ -75,9 +86,38 @@ class FieldSet:
             raise ValueError("fields is missing" if given is None else "fields must be an object")
         return self.answers({each.name: _read(each, given, all_nullable) for each in self.fields})
 
+    def read_some(self, given: Mapping[str, object]) -> Mapping[str, FieldValue]:
+        """Values of some of them. Raises ValueError, which names the first field that is wrong."""
+        known = {each.name: each for each in self.fields}
+        for name in given:
+            if name not in known:
+                raise ValueError(f"fields.{name}: no such field; there are {', '.join(known)}")
+        return {name: _read(known[name], given, nullable=False) for name in given}
+
     def answers(self, values: Mapping[str, FieldValue]) -> FieldAnswers:
         """Answers that are valid, by field."""
         return FieldAnswers(self.version, values, tuple(self._filed(values)))
+
+    def corrected(self, answers: FieldAnswers, said: Mapping[str, FieldValue]) -> FieldAnswers:
+        """Answers with what a person says in their place, but for what these fields do not have or allow.
+
+        It may have been said of another version.
+        """
+        values = dict(answers.values)
+        for each in self.fields:
+            if each.name in said:
+                with suppress(ValueError):
+                    values[each.name] = each.read(said[each.name])
+        return self.answers(values)._replace(version=answers.version)
+
+    def agreement(
+        self, answers: Mapping[str, FieldValue], said: Mapping[str, FieldValue]
+    ) -> Iterator[tuple[Field, bool]]:
+        """Each field of which a person says something that it allows, and whether the answer to it is the same."""
+        for each in self.fields:
+            with suppress(ValueError):
+                if each.name in said:
+                    yield each, each.is_same(answers[each.name], each.read(said[each.name]))
 
     def _filed(self, values: Mapping[str, FieldValue]) -> Iterator[FiledValue]:
         """What an insight with these answers is found and counted under."""

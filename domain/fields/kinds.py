@@ -16,6 +16,7 @@ Asker = Literal["conversations", "summaries", "both"]
 
 LONGEST_TEXT = 200
 MOST_ITEMS = 10
+MOST_FIELDS = 12
 FARTHEST = 1e12
 """Numbers lie between this and its opposite where a field has no bounds of its own."""
 
@@ -47,6 +48,10 @@ class Field(ABC):
     @abstractmethod
     def filed_under(self, value: FieldValue) -> Sequence[str]:
         """The values under which an insight with this value is found and counted."""
+
+    def is_same(self, one: FieldValue, other: FieldValue) -> bool:
+        """Whether two values say the same."""
+        return one == other
 
     @property
     def possible(self) -> Sequence[str]:
@@ -197,6 +202,9 @@ class ListField(Field):
 
     def filed_under(self, value: FieldValue) -> Sequence[str]:
         return () if value is None or isinstance(value, str | int | float) else tuple(value)
+
+    def is_same(self, one: FieldValue, other: FieldValue) -> bool:
+        return {*self.filed_under(one)} == {*self.filed_under(other)} and (one is None) == (other is None)
 
     @property
     def possible(self) -> Sequence[str]:

@@ -5,11 +5,8 @@ A token holds no role: whom it stands for is looked up at each use, so that it d
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
-
-from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey
-from joserfc.jwt import JWTClaimsRegistry
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.bounded import Bounded
 from core.clock import SECOND, Clock
@@ -17,7 +14,9 @@ from core.errors import EndedCredential
 from core.secret_ring import SecretRing
 from domain.roles import Caller
 from services.access.digests import digest_of
-from services.access.jwts import read_claims
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 PURPOSE = "tokens"
 NAME = "insights-platform"
@@ -45,14 +44,19 @@ class Tokens:
     clock: Clock
     random_hex: Callable[[int], str]
     _known: Bounded[bytes, Verified] = field(default_factory=lambda: Bounded(REMEMBERED))
-    _keys: KeySet = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def _keys(self) -> "KeySet":
+        # Imported at the first token: most services never see one, and joserfc takes 9 MB and 0.06 s of a start.
+        from joserfc.jwk import KeySet, OctKey
+
         found = self.ring.keys(PURPOSE)
-        self._keys = KeySet([OctKey.import_key(each.key, {"kid": each.id}) for each in found])
+        return KeySet([OctKey.import_key(each.key, {"kid": each.id}) for each in found])
 
     def create(self, actor: str) -> str:
         """A token for the holder of a key, or for an account."""
+        from joserfc import jwt
+
         # Given a set and no kid, joserfc signs with a key that it draws by lot.
         first = self._keys.keys[0]
         now = self.clock() // SECOND
@@ -77,6 +81,10 @@ class Tokens:
         return replace(self.holder(known.actor), means="token")
 
     def _verified(self, text: str) -> Verified:
+        from joserfc.jwt import JWTClaimsRegistry
+
+        from services.access.jwts import read_claims
+
         required = JWTClaimsRegistry(
             now=self.clock() // SECOND,
             exp={"essential": True},

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from models import access_marks
 from store.engine.dialect import insert_on_conflict
@@ -11,6 +11,7 @@ from store.engine.notifications import Channel, notify
 CHANGES, AUDIT = "changes", "audit"
 START = b"\0" * 32
 _m = access_marks.c
+NAMED = select(_m.number, _m.link).where(_m.name == bindparam("named"))
 
 
 class Mark(NamedTuple):
@@ -22,7 +23,7 @@ class Mark(NamedTuple):
 
 def get(connection: Connection, name: str) -> Mark:
     """The mark; 0 and zeros if it was never set."""
-    row = connection.execute(select(_m.number, _m.link).where(_m.name == name)).one_or_none()
+    row = connection.execute(NAMED, {"named": name}).one_or_none()
     return Mark(0, START) if row is None else Mark(row.number, row.link or START)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, select, tuple
 from core.errors import DoesNotOpen
 from models import (
     conversations,
+    corrections,
     erasures,
     grok_calls,
     insight_metadata,
@@ -39,6 +40,7 @@ KEYS: Mapping[Table, tuple[str, ...]] = {
     participants: ("conversation", "position"),
     insights: ("conversation",),
     insight_versions: ("conversation", "number"),
+    corrections: ("conversation", "revision"),
     people: ("number",),
     insight_metadata: ("conversation", "key"),
     summaries: ("conversation",),

@@ -27,8 +27,10 @@ def insert_rows(
     rows: Sequence[tuple[object, ...]],
     columns: tuple[str, ...] = (),
     more: tuple[object, ...] = (),
-) -> None:
+) -> int | None:
     """Execute an INSERT of many rows, each a tuple of `columns`, or of all columns of the table.
+
+    Gives how many rows were inserted or changed; None where the driver does not say, on PostgreSQL.
 
     `more` are the parameters of the rest of the statement, in order.
 
@@ -39,10 +41,12 @@ def insert_rows(
         if rows:
             sql = _compiled(statement, connection.dialect, columns)
             connection.exec_driver_sql(sql, [(*row, *more) for row in rows] if more else [*rows])
-        return
+        return None
+    stored = 0
     for chunk in _chunks(rows):
         sql = _compiled(statement, connection.dialect, columns, len(chunk))
-        connection.exec_driver_sql(sql, (*chain.from_iterable(chunk), *more))
+        stored += connection.exec_driver_sql(sql, (*chain.from_iterable(chunk), *more)).rowcount
+    return stored
 
 
 def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterator[Sequence[tuple[object, ...]]]:

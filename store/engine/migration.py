@@ -10,7 +10,7 @@ from core.errors import UnknownSchema
 
 log = structlog.get_logger()
 
-NEWEST = "0037"
+NEWEST = "0038"
 """The revision of the last file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

@@ -1,7 +1,7 @@
 """Statements that are compiled once, and list parameters that do not change their SQL."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -10,8 +10,11 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Delete,
     Dialect,
+    LargeBinary,
     Select,
+    Update,
     bindparam,
     column,
     func,
@@ -23,8 +26,12 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import NullType, TypeEngine
 
-Values = Callable[[dict[str, Any]], tuple[Any, ...]]
+Values = Callable[[dict[str, Any]], Iterator[tuple[Any, ...]]]
+"""Makes the values of each execution."""
 ItemType = type[TypeEngine[Any]]
+BYTES_AT_ONCE = 64
+"""Items of a list of bytes in one execution on SQLite: JSON has no bytes, so each is a value of its own. The SQL is
+always the same; a shorter list is padded with its last item, a longer one takes several executions."""
 
 
 class Prepared:
@@ -45,10 +52,10 @@ class Prepared:
     def rows(self, connection: Connection, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """All rows. `parameters` may have more names than the statement uses. Raises SQLAlchemyError."""
         sql, values = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
-        found = connection.exec_driver_sql(sql, values(parameters))
+        found = (connection.exec_driver_sql(sql, each) for each in values(parameters))
         if connection.dialect.name == "postgresql":
-            return found.all()
-        rows: list[list[Any]] = from_json(found.scalar_one())
+            return [row for each in found for row in each.all()]
+        rows: list[list[Any]] = [row for each in found for row in from_json(each.scalar_one())]
         return rows
 
     def scalar(self, connection: Connection, parameters: dict[str, Any]) -> Any:
@@ -68,18 +75,70 @@ def _as_json(chosen: SelectBase) -> Select[Any]:
     return select(func.json_group_array(func.json_array(*chosen.subquery().c)))
 
 
+class PreparedChange:
+    """An UPDATE or DELETE of the rows whose key is in the list parameter `keys`.
+
+    On SQLite it is compiled once and goes straight to the driver. On PostgreSQL each key is a parameter: with all of
+    them in one, it looks for them in every partition (with 24 of them 8.8 ms, not 3.2).
+    """
+
+    def __init__(
+        self,
+        change: Update | Delete,
+        key: ColumnElement[Any],
+        on_postgresql: Update | Delete | None = None,
+    ) -> None:
+        """Every parameter of `change` must have a value or be a `bindparam`.
+
+        `on_postgresql` is the whole statement there, if it is another one.
+        """
+        self._change = change.where(among(key, "keys", of=type(key.type)))
+        one_by_one = change.where(key.in_(bindparam("keys", expanding=True)))
+        self._on_postgresql = one_by_one if on_postgresql is None else on_postgresql
+        self._compiled: tuple[str, Values] | None = None
+
+    def run(self, connection: Connection, parameters: dict[str, Any]) -> None:
+        """Change the rows. Raises SQLAlchemyError."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(self._on_postgresql, parameters)
+            return
+        sql, values = self._compiled or self._compile(connection.dialect)
+        for each in values(parameters):
+            connection.exec_driver_sql(sql, each)
+
+    def _compile(self, dialect: Dialect) -> tuple[str, Values]:
+        compiled: Any = self._change.compile(dialect=dialect)
+        self._compiled = str(compiled), _values(compiled)
+        return self._compiled
+
+
 def _values(compiled: SQLCompiler) -> Values:
     """Return a function that puts named parameters into the order of the SQL's placeholders."""
     names = compiled.positiontup or []
-    fixed = {name: value for name, value in compiled.params.items() if value is not None}
-    lists = [name for name in set(names) if isinstance(compiled.binds[name].type, ARRAY)]
-    as_text = lists if compiled.dialect.name == "sqlite" else []
+    fixed = {name: value for name, value in compiled.params.items() if not compiled.binds[name].required}
+    lists = {name: compiled.binds[name].type for name in set(names)}
+    lists = {name: kind.item_type for name, kind in lists.items() if isinstance(kind, ARRAY)}
+    if compiled.dialect.name != "sqlite":
+        return lambda parameters: iter([tuple([(fixed | parameters)[name] for name in names])])
+    as_text = [name for name, kind in lists.items() if not isinstance(kind, LargeBinary)]
+    in_parts = next((name for name, kind in lists.items() if isinstance(kind, LargeBinary)), None)
 
-    def values(parameters: dict[str, Any]) -> tuple[Any, ...]:
+    def values(parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
         known = fixed | parameters | {name: json.dumps([*parameters[name]]) for name in as_text}
-        return tuple([known[name] for name in names])
+        if in_parts is None:
+            yield tuple([known[name] for name in names])
+            return
+        for part in _padded(known[in_parts]):
+            items = iter(part)
+            yield tuple([next(items) if name == in_parts else known[name] for name in names])
 
     return values
+
+
+def _padded(items: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for first in range(0, len(items), BYTES_AT_ONCE):
+        part = [*items[first : first + BYTES_AT_ONCE]]
+        yield part + part[-1:] * (BYTES_AT_ONCE - len(part))
 
 
 class _Numbers(FunctionElement[int]):
@@ -123,6 +182,10 @@ def _any(element: among, compiler: SQLCompiler, **options: Any) -> str:
 
 @compiles(among, "sqlite")
 def _in(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    of, items = element.clauses
+    if isinstance(items.type, ARRAY) and isinstance(items.type.item_type, LargeBinary):
+        each = [compiler.process(items, **options) for _ in range(BYTES_AT_ONCE)]
+        return f"{compiler.process(of, **options)} IN ({', '.join(each)})"
     column, numbers = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  both come from the compiler
 

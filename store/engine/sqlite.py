@@ -115,7 +115,10 @@ def on_connect(engine: Engine, begin: str, pragmas: Sequence[str]) -> None:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # By the driver: as a statement of SQLAlchemy's it took twice the time.
+        cursor = connection.connection.cursor()
+        cursor.execute(begin)
+        cursor.close()
 
 
 @asynccontextmanager

@@ -22,7 +22,8 @@ import models
 from core.errors import DoesNotOpen
 from domain.analysis import UNSURE, Analysis
 from domain.fields.fieldsets import FieldAnswers
-from store.engine.vault import Vault, vault_of
+from store.engine.vault import Vault, at, vault_of
+from store.insights.field_definitions import answers_in
 from store.insights.field_filing import stored_answers
 from store.insights.writing import parse_clusters
 
@@ -46,8 +47,9 @@ def cached_answers(connection: Connection, keys: Collection[bytes]) -> dict[byte
         chunk = wanted[first : first + LOOKED_UP]
         padded = chunk + chunk[:1] * (LOOKED_UP - len(chunk))
         parameters = {f"key_{place}": key for place, key in enumerate(padded)}
-        rows = [*_opened(vault, connection.execute(NEWEST, parameters).all())]
-        answers = stored_answers(connection, rows)
+        opened = [*_opened(vault, connection.execute(NEWEST, parameters).all())]
+        rows = [row for row, _ in opened]
+        answers = stored_answers(connection, rows) | _own_answers(connection, opened)
         found |= {row.cache_key: _cached_answer(row, answers.get(row.conversation)) for row in rows}
     return found
 
@@ -67,7 +69,11 @@ def _newest() -> Select[Any]:
     values = {name: func.coalesce(c[f"model_{name}"], own[name]) for name in OWN}
     columns = (values.get(each.name, each).label(each.name) for each in own)
     of_insight = (c.conversation == own.conversation) & (c.revision == own.revision)
-    return select(*columns).outerjoin(models.corrections, of_insight).where(own.conversation.in_(numbers))
+    return (
+        select(*columns, c.model_fields)
+        .outerjoin(models.corrections, of_insight)
+        .where(own.conversation.in_(numbers))
+    )
 
 
 OWN = ("score", "sentiment", "confidence", "clusters")
@@ -77,11 +83,24 @@ LOOKED_UP = 64
 NEWEST = _newest()
 
 
-def _opened(vault: Vault, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+Opened = tuple[Row[Any], str | None]
+"""An insight, and what its analyzer answers to fields where a person has corrected that."""
+
+
+def _opened(vault: Vault, rows: Iterable[Row[Any]]) -> Iterator[Opened]:
     """Without what does not open: its text is asked about again."""
     for row in rows:
         with suppress(DoesNotOpen):
-            yield vault.opened(models.insights, row)
+            own = vault.open("corrections.model_fields", at(row.conversation, row.revision), row.model_fields)
+            yield vault.opened(models.insights, row), own
+
+
+def _own_answers(connection: Connection, opened: Iterable[Opened]) -> dict[int, FieldAnswers]:
+    return {
+        row.conversation: answers_in(connection, row.fields_version, own)
+        for row, own in opened
+        if own is not None
+    }
 
 
 def _cached_answer(row: Row[Any], fields: FieldAnswers | None) -> CachedAnswer:

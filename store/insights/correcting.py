@@ -7,17 +7,22 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
+from core.errors import BadCorrection
 from domain.analysis import UNSURE, Analysis
-from domain.corrections import Correction, corrected
-from domain.fields.fieldsets import FieldAnswers
+from domain.corrections import Correction, FieldChanges
+from domain.fields.fieldsets import FieldAnswers, FieldSet
+from domain.fields.kinds import FieldValue
 from models import insights, summaries
 from store.engine.vault import at as place
 from store.engine.vault import vault_of
 from store.insights import case_filing, corrections, field_filing, names, versions, writing
 from store.insights.corrections import StandingCorrection
+from store.insights.field_definitions import answers_in, fields_answered
 from store.insights.writing import Insight
 
 _i, _s = insights.c, summaries.c
+PLAIN = ("sentiment", "outcome")
+"""The parts of a correction that are stored as they are; the others are JSON."""
 
 
 class NotCorrected(Enum):
@@ -28,6 +33,8 @@ class NotCorrected(Enum):
     NOT_ANALYSED = "not_analysed"
     NOT_SUMMARISED = "not_summarised"
     """There is no summary of what was analysed, whose outcome could be corrected."""
+    WITHOUT_FIELDS = "without_fields"
+    """The insight has no answers to fields."""
 
 
 class Corrected(NamedTuple):
@@ -54,15 +61,18 @@ class _Before(NamedTuple):
 def correct(
     connection: Connection, number: int, changes: Mapping[str, Any], *, by: str, at: int
 ) -> Corrected | NotCorrected:
-    """Change what a person says of a conversation: these fields of `Correction`, None to take one back.
+    """Change what a person says of a conversation: these parts of `Correction`, None to take one back; that of the
+    operator's fields is changed by `FieldChanges`.
 
     What is said already changes nothing. If nothing is left, what the analyzer says counts again. The row of the
-    conversation, by its intake number, is locked.
+    conversation, by its intake number, is locked. Raises BadCorrection for a value that a field cannot have.
     """
     before = _before(connection, number)
     if before is None:
         return NotCorrected.NOT_ANALYSED
-    said = before.said._replace(**changes)
+    said = _said(connection, before, changes)
+    if isinstance(said, NotCorrected):
+        return said
     if said == before.said:
         return Corrected(number, None)
     if said.outcome is not None and before.outcome is None:
@@ -72,9 +82,28 @@ def correct(
     # First, for the order of locks: cases, people, topics.
     if said.outcome != before.said.outcome:
         _refile_summary(connection, number)
-    new = before.insight._replace(analysis=corrected(before.insight.analysis, said))
+    analysis = corrections.as_counted(connection, before.insight.analysis, said)
+    new = before.insight._replace(analysis=analysis)
     writing.recount_insight(connection, new)
     return Corrected(number, new)
+
+
+def _said(connection: Connection, before: _Before, changes: Mapping[str, Any]) -> Correction | NotCorrected:
+    """What the person says afterwards, or why they cannot."""
+    answers, new = before.insight.analysis.fields, changes.get("fields")
+    if isinstance(new, FieldChanges):
+        if new.said and answers is None:
+            return NotCorrected.WITHOUT_FIELDS
+        new = new._replace(said=_checked(fields_answered(connection, answers), new.said))
+        changes = {**changes, "fields": new.applied(before.said.fields)}
+    return before.said._replace(**changes)
+
+
+def _checked(asked: FieldSet, given: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:
+    try:
+        return asked.read_some(given)
+    except ValueError as error:
+        raise BadCorrection(str(error)) from None
 
 
 def _before(connection: Connection, number: int) -> _Before | None:
@@ -87,6 +116,8 @@ def _before(connection: Connection, number: int) -> _Before | None:
     content = _summary(connection, number, row.revision)
     outcome = None if content is None else content["outcome"]
     fields = field_filing.stored_answers(connection, [row]).get(number)
+    if fields is not None and "fields" in own:
+        fields = answers_in(connection, fields.version, own["fields"])
     return _Before(_insight(row, {**row._asdict(), **own}, fields), correction, outcome)
 
 
@@ -108,16 +139,18 @@ def _note(connection: Connection, before: _Before, said: Correction, by: str, at
     if said.is_empty:
         corrections.remove_correction(connection, made.conversation, made.revision)
         return
-    clusters = None if said.clusters is None else json.dumps(said.clusters, ensure_ascii=False)
     values = {
-        **said._replace(clusters=None)._asdict(),
-        "clusters": clusters,
+        **{name: value if name in PLAIN else _as_json(value) for name, value in said._asdict().items()},
         "made_at": at,
         "made_by": by[:100],
         "model_outcome": before.outcome,
-        **corrections.model_columns(made),
+        **corrections.model_columns(made, said),
     }
     corrections.store_correction(connection, made.conversation, made.revision, values)
+
+
+def _as_json(value: object) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _summary(connection: Connection, number: int, revision: int) -> Mapping[str, Any] | None:

@@ -9,13 +9,17 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from domain.analysis import Analysis
 from domain.corrections import Correction, corrected
+from domain.fields.fieldsets import NO_FIELDS
 from models import OF_CORRECTION, corrections, insights, quality_items, summaries
 from store.engine.dialect import insert_on_conflict
 from store.engine.prepared import Prepared, among
+from store.engine.vault import vault_of
+from store.insights.field_definitions import fields_answered
 from store.insights.shown import shown_clusters
 
 _c, _i, _s = corrections.c, insights.c, summaries.c
@@ -38,17 +42,24 @@ class StandingCorrection(NamedTuple):
     model_confidence: int
     model_clusters: str
     model_outcome: str | None
+    fields: str | None
+    """JSON, by name."""
+    model_fields: str | None
+    """JSON; None where the person says nothing of fields, or the analyzer has answered none."""
 
     @property
     def said(self) -> Correction:
         """What the person said."""
         clusters = None if self.clusters is None else tuple(json.loads(self.clusters))
-        return Correction(self.sentiment, clusters, self.outcome)
+        fields = None if self.fields is None else json.loads(self.fields)
+        return Correction(self.sentiment, clusters, self.outcome, fields)
 
     @property
     def model_values(self) -> dict[str, Any]:
-        """What the analyzer says, as columns of `insights`."""
+        """What the analyzer says, as columns of `insights`; those of fields only where the person says something."""
+        fields = {} if self.model_fields is None else {"fields": self.model_fields}
         return {
+            **fields,
             "score": self.model_score,
             "sentiment": self.model_sentiment,
             "confidence": self.model_confidence,
@@ -76,7 +87,13 @@ OUTCOME = Prepared(
 def standing(connection: Connection, numbers: Collection[int]) -> dict[int, StandingCorrection]:
     """The corrections that count, of these conversations (intake numbers)."""
     rows = STANDING.rows(connection, {"numbers": [*numbers]}) if numbers else ()
-    return {row[0]: StandingCorrection(*row) for row in rows}
+    return {row[0]: _opened(connection, StandingCorrection(*row)) for row in rows}
+
+
+def _opened(connection: Connection, its: StandingCorrection) -> StandingCorrection:
+    if its.fields is None:
+        return its
+    return StandingCorrection(**vault_of(connection).opened_values(corrections, its._asdict()))
 
 
 def outcome_of(connection: Connection, conversation: int) -> str | None:
@@ -151,23 +168,34 @@ def carry_over(connection: Connection, new: Mapping[int, Analysed], old: Mapping
             own = {} if correction is None else correction.model_values
             replaced[number] = {**own, "replaced_at": made.analysed_at}
             if correction is not None:
-                note_model(connection, number, made)
-                analyses[number] = corrected(made.analysis, correction.said)
+                _note_model(connection, number, made, correction.said)
+                analyses[number] = as_counted(connection, made.analysis, correction.said)
         elif correction is not None:
             replaced[number] = correction.as_version(made.analysed_at)
     return Carried(analyses, replaced)
 
 
-def note_model(connection: Connection, number: int, made: Analysed) -> None:
-    """Put what an analyzer says beside the correction of the same text."""
-    here = _c.conversation == number, _c.revision == made.revision
-    connection.execute(update(corrections).where(*here).values(model_columns(made)))
+def as_counted(connection: Connection, analysis: Analysis, said: Correction) -> Analysis:
+    """The analysis as it counts with what a person says of it."""
+    asked = NO_FIELDS if said.fields is None else fields_answered(connection, analysis.fields)
+    return corrected(analysis, said, asked)
 
 
-def model_columns(made: Analysed) -> dict[str, Any]:
-    """What an analyzer says, as columns of `corrections`."""
+def _note_model(connection: Connection, number: int, made: Analysed, said: Correction) -> None:
+    """Put what an analyzer says beside what a person says of the same text."""
+    here = {"conversation": number, "revision": made.revision}
+    values = vault_of(connection).sealed(corrections, {**here, **model_columns(made, said)})
+    this = (_c[name] == value for name, value in here.items())
+    connection.execute(update(corrections).where(*this).values(values))
+
+
+def model_columns(made: Analysed, said: Correction) -> dict[str, Any]:
+    """What an analyzer says, as columns of `corrections`; its answers to fields where the person says something."""
     a = made.analysis
+    fields = None if said.fields is None else a.fields
     return {
+        "model_fields": None if fields is None else to_json(fields.values).decode(),
+        "model_fields_version": None if fields is None else fields.version,
         "model_score": a.score,
         "model_sentiment": a.sentiment,
         "model_confidence": a.confidence,
@@ -185,8 +213,9 @@ def store_correction(connection: Connection, number: int, revision: int, values:
     """Store a correction in place of that of the same revision; `values` has all other columns."""
     new = insert_on_conflict(connection.dialect.name, corrections)
     key = [_c.conversation, _c.revision]
-    row = {"conversation": number, "revision": revision, **values}
-    connection.execute(new.values(row).on_conflict_do_update(index_elements=key, set_=dict(values)))
+    row = vault_of(connection).sealed(corrections, {"conversation": number, "revision": revision, **values})
+    changed = {name: row[name] for name in values}
+    connection.execute(new.values(row).on_conflict_do_update(index_elements=key, set_=changed))
 
 
 def remove_correction(connection: Connection, number: int, revision: int) -> None:

@@ -7,13 +7,16 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from domain.explanation import Contribution, Weighed, mean_of, part_of, rounded_to_sum
+from domain.fields.filters import FieldFilter
 from models import ALL_TOPICS
 from store.insights import windows
 from store.insights.entries import InsightEntry
+from store.insights.filtered_weights import filtered_weights
 from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.listing import insights_of
 from store.insights.narrowing import SCORES, Narrowing
 from store.insights.rollups import SCORED
+from store.insights.stored_selection import as_stored
 from store.insights.topic_days import TopicDays
 from store.insights.topic_sums import WindowSums
 from store.insights.windows import Position, Selection, Sort
@@ -24,6 +27,8 @@ UNIT = 100
 """Parts of a unit of scores in which results are whole numbers: a millionth."""
 LATEST = 2**62
 NOTHING = Weighed(0, 0)
+Weights = Mapping[int, Weighed]
+"""What is known of each topic, and of ALL_TOPICS."""
 
 
 class ExplainedTopic(NamedTuple):
@@ -66,17 +71,37 @@ class _Moved(NamedTuple):
 
 
 def explain(
-    connection: Connection, days: TopicDays, window: tuple[int, int], before: tuple[int, int]
+    connection: Connection,
+    days: TopicDays,
+    window: tuple[int, int],
+    before: tuple[int, int],
+    *,
+    fields: tuple[FieldFilter, ...] = (),
 ) -> Explanation:
-    """Split the change of mean sentiment from the window `before` to `window`; both `[start, end)`."""
-    sums, other_sums = days.sums(connection, window, before)
-    both = _by_topic(sums), _by_topic(other_sums)
+    """Split the change of mean sentiment from the window `before` to `window`, both `[start, end)`, of the insights
+    that match all `fields`."""
+    chosen = as_stored(connection, Selection(*window, fields=fields))
+    if fields:
+        earlier = replace(chosen, start=before[0], end=before[1])
+        (now, total), (then, before_total) = (
+            filtered_weights(connection, each) for each in (chosen, earlier)
+        )
+        both: tuple[Weights, Weights] = now, then
+    else:
+        sums, other_sums = days.sums(connection, window, before)
+        both = _by_topic(sums), _by_topic(other_sums)
+        total, before_total = (each.of(ALL_TOPICS, ("n",))[0] for each in (sums, other_sums))
+    return _explained(connection, chosen, both, (total, before_total))
+
+
+def _explained(
+    connection: Connection, chosen: Selection, both: tuple[Weights, Weights], totals: tuple[int, int]
+) -> Explanation:
     mean, before_mean = (
         mean_of(all_of_it, UNIT) if all_of_it.weight else None
         for all_of_it in (each.get(ALL_TOPICS, NOTHING) for each in both)
     )
-    total, before_total = (each.of(ALL_TOPICS, ("n",))[0] for each in (sums, other_sums))
-    found = Explanation(total, before_total, mean, before_mean)
+    found = Explanation(*totals, mean, before_mean)
     if found.change is None:
         return found
     listed = listed_topics(connection)
@@ -85,15 +110,12 @@ def explain(
     by_size = sorted(moved, key=lambda each: (each.topic.slug not in shown, -each.part.size, each.topic.slug))
     top = [each for each in by_size[:TOP] if each.topic.slug in shown]
     *parts, rest_mix, rest_mood = _rounded(top, by_size[len(top) :], found.change)
-    examples = _Examples(connection, Selection(*window)).of_all(top)
+    examples = _Examples(connection, chosen).of_all(top)
     topics = [
         ExplainedTopic(each.topic, parts[2 * place], parts[2 * place + 1], *examples[place])
         for place, each in enumerate(top)
     ]
     return found._replace(topics=topics, rest_mix=rest_mix, rest_mood=rest_mood)
-
-
-Weights = Mapping[int, Weighed]
 
 
 def _by_topic(sums: WindowSums) -> Weights:

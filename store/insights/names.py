@@ -6,15 +6,16 @@ meanwhile: on PostgreSQL by a lock that the former share, on SQLite because ther
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Text, func, select, update
 
 from models import topic_names, topics
 from store.engine.dialect import insert_on_conflict
+from store.engine.prepared import Prepared, among
 
 TOPICS_LOCK = 7_201_713
 """An arbitrary number that all processes share."""
 _n, _t = topic_names.c, topics.c
-KNOWN = select(_n.name, _n.topic, _n.is_filed).where(_n.name.in_(bindparam("named", expanding=True)))
+KNOWN = Prepared(select(_n.name, _n.topic, _n.is_filed).where(among(_n.name, "named", of=Text)))
 SHARED = select(func.pg_advisory_xact_lock_shared(TOPICS_LOCK))
 ALONE = select(func.pg_advisory_xact_lock(TOPICS_LOCK))
 
@@ -27,7 +28,7 @@ def hold(connection: Connection, *, alone: bool = False) -> None:
 
 def intern(connection: Connection, names: Collection[str], *, at: int) -> dict[str, int]:
     """The number of the topic of each name under which an insight is filed. New topics are stored, made `at` a time."""
-    rows = connection.execute(KNOWN, {"named": sorted(names)}).all()
+    rows = KNOWN.rows(connection, {"named": sorted(names)})
     known = {name: number for name, number, _ in rows}
     if unused := sorted(name for name, _, is_filed in rows if not is_filed):
         connection.execute(update(topic_names).where(_n.name.in_(unused)).values(is_filed=True))
@@ -50,4 +51,4 @@ def _added(connection: Connection, slugs: Sequence[str], at: int) -> dict[str, i
 
 def topic_numbers(connection: Connection, names: Collection[str]) -> dict[str, int]:
     """The numbers of the topics that are known by these names."""
-    return {row.name: row.topic for row in connection.execute(KNOWN, {"named": sorted(names)})}
+    return {name: topic for name, topic, _ in KNOWN.rows(connection, {"named": sorted(names)})}

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Table, Text, bindparam, delete, exists, insert, select, update
 
 from core.errors import DoesNotOpen
 from domain.analysis import UNSURE
@@ -77,9 +77,9 @@ OPEN_CASES = Prepared(
         among(summaries.c.conversation, "numbers"), summaries.c.outcome == bindparam("outcome")
     )
 )
-KNOWN = (
+KNOWN = Prepared(
     select(_n.author, _n.number)
-    .where(_n.author.in_(bindparam("names", expanding=True)))
+    .where(among(_n.author, "names", of=Text))
     .order_by(_n.number)
     .with_for_update(read=True, key_share=True)
 )
@@ -163,7 +163,8 @@ def _known(connection: Connection, there: Iterable[Presence]) -> dict[str, int]:
     names = sorted({name for each in there for name in each.names})
     if not names:
         return {}
-    return {row.author: row.number for row in connection.execute(KNOWN, {"names": names})}
+    rows = KNOWN.rows(connection, {"names": names})
+    return dict(tuple(row) for row in rows)
 
 
 def _filed(connection: Connection, numbers: Collection[int]) -> list[PersonFact]:

@@ -26,6 +26,7 @@ from models import (
     insights,
     quality_items,
 )
+from store.insights.field_quality import FieldJudgement, Weights, judged_fields
 from store.insights.makers import Maker
 from store.insights.rollups import SCORED
 from store.insights.shown import slugs_shown
@@ -156,6 +157,7 @@ class Evidence:
     """Corrections of sentiment of conversations that were not drawn."""
     disagreeing: int
     """Those among them that do not agree with the analyzer."""
+    fields: Sequence[FieldJudgement] = ()
 
 
 def evidence(connection: Connection, window: Window) -> Evidence:
@@ -168,7 +170,8 @@ def evidence(connection: Connection, window: Window) -> Evidence:
     raw = [*_newest(inside), *_earlier(connection, inside)]
     slugs = slugs_shown(connection, {name for each in raw for name in (*each.clusters, *(each.right or ()))})
     said = [_judged(each, weight, slugs) for each in raw for weight in weights[each.key]]
-    return Evidence(said, len(outside), wrong)
+    fields = judged_fields(connection, window.start, window.end, weights)
+    return Evidence(said, len(outside), wrong, fields)
 
 
 def _labels(window: Window) -> Any:
@@ -178,8 +181,7 @@ def _labels(window: Window) -> Any:
     return found.where(_c.sentiment.is_not(None), *within)
 
 
-def _weights(connection: Connection) -> Mapping[tuple[int, int], Sequence[float]]:
-    """What each drawn text stands for, at every time that it was drawn."""
+def _weights(connection: Connection) -> Weights:
     weights: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for row in connection.execute(select(_q.conversation, _q.revision, _q.chance)):
         weights[row.conversation, row.revision].append(1 / row.chance)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 import models
 from domain.analysis import UNSURE, Analysis
 from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, WHOLE, insight_topics
 from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
+from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
 from store.insights import corrections, field_filing, metadata, names, people_filing, versions
 from store.insights.field_filing import FiledFields
@@ -153,7 +154,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
     new = [each._replace(slugs=tuple(names_of[each.conversation])) for each in old]
     known = _Topics.of(connection, (*old, *new), at)
     _unfile(connection, old, known)
-    renamed = [{"of": each.conversation, "named": json.dumps(each.slugs, ensure_ascii=False)} for each in new]
+    renamed = [{"of": each.conversation, "named": NAMES.encode(each.slugs)} for each in new]
     if renamed:
         connection.execute(RENAME, renamed)
         corrections.refile_corrections(connection, names_of)
@@ -183,7 +184,7 @@ def _row(insight: Insight, fields: FiledFields | None) -> dict[str, object]:
         "score": analysis.score,
         "sentiment": analysis.sentiment,
         "confidence": analysis.confidence,
-        "clusters": json.dumps(analysis.clusters, ensure_ascii=False),
+        "clusters": NAMES.encode(analysis.clusters),
         "reasoning": analysis.reasoning,
         "raw": analysis.raw,
         "language": analysis.language,
@@ -204,10 +205,13 @@ FILED_NAMES = (
     *("conversation", "timestamp", "sentiment", "confidence", "score", "clusters", "revision"),
     *("fields_version", "filed_fields", *Maker._fields),
 )
-FILED = select(*(models.insights.c[name] for name in FILED_NAMES)).where(
-    models.insights.c.conversation.in_(bindparam("of", expanding=True))
+FILED = Prepared(
+    select(*(models.insights.c[name] for name in FILED_NAMES)).where(
+        among(models.insights.c.conversation, "numbers")
+    )
 )
 FILE = insert(insight_topics)
+NAMES = json.JSONEncoder(ensure_ascii=False)
 RENAME = (
     update(models.insights)
     .where(models.insights.c.conversation == bindparam("of"))
@@ -240,11 +244,10 @@ class _Topics:
 
 
 def _filed(connection: Connection, conversations: Collection[int]) -> list[_Filed]:
-    rows = connection.execute(FILED, {"of": list(conversations)})
-    return [*map(_of_row, rows)]
+    return [*map(_of_row, FILED.rows(connection, {"numbers": list(conversations)}))]
 
 
-def _of_row(row: Row[Any]) -> _Filed:
+def _of_row(row: Sequence[Any]) -> _Filed:
     values = dict(zip(FILED_NAMES, row, strict=True))
     maker = Maker(*(values.pop(name) for name in Maker._fields))
     fields = FiledFields.parse(values.pop("fields_version"), values.pop("filed_fields"))

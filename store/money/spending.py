@@ -64,12 +64,16 @@ def reserve(
     connection: Connection, day: int, ticks: int, *, budget: int | None, kind: CallKind = CallKind.ANALYSIS
 ) -> bool:
     """Reserve the worst-case cost of a call. Return False, reserving nothing, if the day's budget does not cover it."""
-    connection.execute(_insert_day(connection.dialect.name), {"day": day})
     kinds = {"is_summary": int(kind is CallKind.SUMMARY), "is_batch": int(kind is CallKind.BATCH)}
     parameters: dict[str, int] = {"of": day, "ticks": ticks, **kinds}
-    if budget is None:
-        return connection.execute(RESERVE, parameters).rowcount == 1
-    return connection.execute(RESERVE_WITHIN, {**parameters, "budget": budget}).rowcount == 1
+    if budget is not None:
+        parameters["budget"] = budget
+    statement = RESERVE if budget is None else RESERVE_WITHIN
+    if connection.execute(statement, parameters).rowcount == 1:
+        return True
+    # The day's first call, or nothing is left: only then is it worth a statement to look for the day's row.
+    is_new = connection.execute(_insert_day(connection.dialect.name), {"day": day}).rowcount == 1
+    return is_new and connection.execute(statement, parameters).rowcount == 1
 
 
 @cache

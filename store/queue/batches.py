@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, Select, bindparam, delete, func, insert, select, update
 
 from core.priority import BATCH_API
 from models import (
@@ -18,15 +18,20 @@ from models import (
     NOT_COMPLETED,
     PROCESSING,
     QUEUED,
+    asking,
     batch_items,
     batch_requests,
     conversations,
     provider_batches,
+    reanalysis_items,
 )
+from store.queue import single_flight
 from store.queue.jobs import JobKind, JobQueue
 from store.queue.waiting import count_waiting
 
 _b, _r, _i = provider_batches.c, batch_requests.c, batch_items.c
+HELD_AT_ONCE = 1_000
+"""Conversations that one transaction has held for longer."""
 SWEPT_AT_ONCE = 20
 """Requests of batches that the provider keeps no more which one transaction deletes."""
 
@@ -110,9 +115,12 @@ def count_open(connection: Connection) -> int:
     )
 
 
+DUE = select(_b.number).where(_b.run_at <= bindparam("now", type_=BigInteger)).limit(1)
+
+
 def is_due(connection: Connection, *, now: int) -> bool:
     """Whether a batch has to be looked at."""
-    return connection.scalar(select(_b.number).where(_b.run_at <= now).limit(1)) is not None
+    return connection.scalar(DUE, {"now": now}) is not None
 
 
 def claim(connection: Connection, *, now: int, token: str, until: int, limit: int) -> list[Batch]:
@@ -219,6 +227,32 @@ def lane_figures(connection: Connection) -> LaneFigures:
 def recover(connection: Connection, *, now: int) -> int:
     """Give back what this process held before it was started again; gives how much. Only without other processes."""
     return QUEUE.recover(connection, now=now)
+
+
+def hold_on(connection: Connection, *, until: int) -> bool:
+    """Have batches that are not over hold some of theirs for longer; False once all of it is held until then.
+
+    While no process ran, nobody looked after them, and what they hold falls due like anything else.
+    """
+    holders = connection.scalars(select(_b.holder).where(_b.run_at.is_not(None))).all()
+    if not holders:
+        return False
+    c, i, a = conversations.c, reanalysis_items.c, asking.c
+    held = NOT_COMPLETED, c.status == PROCESSING, c.lease.in_(holders), c.run_at < until
+    again = i.run_at.is_not(None), i.lease.in_(holders), i.run_at < until
+    numbers = _locked(connection, select(c.number).where(*held).order_by(c.number))
+    items = _locked(connection, select(i.conversation).where(*again).order_by(i.conversation))
+    asked = select(a.cache_key).where(a.lease.in_(holders), a.until < until)
+    keys = connection.scalars(asked.limit(HELD_AT_ONCE)).all()
+    connection.execute(update(conversations).where(c.number.in_(numbers)).values(run_at=until))
+    connection.execute(update(reanalysis_items).where(i.conversation.in_(items)).values(run_at=until))
+    single_flight.extend(connection, keys, leases=holders, until=until)
+    return bool(numbers or items or keys)
+
+
+def _locked(connection: Connection, found: Select[int]) -> Sequence[int]:
+    # What another process is at work with just now, is looked after.
+    return connection.scalars(found.limit(HELD_AT_ONCE).with_for_update(skip_locked=True)).all()
 
 
 def sweep_batches(connection: Connection, *, now: int) -> bool:

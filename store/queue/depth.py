@@ -3,25 +3,32 @@
 How old it is, is said by those that cannot wait.
 """
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select
 
 from models import NOT_COMPLETED, PROCESSING, QUEUED, conversations
+
+_c = conversations.c
+_NOW = bindparam("now", type_=BigInteger)
+_COUNT = select(func.count()).select_from(conversations)
+NOT_ENDED = _COUNT.where(_c.run_at.is_not(None))
+GROWING = _COUNT.where(_c.waiting_since.is_not(None), _c.quiet_at > _NOW, _c.status == QUEUED)
+OLDEST = (
+    *(
+        select(_c.received_at)
+        .where(NOT_COMPLETED, _c.status == status, _c.waiting_since.is_(None), _c.freshness.is_(None))
+        .order_by(_c.number)
+        .limit(1)
+        for status in (QUEUED, PROCESSING)
+    ),
+    select(func.min(_c.waiting_since)).where(
+        _c.waiting_since.is_not(None), or_(_c.quiet_at.is_(None), _c.quiet_at <= _NOW, _c.status != QUEUED)
+    ),
+)
 
 
 def depth(connection: Connection, *, now: int) -> tuple[int, int | None]:
     """How many conversations wait, and since when the longest waiting one does that cannot (UTC microseconds)."""
-    c = conversations.c
-    count = select(func.count()).select_from(conversations)
-    not_ended = connection.scalar(count.where(c.run_at.is_not(None))) or 0
-    growing = and_(c.waiting_since.is_not(None), c.quiet_at > now, c.status == QUEUED)
-    is_quiet = or_(c.quiet_at.is_(None), c.quiet_at <= now, c.status != QUEUED)
-    grew = select(func.min(c.waiting_since)).where(c.waiting_since.is_not(None), is_quiet)
-    firsts = [
-        select(c.received_at)
-        .where(NOT_COMPLETED, c.status == status, c.waiting_since.is_(None), c.freshness.is_(None))
-        .order_by(c.number)
-        .limit(1)
-        for status in (QUEUED, PROCESSING)
-    ]
-    oldest = [moment for each in (*firsts, grew) if (moment := connection.scalar(each)) is not None]
-    return not_ended - (connection.scalar(count.where(growing)) or 0), min(oldest, default=None)
+    found = (connection.scalar(each, {"now": now}) for each in OLDEST)
+    oldest = [moment for moment in found if moment is not None]
+    not_ended, growing = (connection.scalar(each, {"now": now}) or 0 for each in (NOT_ENDED, GROWING))
+    return not_ended - growing, min(oldest, default=None)

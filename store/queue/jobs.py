@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     Table,
     TextClause,
-    Update,
     bindparam,
     select,
     update,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 
 from core.priority import Lane
 from models import PROCESSING, QUEUED
-from store.engine.prepared import Prepared, among
+from store.engine.prepared import Prepared, PreparedChange, among
 
 Values = Mapping[str, object]
 """New values of a row by the names of its columns."""
@@ -102,7 +101,7 @@ class JobQueue:
     ) -> None:
         """Hold jobs that `due` gave in this transaction until `until`."""
         if keys:
-            connection.execute(self._lease, {"keys": keys, "token": token, "until": until, **given})
+            self._lease.run(connection, {"keys": keys, "token": token, "until": until, **given})
 
     def renew(self, connection: Connection, leases: Leases, *, until: int) -> list[int]:
         """Hold jobs until `until`; gives the keys of those that are still held."""
@@ -112,10 +111,12 @@ class JobQueue:
         """Like `renew`, for jobs whose work is done and waits to be stored: `on_renew` sets nothing."""
         return self._held_until(self._keep_held, connection, leases, until)
 
-    def _held_until(self, statement: Update, connection: Connection, leases: Leases, until: int) -> list[int]:
+    def _held_until(
+        self, change: PreparedChange, connection: Connection, leases: Leases, until: int
+    ) -> list[int]:
         held = list(self.held(connection, leases))
         if held:
-            connection.execute(statement, {"keys": held, "until": until})
+            change.run(connection, {"keys": held, "until": until})
         return held
 
     def held(self, connection: Connection, leases: Leases) -> dict[int, Sequence[Any]]:
@@ -153,8 +154,8 @@ def _held(kind: JobKind) -> Prepared:
     return Prepared(rows.order_by(kind.key).with_for_update())
 
 
-def _update(kind: JobKind, values: Values) -> Update:
-    return update(kind.table).where(kind.key.in_(bindparam("keys", expanding=True))).values(values)
+def _update(kind: JobKind, values: Values) -> PreparedChange:
+    return PreparedChange(update(kind.table).values(values), kind.key)
 
 
 def _given(*names: str) -> dict[str, object]:
@@ -162,10 +163,10 @@ def _given(*names: str) -> dict[str, object]:
     return {name: bindparam(f"new_{name}") for name in names}
 
 
-def _change(connection: Connection, statement: Update, jobs: Iterable[tuple[int, Values]]) -> None:
-    """Execute a statement once for all jobs that get the same values: mostly a batch does."""
+def _change(connection: Connection, change: PreparedChange, jobs: Iterable[tuple[int, Values]]) -> None:
+    """Change all jobs at once that get the same values: mostly a batch does."""
     alike: dict[tuple[tuple[str, object], ...], list[int]] = defaultdict(list)
     for key, values in jobs:
         alike[tuple(values.items())].append(key)
     for pairs, keys in alike.items():
-        connection.execute(statement, {"keys": keys, **{f"new_{name}": value for name, value in pairs}})
+        change.run(connection, {"keys": keys, **{f"new_{name}": value for name, value in pairs}})

@@ -4,33 +4,52 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    LargeBinary,
+    String,
+    Update,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 
 from models import asking, conversations, provider_batches
 from store.engine.dialect import insert_on_conflict, insert_rows
+from store.engine.prepared import Prepared, PreparedChange, among
 
 AT_ONCE = 500
 
 
+_a, _c = asking.c, conversations.c
+
+
 def _mine() -> ColumnElement[bool]:
     # Locked in the order in which `lead` takes them; otherwise PostgreSQL locks them as they lie on disk.
-    c = asking.c
-    these = c.cache_key.in_(bindparam("keys", expanding=True))
-    mine = select(c.cache_key).where(these, c.lease.in_(bindparam("leases", expanding=True)))
-    locked = mine.order_by(c.cache_key).with_for_update().cte()
-    return c.cache_key.in_(select(locked.c.cache_key))
+    these = _a.cache_key.in_(bindparam("keys", expanding=True))
+    mine = select(_a.cache_key).where(these, _a.lease.in_(bindparam("leases", expanding=True)))
+    locked = mine.order_by(_a.cache_key).with_for_update().cte()
+    return _a.cache_key.in_(select(locked.c.cache_key))
 
 
-EXTEND = update(asking).where(_mine()).values(until=bindparam("end"))
-RELEASE = delete(asking).where(_mine())
-OTHERS = select(asking.c.cache_key, asking.c.until).where(
-    asking.c.cache_key.in_(bindparam("keys", expanding=True)), asking.c.lease != bindparam("lease")
+def _of_mine(change: Update | Delete) -> PreparedChange:
+    of_leases = change.where(among(_a.lease, "leases", of=String))
+    return PreparedChange(of_leases, _a.cache_key, on_postgresql=change.where(_mine()))
+
+
+EXTEND = _of_mine(update(asking).values(until=bindparam("end")))
+RELEASE = _of_mine(delete(asking))
+OTHERS = select(_a.cache_key, _a.until).where(
+    _a.cache_key.in_(bindparam("keys", expanding=True)), _a.lease != bindparam("lease")
 )
 # A locked row is being claimed at this moment, and that claim finds the answer by itself.
-WAITING = (
-    select(conversations.c.number)
-    .where(conversations.c.waits_for.in_(bindparam("keys", expanding=True)))
-    .order_by(conversations.c.number)
+WAITING = Prepared(
+    select(_c.number)
+    .where(among(_c.waits_for, "keys", of=LargeBinary))
+    .order_by(_c.number)
     .with_for_update(skip_locked=True)
 )
 
@@ -46,7 +65,9 @@ def lead(
         return {}
     # Sorted, so that two processes asking about the same texts wait for each other in one direction.
     rows = [(key, lease, until) for key in sorted(keys)]
-    insert_rows(connection, _lead(connection.dialect.name), rows, more=(now,))
+    led = insert_rows(connection, _lead(connection.dialect.name), rows, more=(now,))
+    if led == len(rows):
+        return {}
     others = connection.execute(OTHERS, {"keys": list(keys), "lease": lease})
     return {row.cache_key: row.until for row in others}
 
@@ -64,17 +85,17 @@ def _lead(dialect: str) -> Any:
 def extend(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], until: int) -> None:
     """Keep asking about these texts until later."""
     if keys:
-        connection.execute(EXTEND, {"keys": list(keys), "leases": list(leases), "end": until})
+        EXTEND.run(connection, {"keys": list(keys), "leases": list(leases), "end": until})
 
 
 def release(connection: Connection, keys: Collection[bytes], *, leases: Collection[str], now: int) -> None:
     """Stop asking about these texts; the conversations that waited for an answer fall due."""
     if not keys:
         return
-    connection.execute(RELEASE, {"keys": list(keys), "leases": list(leases)})
-    numbers = connection.scalars(WAITING, {"keys": list(keys)}).all()
+    RELEASE.run(connection, {"keys": list(keys), "leases": list(leases)})
+    numbers = [number for (number,) in WAITING.rows(connection, {"keys": list(keys)})]
     if numbers:
-        these = update(conversations).where(conversations.c.number.in_(numbers))
+        these = update(conversations).where(_c.number.in_(numbers))
         connection.execute(these.values(run_at=now, waits_for=None))
 
 
@@ -89,8 +110,7 @@ def forget_all(connection: Connection, *, now: int) -> None:
     """Release every text but those of batches, and make all who waited due. Only while no other process runs."""
     of_batches = select(provider_batches.c.holder).where(provider_batches.c.run_at.is_not(None))
     connection.execute(delete(asking).where(asking.c.lease.not_in(of_batches)))
-    c = conversations.c
     waiting = update(conversations).where(
-        c.waits_for.is_not(None), c.waits_for.not_in(select(asking.c.cache_key))
+        _c.waits_for.is_not(None), _c.waits_for.not_in(select(_a.cache_key))
     )
     connection.execute(waiting.values(run_at=now, waits_for=None))

@@ -49,6 +49,12 @@ class Reanalysis(NamedTuple):
 
 
 ALL = select(*(_r[name] for name in Reanalysis._fields))
+RUNNING = (
+    ALL.join(jobs, _j.number == _r.job)
+    .where(_j.run_at.is_not(None), _j.kind == KIND, _j.status == PROCESSING, ~_r.is_spent)
+    .limit(1)
+)
+"""Made once, like every statement that is executed each second: making it took longer than executing it."""
 
 
 def hold_beginnings(connection: Connection) -> None:
@@ -80,11 +86,7 @@ def get(connection: Connection, job: int) -> Reanalysis | None:
 
 def running(connection: Connection, *, locked: bool = False) -> Reanalysis | None:
     """The re-analysis whose job is running and has money left, if there is one."""
-    found = ALL.join(jobs, _j.number == _r.job).where(
-        _j.run_at.is_not(None), _j.kind == KIND, _j.status == PROCESSING, ~_r.is_spent
-    )
-    found = found.with_for_update(of=reanalyses) if locked else found
-    row = connection.execute(found.limit(1)).one_or_none()
+    row = connection.execute(RUNNING.with_for_update(of=reanalyses) if locked else RUNNING).one_or_none()
     return None if row is None else Reanalysis(*row)
 
 

@@ -1,7 +1,18 @@
 """The SQL of the full-text index on each database."""
 
-from sqlalchemy import text
+from sqlalchemy import Integer, bindparam, select, text
 
+from models import NOT_INDEXED, conversations, messages
+
+_c, _m = conversations.c, messages.c
+ENTRY_COLUMNS = tuple(_m[name] for name in ("conversation", "position", "text", "author", "sealed_author"))
+UNINDEXED = (
+    select(*ENTRY_COLUMNS)
+    .join_from(conversations, messages, (_m.conversation == _c.number) & (_m.position > _c.indexed))
+    .where(NOT_INDEXED)
+    .order_by(_c.number.desc(), _m.position)
+    .limit(bindparam("most", type_=Integer))
+)
 ADD_DOCUMENT = text("INSERT INTO search (rowid, words) VALUES (:place, :words)")
 REMOVE_DOCUMENT = text("INSERT INTO search (search, rowid, words) VALUES ('delete', :place, :words)")
 # With bounds as well, because FTS5 then seeks to the first and stops at the last.

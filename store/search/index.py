@@ -35,19 +35,18 @@ from store.search.full_text import (
     CHATS_BETWEEN_BY_VECTOR,
     CHATS_BY_DOCUMENT,
     CHATS_BY_VECTOR,
+    ENTRY_COLUMNS,
     FIND_DOCUMENTS,
     FIND_VECTORS,
     PLAN_ANEW,
     REMOVE_DOCUMENT,
     REMOVE_SOME_VECTORS,
     REMOVE_VECTORS,
+    UNINDEXED,
 )
 from store.search.opening import opened_messages
 
 POSITIONS = 65_536
-ENTRY_COLUMNS = tuple(
-    messages.c[name] for name in ("conversation", "position", "text", "author", "sealed_author")
-)
 
 
 class IndexEntry(NamedTuple):
@@ -80,11 +79,7 @@ def list_unindexed(connection: Connection, *, limit: int) -> Sequence[Row[Any]]:
     Newest first, so that new conversations are found soon while the index is rebuilt. Rows have `conversation`,
     `position`, `text` and `author`.
     """
-    c, m = conversations.c, messages.c
-    unindexed = (m.conversation == c.number) & (m.position > c.indexed)
-    found = select(*ENTRY_COLUMNS).join_from(conversations, messages, unindexed)
-    rows = connection.execute(found.where(NOT_INDEXED).order_by(c.number.desc(), m.position).limit(limit))
-    return opened_messages(connection, rows.all())
+    return opened_messages(connection, connection.execute(UNINDEXED, {"most": limit}).all())
 
 
 def is_complete(connection: Connection) -> bool:

@@ -27,6 +27,18 @@ async def post_later(service: Service, said: Sequence[str]) -> list[str]:
     return ids
 
 
+LONG_AGO = {
+    "conversations": "UPDATE conversations SET run_at = 1 WHERE status = 'processing'",
+    "asking": "UPDATE asking SET until = 1",
+}
+"""By table: what a batch holds, it holds no longer."""
+
+
+async def some_done(url: URL) -> bool:
+    found = await rows(url, "SELECT count(*) AS n FROM insights")
+    return bool(found[0].n)
+
+
 async def all_over(url: URL) -> bool:
     found = await rows(url, "SELECT count(*) AS n FROM provider_batches WHERE run_at IS NOT NULL")
     return bool(found[0].n == 0)
@@ -191,7 +203,7 @@ async def test_a_re_analysis_that_is_cancelled_has_its_batch_cancelled(database_
 
 
 async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: URL, grok: Grok) -> None:
-    """Nothing that the batch holds is asked about live meanwhile."""
+    """Nothing that the batch holds is asked about live meanwhile, not even where no process ran for too long."""
     # How long each takes is a part of these by chance.
     grok.batches.seconds = 1e9
     wide = LANE | {"batch_lane_hours": 0.02}
@@ -201,6 +213,8 @@ async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: 
         there = await eventually(lambda: in_lane(service))
         estimate = await service.get("/api/v1/spending/estimate")
     grok.batches.hurry()
+    for table in ("conversations", "asking"):
+        await rows(database_url, LONG_AGO[table])
     async with running(database_url, grok, **wide) as service:
         await service.all_ended(ids)
         spent = (await service.get("/api/v1/spending"))["total"]
@@ -212,6 +226,20 @@ async def test_a_process_that_starts_again_goes_on_with_its_batch(database_url: 
     assert grok.calls == []
     assert grok.batches.stats()["batches"] == 1
     assert grok.batches.stats()["most_often_asked"] == 1
+
+
+async def test_rows_that_could_not_be_read_at_first_are_read_though_no_counter_changes(
+    database_url: URL, grok: Grok
+) -> None:
+    grok.batches.misbehave("stuck", marker="order 3,")
+    grok.batches.misbehave("status", on="results", status=503, times=1)
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.05}) as service:
+        ids = await post_later(service, [f"{each}, truly" for each in several(20)])
+        await eventually(lambda: some_done(database_url))
+        late = [each for each in await service.all_of(ids) if each["status"] != "completed"]
+
+    assert len(late) == 10
+    assert grok.batches.operations["cancel"] == 0
 
 
 async def test_an_operator_cancels_a_batch_and_what_it_held_goes_live(database_url: URL, grok: Grok) -> None:

@@ -1,14 +1,18 @@
 """Corrections as clients make them and see them."""
 
+import csv
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from core.clock import iso
+from store.insights import field_filing
 from tests.support import insights_api
+from tests.support.field_data import FIELDS, SAID
 from tests.support.insight_data import A_DAY, NOON, an_analysis, an_insight, store
 from tests.support.insights_api import Api, Json
 
@@ -40,6 +44,7 @@ async def test_what_is_corrected_counts_and_what_the_model_says_stays_beside_it(
         "sentiment": "negative",
         "clusters": ["delay", "refund"],
         "outcome": None,
+        "fields": None,
         "made_at": iso(NOON),
         "made_by": "unknown",
         "model": {
@@ -48,6 +53,7 @@ async def test_what_is_corrected_counts_and_what_the_model_says_stays_beside_it(
             "clusters": ["praise"],
             "confidence": 0.4,
             "outcome": None,
+            "fields": None,
         },
     }
     assert answer.json()["insight"]["correction"] == expected
@@ -81,7 +87,7 @@ async def test_a_correction_can_be_taken_back_in_part_and_whole(api: Api) -> Non
 @pytest.mark.parametrize(
     ("body", "details"),
     [
-        ({}, "needs at least one of sentiment, clusters and outcome"),
+        ({}, "needs at least one of sentiment, clusters, outcome, fields and withdrawn_fields"),
         ({"sentiment": "unsure"}, "sentiment"),
         ({"clusters": []}, "clusters"),
         (
@@ -91,6 +97,14 @@ async def test_a_correction_can_be_taken_back_in_part_and_whole(api: Api) -> Non
         ({"clusters": ["!"]}, "clusters"),
         ({"outcome": "perhaps"}, "outcome"),
         ({"score": 1}, "score"),
+        ({"fields": {}}, "fields"),
+        ({"fields": {"Urgency": "low"}}, "fields"),
+        ({"fields": {"urgency": {"value": "low"}}}, "fields.urgency: must be a text, a number, true, false"),
+        ({"fields": {"wishes": [1]}}, "fields.wishes: must be a text, a number, true, false"),
+        (
+            {"fields": {"urgency": "low"}, "withdrawn_fields": ["urgency"]},
+            "withdrawn_fields[0]: is in fields",
+        ),
     ],
 )
 async def test_what_is_wrong_is_named(api: Api, body: Json, details: str) -> None:
@@ -106,3 +120,88 @@ async def test_what_is_not_there_cannot_be_corrected(api: Api) -> None:
     assert (outcome.status_code, outcome.json()["error"]) == (409, "conflict")
     assert outcome.json()["details"] == "outcome: there is no summary of what was analysed"
     assert (unknown.status_code, unknown.json()["error"]) == (404, "not_found")
+
+
+# --- fields ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def fields(api: Api) -> Api:
+    """The same with an insight that answers fields, `conv_3`."""
+
+    def fill(connection: Connection) -> None:
+        field_filing.declare_fields(connection, FIELDS, at=NOON)
+        store(connection, [an_insight(3, NOON - 3, an_analysis(fields=FIELDS.read(SAID)))])
+
+    await api.fill(fill)
+    return api
+
+
+async def test_a_field_is_found_counted_and_shown_as_corrected(fields: Api) -> None:
+    answer = await say(
+        fields, {"fields": {"urgency": "low", "refund_amount": None, "place": "attic"}}, "conv_3"
+    )
+
+    assert answer.status_code == 200, answer.text
+    counted = {**SAID, "urgency": "low", "refund_amount": None, "place": "attic"}
+    assert answer.json()["insight"]["fields"] == counted
+    correction = answer.json()["insight"]["correction"]
+    assert correction["fields"] == {"urgency": "low", "refund_amount": None, "place": "attic"}
+    assert correction["model"]["fields"] == SAID
+    found = await fields.get("insights", **WINDOW, **{"field.urgency": "low"})
+    assert (found["metadata"]["total_count"], found["insights"][0]["fields"]) == (1, counted)
+    trend = await fields.get("trends", **WINDOW, interval="day", **{"field.urgency": "low"})
+    assert trend["total_insights"] == 1
+    assert (await fields.get("insights", **WINDOW, **{"field.refund_amount.min": 0}))["insights"] == []
+    values = (await fields.get("facets", **WINDOW, field="urgency"))["values"]
+    assert [(each["value"], each["count"]) for each in values if each["count"]] == [("low", 1)]
+    file = await fields.http.get("/api/v1/insights", params=WINDOW, headers={"Accept": "text/csv"})
+    [row] = [each for each in csv.DictReader(file.text.splitlines()) if each["conversation_id"] == "conv_3"]
+    assert (row["urgency"], row["refund_amount"], row["place"], row["corrected"]) == (
+        "low",
+        "",
+        "attic",
+        "true",
+    )
+
+
+async def test_fields_are_taken_back_and_what_else_was_said_stays(fields: Api) -> None:
+    await say(fields, {"sentiment": "positive", "fields": {"urgency": "low", "damaged": False}}, "conv_3")
+    part = (await say(fields, {"withdrawn_fields": ["urgency"]}, "conv_3")).json()["insight"]
+    assert (part["fields"], part["correction"]["fields"]) == ({**SAID, "damaged": False}, {"damaged": False})
+
+    whole = (await say(fields, {"fields": None}, "conv_3")).json()["insight"]
+    assert (whole["fields"], whole["correction"]["fields"], whole["sentiment"]) == (SAID, None, "positive")
+    assert whole["correction"]["model"]["fields"] == SAID
+
+
+@pytest.mark.parametrize(
+    ("said", "details"),
+    [
+        ({"urgency": "top"}, "fields.urgency is not one of its values"),
+        ({"urgency": None}, "fields.urgency must not be null"),
+        ({"damaged": 1}, "fields.damaged must be true or false"),
+        ({"refund_amount": 5_001}, "fields.refund_amount is outside [0, 5000]"),
+        ({"wishes": "refund"}, "fields.wishes must be a list"),
+        ({"place": "x" * 41}, "fields.place has more than 40 characters"),
+        (
+            {"color": "red"},
+            "fields.color: no such field; there are urgency, refund_amount, damaged, wishes, place",
+        ),
+    ],
+)
+async def test_a_value_that_a_field_cannot_have_is_named(fields: Api, said: Json, details: str) -> None:
+    answer = await say(fields, {"fields": {"damaged": False} | said}, "conv_3")
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_schema")
+    assert answer.json()["details"] == details
+    assert (await fields.get("conversations/conv_3"))["insight"]["correction"] is None
+
+
+async def test_an_insight_without_answers_has_no_field_to_correct(fields: Api) -> None:
+    answer = await say(fields, {"fields": {"urgency": "low"}})
+
+    assert (answer.status_code, answer.json()["details"]) == (
+        409,
+        "fields: this insight has no answers to fields",
+    )

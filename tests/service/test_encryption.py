@@ -155,6 +155,7 @@ async def test_every_value_that_must_be_sealed_is(service: Service) -> None:
         *("jobs.state", "jobs.error", *(str(column) for column in OF_GROUPS)),
         *("provider_states.reason", "provider_states.pause_reason"),
         *("insight_versions.reasoning", "insight_versions.fields", "insights.fields"),
+        *("corrections.fields", "corrections.model_fields"),
         "batch_requests.body",
     }
 

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from core.clock import iso
+from store.insights import field_filing
 from tests.support import insights_api
+from tests.support.field_data import FIELDS, SAID
 from tests.support.insight_data import NOON, an_analysis, an_insight, store
 from tests.support.insights_api import Api
 
@@ -49,6 +52,55 @@ async def test_a_sample_is_checked_and_measures(api: Api) -> None:
     assert (maker["analyzer"], maker["checked"]) == ("grok", 20)
     [topic] = found["topics"]
     assert (topic["slug"], topic["precision"]["accuracy"]) == ("delay", found["accuracy"]["accuracy"])
+
+
+async def test_fields_are_measured_on_what_was_drawn(api: Api) -> None:
+    def fill(connection: Connection) -> None:
+        field_filing.declare_fields(connection, FIELDS, at=NOON)
+        answering = an_analysis(-5_000, 90, fields=FIELDS.read(SAID))
+        store(connection, [an_insight(n, NOON - n, answering) for n in range(31, 61)])
+
+    await api.fill(fill)
+    assert (await api.get("quality"))["fields"] == []
+    drawn = (await api.get("quality/sample", limit=60))["insights"]
+    for place, each in enumerate(drawn):
+        wrong = place % 4 == 0
+        said = {
+            "urgency": "low" if wrong else "high",
+            "refund_amount": 12.5,
+            "wishes": ["apology", "resend"],
+            "damaged": None if wrong else True,
+        }
+        body = {"sentiment": "negative", "fields": said} if each["fields"] else {"sentiment": "negative"}
+        path = f"/api/v1/conversations/{each['conversation_id']}/corrections"
+        answer = await api.http.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+
+    found = (await api.get("quality"))["fields"]
+    checked = sum(each["fields"] is not None for each in drawn)
+    assert [(each["name"], each["type"], each["checked"]) for each in found] == [
+        ("damaged", "boolean", checked),
+        ("refund_amount", "number", checked),
+        ("urgency", "enum", checked),
+        ("wishes", "list", checked),
+    ]
+    right = sum(each["fields"] is not None and place % 4 > 0 for place, each in enumerate(drawn))
+    assert found[0]["accuracy"] == found[2]["accuracy"] == pytest.approx(right / checked, abs=0.1)
+    assert found[2]["low"] < found[2]["accuracy"] < found[2]["high"]
+    assert (found[1]["accuracy"], found[3]["accuracy"]) == (1, 1)
+
+
+async def test_corrections_of_fields_that_nobody_drew_measure_nothing(api: Api) -> None:
+    def fill(connection: Connection) -> None:
+        field_filing.declare_fields(connection, FIELDS, at=NOON)
+        store(connection, [an_insight(31, NOON - 31, an_analysis(fields=FIELDS.read(SAID)))])
+
+    await api.fill(fill)
+    answer = await api.http.post(
+        "/api/v1/conversations/conv_31/corrections", json={"fields": {"urgency": "low"}}
+    )
+    assert answer.status_code == 200, answer.text
+    assert (await api.get("quality"))["fields"] == []
 
 
 async def test_what_is_wrong_is_named(api: Api) -> None:

@@ -48,6 +48,23 @@ async def test_of_two_who_want_to_ask_the_first_leads(db: Database) -> None:
     await tried(db, play)
 
 
+@pytest.mark.parametrize("number", [63, 64, 65, 150])
+async def test_of_any_number_of_texts_each_is_held_and_released(db: Database, number: int) -> None:
+    keys = [place.to_bytes(32) for place in range(number)]
+
+    def play(connection: Connection) -> None:
+        assert lead(connection, *keys) == {}
+        assert lead(connection, keys[-1], K, token="b") == {keys[-1]: NOW + LEASE}
+
+        single_flight.extend(connection, keys, leases={"a"}, until=NOW + 9)
+        assert locks(connection) == dict.fromkeys(keys, ("a", NOW + 9)) | {K: ("b", NOW + LEASE)}
+
+        release(connection, *keys, K, token="a")
+        assert locks(connection) == {K: ("b", NOW + LEASE)}
+
+    await tried(db, play)
+
+
 async def test_who_has_asked_for_too_long_is_followed_by_another(db: Database) -> None:
     def play(connection: Connection) -> None:
         lead(connection, K)

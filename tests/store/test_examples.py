@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 
 from database import Database
 from domain.buckets import DAY, MICROSECONDS
+from domain.corrections import FieldChanges
 from domain.examples import MOST_EXAMPLES, PromptExample
 from services.examples import FollowedExamples
 from store.conversations.records import delete_conversation
-from store.insights import correcting, writing
+from store.insights import correcting, field_filing, writing
+from tests.support.field_data import FIELDS, SAID
 from tests.support.insight_data import NOON, an_analysis, an_insight, store_conversation
 
 A_DAY = MICROSECONDS[DAY]
@@ -88,3 +90,23 @@ async def test_texts_are_told_as_analyzers_are_shown_them_and_long_ones_not(foll
 
     told = await followed.texts()
     assert (told[0], len(told)) == ("I am [name]", MOST_EXAMPLES)
+
+
+async def test_answers_to_fields_are_told_as_they_count_and_texts_as_analyzers_are_shown_them(
+    followed: Followed,
+) -> None:
+    def fill(connection: Connection) -> None:
+        field_filing.declare_fields(connection, FIELDS, at=NOON)
+        store_conversation(connection, 1)
+        analysis = an_analysis(5_000, fields=FIELDS.read(SAID))
+        writing.store_insights(connection, [an_insight(1, analysis=analysis)])
+        said = FieldChanges({"place": "with ann", "urgency": "low"}, ())
+        changes = {"sentiment": -1, "fields": said}
+        correcting.correct(connection, 1, changes, by="key:ann", at=NOON - A_DAY)
+
+    await followed.db.write(fill)
+    await followed.texts()
+
+    [example] = followed.examples.told.examples
+    assert example.fields is not None
+    assert example.fields.values == {**SAID, "place": "with [name]", "urgency": "low"}

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from database import Database
+from domain.fields.filters import FieldFilter
 from store.insights.explanations import EXAMPLES, TOP, Explanation, explain
 from store.insights.topic_days import TopicDays
 from store.insights.writing import Insight
+from tests.support.field_data import field_filters, has_answers
 from tests.support.insight_data import (
     A_DAY,
     NOON,
@@ -79,16 +81,20 @@ def check_conversations(found: Explanation, inside: Collection[Insight]) -> None
 
 
 @thorough
-@given(stored=filed, both=windows)
+@given(stored=filed, both=windows, fields=st.one_of(st.just(()), field_filters))
 async def test_the_parts_are_those_of_a_plain_count_and_add_up_to_the_last_digit(
-    db: Database, stored: list[Insight], both: tuple[tuple[int, int], tuple[int, int]]
+    db: Database,
+    stored: list[Insight],
+    both: tuple[tuple[int, int], tuple[int, int]],
+    fields: tuple[FieldFilter, ...],
 ) -> None:
     window, before = both
-    now, then = within(stored, window), within(stored, before)
+    matching = [each for each in stored if has_answers(each.analysis, fields)]
+    now, then = within(matching, window), within(matching, before)
 
     def check(connection: Connection) -> None:
         store(connection, stored)
-        found = explain(connection, TopicDays(), window, before)
+        found = explain(connection, TopicDays(), window, before, fields=fields)
         assert (found.total, found.before_total) == (len(now), len(then))
         now_scored, then_scored = (
             [each for each in some if not each.analysis.is_unsure] for some in (now, then)

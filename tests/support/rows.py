@@ -1,5 +1,6 @@
 """Conversations on their way through the queue: taken in, claimed, asked about, settled."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,7 +8,9 @@ from sqlalchemy import Connection, Row, select
 
 from core.clock import SECOND
 from domain.analysis import UNSURE, Analysis
-from models import SKIPPED, conversations, insights
+from domain.fields.definitions import defined_as
+from domain.fields.fieldsets import FieldAnswers
+from models import SKIPPED, conversations, field_versions, insights
 from store.conversations.intake import Accepted, NewConversation, NewMessage, accept
 from store.insights.writing import Insight, parse_clusters
 from store.queue import analysis as queue
@@ -117,10 +120,16 @@ def statuses(connection: Connection) -> dict[str, str]:
 
 def filed(connection: Connection) -> list[Insight]:
     """The insights as they are stored."""
-    return [_insight(row) for row in connection.execute(select(insights))]
+    known = {row.version: defined_as(row.definition) for row in connection.execute(select(field_versions))}
+    return [
+        _insight(
+            row, None if row.fields is None else known[row.fields_version].answers(json.loads(row.fields))
+        )
+        for row in connection.execute(select(insights))
+    ]
 
 
-def _insight(row: Row[Any]) -> Insight:
+def _insight(row: Row[Any], fields: FieldAnswers | None) -> Insight:
     analysis = Analysis(
         row.score,
         row.confidence,
@@ -129,6 +138,7 @@ def _insight(row: Row[Any]) -> Insight:
         row.raw,
         row.language,
         row.sentiment == UNSURE,
+        fields,
     )
     columns = ("revision", "timestamp", "author", "analyzer", "model", "cached", "partial")
     more = ("analysed_at", "call", "cache_key", "prompt_version")

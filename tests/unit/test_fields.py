@@ -16,8 +16,17 @@ from api.parameters.trends import TrendsParameters
 from domain.analysis import Analysis, Invalid
 from domain.fields.fieldsets import FieldSet
 from domain.fields.filters import FieldFilter
-from domain.fields.kinds import EDGES, FARTHEST, NumberField, bin_bounds, bin_label, bins_between, number_bin
-from domain.fields.parsing import MOST_FIELDS, parse_fields
+from domain.fields.kinds import (
+    EDGES,
+    FARTHEST,
+    MOST_FIELDS,
+    NumberField,
+    bin_bounds,
+    bin_label,
+    bins_between,
+    number_bin,
+)
+from domain.fields.parsing import parse_fields
 from domain.fields.reserved import RESERVED
 from domain.row_validation import validate_row
 from schemas import ExportedInsight, InsightVersionOut

@@ -60,7 +60,7 @@ READABLE = {
     "fields of one's own and their values, of a list that an operator gives": {
         *("field_versions.version", "field_versions.definition", "field_version_counts.version"),
         *("field_values.field", "field_values.value", "insights.fields_version"),
-        *("insights.filed_fields", "insight_versions.fields_version"),
+        *("insights.filed_fields", "insight_versions.fields_version", "corrections.model_fields_version"),
     },
     "a code of two letters": {"insights.language", "insight_versions.language", "topic_proposals.language"},
     "topics, of a list that an operator gives": {

@@ -78,7 +78,7 @@ class Filling:
         self, connection: Connection, batch: Batch, source: AnalysisSource, group: Sequence[Work]
     ) -> bool:
         """Book a request and store it; False if there is too little money for all of it."""
-        until = batch.deadline + self.tools.times.hold
+        until = batch.deadline + self.tools.hold
         held = source.renew(connection, group, until=until)
         booked = source.reserve(connection, self.tools.budget, held)
         carried = held[: booked.fitting]

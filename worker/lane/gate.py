@@ -36,7 +36,7 @@ class LaneTimes(NamedTuple):
 
     @property
     def hold(self) -> int:
-        """How long after the deadline a batch holds its conversations, if nobody looks after it."""
+        """How long after the deadline a batch that is looked after needs to settle or free its conversations."""
         return 4 * self.settling + self.longest_look
 
     @property

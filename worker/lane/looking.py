@@ -27,34 +27,40 @@ class Looking:
     tools: LaneTools
 
     async def look(self, batch: Batch) -> int | None:
-        progress, stage, batch, is_new = await self._progress(batch)
+        progress = await self._progress(batch)
+        stage = self._stage(batch, progress)
         if stage is BatchStage.REFUSED:
             await self._refused_whole(batch)
             return None
         if progress.is_cancelled or progress.refused is not None or progress.counters.cancelled:
-            await self.tools.change(
-                batch, stage=CANCELLING, cancelled_by=batch.cancelled_by or "the provider"
-            )
+            by = batch.cancelled_by or "the provider"
+            await self._note(await self.tools.change(batch, stage=CANCELLING, cancelled_by=by), progress)
             return self.tools.clock() + self.tools.times.settling
-        if is_new or stage is BatchStage.ENDED:
-            read = await self._read_rows(batch, with_cancelled=False)
-            if stage is BatchStage.ENDED and read >= progress.counters.rows:
+        if stage is BatchStage.ENDED or batch.seen != _seen(progress):
+            is_whole = await self._read_rows(batch, with_cancelled=False) >= progress.counters.rows
+            if is_whole and stage is BatchStage.ENDED:
                 await self._end_unless_late(batch)
                 return None
+            if is_whole:
+                # Not before they are stored: whoever takes over would wait for other counters to read them.
+                batch = await self._note(batch, progress)
         return self._next_look(batch)
 
-    async def _progress(self, batch: Batch) -> tuple[BatchProgress, BatchStage, Batch, bool]:
-        tools = self.tools
-        await tools.change(batch)
-        progress = await tools.client.progress(batch.provider_id or "")
-        now = tools.clock()
-        seen = json.dumps([*progress.counters, progress.is_cancelled, progress.refused is not None])
-        is_new = seen != batch.seen
-        if is_new:
-            batch = await tools.change(batch, seen=seen, seen_at=now)
-        is_settled = now - (batch.seen_at or now) >= tools.times.settling
-        stage = stage_of(progress, sent=batch.requests, unchanged=SETTLING if is_settled else 0)
-        return progress, stage, batch, is_new
+    async def _progress(self, batch: Batch) -> BatchProgress:
+        await self.tools.change(batch)
+        return await self.tools.client.progress(batch.provider_id or "")
+
+    async def _note(self, batch: Batch, progress: BatchProgress) -> Batch:
+        seen = _seen(progress)
+        if seen == batch.seen:
+            return batch
+        return await self.tools.change(batch, seen=seen, seen_at=self.tools.clock())
+
+    def _stage(self, batch: Batch, progress: BatchProgress) -> BatchStage:
+        now, times = self.tools.clock(), self.tools.times
+        is_same = batch.seen == _seen(progress) and batch.seen_at is not None
+        is_settled = is_same and now - (batch.seen_at or now) >= times.settling
+        return stage_of(progress, sent=batch.requests, unchanged=SETTLING if is_settled else 0)
 
     async def _read_rows(self, batch: Batch, *, with_cancelled: bool) -> int:
         """Settle what is there; gives how many rows there were, apart from those of cancelled requests."""
@@ -100,7 +106,9 @@ class Looking:
         if batch.provider_id is None or not await self._calls(batch):
             await settling.end(batch)
             return None
-        _, stage, batch, _ = await self._progress(batch)
+        progress = await self._progress(batch)
+        batch = await self._note(batch, progress)
+        stage = self._stage(batch, progress)
         if stage is BatchStage.REFUSED:
             await self._refused_whole(batch)
             return None
@@ -136,3 +144,7 @@ class Looking:
         return await self.tools.database.read(
             lambda connection: batch_requests.open_calls(connection, batch.number, *states)
         )
+
+
+def _seen(progress: BatchProgress) -> str:
+    return json.dumps([*progress.counters, progress.is_cancelled, progress.refused is not None])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -84,7 +85,7 @@ class LaneTools:
     def source_of(self, batch: Batch) -> AnalysisSource:
         """Where a batch gets conversations from, and where its answers go."""
         common = {each.name: getattr(self.policy, each.name) for each in fields(Policy)}
-        policy = HeldUntil(**common, until=batch.deadline + self.times.hold)
+        policy = HeldUntil(**common, until=batch.deadline + self.hold)
 
         def wanted() -> Sequence[str]:
             return (DAY,)
@@ -114,6 +115,20 @@ class LaneTools:
     def lease(self) -> int:
         """For how long whoever looks after a batch holds it: two calls, and a margin."""
         return self.policy.lease_end(0, calls=2)
+
+    @property
+    def hold(self) -> int:
+        """How long after its deadline a batch holds its conversations, if nobody looks after it.
+
+        Whoever looks after it may be killed: on PostgreSQL nobody does before that lease has ended.
+        """
+        return self.times.hold + self.lease
+
+    async def hold_on(self) -> None:
+        """At a start: what batches hold, nobody else may have before they were looked at."""
+        hold_on = partial(batches.hold_on, until=self.clock() + self.hold)
+        while await self.database.write(hold_on):
+            pass
 
     async def change(self, batch: Batch, **values: Any) -> Batch:
         """Store something of a batch. Raises BatchLost, SQLAlchemyError."""

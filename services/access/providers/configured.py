@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import SecretStr
@@ -10,8 +11,10 @@ from core.clock import Clock
 from core.login_settings import LoginSettings
 from services.access.providers.contract import IdentityProvider
 from services.access.providers.github import GitHubProvider
-from services.access.providers.oidc import OidcProvider, vouched_by_google
 from services.access.providers.web import ProviderWeb
+
+if TYPE_CHECKING:
+    from services.access.providers.oidc import OidcProvider
 
 GOOGLE = "https://accounts.google.com"
 
@@ -36,11 +39,16 @@ def _all(s: LoginSettings, web: ProviderWeb, clock: Clock) -> Iterator[tuple[str
         secret = _text(s.oidc_client_secret)
         name = account_provider(s.oidc_issuer)
         label = httpx.URL(s.oidc_issuer).host
+        # Imported only where it is used: what reads signed tokens takes 9 MB.
+        from services.access.providers.oidc import OidcProvider
+
         yield "oidc", OidcProvider(label, name, s.oidc_issuer, s.oidc_client_id, secret, web, clock)
 
 
-def google(id_: str, secret: str, web: ProviderWeb, clock: Clock, issuer: str = GOOGLE) -> OidcProvider:
+def google(id_: str, secret: str, web: ProviderWeb, clock: Clock, issuer: str = GOOGLE) -> "OidcProvider":
     """Google, which signs with or without `https://` before its name."""
+    from services.access.providers.oidc import OidcProvider, vouched_by_google
+
     bare = (issuer.partition("://")[2],)
     return OidcProvider("Google", "google", issuer, id_, secret, web, clock, vouched_by_google, bare)
 
