@@ -19,7 +19,7 @@ def day_is(visit: Visit, first: str, last: str) -> bool:
 def test_a_day_opens_with_a_click_and_back_closes_it(visit: Visit) -> None:
     visit.open("day", WINDOW)
     visit.drawn("A row opens its conversation")
-    sunday = visit.page.locator(f"{BAR}[aria-label='Sun 15 Nov 2026: -0.11, n = 6']")
+    sunday = visit.page.locator(f"{BAR}[aria-label^='Sun 15 Nov 2026: ']")
 
     def opens() -> bool:
         # In the first window of a dashboard that has just started, one of three clicks came before the chart listened.
@@ -44,8 +44,7 @@ def test_a_part_opens_its_conversations_the_most_telling_first(visit: Visit) -> 
     visit.choose(1, 1)
     visit.at("conversations")
 
-    assert visit.parameters["topic"] == "product_quality"
-    assert part[0] == "Product quality"
+    assert visit.parameters["topic"] == part[0].lower().replace(" ", "_")
     assert visit.parameters["sort"] == ("score" if part[1].startswith("-") else "-score")
     visit.back()
     visit.heading("Why this day")
