@@ -970,6 +970,24 @@ case_counts = Table(
     sqlite_with_rowid=False,
 )
 
+# The same for those whose conversation has an insight under a topic, by day and month; none of unions.
+topic_case_counts = Table(
+    "topic_case_counts",
+    metadata,
+    *(
+        Column(name, kind, primary_key=True, autoincrement=False)
+        for name, kind in (
+            ("topic", Integer()),
+            ("level", SmallInteger()),
+            ("bucket", Integer()),
+            ("outcome", String(10)),
+            ("has_open_questions", SmallInteger()),
+        )
+    ),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The parts already summarised of a chat that takes several calls: the messages `first` to `last`.
 summary_parts = Table(
     "summary_parts",

@@ -7,7 +7,7 @@ from api.views.conversations import Json
 from core.clock import iso
 from domain.summaries import ITEMS
 from models import FAILED
-from store.insights.case_filing import OUTCOMES
+from store.insights.topic_cases import OUTCOMES
 from store.queue.summaries import Stored
 
 INSIGHTS = ("sentiment", "outcome", "keywords")

@@ -6,32 +6,23 @@ Whoever calls this holds the row lock of the conversation. Its timestamp never c
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from core.errors import DoesNotOpen
 from domain.buckets import DAY, HOUR, MONTH, bucket_of
-from domain.summaries import Outcome
 from models import NOT_FILED, case_counts, conversations, summaries
 from store.engine.vault import at, vault_of
 from store.insights import corrections, people_filing
 from store.insights.rollup_changes import add_changes
+from store.insights.topic_cases import OUTCOMES, Case, count_cases_of_topics
 
-OUTCOMES: Sequence[str] = get_args(Outcome)
 LEVELS = (MONTH, DAY, HOUR)
 UNKNOWN = "unknown"
 """The outcome of a summary that does not open. It is in no list and no count."""
 _c, _s = conversations.c, summaries.c
-
-
-class Case(NamedTuple):
-    """How a summary is filed."""
-
-    timestamp: int
-    outcome: str
-    has_open_questions: int
 
 
 def file_summary(connection: Connection, number: int, content: Mapping[str, Any] | None) -> None:
@@ -42,7 +33,7 @@ def file_summary(connection: Connection, number: int, content: Mapping[str, Any]
     if new.outcome != UNKNOWN:
         new = new._replace(outcome=corrections.outcome_of(connection, number) or new.outcome)
     connection.execute(update(summaries).where(_s.conversation == number).values(new._asdict()))
-    _count(connection, [new], old)
+    _count(connection, {number: new}, old)
     people_filing.mark_case(connection, number, is_open=new.outcome == people_filing.OPEN)
 
 
@@ -59,7 +50,7 @@ def remove_summaries(connection: Connection, numbers: Collection[int]) -> None:
     if old:
         nothing = dict.fromkeys(Case._fields)
         connection.execute(update(summaries).where(_s.conversation.in_(numbers)).values(nothing))
-        _count(connection, (), old)
+        _count(connection, {}, old)
 
 
 def file_older_summaries(connection: Connection, *, limit: int) -> bool:
@@ -85,17 +76,18 @@ def _opened(connection: Connection, number: int, stored: str) -> Mapping[str, An
     return content
 
 
-def _filed(connection: Connection, numbers: Collection[int]) -> list[Case]:
-    columns = (_s[name] for name in Case._fields)
+def _filed(connection: Connection, numbers: Collection[int]) -> dict[int, Case]:
+    columns = (_s[name] for name in ("conversation", *Case._fields))
     found = select(*columns).where(_s.conversation.in_(numbers), _s.outcome.is_not(None))
-    return [Case(*row) for row in connection.execute(found)]
+    return {number: Case(*row) for number, *row in connection.execute(found)}
 
 
-def _count(connection: Connection, new: Iterable[Case], old: Iterable[Case]) -> None:
+def _count(connection: Connection, new: Mapping[int, Case], old: Mapping[int, Case]) -> None:
     changes: Counter[tuple[Any, ...]] = Counter()
     for sign, cases in ((1, new), (-1, old)):
-        for case in cases:
+        for case in cases.values():
             for level in LEVELS if case.outcome in OUTCOMES else ():
                 key = (level, bucket_of(level, case.timestamp), case.outcome, case.has_open_questions)
                 changes[key] += sign
     add_changes(connection, case_counts, [(*key, n) for key, n in changes.items() if n])
+    count_cases_of_topics(connection, new, old)

@@ -1,25 +1,26 @@
 """Lists of chats with their summaries, newest first, and how many there are of each outcome.
 
 Without a topic or a person, counts are those of the roll-up and a page is read along an index. With a person, the
-summaries of the person's conversations are looked up. With a topic, those of its insights in the window are, or all of
-the window are looked through, whichever are fewer.
+summaries of the person's conversations are looked up. With a topic, counts are those of its roll-up, but for a union;
+for a page the summaries of its insights in the window are looked up, or all of the window, whichever are fewer.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from domain.buckets import EDGE, HOUR, MONTH, Span, cover
-from models import ALL_TOPICS, conversations, insights, summaries
+from domain.buckets import EDGE, Span, cover
+from models import ALL_TOPICS, FIRST_UNION, conversations, insights, summaries
 from store.engine.prepared import Prepared, among
 from store.engine.vault import vault_of
-from store.insights.case_filing import LEVELS, OUTCOMES
-from store.insights.case_statements import COUNT, COUNT_BUCKETS, LIST, Along, Way
+from store.insights.case_filing import LEVELS
+from store.insights.case_statements import COUNT, COUNT_BUCKETS, COUNT_TOPIC, LIST, Along, Way
 from store.insights.participants import Participant, author_of_text, participants_of
 from store.insights.shown import shown_clusters
+from store.insights.topic_cases import OUTCOMES, TOPIC_LEVELS
 from store.insights.unions import single_topics
 from store.insights.windows import Selection, count_insights
 
@@ -71,9 +72,8 @@ class CasePage:
 
 def count_cases(connection: Connection, chosen: CaseSelection) -> dict[str, int]:
     """How many chats there are of each outcome, whatever outcome is asked for."""
-    by_kind = _counted_one_by_one if _is_narrowed(chosen) else _counted_in_buckets
     found: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
-    for outcome, is_open, n in by_kind(connection, chosen):
+    for outcome, is_open, n in _counting_of(chosen)(connection, chosen):
         if chosen.has_open_questions in (None, bool(is_open)):
             found[outcome] += int(n)
     return {outcome: found[outcome] for outcome in OUTCOMES}
@@ -89,8 +89,10 @@ def list_cases(
     return CasePage(listed, shown[-1] if len(found) > limit else None)
 
 
-def _is_narrowed(chosen: CaseSelection) -> bool:
-    return chosen.topic != ALL_TOPICS or chosen.person is not None
+def _counting_of(chosen: CaseSelection) -> Callable[[Connection, CaseSelection], Iterable[Sequence[Any]]]:
+    if chosen.person is not None or chosen.topic >= FIRST_UNION:
+        return _counted_one_by_one
+    return _counted_in_buckets if chosen.topic == ALL_TOPICS else _counted_of_topic
 
 
 def way_of(connection: Connection, chosen: CaseSelection) -> Way:
@@ -146,12 +148,33 @@ def _counted_in_buckets(connection: Connection, chosen: CaseSelection) -> Sequen
     edges = [span for span in spans if span.level == EDGE] + [Span(EDGE, 0, 0)] * 2
     for place, edge in enumerate(edges[:2]):
         given |= {f"first_{place}": edge.first, f"end_{place}": edge.end, f"sign_{place}": edge.sign}
-    for level in range(HOUR, MONTH + 1):
-        for sign in (1, -1):
-            of_level = [span for span in spans if (span.level, span.sign) == (level, sign)]
-            buckets = [bucket for span in of_level for bucket in range(span.first, span.end)]
-            given[f"buckets_{level}_{sign}"] = buckets
-    return COUNT_BUCKETS.rows(connection, given)
+    return COUNT_BUCKETS.rows(connection, given | _buckets(spans, LEVELS))
+
+
+def _counted_of_topic(connection: Connection, chosen: CaseSelection) -> Iterator[Sequence[Any]]:
+    """By whole days and months; what is left at the edges, less than a day each, one by one."""
+    spans = cover(chosen.start, chosen.end, TOPIC_LEVELS)
+    whole = _buckets(spans, TOPIC_LEVELS)
+    yield from COUNT_TOPIC.rows(connection, {"topic": chosen.topic, **whole})
+    for edge in spans:
+        if edge.level == EDGE:
+            within = replace(chosen, start=edge.first, end=edge.end)
+            for outcome, is_open, n in _counted_one_by_one(connection, within):
+                yield outcome, is_open, n * edge.sign
+
+
+def _buckets(spans: Sequence[Span], levels: Iterable[int]) -> dict[str, list[int]]:
+    """The buckets of each level that are added, and those that are subtracted, as parameters of a statement."""
+    return {
+        f"buckets_{level}_{sign}": [
+            bucket
+            for span in spans
+            if (span.level, span.sign) == (level, sign)
+            for bucket in range(span.first, span.end)
+        ]
+        for level in levels
+        for sign in (1, -1)
+    }
 
 
 def _load(connection: Connection, numbers: Sequence[int]) -> list[ListedCase]:

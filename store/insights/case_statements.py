@@ -20,9 +20,18 @@ from sqlalchemy import (
     union_all,
 )
 
-from models import IS_TEXT, case_counts, conversations, insight_topics, participants, summaries
+from models import (
+    IS_TEXT,
+    case_counts,
+    conversations,
+    insight_topics,
+    participants,
+    summaries,
+    topic_case_counts,
+)
 from store.engine.prepared import Prepared, among
-from store.insights.case_filing import LEVELS, OUTCOMES
+from store.insights.case_filing import LEVELS
+from store.insights.topic_cases import OUTCOMES, TOPIC_LEVELS
 
 _c, _s = conversations.c, summaries.c
 
@@ -129,7 +138,22 @@ def _counting_buckets() -> CompoundSelect[Any]:
     return union_all(*whole, *edges)
 
 
+def _counting_topic() -> CompoundSelect[Any]:
+    n = topic_case_counts.c
+    whole = (
+        select(n.outcome, n.has_open_questions, n.n * literal_column(str(sign))).where(
+            n.topic == bindparam("topic"),
+            n.level == literal_column(str(level)),
+            among(n.bucket, f"buckets_{level}_{sign}"),
+        )
+        for level in TOPIC_LEVELS
+        for sign in (1, -1)
+    )
+    return union_all(*whole)
+
+
 WAYS = [Way(along, checks) for along in Along for checks in (False, True)[: 1 + (along is not Along.TOPIC)]]
 LIST = {way: Prepared(_listing(way)) for way in WAYS}
 COUNT = {way: Prepared(_counting(way)) for way in WAYS}
 COUNT_BUCKETS = Prepared(_counting_buckets())
+COUNT_TOPIC = Prepared(_counting_topic())

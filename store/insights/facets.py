@@ -1,9 +1,9 @@
 """Facets: the values of a field in a window, each with how many insights have it.
 
-Where there are few values, each is looked up in the index, and its entries in the window are counted: so it is with
-analyzers and models, and mostly with metadata. Authors are many, and metadata may be: those are grouped along their
-index, which reads an entry for every insight of the field. Outcomes come from the roll-up of summaries, the values of
-an operator's field and the bins of its numbers from that of insights.
+Where there are few values, each is looked up in the index, and its entries in the window are counted: so it is mostly
+with metadata. Authors are many, and metadata may be: those are grouped along their index, which reads an entry for
+every insight of the field. Analyzers and models come from the roll-up of makers by day, outcomes from that of
+summaries, the values of an operator's field and the bins of its numbers from that of insights.
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ from store.engine.prepared import Prepared, by_code_point
 from store.engine.vault import at, vault_of
 from store.insights.case_list import CaseSelection, count_cases
 from store.insights.field_filing import KNOWN as VALUES_OF_FIELD
+from store.insights.makers import A_DAY, counts_of_days
 from store.insights.metadata import values_of
 from store.insights.narrowing import Narrowing, makers
 from store.insights.stored_selection import as_stored, count_filed
@@ -105,15 +106,30 @@ def _sent(connection: Connection, key: str, value: str, conversation: int) -> st
 
 
 def _makers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:
+    counted = _made_of_narrowed if chosen.narrowed else _made
     found: Counter[str] = Counter()
-    for analyzer, model in makers(connection):
-        if chosen.narrowed:
-            made = Selection(chosen.start, chosen.end, analyzer=analyzer, model=model, fields=chosen.narrowed)
-            found[analyzer if chosen.field == "analyzer" else model] += _count(connection, made)
-            continue
-        given = {"analyzer": analyzer, "model": model, "start": chosen.start, "end": chosen.end}
-        found[analyzer if chosen.field == "analyzer" else model] += MADE.scalar(connection, given)
+    for analyzer, model, n in counted(connection, chosen):
+        found[analyzer if chosen.field == "analyzer" else model] += n
     return found
+
+
+def _made(connection: Connection, chosen: FacetSelection) -> Iterator[tuple[str, str, int]]:
+    """By whole UTC days, and one by one before the first and after the last of them."""
+    first, end = -(-chosen.start // A_DAY), chosen.end // A_DAY
+    edges = [(chosen.start, chosen.end)]
+    if first < end:
+        yield from counts_of_days(connection, first, end)
+        edges = [(chosen.start, first * A_DAY), (end * A_DAY, chosen.end)]
+    for start, stop in edges:
+        for analyzer, model in makers(connection) if start < stop else ():
+            given = {"analyzer": analyzer, "model": model, "start": start, "end": stop}
+            yield analyzer, model, MADE.scalar(connection, given)
+
+
+def _made_of_narrowed(connection: Connection, chosen: FacetSelection) -> Iterator[tuple[str, str, int]]:
+    for analyzer, model in makers(connection):
+        made = Selection(chosen.start, chosen.end, analyzer=analyzer, model=model, fields=chosen.narrowed)
+        yield analyzer, model, _count(connection, made)
 
 
 def _answers(connection: Connection, chosen: FacetSelection) -> Mapping[str, int]:

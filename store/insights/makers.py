@@ -64,6 +64,12 @@ def makers_between(connection: Connection, moments: Sequence[int]) -> list[set[M
     return found
 
 
+def counts_of_days(connection: Connection, first: int, end: int) -> list[tuple[str, str, int]]:
+    """How many insights of the UTC days `[first, end)`, counted from 1970, each analyzer has made with each model."""
+    rows = COUNTS_OF_DAYS.rows(connection, {"first": first, "end": end})
+    return [(analyzer, model, int(n)) for analyzer, model, n in rows]
+
+
 def _by_day(connection: Connection, start: int, end: int) -> defaultdict[int, set[Maker]]:
     makers: defaultdict[int, set[Maker]] = defaultdict(set)
     days = {"first": start // A_DAY, "end": -(-end // A_DAY)}
@@ -146,6 +152,13 @@ def _edge() -> Select[Any]:
     return select(insights.c.conversation).where(*_of_maker(insights), *inside).limit(1)
 
 
+def _counts_of_days() -> Select[Any]:
+    d = maker_days.c
+    within = d.day >= bindparam("first"), d.day < bindparam("end")
+    return select(d.analyzer, d.model, func.sum(d.n)).where(*within).group_by(d.analyzer, d.model)
+
+
+COUNTS_OF_DAYS = Prepared(_counts_of_days())
 DAYS, QUARTERS, EDGE = Prepared(_days()), Prepared(_quarters()), Prepared(_edge())
 
 

@@ -182,9 +182,11 @@ def _replace(connection: Connection, numbers: Collection[int], new: Sequence[Per
 
 def _forget(connection: Connection, numbers: Collection[int]) -> None:
     """Delete those of the people who are in no conversation any more."""
+    if not numbers:
+        return
     found = exists().where(_f.role.in_(ROLES), _f.person == _n.number)
     unused = select(_n.number).where(_n.number.in_(sorted(numbers)), ~found).order_by(_n.number)
-    gone = connection.scalars(unused).all() if numbers else ()
+    gone = connection.scalars(unused).all()
     if not gone:
         return
     # Locked first: whoever files somebody anew keeps them locked, and is seen by the statement that follows.

@@ -26,6 +26,7 @@ from store.insights import corrections, field_filing, metadata, names, people_fi
 from store.insights.field_filing import FiledFields
 from store.insights.makers import Made, Maker, count_makers
 from store.insights.rollup_changes import Fact, update_counts
+from store.insights.topic_cases import count_moved
 from store.insights.unions import Unions, counted_in, unions
 
 
@@ -116,6 +117,7 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
     field_filing.file_fields(connection, new, old)
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     people_filing.file_people(connection, rows)
     update_counts(connection, _facts(new, known), _facts(old, known))
     count_makers(connection, [each.made for each in new], [each.made for each in old])
@@ -140,6 +142,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     versions.forget_versions(connection, conversations)
     corrections.forget_corrections(connection, conversations)
     field_filing.file_fields(connection, (), old)
+    count_moved(connection, {}, known.by_conversation(old))
     people_filing.remove_people(connection, conversations)
     update_counts(connection, (), _facts(old, known))
     count_makers(connection, (), [each.made for each in old])
@@ -160,6 +163,7 @@ def refile(connection: Connection, names_of: Mapping[int, Sequence[str]], *, at:
         corrections.refile_corrections(connection, names_of)
     topic_rows = (row for each in new for row in _topic_rows(each, known))
     insert_rows(connection, FILE, as_tuples(insight_topics, topic_rows))
+    count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     update_counts(connection, _facts(new, known), _facts(old, known))
 
 
@@ -211,6 +215,8 @@ FILED = Prepared(
     )
 )
 FILE = insert(insight_topics)
+KEY = {"topic": "t", "timestamp": "at", "conversation": "of"}
+UNFILE = delete(insight_topics).where(*(insight_topics.c[name] == bindparam(of) for name, of in KEY.items()))
 NAMES = json.JSONEncoder(ensure_ascii=False)
 RENAME = (
     update(models.insights)
@@ -235,6 +241,10 @@ class _Topics:
     def of_filed(self, filed: _Filed) -> list[int]:
         """The topics of an insight, each once: two of its names may be of one topic."""
         return list(dict.fromkeys(self.numbers[slug] for slug in filed.slugs))
+
+    def by_conversation(self, filed: Iterable[_Filed]) -> dict[int, set[int]]:
+        """The topics of each insight by its conversation."""
+        return {each.conversation: {*self.of_filed(each)} for each in filed}
 
     def counted_under(self, filed: _Filed) -> Iterator[int]:
         """Everything that an insight is counted under."""
@@ -280,12 +290,10 @@ def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:
 
 
 def _unfile(connection: Connection, filed: Iterable[_Filed], known: _Topics) -> None:
-    c = insight_topics.c
-    this = (c.topic == bindparam("t"), c.timestamp == bindparam("at"), c.conversation == bindparam("of"))
     rows = [
         {"t": topic, "at": each.timestamp, "of": each.conversation}
         for each in filed
         for topic in known.of_filed(each)
     ]
     if rows:
-        connection.execute(delete(insight_topics).where(*this), rows)
+        connection.execute(UNFILE, rows)

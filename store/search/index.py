@@ -5,6 +5,7 @@ In FTS5 the rowid of a message is its conversation's number * 65,536 + its posit
 
 import json
 from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,13 +16,11 @@ from sqlalchemy import (
     Row,
     Subquery,
     TextClause,
-    bindparam,
     column,
     func,
     select,
     text,
     tuple_,
-    update,
 )
 
 from domain.search_words import NOTHING, Phrase, indexed, written_by
@@ -42,6 +41,8 @@ from store.search.full_text import (
     REMOVE_DOCUMENT,
     REMOVE_SOME_VECTORS,
     REMOVE_VECTORS,
+    SET_INDEXED,
+    SET_INDEXED_OF_ONE,
     UNINDEXED,
 )
 from store.search.opening import opened_messages
@@ -124,17 +125,15 @@ def _erased_among(
 
 def set_indexed(connection: Connection, through: Mapping[int, int]) -> None:
     """Note through which position conversations are in the index, passing over what was erased."""
-    c, m = conversations.c, messages.c
-    # By the parameter, not by `c.number`: partitions of which none is needed are then not even planned, 1 ms of 36.
-    after = (m.conversation == bindparam("at"), m.position > bindparam("through"))
-    # Not min(position), for which SQLite would read all that follow.
-    following = select(m.position - 1).where(*after).order_by(m.position).limit(1).scalar_subquery()
-    connection.execute(
-        update(conversations)
-        .where(c.number == bindparam("at"))
-        .values(indexed=func.coalesce(following, c.message_count)),
-        [{"at": number, "through": position} for number, position in through.items()],
-    )
+    if connection.dialect.name == "postgresql":
+        rows = [{"at": number, "through": position} for number, position in through.items()]
+        connection.execute(SET_INDEXED_OF_ONE, rows)
+        return
+    alike: dict[int, list[int]] = defaultdict(list)
+    for number, position in through.items():
+        alike[position].append(number)
+    for position, numbers in alike.items():
+        SET_INDEXED.run(connection, {"keys": numbers, "through": position})
 
 
 def remove(connection: Connection, numbers: Collection[int], *, after: int) -> None:

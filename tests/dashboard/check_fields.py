@@ -1,5 +1,6 @@
 """Fields of one's own in a real browser: an answer is corrected on the conversation's page, and counts."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from benchmarks.support import databases
 from benchmarks.support.serving import Served
 from client import Client
-from tests.dashboard.browsing import Visit, dashboard
+from tests.dashboard.browsing import Visit, dashboard, until
 from tests.support.field_data import FILE
 from tests.support.service import serving
 
@@ -33,14 +34,15 @@ def test_an_answer_is_corrected_and_counts(visit: Visit, service: Served) -> Non
         visit.open("conversation", {"id": id_})
         visit.page.get_by_text("urgency: high").wait_for()
         visit.page.get_by_role("button", name="Correct a field").click()
-        visit.page.get_by_label("Field", exact=True).click()
-        visit.page.get_by_role("option", name="urgency").click()
+        visit.page.get_by_role("combobox", name=re.compile(r"\bField$")).click()
+        visit.page.get_by_role("option", name="urgency", exact=True).click()
         visit.settled()
         visit.page.get_by_text("how soon the customer needs an answer").wait_for()
-        visit.page.get_by_label("Answer", exact=True).click()
-        visit.page.get_by_role("option", name="low").click()
+        visit.page.get_by_role("combobox", name=re.compile(r"\bAnswer$")).click()
+        visit.page.get_by_role("option", name="low", exact=True).click()
         visit.settled()
-        assert visit.complaints() == []
+        # What was drawn before is pale for a moment.
+        until(lambda: visit.complaints() == [])
         visit.page.get_by_role("button", name="Save the answer").click()
 
         visit.page.get_by_text("Saved.").wait_for()

@@ -41,6 +41,7 @@ from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, faked, rows
 
 AT_ONCE = 250
+MEDDLERS = 4
 SECONDS_TO_END = 900
 MOST_COMPLAINTS = 20
 FILES: Mapping[str, tuple[str, FieldSet]] = {"first": (FILE, FIELDS), "second": (CHANGED_FILE, CHANGED)}
@@ -116,6 +117,7 @@ class Clients:
     unclear: set[str] = field(default_factory=set)
     corrections: int = 0
     odd: list[str] = field(default_factory=list)
+    _at_hand: set[str] = field(default_factory=set)
 
     async def post(self, number: int) -> None:
         """Post so many, each until it is answered."""
@@ -145,12 +147,17 @@ class Clients:
         """Correct, take back and delete, until told to leave."""
         async with client(self.url) as http:
             while not until.is_set():
-                left = [*(self.texts.keys() - self.deleted)]
-                if left:
-                    id_ = self.random.choice(left)
-                    await (self._delete if self.random.random() < 0.05 else self._correct)(http, id_)
+                # Those that came first are analysed first.
+                early = [*self.texts][: max(AT_ONCE, len(self.texts) // 4)]
+                if left := [id_ for id_ in early if id_ not in self.deleted | self._at_hand]:
+                    await self._one(http, self.random.choice(left))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(until.wait(), 0.02)
+                    await asyncio.wait_for(until.wait(), 0.05)
+
+    async def _one(self, http: httpx.AsyncClient, id_: str) -> None:
+        self._at_hand.add(id_)
+        await (self._delete if self.random.random() < 0.05 else self._correct)(http, id_)
+        self._at_hand.discard(id_)
 
     async def _delete(self, http: httpx.AsyncClient, id_: str) -> None:
         self.deleted.add(id_)
@@ -265,12 +272,13 @@ async def ordeal(
 async def meddling(clients: Clients) -> AsyncIterator[None]:
     """Somebody corrects and deletes meanwhile."""
     leaving = asyncio.Event()
-    task = asyncio.create_task(clients.meddle(leaving))
-    try:
-        yield
-    finally:
-        leaving.set()
-        await task
+    async with asyncio.TaskGroup() as group:
+        for _ in range(MEDDLERS):
+            group.create_task(clients.meddle(leaving))
+        try:
+            yield
+        finally:
+            leaving.set()
 
 
 def _started(url: URL, folder: Path, grok: Grok, plan: Plan, stack: AsyncExitStack) -> Iterator[Process]:

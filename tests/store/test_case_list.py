@@ -11,6 +11,7 @@ from models import summaries
 from store.insights import case_filing, writing
 from store.insights.case_list import CaseSelection, count_cases, list_cases, way_of
 from store.insights.case_statements import Along
+from store.insights.topic_cases import OUTCOMES
 from store.insights.windows import find_topic
 from tests.support.insight_data import A_DAY, NOON, an_analysis, an_insight, store_conversation
 
@@ -68,7 +69,7 @@ def check(connection: Connection, chosen: CaseSelection, topic: str | None) -> A
         if each.outcome is not None and (topic is None or topic in each.topics)
         if chosen.person in (None, each.author) and chosen.has_open_questions in (None, each.is_open)
     ]
-    counted = {name: sum(name == outcome for _, outcome in fits) for name in case_filing.OUTCOMES}
+    counted = {name: sum(name == outcome for _, outcome in fits) for name in OUTCOMES}
     assert count_cases(connection, chosen) == counted
     expected = [day for day, outcome in fits if chosen.outcome in (None, outcome)]
     first = list_cases(connection, chosen, limit=2)

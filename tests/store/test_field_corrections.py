@@ -41,7 +41,7 @@ from tests.support.insight_data import (
 )
 from tests.support.recount import assert_counted
 
-CONVERSATIONS = 3
+CONVERSATIONS = 2
 KEY = bytes(33)
 SEALING = KeyRing([bytes([1]) * 32])
 VERSIONS = {FIELDS.version: FIELDS, CHANGED.version: CHANGED}
@@ -186,6 +186,11 @@ async def test_counts_equal_a_recount_whatever_was_corrected_analysed_again_and_
         assert {n: each.row.said.fields for n, each in shown.items() if each.row.fields} == {
             number: said for number, said in expected.said.items() if said
         }
+        beside = {
+            n: json.loads(each.row.model_fields or "null") for n, each in shown.items() if each.row.fields
+        }
+        own = {n: expected.own[n].analysis.fields for n in beside}
+        assert beside == {n: answers and answers.values for n, answers in own.items()}
 
     await tried(db, play)
 

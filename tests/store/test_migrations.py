@@ -9,18 +9,28 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, func, insert, inspect, select, text
 from structlog.testing import capture_logs
 
 from benchmarks.support.process import ROOT
 from database import Database
 from domain.buckets import DAY, MONTH, bucket_of
-from models import ALL_TOPICS, SKIPPED_CONVERSATIONS, conversations, participants, topic_names, topics
+from models import (
+    ALL_TOPICS,
+    SKIPPED_CONVERSATIONS,
+    conversations,
+    participants,
+    summaries,
+    topic_case_counts,
+    topic_names,
+    topics,
+)
 from store.conversations.chat_lists import ChatFilter, list_chats
 from store.conversations.records import delete_conversation
 from store.engine import migration
+from store.insights import case_filing
 from store.insights.rollups import LEVELS
-from store.insights.writing import Insight
+from store.insights.writing import Insight, store_insights
 from store.search import index
 from store.topics import changes
 from tests.support.chat_data import added, said
@@ -32,17 +42,18 @@ from tests.support.insight_data import (
     an_analysis,
     an_insight,
     store,
+    store_conversation,
     store_skipped,
     tried,
 )
 from tests.support.partitioned import needs_plain_tables
 from tests.support.people_data import analyse_all, turn
 from tests.support.people_recount import assert_people_filed, facts
-from tests.support.recount import assert_counted
+from tests.support.recount import assert_counted, assert_topic_cases_counted
 from tests.support.rows import new, take_in
 
 FIRST, A_ROW_FOR_EACH_SENTIMENT, BEFORE_TOPICS_HAD_NAMES = "0001", "0006", "0017"
-BEFORE_PEOPLE, THREE_SENTIMENTS = "0020", "0018"
+BEFORE_PEOPLE, THREE_SENTIMENTS, BEFORE_CASES_BY_TOPIC = "0020", "0018", "0038"
 
 
 def go_back(connection: Connection, revision: str = FIRST) -> None:
@@ -229,6 +240,29 @@ async def test_people_of_older_insights_are_filed_and_counted(db: Database) -> N
         assert len(before) > 2 * months
         assert facts(connection) == before
         assert_people_filed(connection)
+
+    await tried(db, play)
+
+
+async def test_summaries_of_before_are_counted_by_topic(db: Database) -> None:
+    filed, outcomes = (("delay", "refund"), ("delay",), ("refund",)), ("maybe", "yes", "no")
+
+    def play(connection: Connection) -> None:
+        for at in range(1, 61):
+            moment = NOON - at * 9 * 24 * AN_HOUR
+            store_conversation(connection, at, moment, "It is late.")
+            analysis = an_analysis(clusters=filed[at % 3])
+            store_insights(connection, [an_insight(at, moment, analysis)])
+            row = {"conversation": at, "revision": 1, "status": "completed", "made_from": 1, "content": "{}"}
+            connection.execute(insert(summaries).values(row))
+            said = {"outcome": outcomes[at // 3 % 3], "questions": [{"answered": bool(at % 5)}]}
+            case_filing.file_summary(connection, at, None if at % 4 == 3 else said)
+        assert_topic_cases_counted(connection)
+        go_back(connection, BEFORE_CASES_BY_TOPIC)
+        migration.migrate(connection)
+
+        assert_topic_cases_counted(connection)
+        assert (connection.scalar(select(func.count()).select_from(topic_case_counts)) or 0) > 40
 
     await tried(db, play)
 

@@ -23,6 +23,7 @@ from models import (
 )
 from store.engine.vault import vault_of
 from store.insights.people_filing import LEVELS
+from tests.support.recount import assert_topic_cases_counted
 
 
 class Fact(NamedTuple):
@@ -116,6 +117,7 @@ def assert_cases_counted(connection: Connection) -> None:
     assert stored == sorted((*key, n) for key, n in counted.items())
     unwritten = select(summaries.c.outcome).where(summaries.c.content.is_(None))
     assert not any(connection.scalars(unwritten))
+    assert_topic_cases_counted(connection)
     open_ = {row.conversation for row in rows if row.outcome == "maybe"}
     for fact in connection.execute(select(insight_people)):
         assert bool(fact.open) == (fact.conversation in open_)

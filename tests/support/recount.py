@@ -19,6 +19,8 @@ from models import (
     insight_topics,
     maker_days,
     maker_quarters,
+    summaries,
+    topic_case_counts,
     topic_hours,
     topic_months,
     topic_names,
@@ -27,6 +29,7 @@ from models import (
     totals,
     union_topics,
 )
+from store.insights.topic_cases import OUTCOMES
 from store.insights.writing import Insight
 
 
@@ -130,3 +133,17 @@ def assert_counted(connection: Connection, filed: Iterable[Insight], skipped: It
     ):
         stored = sorted(tuple(row) for row in connection.execute(select(table)))
         assert stored == sorted((*key, n) for key, n in counted.items())
+
+
+def assert_topic_cases_counted(connection: Connection) -> None:
+    """Summaries are counted under the topics of their conversations' insights, as a plain join has them."""
+    f, s = insight_topics.c, summaries.c
+    joined = select(f.topic, f.timestamp, s.outcome, s.has_open_questions).join_from(
+        insight_topics, summaries, f.conversation == s.conversation
+    )
+    counted: Counter[tuple[Any, ...]] = Counter()
+    for topic, at, outcome, is_open in connection.execute(joined.where(s.outcome.in_(OUTCOMES))):
+        for level in (DAY, MONTH):
+            counted[topic, level, bucket_of(level, at), outcome, is_open] += 1
+    stored = [tuple(row) for row in connection.execute(select(topic_case_counts))]
+    assert sorted(stored) == sorted((*key, n) for key, n in counted.items())

@@ -17,7 +17,7 @@ from store.queue import analysis as queue
 from store.queue import single_flight
 from store.queue.analysis import Completed, Outcome
 from tests.support.insight_data import NOON, an_analysis
-from tests.support.recount import assert_counted
+from tests.support.recount import assert_counted, assert_topic_cases_counted
 from worker.claims import Claim, Claimed
 from worker.outcomes import Policy, Provenance, Work, completed
 
@@ -151,3 +151,4 @@ def assert_rolled_up(connection: Connection) -> None:
     c = conversations.c
     skipped = connection.scalars(select(c.timestamp).where(c.status == SKIPPED)).all()
     assert_counted(connection, filed(connection), skipped)
+    assert_topic_cases_counted(connection)

@@ -16,6 +16,7 @@ READABLE = {
             "summaries.lease",
             "summaries.outcome",
             "case_counts.outcome",
+            "topic_case_counts.outcome",
             "corrections.outcome",
             "corrections.model_outcome",
         ),
