@@ -184,6 +184,7 @@ def _chats(
         redaction,
         quiet,
         *_doors(notifications, capacity),
+        settings.can_wait_seconds,
         partial(publish, hub),
         accepted=capacity.count_accepted,
         redacted=metrics.count_redactions,

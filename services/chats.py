@@ -52,6 +52,8 @@ class Chats:
     quiet: float
     due: Callable[[], None]
     ensure_writable: Callable[[], None] = lambda: None
+    can_wait_seconds: float = 0
+    """For how long one that can wait does so before it goes like all others."""
     on_added: Callable[[str, Sequence[Added]], None] = lambda _, __: None
     accepted: Callable[[Iterable[str]], None] = lambda _: None
     redacted: Callable[[Counts], None] = lambda _: None
@@ -60,12 +62,14 @@ class Chats:
     def __post_init__(self) -> None:
         self.group = GroupCommit(self._commit, group=MAX_GROUP, waiting=MAX_WAITING)
 
-    async def post(self, sent: Sequence[ChatMessage]) -> list[tuple[str, PlacedMessage]]:
+    async def post(
+        self, sent: Sequence[ChatMessage], *, can_wait: bool = False
+    ) -> list[tuple[str, PlacedMessage]]:
         """Store all messages of a post or none; gives the chat and the place of each, in the order sent.
 
-        Raises Conflicts, ChatFull, Overloaded.
+        `can_wait` is whether an answer within a day will do. Raises Conflicts, ChatFull, Overloaded.
         """
-        posted = self._posted(await self.redaction.messages(sent))
+        posted = self._posted(await self.redaction.messages(sent), can_wait)
         order = storage_order(sent, [message.chat for message in posted])
         ordered = [posted[index] for index in order]
         outcome = (
@@ -86,17 +90,18 @@ class Chats:
             return True
         return await self.database.read(partial(store.count_known, ids=keys)) < len(keys)
 
-    def _posted(self, received: Sequence[Received[ChatMessage]]) -> list[PostedMessage]:
+    def _posted(self, received: Sequence[Received[ChatMessage]], can_wait: bool) -> list[PostedMessage]:
         new_chat = conversation_id(self.clock())
         return [
-            PostedMessage(each.content.conversation_id or new_chat, _message(each), each.sent_hash)
+            PostedMessage(each.content.conversation_id or new_chat, _message(each), each.sent_hash, can_wait)
             for each in received
         ]
 
     async def _commit(self, posts: Sequence[Sequence[PostedMessage]]) -> Sequence[PostOutcome]:
         self.ensure_writable()
         now, quiet = self.clock(), round(self.quiet * SECOND)
-        write = partial(store.add_messages, posts=posts, now=now, quiet=quiet)
+        wait = round(self.can_wait_seconds * SECOND)
+        write = partial(store.add_messages, posts=posts, now=now, quiet=quiet, wait=wait)
         try:
             outcomes = await self.database.write(write, urgent=True)
         except ConcurrentCreation:

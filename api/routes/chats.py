@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -16,7 +16,7 @@ from api.parameters.chats import ChatsParameters, MessagesParameters, PageParame
 from api.parameters.common import once_each, without_nul
 from api.parsing import first_character, parse_body, read_json
 from api.routes.conversations import Id, not_found
-from api.routes.intake import REFUSALS, refuse_when_full
+from api.routes.intake import FRESHNESS, REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
 from core.errors import ChatFull, Conflicts
 from schemas import MAX_BULK, ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
@@ -28,6 +28,7 @@ from store.conversations.chats import PlacedMessage
 log = structlog.get_logger()
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
+Freshness = Annotated[Literal["now", "day"], Query(description=str(FRESHNESS["description"]))]
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(without_nul)]
 
 
@@ -38,24 +39,26 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(witho
     responses=REFUSALS,
     openapi_extra=json_body_or_array(ChatMessage, MAX_BULK),
 )
-async def post(resources: ResourcesDep, request: Request) -> Response:
+async def post(resources: ResourcesDep, request: Request, freshness: Freshness = "now") -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""
     body = await read_json(request)
     many = first_character(body) == b"["
     sent = parse_body(MANY, body) if many else [parse_body(ONE, body)]
-    return JSONResponse(_stored_view(await add_messages(resources, sent, many=many)), 201)
+    placed = await add_messages(resources, sent, many=many, can_wait=freshness == "day")
+    return JSONResponse(_stored_view(placed), 201)
 
 
 async def add_messages(
-    resources: Resources, sent: Sequence[ChatMessage], *, many: bool
+    resources: Resources, sent: Sequence[ChatMessage], *, many: bool, can_wait: bool = False
 ) -> list[tuple[str, PlacedMessage]]:
     """Add messages durably; gives each one's chat and place.
 
-    With `many`, an error names the index of the message that caused it. Raises ApiError and Refusal.
+    `can_wait` is whether an answer within a day will do. With `many`, an error names the index of the message that
+    caused it. Raises ApiError and Refusal.
     """
     await refuse_when_full(resources, partial(resources.chats.is_new, sent))
     try:
-        return await resources.chats.post(sent)
+        return await resources.chats.post(sent, can_wait=can_wait)
     except (Conflicts, ChatFull) as refusal:
         if many:
             raise

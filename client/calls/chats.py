@@ -1,8 +1,9 @@
 """Calls about chats and their summaries."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from pydantic import TypeAdapter
 
@@ -27,15 +28,19 @@ class NewMessage(TypedDict, total=False):
     timestamp: datetime | str
 
 
-def post_messages(messages: NewMessage | Sequence[NewMessage] | Encoded) -> Call[ChatsStored]:
+def post_messages(
+    messages: NewMessage | Sequence[NewMessage] | Encoded, *, freshness: Literal["now", "day"] = "now"
+) -> Call[ChatsStored]:
     """Add a message, or 1 to 500 of them, to any number of chats, all or none.
 
-    They are sent again after a lost connection only if each has a `conversation_id` and a `message_id`.
-    Raises Invalid and Conflict, whose `faults` name messages.
+    With the freshness `day`, an answer within a day will do, which may be cheaper. They are sent again after a lost
+    connection only if each has a `conversation_id` and a `message_id`. Raises Invalid and Conflict, whose `faults` name
+    messages.
     """
     several = [messages] if isinstance(messages, dict) else messages
     content = content_of(several, lambda each: all(map(_is_identified, each)))
-    return posting("/chats", content, reader(ChatsStored))
+    call = posting("/chats", content, reader(ChatsStored))
+    return call if freshness == "now" else replace(call, params={"freshness": freshness})
 
 
 def chat(conversation_id: str, *, page: int = 1, limit: int = 50) -> Call[Chat]:

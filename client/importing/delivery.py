@@ -154,7 +154,7 @@ class Delivery:
         while len(chats) > 1:
             sent = array(each for chat in chats for each in chat.messages)
             try:
-                answer = await self._client.post_messages(sent)
+                answer = await self._client.post_messages(sent, freshness=self._freshness)
             except (Conflict, Invalid) as refusal:
                 alone, chats = parted(chats, refusal.faults)
             else:
@@ -195,7 +195,8 @@ class Delivery:
         """
         while post:
             try:
-                return len(post), await self._client.post_messages(array(post))
+                stored = await self._client.post_messages(array(post), freshness=self._freshness)
+                return len(post), stored
             except Conflict as error:
                 known = known_with_other_content(error.faults)
                 if not chat.ids_last or not known:

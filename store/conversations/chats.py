@@ -12,6 +12,7 @@ from store.conversations import growth
 from store.conversations.by_id import has_id_among
 from store.conversations.growth import GrowingChat
 from store.conversations.intake import NewMessage
+from store.conversations.revisions import ChatPause
 from store.engine.vault import vault_of
 
 MAX_MESSAGES = 50_000
@@ -27,6 +28,8 @@ class PostedMessage:
     message: NewMessage
     sent_hash: bytes | None = None
     """`message_hash` of the message as it was sent, if it is stored in another form."""
+    can_wait: bool = False
+    """Whether an answer within a day will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,16 @@ def generated_id(position: int) -> str:
 
 
 def add_messages(
-    connection: Connection, posts: Sequence[Sequence[PostedMessage]], *, now: int, quiet: int
+    connection: Connection, posts: Sequence[Sequence[PostedMessage]], *, now: int, quiet: int, wait: int = 0
 ) -> list[PostOutcome]:
     """Store the new messages of each post, in order, and return one outcome per post.
 
-    A chat is due after it has been quiet for `quiet` microseconds. Raises ConcurrentCreation.
+    A chat is due after it has been quiet for `quiet` microseconds, one that can wait after `wait`. Raises
+    ConcurrentCreation.
     """
     chats = _lock_chats(connection, [each for post in posts for each in post])
     outcomes = [_place(post, chats) for post in posts]
-    growth.write(connection, [chat for chat in chats.values() if chat.new], now=now, quiet=quiet)
+    growth.write(connection, [chat for chat in chats.values() if chat.new], ChatPause(now, quiet, wait))
     return outcomes
 
 
@@ -141,7 +145,7 @@ def _place(posted: Sequence[PostedMessage], chats: Mapping[str, GrowingChat]) ->
         elif draft.count == MAX_MESSAGES:
             return ChatTooLong(index)
         else:
-            position = draft.append(each.message)
+            position = draft.append(each.message, can_wait=each.can_wait)
             placed.append(
                 PlacedMessage(position, each.message.message_id or generated_id(position), created=True)
             )

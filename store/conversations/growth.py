@@ -9,9 +9,19 @@ from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from core.errors import ConcurrentCreation
 from domain.redaction.detections import total
-from models import CUSTOMER, PROCESSING, QUEUED, SKIPPED, conversations, messages, participants
+from models import (
+    CUSTOMER,
+    DAY,
+    LATER,
+    PROCESSING,
+    QUEUED,
+    SKIPPED,
+    conversations,
+    messages,
+    participants,
+)
 from store.conversations.intake import NewMessage, first_positions, roles_of
-from store.conversations.revisions import due_at, waiting_since
+from store.conversations.revisions import ChatPause, due_at, waiting_since
 from store.engine.dialect import insert_on_conflict
 from store.engine.vault import vault_of
 from store.insights import writing
@@ -32,6 +42,8 @@ class GrowingChat:
     known: dict[str, tuple[int, NewMessage]] = field(default_factory=dict)
     """Stored and new messages with their positions, by message id; only ids that occur in the posts."""
     new: list[NewMessage] = field(default_factory=list)
+    can_wait: bool = True
+    """Whether an answer within a day will do to whoever sent the new messages."""
 
     @property
     def before(self) -> int:
@@ -58,32 +70,34 @@ class GrowingChat:
 
     def draft(self) -> "GrowingChat":
         """A copy to work on, which `adopt` takes over."""
-        return GrowingChat(self.id, self.row, dict(self.known), list(self.new))
+        return GrowingChat(self.id, self.row, dict(self.known), list(self.new), self.can_wait)
 
     def adopt(self, draft: "GrowingChat") -> None:
         """Take over the messages of a draft."""
-        self.known, self.new = draft.known, draft.new
+        self.known, self.new, self.can_wait = draft.known, draft.new, draft.can_wait
 
-    def append(self, message: NewMessage) -> int:
+    def append(self, message: NewMessage, *, can_wait: bool = False) -> int:
         """Add a message and return its position."""
         self.new.append(message)
+        self.can_wait = self.can_wait and can_wait
         if message.message_id is not None:
             self.known[message.message_id] = self.count, message
         return self.count
 
 
-def write(connection: Connection, chats: Sequence[GrowingChat], *, now: int, quiet: int) -> None:
+def write(connection: Connection, chats: Sequence[GrowingChat], pause: ChatPause) -> None:
     """Store the new messages of chats that each have some. Raises ConcurrentCreation."""
     if not chats:
         return
+    now = pause.now
     at_once = sum(len(message.text) for chat in chats for message in chat.new) <= INDEXED_AT_ONCE
     indexable = [chat for chat in chats if at_once and chat.indexed == chat.before]
     contents = {
         chat.id: {**_content(chat, now), "indexed": chat.count if chat in indexable else chat.indexed}
         for chat in chats
     }
-    numbers = _insert_chats(connection, chats, contents, now=now, quiet=quiet)
-    _update_chats(connection, chats, contents, now=now, quiet=quiet)
+    numbers = _insert_chats(connection, chats, contents, pause)
+    _update_chats(connection, chats, contents, pause)
     said = vault_of(connection).all_sealed(messages, _message_rows(chats, numbers, now))
     connection.execute(insert(messages), [*said])
     _insert_participants(connection, chats, numbers)
@@ -100,12 +114,7 @@ def write(connection: Connection, chats: Sequence[GrowingChat], *, now: int, qui
 
 
 def _insert_chats(
-    connection: Connection,
-    chats: Sequence[GrowingChat],
-    contents: Mapping[str, Values],
-    *,
-    now: int,
-    quiet: int,
+    connection: Connection, chats: Sequence[GrowingChat], contents: Mapping[str, Values], pause: ChatPause
 ) -> dict[str, int]:
     """Insert the new chats and return the numbers of all chats."""
     numbers = {chat.id: int(chat.row.number) for chat in chats if chat.row is not None}
@@ -113,10 +122,12 @@ def _insert_chats(
     if connection.dialect.name == "postgresql":
         # Sorted, so that two processes that create the same chats cannot deadlock.
         new.sort(key=lambda chat: chat.id)
-    due = due_at(now + quiet, now)
-    queued = {"status": QUEUED, "run_at": due, "waiting_since": now, "quiet_at": due, "received_at": now}
+    now = pause.now
     begun = (
-        {"id": chat.id, "timestamp": chat.moments(now)[0], **queued, **contents[chat.id]} for chat in new
+        {"id": chat.id, "timestamp": chat.moments(now)[0], "received_at": now}
+        | _queued(chat, pause)
+        | contents[chat.id]
+        for chat in new
     )
     rows = [*vault_of(connection).all_sealed(conversations, begun)]
     if rows:
@@ -132,20 +143,29 @@ def _insert_chats(
     return numbers
 
 
+def _queued(chat: GrowingChat, pause: ChatPause) -> Values:
+    """The queue state of a new chat."""
+    due = due_at(pause.now + pause.quiet, pause.now)
+    queued = {"status": QUEUED, "run_at": due, "quiet_at": due, "waiting_since": pause.now, "freshness": None}
+    return queued | (_waiting(pause.now + pause.wait, DAY, pause) if chat.can_wait else {})
+
+
+def _waiting(until: int, freshness: str, pause: ChatPause) -> Values:
+    """What is different in the queue state of a chat that can wait: nobody asks since when it does."""
+    quiet_at = pause.now + pause.quiet
+    until = max(until, quiet_at)
+    return {"run_at": until, "quiet_at": quiet_at, "waiting_since": None, "freshness": freshness}
+
+
 def _update_chats(
-    connection: Connection,
-    chats: Sequence[GrowingChat],
-    contents: Mapping[str, Values],
-    *,
-    now: int,
-    quiet: int,
+    connection: Connection, chats: Sequence[GrowingChat], contents: Mapping[str, Values], pause: ChatPause
 ) -> None:
     grown = (
         {
             "number": chat.row.number,
             "id": chat.id,
             **contents[chat.id],
-            **_state(chat.row, now=now, quiet=quiet),
+            **_state(chat.row, pause, can_wait=chat.can_wait),
         }
         for chat in chats
         if chat.row is not None
@@ -198,8 +218,9 @@ def _redactions(chat: GrowingChat) -> str | None:
     return json.dumps(found) if found else None
 
 
-def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
+def _state(row: Row[Any], pause: ChatPause, *, can_wait: bool) -> Values:
     """The queue state of a conversation after messages were added."""
+    now, quiet = pause.now, pause.quiet
     own = {name: getattr(row, name) for name in STATE} | {"freshness": None, "lease": row.lease}
     # Whatever holds one that can wait may do so for hours, and somebody writes in it now.
     held = row.status == PROCESSING and row.freshness is None
@@ -210,7 +231,7 @@ def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
     since = waiting_since(row) if is_open and row.freshness is None else now
     due = due_at(now + quiet, since)
     anew = own if is_open else {**own, **dict.fromkeys(STATE), "failures": 0}
-    return {
+    queued = {
         **anew,
         "status": QUEUED,
         "lease": None,
@@ -219,6 +240,18 @@ def _state(row: Row[Any], *, now: int, quiet: int) -> Values:
         "waiting_since": since,
         "quiet_at": due,
     }
+    return queued | (_still_waiting(row, pause) if can_wait else {})
+
+
+def _still_waiting(row: Row[Any], pause: ChatPause) -> Values:
+    """What is different for one of whose messages none is urgent."""
+    if row.status == QUEUED:
+        return {} if row.freshness is None else _waiting(row.run_at, row.freshness, pause)
+    until = pause.now + pause.wait
+    if row.status == PROCESSING:
+        # What holds it is paid for nothing, and so would be the next batch.
+        return _waiting(min(until, row.run_at), LATER, pause)
+    return _waiting(until, DAY, pause)
 
 
 def _message_rows(chats: Sequence[GrowingChat], numbers: Mapping[str, int], now: int) -> Iterator[Values]:

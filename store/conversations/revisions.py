@@ -16,6 +16,16 @@ from models import QUEUED, conversations, messages
 LONGEST_WAIT = 600 * SECOND
 
 
+class ChatPause(NamedTuple):
+    """How long chats wait for more, from `now` on, in UTC microseconds."""
+
+    now: int
+    quiet: int
+    """How long one has to be quiet before it is analysed."""
+    wait: int
+    """How long one that can wait does, before it is due like all others."""
+
+
 def due_at(quiet_at: int, since: int) -> int:
     """The time a conversation is due: at `quiet_at`, at the latest LONGEST_WAIT after `since`."""
     return min(quiet_at, since + LONGEST_WAIT)

@@ -1,11 +1,11 @@
 """Conversations of the analysis queue that can wait. Each is due there at `run_at`, when it no longer can.
 
-Until then whoever has room for it may take it here. Times are UTC microseconds.
+Until then whoever has room for it may take it here, a chat once it has been quiet. Times are UTC microseconds.
 """
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, String, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, String, and_, bindparam, func, or_, select, update
 
 from core.priority import REANALYSES
 from models import CAN_WAIT, DAY, LATER, conversations
@@ -14,28 +14,29 @@ from store.queue.jobs import JobKind, JobQueue
 
 END_OF_TIME = 2**62
 _c = conversations.c
-_MINE = CAN_WAIT, _c.freshness == bindparam("freshness", type_=String), _c.waits_for.is_(None)
+_IS_QUIET = or_(_c.quiet_at.is_(None), _c.quiet_at <= bindparam("moment", type_=BigInteger))
+_MINE = CAN_WAIT, _c.freshness == bindparam("freshness", type_=String), _c.waits_for.is_(None), _IS_QUIET
 QUEUE = JobQueue(
     JobKind(
         table=conversations,
         key=_c.number,
         lane=REANALYSES,
         reads=tuple(_c[name] for name in Due._fields),
-        only=_MINE[0] & _MINE[1] & _MINE[2],
+        only=and_(*_MINE),
         on_lease={"waits_for": None, "quiet_at": None},
     )
 )
 IS_WAITING = select(_c.number).where(*_MINE).limit(1)
 
 
-def is_waiting(connection: Connection, freshness: str) -> bool:
+def is_waiting(connection: Connection, freshness: str, *, now: int) -> bool:
     """Whether a conversation of this freshness waits."""
-    return connection.scalar(IS_WAITING, {"freshness": freshness}) is not None
+    return connection.scalar(IS_WAITING, {"freshness": freshness, "moment": now}) is not None
 
 
-def waiting_longest(connection: Connection, freshness: str, *, limit: int) -> list[AnalysisJob]:
+def waiting_longest(connection: Connection, freshness: str, *, limit: int, now: int) -> list[AnalysisJob]:
     """Up to `limit` that can wait least, locked until the transaction ends."""
-    rows = QUEUE.due(connection, limit=limit, now=END_OF_TIME, freshness=freshness)
+    rows = QUEUE.due(connection, limit=limit, now=END_OF_TIME, freshness=freshness, moment=now)
     return [job._replace(can_wait_until=job.due_at) for job in jobs_read(connection, rows)]
 
 

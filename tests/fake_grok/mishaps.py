@@ -39,6 +39,8 @@ class Mishap:
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
     text: str | None = None
+    met: int = 0
+    """How often it came about."""
 
     def __post_init__(self) -> None:
         if self.kind not in CALLS | REQUESTS | BATCHES | CANCELS | VIEWS:
@@ -65,6 +67,7 @@ class Mishap:
         return is_meant and has_marker and unlucky and self._counted()
 
     def _counted(self) -> bool:
+        self.met += 1
         if self.times is not None:
             self.times -= 1
         return True

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+MANY_KILLS = 100
+"""From so many on everything that can go wrong has to have come about."""
+
 
 class Submission(NamedTuple):
     """A text as it was sent to the provider once. Times are of one monotonic clock."""
@@ -29,17 +32,28 @@ class Kept(NamedTuple):
     id: str
     status: str
     insights: int
+    """Of its latest revision."""
+
+
+class Life(NamedTuple):
+    """A process from its start to its end, in ticks."""
+
+    limit: int
+    """Of a day, as its settings say."""
+    peak: int
+    """The largest sum of spent and reserved that was ever committed on a day while it lived."""
+    has_refused: bool
+    """Whether there was too little money for something."""
 
 
 @dataclass(frozen=True)
 class Money:
-    """In ticks. `most` is the largest sum of spent and reserved that was seen on one day, `limit` what it may be."""
+    """In ticks, over all days."""
 
     billed: int
     spent: int
     reserved: int
-    most: int
-    limit: int
+    lives: Sequence[Life]
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,10 @@ class Findings:
     unfinished: int = 0
     """Batches that the service still looks after, and conversations that it holds."""
     odd: Sequence[str] = ()
+    grown: int = 0
+    """Messages that were added to conversations: each may have made an answer worthless."""
+    mishaps: Mapping[str, int] = field(default_factory=dict)
+    """How often the provider misbehaved in which way."""
 
     @cached_property
     def complaints(self) -> list[str]:
@@ -76,6 +94,7 @@ class Findings:
         return [
             *self.odd,
             *self._miscounted(),
+            *self._untried(),
             *(f"{name}: {each}" for name, of in named.items() for each in of),
         ]
 
@@ -119,6 +138,11 @@ class Findings:
         """Which way texts went that were sent again although their answer could be had."""
         return Counter(f"{_way(before)} then {_way(again)}" for before, again in self.repeats)
 
+    @property
+    def of_batches_again(self) -> list[str]:
+        """Texts whose answer could be had from a batch, and that were sent again after a kill: it should be none."""
+        return [_told(before, again) for before, again in self.repeats if before.batch is not None]
+
     @cached_property
     def late(self) -> int:
         """Answers that came from a batch after it was cancelled."""
@@ -135,15 +159,28 @@ class Findings:
             yield f"{money.billed} ticks were billed, {money.spent} are spent and {money.reserved} reserved"
         if not self.kills and (money.billed != money.spent or money.reserved):
             yield f"nothing was killed: {money.billed} billed, {money.spent} spent, {money.reserved} reserved"
-        if money.most > money.limit:
-            yield f"{money.most} ticks were spent or reserved on a day, of {money.limit}"
+        yield from self._overspent()
         insights = sum(row.insights for row in self.kept)
-        if self.answered > insights + len(self.deleted):
+        if self.answered > insights + len(self.deleted) + self.grown:
             yield f"{self.answered} conversations were answered, {insights} have an insight"
         if several := [row.id for row in self.kept if row.insights > 1]:
             yield f"several insights of one: {several}"
         if self.unfinished:
             yield f"{self.unfinished} batches or conversations are held at the end"
+
+    def _overspent(self) -> Iterator[str]:
+        for number, life in enumerate(self.money.lives, 1):
+            if life.peak > life.limit:
+                yield f"life {number}: {life.peak} ticks were spent or reserved on a day, of {life.limit}"
+
+    def _untried(self) -> Iterator[str]:
+        if len(self.kills) < MANY_KILLS:
+            return
+        yield from (
+            f"the provider never did this: {kind}" for kind, times in self.mishaps.items() if not times
+        )
+        if not any(life.has_refused for life in self.money.lives):
+            yield "the budget never bound"
 
     @property
     def ways(self) -> Counter[str]:

@@ -1,11 +1,12 @@
 """`kill -9` while batches are at the provider: `python -m tests.faults.batches --kills 200`.
 
 The real service, a Batch API that misbehaves in every way that the fake knows, and a client that posts what can wait,
-posts again what was not answered, and deletes. The service is killed at random moments of a batch's life. Then
-everything is given the time to end, and what client, provider and database saw must agree: nothing accepted is lost
-or there twice, no text was asked again whose answer could be had, no request is in two batches, the budget was kept, at
-least what the provider charged is booked, and each count is that of a recount. 0 where that holds on every database, 1
-otherwise.
+posts again what was not answered, adds messages, cancels batches and deletes. The service is killed at random moments
+of a batch's life, and in most of its lives the day's budget is too small for what there is to do. Then everything is
+given the money and the time to end, and what client, provider and database saw must agree: nothing accepted is lost or
+there twice, no text was asked again whose answer could be had, no request is in two batches, no commit exceeded the
+budget, at least what the provider charged is booked, and each count is that of a recount. 0 where that holds on every
+database, 1 otherwise.
 """
 
 import argparse
@@ -17,37 +18,38 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import URL
 
 import database
-from benchmarks.support.databases import KINDS, SQLITE, fresh
-from benchmarks.support.process import POSTS, Json, Process, address, client
+from benchmarks.support.databases import KINDS, POSTGRESQL, SQLITE, fresh
+from benchmarks.support.process import Json, Process, address
 from benchmarks.support.waiting import eventually
 from llm.canary import CANARY
 from llm.prices import TICKS_PER_USD
 from tests.fake_grok.server import KEY
-from tests.faults.batch_judge import Findings, Kept, Money, Submission
+from tests.faults.batch_importer import Importer
+from tests.faults.batch_judge import Findings, Kept, Life, Money, Submission
+from tests.faults.budget_lives import BUDGET_USD, ONE_BOOKED, PEAKS, Budgeted, budgets
 from tests.faults.crash_moments import dice
+from tests.faults.forked import ForkedProcess
 from tests.support.rows import assert_rolled_up
 from tests.support.service import Grok, faked, rows
 
-BUDGET_USD = 30.0
-SECONDS_TO_END = 300
+SECONDS_TO_END = 900
 # The provider knows a batch no more, as it is told to say; a lock was not had in time, which PostgreSQL answers on a
 # machine with ten times the work that it can do: the call goes back to the queue.
 EXPECTED_ERRORS = ("batch_lost", "55P03")
 MOST_COMPLAINTS = 20
 OPERATIONS = ("create", "add", "add", "progress", "results", "results", "cancel", "list")
-SECONDS_TO_HAPPEN = 8.0
+SECONDS_TO_HAPPEN = 4.0
 ENVIRON: Json = {
     "INBOUND_RPS": 0,
     "OUTBOUND_RPS": 40,
@@ -59,6 +61,7 @@ ENVIRON: Json = {
     # Bad luck with the faults below must not make a conversation `failed`: that is not what is tried here.
     "MAX_RETRIES": 20,
     "GROK_TIMEOUT_SECONDS": 5,
+    "CHAT_QUIET_SECONDS": 0.5,
     "DAILY_BUDGET_USD": BUDGET_USD,
 }
 # Nobody lives to hold anything. What a batch holds stays with it, whoever looks after the batch.
@@ -86,6 +89,8 @@ class Plan:
     misbehaves: bool = True
     seconds: float = 4.0
     """For how long the client posts before the first kill."""
+    budgets: Sequence[Budgeted] = ()
+    """Of the life before each kill, but for the first, which has enough; without any all have."""
     hours: float = 0.02
     """72 seconds: after 54 a conversation that waits goes live, and a batch is cancelled at its end."""
 
@@ -128,66 +133,6 @@ def misbehave(grok: Grok, *, untold: bool) -> None:
     grok.misbehave("content", text='{"results": [{"conversation', probability=0.03)
 
 
-# --- the client ---------------------------------------------------------------------------------------------
-
-
-class Importer:
-    """Posts what can wait and a little that cannot, each until it is answered, and deletes some of it."""
-
-    def __init__(self, url: str, random: Random) -> None:
-        self.accepted: set[str] = set()
-        self.deleted: set[str] = set()
-        self.odd: list[str] = []
-        self._url, self._random = url, random
-        self._numbers = iter(range(10**9))
-
-    async def run(self, until: asyncio.Event) -> None:
-        """Until told to leave."""
-        async with client(self._url) as http:
-            while not until.is_set():
-                ids = await self._post(http)
-                if ids and self._random.random() < 0.3:
-                    await self._delete(http, self._random.choice(ids))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(until.wait(), self._random.uniform(0.1, 0.6))
-
-    async def _post(self, http: httpx.AsyncClient) -> list[str]:
-        is_fresh = self._random.random() < 0.1
-        items = [self._item() for _ in range(self._random.randint(1, 4 if is_fresh else 40))]
-        path = f"{POSTS}/bulk" if is_fresh else f"{POSTS}/bulk?freshness=day"
-        answer = await _answer(http, "POST", path, json=items)
-        if answer.status_code != 202:
-            self.odd.append(f"POST {path}: {answer.status_code} {answer.text[:200]}")
-            return []
-        ids: list[str] = answer.json()["conversation_ids"]
-        self.accepted.update(ids)
-        return ids
-
-    def _item(self) -> Json:
-        number = next(self._numbers)
-        text = f"Parcel {number} is three days late and nobody answers my mails about it"
-        return {"external_id": f"order-{number}", "text": text}
-
-    async def _delete(self, http: httpx.AsyncClient, id_: str) -> None:
-        if id_ in self.deleted:
-            return
-        answer = await _answer(http, "DELETE", f"{POSTS}/{id_}")
-        if answer.status_code in (204, 404):  # a try before may have done it
-            self.deleted.add(id_)
-        else:
-            self.odd.append(f"DELETE: {answer.status_code} {answer.text[:200]}")
-
-
-async def _answer(http: httpx.AsyncClient, method: str, path: str, **how: object) -> httpx.Response:
-    """The answer, after as many tries as it takes."""
-    while True:
-        with suppress(httpx.TransportError):
-            answer = await http.request(method, path, **how)  # type: ignore[arg-type]
-            if answer.status_code != 503:
-                return answer
-        await asyncio.sleep(0.2)
-
-
 # --- the ordeal ---------------------------------------------------------------------------------------------
 
 
@@ -198,6 +143,9 @@ class Lives:
     process: Process
     grok: Grok
     url: URL
+    lived: list[Life] = field(default_factory=list)
+    _limit: int = int(BUDGET_USD * TICKS_PER_USD)
+    _binds_at: int = int(BUDGET_USD * TICKS_PER_USD)
 
     async def end(self, blow: Blow) -> float:
         """Kill it at that moment; gives when. Fails where it ended by itself."""
@@ -211,13 +159,30 @@ class Lives:
         await asyncio.to_thread(self.process.end, signal.SIGKILL)
         if self.process.exit_code() != -signal.SIGKILL:
             raise RuntimeError(f"it ended by itself: {self.process.said}")
+        await self.over()
         return now
 
-    async def begin(self) -> None:
+    async def begin(self, budget: Budgeted) -> None:
         if not self.url.drivername.startswith(SQLITE):
             for statement in LET_LEASES_END:
                 await rows(self.url, statement)
-        await asyncio.to_thread(self.process.start)
+        used = await self.used()
+        self._limit, self._binds_at = budget.limit(used), budget.binds_at(used)
+        await rows(self.url, "DELETE FROM spending_peaks")
+        await rows(self.url, "UPDATE spending SET spent = spent")
+        dollars = f"{self._limit / TICKS_PER_USD:.10f}"
+        await asyncio.to_thread(partial(self.process.start, DAILY_BUDGET_USD=dollars))
+
+    async def used(self) -> int:
+        """What is spent or reserved of the day that has most of it."""
+        found = await rows(self.url, "SELECT max(spent + reserved) AS n FROM spending")
+        return int(found[0].n or 0)
+
+    async def over(self) -> None:
+        """Note what was spent in a life."""
+        found = await rows(self.url, "SELECT max(most) AS n FROM spending_peaks")
+        peak = int(found[0].n or 0)
+        self.lived.append(Life(self._limit, peak, has_refused=peak + ONE_BOOKED > self._binds_at))
 
 
 async def ordeal(
@@ -229,7 +194,7 @@ async def ordeal(
         "GROK_API_KEY": KEY,
         "BATCH_LANE_HOURS": plan.hours,
     }
-    with faked() as grok, Process(folder, wait=False, GROK_BASE_URL=grok.url, **environ) as process:
+    with faked() as grok, ForkedProcess(folder, wait=False, GROK_BASE_URL=grok.url, **environ) as process:
         grok.seed = plan.seed
         grok.reset()
         # Within the time in which the service lets counters settle, a tenth of what a batch has.
@@ -237,20 +202,22 @@ async def ordeal(
         if plan.misbehaves:
             misbehave(grok, untold=bool(plan.blows))
         await asyncio.to_thread(process.until_healthy)
-        lives, leaving, kills, most = Lives(process, grok, url), asyncio.Event(), [], 0
+        for statement in PEAKS[SQLITE if url.drivername.startswith(SQLITE) else POSTGRESQL]:
+            await rows(url, statement)
+        lives, leaving, kills = Lives(process, grok, url), asyncio.Event(), []
         importer = Importer(process.url, dice(plan.seed, "posts"))
         posting = asyncio.create_task(importer.run(leaving))
         await asyncio.sleep(plan.seconds)
-        for number, blow in enumerate(plan.blows, 1):
+        given = [*plan.budgets[1:], Budgeted()] if plan.budgets else [Budgeted()] * len(plan.blows)
+        for number, (blow, budget) in enumerate(zip(plan.blows, given, strict=True), 1):
             kills.append(await lives.end(blow))
-            most = max(most, await _most_of_a_day(url))
-            await lives.begin()
+            await lives.begin(budget)
             show(f"{number} kills, {len(importer.accepted)} accepted")
         leaving.set()
         await posting
         odd = await _end_of_work(url, process)
-        most = max(most, await _most_of_a_day(url))
-        return await _found(url, grok, importer, kills, most, [*odd, *importer.odd])
+        await lives.over()
+        return await _found(url, grok, importer, kills, lives.lived, [*odd, *importer.odd])
 
 
 async def _end_of_work(url: URL, process: Process) -> list[str]:
@@ -283,18 +250,31 @@ async def _unfinished(url: URL) -> int:
     return int(row.n)
 
 
-async def _most_of_a_day(url: URL) -> int:
-    found = await rows(url, "SELECT max(spent + reserved) AS n FROM spending")
-    return int(found[0].n or 0)
+async def _unsaid(url: URL, importer: Importer) -> list[str]:
+    """Messages that were answered 201 and are not there."""
+    found = await rows(
+        url,
+        "SELECT c.id, count(m.message_id) AS n FROM conversations c LEFT JOIN messages m"
+        " ON m.conversation = c.number AND m.message_id LIKE 'm-%' GROUP BY c.id",
+    )
+    there = {row.id: row.n for row in found}
+    expected = {id_: n for id_, n in importer.said.items() if id_ not in importer.deleted}
+    return [f"{id_}: {there.get(id_)} of {n} messages" for id_, n in expected.items() if there.get(id_) != n]
 
 
 async def _found(
-    url: URL, grok: Grok, importer: Importer, kills: Sequence[float], most: int, odd: Sequence[str]
+    url: URL,
+    grok: Grok,
+    importer: Importer,
+    kills: Sequence[float],
+    lives: Sequence[Life],
+    odd: Sequence[str],
 ) -> Findings:
     kept = await rows(
         url,
         "SELECT c.id, c.status, count(i.conversation) AS n FROM conversations c"
-        " LEFT JOIN insights i ON i.conversation = c.number GROUP BY c.id, c.status",
+        " LEFT JOIN insights i ON i.conversation = c.number AND i.revision = c.revision"
+        " GROUP BY c.id, c.status",
     )
     [sums] = await rows(
         url,
@@ -307,13 +287,22 @@ async def _found(
         deleted=importer.deleted,
         kept=[Kept(row.id, row.status, row.n) for row in kept],
         sent=[*_in_batches(grok), *_live(grok)],
-        money=Money(billed, int(sums.spent), int(sums.reserved), most, int(BUDGET_USD * TICKS_PER_USD)),
+        money=Money(billed, int(sums.spent), int(sums.reserved), lives),
         kills=kills,
         answered=int(sums.n),
         names=names,
         unfinished=await _unfinished(url),
-        odd=[*odd, *grok.violations],
+        odd=[*odd, *grok.violations, *await _unsaid(url, importer)],
+        grown=importer.said.total(),
+        mishaps=_mishaps(grok),
     )
+
+
+def _mishaps(grok: Grok) -> Counter[str]:
+    met: Counter[str] = Counter()
+    for each in grok.batches.mishaps:
+        met[f"{each.kind} {each.status}" if each.kind == "status" else each.kind] += each.met
+    return met
 
 
 def _in_batches(grok: Grok) -> Iterator[Submission]:
@@ -357,7 +346,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console, found = Console(highlight=False, markup=False), {}
     console.print(f"python -m tests.faults.batches --kills {given.kills} --seed {given.seed}")
-    plan = Plan([*blows(given.seed, given.kills)], given.seed, not given.well, given.seconds)
+    of_each = [*budgets(given.seed, given.kills)]
+    plan = Plan([*blows(given.seed, given.kills)], given.seed, not given.well, given.seconds, of_each)
     for kind in KINDS if given.database == "both" else (given.database,):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="batches-")))
@@ -366,6 +356,8 @@ def main() -> int:
         console.print(table(found))
         for complaint in found[kind].complaints[:MOST_COMPLAINTS]:
             console.print(f"{kind}: {complaint}", soft_wrap=True)
+        for told in found[kind].of_batches_again[:MOST_COMPLAINTS]:
+            console.print(f"{kind}, after a kill: {told}", soft_wrap=True)
     return 1 if any(each.complaints for each in found.values()) else 0
 
 
@@ -391,6 +383,9 @@ def _figures(found: Findings) -> dict[str, str]:
         "texts sent live": found.ways["live"],
         **{f"asked again after a kill, {ways}": count for ways, count in sorted(found.again.items())},
         "answered after their batch was cancelled": found.late,
+        "messages added": found.grown,
+        "lives in which the budget bound": sum(life.has_refused for life in found.money.lives),
+        **{f"provider: {kind}": count for kind, count in found.mishaps.items()},
         "complaints": len(found.complaints),
     }
     dollars = {f"{name}, $": f"{ticks / TICKS_PER_USD:.4f}" for name, ticks in money.items()}

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from client import AsyncClient
 from client.answers import ChatsStored
 from client.importers.chats import Chat
-from client.importing.delivery import Delivery, Tally
+from client.importing.delivery import Delivery, Freshness, Tally
 from client.importing.together import Gathering
 from tests.support.service import Service, running
 
@@ -44,11 +44,11 @@ def chat(number: int, *said: str, name: str = "{}", ids_last: bool = False) -> C
     return Chat(number, [json.dumps(each).encode() for each in messages], ids_last=ids_last)
 
 
-async def sent(service: Service, chats: Sequence[Chat]) -> tuple[int, Tally]:
+async def sent(service: Service, chats: Sequence[Chat], freshness: Freshness = "now") -> tuple[int, Tally]:
     """How many posts it took, and what became of them."""
     tally = Tally(ids={})
     async with Counting(service.url) as client:
-        await Delivery(client, tally, lambda: None).send(iter(chats), 100)
+        await Delivery(client, tally, lambda: None, freshness).send(iter(chats), 100)
         return client.posts, tally
 
 
@@ -56,8 +56,11 @@ async def sent(service: Service, chats: Sequence[Chat]) -> tuple[int, Tally]:
 async def test_chats_go_in_one_post_and_each_counts_as_accepted_that_has_grown(database_url: URL) -> None:
     first = [chat(number, "hi", "ho") for number in range(20)]
     grown = [chat(0, "hi", "ho", "so"), *first[1:], chat(20, "hi"), chat(20, "hi"), chat(21, "hi")]
-    async with running(database_url) as service:
+    async with running(database_url, chat_quiet_seconds=60) as service:
         posts, tally = await sent(service, first)
+        await sent(service, [chat(30, "hi", "ho"), chat(31, *"abc" * 200)], "day")
+        can_wait = await service.rows("SELECT id FROM conversations WHERE freshness = 'day' ORDER BY id")
+        assert [each.id for each in can_wait] == ["c30", "c31"]
         assert (posts, tally.sent, tally.accepted, tally.duplicates) == (1, 20, 20, 0)
         assert tally.ids == {f"c{number}": None for number in range(20)}
 

@@ -312,7 +312,7 @@ def test_what_is_deleted_is_gone_and_what_ended_well_is_not_retried(url: str, ca
 
 def test_a_summary_is_waited_for(url: str, calling: Calling) -> None:
     chat = uuid4().hex
-    calling(url)("post_messages", said(chat, 2))
+    calling(url)("post_messages", said(chat, 2), freshness="day")
 
     summary = calling(url)("wait_for_summary", chat)
 

@@ -27,6 +27,18 @@ async def post_later(service: Service, said: Sequence[str]) -> list[str]:
     return ids
 
 
+async def say_later(service: Service, said: Sequence[str]) -> list[str]:
+    """Each in a chat of its own."""
+    new = [
+        {"conversation_id": f"chat-{at}", "message_content": each, "user_id": "u", "user_type": "customer"}
+        for at, each in enumerate(said)
+    ]
+    answer = await service.http.post("/chats", json=new, params={"freshness": "day"})
+    assert answer.status_code == 201, answer.text
+    ids: list[str] = answer.json()["conversation_ids"]
+    return ids
+
+
 LONG_AGO = {
     "conversations": "UPDATE conversations SET run_at = 1 WHERE status = 'processing'",
     "asking": "UPDATE asking SET until = 1",
@@ -50,14 +62,17 @@ async def booked(url: URL) -> tuple[int, int]:
 
 
 async def test_each_gets_one_insight_at_the_price_of_batches(database_url: URL, grok: Grok) -> None:
-    async with running(database_url, grok, **LANE) as service:
+    async with running(database_url, grok, **LANE, chat_quiet_seconds=0.1) as service:
         ids = await post_later(service, [*several(43), several(1)[0]])
+        ids += await say_later(
+            service, ["And my invoice is wrong, order 50", "My bill for this order is wrong, too"]
+        )
         ended = await service.all_ended(ids)
         await eventually(lambda: all_over(database_url))
     insights = await rows(database_url, "SELECT cached FROM insights")
 
     assert {each["status"] for each in ended} == {"completed"}
-    assert sorted(bool(each.cached) for each in insights) == [False] * 43 + [True]
+    assert sorted(bool(each.cached) for each in insights) == [False] * 45 + [True]
     assert grok.calls == []
     assert grok.batches.stats()["most_often_asked"] == 1
     assert await booked(database_url) == (grok.batches.billed_ticks, 0)

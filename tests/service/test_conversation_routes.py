@@ -353,6 +353,8 @@ BAD_QUERIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", f"{POSTS}/bulk", {"freshness": "swordfish"}, "freshness"),
     ("POST", f"{POSTS}/bulk", {"freshness": ["day", "swordfish"]}, "freshness"),
     ("POST", f"{POSTS}/bulk", {"colour": "swordfish"}, "colour"),
+    ("POST", "/chats", {"freshness": "swordfish"}, "freshness"),
+    ("POST", "/chats", {"freshness": ["day", "day"]}, "freshness"),
 ]
 
 

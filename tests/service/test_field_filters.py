@@ -78,6 +78,24 @@ async def test_trends_and_topics_are_narrowed_and_values_are_counted(api: Api) -
     topics = await api.get("topics", **WINDOW, **{"field.refund_amount.max": "150"})
     assert {each["slug"]: each["count"] for each in topics["topics"]} == {"refund": 1, "billing": 1}
 
+
+async def test_an_explanation_is_narrowed_in_both_windows(api: Api) -> None:
+    earlier = [(6, "high", 4_000), (7, "low", -9_000)]
+
+    def fill_before(connection: Connection) -> None:
+        made = [
+            (n, an_analysis(score, clusters=["refund"], fields=FIELDS.read({**SAID, "urgency": urgency})))
+            for n, urgency, score in earlier
+        ]
+        store(connection, [an_insight(n, NOON - A_DAY - n, analysis) for n, analysis in made])
+
+    await api.fill(fill_before)
+    found = await api.get("explain", **WINDOW, baseline="1d", **{"field.urgency": "high"})
+
+    assert (found["mean"], found["baseline_mean"], found["change"]) == (-0.15, 0.4, -0.55)
+    typical = {each["slug"]: [one["conversation_id"] for one in each["typical"]] for each in found["topics"]}
+    assert typical == {"refund": ["conv_1"], "delay": ["conv_2"]}
+
     async def counted(field: str, **filters: Any) -> list[tuple[str, int]]:
         answer = await api.get("facets", field=field, **WINDOW, **filters)
         return [(each["value"], each["count"]) for each in answer["values"]]
@@ -108,7 +126,7 @@ async def test_what_can_find_nothing_is_refused_and_told_what_can(api: Api) -> N
         ({"field.urgency": ""}, "field.urgency: must have 1 to 40 characters"),
         ({"field.urgency": "high", "field.urgency.max": "3"}, "either a value or limits"),
     ):
-        for path, window in (("insights", WINDOW), ("topics", WINDOW), ("trends", {})):
+        for path, window in (("insights", WINDOW), ("topics", WINDOW), ("explain", WINDOW), ("trends", {})):
             assert words in await api.refused(path, {**window, **filters})
     assert "field: place is a text" in await api.refused("facets", {"field": "place"})
     assert "FIELDS_FILE: damaged, place" in await api.refused("facets", {"field": "colour"})

@@ -177,3 +177,85 @@ async def test_a_conversation_that_no_batch_takes_is_still_behind_all(db: Databa
         )
 
     assert await db.write(run) == (LATER, [], ["a"])
+
+
+# --- chats --------------------------------------------------------------------------------------------------
+
+QUIET, WAIT = 30 * SECOND, 60_000 * SECOND
+
+
+def say(connection: Connection, *said: tuple[str, bool], now: int = NOW) -> None:
+    """Add messages to the chat `a` in one commit, each with whether it can wait."""
+    posts = [[PostedMessage("a", NewMessage(text), can_wait=can_wait)] for text, can_wait in said]
+    add_messages(connection, posts, now=now, quiet=QUIET, wait=WAIT)
+
+
+async def test_a_chat_that_can_wait_is_taken_once_it_has_been_quiet(db: Database) -> None:
+    now = [NOW]
+    ours = source(lambda: now[0])
+
+    def run(connection: Connection) -> list[object]:
+        say(connection, (LATE, True))
+        say(connection, (OTHER, True), now=NOW + SECOND)
+        too_soon = ours.is_due(connection), ids(ours.take(connection, 5).work)
+        fresh = ids(claim(connection, now=NOW + WAIT - 1).work)
+        now[0] += QUIET + SECOND
+        row = stored(connection, "a")
+        return [
+            too_soon,
+            fresh,
+            row.run_at,
+            row.freshness,
+            ours.is_due(connection),
+            *ids(ours.take(connection, 5).work),
+        ]
+
+    assert await db.write(run) == [(False, []), [], NOW + WAIT, DAY, True, "a"]
+
+
+async def test_one_urgent_message_makes_a_chat_urgent(db: Database) -> None:
+    def run(connection: Connection) -> list[tuple[str | None, int]]:
+        say(connection, (LATE, True), (OTHER, False))
+        new_one = stored(connection, "a")
+        say(connection, ("And now?", True), now=NOW + SECOND)
+        row = stored(connection, "a")
+        return [(new_one.freshness, new_one.run_at), (row.freshness, row.run_at)]
+
+    assert await db.write(run) == [(None, NOW + QUIET), (None, NOW + SECOND + QUIET)]
+
+
+async def test_who_cannot_wait_has_one_that_could_analysed_soon(db: Database) -> None:
+    def run(connection: Connection) -> tuple[str | None, int]:
+        say(connection, (LATE, True))
+        say(connection, (OTHER, False), now=NOW + SECOND)
+        row = stored(connection, "a")
+        return row.freshness, row.run_at
+
+    assert await db.write(run) == (None, NOW + SECOND + QUIET)
+
+
+async def test_one_that_was_analysed_can_wait_again(db: Database) -> None:
+    def run(connection: Connection) -> tuple[str | None, int, str]:
+        take_in(connection, new("a"))
+        complete(connection, claim(connection).work)
+        say(connection, (OTHER, True), now=NOW + SECOND)
+        row = stored(connection, "a")
+        return row.freshness, row.run_at, row.status
+
+    assert await db.write(run) == (DAY, NOW + SECOND + WAIT, "queued")
+
+
+async def test_one_that_is_held_for_later_goes_live_behind_all_and_does_not_wait_longer(db: Database) -> None:
+    """What holds it answers for nothing, and so might the next batch, message by message."""
+    until = NOW + 90 * SECOND
+
+    def run(connection: Connection) -> tuple[int, str | None, int, str | None]:
+        take_in(connection, later("a", until=until))
+        works = source().take(connection, 5).work
+        held_until = stored(connection, "a").run_at
+        say(connection, (OTHER, True), now=NOW + SECOND)
+        counted = source().settle(connection, [answered(each) for each in works], asked=works)
+        row = stored(connection, "a")
+        return len(counted), row.freshness, row.run_at - held_until, row.lease
+
+    assert await db.write(run) == (0, LATER, 0, None)

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.faults.batch_judge import Findings, Kept, Money, Submission
+from tests.faults.batch_judge import MANY_KILLS, Findings, Kept, Life, Money, Submission
 
 TEXT = "It is late"
+LIFE = Life(limit=100, peak=100, has_refused=True)
 GOOD = Findings(
     accepted={"c1", "c2", "c3"},
     deleted={"c3"},
     kept=[Kept("c1", "completed", 1), Kept("c2", "skipped", 0)],
     sent=[Submission(TEXT, 1.0, "b1", "7", answered_at=2.0, read_at=3.0)],
-    money=Money(billed=90, spent=90, reserved=0, most=100, limit=100),
+    money=Money(billed=90, spent=90, reserved=0, lives=[LIFE]),
     kills=(),
     answered=1,
     names={"insights-1": 1},
@@ -34,9 +35,17 @@ def test_it_has_nothing_to_say_of_what_went_well() -> None:
         ({"answered": 5}, "5 conversations were answered"),
         ({"names": {"insights-1": 2}}, "in two batches: insights-1"),
         ({"unfinished": 1}, "1 batches or conversations are held"),
-        ({"money": Money(101, 90, 10, 100, 100)}, "101 ticks were billed"),
-        ({"money": Money(90, 95, 0, 100, 100)}, "nothing was killed"),
-        ({"money": Money(90, 90, 0, 101, 100)}, "101 ticks were spent or reserved on a day"),
+        ({"money": Money(101, 90, 10, [LIFE])}, "101 ticks were billed"),
+        ({"money": Money(90, 95, 0, [LIFE])}, "nothing was killed"),
+        (
+            {"money": Money(90, 90, 0, [LIFE, LIFE._replace(peak=101)])},
+            "life 2: 101 ticks were spent or reserved",
+        ),
+        ({"kills": [0.0] * MANY_KILLS, "mishaps": {"stuck": 0}}, "the provider never did this: stuck"),
+        (
+            {"kills": [0.0] * MANY_KILLS, "money": Money(90, 90, 0, [LIFE._replace(has_refused=False)])},
+            "the budget never bound",
+        ),
         ({"odd": ["logged: a line"]}, "logged: a line"),
     ],
 )

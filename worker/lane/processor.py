@@ -89,7 +89,9 @@ class LaneProcessor:
         if not tools.gate.is_open or tools.gateway.hold.reason is not None or tools.is_spent():
             return []
         wanted: list[int | None] = []
-        if waiting.is_waiting(connection, DAY) and not batches.has_filling(connection, None):
+        if waiting.is_waiting(connection, DAY, now=tools.clock()) and not batches.has_filling(
+            connection, None
+        ):
             wanted.append(None)
         run = runs.running(connection)
         if run is not None and again.is_due(connection, now=tools.clock(), freshness=DAY):

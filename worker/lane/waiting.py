@@ -34,7 +34,7 @@ class ClaimedInTime:
         found: list[AnalysisJob] = []
         for each in self.freshness():
             left = limit - len(found)
-            found += waiting.waiting_longest(connection, each, limit=left) if left else ()
+            found += waiting.waiting_longest(connection, each, limit=left, now=now) if left else ()
         # Nobody waits for a batch to be filled up with more of them.
         return [job._replace(due_at=now) for job in found]
 
@@ -58,9 +58,9 @@ class WaitingConversations(FreshConversations):
 
     def is_due(self, connection: Connection) -> bool:
         """Whether there are any, and calls may be tried."""
-        if self.clock() < self._not_before[0]:
+        if (now := self.clock()) < self._not_before[0]:
             return False
-        return any(waiting.is_waiting(connection, each) for each in self.wanted())
+        return any(waiting.is_waiting(connection, each, now=now) for each in self.wanted())
 
     def reserve(self, connection: Connection, budget: Budget, works: Sequence[Work]) -> Booked:
         """Reserve the cost of a call with as many of these, in order, as half of the day's budget covers."""
