@@ -10,6 +10,7 @@ docs/COSTS.md, which is that of the sample.
 import argparse
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from benchmarks.cost import DEFAULT, PRICE_DAY, SYSTEM, asked, conversations, usage_of
 from benchmarks.results import ROOT
+from client.importers.files import Unreadable
 from domain.analysis import Usage
 from ingest_data import SAMPLE
 from llm.batches.limits import CALL_BYTES, PAGE
@@ -72,14 +74,18 @@ class Cost(NamedTuple):
         return self.ticks / TICKS_PER_USD
 
 
-def main() -> int:
-    """Count, print and check; 1 where the batch costs more than it may."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Count, print and check; 1 where the batch costs more than it may, 2 for a file with nothing to count."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ways", description=__doc__.partition("\n")[0])
     parser.add_argument("--file", type=Path, default=SAMPLE, help="of tweets, as CSV")
     parser.add_argument("--model", default=DEFAULT.grok_model, choices=sorted(BATCH_TARIFFS))
     parser.add_argument("--write", action="store_true", help=f"into {DOCUMENT.name}, too")
-    given = parser.parse_args()
-    texts = texts_of(given.file)
+    given = parser.parse_args(arguments)
+    try:
+        texts = texts_of(given.file)
+    except Unreadable as error:
+        print(f"ways: {error}", file=sys.stderr)  # noqa: T201  what the program is for
+        return 2
     costs = {way: cost_of(way, texts, given.model) for way in WAYS}
     print("\n".join(table(costs)))  # noqa: T201  what the program is for
     share = costs[BATCH].usd / costs[LIVE].usd
@@ -90,8 +96,10 @@ def main() -> int:
 
 
 def texts_of(path: Path) -> list[str]:
-    """What is sent of each conversation of a file."""
-    return [work.excerpt.text for work in asked(list(conversations(path)))]
+    """What is sent of each conversation of a file. Raises Unreadable if it has none."""
+    if texts := [work.excerpt.text for work in asked(list(conversations(path)))]:
+        return texts
+    raise Unreadable(f"{path}: has no conversation; it takes tables of tweets such as {SAMPLE.name}")
 
 
 def cost_of(way: Way, texts: Sequence[str], model: str) -> Cost:
