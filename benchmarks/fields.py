@@ -79,20 +79,12 @@ def answers(first: int, last: int) -> Iterator[str]:
         bucket = f"timestamp / {MICROSECONDS[level]}"
         sums = f"count(*), {NEGATIVE}, {POSITIVE}, sum(score), {UNSURE}"
         yield f"INSERT INTO totals SELECT value, {level}, {bucket}, {sums} FROM insight_fields GROUP BY 1, 3"  # noqa: S608
-    yield (
-        f"INSERT INTO counts SELECT value, {DAY}, timestamp / {MICROSECONDS[DAY]}, sentiment, confidence, count(*)"  # noqa: S608
-        " FROM insight_fields GROUP BY 1, 3, 4, 5"
-    )
     for month in touching(MONTH, first, last):
         begin, end = (start_of(MONTH, each) // MICROSECONDS[DAY] for each in (month, month + 1))
         days = f"level = {DAY} AND bucket >= {begin} AND bucket < {end} AND topic <= {LAST_FIELD_VALUE}"
         yield (
             f"INSERT INTO totals SELECT topic, {MONTH}, {month}, sum(n), sum(negative), sum(positive), sum(score_sum),"  # noqa: S608
             f" sum(unsure) FROM totals WHERE {days} GROUP BY topic"
-        )
-        yield (
-            f"INSERT INTO counts SELECT topic, {MONTH}, {month}, sentiment, confidence, sum(n) FROM counts"  # noqa: S608
-            f" WHERE {days} GROUP BY topic, sentiment, confidence"
         )
 
 

@@ -194,6 +194,16 @@ class Client(Blocking, Api):
     to send twice is sent once.
     """
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether its connections were closed. It sends nothing more then, and raises RuntimeError."""
+        return self._http.is_closed
+
 
 class AsyncClient(Asynchronous, Api):
     """The same as `Client`, awaited; to be used in one event loop."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its connections were closed. It sends nothing more then, and raises RuntimeError."""
+        return self._http.is_closed

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 import streamlit as st
 
@@ -18,6 +18,8 @@ SECONDS = 60
 KEPT = 200
 REMEMBERED = 20
 """Answers of a session that are shown again while the service is away."""
+KNOWN = "known"
+"""Where a session keeps who it is, and by which credential, as the service said when the page was drawn."""
 TIMEOUT = 30.0
 PATIENCE = 0
 """A page that says that the service is away, and comes back by itself, is better than one that waits without a word."""
@@ -105,7 +107,36 @@ def _last_said(who: Credential) -> dict[Hashable, object]:
 
 def here() -> tuple[Me | Problem, Health | Problem]:
     """Who is here, and how the service is: what every page shows, so it costs a view nothing to look at it again."""
-    return read(calls.me(), calls.health())
+    known_by, me = st.session_state.get(KNOWN, (None, None))
+    if me is None or known_by != presented():
+        return read(calls.me(), calls.health())
+    return me, read(calls.health())
+
+
+def arrived() -> tuple[Me | Problem, Health | Problem]:
+    """The same at the beginning of a page, where whoever has a credential is asked about each time.
+
+    A log-in that has ended would else be believed for a minute. Nothing that was read with it is shown again.
+    """
+    who = presented()
+    if who.is_empty:
+        st.session_state.pop(KNOWN, None)
+        return here()
+    st.session_state[KNOWN] = who, _recognised(who)
+    return here()
+
+
+def _recognised(who: Credential) -> Me | Problem:
+    asked, said = calls.me(), _last_said(who)
+    answer: Me | Problem = fresh(asked)
+    if isinstance(answer, Me):
+        said[_identity(asked)] = answer
+    elif answer.kind == "unknown":
+        forget()
+        said.clear()
+    elif answer.kind in ("away", "limited"):
+        return cast("Me", said.get(_identity(asked), answer))
+    return answer
 
 
 def change(call: Call[A]) -> A | Problem:
@@ -113,7 +144,7 @@ def change(call: Call[A]) -> A | Problem:
     client = _client(presented())
     if isinstance(client, Problem):
         return client
-    answer: A | Problem = _ask(client, call)
+    answer: A | Problem = ask(client, call)
     forget()
     return answer
 
@@ -123,7 +154,7 @@ def fresh(call: Call[A]) -> A | Problem:
     client = _client(presented())
     if isinstance(client, Problem):
         return client
-    answer: A | Problem = _ask(client, call)
+    answer: A | Problem = ask(client, call)
     return answer
 
 
@@ -135,7 +166,7 @@ def forget() -> None:
 def is_there() -> bool:
     """Whether the service answers at all."""
     client = _client(presented())
-    return isinstance(client, Client) and not isinstance(_ask(client, calls.alive()), Problem)
+    return isinstance(client, Client) and not isinstance(ask(client, calls.alive()), Problem)
 
 
 # A session's own, like its credential: what is cached for all would show one person what another may see.
@@ -144,7 +175,7 @@ def _kept(
     who: Credential, identities: tuple[Hashable, ...], _asked: Sequence[Call[Any]], _client: Client
 ) -> tuple[object, ...]:
     with ThreadPoolExecutor(len(_asked)) as pool:
-        answers = tuple(pool.map(partial(_ask, _client), _asked))
+        answers = tuple(pool.map(partial(ask, _client), _asked))
     if any(isinstance(each, Problem) and each.may_pass for each in answers):
         raise _Unkept(answers)
     return answers
@@ -181,11 +212,17 @@ def _identity(call: Call[Any]) -> Hashable:
     )
 
 
-def _ask(client: Client, call: Call[Any]) -> Any:
+def ask(client: Client, call: Call[Any]) -> Any:
+    """The answer that a client has for a call, or the problem. Asks each time."""
     try:
         return client.send(call)
     except ClientError as error:
         return _problem(error)
+    except RuntimeError:
+        # A tab that is closed gives its client back at once, while what it runs by itself still asks.
+        if client.is_closed:
+            return Problem("away", "This page was closed.")
+        raise
 
 
 def _problem(error: ClientError) -> Problem:

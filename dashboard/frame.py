@@ -29,7 +29,7 @@ def draw() -> None:
     st.html(STYLE)
     page = st.navigation(pages.registered(), position="hidden")
     states.pulse()
-    me, health = api.here()
+    me, health = api.arrived()
     if isinstance(me, Problem):
         states.explain(me)
         return

@@ -117,6 +117,7 @@ async def read_trends(
         min_confidence=query.percent,
         analyzer=query.analyzer,
         fields=query.fields,
+        days=resources.topic_days,
     )
     found = await resources.database.read_replica(compute, is_long=query.reads_insights)
     return JsonAnswer(trends_view(found, query.calendar, start, end))

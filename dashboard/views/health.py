@@ -25,7 +25,7 @@ SPENT = {
         "Reserved", help="For calls without an answer yet", format="$%.4f"
     ),
     "calls": st.column_config.NumberColumn("Calls", format="localized"),
-    "analysed": st.column_config.NumberColumn("Analysed", format="localized"),
+    "analysed": st.column_config.NumberColumn("Analysed", help="By calls", format="localized"),
     "cached": st.column_config.NumberColumn("From the cache", format="localized"),
     "skipped": st.column_config.NumberColumn("Skipped", help="Too little in them", format="localized"),
     "tokens": st.column_config.NumberColumn("Tokens", format="localized"),
@@ -145,7 +145,7 @@ def _spending(spending: Spending | Problem) -> None:
     total = spending.total
     st.caption(
         f"{words.days(DAYS)}: {words.dollars(total.usd)} for {words.count(total.calls)} calls, "
-        f"{words.n(total.analysed)} analysed conversations. Days without any are left out."
+        f"{words.n(total.analysed)} conversations analysed by them. Days without any are left out."
     )
     rows = operation.spending_rows(spending)
     if not rows:

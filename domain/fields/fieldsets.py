@@ -96,7 +96,7 @@ class FieldSet:
 
     def answers(self, values: Mapping[str, FieldValue]) -> FieldAnswers:
         """Answers that are valid, by field."""
-        return FieldAnswers(self.version, values, tuple(self._filed(values)))
+        return FieldAnswers(self.version, values, (*self._filed(values),))
 
     def corrected(self, answers: FieldAnswers, said: Mapping[str, FieldValue]) -> FieldAnswers:
         """Answers with what a person says in their place, but for what these fields do not have or allow.
@@ -122,7 +122,8 @@ class FieldSet:
     def _filed(self, values: Mapping[str, FieldValue]) -> Iterator[FiledValue]:
         """What an insight with these answers is found and counted under."""
         for each in self.fields:
-            value = values[each.name]
+            if (value := values[each.name]) is None:
+                continue
             number = float(value) if each.type == "number" and isinstance(value, int | float) else None
             for name in each.filed_under(value):
                 yield FiledValue(each.name, name, number)

@@ -10,7 +10,7 @@ from core.errors import UnknownSchema
 
 log = structlog.get_logger()
 
-NEWEST = "0039"
+NEWEST = "0040"
 """The revision of the last file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

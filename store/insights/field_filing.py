@@ -14,7 +14,7 @@ from sqlalchemy import Connection, String, bindparam, delete, func, insert, sele
 
 from domain.fields.fieldsets import FieldAnswers, FieldSet, FiledValue
 from models import LAST_FIELD_VALUE, field_values, field_version_counts, field_versions, insight_fields
-from store.engine.dialect import as_tuples, insert_on_conflict, insert_rows
+from store.engine.dialect import insert_on_conflict, insert_rows
 from store.engine.prepared import Prepared, among
 from store.insights.rollup_changes import add_changes
 
@@ -142,23 +142,29 @@ def to_file(connection: Connection, answered: Mapping[int, FieldAnswers | None])
     """Under what insights with these answers are to be filed, by conversation."""
     given = {number: answers for number, answers in answered.items() if answers is not None}
     numbers = value_numbers(
-        connection, ((each.field, each.value) for answers in given.values() for each in answers.filed)
+        connection, [(field, value) for answers in given.values() for field, value, _ in answers.filed]
     )
     return {
-        number: FiledFields(
-            answers.version,
-            tuple((numbers[each.field, each.value], each.number) for each in answers.filed),
-        )
-        for number, answers in given.items()
+        number: FiledFields(version, tuple([(numbers[field, value], exact) for field, value, exact in filed]))
+        for number, (version, _, filed) in given.items()
     }
 
 
 def file_fields(connection: Connection, new: Iterable[HasFields], old: Iterable[HasFields]) -> None:
     """File insights, and `old` ones no longer."""
     if gone := [*_rows(old)]:
-        keys = [{"v": row["value"], "at": row["timestamp"], "of": row["conversation"]} for row in gone]
-        connection.execute(UNFILE, keys)
-    insert_rows(connection, FILE, as_tuples(insight_fields, _rows(new)))
+        connection.execute(UNFILE, [{"v": row[0], "at": row[1], "of": row[2]} for row in gone])
+    insert_rows(connection, FILE, [*_rows(new)])
+
+
+def values_to_count(
+    new: Sequence[HasFields], old: Sequence[HasFields]
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """What is counted under values, and what no longer: value, time, sentiment, how many and the sum of scores."""
+    for sign, filed in ((1, new), (-1, old)):
+        for each in filed:
+            for value, _ in each.fields.values if each.fields else ():
+                yield value, each.timestamp, each.sentiment, sign, sign * each.score
 
 
 def count_field_versions(connection: Connection, new: Iterable[HasFields], old: Iterable[HasFields]) -> None:
@@ -170,18 +176,13 @@ def count_field_versions(connection: Connection, new: Iterable[HasFields], old: 
         add_changes(connection, field_version_counts, changed)
 
 
-def _rows(filed: Iterable[HasFields]) -> Iterator[dict[str, Any]]:
+def _rows(filed: Iterable[HasFields]) -> Iterator[tuple[Any, ...]]:
+    """The rows of `insight_fields`."""
     for each in filed:
-        for number, value in each.fields.values if each.fields else ():
-            yield {
-                "value": number,
-                "timestamp": each.timestamp,
-                "conversation": each.conversation,
-                "sentiment": each.sentiment,
-                "confidence": each.confidence,
-                "score": each.score,
-                "number": value,
-            }
+        if each.fields is not None:
+            said = each.timestamp, each.conversation, each.sentiment, each.confidence, each.score
+            for value, number in each.fields.values:
+                yield (value, *said, number)
 
 
 def columns_to_store(answers: FieldAnswers | None, filed: FiledFields | None) -> dict[str, str | None]:

@@ -4,16 +4,26 @@ Every insight of the window is looked at, topic by topic, so the time grows with
 million insights over 400 days.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 from domain.analysis import UNSURE
-from models import ALL_TOPICS, insight_topics, insights, topics
-from store.engine.prepared import Prepared
+from models import ACTIVE, ALL_TOPICS, insight_topics, insights, topics
+from store.engine.prepared import Prepared, among
 from store.insights.listed_topics import ListedTopic, listed_topics
 from store.insights.narrowing import Narrowing, makers
 from store.insights.rollups import EDGES, Kind, n_of
@@ -22,6 +32,11 @@ from store.insights.top_topics import TOP, TopTopics
 from store.insights.windows import Selection, matching
 
 UNION = EDGES[Kind.UNION]
+SHOWN = Prepared(
+    select(topics.c.counted_as, topics.c.slug).where(
+        among(topics.c.counted_as, "numbers"), topics.c.state == literal_column(f"'{ACTIVE}'")
+    )
+)
 
 
 class How(NamedTuple):
@@ -64,6 +79,27 @@ def top_filtered_topics(connection: Connection, chosen: Selection) -> TopTopics:
     listed = listed_topics(connection)
     sums = filtered_sums(connection, chosen, listed)
     counted = ((each.slug, sums[each.counted_as].n) for each in listed if each.counted_as in sums)
+    return _ten_best(counted)
+
+
+def top_of_sums(connection: Connection, n: Mapping[int, int]) -> TopTopics:
+    """The same, of topics by the numbers that they are counted as, with so many insights each.
+
+    Only the first are looked up: listing two thousand topics takes 10 ms.
+    """
+    ordered = sorted((-count, number) for number, count in n.items() if count and number != ALL_TOPICS)
+    looked_at, found = 0, list[tuple[str, int]]()
+    while len(found) < TOP and looked_at < len(ordered):
+        # All that have as many as the last, so that their slugs decide.
+        least = ordered[min(looked_at + 2 * TOP, len(ordered)) - 1][0]
+        end = bisect_right(ordered, least, key=lambda each: each[0])
+        numbers = [number for _, number in ordered[looked_at:end]]
+        found += [(slug, n[number]) for number, slug in SHOWN.rows(connection, {"numbers": numbers})]
+        looked_at = end
+    return _ten_best(found)
+
+
+def _ten_best(counted: Iterable[tuple[str, int]]) -> TopTopics:
     return sorted(counted, key=lambda each: (-each[1], each[0]))[:TOP]
 
 

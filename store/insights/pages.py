@@ -111,7 +111,8 @@ class _Search:
         """
         way = self.kind, self.descending
         entries = count_insights(self.connection, self.topic, Selection(self.chosen.start, self.chosen.end))
-        if entries <= self.effort.walked_per_row * self.limit:
+        is_rolled = bool(rollups.levels(self.topic, self.chosen.rolled))
+        if not is_rolled or entries <= self.effort.walked_per_row * self.limit:
             return self.walk(WALK[way])
         level, buckets = self._choose_buckets(entries)
         if not buckets:

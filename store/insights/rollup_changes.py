@@ -1,7 +1,7 @@
 """Writes the roll-ups: what is counted, and what is not counted any more, as differences to their rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from operator import add
@@ -11,12 +11,23 @@ from sqlalchemy import ARRAY, Connection, Table, bindparam, column, delete, func
 from sqlalchemy.dialects import postgresql
 
 from domain.analysis import UNSURE
-from domain.buckets import HOUR, MONTH, MONTHS, QUARTER, bucket_of
-from models import ALL_TOPICS, changed_days, counts, topic_hours, topic_months, topic_years, totals
+from domain.buckets import HOUR, MICROSECONDS, MONTH, MONTHS, QUARTER, bucket_of
+from models import (
+    ALL_TOPICS,
+    changed_days,
+    counts,
+    topic_hours,
+    topic_months,
+    topic_years,
+    totals,
+)
 from store.engine.dialect import insert_on_conflict, insert_rows
 from store.insights.rollups import levels
 
 Key = tuple[int, ...]
+A_QUARTER = MICROSECONDS[QUARTER]
+HOURS = 24
+"""Hours per day."""
 FEW = 20
 """Rows that go to PostgreSQL one by one; more go as an array for each column."""
 
@@ -33,8 +44,13 @@ class Fact(NamedTuple):
     """Of WHOLE: the part of the insight's score that counts under this topic where parts are to add up."""
 
 
-def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fact] = ()) -> None:
-    """Add the facts `new` to the roll-ups and subtract the facts `old`.
+def update_counts(
+    connection: Connection,
+    new: Iterable[Fact],
+    old: Iterable[Fact] = (),
+    by_time: Iterable[tuple[int, int, int, int, int]] = (),
+) -> None:
+    """Add the facts `new` to the roll-ups and subtract the facts `old`; `by_time` is what is counted so alone.
 
     Call it once per transaction, or always for the same kinds of topic in the same order. It takes row locks by table
     and key; four unsorted writers on PostgreSQL caused a deadlock a second.
@@ -43,6 +59,8 @@ def update_counts(connection: Connection, new: Iterable[Fact], old: Iterable[Fac
     for sign, facts in ((1, new), (-1, old)):
         for fact in facts:
             changes.count(fact, sign)
+    for each in by_time:
+        changes.by_time(*each)
     changes.write(connection)
 
 
@@ -59,12 +77,10 @@ class RollupChanges:
     """The differences to apply to the rows of each roll-up, by key."""
 
     counts: defaultdict[Key, int] = field(default_factory=_none_yet)
-    totals: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 5))
-    """The number of insights, of negative and of positive ones, the sum of scores, and the number of unsure ones."""
-    months: defaultdict[Key, int] = field(default_factory=_none_yet)
-    years: defaultdict[Key, int] = field(default_factory=_none_yet)
-    hours: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 6))
-    """The number of insights, of negative and of unsure ones, and the sums of scores, weights and both multiplied."""
+    quarters: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 7))
+    """By topic and quarter of an hour, because most of a batch was said in a few of them: the number of insights, of
+    negative and of positive ones, the sum of scores, the number of unsure ones, and the sums of weights and of both
+    multiplied."""
 
     def count(self, fact: Fact, sign: int) -> None:
         """Add a fact, or subtract it with sign -1."""
@@ -81,13 +97,55 @@ class RollupChanges:
         self, topic: int, at: int, sentiment: int, n: int, scores: int, weights: int = 0, weighted: int = 0
     ) -> None:
         """Add to the sums by time: so many insights, and the sums of what they have. `at` is any time of their hour."""
+        sums = self.quarters[topic, at // A_QUARTER]
+        sums[0] += n
+        if sentiment == UNSURE:
+            sums[4] += n
+        elif sentiment:
+            sums[1 if sentiment < 0 else 2] += n
+        sums[3] += scores
+        sums[5] += weights
+        sums[6] += weighted
+
+    def write(self, connection: Connection) -> None:
+        """Apply them, table by table."""
+        sums = _Sums.of(self.quarters)
+        add_changes(connection, counts, [(*key, n) for key, n in self.counts.items() if n])
+        add_changes(connection, totals, [(*key, *each) for key, each in sums.totals.items() if any(each)])
+        add_changes(connection, topic_months, [(*key, n) for key, n in sums.months.items() if n])
+        add_changes(connection, topic_years, [(*key, n) for key, n in sums.years.items() if n])
+        hours = [(*key, *each) for key, each in sums.hours.items() if any(each)]
+        add_changes(connection, topic_hours, hours)
+        # Also where sums come out as they were: of two insights that swap their topics or values, say.
+        days = {hour // HOURS for hour, _ in sums.hours}
+        add_changes(connection, changed_days, [(day, 1) for day in days])
+
+
+@dataclass(slots=True)
+class _Sums:
+    """The differences by time, for the rows of each table."""
+
+    totals: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 5))
+    """The number of insights, of negative and of positive ones, the sum of scores, and the number of unsure ones."""
+    months: defaultdict[Key, int] = field(default_factory=_none_yet)
+    years: defaultdict[Key, int] = field(default_factory=_none_yet)
+    hours: defaultdict[Key, list[int]] = field(default_factory=partial(_no_sums, 6))
+    """The number of insights, of negative and of unsure ones, and the sums of scores, weights and both multiplied."""
+
+    @classmethod
+    def of(cls, quarters: Mapping[Key, Sequence[int]]) -> "_Sums":
+        found = cls()
+        for (topic, quarter), sums in quarters.items():
+            found._add(topic, quarter * A_QUARTER, sums)
+        return found
+
+    def _add(self, topic: int, at: int, amounts: Sequence[int]) -> None:
+        n, negative, _, scores, unsure, weights, weighted = amounts
         # Of all insights together: the quarters of local hours and days where offsets are not of whole hours.
         quarters = (QUARTER,) if topic == ALL_TOPICS else ()
-        negative, unsure = n * (sentiment < 0), n * (sentiment == UNSURE)
-        one = (n, negative, n * (sentiment == 1), scores, unsure)
         for level in (*levels(topic, totals), *quarters):
             sums = self.totals[topic, level, bucket_of(level, at)]
-            sums[:] = map(add, sums, one)
+            sums[:] = map(add, sums, amounts)
         if topic > 0:
             month = bucket_of(MONTH, at)
             self.months[month, topic] += n
@@ -95,16 +153,6 @@ class RollupChanges:
         if topic >= ALL_TOPICS:
             sums = self.hours[bucket_of(HOUR, at), topic]
             sums[:] = map(add, sums, (n, negative, unsure, scores, weights, weighted))
-
-    def write(self, connection: Connection) -> None:
-        """Apply them, table by table."""
-        add_changes(connection, counts, [(*key, n) for key, n in self.counts.items() if n])
-        add_changes(connection, totals, [(*key, *sums) for key, sums in self.totals.items() if any(sums)])
-        add_changes(connection, topic_months, [(*key, n) for key, n in self.months.items() if n])
-        add_changes(connection, topic_years, [(*key, n) for key, n in self.years.items() if n])
-        hours = [(*key, *sums) for key, sums in self.hours.items() if any(sums)]
-        add_changes(connection, topic_hours, hours)
-        add_changes(connection, changed_days, [(day, 1) for day in {row[0] // 24 for row in hours}])
 
 
 def add_changes(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:

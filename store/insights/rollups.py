@@ -53,11 +53,12 @@ SENTIMENTS = (*SCORED, UNSURE)
 def levels(topic: int, rolled: Table) -> tuple[int, ...]:
     """The levels at which a topic or kind of topic is rolled up in `counts` or `totals`, coarsest first.
 
-    `counts` has no hours for single topics and values of fields: by sentiment and confidence most hours would count one
-    insight or none.
+    `counts` has no hours for single topics: by sentiment and confidence most hours would count one insight or none. It
+    has nothing for values of fields: two rows for each value of an insight were a third of what fields cost a writer.
     """
-    is_single = topic > ALL_TOPICS or topic <= LAST_FIELD_VALUE
-    return (MONTH, DAY) if rolled is counts and is_single else LEVELS
+    if rolled is totals:
+        return LEVELS
+    return () if topic <= LAST_FIELD_VALUE else (MONTH, DAY) if topic > ALL_TOPICS else LEVELS
 
 
 class Kind(IntEnum):

@@ -21,6 +21,7 @@ from models import insight_topics, totals
 from store.engine.prepared import Prepared, among, listed
 from store.insights.filtered_topics import UNION, How, given_of, how_narrowed, narrowed
 from store.insights.listed_topics import ListedTopic
+from store.insights.value_days import DaysOfValue
 from store.insights.windows import Selection
 
 POINTS = 24
@@ -50,6 +51,25 @@ def sparklines(
             connection, topics, how_narrowed(chosen), given | {"first": first, "end_at": last}
         ):
             found[topic][min(max(point, 0), POINTS - 1)] += n
+    return found
+
+
+def sparklines_of_value(
+    days: DaysOfValue, topics: Sequence[ListedTopic], chosen: Selection
+) -> dict[int, list[int]]:
+    """The same, of the insights with a value of a field in a window of IN_HOURS at least."""
+    found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * POINTS)
+    start, length = chosen.start, chosen.end - chosen.start
+    unit = MICROSECONDS[DAY if length >= IN_DAYS else HOUR]
+    hours = unit // MICROSECONDS[HOUR]
+    first, last = start // unit, (chosen.end - 1) // unit
+    points = [
+        min(max(((bucket * unit + unit // 2 - start) * POINTS) // length, 0), POINTS - 1)
+        for bucket in range(first, last + 1)
+    ]
+    for topic, hour, n in days.by_hour([each.counted_as for each in topics], start, chosen.end):
+        bucket = min(max(hour // hours, first), last)
+        found[topic][points[bucket - first]] += n
     return found
 
 

@@ -41,3 +41,12 @@ def without_field(topic: int, chosen: Selection) -> Selection | None:
         return None
     rest = replace(chosen, fields=())
     return rest if rest.is_plain else None
+
+
+def sole_value(chosen: Selection) -> int | None:
+    """The number of the value that is all that narrows a window; None if more does, or nothing."""
+    rest = without_field(ALL_TOPICS, chosen)
+    if rest is None or rest.selective or chosen.cluster is not None:
+        return None
+    (asked,) = chosen.fields
+    return asked.whole[0] if len(asked.whole) == 1 and not asked.cut else None

@@ -13,11 +13,13 @@ from domain.surprise import MOST, History
 from models import ALL_TOPICS
 from store.insights.compared_topics import ComparedTopic, ComparedTopics, TopicCounts, TopicSort, ordered
 from store.insights.filtered_topics import Counted, filtered_sums, without_needless_filters
+from store.insights.kept_days import Histories
 from store.insights.listed_topics import ListedTopic, Seen, listed_topics, seen
-from store.insights.sparklines import POINTS, sparklines
-from store.insights.stored_selection import as_stored
+from store.insights.sparklines import IN_HOURS, POINTS, sparklines, sparklines_of_value
+from store.insights.stored_selection import as_stored, sole_value
 from store.insights.topic_days import TopicDays
 from store.insights.topic_sums import AMOUNTS, WindowSums
+from store.insights.value_days import DaysOfValue
 from store.insights.windows import Selection, topic_number
 
 HISTORY = 28
@@ -65,13 +67,19 @@ def topic_changes(
     chosen = without_needless_filters(connection, as_stored(connection, asked.chosen))
     asked = replace(asked, chosen=chosen)
     listed = listed_topics(connection)
-    counts = _filtered(connection, asked, listed) if asked.is_filtered else _rolled(connection, days, asked)
+    of_value = _days_of_value(connection, days, asked)
+    if of_value is not None:
+        counts = _of_value(of_value, asked)
+    else:
+        counts = (
+            _filtered(connection, asked, listed) if asked.is_filtered else _rolled(connection, days, asked)
+        )
     found = [*_changes(listed, counts)]
     if sort in (TopicSort.FIRST_SEEN, TopicSort.LAST_SEEN):
         _note_seen(connection, found)
     page = [*islice(ordered(found, sort, descending), offset, None if limit is None else offset + limit)]
     everything = counts.now(ALL_TOPICS), counts.before(ALL_TOPICS)
-    return ComparedTopics(_told(connection, page, asked), len(found), *everything, counts.days)
+    return ComparedTopics(_told(connection, page, asked, of_value), len(found), *everything, counts.days)
 
 
 def compared_topic(
@@ -86,7 +94,21 @@ def compared_topic(
 def _rolled(connection: Connection, days: TopicDays, asked: Comparison) -> TopicCounts:
     windows = ((each.start, each.end) for each in (asked.chosen, asked.before))
     now, before = days.sums(connection, *windows)
-    past = days.history(connection, asked.history.start, asked.history.stop)
+    return _compared(now, before, days.history(connection, asked.history.start, asked.history.stop))
+
+
+def _days_of_value(connection: Connection, days: TopicDays, asked: Comparison) -> DaysOfValue | None:
+    """The days of the value that is all that narrows the selection; None if more does, or nothing."""
+    value = sole_value(asked.chosen)
+    return None if value is None else days.of_values.of(connection, value)
+
+
+def _of_value(days: DaysOfValue, asked: Comparison) -> TopicCounts:
+    now, before = (days.sums(each.start, each.end) for each in (asked.chosen, asked.before))
+    return _compared(now, before, days.history(asked.history.start, asked.history.stop))
+
+
+def _compared(now: WindowSums, before: WindowSums, past: Histories) -> TopicCounts:
     of_both = partial(_counted, now), partial(_counted, before)
     typical = past.most_frequent(MOST)
     return TopicCounts(now.by_topic("n"), before.by_topic("n"), *of_both, past, typical, past.days)
@@ -131,11 +153,15 @@ def _changes(listed: Sequence[ListedTopic], counts: TopicCounts) -> Iterator[Com
 
 
 def _told(
-    connection: Connection, page: Sequence[ComparedTopic], asked: Comparison
+    connection: Connection, page: Sequence[ComparedTopic], asked: Comparison, of_value: DaysOfValue | None
 ) -> Sequence[ComparedTopic]:
     """The same topics with their times and sparklines, and all amounts added up: whoever shows them only reads."""
     parts = [part for each in page for part in each.topic.parts]
-    points = sparklines(connection, [each.topic for each in page], asked.chosen, filtered=asked.is_filtered)
+    topics = [each.topic for each in page]
+    if of_value is not None and asked.chosen.end - asked.chosen.start >= IN_HOURS:
+        points = sparklines_of_value(of_value, topics, asked.chosen)
+    else:
+        points = sparklines(connection, topics, asked.chosen, filtered=asked.is_filtered)
     times = seen(connection, parts)
     for each in page:
         each.seen = Seen.of(times, each.topic)

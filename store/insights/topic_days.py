@@ -6,9 +6,8 @@ changed, so sums are exact.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import nlargest
 from threading import Lock
 
 from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
@@ -16,10 +15,11 @@ from sqlalchemy import BigInteger, Connection, Select, bindparam, func, select
 from core.bounded import Bounded
 from domain.buckets import DAY, HOUR, cover
 from domain.columns import numbers_of, one_number
-from domain.surprise import History
 from models import ALL_TOPICS, changed_days, topic_hours
 from store.engine.prepared import Prepared
-from store.insights.topic_sums import AMOUNTS, Amount, Places, Spans, WindowSums
+from store.insights.kept_days import Histories, KeptDay, versions_of_days
+from store.insights.topic_sums import AMOUNTS, Places, Spans, WindowSums
+from store.insights.value_days import ValueDays
 
 MOST_DAYS = 500
 """Days kept: 50 MB with two thousand topics. With fewer than a database has, windows push each other's days out."""
@@ -27,46 +27,6 @@ HOURS = 24
 """Hours per day."""
 Window = tuple[int, int]
 """`[start, end)` in UTC microseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A day: the sums of its topics, each amount as one number of a column by place."""
-
-    changes: int
-    total: int
-    """The day's insights."""
-    columns: Mapping[Amount, int]
-    squares: Sequence[float]
-    """By place the number of the topic's insights, squared, over the day's insights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Histories(Mapping[int, History]):
-    """The history of every topic that had insights on some days, by the topic's number."""
-
-    days: int
-    """Those with insights."""
-    conversations: int
-    n: Mapping[int, int]
-    """The insights of each topic."""
-    _places: Places
-    _kept: Sequence[_Kept]
-
-    def most_frequent(self, most: int) -> Iterator[History]:
-        """Those of the topics with the most insights."""
-        return (self[topic] for topic in nlargest(most, self.n, key=self.n.__getitem__))
-
-    def __getitem__(self, topic: int) -> History:
-        place = self._places.get(topic) or 0
-        squares = sum(day.squares[place] for day in self._kept if place < len(day.squares))
-        return History(self.days, self.conversations, self.n[topic], squares)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.n)
-
-    def __len__(self) -> int:
-        return len(self.n)
 
 
 @dataclass(slots=True)
@@ -77,9 +37,11 @@ class TopicDays:
     """
 
     most: int = MOST_DAYS
+    of_values: ValueDays = field(default_factory=ValueDays)
+    """The same of the insights with a value of a field."""
     _lock: Lock = field(default_factory=Lock)
     _places: Places = field(default_factory=Places)
-    _days: Bounded[int, _Kept] = field(init=False)
+    _days: Bounded[int, KeptDay] = field(init=False)
 
     def __post_init__(self) -> None:
         self._days = Bounded(self.most)
@@ -111,10 +73,10 @@ class TopicDays:
         with self._lock:
             return self._places.of(topics)
 
-    def _read(self, connection: Connection, days: range) -> list[_Kept]:
+    def _read(self, connection: Connection, days: range) -> list[KeptDay]:
         """Those of the days that have ever had insights, from memory where they have not changed."""
         found = []
-        for day, changes in CHANGES.rows(connection, {"first": days.start, "end": days.stop}):
+        for day, changes in versions_of_days(connection, days):
             with self._lock:
                 kept = self._days.get(day)
             if kept is None or kept.changes != changes:
@@ -122,7 +84,7 @@ class TopicDays:
             found.append(kept)
         return found
 
-    def _load(self, connection: Connection, day: int, changes: int) -> _Kept:
+    def _load(self, connection: Connection, day: int, changes: int) -> KeptDay:
         rows = SUMS.rows(connection, {"first": day * HOURS, "end": day * HOURS + HOURS})
         places = self._place(row[0] for row in rows)
         columns = {amount: [0] * (max(places, default=-1) + 1) for amount in AMOUNTS}
@@ -132,7 +94,7 @@ class TopicDays:
         total = next((n for topic, n, *_ in rows if topic == ALL_TOPICS), 0)
         squares = array("d", [n * n / total if total else 0.0 for n in columns["n"]])
         packed = {amount: one_number(column) for amount, column in columns.items()}
-        kept = _Kept(changes, total, packed, squares)
+        kept = KeptDay(changes, total, packed, squares)
         with self._lock:
             self._days[day] = kept
         return kept
@@ -154,9 +116,4 @@ def _summing() -> Select[tuple[int, ...]]:
 
 
 SUMS = Prepared(_summing())
-CHANGES = Prepared(
-    select(changed_days.c.day, changed_days.c.changes).where(
-        changed_days.c.day >= bindparam("first"), changed_days.c.day < bindparam("end")
-    )
-)
 NEWEST = Prepared(select(changed_days.c.day).order_by(changed_days.c.day.desc()).limit(bindparam("most")))

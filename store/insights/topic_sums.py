@@ -146,19 +146,38 @@ class Spans:
 
     def _of_edge(self, bounds: dict[str, int]) -> Iterator[Row]:
         """A row for each insight and topic."""
-        found = CLUSTERS.rows(self.connection, bounds)
-        numbers = _numbers(self.connection, {clusters for clusters, *_ in found})
-        known = unions(self.connection)
-        for clusters, sentiment, score, at, conversation in found:
-            topics = numbers[clusters]
-            whole = 0 if sentiment == UNSURE else WHOLE
-            one = 1, sentiment < 0, sentiment == UNSURE, score
-            yield ALL_TOPICS, *one, whole, whole * score
+        filed = [FiledRow(*each) for each in CLUSTERS.rows(self.connection, bounds)]
+        for each, (_, *topics), unions_ in counted_under(self.connection, filed):
+            whole = 0 if each.sentiment == UNSURE else WHOLE
+            one = 1, each.sentiment < 0, each.sentiment == UNSURE, each.score
+            yield ALL_TOPICS, *one, whole, whole * each.score
             weight = whole // max(1, len(topics))
             for topic in topics:
-                yield topic, *one, weight, weight * score
-            for union in counted_in(known, topics, (at, conversation)) if known else ():
+                yield topic, *one, weight, weight * each.score
+            for union in unions_:
                 yield union, *one, 0, 0
+
+
+class FiledRow(NamedTuple):
+    """An insight as it is filed."""
+
+    clusters: str
+    sentiment: int
+    score: int
+    timestamp: int
+    conversation: int
+
+
+def counted_under(
+    connection: Connection, filed: Sequence[FiledRow]
+) -> Iterator[tuple[FiledRow, Sequence[int], Iterable[int]]]:
+    """Insights, each with ALL_TOPICS and its topics, and with the unions that it counts in."""
+    numbers = _numbers(connection, {each.clusters for each in filed})
+    topics = {clusters: (ALL_TOPICS, *of_it) for clusters, of_it in numbers.items()}
+    known = unions(connection)
+    for each in filed:
+        place = each.timestamp, each.conversation
+        yield each, topics[each.clusters], counted_in(known, numbers[each.clusters], place) if known else ()
 
 
 def _numbers(connection: Connection, filed: Collection[str]) -> dict[str, Collection[int]]:

@@ -16,13 +16,14 @@ from domain.local_time import Interval, LocalTime
 from models import totals
 from store.engine.prepared import Prepared
 from store.insights import rollups, series, windows
-from store.insights.filtered_topics import top_filtered_topics, without_needless_filters
+from store.insights.filtered_topics import top_filtered_topics, top_of_sums, without_needless_filters
 from store.insights.makers import Maker, makers_between
 from store.insights.narrowing import Narrowing
 from store.insights.rollups import SENTIMENTS, Kind, kind_of
 from store.insights.series import Sums
-from store.insights.stored_selection import as_stored, without_field
+from store.insights.stored_selection import as_stored, sole_value, without_field
 from store.insights.top_topics import USUAL, TopicEffort, TopTopics, top_topics
+from store.insights.topic_days import TopicDays
 from store.insights.windows import Counts, Selection
 
 IN_HOURS = 7 * MICROSECONDS[DAY]
@@ -84,18 +85,19 @@ def trends(
     analyzer: str | None = None,
     fields: tuple[FieldFilter, ...] = (),
     effort: TopicEffort = USUAL,
+    days: TopicDays | None = None,
 ) -> Trends:
     """Compute the trends of a window, narrowed by topic, confidence (percent), analyzer and fields; times in UTC
     microseconds.
 
     The insights are read one by one for a lowest confidence, and for an analyzer unless it made all of them. Of a value
-    of a field only the topics are counted so.
+    of a field only the topics are counted so, unless `days` has them.
     """
     chosen = Selection(
         start, end, min_confidence=min_confidence, cluster=cluster, analyzer=analyzer, fields=fields
     )
     chosen = without_needless_filters(connection, as_stored(connection, chosen))
-    window = _Window(connection, chosen, effort)
+    window = _Window(connection, chosen, effort, days)
     points = window.series(calendar, now)
     counts = _sums(points)
     return Trends(
@@ -112,6 +114,7 @@ class _Window:
     connection: Connection
     chosen: Selection
     effort: TopicEffort
+    days: TopicDays | None
 
     @property
     def topic(self) -> int | None:
@@ -191,6 +194,10 @@ class _Window:
         if self.chosen.cluster is not None:
             found = windows.find_topic(self.connection, self.chosen.cluster)
             return [(found.slug, total)] if found is not None and total else []
+        value = sole_value(self.chosen)
+        if value is not None and self.days is not None:
+            sums = self.days.of_values.of(self.connection, value).sums(self.chosen.start, self.chosen.end)
+            return top_of_sums(self.connection, sums.by_topic("n"))
         if self.is_filtered:
             return top_filtered_topics(self.connection, self.chosen) if total else []
         return top_topics(self.connection, self.chosen.start, self.chosen.end, total, self.effort)

@@ -119,7 +119,8 @@ def _put(connection: Connection, insights: Sequence[Insight], old: Sequence[_Fil
     field_filing.file_fields(connection, new, old)
     count_moved(connection, known.by_conversation(new), known.by_conversation(old))
     people_filing.file_people(connection, rows)
-    update_counts(connection, _facts(new, known), _facts(old, known))
+    values = field_filing.values_to_count(new, old)
+    update_counts(connection, _facts(new, known), _facts(old, known), values)
     count_makers(connection, [each.made for each in new], [each.made for each in old])
     field_filing.count_field_versions(connection, new, old)
 
@@ -144,7 +145,7 @@ def delete_insights(connection: Connection, conversations: Collection[int]) -> N
     field_filing.file_fields(connection, (), old)
     count_moved(connection, {}, known.by_conversation(old))
     people_filing.remove_people(connection, conversations)
-    update_counts(connection, (), _facts(old, known))
+    update_counts(connection, (), _facts(old, known), field_filing.values_to_count((), old))
     count_makers(connection, (), [each.made for each in old])
     field_filing.count_field_versions(connection, (), old)
 
@@ -273,8 +274,6 @@ def _facts(filed: Iterable[_Filed], known: _Topics) -> Iterator[Fact]:
         for topic in known.counted_under(each):
             weight = weights.get(topic, 0)
             yield Fact(topic, each.timestamp, each.sentiment, each.confidence, each.score, weight)
-        for value, _ in each.fields.values if each.fields else ():
-            yield Fact(value, each.timestamp, each.sentiment, each.confidence, each.score)
 
 
 def _topic_rows(filed: _Filed, known: _Topics) -> Iterator[dict[str, int]]:

@@ -1,16 +1,22 @@
 """A service that goes away and comes back under an open dashboard, and one that wants to know who is there."""
 
 import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
 from benchmarks.support import databases
+from benchmarks.support.process import Process, address
 from client import Client
 from client.sending import SESSION_COOKIE
-from tests.dashboard.browsing import dashboard, visiting
-from tests.dashboard.pages import sampled
+from tests.dashboard.browsing import SECONDS, dashboard, visiting
+from tests.dashboard.pages import ROOT, SAMPLE, sampled
 from tests.dashboard.views import ALL_DAYS
 from tests.support.access import SECRET, make_keys, make_session
 from tests.support.service import serving
@@ -18,26 +24,37 @@ from tests.support.service import serving
 GONE = "The service does not answer. What is shown was there before"
 
 
-def test_what_is_shown_and_typed_stays_while_the_service_is_away(browser: Browser, tmp_path: Path) -> None:
+@contextmanager
+def of_its_own(folder: Path) -> Iterator[Process]:
+    """A service that has analysed the sample, as a process that can be killed."""
+    with Process(folder, DATABASE_URL=address(databases.sqlite(folder)), CHAT_QUIET_SECONDS=0) as service:
+        sends = [str(ROOT / "ingest_data.py"), "--file", str(SAMPLE), "--api-url", service.url, "--wait"]
+        subprocess.run([sys.executable, *sends], capture_output=True, check=True)
+        yield service
+
+
+def test_what_is_shown_and_typed_outlives_the_kill_of_the_service(browser: Browser, tmp_path: Path) -> None:
     with (
-        sampled(databases.sqlite(tmp_path)) as server,
-        dashboard(server.url, tmp_path) as url,
+        of_its_own(tmp_path) as service,
+        dashboard(service.url, tmp_path) as url,
         visiting(browser, url) as window,
     ):
         window.open("conversations", ALL_DAYS)
         window.drawn("A row opens")
         before = window.cells()
         words = window.page.get_by_label("Words, all in one message")
-        words.press_sequentially("refu")
+        words.press_sequentially("ref")
 
-        server.stop()
+        service.end(signal.SIGKILL)
         window.page.get_by_text(GONE).wait_for()
         assert window.cells() == before
-        server.start()
-        expect(window.page.get_by_text(GONE)).to_have_count(0)
+        words.press_sequentially("un")
+        service.start()
+        expect(window.page.get_by_text(GONE)).to_have_count(0, timeout=SECONDS * 1_000)
 
-        expect(words).to_have_value("refu")
-        words.press_sequentially("nd")
+        expect(words).to_have_value("refun")
+        assert window.cells() == before
+        words.press_sequentially("d")
         words.press("Enter")
         window.page.wait_for_url("**q=refund**")
         window.page.get_by_text("0 positive").wait_for()

@@ -3,16 +3,27 @@
 import asyncio
 from datetime import date
 from pathlib import Path
+from secrets import token_hex
 
+import httpx
 import pytest
+from sqlalchemy.engine import URL
 
 from benchmarks.support import databases
 from benchmarks.support.process import free_port
 from benchmarks.support.serving import Served
-from client import Client
+from benchmarks.support.waiting import eventually
+from client import Client, calls
+from core.clock import now
+from core.secret_ring import SecretRing
+from dashboard import api
+from dashboard.api import Problem
 from dashboard.pages import ALL, CHANGED, CONVERSATION, CONVERSATIONS
+from database import opened_beside
+from services.access.audit_log import AuditLog, audit_key
+from services.access.keys import Keys
 from tests.dashboard.pages import heard, opened, said, settings
-from tests.support.access import SECRET, make_keys
+from tests.support.access import ASKED, SECRET, bearer, make_keys
 from tests.support.service import serving
 
 WINDOW = {"from": "2026-11-16", "to": "2026-11-19"}
@@ -127,6 +138,46 @@ def test_a_summary_leads_to_the_messages_that_it_quotes(of_sample: Served) -> No
     for item in (*summary.questions, *summary.action_items, *summary.decisions):
         for position in item.positions:
             assert f"[Message {position}](#message-{position})" in said(page)
+
+
+async def revoked(database: URL, server: Served, key: str) -> None:
+    async with opened_beside(database) as beside:
+        log = AuditLog(beside, now, audit_key(SecretRing([SECRET])))
+        assert await Keys(beside, now, log, token_hex).revoke(key.split("_")[1], ASKED)
+    async with httpx.AsyncClient(base_url=server.url, headers=bearer(key)) as http:
+
+        async def is_refused() -> bool:
+            return (await http.get("/auth/me")).status_code == 401
+
+        await eventually(is_refused)
+
+
+def test_a_key_that_ends_is_noticed_when_the_page_is_drawn_next_and_nothing_it_read_stays(
+    tmp_path: Path,
+) -> None:
+    database = databases.sqlite(tmp_path)
+    keys = asyncio.run(make_keys(database))
+    closed = serving(database, None, auth_required=True, auth_secret=SECRET)
+    with closed as server, settings(server.url, API_KEY=keys["viewer"]):
+        page = opened()
+        with heard(server) as requests:
+            page.run()
+        assert requests == ["GET /auth/me?"]
+        assert "Nothing has been analysed yet" in said(page)
+        asyncio.run(revoked(database, server, keys["viewer"]))
+
+        page.run()
+
+        assert "not valid" in said(page)
+        assert "Nothing has been analysed yet" not in said(page)
+
+
+def test_a_page_that_is_closed_while_it_asks_is_away(of_sample: Served) -> None:
+    client = Client(of_sample.url)
+    assert not isinstance(api.ask(client, calls.alive()), Problem)
+    client.close()
+
+    assert api.ask(client, calls.alive()).kind == "away"
 
 
 def test_an_address_that_makes_no_sense_is_said_to(of_sample: Served) -> None:

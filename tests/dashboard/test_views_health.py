@@ -19,7 +19,7 @@ def test_a_service_that_is_well_says_so_and_what_it_has_analysed(of_sample: Serv
         total = client.spending(days=30).total
 
     assert page.success[0].value == "All is well."
-    assert f"n = {total.analysed} analysed conversations" in said(page)
+    assert f"n = {total.analysed} conversations analysed by them" in said(page)
     assert "offline, linear-1" in list(page.dataframe[0].value["found"])
     assert page.dataframe[1].value["analysed"][0] == total.analysed
     assert "Nothing waits." in said(page)

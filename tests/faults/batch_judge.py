@@ -87,7 +87,9 @@ class Findings:
             "lost": self.lost,
             "deleted, but there": sorted({row.id for row in self.kept} & set(self.deleted)),
             "asked twice": [
-                _told(before, again) for before, again in self.repeats if not self.excused(before, again)
+                f"{_told(before, again)}, {self._since_kill(before)}"
+                for before, again in self.repeats
+                if not self.excused(before, again)
             ],
             "in two batches": self.in_two,
         }
@@ -132,6 +134,10 @@ class Findings:
     def excused(self, before: Submission, again: Submission) -> bool:
         """Whether a kill lies between them."""
         return any(before.at <= kill <= again.at for kill in self.kills)
+
+    def _since_kill(self, sent: Submission) -> str:
+        kills = [sent.at - kill for kill in self.kills if kill <= sent.at]
+        return f"last kill {min(kills):.2f} before" if kills else "no kill before"
 
     @property
     def again(self) -> Counter[str]:

@@ -17,8 +17,11 @@ from database import Database
 from domain.buckets import DAY, MONTH, bucket_of
 from models import (
     ALL_TOPICS,
+    LAST_FIELD_VALUE,
     SKIPPED_CONVERSATIONS,
     conversations,
+    counts,
+    insight_fields,
     participants,
     summaries,
     topic_case_counts,
@@ -34,6 +37,7 @@ from store.insights.writing import Insight, store_insights
 from store.search import index
 from store.topics import changes
 from tests.support.chat_data import added, said
+from tests.support.field_data import FIELDS, SAID
 from tests.support.insight_data import (
     AN_HOUR,
     NOON,
@@ -320,3 +324,25 @@ async def test_the_way_back_leaves_insights_under_the_slugs_of_their_topics(db: 
         assert_counted(connection, as_now, ())
 
     await tried(db, play)
+
+
+async def test_values_of_fields_are_counted_by_confidence_in_versions_before(db: Database) -> None:
+    def play(connection: Connection) -> None:
+        answers = FIELDS.read(SAID)
+        store(
+            connection, [an_insight(n, at, an_analysis(fields=answers)) for n, at in enumerate((NOON, 0), 1)]
+        )
+        of_values = select(counts).where(counts.c.topic <= LAST_FIELD_VALUE)
+        go_back(connection, "0039")
+
+        found = {tuple(row) for row in connection.execute(of_values)}
+        assert found == {
+            (number, level, bucket_of(level, at), -1, 90, 1)
+            for number in connection.scalars(select(insight_fields.c.value).distinct())
+            for level in (DAY, MONTH)
+            for at in (NOON, 0)
+        }
+        migration.migrate(connection)
+        assert connection.execute(of_values).all() == []
+
+    await db.write(play)

@@ -75,6 +75,10 @@ def maybe(*values: Any) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), st.none(), st.sampled_from(values))
 
 
+def rarely(usual: Any, other: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 7).flatmap(lambda dice: st.just(usual) if dice else other)
+
+
 selections = st.builds(
     Selection,
     start=st.one_of(st.just(NOON - 75 * A_DAY), timestamps(75)),
@@ -371,20 +375,26 @@ async def test_postgresql_looks_up_the_topic_of_each_entry(db: Database) -> None
 
 # --- fields -------------------------------------------------------------------------------------------------
 
+# Mostly all of a window and nothing but fields: with other filters in every second question, and five insights on
+# average, one range in a hundred left out a number of a bin that it cut, and a wrong count of bins went unseen.
 only_fields = st.builds(
     Selection,
-    start=st.one_of(st.just(NOON - 75 * A_DAY), timestamps(75)),
-    end=st.one_of(st.just(NOON + 1), timestamps(75)),
-    sentiment=maybe(1, -1, 2),
-    min_confidence=st.sampled_from([0, 0, 7]),
-    cluster=maybe(*SLUGS),
+    start=rarely(NOON - 75 * A_DAY, timestamps(75)),
+    end=rarely(NOON + 1, timestamps(75)),
+    sentiment=rarely(None, st.sampled_from([1, -1, 2])),
+    min_confidence=rarely(0, st.just(7)),
+    cluster=rarely(None, st.sampled_from(SLUGS)),
     sort=st.sampled_from([Sort.NEWEST, Sort.OLDEST, Sort.LOWEST_SCORE]),
     fields=field_filters.filter(bool),
 )
 
 
 @thorough
-@given(stored=stored_ones, asked=st.lists(only_fields, min_size=1, max_size=6), limit=st.integers(1, 4))
+@given(
+    stored=stored_ones.filter(lambda stored: len(stored) > 3),
+    asked=st.lists(only_fields, min_size=4, max_size=8),
+    limit=st.integers(1, 4),
+)
 async def test_filters_by_fields_give_what_plain_counting_gives(
     db: Database, stored: list[Stored], asked: list[Selection], limit: int
 ) -> None:

@@ -66,11 +66,15 @@ SAID: Mapping[str, Any] = {
 """What a model may answer to them."""
 
 
+NUMBERS = (0, 1, 1.2, 1.5, 1.9, 2, 3.5, 5_000)
+"""Answers and limits, several to a bin: a limit at a bin's beginning leaves no answer of the bin out."""
+
+
 def _answers(fields: FieldSet) -> st.SearchStrategy[FieldAnswers]:
     urgencies = next(each for each in fields.fields if each.name == "urgency").possible
     values = {
         "urgency": st.sampled_from(urgencies),
-        "refund_amount": st.none() | st.sampled_from([0, 1, 2, 5000]) | st.floats(0, 5_000),
+        "refund_amount": st.sampled_from([None, *NUMBERS, *NUMBERS]) | st.floats(0, 5_000),
         "damaged": st.none() | st.booleans(),
         "wishes": st.none()
         | st.lists(st.sampled_from(["refund", "resend", "apology"]), max_size=2, unique=True),
@@ -81,13 +85,22 @@ def _answers(fields: FieldSet) -> st.SearchStrategy[FieldAnswers]:
 
 field_answers = st.one_of(st.none(), _answers(FIELDS), _answers(CHANGED))
 
-_OF_NUMBERS = st.none() | st.sampled_from([0.0, 1.0, 1.5, 2.0, 5_000.0]) | st.floats(-1, 6_000)
+_LIMITS = st.sampled_from([None, *map(float, NUMBERS), *map(float, NUMBERS)]) | st.floats(-1, 6_000)
+
+
+def _range(one: float | None, other: float | None) -> FieldFilter:
+    both = (one, other) if one is None or other is None else (min(one, other), max(one, other))
+    return FieldFilter("refund_amount", None, *both)
+
+
+_ranges = st.builds(_range, _LIMITS, _LIMITS)
 field_filters = st.lists(
     st.one_of(
         st.sampled_from(["high", "normal", "low"]).map(lambda value: FieldFilter("urgency", value)),
         st.sampled_from(["true", "false"]).map(lambda value: FieldFilter("damaged", value)),
         st.sampled_from(["refund", "apology"]).map(lambda value: FieldFilter("wishes", value)),
-        st.tuples(_OF_NUMBERS, _OF_NUMBERS).map(lambda both: FieldFilter("refund_amount", None, *both)),
+        _ranges,
+        _ranges,
     ),
     max_size=2,
     unique_by=lambda each: each.name,

@@ -11,6 +11,7 @@ from domain.buckets import DAY, HOUR, MONTH, QUARTER, bucket_of
 from models import (
     ALL_TOPICS,
     DROPPED,
+    LAST_FIELD_VALUE,
     SKIPPED_CONVERSATIONS,
     counts,
     field_values,
@@ -103,6 +104,8 @@ class Recount:
             key = (topic, level, bucket_of(level, at))
             one = (1, sentiment == -1, sentiment == 1, score, sentiment == 2)
             self.totals[key] = [*map(add, self.totals.get(key, (0, 0, 0, 0, 0)), one)]
+            if topic <= LAST_FIELD_VALUE:
+                continue
             if level != QUARTER and (topic in (ALL_TOPICS, SKIPPED_CONVERSATIONS) or level != HOUR):
                 self.counts[*key, sentiment, confidence] += 1
 
