@@ -13,6 +13,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.errors import OF_ALL, OF_BODIES, ApiError, documented
 from api.guard import CREATED
 from api.openapi import json_body
+from api.own_fields import fields_of_insights
 from api.parameters.common import once_each
 from api.parsing import parse_body, read_json
 from api.views.alerts import alert_view
@@ -27,7 +28,6 @@ from domain.alerts import (
 )
 from domain.fields.filters import FIELD, FieldFilter, why_not_found
 from schemas import AlertChange, AlertOut, AlertsOut, Code, NewAlert
-from store.insights.field_filters import known_fields
 from store.insights.topic_names import names_near
 from store.webhooks import alerts as store
 from store.webhooks.alerts import MOST_ALERTS
@@ -135,7 +135,7 @@ async def _check_field(resources: Resources, field: str | None) -> None:
     if field is None:
         return
     name, _, value = field.partition("=")
-    known = await resources.database.read(known_fields)
+    known = await fields_of_insights(resources)
     reason = why_not_found([FieldFilter(name, value)], known)
     if reason is not None:
         raise ApiError(Code.INVALID_SCHEMA, f"field: {reason.removeprefix(FIELD)}")

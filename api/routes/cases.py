@@ -10,6 +10,7 @@ from api import downloads, exports
 from api.dependencies import Resources, ResourcesDep
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
+from api.own_fields import fields_of_insights
 from api.parameters.cases import METADATA, POSSIBLE, CasesParameters, FacetsParameters
 from api.parameters.common import once_each, parameters_of, query_parameters
 from api.routes.insights import check_fields, check_metadata, check_topic
@@ -18,7 +19,6 @@ from domain.fields.filters import FIELD
 from schemas import CaseOut, CasesOut, Code, FacetOut, FacetsOut
 from store.insights.case_list import CasePage, Moment, count_cases, list_cases
 from store.insights.facets import FacetSelection, list_facets
-from store.insights.field_filters import known_fields
 from store.insights.windows import topic_number
 
 router = APIRouter(prefix="/api/v1", tags=["insights"], dependencies=[Depends(once_each)])
@@ -69,7 +69,7 @@ async def _check_own_field(resources: Resources, name: str | None) -> None:
     """Raises ApiError 400 for a name that no field has, or only a text."""
     if name is None:
         return
-    known = await resources.database.read(known_fields)
+    known = await fields_of_insights(resources)
     if name not in known:
         there = f": {', '.join(sorted(known))}" if known else ", which is not set"
         raise ApiError(Code.INVALID_QUERY, f"field: must be one of {POSSIBLE}{there}")

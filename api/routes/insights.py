@@ -11,6 +11,7 @@ from api.dependencies import Resources, ResourcesDep
 from api.downloads import FORMS, Attachment, asked_form, note_download, parquet
 from api.errors import ApiError, documented
 from api.json_response import JsonAnswer
+from api.own_fields import fields_of_insights
 from api.parameters.common import parameters_of, query_parameters
 from api.parameters.insights import InsightsParameters, RecentParameters
 from api.parameters.trends import TrendsParameters
@@ -22,7 +23,6 @@ from domain.topics import unknown_topic
 from schemas import Code, CorrectionColumns, ExportedInsight, GrokAnalysis, InsightsOut, TrendsOut
 from store.insights import listing, metadata
 from store.insights.entries import Beside, InsightPage
-from store.insights.field_filters import known_fields
 from store.insights.listing import InsightWindow
 from store.insights.topic_names import names_near
 from store.insights.trends import trends
@@ -137,7 +137,7 @@ async def check_metadata(resources: Resources, keys: Sequence[str]) -> None:
 async def check_fields(resources: Resources, filters: Sequence[FieldFilter]) -> None:
     """Raises ApiError 400 for a field that there is not, or a value that it cannot have."""
     if filters:
-        reason = why_not_found(filters, await resources.database.read(known_fields))
+        reason = why_not_found(filters, await fields_of_insights(resources))
         if reason is not None:
             raise ApiError(Code.INVALID_QUERY, reason)
 
@@ -171,7 +171,7 @@ async def _download(
     resources: Resources, pages: AsyncIterator[InsightPage], form: str, bom: bool
 ) -> Response:
     # NDJSON has no columns.
-    known = {} if form == exports.NDJSON else await resources.database.read(known_fields)
+    known = {} if form == exports.NDJSON else await fields_of_insights(resources)
     own = field_columns(known)
     if form != exports.PARQUET:
         return Attachment(_lines(pages, form, bom, [*own]), form, "insights")

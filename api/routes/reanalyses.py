@@ -81,7 +81,9 @@ async def one(resources: ResourcesDep, job_id: str) -> Response:
 def _choice(new: NewReanalysis, fields: FieldSet) -> ReanalysisChoice:
     given = new.filter
     if given.fields and not fields:
-        raise ApiError(Code.INVALID_SCHEMA, "filter.fields: there are none: FIELDS_FILE is not set")
+        raise ApiError(
+            Code.INVALID_SCHEMA, "filter.fields: FIELDS_FILE names none that conversations are asked for"
+        )
     start, end = ALWAYS if new.window is None else (new.window.start_time, new.window.end_time)
     return ReanalysisChoice(
         start,

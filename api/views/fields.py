@@ -23,7 +23,7 @@ def all_fields_view(fields: FieldSet, found: CountedVersions) -> Json:
         "version": current or None,
         "summary_version": summaries or None,
         "insights": found.insights,
-        "insights_without": found.insights - have,
+        "insights_without": found.insights - have if current else 0,
         "versions": [_version_view(each, each.version in {current, summaries}) for each in found.versions],
     }
 

@@ -28,6 +28,7 @@ MOST_VALUES = 30
 MOST_WORDS = 50
 LONGEST_FILE = 65_536
 LONGEST_MEANING = 300
+MOST_DIGITS = 9
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 VALUE = re.compile(r"[^\W_][\w +./-]{0,39}")
 """A value of an enum: it begins with a letter or digit, and has no sign that JSON, CSV or a query would escape."""
@@ -48,12 +49,18 @@ def load_fields(path: Path | None) -> FieldSet:
     if path is None:
         return NO_FIELDS
     try:
-        return parse_fields(path.read_text(encoding="utf-8"))
+        return parse_fields(_start_of(path))
     except (OSError, UnicodeDecodeError) as error:
         why = "is not UTF-8" if isinstance(error, UnicodeError) else f"cannot be read: {error.strerror}"
         raise ValueError(f"FIELDS_FILE: {why}") from error
     except ValueError as error:
         raise ValueError(f"FIELDS_FILE: {error}") from None
+
+
+def _start_of(path: Path) -> str:
+    # No more than shows that it is too long: /dev/zero has no end.
+    with path.open(encoding="utf-8") as file:
+        return file.read(LONGEST_FILE + 1)
 
 
 def _fields(document: object) -> list[Field]:
@@ -205,7 +212,7 @@ def _bound(given: Given, key: str, default: float) -> float:
 
 def _whole(given: Given, key: str, most: int, default: int) -> int:
     text = str(given.get(key, default))
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= most):
+    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS and 1 <= int(text) <= most):
         raise ValueError(f"{key}: must be a whole number from 1 to {most}")
     return int(text)
 

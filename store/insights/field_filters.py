@@ -4,23 +4,31 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from domain.fields.filters import FieldFilter, KnownField
 from domain.fields.kinds import BIN
-from models import field_versions
+from models import field_version_counts, field_versions
 from store.engine.prepared import Prepared
 from store.insights.field_filing import KNOWN
 
-_v = field_versions.c
-DEFINED = Prepared(select(_v.definition).order_by(_v.first_seen, _v.version))
+_n, _v = field_version_counts.c, field_versions.c
+DEFINED = Prepared(
+    select(_v.definition)
+    .outerjoin(field_version_counts, _n.version == _v.version)
+    .where(or_(_v.version == bindparam("asked"), _n.n > 0))
+    .order_by(_v.first_seen, _v.version)
+)
 
 
-def known_fields(connection: Connection) -> Mapping[str, KnownField]:
-    """All fields that insights have answers to, or are asked for; with the values of all their versions."""
+def known_fields(connection: Connection, asked: str) -> Mapping[str, KnownField]:
+    """All fields that insights have answers to, or that the version `asked` has; with the values of these versions.
+
+    Those that only summaries answer are not among them.
+    """
     types: defaultdict[str, set[str]] = defaultdict(set)
     values: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for (definition,) in DEFINED.rows(connection, {}):
+    for (definition,) in DEFINED.rows(connection, {"asked": asked}):
         for field in json.loads(definition):
             types[field["name"]].add(field["type"])
             own = ("false", "true") if field["type"] == "boolean" else field.get("values", ())

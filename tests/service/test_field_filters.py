@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from core.clock import iso
+from domain.fields.parsing import parse_fields
 from store.insights.field_filing import declare_fields
 from tests.support import insights_api
 from tests.support.field_data import CHANGED, FIELDS, SAID
@@ -27,9 +28,14 @@ ANSWERS: list[dict[str, Any]] = [
 """Of the insights 1 to 4. The fifth has none."""
 
 
+OF_SUMMARIES = parse_fields("fields: [{name: mood, type: boolean, meaning: is it good, for: summaries}]")
+"""No insight has an answer to it."""
+
+
 def fill(connection: Connection) -> None:
     declare_fields(connection, FIELDS, at=NOON)
     declare_fields(connection, CHANGED, at=NOON + 1)
+    declare_fields(connection, OF_SUMMARIES, at=NOON + 1)
     answers = [FIELDS.read({**SAID, **each}) for each in ANSWERS]
     slugs = (("refund",), ("delay",), ("refund",), ("billing",), ("refund",))
     stored = [

@@ -20,6 +20,7 @@ from api.routes import cases, comparisons, conversations, corrections, insights,
 from benchmarks.support.process import NO_TLS
 from benchmarks.support.serving import served
 from database import Database
+from domain.fields.fieldsets import NO_FIELDS, FieldSet
 from domain.topics import BUILT_IN
 from store.insights.topic_days import TopicDays
 from store.topics.seeding import seed
@@ -66,6 +67,7 @@ class Owned:
 
     database: Watched
     clock: Callable[[], int]
+    fields: FieldSet = NO_FIELDS
     topic_days: TopicDays = field(default_factory=TopicDays)
     settings: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(metadata_keys=KEYS, auth_required=False)

@@ -3,6 +3,7 @@
 import json
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from domain.fields.kinds import (
     bins_between,
     number_bin,
 )
-from domain.fields.parsing import parse_fields
+from domain.fields.parsing import load_fields, parse_fields
 from domain.fields.reserved import RESERVED
 from domain.row_validation import validate_row
 from schemas import ExportedInsight, InsightVersionOut
@@ -100,6 +101,7 @@ def test_words_that_yaml_takes_for_something_else_stay_what_they_are() -> None:
             "max_length: must be a whole number",
         ),
         ({"type": "list", "max_items": 4}, "max_items: must be a whole number from 1 to 3"),
+        ({"type": "list", "max_items": "0000000003"}, "max_items: must be a whole number from 1 to 3"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line_that_names_the_field(
@@ -142,6 +144,21 @@ def test_what_is_no_list_of_fields_is_told(content: str, told: str) -> None:
         parse_fields(content)
 
     assert "\n" not in str(caught.value)
+
+
+def test_json_may_be_indented_with_tabs_and_escape_what_it_likes() -> None:
+    given = document(meaning="how happy \N{GRINNING FACE} somebody is")
+    written = json.dumps(given, indent="\t")
+    assert "\\ud83d" in written
+
+    assert parse_fields(written) == parse_fields(json.dumps(given, ensure_ascii=False))
+    with pytest.raises(ValueError, match="name stands there twice"):
+        parse_fields('{"fields": [{"name": "a", "name": "b"}]}')
+
+
+def test_a_file_without_an_end_is_too_long() -> None:
+    with pytest.raises(ValueError, match="FIELDS_FILE: the file has more than 65,536 characters"):
+        load_fields(Path("/dev/zero"))
 
 
 def test_up_to_twelve_are_possible() -> None:
