@@ -149,6 +149,27 @@ async def test_a_batch_that_the_provider_ends_goes_live(database_url: URL, grok:
     assert await booked(database_url) == (grok.billed_ticks + grok.batches.billed_ticks, 0)
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_batch_that_is_never_begun_holds_nothing_up_and_the_next_is_not_tried_at_once(
+    database_url: URL, grok: Grok, status: int
+) -> None:
+    grok.batches.misbehave("status", on="create", status=status)
+    async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.05}) as service:
+        ended = await service.all_ended(await post_later(service, several(20)))
+        await eventually(lambda: all_over(database_url))
+        said = several(20, "The app has lost my basket once more, and nobody answers")
+        ended += await service.all_ended(await post_later(service, said))
+        [batch] = await listed(service)
+        lane = (await service.get("/health"))["batch_lane"]
+
+    assert {each["status"] for each in ended} == {"completed"}
+    assert grok.batches.operations["create"] == 1
+    assert (batch["stage"], batch["error"]) == ("ended", "the provider refused to begin it")
+    assert not lane["is_open"]
+    assert f"HTTP {status}" in lane["reason"]
+    assert await booked(database_url) == (grok.billed_ticks, 0)
+
+
 async def test_a_model_without_a_batch_price_goes_live(database_url: URL, grok: Grok) -> None:
     async with running(database_url) as offline:
         await offline.all_ended(await offline.post_all(several(3, "It works again")))

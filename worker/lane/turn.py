@@ -59,8 +59,9 @@ class BatchTurn:
 
     async def refused(self, batch: Batch, fault: CallFailed) -> int | None:
         """What follows from a call that failed; like `take`. Gives 0 where nothing but trying again later does."""
-        if isinstance(fault, Denied) and not batch.provider_id:
-            self.tools.gate.close(fault)
+        if isinstance(fault, Denied | BatchFault) and not batch.provider_id:
+            await self._not_begun(batch, fault)
+            return None
         if not isinstance(fault, BatchFault):
             return 0
         if fault.outcome == CLOSED:
@@ -74,6 +75,14 @@ class BatchTurn:
         if batch.stage != SENDING:
             return 0
         return await self._not_taken(batch, fault)
+
+    async def _not_begun(self, batch: Batch, fault: CallFailed) -> None:
+        """The provider has refused to create it, or to say whether it has: nothing was ever added to it."""
+        self.tools.gate.close(fault)
+        await self.tools.change(batch, error="the provider refused to begin it")
+        settling = Settling(self.tools)
+        await settling.close_unanswered(batch, await self._calls(batch), fault)
+        await settling.end(batch)
 
     async def _not_taken(self, batch: Batch, fault: BatchFault) -> int | None:
         """A call that adds requests was refused, so that none of them was taken."""
