@@ -121,8 +121,9 @@ def ingest(url: str) -> int:
 NEXT_STEPS = """
 What next
   make dashboard                                        the same as pages for people, on http://localhost:8501
-  make run                                              serve on http://localhost:8000; /docs there shows every call
-  GROK_API_KEY=... make run                             the same, with Grok instead of the word list; what is there
+  DB_PATH=demo.db make run                              serve what the demo has found, on http://localhost:8000; /docs
+                                                        there shows every call. make run alone has a database of its own
+  GROK_API_KEY=... DB_PATH=demo.db make run             the same, with Grok instead of the word list; what is there
                                                         already, by POST /api/v1/reanalysis (docs/API.md#re-analysis)
   .venv/bin/python ingest_data.py --file yours.csv --dry-run    what would be sent of your own file; docs/IMPORT.md
 The insights above are the offline analyzer's, a word list: it knows English, and neither irony nor context."""

@@ -420,6 +420,7 @@ class StatusItem(BaseModel):
     conversation_id: str
     status: str
     error: str | None
+    skip_reason: str | None
     insight: InsightOut | None
 
 

@@ -108,8 +108,8 @@ class Resources:
         """Prices and begins re-analyses."""
         shown, rate = self.chats.redaction.shown, self.settings.outbound_rps
         calls_for = self.processors.reanalyses.calls_for
-        can_wait = self.settings.can_wait_seconds
-        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for, can_wait)
+        waits = self.settings.can_wait_seconds, self.settings.batch_seconds
+        return Reanalyses(self.database, self.clock, self.gateway, shown, rate, calls_for, *waits)
 
     @property
     def jobs(self) -> JobProcessor:

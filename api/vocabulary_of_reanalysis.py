@@ -20,7 +20,7 @@ REANALYSED: Mapping[str, str] = {
     "ReanalysisEstimate.usd": "What it costs, in dollars; null if the price of the model is not known.",
     "ReanalysisEstimate.usd_per_conversation": "What one costs, in dollars; null if it is not known.",
     "ReanalysisEstimate.seconds": "How long it takes at least, at the rate of calls and the daily budget that are "
-    "allowed; null if no day ever pays for any of it.",
+    "allowed. Where it goes by batches at the provider, how long it may take. Null if no day ever pays for any of it.",
     "ReanalysisEstimate.based_on": "What the price is based on.",
     "ReanalysisEstimate.analyzer": "Who would analyse them.",
     "ReanalysisEstimate.model": "With which model.",

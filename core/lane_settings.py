@@ -19,6 +19,11 @@ class LaneSettings(BaseSettings):
     """When what can wait has to be answered, in hours from its intake, or has to go like everything else."""
 
     @property
+    def batch_seconds(self) -> float:
+        """How long what can wait may take from its intake."""
+        return self.batch_lane_hours * HOUR
+
+    @property
     def can_wait_seconds(self) -> float:
         """For how long a conversation that can wait waits for a batch; the rest is for going live."""
-        return self.batch_lane_hours * HOUR * 0.75
+        return self.batch_seconds * 0.75

@@ -34,13 +34,23 @@ def typical_tokens(text: str) -> float:
 
 
 def forecast(
-    analyzer: PricedAnalyzer, conversations: int, tokens_each: float, *, calls: int, day: int
+    analyzer: PricedAnalyzer,
+    conversations: int,
+    tokens_each: float,
+    *,
+    calls: int,
+    day: int,
+    in_batch: bool = False,
 ) -> int:
-    """What so many conversations will cost in so many calls, in ticks, without reasoning or cached prompts."""
+    """What so many conversations will cost in so many calls, in ticks, without reasoning or cached prompts.
+
+    In a batch at the provider they have its price there, where it has one.
+    """
     prompt = calls * analyzer.fixed_tokens + math.ceil(conversations * tokens_each)
     output = conversations * analyzer.row_tokens
     if analyzer.cost_per_1k is not None:
         per_token = analyzer.cost_per_1k * prices.TICKS_PER_USD / 1_000
         return math.ceil(per_token * (prompt + output))
-    tariff = prices.tariff_of(analyzer.model, day)
+    live = prices.tariff_of(analyzer.model, day)
+    tariff = (prices.tariff_of(analyzer.model, day, in_batch=True) if in_batch else None) or live
     return 0 if tariff is None else prompt * tariff.usual.prompt + output * tariff.usual.completion

@@ -54,6 +54,8 @@ class ReanalysisPrice(NamedTuple):
     """Whether each of them was looked at."""
     is_known: bool
     """Whether the price of a token is."""
+    in_batch: bool = False
+    """Whether it is that of batches at the provider; `seconds` is then how long it may take."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,22 @@ class Reanalyses:
     """How many calls so many conversations take."""
     can_wait_seconds: float = 0
     """For how long what can wait waits for batches at the provider."""
+    batch_seconds: float = 0
+    """How long what goes by batches may take."""
 
-    async def price(self, choice: ReanalysisChoice, most: int | None = None) -> ReanalysisPrice:
+    async def price(
+        self, choice: ReanalysisChoice, most: int | None = None, *, in_batch: bool = False
+    ) -> ReanalysisPrice:
         """What these conversations cost, or the first `most` of them. Raises SQLAlchemyError."""
-        return await self.price_with(self.analyzer(), choice, most)
+        return await self.price_with(self.analyzer(), choice, most, in_batch=in_batch)
 
     async def price_with(
-        self, analyzer: PricedAnalyzer | None, choice: ReanalysisChoice, most: int | None = None
+        self,
+        analyzer: PricedAnalyzer | None,
+        choice: ReanalysisChoice,
+        most: int | None = None,
+        *,
+        in_batch: bool = False,
     ) -> ReanalysisPrice:
         """What they cost with an analyzer; None is one that costs nothing."""
         read = partial(self._read, choice, None if analyzer is None else analyzer.version)
@@ -90,9 +101,12 @@ class Reanalyses:
         paid, day = found.looked_at - found.free, spending.day_of(self.clock())
         tokens = found.tokens / paid if paid else 0.0
         calls = self.calls_for(number - free)
-        ticks = forecast(analyzer, number - free, tokens, calls=calls, day=day)
+        ticks = forecast(analyzer, number - free, tokens, calls=calls, day=day, in_batch=in_batch)
         seconds = self._seconds(calls, ticks, found.used_today)
-        return ReanalysisPrice(number, free, calls, ticks, seconds, is_exact, analyzer.is_priced(day))
+        if in_batch and calls and seconds is not None:
+            seconds = max(seconds, self.batch_seconds)
+        is_known = analyzer.is_priced(day)
+        return ReanalysisPrice(number, free, calls, ticks, seconds, is_exact, is_known, in_batch)
 
     def analyzer(self) -> PricedAnalyzer | None:
         """Who would analyse; None is one that costs nothing."""

@@ -24,7 +24,7 @@ def known_sort(name: str) -> str:
     if name in SORTS:
         return name
     names = {"names": ", ".join(TopicSort)}
-    raise PydanticCustomError("sort", "sort: must be one of {names}, with `-` before it to descend", names)
+    raise PydanticCustomError("sort", "must be one of {names}, with `-` before it to descend", names)
 
 
 BASELINE = re.compile(r"([1-9][0-9]{0,3})([hdw])", re.ASCII)

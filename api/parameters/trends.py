@@ -34,7 +34,7 @@ def known_zone(name: str) -> str:
     lower = {each.lower(): each for each in sorted(known)} | {_city(each): each for each in sorted(known)}
     near = [lower[each] for each in get_close_matches(name.lower(), lower, n=NEAR, cutoff=0.6)]
     alike = f"; similar ones: {', '.join(dict.fromkeys(near))}" if near else ", such as Europe/Berlin"
-    raise PydanticCustomError("zone", "tz: no time zone of this name is known{alike}", {"alike": alike})
+    raise PydanticCustomError("zone", "no time zone of this name is known{alike}", {"alike": alike})
 
 
 @cache

@@ -53,7 +53,8 @@ async def reanalyse(resources: ResourcesDep, request: Request) -> Response:
     choice = _choice(new, resources.fields.of("conversations"))
     if new.dry_run:
         setattr(request.state, DONE_INSTEAD, "reanalysis.estimate")
-        price, by = await resources.reanalyses.price(choice, new.sample), resources.gateway.analyzer
+        in_batch, by = new.freshness == DAY and resources.lane.gate.reason is None, resources.gateway.analyzer
+        price = await resources.reanalyses.price(choice, new.sample, in_batch=in_batch)
         return JSONResponse(price_view(price, by.name, by.model))
     id_, is_new = await resources.reanalyses.begin(
         choice,

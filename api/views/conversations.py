@@ -162,6 +162,7 @@ def status_view(row: Row[Any], insight: ShownInsight | None) -> Json:
         "conversation_id": row.id,
         "status": row.status,
         "error": row.error if row.status == FAILED else None,
+        "skip_reason": row.error if row.status == SKIPPED else None,
         "insight": insight and insight_view(insight),
     }
 

@@ -41,7 +41,8 @@ def _based_on(price: ReanalysisPrice) -> str:
     if price.calls == 0:
         return "no call is needed"
     texts = "the texts" if price.is_exact else "some of the texts"
-    return f"the list price and {texts}, without reasoning"
+    price_list = "xAI's list price of batches" if price.in_batch else "the list price"
+    return f"{price_list} and {texts}, without reasoning"
 
 
 def reanalysis_view(row: Row[Any], run: Reanalysis) -> Json:

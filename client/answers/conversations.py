@@ -119,6 +119,7 @@ class Status(Answer):
     conversation_id: str
     status: str
     error: str | None = None
+    skip_reason: str | None = None
     insight: Insight | None = None
 
 

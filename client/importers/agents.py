@@ -46,6 +46,11 @@ class Agents:
             self._known = frozenset(plain_name(name).casefold() for name in self.named)
         return self._known
 
+    @property
+    def silent(self) -> Sequence[str]:
+        """Those that were given and have not spoken, as they were given."""
+        return [name for name in self.named if plain_name(name).casefold() not in self.met]
+
     def check(self, *, may_be_silent: bool) -> None:
         """Raises Unreadable where nobody who spoke was named as an agent: every word would be a customer's.
 

@@ -10,13 +10,13 @@ from client.importers.base import Row, Rows
 from client.importers.conversations import is_exported, name_text_column
 from client.importers.fields import IDENTITY, TEXT, TIMESTAMP, Reader, first
 from client.importers.files import Unreadable
+from client.importers.mapping import LOOKED_AT, columns_of
 from client.importers.said import Messages
 from client.importers.sheets import Sheet
 from client.importers.subtitles import Subtitles
 from client.importers.tables import Table
 from client.importers.times import Order, Times
 
-LOOK = 1_000
 SMALL = re.compile(r"\d{1,9}")  # a tweet's id has 15 digits and more
 FEW = 20
 EITHER: tuple[Order, ...] = ("DMY", "MDY")
@@ -29,12 +29,8 @@ def notes_on(rows: Rows, reader: Reader) -> list[str]:
             tuple(name.lower() for name in names)
             for names in (reader.text, reader.timestamp, reader.identity)
         )
-    found = [row.fields for row in rows.peek(LOOK) if isinstance(row, Row)]
-    columns = (
-        rows.columns
-        if isinstance(rows, Table)
-        else list(dict.fromkeys(name for row in found for name in row))
-    )
+    found = [row.fields for row in rows.peek(LOOKED_AT) if isinstance(row, Row)]
+    columns = columns_of(rows, found)
     _refuse_columns_that_are_not_there(columns, reader)
     if isinstance(rows, Table):
         name_text_column(rows, reader)

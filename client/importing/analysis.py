@@ -24,8 +24,9 @@ class AnalysisCounts:
     """The ended conversations in numbers."""
 
     statuses: Counter[str] = field(default_factory=Counter)
+    """Those that were skipped with their reason."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Why conversations failed or were skipped."""
+    """Why conversations failed."""
     sentiments: Counter[str] = field(default_factory=Counter)
     topics: Counter[str] = field(default_factory=Counter)
     examples: list[Status] = field(default_factory=list)
@@ -38,7 +39,8 @@ class AnalysisCounts:
 
     def add(self, status: Status) -> None:
         """Counts a conversation that has ended."""
-        self.statuses[status.status] += 1
+        why = f" ({status.skip_reason})" if status.skip_reason else ""
+        self.statuses[f"{status.status}{why}"] += 1
         if status.error:
             self.errors[f"{status.status}: {status.error}"] += 1
         if status.insight is None:

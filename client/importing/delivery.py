@@ -63,6 +63,8 @@ class Tally:
     undated: int = 0
     """Conversations that do not say when they were said: the service dates them at intake."""
     warnings: Listing = field(default_factory=Listing)
+    silent_agents: Sequence[str] = ()
+    """Those that `--agent` named and that say nothing in the file."""
     without_offset: int = 0
     """Times that had no offset of their own."""
     left_out: Counter[str] = field(default_factory=Counter)

@@ -38,6 +38,8 @@ def print_tally(console: Console, tally: Tally, blank: int, *, sends: bool, zone
     _print_listing(console, "conflicts (not stored: the id is known with other content)", tally.conflicts)
     _print_listing(console, "rejected", tally.rejected)
     _print_listing(console, "warnings", tally.warnings)
+    for name in tally.silent_agents:
+        console.print(f"warning: --agent {name}: nobody in the file is that", markup=False, soft_wrap=True)
 
 
 def _print_left_out(console: Console, tally: Tally) -> None:

@@ -14,6 +14,7 @@ from client.importers import chats, checks, conversations, threads
 from client.importers.base import Rejected, Rows
 from client.importers.chats import Dialogues, Record
 from client.importers.fields import Reader
+from client.importers.mapping import where_it_goes
 from client.importers.recognition import opened_as
 from client.importers.said import Messages
 from client.importers.spool import Spool
@@ -110,7 +111,8 @@ class Run:
         with closing(Threads(self.reader)) as tweets, closing(Dialogues(self.reader)) as dialogues:
             for note in checks.notes_on(rows, self.reader):
                 self._say(note)
-            self._pass_on(lambda: self._feed(rows, tweets, dialogues))
+            goes = where_it_goes(rows, self.reader)
+            self._pass_on(lambda: self._feed(rows, tweets, dialogues), goes)
 
     def _send_messages(self, messages: Messages) -> None:
         self._say(f"This is read as {messages.title}.")
@@ -122,13 +124,15 @@ class Run:
         spool.settle(messages)
         return Feed(spool.chats(), spool.taken, lambda: spool.given)
 
-    def _pass_on(self, feed: Callable[[], Feed]) -> None:
+    def _pass_on(self, feed: Callable[[], Feed], goes: str = "") -> None:
+        if self.plan.sends:
+            asyncio.run(self._check())
+        for line in (self.plan.announcement if self.plan.sends else "", goes):
+            if line:
+                self._say(line)
         if not self.plan.sends:
             self._rehearse(feed())
             return
-        asyncio.run(self._check())
-        if self.plan.announcement:
-            self._say(self.plan.announcement)
         asyncio.run(self._deliver(feed()))
 
     def _say(self, what: str) -> None:
@@ -137,6 +141,7 @@ class Run:
     def _keep_what_was_found(self, found: Rows | Messages) -> None:
         self.blank = found.blank
         self.tally.left_out, self.tally.fields_left_out = self.reader.left_out, self.reader.fields_left_out
+        self.tally.silent_agents = self.reader.agents.silent
         self.tally.without_offset = self.reader.times.without_offset
         for line, what in found.warnings:
             self.tally.warnings.add(line, what)

@@ -83,7 +83,7 @@ class EnumField(Field):
         if not isinstance(value, str):
             raise ValueError("must be a string")
         if value not in self.values:
-            raise ValueError("is not one of its values")
+            raise ValueError(f"must be one of {', '.join(self.values)}")
         return value
 
     def filed_under(self, value: FieldValue) -> Sequence[str]:
@@ -193,7 +193,7 @@ class ListField(Field):
         if len(items) < len(value) and any(not isinstance(each, str) for each in value):
             raise ValueError("must be a list of strings")
         if any(each not in self.values for each in items):
-            raise ValueError("has an item that is not one of its values")
+            raise ValueError(f"has an item that is not one of {', '.join(self.values)}")
         if len(items) > self.max_items:
             raise ValueError(f"has more than {self.max_items} items")
         if self.required and not items:

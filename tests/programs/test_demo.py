@@ -76,7 +76,14 @@ def test_the_demo_says_what_it_does_and_what_to_do_next() -> None:
     times = re.findall(r"^│ (\d\d-\d\d \d\d:\d\d) ", run.stdout, re.MULTILINE)
     assert len(times) == 15
     assert times == sorted(times, reverse=True)
-    for hint in ("make dashboard", "GROK_API_KEY=", "/docs", "ingest_data.py --file", "docs/IMPORT.md"):
+    for hint in (
+        "make dashboard",
+        "DB_PATH=demo.db make run",
+        "GROK_API_KEY=",
+        "/docs",
+        "ingest_data.py --file",
+        "docs/IMPORT.md",
+    ):
         assert hint in run.stdout[found[-1] :]
 
 

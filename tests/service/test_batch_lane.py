@@ -204,11 +204,16 @@ async def test_a_re_analysis_at_its_cap_is_not_told_as_a_spent_day(database_url:
 
 
 async def test_a_model_without_a_batch_price_goes_live(database_url: URL, grok: Grok) -> None:
+    async with running(database_url) as offline:
+        await offline.all_ended(await offline.post_all(several(3, "It works again")))
     async with running(database_url, grok, **LANE, grok_model="grok-4.7") as service:
         await service.all_ended(await post_later(service, several(20)))
+        prices = [await price_of(service, {"freshness": each}) for each in ("now", "day")]
 
     assert grok.batches.stats()["batches"] == 0
     assert len(grok.calls) > 0
+    assert prices[0] == prices[1]
+    assert prices[0]["usd"] > 0
 
 
 async def test_what_was_deleted_or_has_changed_is_dropped_and_its_cost_is_kept(
@@ -247,6 +252,7 @@ async def test_a_re_analysis_that_can_wait_goes_by_a_batch_and_pays_its_price(
         await offline.all_ended(await offline.post_all(several(30)))
     async with running(database_url, grok, **LANE | {"batch_lane_hours": 0.01}) as service:
         body = {"filter": {"analyzer": "offline"}, "freshness": "day", "max_usd": 1}
+        live, later = [await price_of(service, body | {"freshness": each}) for each in ("now", "day")]
         id_ = (await service.http.post("/api/v1/reanalysis", json=body)).json()["id"]
         done = await eventually(lambda: job_ended(service, id_), 60)
         await eventually(lambda: all_over(database_url), 60)
@@ -254,6 +260,10 @@ async def test_a_re_analysis_that_can_wait_goes_by_a_batch_and_pays_its_price(
 
     assert (done["job"]["status"], done["changed"]) == ("completed", 30)
     assert grok.calls == []
+    assert later["usd"] == pytest.approx(0.8 * live["usd"], abs=1e-6)
+    assert (later["seconds"], later["calls"]) == (36.0, live["calls"])
+    assert live["seconds"] < 36
+    assert later["based_on"].startswith("xAI's list price of batches and ")
     assert tuple(price) == (grok.batches.billed_ticks, 0)
 
 
@@ -350,6 +360,11 @@ async def standing_still(service: Service) -> tuple[Json, dict[str, float]] | No
 
 async def has_ended_one(service: Service) -> bool:
     return any(each["ended_at"] for each in await listed(service))
+
+
+async def price_of(service: Service, body: Json) -> Json:
+    found: Json = (await service.http.post("/api/v1/reanalysis", json=body | {"dry_run": True})).json()
+    return found
 
 
 def has_sent(grok: Grok) -> bool:

@@ -148,12 +148,25 @@ async def test_the_status_of_many_is_told_in_the_order_asked(service: Service, g
         200,
         {
             "conversations": [
-                {"conversation_id": short, "status": "skipped", "error": None, "insight": None},
-                {"conversation_id": done, "status": "completed", "error": None, "insight": insight},
+                {
+                    "conversation_id": short,
+                    "status": "skipped",
+                    "error": None,
+                    "skip_reason": "too_short",
+                    "insight": None,
+                },
+                {
+                    "conversation_id": done,
+                    "status": "completed",
+                    "error": None,
+                    "skip_reason": None,
+                    "insight": insight,
+                },
                 {
                     "conversation_id": lost,
                     "status": "failed",
                     "error": "no row in the answer",
+                    "skip_reason": None,
                     "insight": None,
                 },
             ],

@@ -220,6 +220,12 @@ async def test_a_bad_parameter_is_refused_by_name(empty: Api, given: Json, named
     assert named in await empty.refused("trends", given)
 
 
+async def test_a_time_zone_that_nobody_knows_is_refused_with_its_parameter_once(empty: Api) -> None:
+    said = "tz: no time zone of this name is known, such as Europe/Berlin"
+
+    assert await empty.refused("trends", {"tz": "../../etc/passwd"}) == said
+
+
 async def test_every_parameter_and_form_is_documented(empty: Api) -> None:
     paths = (await empty.http.get("/openapi.json")).json()["paths"]
 
