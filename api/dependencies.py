@@ -91,8 +91,7 @@ class Resources:
     @cached_property
     def lane(self) -> LaneMonitor:
         """What there is in the lane of batches at the provider."""
-        gate = self.processors.lane.gate
-        return LaneMonitor(self.database, self.metrics, self.clock, lambda: gate.reason, lambda: gate.refusal)
+        return LaneMonitor(self.database, self.metrics, self.clock, self.processors.lane.gate)
 
     @property
     def processor(self) -> BatchProcessor:

@@ -46,8 +46,10 @@ REANALYSED: Mapping[str, str] = {
     "ProviderBatch.kept_until": "Until when the provider keeps what it was sent.",
     "ProviderBatch.ended_at": "When it was over; null if it is not.",
     "Health.batch_lane": "The batches at the provider, by which what can wait is analysed.",
-    "BatchLane.is_open": "Whether batches are begun. If not, what can wait goes live, behind everything fresh.",
+    "BatchLane.is_open": "Whether batches are begun. If not, what can wait goes live, behind everything fresh, from "
+    "half of the day's budget.",
     "BatchLane.reason": "Why no batch is begun; null if they are.",
+    "BatchLane.tried_again_at": "When it is tried again to begin one; null if they are begun, or never are.",
     "BatchLane.waiting": "How many conversations wait for a batch.",
     "BatchLane.batches": "How many batches are not over.",
     "BatchLane.requests": "How many requests they have; each carries several conversations.",

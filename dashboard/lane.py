@@ -42,6 +42,16 @@ def said_of(lane: BatchLane) -> str:
     return f"{f'{waiting}; ' if lane.waiting else ''}{under_way}.{at}"
 
 
+def why_none_is_begun(lane: BatchLane) -> str | None:
+    """Why no batch is begun, and when that is tried again; None if they are."""
+    if lane.is_open:
+        return None
+    said = f"None is begun: {lane.reason}"
+    if lane.tried_again_at is None:
+        return said
+    return f"{said.rstrip('.')}. It is tried again at {words.moment(lane.tried_again_at)} UTC."
+
+
 def batch_rows(batches: Sequence[ProviderBatch]) -> list[Row]:
     """A row for each batch."""
     return [

@@ -61,6 +61,13 @@ class Budget:
         """For calls that go behind everything fresh: they may use the first half of what a day has for all."""
         return replace(self, limit=None if self.limit is None else self.limit // 2)
 
+    def covers(self, connection: Connection, texts: Sequence[str]) -> bool:
+        """Whether what is left of the day covers a call with these texts."""
+        if self.limit is None:
+            return True
+        left = spending.remaining(connection, spending.day_of(self.clock()), self.limit)
+        return self.worst_case_cost(texts) <= left
+
     def reserve_for(
         self, connection: Connection, texts: Sequence[str], *, conversations: int
     ) -> tuple[int, Reservation | None]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,25 +19,41 @@ COUNT_SECONDS = 5.0
 NOTHING_THERE = LaneFigures()
 
 
+class LaneState(Protocol):
+    """Whether batches are begun."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why none is ever begun; None if they may be."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why what can wait goes live instead; None if it waits for batches."""
+
+    @property
+    def standstill(self) -> str | None:
+        """Why no batch is begun now, be it only that all wait for money; None if they are."""
+
+    @property
+    def tried_again_at(self) -> int | None:
+        """When a batch is tried again, UTC microseconds; None if they are begun, or never are."""
+
+
 @dataclass
 class LaneMonitor:
-    """For `/health`, the estimate and the metrics. `reason` gives why no batch is begun now; None if they are.
-
-    `never` is why none is ever begun; None if they may be.
-    """
+    """For `/health`, the estimate and the metrics."""
 
     database: Database
     metrics: Metrics
     clock: Callable[[], int]
-    reason: Callable[[], str | None]
-    never: Callable[[], str | None]
+    gate: LaneState
     found: LaneFigures = NOTHING_THERE
 
     @property
     def batched(self) -> int:
         """How many conversations of the queue go by batches."""
         found = self.found
-        waiting = found.waiting if self.reason() is None else 0
+        waiting = found.waiting if self.gate.reason is None else 0
         return waiting + found.pending
 
     async def run(self) -> None:
@@ -54,5 +71,6 @@ class LaneMonitor:
         self.metrics.show_lane_progress(progress.unchanged / SECOND, progress.time_used, progress.late)
 
     def _show_whether_open(self) -> None:
-        is_open = self.reason() is None
-        self.metrics.show_whether_lane_is_open(is_open, is_refused=not is_open and self.never() is None)
+        gate = self.gate
+        is_refused = gate.reason is not None and gate.refusal is None
+        self.metrics.show_whether_lane_is_open(gate.standstill is None, is_refused=is_refused)

@@ -84,10 +84,13 @@ def _webhooks(resources: Resources) -> dict[str, Any]:
 
 
 def _lane(resources: Resources) -> dict[str, Any]:
-    found, reason = resources.lane.found, resources.lane.reason()
+    found, gate = resources.lane.found, resources.lane.gate
+    reason, again_at = gate.standstill, gate.tried_again_at
     counts = {name: getattr(found, name) for name in ("waiting", "batches", "requests", "answered")}
     ends_at = None if found.ends_at is None else iso(found.ends_at)
-    return {"is_open": reason is None, "reason": reason, **counts, "ends_at": ends_at}
+    tried_again_at = None if again_at is None else iso(again_at)
+    why = {"is_open": reason is None, "reason": reason, "tried_again_at": tried_again_at}
+    return {**why, **counts, "ends_at": ends_at}
 
 
 @router.get("/healthz", response_model=Alive)

@@ -27,6 +27,7 @@ class BatchLane(Answer):
 
     is_open: bool
     reason: str | None
+    tried_again_at: AwareDatetime | None = None
     waiting: int
     batches: int
     requests: int

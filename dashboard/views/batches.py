@@ -34,8 +34,8 @@ def progress(health: Health) -> None:
     if found.requests:
         part = words.part(found.answered, found.requests)
         st.progress(found.answered / found.requests, text=f"Requests answered: {part}")
-    if not found.is_open:
-        text.say(f"None is begun: {found.reason}", key="small-lane")
+    if (why := lane.why_none_is_begun(found)) is not None:
+        text.say(why, key="small-lane")
 
 
 def each(health: Health) -> None:

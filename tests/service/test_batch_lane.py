@@ -1,12 +1,14 @@
 """What can wait goes by batches at the provider: the whole service and the fake Batch API."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support.process import POSTS, Json
 from benchmarks.support.waiting import eventually
+from llm.prices import TICKS_PER_USD
 from tests.support.service import Grok, Service, rows, running
 
 BULK = f"{POSTS}/bulk"
@@ -170,6 +172,37 @@ async def test_a_batch_that_is_never_begun_holds_nothing_up_and_the_next_is_not_
     assert await booked(database_url) == (grok.billed_ticks, 0)
 
 
+async def test_while_half_of_the_days_budget_is_used_it_is_told_and_what_waits_is_not_late(
+    database_url: URL, grok: Grok
+) -> None:
+    async with running(database_url, grok, **LANE) as service:
+        await service.all_ended(await post_later(service, several(1)))
+        await eventually(lambda: all_over(database_url))
+    [call] = await rows(database_url, "SELECT reserved_ticks FROM grok_calls")
+    # Live the same takes 1.25 times as much.
+    budget = (1.5 * call.reserved_ticks + (await booked(database_url))[0]) / TICKS_PER_USD
+    async with running(database_url, grok, **LANE, daily_budget_usd=budget) as service:
+        ids = await post_later(service, ["My bill is wrong, order 50"])
+        lane, figures = await eventually(lambda: standing_still(service))
+        ended = await service.all_ended(ids)
+
+    assert lane["reason"] == "half of DAILY_BUDGET_USD is spent or reserved"
+    assert abs(datetime.fromisoformat(lane["tried_again_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (figures["batch_lane_refused"], ended[0]["status"], len(grok.calls)) == (0, "completed", 1)
+
+
+async def test_a_re_analysis_at_its_cap_is_not_told_as_a_spent_day(database_url: URL, grok: Grok) -> None:
+    async with running(database_url) as offline:
+        await offline.all_ended(await offline.post_all(several(3)))
+    async with running(database_url, grok, **LANE, daily_budget_usd=5) as service:
+        body = {"freshness": "day", "max_usd": 0.0001}
+        await service.http.post("/api/v1/reanalysis", json=body)
+        await eventually(lambda: has_ended_one(service))
+        lane = (await service.get("/health"))["batch_lane"]
+
+    assert (lane["is_open"], lane["reason"], lane["tried_again_at"]) == (True, None, None)
+
+
 async def test_a_model_without_a_batch_price_goes_live(database_url: URL, grok: Grok) -> None:
     async with running(database_url) as offline:
         await offline.all_ended(await offline.post_all(several(3, "It works again")))
@@ -322,6 +355,16 @@ async def in_lane(service: Service) -> Json | None:
 async def price_of(service: Service, body: Json) -> Json:
     found: Json = (await service.http.post("/api/v1/reanalysis", json=body | {"dry_run": True})).json()
     return found
+
+
+async def standing_still(service: Service) -> tuple[Json, dict[str, float]] | None:
+    lane: Json = (await service.get("/health"))["batch_lane"]
+    figures = await service.metrics()
+    return None if lane["is_open"] or figures["batch_lane_open"] else (lane, figures)
+
+
+async def has_ended_one(service: Service) -> bool:
+    return any(each["ended_at"] for each in await listed(service))
 
 
 def has_sent(grok: Grok) -> bool:

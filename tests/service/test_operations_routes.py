@@ -76,6 +76,7 @@ async def test_a_fresh_service_is_well(service: Service) -> None:
         "batch_lane": {
             "is_open": True,
             "reason": None,
+            "tried_again_at": None,
             "waiting": 0,
             "batches": 0,
             "requests": 0,

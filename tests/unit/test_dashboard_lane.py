@@ -38,6 +38,21 @@ def test_what_is_in_batches_is_told(given: dict[str, Any], sentence: str) -> Non
     assert lane.said_of(batches(**given)) == sentence
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, None),
+        ({"reason": "BATCH_LANE is off"}, "None is begun: BATCH_LANE is off"),
+        (
+            {"reason": "HTTP 403 Forbidden: no.", "tried_again_at": AT},
+            "None is begun: HTTP 403 Forbidden: no. It is tried again at 2026-11-12 07:14 UTC.",
+        ),
+    ],
+)
+def test_why_no_batch_is_begun_is_told(given: dict[str, Any], sentence: str | None) -> None:
+    assert lane.why_none_is_begun(batches(is_open=not given, **given)) == sentence
+
+
 def test_the_offline_analyzer_has_nothing_to_say_of_batches() -> None:
     closed = batches(is_open=False, reason="the offline analyzer needs none")
     assert lane.lane_of(health(analyzer="offline", batch_lane=closed)) is None

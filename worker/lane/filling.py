@@ -32,6 +32,8 @@ class Filled(NamedTuple):
     is_full: bool
     is_spent: bool
     """Whether there was too little money for more."""
+    is_half_used: bool = False
+    """Whether that was the half of a day's budget, and not the cap of a re-analysis."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,20 @@ class Filling:
             return Filled((), is_more=False, is_full=True, is_spent=False)
         source = self.tools.source_of(batch)
         claimed = source.take(connection, AT_ONCE)
-        is_spent = self._pack_all(connection, batch, source, claimed.work)
+        unpaid = self._pack_all(connection, batch, source, claimed.work)
         number, size = batch_requests.size_of(connection, batch.number)
         is_full = number >= MOST_REQUESTS or size >= MOST_BYTES
-        return Filled(claimed.ended, claimed.due >= AT_ONCE or claimed.cut_short, is_full, is_spent)
+        is_more = claimed.due >= AT_ONCE or claimed.cut_short
+        is_half_used = unpaid is not None and not self._is_covered(connection, unpaid)
+        return Filled(claimed.ended, is_more, is_full, unpaid is not None, is_half_used)
+
+    def _is_covered(self, connection: Connection, work: Work) -> bool:
+        return self.tools.budget.of_what_can_wait().covers(connection, [work.excerpt.text])
 
     def _pack_all(
         self, connection: Connection, batch: Batch, source: AnalysisSource, works: Sequence[Work]
-    ) -> bool:
+    ) -> Work | None:
+        """Pack them until there is too little money; gives the first that there was none for."""
         left = list(works)
         while left:
             group, left = pack(
@@ -69,15 +77,16 @@ class Filling:
                 limit=lambda work: work.job.pack_limit,
                 token_budget=self.tools.policy.batch_tokens,
             )
-            if not self._pack(connection, batch, source, group):
+            unpaid = self._pack(connection, batch, source, group)
+            if unpaid is not None:
                 self._give_back(connection, source, left)
-                return True
-        return False
+                return unpaid
+        return None
 
     def _pack(
         self, connection: Connection, batch: Batch, source: AnalysisSource, group: Sequence[Work]
-    ) -> bool:
-        """Book a request and store it; False if there is too little money for all of it."""
+    ) -> Work | None:
+        """Book a request and store it; gives the first conversation that there is too little money for."""
         until = batch.deadline + self.tools.hold
         held = source.renew(connection, group, until=until)
         booked = source.reserve(connection, self.tools.budget, held)
@@ -95,8 +104,9 @@ class Filling:
             )
             batches.add_to(connection, batch.number, requests=1, conversations=len(carried))
             self._bring_forward(connection, batch, carried)
-        self._give_back(connection, source, held[booked.fitting :])
-        return len(carried) == len(held)
+        unpaid = held[booked.fitting :]
+        self._give_back(connection, source, unpaid)
+        return unpaid[0] if unpaid else None
 
     def _bring_forward(self, connection: Connection, batch: Batch, carried: Sequence[Work]) -> None:
         """A batch has to be over when the first of its conversations has to be answered."""

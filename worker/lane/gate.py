@@ -17,6 +17,9 @@ KEPT = 30 * 24 * HOUR
 """For how long the provider keeps what it was sent."""
 CLOSED_FOR = HOUR
 """How long no batch is begun after the provider has refused one for a reason that the next one would have too."""
+HALF_USED = "half of DAILY_BUDGET_USD is spent or reserved"
+LOOKING = 5 * SECOND
+"""How long it is still said that there is no money while a look whether there is some may be under way."""
 
 
 class LaneTimes(NamedTuple):
@@ -66,18 +69,36 @@ class LaneGate:
     refusal: str | None = None
     _closed_until: int = field(default=0, init=False)
     _why: str = field(default="", init=False)
+    _short_until: int = field(default=0, init=False)
 
     @property
     def reason(self) -> str | None:
-        """Why no batch is begun now; None if they are."""
+        """Why what can wait goes live instead; None if it waits for batches."""
         if self.refusal is not None:
             return self.refusal
         return self._why if self.clock() < self._closed_until else None
 
     @property
     def is_open(self) -> bool:
-        """Whether batches are begun now."""
+        """Whether what can wait waits for batches."""
         return self.reason is None
+
+    @property
+    def standstill(self) -> str | None:
+        """Why no batch is begun now, be it only that all wait for money; None if they are."""
+        is_short = self.clock() < self._short_until + LOOKING
+        return HALF_USED if self.reason is None and is_short else self.reason
+
+    @property
+    def tried_again_at(self) -> int | None:
+        """When a batch is tried again, UTC microseconds; None if they are begun, or never are."""
+        if self.refusal is not None or self.standstill is None:
+            return None
+        return max(self.clock(), self._closed_until, self._short_until)
+
+    def wait_for_money(self, until: int) -> None:
+        """No batch is begun until then, because a day's half has no money for one; 0 if there is some."""
+        self._short_until = until
 
     def close(self, fault: CallFailed) -> None:
         """Begin no batch for a while."""

@@ -21,7 +21,7 @@ from store.queue import batch_requests
 from store.queue.batch_requests import PackedRequest
 from store.queue.batches import Batch, add_to
 from store.reanalysis import runs
-from worker.lane.filling import Filling
+from worker.lane.filling import Filled, Filling
 from worker.lane.looking import GIVEN_UP, Looking
 from worker.lane.settling import Settling
 from worker.lane.tools import LaneTools
@@ -102,8 +102,7 @@ class BatchTurn:
         filling = Filling(self.tools)
         while True:
             filled = await filling.step(batch)
-            if filled.is_spent:
-                self.tools.spent_until[0] = self.tools.clock() + BUDGET_AGAIN_AFTER
+            self._note_money(filled)
             if filled.is_full or filled.is_spent:
                 break
             if not filled.is_more:
@@ -111,6 +110,12 @@ class BatchTurn:
                     return self.tools.clock() + self.tools.times.fill // 10
                 break
         return await self._send(await self.tools.change(batch, stage=SENDING))
+
+    def _note_money(self, filled: Filled) -> None:
+        again = self.tools.clock() + BUDGET_AGAIN_AFTER
+        if filled.is_spent:
+            self.tools.spent_until[0] = again
+        self.tools.gate.wait_for_money(again if filled.is_half_used else 0)
 
     async def _send(self, batch: Batch) -> int | None:
         settling = Settling(self.tools)
