@@ -1,7 +1,7 @@
 """The query parameters of chats: pages, and filters by user, time and words."""
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,7 @@ from domain.buckets import DAY, MICROSECONDS
 from domain.search_words import phrases_in
 from store.conversations.chat_lists import ChatFilter
 
+WHAT_FRESHNESS_SAYS = "`day`: an answer within a day will do, so that it may be cheaper"
 LAST_PAGE = 1_000_000_000
 """No list is that long; its offset fits the 64 bits of a database's integers."""
 A_DATE_OR_TIME: Any = {"anyOf": [{"type": "string", "format": form} for form in ("date", "date-time")]}
@@ -69,3 +70,9 @@ class ChatsParameters(PageParameters):
         """The chats to list."""
         phrases = None if self.keyword is None else phrases_in(self.keyword)
         return ChatFilter(self.user_id, self.start_date, self.end_date, phrases)
+
+
+class PostChatsParameters(Parameters):
+    """Of messages that are added."""
+
+    freshness: Annotated[Literal["now", "day"], Field(description=WHAT_FRESHNESS_SAYS)] = "now"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -12,11 +12,11 @@ from pydantic import AfterValidator, TypeAdapter
 from api.dependencies import Resources, ResourcesDep
 from api.errors import OF_ALL, ApiError, documented
 from api.openapi import json_body_or_array
-from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters
+from api.parameters.chats import ChatsParameters, MessagesParameters, PageParameters, PostChatsParameters
 from api.parameters.common import once_each, without_nul
 from api.parsing import first_character, parse_body, read_json
 from api.routes.conversations import Id, not_found
-from api.routes.intake import FRESHNESS, REFUSALS, refuse_when_full
+from api.routes.intake import REFUSALS, refuse_when_full
 from api.views.chats import chat_list_view, chat_page_view
 from core.errors import ChatFull, Conflicts
 from schemas import MAX_BULK, ChatListOut, ChatMessage, ChatMessages, ChatOut, ChatsStored, Code
@@ -28,7 +28,6 @@ from store.conversations.chats import PlacedMessage
 log = structlog.get_logger()
 router = APIRouter(tags=["chats"], dependencies=[Depends(once_each)])
 ONE, MANY = TypeAdapter(ChatMessage), TypeAdapter(ChatMessages)
-Freshness = Annotated[Literal["now", "day"], Query(description=str(FRESHNESS["description"]))]
 UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(without_nul)]
 
 
@@ -39,12 +38,14 @@ UserId = Annotated[str, Path(min_length=1, max_length=255), AfterValidator(witho
     responses=REFUSALS,
     openapi_extra=json_body_or_array(ChatMessage, MAX_BULK),
 )
-async def post(resources: ResourcesDep, request: Request, freshness: Freshness = "now") -> Response:
+async def post(
+    resources: ResourcesDep, request: Request, query: Annotated[PostChatsParameters, Query()]
+) -> Response:
     """Add one message, or an array of up to 500, to any number of chats: all or none. 201 means: on disk."""
     body = await read_json(request)
     many = first_character(body) == b"["
     sent = parse_body(MANY, body) if many else [parse_body(ONE, body)]
-    placed = await add_messages(resources, sent, many=many, can_wait=freshness == "day")
+    placed = await add_messages(resources, sent, many=many, can_wait=query.freshness == "day")
     return JSONResponse(_stored_view(placed), 201)
 
 

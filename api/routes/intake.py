@@ -14,6 +14,7 @@ from api.access import caller_of
 from api.dependencies import Resources
 from api.errors import ApiError, conflict_details, documented
 from api.json_response import JsonAnswer
+from api.parameters.chats import WHAT_FRESHNESS_SAYS
 from api.parameters.common import printable
 from api.parsing import first_character, parse_body, read_json
 from schemas import AcceptedOut, BulkAccepted, BulkConversations, Code, Conversation
@@ -41,7 +42,7 @@ ON_CONFLICT = {
 FRESHNESS = {
     "name": "freshness",
     "in": "query",
-    "description": "`day`: an answer within a day will do, so that it may be cheaper",
+    "description": WHAT_FRESHNESS_SAYS,
     "schema": {"enum": ["now", "day"], "default": "now"},
 }
 

@@ -352,6 +352,11 @@ async def in_lane(service: Service) -> Json | None:
     return lane if is_there else None
 
 
+async def price_of(service: Service, body: Json) -> Json:
+    found: Json = (await service.http.post("/api/v1/reanalysis", json=body | {"dry_run": True})).json()
+    return found
+
+
 async def standing_still(service: Service) -> tuple[Json, dict[str, float]] | None:
     lane: Json = (await service.get("/health"))["batch_lane"]
     figures = await service.metrics()
@@ -360,11 +365,6 @@ async def standing_still(service: Service) -> tuple[Json, dict[str, float]] | No
 
 async def has_ended_one(service: Service) -> bool:
     return any(each["ended_at"] for each in await listed(service))
-
-
-async def price_of(service: Service, body: Json) -> Json:
-    found: Json = (await service.http.post("/api/v1/reanalysis", json=body | {"dry_run": True})).json()
-    return found
 
 
 def has_sent(grok: Grok) -> bool:
