@@ -1899,6 +1899,7 @@ class BatchLaneOut(BaseModel):
 
     is_open: bool
     reason: str | None
+    tried_again_at: str | None
     waiting: int
     batches: int
     requests: int
