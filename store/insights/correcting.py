@@ -1,8 +1,7 @@
 """A person corrects what an analyzer says of a conversation, or takes that back; all counts follow at once."""
 
 import json
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -95,18 +94,9 @@ def _said(connection: Connection, before: _Before, changes: Mapping[str, Any]) -
     if isinstance(new, FieldChanges):
         if new.said and answers is None:
             return NotCorrected.WITHOUT_FIELDS
-        asked = fields_answered(connection, answers)
-        _check_withdrawn(new.withdrawn, {each.name for each in asked.fields} | {*(before.said.fields or ())})
-        new = new._replace(said=_checked(asked, new.said))
+        new = new._replace(said=_checked(fields_answered(connection, answers), new.said))
         changes = {**changes, "fields": new.applied(before.said.fields)}
     return before.said._replace(**changes)
-
-
-def _check_withdrawn(names: Sequence[str], known: AbstractSet[str]) -> None:
-    for number, name in enumerate(names):
-        if known and name not in known:
-            there = ", ".join(sorted(known))
-            raise BadCorrection(f"withdrawn_fields[{number}]: no such field; there are {there}")
 
 
 def _checked(asked: FieldSet, given: Mapping[str, FieldValue]) -> Mapping[str, FieldValue]:

@@ -71,9 +71,10 @@ def reserve(
     statement = RESERVE if budget is None else RESERVE_WITHIN
     if connection.execute(statement, parameters).rowcount == 1:
         return True
-    # The day's first call, or nothing is left: only then is it worth a statement to look for the day's row.
-    is_new = connection.execute(_insert_day(connection.dialect.name), {"day": day}).rowcount == 1
-    return is_new and connection.execute(statement, parameters).rowcount == 1
+    # The day's first call, or nothing is left: only then is it worth a statement to make the day's row. Tried again
+    # whoever made it: another process may have done so since.
+    connection.execute(_insert_day(connection.dialect.name), {"day": day})
+    return connection.execute(statement, parameters).rowcount == 1
 
 
 @cache

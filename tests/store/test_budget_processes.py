@@ -2,12 +2,15 @@
 
 import asyncio
 import sys
+from functools import partial
 
 import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.support.process import ROOT, address
+from database import Database
 from llm.prices import TICKS_PER_USD
+from store.money import spending
 from tests.support.service import rows
 
 BUDGET = TICKS_PER_USD // 2
@@ -37,3 +40,10 @@ async def test_four_processes_never_overrun_the_budget_and_use_it_up(database_ur
     assert len(billed) < PROCESSES * CALLS
     # What the calls may have cost that died with their process; a late one finds that nothing is left to book.
     assert reserved > 0 or b"died" not in said
+
+
+async def test_all_who_make_the_first_calls_of_a_day_find_its_budget(db: Database) -> None:
+    for day in range(20_000, 20_010):
+        reserve = partial(spending.reserve, day=day, ticks=1, budget=8)
+        assert all(await asyncio.gather(*(db.write(reserve) for _ in range(8))))
+        assert not await db.write(reserve)
