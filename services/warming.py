@@ -38,5 +38,4 @@ class Warming:
         await asyncio.Event().wait()
 
     async def _days(self) -> Sequence[int]:
-        # Not in the background: where nothing is stored yet, all that reads there is not even imported, 9 MB.
-        return await self.database.read(partial(newest_days, most=self.topic_days.most))
+        return await self.database.read_in_background(partial(newest_days, most=self.topic_days.most))

@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
+
+# Here, although it brings the ORM, 9 MB: imported at the first use, a writer that was building a statement found it half
+# imported, and a post was a 500.
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
 from store.engine.lock import FileLock, create_private, sole_holder
 from store.engine.readers import OnDemandReaders, Readers, ThreadReaders
 from store.engine.vault import OPTION, Vault
 from store.engine.writers import OnCommit, Prepare, SingleWriter, Writers
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 READERS = 4
 BACKGROUND_READERS = 2
@@ -86,10 +87,7 @@ def _sqlite(url: URL, vault: Vault, connections: int) -> Engine:
     )
 
 
-def _background(url: URL, vault: Vault) -> "AsyncEngine":
-    # Imported at the first use: most processes never stream, and it takes 3 MB.
-    from sqlalchemy.ext.asyncio import create_async_engine
-
+def _background(url: URL, vault: Vault) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=BACKGROUND_READERS,
