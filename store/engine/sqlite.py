@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
-# Here, although it brings the ORM, 9 MB: imported at the first use, a writer that was building a statement found it half
-# imported, and a post was a 500.
+# Here, although it brings the ORM, 9 MB: when it was imported at its first use, a writer that was building a statement
+# found it half imported, and a post was a 500.
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from store.engine.limits import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS
