@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -953,39 +954,25 @@ partial_index(
     where=text("outcome IS NOT NULL"),
 )
 
+
+def _count_cases(name: str, *by: Column[Any]) -> Table:
+    key: tuple[tuple[str, TypeEngine[Any]], ...] = (
+        ("level", SmallInteger()),
+        ("bucket", Integer()),
+        ("outcome", String(10)),
+        ("has_open_questions", SmallInteger()),
+    )
+    columns = (Column(each, kind, primary_key=True, autoincrement=False) for each, kind in key)
+    n = Column("n", BigInteger, nullable=False)
+    return Table(name, metadata, *by, *columns, n, sqlite_with_rowid=False)
+
+
 # How many summaries of each outcome there are, by the time of their conversations.
-case_counts = Table(
-    "case_counts",
-    metadata,
-    *(
-        Column(name, kind, primary_key=True, autoincrement=False)
-        for name, kind in (
-            ("level", SmallInteger()),
-            ("bucket", Integer()),
-            ("outcome", String(10)),
-            ("has_open_questions", SmallInteger()),
-        )
-    ),
-    Column("n", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
+case_counts = _count_cases("case_counts")
 
 # The same for those whose conversation has an insight under a topic, by day and month; none of unions.
-topic_case_counts = Table(
-    "topic_case_counts",
-    metadata,
-    *(
-        Column(name, kind, primary_key=True, autoincrement=False)
-        for name, kind in (
-            ("topic", Integer()),
-            ("level", SmallInteger()),
-            ("bucket", Integer()),
-            ("outcome", String(10)),
-            ("has_open_questions", SmallInteger()),
-        )
-    ),
-    Column("n", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
+topic_case_counts = _count_cases(
+    "topic_case_counts", Column("topic", Integer, primary_key=True, autoincrement=False)
 )
 
 # The parts already summarised of a chat that takes several calls: the messages `first` to `last`.

@@ -119,7 +119,7 @@ def _values(compiled: SQLCompiler) -> Values:
     lists = {name: compiled.binds[name].type for name in set(names)}
     lists = {name: kind.item_type for name, kind in lists.items() if isinstance(kind, ARRAY)}
     if compiled.dialect.name != "sqlite":
-        return lambda parameters: iter([tuple([(fixed | parameters)[name] for name in names])])
+        lists = {}  # they go as they are
     as_text = [name for name, kind in lists.items() if not isinstance(kind, LargeBinary)]
     in_parts = next((name for name, kind in lists.items() if isinstance(kind, LargeBinary)), None)
 
